@@ -19,18 +19,18 @@ class NoSuchGuest(Refused):
 
 @dataclass(eq=False)
 class SeveralGuests(Refused):
-    """The value fits more than one guest. `choices`: labels of at most five of them."""
+    """The value fits more than one guest. `choices`: labels of at most five of them, one a line."""
 
     value: str
-    choices: tuple[str, ...]
+    choices: str
 
 
 @dataclass(eq=False)
 class SitesUnread(Refused):
-    """The value may fit a guest of a site that could not be read. `sites`: their names."""
+    """The value may fit a guest of a site that could not be read. `sites`: their names, one a line."""
 
     value: str
-    sites: tuple[str, ...]
+    sites: str
 
 
 @dataclass(eq=False)

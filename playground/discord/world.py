@@ -284,7 +284,7 @@ class World(simcord.Env):
         A missing button is added to the copy sent with the press, because discord.py ignores unknown ones.
         """
         stored = _visible_message(actor, self.response(post))
-        message: dict[str, Any] = copy.deepcopy(dict(serializers.message_payload(self.backend, stored)))
+        message: dict[str, Any] = _copy_json(dict(serializers.message_payload(self.backend, stored)))
         data: dict[str, Any] = {"custom_id": custom_id, "component_type": _BUTTON}
         if values is not None:
             data |= {"component_type": _STRING_SELECT, "values": values}

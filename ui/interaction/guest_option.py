@@ -22,8 +22,9 @@ from core.guest import Cluster, Guest
 from core.guest_errors import GuestNotFound
 from core.levels import Level
 from core.operations import Operation
-from core.wanted_errors import NoSuchGuest, SeveralGuests, SitesUnread
+from core.wanted_errors import BadVmid, NoSuchGuest, SeveralGuests, SitesUnread
 from ui.formatting import SNAPSHOT, choice_label, plain, plain_label
+from ui.interaction import options
 from ui.interaction.attempt import Attempt
 from ui.interaction.context import (
     Interaction,
@@ -35,7 +36,7 @@ from ui.interaction.context import (
     services_of,
 )
 from ui.interaction.empty_choices import ChoiceKind, choices_or_reason, explain_empty
-from ui.interaction.options import CHOICES_MOST, WAIT_SECONDS, clusters_of, offer_on, offers
+from ui.interaction.options import CHOICES_MOST, clusters_of, offer_on, offers
 
 NAMED_MOST = 5
 """Maximum number of guests named when a text fits several."""
@@ -55,7 +56,7 @@ class TypedGuest:
         written = unicodedata.normalize("NFKC", text[:TYPED_MOST]).strip()
         match = _TYPED.fullmatch(written)
         site, rest = (match["site"].lower(), match["rest"]) if match else ("", written)
-        vmid = int(rest) if re.fullmatch(r"[+-]?[0-9]+", rest) else None
+        vmid = int(rest) if re.fullmatch(r"[+-]?[0-9]{1,15}", rest) else None
         return cls(written, site, vmid, rest)
 
     def fits(self, guest: Guest) -> bool:
@@ -79,7 +80,7 @@ async def find_guest(interaction: Interaction, typed: str, operation: Operation)
     """Return the guest that is meant by what the person typed, and note its site as that of the interaction.
 
     A VMID needs no read with one site, nor after the name of a site. A refusal is recorded in the audit trail.
-    Raises: GuestNotFound, NoSuchGuest, SeveralGuests, SitesUnread.
+    Raises: BadVmid, GuestNotFound, NoSuchGuest, SeveralGuests, SitesUnread.
     """
     wanted = TypedGuest.parse(typed)
     found = _without_reading(interaction, wanted)
@@ -105,16 +106,18 @@ def _without_reading(interaction: Interaction, wanted: TypedGuest) -> FoundGuest
 
 
 async def _found_by_reading(interaction: Interaction, wanted: TypedGuest) -> FoundGuest:
+    if wanted.vmid is None and re.fullmatch(r"[+-]?[0-9]+", wanted.name):
+        raise BadVmid(wanted.text)
     sites = [site for site in visible_sites(interaction) if wanted.site in ("", site.name)]
     known = list(zip(sites, await clusters_of(sites), strict=True))
     found = list(_matches(interaction, wanted, known))
     if len(found) > 1:
         services = services_of(interaction)
         labels = (guest_label(services, interaction, site, guest) for site, guest in found)
-        raise SeveralGuests(wanted.text, tuple(itertools.islice(labels, NAMED_MOST)))
+        raise SeveralGuests(wanted.text, "\n".join(itertools.islice(labels, NAMED_MOST)))
     unread = tuple(site.name for site, cluster in known if cluster is None)
     if unread and services_of(interaction).sites.several:
-        raise SitesUnread(wanted.text, unread)
+        raise SitesUnread(wanted.text, "\n".join(unread))
     if found:
         return FoundGuest(found[0][0], found[0][1].vmid)
     raise NoSuchGuest(wanted.text) if wanted.vmid is None or wanted.site else GuestNotFound(wanted.vmid)
@@ -287,7 +290,7 @@ async def complete_snapshots(interaction: Interaction, current: str) -> list[app
     wanted = TypedGuest.parse(str(getattr(interaction.namespace, "vmid", "") or ""))
     sites = [site for site in visible_sites(interaction) if wanted.site in ("", site.name)]
     try:
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(options.WAIT_SECONDS):
             known = zip(sites, await clusters_of(sites), strict=True)
             found = list(_matches(interaction, wanted, known))
             if len(found) != 1:

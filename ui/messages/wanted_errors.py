@@ -21,17 +21,19 @@ def _bad_amount(t: Text, error: w.BadAmount) -> str:
 
 
 def _several_guests(t: Text, error: w.SeveralGuests) -> str:
-    lines = "\n".join(code(choice, 100) for choice in error.choices)
-    message = N_("{value} fits more than one guest. Choose a suggestion:")
-    return f"{fill_in(t, error, message)}\n{lines}"
+    message = N_("{value} fits more than one guest: {choices}. Choose a suggestion.")
+    return fill_in(t, error, message, choices=_codes(error.choices))
 
 
 def _sites_unread(t: Text, error: w.SitesUnread) -> str:
     message = N_(
-        "{value} may also be a guest of {names}, which cannot be read now. Enter the site, as in {example}."
+        "{value} may also be a guest of {names}, which cannot be read now. Enter the site, as in `home/101`."
     )
-    names = ", ".join(code(name) for name in error.sites)
-    return fill_in(t, error, message, names=names, example=code("home/101"))
+    return fill_in(t, error, message, names=_codes(error.sites))
+
+
+def _codes(lines: str) -> str:
+    return ", ".join(code(line, 100) for line in lines.split("\n"))
 
 
 WANTED_WORDS: Rows = {

@@ -4,7 +4,7 @@ What is expected is the table of docs/access.md, which the people read who use t
 core/operations.py. An operation, a command, a completion or a kind of button without a row here fails the test.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -79,8 +79,17 @@ One person owns a guest with that tag.
 """
 ALERTS_OUTSIDE = "alert channel outside"
 FAR = ("direct message", "other guild")
-PLACES = (*INSIDE, *OUTSIDE, *FAR, ALERTS_OUTSIDE)
-"""The last one takes the alert channel out of the category, for good."""
+PLACES = (tuple(INSIDE), tuple(OUTSIDE), (*FAR, ALERTS_OUTSIDE))
+"""All places, in parts for the workers. The last one takes the alert channel out of the category, for good."""
+FINER = (*((where,) for where in INSIDE), tuple(OUTSIDE[:2]), tuple(OUTSIDE[2:]), PLACES[-1])
+in_places = pytest.mark.parametrize("places", PLACES, ids=("inside", "outside", "far"))
+in_fewer_places = pytest.mark.parametrize("places", FINER, ids=", ".join)
+
+
+def test_both_divisions_have_every_place() -> None:
+    every = [*INSIDE, *OUTSIDE, *FAR, ALERTS_OUTSIDE]
+    assert [where for part in PLACES for where in part] == every
+    assert [where for part in FINER for where in part] == every
 
 
 @dataclass(frozen=True)
@@ -310,9 +319,9 @@ def completion_rows() -> Iterator[tuple[Row, str, str, Any]]:
             *("snapshot create", "snapshot rollback", "snapshot delete"),
             *("monitor add", "monitor remove", "monitor history"),
         ):
-            yield Row(word, about, {}), "vmid", str(up), up
+            yield Row(word, about, {}), "vmid", str(up), str(up)
         template = TEMPLATE[about]
-        yield Row("create", about, {}), "template_id", str(template), template
+        yield Row("create", about, {}), "template_id", str(template), str(template)
         snapshot = "v1-21" if about == "game" else "nginx-ok"
         for word in ("snapshot rollback", "snapshot delete"):
             yield Row(word, about, {"vmid": up}), "name", "", snapshot
@@ -392,9 +401,9 @@ class House:
             return scene.alerts
         return place(scene, word)
 
-    def everywhere(self) -> Iterator[tuple[str, Channel | None]]:
-        """Each place, made when its turn comes."""
-        return ((where, self.there(where)) for where in PLACES)
+    def each(self, places: Iterable[str]) -> Iterator[tuple[str, Channel | None]]:
+        """Each of the places, made when its turn comes."""
+        return ((where, self.there(where)) for where in places)
 
     # -- what is said
 
@@ -492,9 +501,10 @@ async def test_every_command_completion_and_button_has_a_row(house: House) -> No
         )
 
 
-async def test_every_command(house: House) -> None:
+@in_fewer_places
+async def test_every_command(house: House, places: tuple[str, ...]) -> None:
     scene = house.scene
-    for where, channel in house.everywhere():
+    for where, channel in house.each(places):
         rows = [row for row in command_rows() if where in INSIDE or row.about != "game"]
         for name, row in product(PEOPLE, rows):
             cell = Cell(row.word, name, where, InteractionKind.COMMAND, row.about)
@@ -507,9 +517,10 @@ async def test_every_command(house: House) -> None:
         house.unchanged()
 
 
-async def test_every_completion(house: House) -> None:
+@in_places
+async def test_every_completion(house: House, places: tuple[str, ...]) -> None:
     scene = house.scene
-    for where, channel in house.everywhere():
+    for where, channel in house.each(places):
         for name, (row, option, typed, wanted) in product(PEOPLE, completion_rows()):
             cell = Cell(row.word, name, where, InteractionKind.COMPLETION, row.about)
             with scene.server.world.carried(channel):
@@ -555,9 +566,10 @@ def button_rows(house: House) -> Iterator[tuple[Row, SeenMessage, str]]:
             yield Row(word, about, {}, harmless, vmid=down), alert, f"a1:{what}:{number}"
 
 
-async def test_every_button(house: House) -> None:
+@in_fewer_places
+async def test_every_button(house: House, places: tuple[str, ...]) -> None:
     scene = house.scene
-    for where, channel in house.everywhere():
+    for where, channel in house.each(places):
         for name, (row, post, custom_id) in product(PEOPLE, list(button_rows(house))):
             cell = Cell(row.word, name, where, InteractionKind.BUTTON, row.about)
             with scene.server.world.carried(channel):
@@ -566,9 +578,10 @@ async def test_every_button(house: House) -> None:
         house.unchanged()
 
 
-async def test_every_answer_to_a_question_and_every_form(house: House) -> None:
+@in_places
+async def test_every_answer_to_a_question_and_every_form(house: House, places: tuple[str, ...]) -> None:
     """The person is an admin when the question appears, and has their current level when they answer."""
-    for where, channel in house.everywhere():
+    for where, channel in house.each(places):
         await answer_everything(house, where, channel)
 
 

@@ -69,8 +69,8 @@ def take_away(patch: pytest.MonkeyPatch, scene: Stage, call: str) -> None:
             patch.setattr("ui.interaction.attempt.Attempt.authorize", nothing)
             patch.setattr("ui.interaction.attempt.Attempt.check", property(lambda _: allow_anyone))
             patch.setattr("ui.interaction.options.refusal_of", nothing)
-            for place in ("ui.interaction.options", "ui.watch.mutes"):
-                patch.setattr(f"{place}.offer_to", lambda *_: Offer(None))
+            for place in ("ui.interaction.options", "ui.interaction.guest_option"):
+                patch.setattr(f"{place}.offer_on", lambda *_: Offer(None))
 
 
 @dataclass(frozen=True)

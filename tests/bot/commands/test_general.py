@@ -19,7 +19,7 @@ STOPPED = STATE_EMOJI[State.STOPPED]
 
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
-INTEGER = 4
+STRING, INTEGER = 3, 4
 
 
 async def test_commands_are_the_guilds_only(scene: Stage) -> None:
@@ -43,7 +43,7 @@ async def test_names_stay_and_descriptions_are_localised(scene: Stage) -> None:
             assert choice["name_localizations"]["ja"]
         waiting += one.get("options", [])
         if one["name"] in ("vmid", "template_id", "new_vmid"):
-            assert one["type"] == INTEGER
+            assert one["type"] == (INTEGER if one["name"] == "new_vmid" else STRING)
             assert bool(one.get("autocomplete")) is (one["name"] != "new_vmid")
 
 

@@ -47,7 +47,7 @@ async def test_inside_of_the_category_it_answers(scene: Stage, pve: Pve, word: s
     await scene.press(scene.emma, reply, "Start")
     assert pve.vm(104).status == "running"
     found = await scene.server.autocomplete(scene.emma, channel, "info", "vmid", "web")
-    assert [choice["value"] for choice in found] == [101]
+    assert [choice["value"] for choice in found] == ["101"]
     question = await scene.say(scene.emma, "delete", vmid=205, channel=channel)
     form = await scene.press(scene.emma, question, "Delete grafana…")
     await scene.submit(scene.emma, form, "grafana")

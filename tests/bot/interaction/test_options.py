@@ -22,7 +22,8 @@ NEEDS_VMID = [each.word for each in COMMANDS if "vmid*" in each.options and each
 
 async def offered(scene: Stage, command: str, typed: str = "", option: str = "vmid") -> list[int]:
     found = await scene.server.autocomplete(scene.emma, scene.channel, command, option, typed)
-    return [choice["value"] for choice in found]
+    values = [choice["value"] for choice in found]
+    return values if option == "node" else [int(value) for value in values]
 
 
 async def test_labels_name_state_id_name_node_and_kind(scene: Stage) -> None:
