@@ -122,7 +122,7 @@ class ProxmoxBot(commands.Bot):
         loops = list[WatchLoop]()
         for own in settings.sites:
             channel = DiscordAlertChannel(
-                self, own.alert_channel_id, texts.public, settings.alert_mention_role_id
+                self, own.alert_channel_id, texts.public, settings.alert_mention_role_id, own.name
             )
             kept = SiteResources(
                 self.store.of_site(own.name),

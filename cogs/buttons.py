@@ -1,7 +1,7 @@
 """Handle presses on lasting buttons, also after a restart.
 
-Each press passes the gate here, because CommandTree's check does not cover buttons. Access is decided for the person
-who presses.
+The site of a press is found before anything else. Each press passes the gate here, because CommandTree's check does
+not cover buttons. Access is decided for the person who presses.
 """
 
 import contextlib
@@ -22,9 +22,18 @@ from ui.guests.lists import Filters, show_guests
 from ui.i18n import Text
 from ui.interaction.attempt import Attempt, recording
 from ui.interaction.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, QUESTION, guest_of
-from ui.interaction.context import Interaction, Services, services_of, site_of
+from ui.interaction.context import (
+    Interaction,
+    Services,
+    actor_of,
+    choose_site,
+    chosen_site,
+    services_of,
+    site_of,
+)
 from ui.interaction.gate import rate_limit_refusal, refusal_of, reply_privately, run_guarded
 from ui.interaction.reply import Reply
+from ui.interaction.site_ids import ALL_SITES, split_site
 from ui.watch.access import authorize_incident
 from ui.watch.alert_text import acked_line, muted_line
 from ui.watch.commands import show_history, show_watch_list
@@ -141,13 +150,14 @@ async def _history(interaction: Interaction, match: re.Match[str], attempt: Atte
 
 async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     """Show a page of the audit trail, always privately."""
-    services = services_of(interaction)
+    services, site = services_of(interaction), chosen_site(interaction)
     wanted = AuditFilter(
         int(match["vmid"]) if match["vmid"] else None,
         int(match["person"]) if match["person"] else None,
         match["operation"],
         float(match["since"]) if match["since"] else None,
         int(match["until"]) if match["until"] else None,
+        (site.name or None) if site else None,
     )
     private = interaction.message is not None and interaction.message.flags.ephemeral
     async with Reply(services, interaction, private=True, anew=not private) as reply:
@@ -190,6 +200,8 @@ _HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
     (HISTORY, lambda _match: Operation.MONITOR_HISTORY, _history),
     (QUESTION, lambda _match: None, _question),  # the action is stored in the question, not in the button
 )
+_OF_ALL_SITES = frozenset({AUDIT})
+"""The pages that may be of all sites."""
 
 
 async def on_button_press(interaction: Interaction, custom_id: str) -> None:
@@ -197,15 +209,37 @@ async def on_button_press(interaction: Interaction, custom_id: str) -> None:
     await run_guarded(interaction, lambda attempt: _pressed(interaction, custom_id, attempt))
 
 
+def _finds_site(interaction: Interaction, named: str | None, pattern: re.Pattern[str]) -> bool:
+    """Choose the site of a press. Return False if there is none, or the person may see nothing of it."""
+    sites = services_of(interaction).sites
+    if not sites.several:
+        return named is None
+    if named == ALL_SITES:
+        return pattern in _OF_ALL_SITES
+    site = sites.first if named is None else sites.find(named)
+    if site is None or not site.authorizer.sees_anything(actor_of(interaction)):
+        return False
+    choose_site(interaction, site)
+    return True
+
+
 async def _pressed(interaction: Interaction, custom_id: str, attempt: Attempt) -> BotError | None:
     """Carry out a press, or return why not.
 
-    A custom_id that fits no pattern was forged or comes from another version.
+    A custom_id that fits no pattern was forged or comes from another version. A site that this person may not see is
+    refused as one that does not exist.
     """
+    named, unnamed = split_site(custom_id)
     for pattern, asks, does in _HANDLERS:
-        match = pattern.fullmatch(custom_id)
+        match = pattern.fullmatch(unnamed)
         if match is not None:
             operation = asks(match)
+            if pattern is not QUESTION and not _finds_site(interaction, named, pattern):
+                return (
+                    rate_limit_refusal(interaction, operation)
+                    or refusal_of(interaction, operation)
+                    or QuestionOver()
+                )
             if operation is not None:
                 attempt.word, attempt.detail = operation.value, custom_id
                 attempt.vmid = _describe(attempt, match)

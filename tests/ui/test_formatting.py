@@ -284,7 +284,9 @@ def test_panel(language: Language, golden: Golden) -> None:
     t = TEXTS.of(language)
 
     def shows(details: GuestDetails, note: str = "") -> ui.LayoutView:
-        return guest_panel(t, details, NOON, note, (Operation.START, Operation.REBOOT, Operation.SHUTDOWN))
+        return guest_panel(
+            t, details, NOON, note, (Operation.START, Operation.REBOOT, Operation.SHUTDOWN), site=""
+        )
 
     views = [
         shows(DETAILS),
@@ -308,14 +310,14 @@ def test_lists(language: Language, golden: Golden) -> None:
     few = cluster(WEB, DB, NAMELESS, PAUSED, DEBIAN)
     many = cluster(*(guest(vmid, State.STOPPED if vmid % 3 else State.RUNNING) for vmid in range(101, 134)))
     views = [
-        guest_list_card(t, few, Filters(), 0, NOON),
-        guest_list_card(t, few, Filters("running", "qemu", "pve1"), 0, NOON),
-        guest_list_card(t, few, Filters("template"), 0, NOON),
-        guest_list_card(t, few, Filters("other"), 0, NOON),
-        guest_list_card(t, few, Filters(kind="lxc", node="nowhere"), 0, NOON),
-        guest_list_card(t, many, Filters(), 0, NOON),
-        guest_list_card(t, many, Filters("stopped"), 99, NOON),
-        guest_list_card(t, cluster(), Filters(), 0, NOON),
+        guest_list_card(t, few, Filters(), 0, NOON, site=""),
+        guest_list_card(t, few, Filters("running", "qemu", "pve1"), 0, NOON, site=""),
+        guest_list_card(t, few, Filters("template"), 0, NOON, site=""),
+        guest_list_card(t, few, Filters("other"), 0, NOON, site=""),
+        guest_list_card(t, few, Filters(kind="lxc", node="nowhere"), 0, NOON, site=""),
+        guest_list_card(t, many, Filters(), 0, NOON, site=""),
+        guest_list_card(t, many, Filters("stopped"), 99, NOON, site=""),
+        guest_list_card(t, cluster(), Filters(), 0, NOON, site=""),
     ]
     golden(f"list.{language}", "\n\n".join(map(shown, views)))
 
@@ -342,7 +344,7 @@ def test_watch_lists(language: Language, golden: Golden) -> None:
     views = [
         listed(t, watch_of(*watched, known=known, mutes=mutes), here, 0, NOON, {101: 1, 102: 12}),
         listed(t, watch_of(*watched, known=known), lost, 0, NOON, {}),
-        watch_list_card(t, unread, unread.entries, None, 0, NOON, {}),
+        watch_list_card(t, unread, unread.entries, None, 0, NOON, {}, site=""),
         listed(t, watch_of(*many), here, 1, NOON, {}),
         listed(t, watch_of(), here, 0, NOON, {}),
     ]
@@ -500,7 +502,7 @@ class Silent:
 
 def listed(t: Text, watch: Watch, *rest: Any) -> ui.LayoutView:
     """Render the list for somebody who may see every guest."""
-    return watch_list_card(t, watch, watch.entries, *rest)
+    return watch_list_card(t, watch, watch.entries, *rest, site="")
 
 
 def site(language: Language = "ja") -> Site:
@@ -615,8 +617,8 @@ async def test_the_lists_show_at_once_what_an_action_has_just_seen() -> None:
         here = world.cluster_cache.last
         watch = watch_of(WatchEntry(101), WatchEntry(102))
         views = (
-            guest_list_card(EN, here, Filters(), 0, NOON),
-            watch_list_card(EN, watch, watch.entries, here, 0, NOON, {}),
+            guest_list_card(EN, here, Filters(), 0, NOON, site=""),
+            watch_list_card(EN, watch, watch.entries, here, 0, NOON, {}, site=""),
         )
         return "\n".join(text for view in views for text in texts_of(view))
 
@@ -643,11 +645,13 @@ def test_a_watched_guest_is_shown_as_last_read_and_not_as_remembered() -> None:
     watch = watch_of(WatchEntry(101), known=[GuestState(101, State.RUNNING, NOON - 300)])
     for read, word in ((State.UNKNOWN, "❔"), (State.STOPPED, "⚪"), (State.RUNNING, "🟢")):
         told = "\n".join(
-            texts_of(watch_list_card(EN, watch, watch.entries, cluster(guest(101, read)), 0, NOON, {}))
+            texts_of(
+                watch_list_card(EN, watch, watch.entries, cluster(guest(101, read)), 0, NOON, {}, site="")
+            )
         )
         assert f"{word} **101**" in told
         assert ("since" in told) is (read is State.RUNNING)
-    never_read = "\n".join(texts_of(watch_list_card(EN, watch, watch.entries, None, 0, NOON, {})))
+    never_read = "\n".join(texts_of(watch_list_card(EN, watch, watch.entries, None, 0, NOON, {}, site="")))
     assert "unknown" in never_read
     assert "not found" not in never_read
 
@@ -655,12 +659,12 @@ def test_a_watched_guest_is_shown_as_last_read_and_not_as_remembered() -> None:
 def test_a_template_has_only_refresh_and_a_panel_at_work_no_live_button() -> None:
     for each in (DEBIAN, replace(DEBIAN, state=State.RUNNING), replace(DEBIAN, kind=Kind.LXC)):
         details = GuestDetails(each, CONFIG, (), None, None)
-        assert [button["custom_id"] for button in buttons_of(guest_panel(EN, details, NOON))] == [
+        assert [button["custom_id"] for button in buttons_of(guest_panel(EN, details, NOON, site=""))] == [
             "g1:refresh:900"
         ]
     for each in (WEB, DB, DEBIAN):
         at_work = working_card(
-            EN, order(Operation.START), title(each), Progress(0), guest_buttons(EN, each, disabled=True)
+            EN, order(Operation.START), title(each), Progress(0), guest_buttons(EN, each, "", disabled=True)
         )
         assert all(button["disabled"] for button in buttons_of(at_work))
 
@@ -775,12 +779,14 @@ def hostile_things(evil: str, *languages: Text) -> dict[str, list[str]]:
     rendered: dict[str, list[str]] = {}
     for t in languages:
         views: dict[str, ui.LayoutView] = {
-            "panel": guest_panel(t, GuestDetails(bad, config, (snapshot,), (evil, evil), task), NOON),
-            "running task": guest_panel(
-                t, GuestDetails(bad, None, None, None, replace(task, status=None)), NOON
+            "panel": guest_panel(
+                t, GuestDetails(bad, config, (snapshot,), (evil, evil), task), NOON, site=""
             ),
-            "list": guest_list_card(t, cluster(bad, replace(bad, vmid=102)), Filters(), 0, NOON),
-            "narrowed": guest_list_card(t, cluster(bad), Filters(node=evil), 0, NOON),
+            "running task": guest_panel(
+                t, GuestDetails(bad, None, None, None, replace(task, status=None)), NOON, site=""
+            ),
+            "list": guest_list_card(t, cluster(bad, replace(bad, vmid=102)), Filters(), 0, NOON, site=""),
+            "narrowed": guest_list_card(t, cluster(bad), Filters(node=evil), 0, NOON, site=""),
             "watch": listed(
                 t, watch_of(WatchEntry(101), trouble=Unreachable(evil)), cluster(bad), 0, NOON, {101: 3}
             ),
@@ -962,7 +968,7 @@ def test_five_thousand_guests_in_pages(language: Language) -> None:
     t, five_thousand = TEXTS.of(language), big(5000)
     seen: list[str] = []
     for page in (0, 1, 2, 250, 498, 499):
-        view = guest_list_card(t, five_thousand, Filters(), page, NOON)
+        view = guest_list_card(t, five_thousand, Filters(), page, NOON, site="")
         whole(view)
         seen += re.findall(r"\*\*(\d+)\*\*", "\n".join(texts_of(view)))
         assert f"-# {page + 1}/500 · " in texts_of(view)[-1]
@@ -972,7 +978,7 @@ def test_five_thousand_guests_in_pages(language: Language) -> None:
 
 @pytest.mark.parametrize(("page", "shown_as"), [(-5, 1), (0, 1), (499, 500), (500, 500), (10**9, 500)])
 def test_a_page_that_is_not_there_is_the_nearest(page: int, shown_as: int) -> None:
-    view = guest_list_card(EN, big(5000), Filters(), page, NOON)
+    view = guest_list_card(EN, big(5000), Filters(), page, NOON, site="")
     whole(view)
     assert f"-# {shown_as}/500" in texts_of(view)[-1]
 
@@ -981,7 +987,7 @@ def test_a_page_that_is_not_there_is_the_nearest(page: int, shown_as: int) -> No
 def test_filtered_pages_keep_their_filters(language: Language) -> None:
     t = TEXTS.of(language)
     filters = Filters("template", "qemu", "n" * 63)
-    view = guest_list_card(t, big(5000, template=True), filters, 250, NOON)
+    view = guest_list_card(t, big(5000, template=True), filters, 250, NOON, site="")
     whole(view)
     assert len(buttons_of(view)) == 4
     for button in buttons_of(view):
@@ -999,7 +1005,7 @@ def test_a_thousand_watched(language: Language) -> None:
         for trouble in (None, Unreachable("h" * 300)):
             watch = watch_of(*watched, known=known, mutes=mutes, trouble=trouble)
             view = watch_list_card(
-                t, watch, watch.entries, big(1000, state=State.IO_ERROR), page, NOON, counts
+                t, watch, watch.entries, big(1000, state=State.IO_ERROR), page, NOON, counts, site=""
             )
             whole(view)
             assert len(re.findall(r"\*\*\d+\*\*", "\n".join(texts_of(view)))) == ROWS
@@ -1031,7 +1037,7 @@ def test_a_panel_full_to_the_brim(language: Language) -> None:
     log = tuple("l" * 500 for _ in range(200))
     ended = report(Operation.STOP, TaskEnd.ERROR, message="m" * 2000, log=log, plan_guest=BIG)
     note, _ = outcome_text(t, ended)
-    whole(guest_panel(t, GuestDetails(BIG, config, snapshots, addresses, task), NOON, note))
+    whole(guest_panel(t, GuestDetails(BIG, config, snapshots, addresses, task), NOON, note, site=""))
 
 
 @languages
@@ -1096,14 +1102,14 @@ guests = st.builds(
 )
 def test_any_guests_make_a_valid_message(found: list[Guest], page: int, t: Text) -> None:
     here = cluster(*found)
-    view = guest_list_card(t, here, Filters(), page, NOON)
+    view = guest_list_card(t, here, Filters(), page, NOON, site="")
     whole(view)
     pages = max(1, -(-len(found) // ROWS))
     assert len(buttons_of(view)) == (4 if pages > 1 else 0)
     whole(listed(t, watch_of(*(WatchEntry(each.vmid) for each in found)), here, page, NOON, {}))
     for each in found[:3]:
-        whole(guest_panel(t, GuestDetails(each, None, (), None, None), NOON))
-        buttons = buttons_of(guest_panel(t, GuestDetails(each, None, (), None, None), NOON))
+        whole(guest_panel(t, GuestDetails(each, None, (), None, None), NOON, site=""))
+        buttons = buttons_of(guest_panel(t, GuestDetails(each, None, (), None, None), NOON, site=""))
         assert len(buttons) in ((1,) if each.template else (4, 5)), "a row holds five"
         assert all(GUEST.fullmatch(button["custom_id"]) for button in buttons)
 

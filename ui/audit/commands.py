@@ -33,8 +33,8 @@ async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page
         wanted = replace(wanted, until=services.journal.audit_last())
     page, _ = page_of(page, services.journal.audit_page(wanted, 0, 0)[1])
     found, total = services.journal.audit_page(wanted, page * ROWS, ROWS)
-    name, now = _name(services, wanted), services.clock.now()
-    await reply.show(audit_page(reply.t, found, total, wanted, name, page, now))
+    name, now, several = _name(services, wanted), services.clock.now(), services.sites.several
+    await reply.show(audit_page(reply.t, found, total, wanted, name, page, now, several=several))
 
 
 async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> None:
@@ -44,7 +44,10 @@ async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> N
     """
     t, journal = reply.t, services.journal
     _write_waiting(services)
-    data, count, whole = await audit_csv(journal, services.clock, wanted, services.timezone)
+    several = services.sites.several
+    data, count, whole = await audit_csv(
+        journal, services.clock, wanted, services.timezone, with_sites=several
+    )
     found, total = journal.audit_page(wanted, 0, ROWS)
     if whole:
         note = t.plural("The file contains {n} attempt.", "The file contains {n} attempts.", count)
@@ -57,7 +60,7 @@ async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> N
             count,
         )
     name, now = _name(services, wanted), services.clock.now()
-    page = partial(audit_page, t, found, total, wanted, name, 0, now)
+    page = partial(audit_page, t, found, total, wanted, name, 0, now, several=several)
     attached: ui.File[ui.LayoutView] = ui.File(f"attachment://{FILE_NAME}")
     lost = f"{WARNING} {t('Discord did not accept the file. Narrow it down with `since` and the other options.')}"
     await reply.show_file(

@@ -34,6 +34,8 @@ COLUMNS = (
     ),
     *("guest", "node", "state", "detail", "reason", "outcome", "upid", "seconds", "times"),
 )
+SITE_COLUMN = "site"
+"""The last column, if there are several sites. It is empty for an attempt that concerned none."""
 _FORMULA = re.compile(r"(^\s*|[;|,]\s*)([=+\-@＝＋－＠])")
 """Matches a formula sign where a spreadsheet may see the start of a cell, for every separator in use."""
 
@@ -50,7 +52,7 @@ def csv_cell(value: str | float | None) -> str | float:
     return _FORMULA.sub(r"\1'\2", plain(value, len(value) + 1))
 
 
-def csv_row(audited: AuditEntry, zone: datetime.tzinfo) -> list[str | float]:
+def csv_row(audited: AuditEntry, zone: datetime.tzinfo, *, with_sites: bool = False) -> list[str | float]:
     record, actor = audited.record, audited.record.actor
     values: tuple[str | float | None, ...] = (
         audited.attempt,
@@ -72,24 +74,34 @@ def csv_row(audited: AuditEntry, zone: datetime.tzinfo) -> list[str | float]:
         record.upid,
         round(record.seconds, 1),
         record.times,
+        *((audited.site,) if with_sites else ()),
     )
     return [csv_cell(value) for value in values]
 
 
 async def audit_csv(
-    journal: AuditStore, clock: Clock, wanted: AuditFilter, zone: datetime.tzinfo, most: int = BYTES_MOST
+    journal: AuditStore,
+    clock: Clock,
+    wanted: AuditFilter,
+    zone: datetime.tzinfo,
+    most: int = BYTES_MOST,
+    *,
+    with_sites: bool = False,
 ) -> tuple[bytes, int, bool]:
     """Return the file, the number of attempts in it, and whether these are all.
+
+    `with_sites`: add the column of the site.
 
     The journal is read in the event loop's thread, because SQLite's connection belongs to it. Other work runs
     between two chunks.
     Raises: JournalFailed.
     """
-    whole, count, before = bytearray(b"\xef\xbb\xbf" + _line(list(COLUMNS))), 0, None
+    columns = [*COLUMNS, *([SITE_COLUMN] if with_sites else [])]
+    whole, count, before = bytearray(b"\xef\xbb\xbf" + _line([*columns])), 0, None
     while True:
         found, before = journal.audit_export(wanted, before, CHUNK)
         for each in found:
-            line = _line(csv_row(each, zone))
+            line = _line(csv_row(each, zone, with_sites=with_sites))
             if len(whole) + len(line) > most:
                 return bytes(whole), count, False
             whole += line

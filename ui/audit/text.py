@@ -34,6 +34,7 @@ from ui.formatting import (
 from ui.guests.lists import list_footer, page_of
 from ui.i18n import Text
 from ui.interaction.buttons import page_buttons
+from ui.interaction.site_ids import ALL_SITES
 from ui.messages.errors import reason_of
 from ui.messages.operations import operation_noun
 
@@ -114,11 +115,13 @@ def _who(name: str, user_id: int, most: int) -> str:
     return f"{code(name, most)} ({code(str(user_id))})"
 
 
-def _guest(record: AuditRecord, most: int) -> str:
+def _guest(record: AuditRecord, most: int, site: str = "") -> str:
+    """Return the guest, after the name of its site. For an attempt without a guest only the site is named."""
     if record.vmid is None:
-        return ""
+        return f"**{site}**" if site else ""
     named = record.guest and record.guest != str(record.vmid)
-    return f"**{record.vmid}** {code(record.guest, most)}" if named else f"**{record.vmid}**"
+    vmid = f"**{site}/{record.vmid}**" if site else f"**{record.vmid}**"
+    return f"{vmid} {code(record.guest, most)}" if named else vmid
 
 
 # -- the command's pages
@@ -130,7 +133,7 @@ def audit_row(t: Text, audited: AuditEntry) -> str:
         timestamp(audited.began, "f"),
         _who(record.actor.name, record.actor.user_id, 24),
         _asked(t, record.operation),
-        _guest(record, 32),
+        _guest(record, 32, audited.site),
     ]
     return f"{SIGNS[ending_of(record)]} {_joined(head)}\n-# {_joined(_more(t, record, 32))}"
 
@@ -138,6 +141,7 @@ def audit_row(t: Text, audited: AuditEntry) -> str:
 def audit_head(t: Text, wanted: AuditFilter, total: int, name: str) -> str:
     """Return the title with the number of attempts and the filters. `name`: name of the person in the filter."""
     words = [
+        f"**{wanted.site}**" if wanted.site else "",
         f"**{wanted.vmid}**" if wanted.vmid is not None else "",
         _who(name, wanted.person_id, 32) if wanted.person_id is not None else "",
         _asked(t, wanted.operation) if wanted.operation else "",
@@ -157,12 +161,13 @@ def audit_page(
     page: int,
     now: float,
     *,
+    several: bool,
     note: str = "",
     attached: Item | None = None,
 ) -> ui.LayoutView:
     """Build one page of the list.
 
-    `page` counts from 0 and is brought within bounds.
+    `page` counts from 0 and is brought within bounds. `several`: whether there are several sites.
     `attached`: a file, described by `note`. The page then has no buttons.
     """
     page, pages = page_of(page, total)
@@ -170,12 +175,13 @@ def audit_page(
     body = fit_lines(t, rows, MESSAGE_MOST - 330)
     filters = (wanted.vmid or "", wanted.person_id or "", wanted.operation, wanted.since, wanted.until)
     parts = [str(int(each) if isinstance(each, float) else each or "") for each in filters]
+    site = wanted.site or (ALL_SITES if several else "")
     return card(
         audit_head(t, wanted, total, name),
         body,
         note or list_footer(t, page, pages, now),
         colour=Colour.BUSY,
-        buttons=() if attached else page_buttons("audit", page, pages, parts),
+        buttons=() if attached else page_buttons("audit", page, pages, parts, site),
         below=attached,
     )
 
@@ -187,7 +193,7 @@ def audit_line(t: Text, audited: AuditEntry) -> str:
     """Return the line of one attempt, in about 1,000 characters at most."""
     record = audited.record
     who = _who(record.actor.name, record.actor.user_id, 32)
-    guest = _joined([_guest(record, 64)])
+    guest = _guest(record, 64, audited.site)
     if guest and record.node:
         state = f" ({state_word(t, State.of(record.state))})" if record.state else ""
         guest = f"{guest} @ {code(record.node)}{state}"

@@ -28,7 +28,7 @@ async def act(
     """
     report = await _carry_out(site, reply, order, (), shown, may_ask=may_ask)
     text, colour = _outcome_with_watch(site, reply.t, report)
-    buttons = _next_steps(reply.t, report)
+    buttons = _next_steps(reply.t, report, site.name)
     await reply.show(card(text, footer(reply.t, report), colour=colour, buttons=buttons))
 
 
@@ -36,7 +36,7 @@ async def act_on_panel(site: Site, reply: Reply, order: Order) -> None:
     """Carry out an order from a panel's button. The message stays a panel, with the outcome as its note."""
     known = site.cluster_cache.find(order.vmid)
     operations = _allowed_buttons(site, reply)
-    buttons = guest_buttons(reply.t, known, operations, disabled=True) if known else []
+    buttons = guest_buttons(reply.t, known, site.name, operations, disabled=True) if known else []
     try:
         report = await _carry_out(site, reply, order, buttons, None)
     except (
@@ -70,16 +70,15 @@ async def _refresh_panel(site: Site, reply: Reply, vmid: int, note: str) -> None
         await show_panel(site, reply, vmid, note)
     except BotError as error:
         told = dict.fromkeys((note, error_sentence(reply.t, error)))  # the two may be the same sentence
-        await reply.show(card(*told, colour=Colour.WARN, buttons=[refresh_button(reply.t, vmid)]))
+        await reply.show(card(*told, colour=Colour.WARN, buttons=[refresh_button(reply.t, vmid, site.name)]))
 
 
 async def show_panel(site: Site, reply: Reply, vmid: int, note: str = "") -> None:
     """Read the guest and show its panel."""
     check = site.authorizer.check_for(actor_of(reply.interaction), Operation.INFO)
     details = await site.inspector.inspect(vmid, check)
-    await reply.show(
-        guest_panel(reply.t, details, site.services.clock.now(), note, _allowed_buttons(site, reply))
-    )
+    now, operations = site.services.clock.now(), _allowed_buttons(site, reply)
+    await reply.show(guest_panel(reply.t, details, now, note, operations, site=site.name))
 
 
 def _allowed_buttons(site: Site, reply: Reply) -> tuple[Operation, ...]:
@@ -127,7 +126,7 @@ def _outcome_with_watch(site: Site, t: Text, report: Report) -> tuple[str, Colou
     return text, colour
 
 
-def _next_steps(t: Text, report: Report) -> list[Item]:
+def _next_steps(t: Text, report: Report, site: str) -> list[Item]:
     """Return the most likely next step as a button.
 
     Start a new or rolled back guest, or reboot a guest for its new size.
@@ -136,9 +135,9 @@ def _next_steps(t: Text, report: Report) -> list[Item]:
     if not report.good or after is None:
         return []
     if operation is Operation.CREATE:
-        return [guest_button(t, Operation.START, after)]
+        return [guest_button(t, Operation.START, after, site)]
     if report.change and report.change.waits_for_restart and not report.plan.guarded:
-        return [guest_button(t, Operation.REBOOT, after, label=t("Reboot now"))]
+        return [guest_button(t, Operation.REBOOT, after, site, label=t("Reboot now"))]
     if operation is Operation.SNAPSHOT_ROLLBACK and after.state is State.STOPPED:
-        return [guest_button(t, Operation.START, after)]
+        return [guest_button(t, Operation.START, after, site)]
     return []

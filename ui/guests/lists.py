@@ -79,11 +79,19 @@ def filter_word(t: Text, status: str) -> str:
 
 
 def guest_list_card(
-    t: Text, cluster: Cluster, filters: Filters, page: int, now: float, *, narrowed: bool = False
+    t: Text,
+    cluster: Cluster,
+    filters: Filters,
+    page: int,
+    now: float,
+    *,
+    site: str,
+    narrowed: bool = False,
 ) -> ui.LayoutView:
     """Build one page of the guests that match the filters, sorted by VMID.
 
     `page`: counts from 0. A page beyond the last shows the last.
+    `site`: name of the site, "" if there is only one.
     `narrowed`: guests may be missing from `cluster` because the reader may not see them.
     """
     guests = [guest for guest in cluster.guests if filters.matches(guest)]
@@ -93,7 +101,7 @@ def guest_list_card(
         rows = [t("No matching guests.") if cluster.guests or narrowed else _none_at_all(t)]
     head = f"### {_totals(t, guests)}{_narrowed(t, filters)}"
     colour = Colour.BUSY if cluster.guests or narrowed else Colour.WARN
-    buttons = page_buttons("list", page, pages, filters.parts)
+    buttons = page_buttons("list", page, pages, filters.parts, site)
     return card(head, "\n".join(rows), list_footer(t, page, pages, now), colour=colour, buttons=buttons)
 
 
@@ -208,7 +216,5 @@ async def show_guests(site: Site, reply: Reply, filters: Filters, page: int = 0)
     """
     authorizer, actor = site.authorizer, actor_of(reply.interaction)
     cluster = authorizer.visible_cluster(actor, await site.cluster_cache.read())
-    now = site.services.clock.now()
-    await reply.show(
-        guest_list_card(reply.t, cluster, filters, page, now, narrowed=authorizer.has_hidden_guests(actor))
-    )
+    now, narrowed = site.services.clock.now(), authorizer.has_hidden_guests(actor)
+    await reply.show(guest_list_card(reply.t, cluster, filters, page, now, site=site.name, narrowed=narrowed))

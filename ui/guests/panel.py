@@ -44,26 +44,36 @@ def guest_panel(
     now: float,
     note: str = "",
     operations: Sequence[Operation] = PANEL_ACTIONS,
+    *,
+    site: str,
 ) -> ui.LayoutView:
-    """Return the whole panel. `now`: Unix seconds. `note`: outcome of a button that was just pressed."""
+    """Return the whole panel. `now`: Unix seconds. `note`: outcome of a button that was just pressed.
+
+    `site`: name of the guest's site, "" if there is only one.
+    """
     guest = details.guest
     head = f"### {emoji_of(guest)} {title(guest)}\n{_headline(t, guest)}"
     body = "\n".join(f"**{name}** {value}" for name, value in _rows(t, details) if value)
     foot = f"-# {t('updated {time}', time=timestamp(now))}"
     colour = Colour.QUIET if guest.template else colour_of(guest)
-    return card(head, body, note, foot, colour=colour, buttons=guest_buttons(t, guest, operations))
+    return card(head, body, note, foot, colour=colour, buttons=guest_buttons(t, guest, site, operations))
 
 
 def guest_buttons(
-    t: Text, guest: Guest, operations: Sequence[Operation] = PANEL_ACTIONS, *, disabled: bool = False
+    t: Text,
+    guest: Guest,
+    site: str,
+    operations: Sequence[Operation] = PANEL_ACTIONS,
+    *,
+    disabled: bool = False,
 ) -> list[Item]:
     """Return the buttons that fit the guest's state or are always shown, and refresh. A template has only refresh."""
     buttons: list[Item] = [
-        guest_button(t, operation, guest, disabled=disabled or not can_act(operation, guest))
+        guest_button(t, operation, guest, site, disabled=disabled or not can_act(operation, guest))
         for operation in (() if guest.template else operations)
         if BUTTONS[operation].always or can_act(operation, guest)
     ]
-    return [*buttons, refresh_button(t, guest.vmid, disabled=disabled)]
+    return [*buttons, refresh_button(t, guest.vmid, site, disabled=disabled)]
 
 
 def _headline(t: Text, guest: Guest) -> str:

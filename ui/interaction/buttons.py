@@ -9,6 +9,8 @@ A button's `custom_id` names the guest and the action, and nothing else in it is
 - `p1:…` turns a page.
 - `q1:…` answers a question.
 
+With several sites, `g2:`, `a2:` and `p2:` name theirs (ui/interaction/site_ids.py). A question knows its own.
+
 This module only creates buttons. `cogs/buttons.py` handles the presses and is called through `Services`.
 """
 
@@ -25,6 +27,7 @@ from core.watch.incidents.model import GuestEvent, Incident, Topic
 from ui.formatting import format_duration
 from ui.i18n import Text
 from ui.interaction.context import Interaction, services_of
+from ui.interaction.site_ids import name_site
 from ui.messages.operations import BUTTONS, operation_noun
 
 GUEST = re.compile(
@@ -69,20 +72,28 @@ class PersistentButton(ui.DynamicItem[ui.Button[Any]], template=r"[a-z][0-9]:.{1
 
 
 def guest_button(
-    t: Text, operation: Operation, guest: Guest, *, label: str | None = None, disabled: bool = False
+    t: Text,
+    operation: Operation,
+    guest: Guest,
+    site: str,
+    *,
+    label: str | None = None,
+    disabled: bool = False,
 ) -> PersistentButton:
+    """Return the button of an action. `site`: as for all of these buttons, "" if there is only one."""
     text = label or operation_noun(t, operation)
-    custom_id = f"g1:{operation.value}:{guest.vmid}:{guest.fingerprint}"
+    custom_id = name_site(f"g1:{operation.value}:{guest.vmid}:{guest.fingerprint}", site)
     return PersistentButton(
         ui.Button(style=BUTTONS[operation].style, label=text, custom_id=custom_id, disabled=disabled)
     )
 
 
-def refresh_button(t: Text, vmid: int, *, disabled: bool = False) -> PersistentButton:
-    return PersistentButton(ui.Button(label=t("Refresh"), custom_id=f"g1:refresh:{vmid}", disabled=disabled))
+def refresh_button(t: Text, vmid: int, site: str, *, disabled: bool = False) -> PersistentButton:
+    custom_id = name_site(f"g1:refresh:{vmid}", site)
+    return PersistentButton(ui.Button(label=t("Refresh"), custom_id=custom_id, disabled=disabled))
 
 
-def alert_buttons(t: Text, incident: Incident, *, edited: bool = True) -> list[PersistentButton]:
+def alert_buttons(t: Text, incident: Incident, site: str, *, edited: bool = True) -> list[PersistentButton]:
     """Return the buttons for what can be done about the incident now.
 
     `edited`: the message is kept up to date, so that it will show the effect of a press.
@@ -102,7 +113,7 @@ def alert_buttons(t: Text, incident: Incident, *, edited: bool = True) -> list[P
             for what, seconds in MUTES.items()
         ]
     return [
-        PersistentButton(ui.Button(style=style, label=label, custom_id=f"a1:{what}:{tail}"))
+        PersistentButton(ui.Button(style=style, label=label, custom_id=name_site(f"a1:{what}:{tail}", site)))
         for what, label, style in offers
     ]
 
@@ -121,10 +132,12 @@ def can_start(incident: Incident) -> bool:
     return incident.open and incident.topic is Topic.GUEST and incident.guests[0].what is GuestEvent.STOPPED
 
 
-def page_buttons(what: str, page: int, pages: int, filters: Sequence[str]) -> list[PersistentButton]:
+def page_buttons(
+    what: str, page: int, pages: int, filters: Sequence[str], site: str
+) -> list[PersistentButton]:
     """Return the buttons first, previous, next and last, or none if there is only one page.
 
-    `page` counts from 0.
+    `page` counts from 0. `site`: ALL_SITES for a list of all of several sites.
     """
     if pages <= 1:
         return []
@@ -136,7 +149,9 @@ def page_buttons(what: str, page: int, pages: int, filters: Sequence[str]) -> li
         ("last", "⏭️", pages - 1, page == pages - 1),
     )
     return [
-        PersistentButton(ui.Button(emoji=emoji, custom_id=f"p1:{what}:{move}:{goal}:{tail}", disabled=off))
+        PersistentButton(
+            ui.Button(emoji=emoji, custom_id=name_site(f"p1:{what}:{move}:{goal}:{tail}", site), disabled=off)
+        )
         for move, emoji, goal, off in moves
     ]
 

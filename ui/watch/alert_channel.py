@@ -18,7 +18,7 @@ from ui.discord.failures import DISCORD_ERRORS, LIMITED, LongRateLimit, retry_af
 from ui.formatting import WARNING, plain
 from ui.i18n import Text
 from ui.interaction.buttons import alert_buttons
-from ui.watch.alert_text import message_text
+from ui.watch.alert_text import CONTENT_MOST, message_text, name_site
 
 SEARCHED = 50
 """Number of newest messages to search for one that may already have been posted."""
@@ -35,20 +35,27 @@ class DiscordAlertChannel:
     """Implement `core.delivery.channel.AlertChannel`.
 
     `role_id`: role that alerts mention, None for no mention.
+    `site`: name of the site at the head of each text, "" if there is only one. Sites may share a channel.
     """
 
-    def __init__(self, client: discord.Client, channel_id: int, t: Text, role_id: int | None = None) -> None:
+    def __init__(
+        self, client: discord.Client, channel_id: int, t: Text, role_id: int | None = None, site: str = ""
+    ) -> None:
         self._client, self._channel_id, self._t, self._role_id = client, channel_id, t, role_id
+        self._site = site
 
     def compose(self, message: OutboxMessage, late: float | None) -> str:
         """Write the text. It contains the mention while the incident is not over."""
         mention = f"<@&{self._role_id}>" if self._mentions(message) else ""
-        return message_text(self._t, message, late, mention)
+        return self._named(message_text(self._t, message, late, mention))
 
     def fallback_texts(self, content: str) -> tuple[str, ...]:
         t = self._t
         fixed = t("Discord blocked this alert. See `/monitor history` for the details.")
-        return make_fallback_texts(t, content, f"{WARNING} {fixed}")
+        return make_fallback_texts(t, content, self._named(f"{WARNING} {fixed}"))
+
+    def _named(self, text: str) -> str:
+        return name_site(text, self._site)[:CONTENT_MOST]
 
     async def post(self, message: OutboxMessage, content: str, nonce: str) -> int:
         whom = discord.AllowedMentions.none()
@@ -80,7 +87,7 @@ class DiscordAlertChannel:
     async def send_line(self, text: str) -> None:
         """Send one line without the journal, for when that cannot be written. Tries once and does not raise."""
         try:
-            await send_with_fallbacks(self, text, self._send_line)
+            await send_with_fallbacks(self, self._named(text), self._send_line)
         except NotDelivered as error:
             _log.warning("a line to the alert channel could not be sent: %s", error.reason)
 
@@ -107,7 +114,7 @@ class DiscordAlertChannel:
         if len(message.incidents) != 1 or message.stored.post is MessageKind.RECOVERY:
             return None
         buttons = alert_buttons(
-            self._t, message.incidents[0], edited=message.stored.post is MessageKind.OPENING
+            self._t, message.incidents[0], self._site, edited=message.stored.post is MessageKind.OPENING
         )
         if not buttons:
             return None

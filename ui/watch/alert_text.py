@@ -42,6 +42,16 @@ def message_text(t: Text, message: OutboxMessage, late: float | None = None, men
     return whole[:CONTENT_MOST].strip()
 
 
+def name_site(text: str, site: str) -> str:
+    """Put the site's name at the head of a text, after the sign that begins it. "": there is only one site."""
+    if not site:
+        return text
+    sign, _, rest = text.partition(" ")
+    if any(char.isascii() or char.isalnum() for char in sign):
+        return f"{site} · {text}"
+    return f"{sign} {site} · {rest}"
+
+
 def _small(text: str) -> str:
     return f"-# {text}"
 

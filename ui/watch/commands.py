@@ -32,7 +32,9 @@ async def show_watch_list(site: Site, reply: Reply, page: int = 0) -> None:
         counts = site.journal.counts(now - COUNTED_DAYS * DAY)
     except JournalFailed:
         counts = {}
-    await reply.show(watch_list_card(reply.t, site.watch, entries, cluster, page, now, counts))
+    await reply.show(
+        watch_list_card(reply.t, site.watch, entries, cluster, page, now, counts, site=site.name)
+    )
 
 
 async def show_history(site: Site, reply: Reply, vmid: int | None, page: int = 0) -> None:
@@ -56,7 +58,8 @@ async def show_history(site: Site, reply: Reply, vmid: int | None, page: int = 0
         incidents = tuple(visible_part(incident, exists, cluster) for incident in incidents)
     guest = cluster.find(vmid) if cluster and vmid else None
     label = guest.label if guest else ""
-    await reply.show(history_card(reply.t, incidents, total, vmid, page, site.services.clock.now(), label))
+    now = site.services.clock.now()
+    await reply.show(history_card(reply.t, incidents, total, vmid, page, now, label, site=site.name))
 
 
 async def show_status(site: Site, reply: Reply) -> None:

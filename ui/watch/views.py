@@ -50,10 +50,13 @@ def watch_list_card(
     page: int,
     now: float,
     counts: Mapping[int, int],
+    *,
+    site: str,
 ) -> ui.LayoutView:
     """Return one page of the watched guests that the reader may see.
 
     Each row shows the guest as last read, and the watch's own data. `counts`: number of incidents by VMID.
+    `site`: name of the site, "" if there is only one.
     """
     page, pages = page_of(page, len(watched))
     rows = [
@@ -64,7 +67,7 @@ def watch_list_card(
         rows = [t("No watched guests yet. Add one with `/monitor add`.")]
     head = f"### {t.plural('{n} watched guest', '{n} watched guests', len(watched))}"
     trouble = f"{WARNING} {error_sentence(t, watch.read_error)}" if watch.read_error else ""
-    buttons = page_buttons("watch", page, pages, ("", "", ""))
+    buttons = page_buttons("watch", page, pages, ("", "", ""), site)
     colour = Colour.WARN if watch.read_error else Colour.BUSY
     return card(
         head, trouble, "\n".join(rows), list_footer(t, page, pages, now), colour=colour, buttons=buttons
@@ -176,11 +179,13 @@ def history_card(
     page: int,
     now: float,
     label: str = "",
+    *,
+    site: str,
 ) -> ui.LayoutView:
     """Return one page of incidents, newest first.
 
     `vmid`: the guest of all these incidents, None for all guests. `label`: its name.
-    `page`: counts from 0 and is brought within bounds.
+    `page`: counts from 0 and is brought within bounds. `site`: name of the site, "" if there is only one.
     """
     page, pages = page_of(page, total)
     count = t.plural("{n} incident", "{n} incidents", total)
@@ -188,7 +193,7 @@ def history_card(
     head = f"### {of_guest or t('History')} · {count}"
     rows = [_past(t, incident) for incident in incidents]
     body = fit_lines(t, rows, MESSAGE_MOST - 300) if rows else t("No incidents yet.")
-    buttons = page_buttons("history", page, pages, (str(vmid) if vmid else "",))
+    buttons = page_buttons("history", page, pages, (str(vmid) if vmid else "",), site)
     return card(head, body, list_footer(t, page, pages, now), colour=Colour.BUSY, buttons=buttons)
 
 

@@ -156,7 +156,7 @@ def test_whatever_stands_in_a_record_a_row_is_harmless_and_ten_fit_on_a_page(
     assert row.count("\n") == 1
     harmless(re.sub(r"<t:\d+:f>", "", row), 0, record.actor.place.channel_id)
     wanted = AuditFilter(999_999_999, 2**63 - 1, "snapshot_rollback", 1e10, 999_999_999)
-    view = audit_page(t, [audited] * 10, 10**7, wanted, "n" * 40, 10**7, 1e10)
+    view = audit_page(t, [audited] * 10, 10**7, wanted, "n" * 40, 10**7, 1e10, several=False)
     texts = [getattr(item, "content", "") for item in view.walk_children()]
     assert "".join(texts).count(row) == 10
     assert sum(map(len, texts)) <= MESSAGE_MOST
@@ -326,7 +326,7 @@ async def test_pages_keep_the_filters_and_edit_the_private_message(scene: Stage)
 @pytest.mark.parametrize("operation", ["", *Operation])
 def test_a_button_says_it_all_in_a_hundred_characters(operation: str) -> None:
     filters = ("999999999", str(2**63 - 1), operation, "99999999999", "999999999")
-    for button in page_buttons("audit", 5_000_000, 9_999_999, filters):
+    for button in page_buttons("audit", 5_000_000, 9_999_999, filters, ""):
         custom_id = button.custom_id
         assert len(custom_id) <= 100, custom_id
         assert AUDIT.fullmatch(custom_id), custom_id

@@ -225,7 +225,7 @@ def told(t: Text, sent: OutboxMessage, late: float | None = None, mention: str =
     """Return the message with its buttons below it."""
     lines = [message_text(t, sent, late, mention)]
     if len(sent.incidents) == 1 and sent.stored.post is not MessageKind.RECOVERY:
-        buttons = alert_buttons(t, sent.incidents[0], edited=sent.stored.post is MessageKind.OPENING)
+        buttons = alert_buttons(t, sent.incidents[0], "", edited=sent.stored.post is MessageKind.OPENING)
         faces = [f"[{button.item.label}] {button.item.custom_id}" for button in buttons]
         lines += faces
     return "\n".join(lines)
@@ -299,7 +299,7 @@ def test_no_combination_is_without_words(topic: Topic, what: GuestEvent, forgott
                 text = message_text(t, outbox_message(post, each, text="x"))
                 assert text
                 assert len(text) <= CONTENT_MOST
-            alert_buttons(t, each)
+            alert_buttons(t, each, "")
 
 
 # --- the first line ---
@@ -358,7 +358,7 @@ def test_a_reminder_that_comes_after_the_end_says_that_it_is_over() -> None:
 @walked("name", OPENINGS)
 def test_buttons_fit_what_can_be_done(name: str) -> None:
     each = OPENINGS[name]
-    ids = [str(button.item.custom_id) for button in alert_buttons(EN, each)]
+    ids = [str(button.item.custom_id) for button in alert_buttons(EN, each, "")]
     assert all(ALERT.fullmatch(custom_id) for custom_id in ids)
     whats = {custom_id.split(":")[1] for custom_id in ids}
     assert len(whats) == len(ids) <= 5
@@ -383,7 +383,7 @@ def test_only_a_stopped_guest_can_be_started() -> None:
 
 def test_a_message_that_is_not_edited_says_so_in_its_buttons() -> None:
     """A press on such a message is therefore answered with a message of its own."""
-    for button in alert_buttons(EN, DOWN, edited=False):
+    for button in alert_buttons(EN, DOWN, "", edited=False):
         match = ALERT.fullmatch(str(button.item.custom_id))
         assert match
         assert match["unedited"] == ":r"
@@ -392,7 +392,7 @@ def test_a_message_that_is_not_edited_says_so_in_its_buttons() -> None:
 
 @languages
 def test_labels_fit_onto_buttons(language: Language) -> None:
-    for button in alert_buttons(TEXTS.of(language), DOWN):
+    for button in alert_buttons(TEXTS.of(language), DOWN, ""):
         assert 1 <= len(str(button.item.label)) <= 38
 
 
@@ -499,7 +499,7 @@ def hostile_texts(t: Text, evil: str) -> list[str]:
     texts.append(message_text(t, outbox_message(MessageKind.DIGEST, *incidents[:12])))
     health = replace(HEALTH, stuck=evil, heartbeat=evil, mutes=(Mute(f"node/{evil}", 1, NOON, evil),))
     views = [
-        history_card(t, incidents[:10], 10, 101, 0, NOON),
+        history_card(t, incidents[:10], 10, 101, 0, NOON, site=""),
         status_card(t, replace(health, blind=True, read_error=Unreachable(evil)), None, NOON),
         muted_card(t, Mute(f"storage/{evil}", 1.0, NOON), None, NOON),
         unmuted_card(t, evil, None),
@@ -640,9 +640,9 @@ def test_what_monitor_shows(language: Language, golden: Golden) -> None:
     delivered = replace(outbox_message(MessageKind.TEST), posted=4711)
     waiting = replace(HEALTH, undelivered=Backlog(1, NOON - 5), heartbeat=None)
     views = [
-        history_card(t, list(OPENINGS.values())[:10], 10, None, 0, NOON),
-        history_card(t, list(OPENINGS.values())[-10:], 99, 101, 3, NOON),
-        history_card(t, [], 0, None, 0, NOON),
+        history_card(t, list(OPENINGS.values())[:10], 10, None, 0, NOON, site=""),
+        history_card(t, list(OPENINGS.values())[-10:], 99, 101, 3, NOON, site=""),
+        history_card(t, [], 0, None, 0, NOON, site=""),
         status_card(t, HEALTH, here, NOON),
         status_card(t, UNWELL, here, NOON),
         status_card(t, replace(waiting, last_read=None, undelivered=JournalFailed("EIO")), None, NOON),
@@ -692,7 +692,7 @@ def test_long_histories_and_many_mutes_fit(language: Language) -> None:
     facts = tuple(fact(vmid=999_990_000 + number, name=LONG, by=LONG, task=LONG) for number in range(300))
     note = incident(Topic.NOTE, Severity.INFO, guests=facts[:1])
     for each in (replace(MANY, guests=facts, acked_by=LONG, acked=NOON), note):
-        whole(history_card(t, [each] * 10, 99_999, 999_999_999, 5, NOON))
+        whole(history_card(t, [each] * 10, 99_999, 999_999_999, 5, NOON, site=""))
     mutes = tuple(Mute(f"storage/{'n' * 63}/{number}{LONG}", 1.0, NOON, LONG) for number in range(500))
     whole(
         status_card(

@@ -1,0 +1,99 @@
+"""Name the site in the `custom_id` of a lasting button, if there are several.
+
+The form with a site follows from the one without: `g1:start:101:5d0a…` becomes `g2:home:start:101:5d0a…`. The fields
+of a page (`p2:`) are shorter as well, so that the longest of them and the name fit into the 100 characters that
+Discord allows: words become their first letter, and numbers are written in base 36.
+"""
+
+import re
+import string
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+ALL_SITES = "*"
+"""Stands for all sites in the `custom_id` of a page. No site has this name."""
+_NAMED = re.compile(rf"(?P<kind>[gap])2:(?P<site>[a-z0-9-]{{1,16}}|{re.escape(ALL_SITES)}):(?P<rest>.+)")
+_DIGITS = string.digits + string.ascii_lowercase
+_NUMBER = re.compile(r"[0-9a-z]{1,13}")
+
+
+class _Field(NamedTuple):
+    """How to shorten a field, and how to restore it. Raises: ValueError, if it cannot be restored."""
+
+    shorten: Callable[[str], str]
+    restore: Callable[[str], str]
+
+
+def _words(*words: str) -> _Field:
+    letters = {word[0]: word for word in words}
+
+    def restore(letter: str) -> str:
+        if letter and letter not in letters:
+            raise ValueError(letter)
+        return letters.get(letter, "")
+
+    return _Field(lambda word: word[:1], restore)
+
+
+def _shorten_number(text: str) -> str:
+    number, digits = int(text or 0), ""
+    while number:
+        number, last = divmod(number, len(_DIGITS))
+        digits = _DIGITS[last] + digits
+    return digits or text[:1]
+
+
+def _restore_number(text: str) -> str:
+    if text and not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    return str(int(text, len(_DIGITS))) if text else ""
+
+
+_PAGE = _words("list", "watch", "audit", "history")
+_MOVE = _words("first", "prev", "next", "last")
+_NO, _TEXT = _Field(_shorten_number, _restore_number), _Field(str, str)
+_GUESTS = (_MOVE, _NO, _words("running", "stopped", "other", "template"), _words("qemu", "lxc"), _TEXT)
+_FIELDS: Mapping[str, tuple[_Field, ...]] = {
+    "list": _GUESTS,
+    "watch": _GUESTS,
+    "audit": (_MOVE, _NO, _NO, _NO, _TEXT, _NO, _NO),
+    "history": (_MOVE, _NO, _NO),
+}
+"""The fields of each kind of page, in the order of `ui/interaction/buttons.py`."""
+
+
+def name_site(custom_id: str, site: str) -> str:
+    """Return the `custom_id` with the site. "": there is one site only, and it stays as it is."""
+    if not site:
+        return custom_id
+    kind, rest = custom_id[0], custom_id.partition(":")[2]
+    return f"{kind}2:{site}:{_shorten_page(rest) if kind == 'p' else rest}"
+
+
+def split_site(custom_id: str) -> tuple[str | None, str]:
+    """Return the name of the site and the `custom_id` without it. None: it names none.
+
+    A forged one is returned unchanged.
+    """
+    match = _NAMED.fullmatch(custom_id)
+    if match is None or (match["site"] == ALL_SITES and match["kind"] != "p"):
+        return None, custom_id
+    try:
+        rest = _restore_page(match["rest"]) if match["kind"] == "p" else match["rest"]
+    except ValueError:
+        return None, custom_id
+    return match["site"], f"{match['kind']}1:{rest}"
+
+
+def _shorten_page(rest: str) -> str:
+    page, *fields = rest.split(":")
+    shorter = (field.shorten(text) for field, text in zip(_FIELDS[page], fields, strict=True))
+    return ":".join((_PAGE.shorten(page), *shorter))
+
+
+def _restore_page(rest: str) -> str:
+    """Raises: ValueError."""
+    letter, *fields = rest.split(":")
+    page = _PAGE.restore(letter)
+    longer = (field.restore(text) for field, text in zip(_FIELDS.get(page, ()), fields, strict=True))
+    return ":".join((page, *longer))
