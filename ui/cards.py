@@ -38,6 +38,22 @@ def card(
     return view
 
 
+def name_site(view: ui.LayoutView, site: str) -> None:
+    """Name the site above the texts of a card, in place. "": nothing is named. A card is named once only.
+
+    If the card has no room left, its longest text is cut.
+    """
+    texts = [item for item in view.walk_children() if isinstance(item, ui.TextDisplay)]
+    head = f"-# {site}\n"
+    if not site or not texts or texts[0].content.startswith(head):
+        return
+    texts[0].content = head + texts[0].content
+    excess = sum(len(text.content) for text in texts) - MESSAGE_MOST
+    if excess > 0:
+        longest = max(texts, key=lambda text: len(text.content))
+        longest.content = longest.content[:-excess]
+
+
 def notice(text: str, colour: Colour = Colour.WARN) -> ui.LayoutView:
     """Build a card of one sentence."""
     return card(text, colour=colour)

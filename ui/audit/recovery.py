@@ -72,7 +72,7 @@ class DiscordOutcomeNotifier:
 
         Raises: one of DISCORD_ERRORS.
         """
-        await send_with_fallbacks(self._t, view, partial(self._put, found))
+        await send_with_fallbacks(self._t, view, partial(self._put, found), site=found.site)
 
     async def _put(self, found: AuditEntry, view: ui.LayoutView) -> None:
         channel = self._client.get_partial_messageable(found.record.actor.place.channel_id or 0)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import discord
 from discord import ui
 
-from ui.cards import notice
+from ui.cards import name_site, notice
 from ui.discord.failures import LIMITED
 from ui.formatting import MESSAGE_MOST
 from ui.i18n import Text
@@ -58,14 +58,16 @@ def make_fallback_texts(t: Text, content: str, fixed: str) -> tuple[str, ...]:
 
 
 async def send_with_fallbacks(
-    t: Text, view: ui.LayoutView, send: Callable[[ui.LayoutView], Awaitable[T]]
+    t: Text, view: ui.LayoutView, send: Callable[[ui.LayoutView], Awaitable[T]], *, site: str
 ) -> T:
-    """Send a card, with fewer words each time Discord blocks it.
+    """Send a card under the name of its site, with fewer words each time Discord blocks it.
 
+    Every card about one site passes here. `site`: "" if there is only one, or the card is about none of several.
     Raises: whatever `send` raises.
     """
     blocked: Exception | None = None
     for shown in _fallback_views(t, view):
+        name_site(shown, site)
         try:
             return await send(shown)
         except discord.HTTPException as error:

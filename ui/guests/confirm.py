@@ -28,7 +28,7 @@ from ui.guests.plan import plan_parts, title_of_form, yes_label
 from ui.i18n import Text
 from ui.interaction.attempt import Attempt, ensure_awaited
 from ui.interaction.buttons import FORM, question_buttons
-from ui.interaction.context import Interaction, Services, Site, choose_site, services_of, site_of
+from ui.interaction.context import Interaction, Services, Site, choose_site, named_site, services_of, site_of
 from ui.interaction.gate import authorize, rate_limit_refusal, refusal_of, run_guarded
 from ui.interaction.open_questions import SECONDS, Question
 from ui.interaction.reply import Reply
@@ -174,9 +174,11 @@ async def _disable_buttons(interaction: Interaction) -> None:
     for item in view.walk_children():
         if isinstance(item, ui.Button):
             item.disabled = True
-    t = services_of(interaction).texts.public
+    t, site = services_of(interaction).texts.public, named_site(interaction)
     with contextlib.suppress(*DISCORD_ERRORS):  # the asker is told in any case
-        await send_with_fallbacks(t, view, lambda shown: interaction.response.edit_message(view=shown))
+        await send_with_fallbacks(
+            t, view, lambda shown: interaction.response.edit_message(view=shown), site=site
+        )
 
 
 def _describe(attempt: Attempt, nonce: str) -> None:
@@ -213,7 +215,9 @@ def confirmation_form(t: Text, question: Question, *, bare: bool = False) -> ui.
     """
     plan = question.plan
     shown = replace(plan, guest=replace(plan.guest, name=None)) if bare else plan
-    form = ui.Modal(title=title_of_form(t, shown)[:45], custom_id=f"f1:{question.nonce}", timeout=SECONDS)
+    form = ui.Modal(
+        title=title_of_form(t, shown, question.site)[:45], custom_id=f"f1:{question.nonce}", timeout=SECONDS
+    )
     name: ui.TextInput[Any] = ui.TextInput(
         placeholder=plain(shown.guest.label, 100), max_length=FORM_NAME_MOST, custom_id=NAME_FIELD
     )

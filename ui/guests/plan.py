@@ -45,9 +45,10 @@ def yes_label(t: Text, plan: Plan) -> str:
     return f"{label}…" if plan.needs_name else label  # a form follows
 
 
-def title_of_form(t: Text, plan: Plan) -> str:
+def title_of_form(t: Text, plan: Plan, site: str = "") -> str:
+    """Return the title of the form. `site`: name of the guest's site, "" if there is only one."""
     guest = plan.guest
-    name = plain(f"{guest.vmid} {guest.name or ''}", 30)
+    name = plain(f"{f'{site}/' if site else ''}{guest.vmid} {guest.name or ''}", 30)
     return t("{action}: {name}", action=operation_noun(t, plan.order.operation), name=name)
 
 

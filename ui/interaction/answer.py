@@ -7,9 +7,10 @@ token.
 
 import io
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import TypeVar
 
 import discord
 from discord import ui
@@ -17,7 +18,9 @@ from discord.utils import MISSING
 
 from ui.discord.blocked import is_blocked, send_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, retry_after, send_with_retries
-from ui.interaction.context import Interaction, Services
+from ui.interaction.context import Interaction, Services, named_site
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -146,16 +149,23 @@ class Answer:
             return
         if not self.answered:
             try:
-                await send_with_fallbacks(self.t, view, self._send_first)
+                await self._send(view, self._send_first)
             except discord.HTTPException as error:
                 self.accept_duplicate(error)
                 await self.put(view)
             self._note_first()
         elif self._clock.monotonic() - self._began < TOKEN_SECONDS:
-            message = await send_with_fallbacks(self.t, view, self._edit_sent)
+            message = await self._send(view, self._edit_sent)
             self.message_id = message.id
         else:
             await self._show_in_channel(view, None, last=last)
+
+    async def _send(self, view: ui.LayoutView, send: Callable[[ui.LayoutView], Awaitable[T]]) -> T:
+        """Send the view under the name of the site that it is about.
+
+        Raises: whatever `send` raises.
+        """
+        return await send_with_fallbacks(self.t, view, send, site=named_site(self.interaction))
 
     async def _send_first(self, view: ui.LayoutView) -> None:
         response = self.interaction.response
@@ -187,9 +197,7 @@ class Answer:
             return
         put = self._put_in_channel if last else self._edit_in_channel
         pauses = RETRIES if last else ()
-        second = await send_with_retries(
-            self._clock, lambda: send_with_fallbacks(self.t, view, put), pauses, CHANNEL_SECONDS
-        )
+        second = await send_with_retries(self._clock, lambda: self._send(view, put), pauses, CHANNEL_SECONDS)
         if second is not None and last:
             _log.warning("an answer could not be delivered: %r, then %r", error, second)
 

@@ -170,12 +170,14 @@ def services_of(interaction: Interaction) -> Services:
     return cast(_Serving, interaction.client).services
 
 
-_CHOSEN_SITE = "site"
+_CHOSEN_SITE, _NAMED_SITE = "site", "named site"
+"""Keys in the extras of an interaction."""
 
 
 def choose_site(interaction: Interaction, site: Site) -> None:
     """Note the site that this interaction is about."""
     interaction.extras[_CHOSEN_SITE] = site
+    interaction.extras.pop(_NAMED_SITE, None)
 
 
 def chosen_site(interaction: Interaction) -> Site | None:
@@ -191,6 +193,21 @@ def site_of(interaction: Interaction) -> Site:
     Raises: LookupError if none of several is chosen yet: a bug, and nothing is done.
     """
     return chosen_site(interaction) or services_of(interaction).sites.only
+
+
+def named_site(interaction: Interaction) -> str:
+    """Return the name of the site that answers to this interaction show.
+
+    Return "" if there is only one, if none is chosen, or if the person may not see anything of it. That is decided
+    once: a person who deletes the only guest that they see is still told where.
+    """
+    site = chosen_site(interaction)
+    if site is None or not site.name:
+        return ""
+    if _NAMED_SITE not in interaction.extras:
+        seen = site.authorizer.sees_anything(actor_of(interaction))
+        interaction.extras[_NAMED_SITE] = site.name if seen else ""
+    return str(interaction.extras[_NAMED_SITE])
 
 
 _INTERACTION_KINDS = {

@@ -22,7 +22,15 @@ from ui.cards import notice
 from ui.discord.blocked import send_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, log_unexpected, send_with_retries
 from ui.interaction.attempt import Attempt, attempt_of
-from ui.interaction.context import Interaction, actor_of, chosen_site, operation_of, services_of, site_of
+from ui.interaction.context import (
+    Interaction,
+    actor_of,
+    chosen_site,
+    named_site,
+    operation_of,
+    services_of,
+    site_of,
+)
 from ui.interaction.empty_choices import nothing_chosen, refusal_choice
 from ui.interaction.refusal import refusal_card
 from ui.messages.errors import unexpected_sentence
@@ -104,7 +112,10 @@ async def reply_privately(interaction: Interaction, view: ui.LayoutView) -> None
 
     most = FOLLOWUP_SECONDS if interaction.response.is_done() else FIRST_SECONDS
     error = await send_with_retries(
-        services.clock, lambda: send_with_fallbacks(t, view, send), PRIVATE_RETRIES, most
+        services.clock,
+        lambda: send_with_fallbacks(t, view, send, site=named_site(interaction)),
+        PRIVATE_RETRIES,
+        most,
     )
     if error is not None:
         _log.warning("a private message could not be delivered: %r", error)

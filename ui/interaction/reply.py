@@ -23,7 +23,7 @@ from ui.discord.failures import DISCORD_ERRORS, log_unexpected, retry_after, sen
 from ui.formatting import Colour
 from ui.i18n import Text
 from ui.interaction.answer import FIRST_SECONDS, RETRIES, Answer, AnswerState, Attachment
-from ui.interaction.context import Interaction, Services
+from ui.interaction.context import Interaction, Services, named_site
 from ui.interaction.late import GIVEN_UP, acknowledge_first, give_up
 from ui.interaction.refusal import refusal_card
 from ui.messages.errors import unexpected_sentence
@@ -235,7 +235,7 @@ class Reply:
             return
         if not self._answer.answered:
             try:
-                await send_with_fallbacks(self.reader, render(self.reader), self._send_privately)
+                await self._say_privately(render, self._send_privately)
                 return
             except discord.HTTPException as error:
                 self._answer.accept_duplicate(error)
@@ -246,10 +246,16 @@ class Reply:
         if thinking:  # the first followup would become this public message, so it gets a body first
             await self._answer.put(notice("…", Colour.QUIET))
         if not told.is_set():
-            await send_with_fallbacks(self.reader, render(self.reader), self._follow_up)
+            await self._say_privately(render, self._follow_up)
             told.set()
         if thinking:
             await self.interaction.delete_original_response()
+
+    async def _say_privately(
+        self, render: Callable[[Text], ui.LayoutView], send: Callable[[ui.LayoutView], Awaitable[None]]
+    ) -> None:
+        site = named_site(self.interaction)
+        await send_with_fallbacks(self.reader, render(self.reader), send, site=site)
 
     async def _send_privately(self, view: ui.LayoutView) -> None:
         await self.interaction.response.send_message(view=view, ephemeral=True)
