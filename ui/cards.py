@@ -44,7 +44,7 @@ def name_site(view: ui.LayoutView, site: str) -> None:
     If the card has no room left, its longest text is cut.
     """
     texts = [item for item in view.walk_children() if isinstance(item, ui.TextDisplay)]
-    head = f"-# {site}\n"
+    head = f"-# **{site}**\n"
     if not site or not texts or texts[0].content.startswith(head):
         return
     texts[0].content = head + texts[0].content

@@ -47,7 +47,7 @@ def name_site(text: str, site: str) -> str:
     if not site:
         return text
     sign, _, rest = text.partition(" ")
-    if any(char.isascii() or char.isalnum() for char in sign):
+    if not sign or any(char.isascii() or char.isalnum() for char in sign):
         return f"{site} · {text}"
     return f"{sign} {site} · {rest}"
 

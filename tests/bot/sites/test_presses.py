@@ -41,14 +41,14 @@ async def test_an_alert_and_what_follows_from_it_stay_on_their_site(sites: Sites
     assert alert.content.startswith(f"🔴 {name} · **{vmid}** ")
     assert all(custom_id.startswith(f"a2:{name}:") for custom_id in ids_of(alert))
     details = await sites.scene.press(sites[name], alert, "Details")
-    assert details.text.startswith(f"-# {name}\n###")
+    assert details.text.startswith(f"-# **{name}**\n###")
     assert all(custom_id.startswith(f"g2:{name}:") for custom_id in ids_of(post_of(details)))
     await sites.press(name, alert, next(each for each in ids_of(alert) if ":start:" in each))
     changed = sites.changes()
     assert [bool(changed[each]) for each in NAMES] == [each == name for each in NAMES]
     assert [newest(sites).site, newest(sites).record.operation] == [name, "start"]
     shown = sites.scene.server.messages(sites.scene.alerts)
-    assert any(f"-# {name}\n✅" in post.text for post in shown)
+    assert any(f"-# **{name}**\n✅" in post.text for post in shown)
     acked = await sites.press(name, alert, next(each for each in ids_of(alert) if ":ack:" in each))
     assert not acked.followups
     assert newest(sites).site == name
@@ -59,7 +59,7 @@ async def test_a_panel_button_reaches_its_site_only(sites: Sites, name: str) -> 
     """Both sites have the same guest under the same VMID: only the site in the button tells them apart."""
     await sites.start()
     shown = await panel(sites, name, 103)
-    assert shown.text.startswith(f"-# {name}\n###")
+    assert shown.text.startswith(f"-# **{name}**\n###")
     home, colo = (sites.site(each).cluster_cache.find(103) for each in (HOME, COLO))
     assert home is not None
     assert colo is not None
@@ -75,13 +75,13 @@ async def test_a_panel_button_reaches_its_site_only(sites: Sites, name: str) -> 
 async def test_the_pages_of_a_site_stay_on_it(sites: Sites) -> None:
     await sites.start()
     page = await sites.press(COLO, await sites.post(), "p2:colo:l:n:1:::")
-    assert page.text.startswith("-# colo\n")
+    assert page.text.startswith("-# **colo**\n")
     assert "2/2" in page.text
     turned = await sites.press(COLO, page, next(each for each in ids_of(post_of(page)) if ":p:" in each))
     assert "1/2" in turned.text
     assert [each for each in ids_of(post_of(turned)) if not each.startswith("p2:colo:l:")] == []
     history = await sites.press(COLO, page, "p2:colo:h:f:0:2t")  # 101
-    assert history.text.startswith("-# colo\n### History of **101**")
+    assert history.text.startswith("-# **colo**\n### History of **101**")
     trail = await sites.press("admin", page, "p2:colo:a:f:0:::::")
     assert trail.ephemeral
     assert "Filter: **colo**" in trail.text
@@ -93,7 +93,7 @@ async def test_the_pages_of_a_site_stay_on_it(sites: Sites) -> None:
 async def test_a_button_of_the_time_with_one_site_means_the_first_site(sites: Sites, form: str) -> None:
     await sites.start(FIRST_SITE=COLO)
     reply = await sites.press("admin", await sites.post(), form)
-    assert reply.text.startswith("-# colo\n")
+    assert reply.text.startswith("-# **colo**\n")
     assert newest(sites).site == COLO
 
 
@@ -143,7 +143,7 @@ async def test_an_incident_of_another_site_is_over(sites: Sites) -> None:
         for what in ("ack", "details", "start", "mute1"):
             custom_id = ack.replace(COLO, other).replace("ack", what)
             reply: PressResult = await sites.press("admin", alert, custom_id)
-            assert told(reply) == f"-# {other}\n{sites.scene.told(sites['admin'], IncidentOver())}"
+            assert told(reply) == f"-# **{other}**\n{sites.scene.told(sites['admin'], IncidentOver())}"
             assert newest(sites).site == other
     (kept,) = sites.site(COLO).watch.state.open.values()
     assert kept.acked is None
