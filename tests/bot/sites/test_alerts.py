@@ -7,9 +7,9 @@ import pytest
 from core.watch.incidents.model import MessageKind
 from core.watch.journal import OutboxMessage
 from tests.bot.watch.test_alert_channel import BACK, DOWN, outbox_message
-from tests.support import sites as three_sites
 from tests.support import stage
-from tests.support.sites import COLO, HOME, LAB, LAB_GUEST, Sites
+from tests.support.sites import three_sites
+from tests.support.sites.three_sites import COLO, HOME, LAB, LAB_GUEST, Sites
 from ui.i18n import Texts
 from ui.watch.alert_channel import DiscordAlertChannel
 from ui.watch.alert_text import CONTENT_MOST, name_site

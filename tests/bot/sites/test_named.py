@@ -12,9 +12,9 @@ from core.errors import NotYours, QuestionOver
 from core.operations import Operation
 from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage
-from tests.support import sites as three_sites
 from tests.support import stage
-from tests.support.sites import COLO, HOME, Sites
+from tests.support.sites import three_sites
+from tests.support.sites.three_sites import COLO, HOME, Sites
 from tests.support.stage import post_of
 from ui.cards import card, name_site
 from ui.formatting import MESSAGE_MOST, Colour

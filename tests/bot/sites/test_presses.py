@@ -6,9 +6,9 @@ from core.audit.store import AuditEntry, AuditFilter
 from core.errors import IncidentOver, QuestionOver
 from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage
-from tests.support import sites as three_sites
 from tests.support import stage
-from tests.support.sites import COLO, HOME, LAB, NAMES, Sites
+from tests.support.sites import three_sites
+from tests.support.sites.three_sites import COLO, HOME, LAB, NAMES, Sites
 from tests.support.stage import post_of
 
 bare_scene, pve = stage.bare_scene, three_sites.pve

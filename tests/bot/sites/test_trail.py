@@ -11,9 +11,9 @@ import cogs.buttons
 from core.access.policy import Actor, Place
 from core.audit.record import AuditRecord, AuditStep
 from core.audit.store import AuditEntry, AuditFilter
-from tests.support import sites as three_sites
 from tests.support import stage
-from tests.support.sites import COLO, HOME, LAB, Sites
+from tests.support.sites import three_sites
+from tests.support.sites.three_sites import COLO, HOME, LAB, Sites
 from tests.support.stage import post_of
 from ui.audit.commands import send_audit
 from ui.audit.csv_file import COLUMNS, csv_row

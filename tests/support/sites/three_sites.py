@@ -1,7 +1,9 @@
 """Give the stage three sites. Two of them, home and colo, have the same VMIDs, names and nodes; lab has its own.
 
 A test module takes the fixtures by assignment, as it takes those of `tests/support/stage.py`:
-`bare_scene, pve, clusters, sites = stage.bare_scene, sites.pve, sites.clusters, sites.sites`.
+
+    bare_scene, pve = stage.bare_scene, three_sites.pve
+    clusters, sites = three_sites.clusters, three_sites.sites
 """
 
 from collections.abc import Iterator, Mapping
