@@ -7,19 +7,22 @@ import pytest
 from discord import ui
 
 import cogs.buttons
-from core.actions.order import Order
+from core.actions.order import Order, Plan
 from core.errors import NotYours, QuestionOver
-from core.operations import Operation
+from core.operations import ACTIONS, Operation
 from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage
 from tests.support import stage
+from tests.support.fakes import AKIKO, guest
 from tests.support.sites import three_sites
 from tests.support.sites.three_sites import COLO, HOME, Sites
 from tests.support.stage import post_of
 from ui.cards import card, name_site
 from ui.formatting import MESSAGE_MOST, Colour
-from ui.guests.confirm import act_or_ask, ask_first
+from ui.guests.confirm import act_or_ask, ask_first, confirmation_form
+from ui.i18n import Text, Texts
 from ui.interaction.context import Site
+from ui.interaction.open_questions import Question
 from ui.interaction.reply import Reply
 
 bare_scene, pve = stage.bare_scene, three_sites.pve
@@ -40,9 +43,9 @@ def asking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def question(sites: Sites, who: str = COLO, vmid: int = STOPPED) -> PressResult:
-    guest = sites.site(COLO).cluster_cache.find(vmid)
-    assert guest is not None
-    return await sites.press(who, await sites.post(), f"g2:colo:start:{vmid}:{guest.fingerprint}")
+    found = sites.site(COLO).cluster_cache.find(vmid)
+    assert found is not None
+    return await sites.press(who, await sites.post(), f"g2:colo:start:{vmid}:{found.fingerprint}")
 
 
 def yes(post: SeenMessage | PressResult) -> str:
@@ -116,15 +119,14 @@ async def test_somebody_who_may_not_see_the_site_does_not_read_its_name(sites: S
 
 async def test_the_farewell_names_the_site(sites: Sites, monkeypatch: pytest.MonkeyPatch) -> None:
     await sites.start()
-    guest = sites.site(COLO).cluster_cache.find(103)
-    assert guest is not None
+    found = sites.site(COLO).cluster_cache.find(103)
+    assert found is not None
     monkeypatch.setattr(cogs.buttons, "act_on_panel", act_or_ask)
     sites.clusters[COLO].time_scale = 1000.0
     post = await sites.post()
-    pressing = asyncio.ensure_future(sites.press(COLO, post, f"g2:colo:shutdown:103:{guest.fingerprint}"))
+    pressing = asyncio.ensure_future(sites.press(COLO, post, f"g2:colo:shutdown:103:{found.fingerprint}"))
     shown = sites.scene.server
     await shown.wait_message(sites.scene.channel, HEAD)
-    sites.clusters[COLO].time_scale = 1000.0
     await sites.scene.stop_bot()
     await pressing
     posts = [each for each in shown.messages(sites.scene.channel) if "shutting down" in each.text]
@@ -148,6 +150,16 @@ async def test_a_refusal_names_the_site_that_it_is_about(sites: Sites) -> None:
     reply = await sites.press(COLO, await sites.post(), "g2:colo:refresh:999")
     assert reply.text.startswith(HEAD)
     assert "**999**" in reply.text
+
+
+@pytest.mark.parametrize("t", [Texts("en").public, Texts("ja").public], ids=["en", "ja"])
+def test_the_title_of_a_form_shows_the_longest_site_and_vmid_whole(t: Text) -> None:
+    for operation in ACTIONS:
+        plan = Plan(Order(operation, 999_999_999, AKIKO), replace(guest(999_999_999), name="n" * 63))
+        question = Question("0" * 16, plan, t, lambda _note: asyncio.sleep(0), "s" * 16)
+        title = confirmation_form(t, question).title
+        assert len(title) <= 45
+        assert f"{'s' * 16}/999999999" in title, title
 
 
 # -- one card

@@ -1,15 +1,18 @@
 """Test that each lasting button acts on its own site, and that nobody reaches or learns of a site of others."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from core.audit.store import AuditEntry, AuditFilter
 from core.errors import IncidentOver, QuestionOver
 from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage
+from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.sites import three_sites
 from tests.support.sites.three_sites import COLO, HOME, LAB, NAMES, Sites
-from tests.support.stage import post_of
+from tests.support.stage import Stage, post_of
 
 bare_scene, pve = stage.bare_scene, three_sites.pve
 clusters, sites = three_sites.clusters, three_sites.sites
@@ -152,3 +155,33 @@ async def test_an_incident_of_another_site_is_over(sites: Sites) -> None:
 
 def told(reply: PressResult) -> str:
     return reply.followups[-1].text if reply.followups else reply.text
+
+
+async def test_what_the_bot_of_one_site_posted_becomes_that_of_the_first(
+    bare_scene: Stage, clusters: Mapping[str, Pve]
+) -> None:
+    """An alert and a panel of that time go on working, and are edited under the name."""
+    scene = bare_scene
+    await scene.start_bot(MONITOR_VM_IDS="101")
+    await scene.poll()
+    clusters[HOME].crash(101)
+    await scene.poll()
+    await scene.delivered()
+    (alert,) = scene.server.messages(scene.alerts)
+    old = post_of(await scene.say(scene.emma, "info", vmid=103))
+    assert [each[:3] for each in (*ids_of(alert), *ids_of(old))] == ["a1:"] * 5 + ["g1:"] * len(ids_of(old))
+    assert HOME not in alert.content + old.text
+    await scene.stop_bot()
+    sites = Sites(scene, clusters)
+    await sites.start(FIRST_SITE=HOME)
+    for pressed in (*ids_of(alert)[2:3], ids_of(old)[-1]):
+        reply = await sites.press(COLO, alert if pressed[0] == "a" else old, pressed)
+        assert told(reply) == scene.told(sites[COLO], QuestionOver())
+    await sites.press(HOME, alert, ids_of(alert)[2])
+    await scene.until(lambda: "Acknowledged by" in alert.content, "the edit")
+    assert alert.content.startswith("🔴 home · **101** ")
+    assert all(each.startswith("a2:home:") for each in ids_of(alert))
+    await sites.press(HOME, old, ids_of(old)[-1])
+    assert old.text.startswith("-# **home**\n")
+    assert all(each.startswith("g2:home:") for each in ids_of(old))
+    assert sites.changes() == {name: [] for name in NAMES}
