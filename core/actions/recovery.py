@@ -37,7 +37,7 @@ PAUSES = (1.0, 2.0, 4.0)
 LONG_PAUSE = 30.0
 """Seconds between two checks: up to 4 while a task runs, up to 30 while Proxmox does not answer."""
 GIVE_UP = 24 * 3600.0
-"""Seconds after an attempt was taken up from which the next failed check ends it as unknown."""
+"""Seconds without an answer about an attempt after which it ends as unknown."""
 NOTIFY_SECONDS = 60.0
 """Maximum seconds to wait until the person has been informed. Then the result is stored anyway.
 
@@ -68,6 +68,8 @@ class _OpenAttempt:
     upid: str
     since: float
     """Monotonic time at which it was taken up."""
+    answered: float
+    """Monotonic time of the last answer about it, at first `since`."""
     failures: int = 0
 
     @property
@@ -131,7 +133,8 @@ class ActionRecovery:
             task.cancel()
 
     def _open_attempt(self, found: AuditEntry) -> _OpenAttempt:
-        return _OpenAttempt(found, found.record.upid, self._clock.monotonic())
+        now = self._clock.monotonic()
+        return _OpenAttempt(found, found.record.upid, now, now)
 
     async def _settle(self, attempt: _OpenAttempt, wait: float = 0.0) -> None:
         """Check an attempt until its result is known, then store it. `wait`: seconds before the first check."""
@@ -166,8 +169,8 @@ class ActionRecovery:
         except (ProxmoxError, JournalFailed) as error:
             attempt.failures += 1
             _log.debug("attempt %d is still open: %s", attempt.entry.attempt, error)
-            return CUT_OFF if self._clock.monotonic() - attempt.since > GIVE_UP else None
-        attempt.failures = 0
+            return CUT_OFF if self._clock.monotonic() - attempt.answered > GIVE_UP else None
+        attempt.failures, attempt.answered = 0, self._clock.monotonic()
         return None if status.running else (status.exit or "unexpected status")
 
     async def _task_of(self, attempt: _OpenAttempt) -> str | None:

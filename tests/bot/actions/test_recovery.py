@@ -6,6 +6,7 @@ The tests use a real process, the real bot, and the rules alone.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
 import sqlite3
 from collections.abc import AsyncIterator
@@ -33,6 +34,7 @@ from core.audit.store import AuditEntry, AuditFilter
 from core.audit.trail import AuditTrail
 from core.guest import Kind
 from core.operations import Operation
+from core.proxmox import TaskStatus
 from core.proxmox_errors import TaskUnknown, TimedOut, Unreachable
 from core.tasks import TaskEnd
 from playground.pve.server import Pve
@@ -313,6 +315,22 @@ async def test_a_proxmox_that_is_away_for_ever_is_given_up(case: Case) -> None:
     (ended,) = await case.run()
     assert ended.outcome == CUT_OFF
     assert GIVE_UP <= sum(case.world.clock.slept) < GIVE_UP + 60
+
+
+async def test_a_long_task_is_not_given_up_for_one_failed_answer(case: Case) -> None:
+    case.left(AuditStep.ASKED, AuditStep.SENT, upid=begun(case, seconds=GIVE_UP + 7200))
+    proxmox, ask, hours = case.world.proxmox, case.world.proxmox.task_status, itertools.count()
+
+    async def status(upid: str) -> TaskStatus:
+        case.world.clock.advance(3600)
+        if next(hours) == 25:
+            raise Unreachable("pve1")
+        return await ask(upid)
+
+    proxmox.task_status = status  # type: ignore[method-assign]  # away once after a day
+    (ended,) = await case.run()
+    assert ended.outcome == "OK"
+    assert next(hours) > 26
 
 
 @pytest.mark.parametrize(("cores", "outcome"), [(2, "OK"), (7, NOTHING_STARTED)])
