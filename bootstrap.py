@@ -14,6 +14,7 @@ from adapters.journal.site_journal import SiteJournal
 from adapters.journal.store import SqliteJournal
 from adapters.settings.load import Settings, SiteSettings, minute_of_day
 from cogs.buttons import on_button_press
+from cogs.monitor import WatchLoop
 from core.access.authorizer import Authorizer
 from core.access.policy import AccessRules
 from core.access.rate_limit import ChangeLimit, RateLimiter
@@ -36,23 +37,33 @@ from core.proxmox import Lane
 from core.watch.incidents.state import Rules
 from core.watch.service import Watch
 from core.watch.watch_list import WatchStore
+from monitor_store import MonitorStore
 from proxmox_client import Address, Endpoint, ProxmoxClient
 from ui.formatting import WARNING
 from ui.i18n import Text, Texts
 from ui.interaction.context import Services, Site, Sites
 from ui.interaction.open_questions import Questions
 from ui.messages.startup import list_edited
+from ui.watch.alert_channel import DiscordAlertChannel
+from ui.watch.reports import Pulse, WatchReports
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The objects that the bot itself opens and closes. `connected`: whether Discord's gateway is connected."""
+    """The objects that the bot itself opens and closes.
+
+    `store`: the watch lists. `alert_channel`: returns the alert channel of a site.
+    `connected`: whether Discord's gateway is connected.
+    """
 
     journal: SqliteJournal
-    audit_channel: AuditChannel | None
+    store: MonitorStore
     heartbeat: Heartbeat
+    audit_channel: AuditChannel | None
+    alert_channel: Callable[[SiteSettings], DiscordAlertChannel]
+    notifier: OutcomeNotifier
     connected: Callable[[], bool]
 
 
@@ -90,6 +101,28 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
         timezone=settings.timezone,
         poll_seconds=settings.monitor_interval_seconds,
     )
+
+
+def add_sites(services: Services, settings: Settings, resources: Resources) -> list[WatchLoop]:
+    """Build every site, and return the loops that watch them. Nothing is opened or read.
+
+    One heartbeat stands for all sites that HEARTBEAT_IGNORES_SITES does not name.
+    """
+    counting = {own.name for own in settings.sites} - set(settings.heartbeat_ignores_sites)
+    pulse = Pulse(resources.heartbeat, counting)
+    loops = list[WatchLoop]()
+    for own in settings.sites:
+        channel = resources.alert_channel(own)
+        kept = SiteResources(
+            resources.store.of_site(own.name),
+            ReadOnlyFile.of_site(settings.data_dir, own.name, settings.first_site),
+            resources.journal.of_site(own.name),
+            channel,
+            resources.notifier,
+        )
+        site = add_site(services, settings, own, kept)
+        loops.append(WatchLoop(site, WatchReports(site, channel.send_line, leads=not loops), pulse))
+    return loops
 
 
 def add_site(services: Services, settings: Settings, own: SiteSettings, resources: SiteResources) -> Site:

@@ -28,25 +28,22 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterable, Mapping
-from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
 from adapters.files.data_lock import DataLock, lock_data_dir, others_may_write
-from adapters.files.read_only_file import ReadOnlyFile
 from adapters.heartbeat import Heartbeat
 from adapters.journal.store import SqliteJournal
 from adapters.logging_setup import set_up_logging
 from adapters.settings.load import Settings, SettingsError, load
-from bootstrap import Resources, SiteResources, add_site, build_services
+from bootstrap import Resources, add_sites, build_services
 from cogs.access import Access
 from cogs.audit import Audit
 from cogs.general import General
-from cogs.monitor import Monitor, WatchLoop
+from cogs.monitor import Monitor
 from cogs.power import Power
 from cogs.snapshot import Snapshots
 from core.clock import Clock
@@ -61,6 +58,7 @@ from startup.data_dir import (
     read_data_dir,
     start_failures,
 )
+from startup.demo import run_demo
 from startup.readiness import StartCheck, required_setup
 from startup.threads import UnjoinedThreads, exit_process
 from ui.audit.channel import DiscordAuditChannel
@@ -76,7 +74,6 @@ from ui.interaction.incoming import GatewayGuard, answer_unreadable_press
 from ui.messages.faults import config_report
 from ui.messages.startup import open_to_all
 from ui.watch.alert_channel import DiscordAlertChannel
-from ui.watch.reports import Pulse, WatchReports
 
 HERE = Path(__file__).resolve().parent
 FAREWELL_SECONDS = 3.0
@@ -113,30 +110,23 @@ class ProxmoxBot(commands.Bot):
         self.heartbeat = Heartbeat(url.reveal() if url else None, clock=clock.now)
         texts = Texts(settings.language)
         audits = settings.audit_channel_id
-        audit_channel = DiscordAuditChannel(self, audits, texts.public) if audits else None
-        notifier = DiscordOutcomeNotifier(self, texts.public, clock)
-        resources = Resources(self.journal, audit_channel, self.heartbeat, lambda: self.connected)
-        self.services = build_services(settings, clock, texts, resources)
-        names = {own.name for own in settings.sites}
-        pulse = Pulse(self.heartbeat, names - set(settings.heartbeat_ignores_sites) or names)
-        loops = list[WatchLoop]()
-        for own in settings.sites:
-            channel = DiscordAlertChannel(
+        resources = Resources(
+            self.journal,
+            self.store,
+            self.heartbeat,
+            DiscordAuditChannel(self, audits, texts.public) if audits else None,
+            lambda own: DiscordAlertChannel(
                 self, own.alert_channel_id, texts.public, settings.alert_mention_role_id, own.name
-            )
-            kept = SiteResources(
-                self.store.of_site(own.name),
-                ReadOnlyFile.of_site(settings.data_dir, own.name, settings.first_site),
-                self.journal.of_site(own.name),
-                channel,
-                notifier,
-            )
-            site = add_site(self.services, settings, own, kept)
-            loops.append(WatchLoop(site, WatchReports(site, channel.send_line, leads=not loops), pulse))
+            ),
+            DiscordOutcomeNotifier(self, texts.public, clock),
+            lambda: self.connected,
+        )
+        self.services = build_services(settings, clock, texts, resources)
+        loops = add_sites(self.services, settings, resources)
         self.monitor = Monitor(self.services, loops)
         self.audit = Audit(self.services)
         GatewayGuard(self, texts).guard()
-        self._check = StartCheck(self, next(iter(self.services.sites)), required_setup(settings))
+        self._check = StartCheck(self, self.services, required_setup(settings))
         self.connected = False
         """Whether the gateway is connected now."""
         self._ending = asyncio.Event()
@@ -192,6 +182,9 @@ class ProxmoxBot(commands.Bot):
 
     async def setup_hook(self) -> None:
         """Send waiting messages after the log-in, even while the gateway is not connected."""
+        self._send_waiting()
+
+    def _send_waiting(self) -> None:
         for site in self.services.sites:
             site.alert_delivery.wake()
         self.services.audit_delivery.on_reconnect()
@@ -201,9 +194,7 @@ class ProxmoxBot(commands.Bot):
 
     async def on_ready(self) -> None:
         self._check.recheck()
-        for site in self.services.sites:
-            site.alert_delivery.wake()
-        self.services.audit_delivery.on_reconnect()
+        self._send_waiting()
 
     async def on_connect(self) -> None:
         self.connected = True
@@ -213,9 +204,7 @@ class ProxmoxBot(commands.Bot):
         self.connected = True
         _log.info("the connection to Discord is back")
         self._check.recheck()
-        for site in self.services.sites:
-            site.alert_delivery.wake()
-        self.services.audit_delivery.on_reconnect()
+        self._send_waiting()
 
     async def on_disconnect(self) -> None:
         self.connected = False
@@ -305,7 +294,7 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
     )
     options = parser.parse_args(arguments)
     if options.demo:
-        demo()
+        run_demo(HERE)
     try:
         settings = load(options.config, environ)
     except SettingsError as error:
@@ -321,18 +310,6 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
     except Exception:  # noqa: BLE001 - the log masks the secrets, and a traceback does not
         _log.critical("the bot ended because of an internal error", exc_info=True)
         return 1
-
-
-def demo() -> NoReturn:
-    """Replace this process by the playground. It starts this file as its bot."""
-    if find_spec("simcord") is None or find_spec("fakepve") is None:
-        print(
-            "The demo needs more packages: pip install -r requirements-dev.txt (or: make demo)",
-            file=sys.stderr,
-        )
-        sys.exit(2)
-    os.chdir(HERE)
-    os.execv(sys.executable, [sys.executable, "-m", "playground"])  # noqa: S606 - the same Python, no shell
 
 
 if __name__ == "__main__":

@@ -36,18 +36,22 @@ NOTES = {Problem.NODE_OFFLINE, Problem.NO_HISTORY, Problem.ROLE_IS_SILENT, Probl
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault of `setting`."""
+    """One fault of `setting`. `site`: the site that it concerns, "" if it concerns the bot or the only site."""
 
     problem: Problem
     setting: str
     value: str = ""
     names: tuple[str, ...] = ()
     error: BotError | None = field(default=None, compare=False)
+    site: str = ""
 
     @property
     def is_serious(self) -> bool:
         """Whether it keeps the bot from being ready."""
         return self.problem not in NOTES
+
+
+ALERT_CHANNEL = "ALERT_CHANNEL_ID"
 
 
 class ChannelKind(StrEnum):
@@ -95,9 +99,13 @@ class GuildView:
 
 @dataclass(frozen=True, slots=True)
 class RequiredSetup:
-    """The objects named in the settings. `channels` and `roles` by the setting's name."""
+    """The objects named in the settings.
 
-    node: str
+    `nodes`: the node of each site. `channels` and `roles`: by the setting's name. Alert channels of single sites have
+    names made by `name_setting`.
+    """
+
+    nodes: Mapping[str, str]
     guild: int
     category: int
     channels: Mapping[str, int]
@@ -111,17 +119,35 @@ class RequiredSetup:
             self.roles.get(name) for name in ("ADMIN_ROLE_IDS", "OPERATOR_ROLE_IDS", "VIEWER_ROLE_IDS")
         )
 
+    @property
+    def alert_channels(self) -> tuple[int, ...]:
+        """The alert channels of the bot and of single sites."""
+        return tuple(
+            number for name, number in self.channels.items() if split_setting(name)[0] == ALERT_CHANNEL
+        )
 
-def check_proxmox(wanted: RequiredSetup, seen: Cluster | BotError) -> tuple[Finding, ...]:
-    """Return the findings about Proxmox."""
+
+def name_setting(setting: str, site: str) -> str:
+    """Return the name of a setting of one site. `site` "": of the bot or the only site."""
+    return f"{setting} ({site})" if site else setting
+
+
+def split_setting(name: str) -> tuple[str, str]:
+    """Return the setting and the site in a name made by `name_setting`."""
+    setting, _, site = name.partition(" (")
+    return setting, site.removesuffix(")")
+
+
+def check_proxmox(node: str, seen: Cluster | BotError, site: str = "") -> tuple[Finding, ...]:
+    """Return the findings about the Proxmox of one site. `node`: NODE_NAME."""
     if isinstance(seen, BotError):
-        return (Finding(Problem.PROXMOX, "PROXMOX_HOST", type(seen).__name__, error=seen),)
-    found = [] if seen.guests else [Finding(Problem.NO_GUESTS, "PROXMOX_TOKEN_NAME")]
-    nodes = {node.name: node for node in seen.nodes}
-    if nodes and wanted.node not in nodes:
-        found.append(Finding(Problem.NO_NODE, "NODE_NAME", wanted.node, tuple(sorted(nodes))))
-    elif nodes and not nodes[wanted.node].online:
-        found.append(Finding(Problem.NODE_OFFLINE, "NODE_NAME", wanted.node))
+        return (Finding(Problem.PROXMOX, "PROXMOX_HOST", type(seen).__name__, error=seen, site=site),)
+    found = [] if seen.guests else [Finding(Problem.NO_GUESTS, "PROXMOX_TOKEN_NAME", site=site)]
+    nodes = {each.name: each for each in seen.nodes}
+    if nodes and node not in nodes:
+        found.append(Finding(Problem.NO_NODE, "NODE_NAME", node, tuple(sorted(nodes)), site=site))
+    elif nodes and not nodes[node].online:
+        found.append(Finding(Problem.NODE_OFFLINE, "NODE_NAME", node, site=site))
     return tuple(found)
 
 
@@ -149,20 +175,21 @@ def _category(wanted: RequiredSetup, seen: GuildView) -> Iterator[Finding]:
 
 
 def _channels(wanted: RequiredSetup, seen: GuildView) -> Iterator[Finding]:
-    for setting, number in wanted.channels.items():
+    for name, number in wanted.channels.items():
+        setting, site = split_setting(name)
         channel = seen.channels.get(number)
         if channel is None:
             problem = Problem.NOT_TOLD if number in seen.untold else Problem.NO_CHANNEL
-            yield Finding(problem, setting, str(number))
+            yield Finding(problem, setting, str(number), site=site)
         elif channel.kind is not ChannelKind.MESSAGES:
             problem = (
                 Problem.IS_A_CATEGORY if channel.kind is ChannelKind.CATEGORY else Problem.TAKES_NO_MESSAGES
             )
-            yield Finding(problem, setting, channel.name)
+            yield Finding(problem, setting, channel.name, site=site)
         elif set(channel.missing) - {HISTORY}:
-            yield Finding(Problem.PERMISSIONS, setting, channel.name, channel.missing)
+            yield Finding(Problem.PERMISSIONS, setting, channel.name, channel.missing, site=site)
         elif channel.missing:
-            yield Finding(Problem.NO_HISTORY, setting, channel.name)
+            yield Finding(Problem.NO_HISTORY, setting, channel.name, site=site)
 
 
 def _roles(wanted: RequiredSetup, seen: GuildView) -> Iterator[Finding]:

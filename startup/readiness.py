@@ -2,6 +2,7 @@
 
 The bot runs in any case. Faults are checked again, every minute and when Discord is back, until they are
 mended. After that the check ends: the watch reports on Proxmox, and the delivery on its channels.
+Each site is read by itself: one that is down keeps no other from being ready.
 """
 
 from __future__ import annotations
@@ -16,24 +17,36 @@ from core.delivery.outbox import sleep_until_set
 from core.errors import BotError
 from core.guest import Cluster
 from core.proxmox_errors import HalfGone, NothingVisible
-from core.readiness import Finding, GuildView, RequiredSetup, check_discord, check_proxmox
+from core.readiness import (
+    ALERT_CHANNEL,
+    Finding,
+    GuildView,
+    Problem,
+    RequiredSetup,
+    check_discord,
+    check_proxmox,
+    name_setting,
+)
 from ui.discord.guild import read_guild
-from ui.interaction.context import Site
-from ui.messages.readiness import finding_line, fixed_line, ready_line
+from ui.interaction.context import Services, Site
+from ui.messages.readiness import back_line, finding_line, fixed_line, ready_line
 
 AGAIN_SECONDS = 60.0
 FIRST_POLL_SECONDS = 60.0
 """Seconds to wait for the watch's first poll: this check uses its result."""
+LATE_SECONDS = 6.0
+"""Seconds from the start in which `ready:` waits for a site that does not answer, if another one is ready."""
 
 _log = logging.getLogger("bot")
 
 
 def required_setup(settings: Settings) -> RequiredSetup:
     """Return the objects that these settings need."""
-    channels = {"ALERT_CHANNEL_ID": settings.alert_channel_id}
+    channels = {ALERT_CHANNEL: settings.alert_channel_id}
     for site in settings.sites:
         if site.alert_channel_id != settings.alert_channel_id:
-            channels[f"ALERT_CHANNEL_ID ({site.name or settings.first_site})"] = site.alert_channel_id
+            name = name_setting(ALERT_CHANNEL, site.name or settings.first_site or "")
+            channels[name] = site.alert_channel_id
     if settings.audit_channel_id is not None:
         channels["AUDIT_CHANNEL_ID"] = settings.audit_channel_id
     mention = settings.alert_mention_role_id
@@ -43,84 +56,131 @@ def required_setup(settings: Settings) -> RequiredSetup:
         "ADMIN_ROLE_IDS": settings.admin_role_ids,
         "ALERT_MENTION_ROLE_ID": () if mention is None else (mention,),
     }
-    return RequiredSetup(
-        settings.sites[0].node_name, settings.guild_id, settings.allowed_category_id, channels, roles, mention
-    )
+    nodes = {site.name: site.node_name for site in settings.sites}
+    return RequiredSetup(nodes, settings.guild_id, settings.allowed_category_id, channels, roles, mention)
 
 
 class StartCheck:
-    """Check one bot until it is ready. `recheck` is called when Discord is connected, or back."""
+    """Check one bot until every site is ready. `recheck` is called when Discord is connected, or back."""
 
-    def __init__(self, client: discord.Client, site: Site, wanted: RequiredSetup) -> None:
-        self._client, self._site, self._services, self._wanted = client, site, site.services, wanted
+    def __init__(self, client: discord.Client, services: Services, wanted: RequiredSetup) -> None:
+        self._client, self._services, self._wanted = client, services, wanted
+        self._clock, self._t = services.clock, services.texts.public
         self._wake = asyncio.Event()
+        self._read_again = {site.name: asyncio.Event() for site in services.sites}
         self._logged: dict[str, Finding] = {}
-        self._cluster: Cluster | BotError | None = None
+        self._seen: dict[str, Cluster | BotError] = {}
+        """What was last read of each site. One that has not answered yet is not in it."""
+        self._ready: set[str] = set()
+        """The sites that a line has called ready."""
 
     def recheck(self) -> None:
         """Do the next check at once."""
-        self._wake.set()
+        for event in (self._wake, *self._read_again.values()):
+            event.set()
 
     async def run(self) -> None:
         """Check until everything is in order."""
-        await self._await_first_poll()
-        while True:
-            self._wake.clear()
-            try:
-                if await self._check():
-                    return
-            except Exception:  # noqa: BLE001 - a bug in this check must not stop the bot
-                _log.exception("the check at the start failed")
-            await sleep_until_set(self._services.clock, AGAIN_SECONDS, self._wake)
+        began = self._clock.monotonic()
+        following = [asyncio.create_task(self._follow(site), name="site") for site in self._services.sites]
+        try:
+            while True:
+                self._wake.clear()
+                waited = self._clock.monotonic() - began
+                is_late = len(following) == 1 or waited >= LATE_SECONDS
+                try:
+                    if self._seen and await self._check(is_late=is_late):
+                        return
+                except Exception:  # noqa: BLE001 - a bug in this check must not stop the bot
+                    _log.exception("the check at the start failed")
+                await sleep_until_set(self._clock, AGAIN_SECONDS if is_late else LATE_SECONDS, self._wake)
+        finally:
+            for task in following:
+                task.cancel()
 
-    async def _await_first_poll(self) -> None:
-        watch, waited = self._site.watch, 0.0
+    async def _follow(self, site: Site) -> None:
+        """Read a site until nothing serious is wrong with it. Only changes are checked at once."""
+        node, again = self._wanted.nodes[site.name], self._read_again[site.name]
+        seen, before = await self._first_poll(site), None
+        while True:
+            again.clear()
+            if seen is None:
+                seen = await self._read(site)
+            if seen is not None:
+                self._seen[site.name] = seen
+                found = check_proxmox(node, seen, site.name)
+                if found != before:
+                    self._wake.set()
+                if not any(finding.is_serious for finding in found):
+                    return
+                seen, before = None, found
+            await sleep_until_set(self._clock, AGAIN_SECONDS, again)
+
+    async def _first_poll(self, site: Site) -> Cluster | BotError | None:
+        watch, waited = site.watch, 0.0
         while watch.last_read is None and watch.read_error is None and waited < FIRST_POLL_SECONDS:
             await asyncio.sleep(0.1)
             waited += 0.1
-        self._cluster = watch.read_error or self._site.cluster_cache.last
+        return watch.read_error or site.cluster_cache.last
 
-    async def _check(self) -> bool:
-        """Check once, and return whether the bot is ready."""
-        cluster = await self._proxmox()
-        found = check_proxmox(self._wanted, cluster)
+    async def _read(self, site: Site) -> Cluster | BotError | None:
+        """Return the cluster, or why it cannot be read. None if a bug prevents it."""
+        try:
+            found = await site.cluster_cache.read(max_age=0)
+        except BotError as error:
+            return error
+        except Exception:  # noqa: BLE001 - as in `run`
+            _log.exception("the check at the start failed")
+            return None
+        doubt = site.watch.read_error
+        return doubt if isinstance(doubt, (NothingVisible, HalfGone)) else found
+
+    async def _check(self, *, is_late: bool) -> bool:
+        """Check once, and return whether every site is ready. `is_late`: wait for no site any longer."""
+        found = [
+            finding
+            for site, seen in self._seen.items()
+            for finding in check_proxmox(self._wanted.nodes[site], seen, site)
+        ]
         guild: GuildView | None = None
         known = self._client.is_ready()
         if known:
             guild = await read_guild(self._client, self._wanted)
             found += check_discord(self._wanted, guild)
         self._log_findings(found, whole=known)
-        if not known or any(finding.is_serious for finding in found):
-            return False
-        if isinstance(cluster, Cluster) and guild is not None:
-            _log.info("%s", ready_line(self._services.texts.public, self._wanted, cluster, guild))
-        return True
+        sites = list(self._read_again)
+        faulty = {finding.site for finding in found if finding.is_serious}
+        if guild is None or (faulty if len(sites) == 1 else faulty - set(sites)):
+            return False  # a fault that concerns every site
+        clusters = {
+            site: seen
+            for site, seen in self._seen.items()
+            if isinstance(seen, Cluster) and site not in faulty
+        }
+        if clusters and (is_late or len(self._seen) == len(sites)):
+            self._log_ready({site: clusters.get(site) for site in sites}, guild)
+        return len(clusters) == len(sites)
 
-    async def _proxmox(self) -> Cluster | BotError:
-        """Return the cluster, or why it cannot be read. Proxmox is read again only after a fault there."""
-        last = self._cluster
-        if last is not None and not (
-            self._logged and any(f.is_serious for f in check_proxmox(self._wanted, last))
-        ):
-            return last
-        try:
-            self._cluster = found = await self._site.cluster_cache.read(max_age=0)
-        except BotError as error:
-            self._cluster = error
-            return error
-        doubt = self._site.watch.read_error
-        return doubt if isinstance(doubt, (NothingVisible, HalfGone)) else found
+    def _log_ready(self, clusters: dict[str, Cluster | None], guild: GuildView) -> None:
+        """Log once that the bot is ready, and once of each site that was not that it is."""
+        if not self._ready:
+            _log.info("%s", ready_line(self._t, self._wanted, clusters, guild))
+        for site, cluster in clusters.items():
+            if cluster is not None and self._ready and site not in self._ready:
+                _log.info("%s", back_line(self._t, site, cluster))
+        self._ready |= {site for site, cluster in clusters.items() if cluster is not None}
 
-    def _log_findings(self, found: tuple[Finding, ...], *, whole: bool) -> None:
+    def _log_findings(self, found: list[Finding], *, whole: bool) -> None:
         """Log new findings and mended ones. `whole=False`: Discord was not checked."""
-        t = self._services.texts.public
-        now = {finding_line(t, finding): finding for finding in found}
+        now = {finding_line(self._t, finding): finding for finding in found}
+        unread = {finding.site for finding in found if finding.problem is Problem.PROXMOX}
         for line in now:
             if line not in self._logged:
                 _log.warning("%s", line)
         for line, finding in list(self._logged.items()):
             if line not in now and (whole or finding.setting.startswith(("PROXMOX", "NODE"))):
                 del self._logged[line]
-                if finding.is_serious:
-                    _log.info("%s", fixed_line(t, finding))
+                # Proxmox that cannot be read for another reason is not mended
+                if finding.is_serious and not (finding.problem is Problem.PROXMOX and finding.site in unread):
+                    _log.info("%s", fixed_line(self._t, finding))
         self._logged |= now

@@ -27,13 +27,15 @@ Only the slots of READS are lent to other lanes. More requests would wait in pve
 """
 QUICK_SLOTS = 2
 """Maximum `quick` requests at once. They may hang, and must leave slots for other reads."""
-FREE_THREADS = 7
-"""Threads that stay free for Discord's DNS look-ups while every slot of every site is taken."""
+CHECKS = 1
+"""Maximum checks of an entry point at once, beside the calls in their slots."""
+FREE_THREADS = 6
+"""Threads that stay free for Discord's DNS look-ups while every slot and check of every site takes one."""
 
 
 def threads(sites: int) -> int:
-    """Return the number of threads for this number of sites. Each site has slots of its own."""
-    return sites * sum(SLOTS.values()) + FREE_THREADS
+    """Return the number of threads for this number of sites. Each site has slots and checks of its own."""
+    return sites * (sum(SLOTS.values()) + CHECKS) + FREE_THREADS
 
 
 class RequestSlots:
@@ -254,7 +256,7 @@ class Calls:
         return attempt.run(call, deadline)
 
     def _check_one(self) -> None:
-        """Check one entry point beside the calls, if it is time to. Its slot is one of the free threads."""
+        """Check one entry point beside the calls, if it is time to."""
         point = self._entry_points.start_check()
         if point is not None:
             task = asyncio.create_task(self._check(point), name="entry point")

@@ -719,7 +719,7 @@ async def test_every_command(
             await question.until(words)
 
         offered = await server.autocomplete(akiko, channel, "create", "template_id")
-        assert {choice["value"] for choice in offered} == {9000, 9001, 9100}
+        assert {choice["value"] for choice in offered} == {"9000", "9001", "9100"}
         created = await done("was created", "create", template_id=template, name=name, new_vmid=made)
         assert pve.guest(made).name == name
         assert pve.guest(made).status == "stopped"
@@ -737,7 +737,7 @@ async def test_every_command(
         await stage.press(akiko, panel, "Refresh")
 
         offered = await server.autocomplete(akiko, channel, "shutdown", "vmid", name)
-        assert [choice["value"] for choice in offered] == [made]
+        assert [choice["value"] for choice in offered] == [str(made)]
         assert kind in offered[0]["name"]
         started = pve.guest(made).started_at
         await done("was rebooted", "reboot", vmid=made)

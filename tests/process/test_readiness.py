@@ -5,7 +5,7 @@ Its repair is reported too.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import discord
@@ -29,18 +29,22 @@ from core.readiness import (
     check_discord,
     check_proxmox,
 )
+from playground.cluster.demo_cluster import NODES as NODE_NAMES
+from playground.cluster.demo_cluster import build_demo
 from playground.discord.faults import PlannedFault
+from playground.pve.network.listeners import Listener
+from playground.pve.server import Pve
 from startup.readiness import required_setup
 from tests.support.process_stage import ProcessStage, process_stage
 from ui.i18n import Texts
-from ui.messages.readiness import finding_line, fixed_line, ready_line
+from ui.messages.readiness import back_line, finding_line, fixed_line, ready_line
 
 GUEST = Guest(101, Kind.QEMU, "pve1", State.RUNNING, "web01")
 NODES = (Node("pve1", online=True), Node("pve2", online=True))
 SOUND = Cluster((GUEST,), NODES, 0.0)
 CATEGORY, ALERTS, AUDIT, ADMINS, PAGED = 11, 12, 13, 21, 22
 WANTED = RequiredSetup(
-    "pve1",
+    {"": "pve1"},
     10,
     CATEGORY,
     {"ALERT_CHANNEL_ID": ALERTS, "AUDIT_CHANNEL_ID": AUDIT},
@@ -99,7 +103,7 @@ def guild(*, silent: bool = False, without: int = 0, **changed: ChannelView) -> 
     ],
 )
 def test_what_is_wrong_at_proxmox(seen: Cluster | BotError, lacks: list[Problem]) -> None:
-    assert [finding.problem for finding in check_proxmox(WANTED, seen)] == lacks
+    assert [finding.problem for finding in check_proxmox("pve1", seen)] == lacks
 
 
 @pytest.mark.parametrize(
@@ -160,11 +164,51 @@ def test_each_is_one_line_with_its_setting_in_both_languages(lack: Problem) -> N
 
 
 def test_ready_names_what_was_found() -> None:
-    told = ready_line(Texts("en").public, WANTED, SOUND, GUILD)
+    told = ready_line(Texts("en").public, WANTED, {"": SOUND}, GUILD)
     assert told == (
         "ready: 1 guest · 2 nodes · server “Home” · category “Proxmox” · alerts in #alerts · audit in #audit"
     )
-    assert ready_line(Texts("ja").public, WANTED, SOUND, GUILD).startswith("ready: ゲスト 1 台 · ノード 2 台")
+    assert ready_line(Texts("ja").public, WANTED, {"": SOUND}, GUILD).startswith(
+        "ready: ゲスト 1 台 · ノード 2 台"
+    )
+
+
+SITES = RequiredSetup(
+    {"home": "pve1", "colo": "pve1"},
+    10,
+    CATEGORY,
+    {"ALERT_CHANNEL_ID": ALERTS, "ALERT_CHANNEL_ID (colo)": AUDIT},
+    WANTED.roles,
+    PAGED,
+)
+
+
+def test_a_site_is_named_where_there_are_several() -> None:
+    en = Texts("en").public
+    for found in (
+        *check_proxmox("pve9", SOUND, "colo"),
+        *check_proxmox("pve1", Cluster((), NODES, 0.0), "colo"),
+        *check_proxmox("pve1", TokenRefused(), "colo"),
+        *check_discord(SITES, guild(without=AUDIT)),
+    ):
+        assert found.site == "colo"
+        assert finding_line(en, found).split(": ")[0].endswith(" (colo)"), finding_line(en, found)
+    assert SITES.alert_channels == (ALERTS, AUDIT)
+
+
+def test_ready_names_every_site() -> None:
+    seen = {"home": SOUND, "colo": None}
+    assert ready_line(Texts("en").public, SITES, seen, GUILD) == (
+        "ready: home: 1 guest, 2 nodes · colo: not ready · server “Home” · category “Proxmox” · "
+        "alerts in #alerts · alerts of colo in #audit"
+    )
+    ja = Texts("ja").public
+    assert ready_line(ja, SITES, seen, GUILD) == (
+        "ready: home: ゲスト 1 台, ノード 2 台 · colo: 準備ができていません · サーバー「Home」 · "
+        "カテゴリ「Proxmox」 · 通知 #alerts · colo の通知 #audit"
+    )
+    assert "の通知" not in ready_line(ja, SITES, seen, guild(without=AUDIT))
+    assert back_line(ja, "colo", SOUND) == "✅ colo: ゲスト 1 台, ノード 2 台"
 
 
 # ---------------------------------------------------------------------- the real bot
@@ -327,3 +371,59 @@ async def test_proxmox_is_told_of_while_discord_is_away(stage: ProcessStage) -> 
         assert "GUILD_ID" not in told
     await stage.until(lambda: "everyone in the category" in stage.bot.output(), "the rest", alive=True)
     assert "ready:" not in stage.bot.output()
+
+
+# ---------------------------------------------------------------------- several sites
+
+
+@pytest.fixture
+def colo() -> Iterator[Pve]:
+    with Pve(nodes=NODE_NAMES) as made:
+        build_demo(made)
+        made.auth_delay = 0.0
+        yield made
+
+
+async def answer_again(listener: Listener) -> None:
+    """End the hang. The bot's requests are cut, and it sends them again."""
+    listener.hung = False
+    await listener.kill()
+    await listener.open()
+
+
+async def test_a_site_that_is_down_keeps_no_other_from_being_ready(stage: ProcessStage, colo: Pve) -> None:
+    """The line comes without the site that hangs. Another one says that it is back."""
+    stage.add_site("home", stage.pve)
+    stage.add_site("colo", colo)
+    colo.listeners[0].hung = True
+    await stage.start(ADMIN_ROLE_IDS=str(stage.guild.create_role("admins").id))
+    told = await found(stage, "ready: ")
+    assert "ready: colo: not ready · home: 17 guests, 3 nodes · server “Test”" in told
+    assert "❌" not in told
+    colo.call(answer_again(colo.listeners[0]))
+    told = await found(stage, "✅ colo: 17 guests, 3 nodes")
+    assert told.count("ready: ") == 1
+    assert stage.reads() == 1, "the watch's own poll is enough for both"
+
+
+async def test_a_site_with_a_wrong_setting_is_named(stage: ProcessStage, colo: Pve) -> None:
+    stage.add_site("home", stage.pve)
+    stage.add_site("colo", colo, NODE_NAME="pve9", ALERT_CHANNEL_ID=WRONG)
+    stage.add_site("lab", colo, PROXMOX_HOST="127.0.0.1:9")
+    await stage.start()
+    told = await found(stage, "ready: ")
+    assert "ready: colo: not ready · home: 17 guests, 3 nodes · lab: not ready" in told
+    for line in (
+        "❌ NODE_NAME (colo): the cluster has no node “pve9”",
+        f"❌ ALERT_CHANNEL_ID (colo): the server has no channel “{WRONG}”",
+        "❌ PROXMOX_HOST (lab): Cannot reach Proxmox",
+    ):
+        assert line in told
+
+
+async def test_without_any_site_nothing_is_ready(stage: ProcessStage, colo: Pve) -> None:
+    stage.add_site("home", stage.pve, NODE_NAME="pve9")
+    stage.add_site("colo", colo, PROXMOX_TOKEN_VALUE="12345678-1234-1234-1234-123456789abc")
+    await stage.start()
+    told = await found(stage, "❌ NODE_NAME (home)", "❌ PROXMOX_TOKEN_VALUE (colo)", "⚠️ ADMIN_ROLE_IDS")
+    assert "ready:" not in told

@@ -132,7 +132,7 @@ class ProcessStage(HomeGuild):
     def __init__(self, pve: Pve, server: DiscordServer, directory: Path) -> None:
         super().__init__(server)
         self.pve, self.directory = pve, directory
-        self.token = pve.give_bot()
+        self._tokens = {pve: pve.give_bot()}
         self.cold = False
         """Whether bots start in a new Python, for tests of the start itself."""
         self.haste = HASTE
@@ -140,6 +140,8 @@ class ProcessStage(HomeGuild):
         self.crashes_expected = False
         """Whether this test makes the bot log a traceback."""
         self._settings: dict[str, str] = {}
+        self._sites: dict[str, dict[str, str]] = {}
+        """The Proxmox settings of each site, if there are several."""
         self._bot: BotProcess | None = None
 
     # -- the bot
@@ -163,12 +165,7 @@ class ProcessStage(HomeGuild):
             "GUILD_ID": str(self.guild.id),
             "ALLOWED_CATEGORY_ID": str(self.category.id),
             "ALERT_CHANNEL_ID": str(self.alerts.id),
-            "PROXMOX_HOST": f"{self.pve.host}:{self.pve.port}",
-            "PROXMOX_USER": "discordbot@pve",
-            "PROXMOX_TOKEN_NAME": "bot",
-            "PROXMOX_TOKEN_VALUE": self.token,
-            "PROXMOX_VERIFY_SSL": self.pve.ca_file,
-            "NODE_NAME": "pve1",
+            **self._access(),
             "MONITOR_INTERVAL_SECONDS": "3600",
             "CHANGES_PER_MINUTE": "0",
             "LANGUAGE": "en",
@@ -176,6 +173,24 @@ class ProcessStage(HomeGuild):
             **settings,
         }
         return {key: value for key, value in told.items() if value}
+
+    def _access(self) -> dict[str, str]:
+        if not self._sites:
+            return access_to(self.pve, self._tokens[self.pve])
+        return {
+            f"SITE_{name.upper()}_{setting}": value
+            for name, settings in self._sites.items()
+            for setting, value in settings.items()
+        }
+
+    def add_site(self, name: str, pve: Pve, **settings: str) -> None:
+        """Give the bot this cluster as one of several sites. Call it for each site before the start.
+
+        `settings`: more of the site's settings, or other values.
+        """
+        if pve not in self._tokens:
+            self._tokens[pve] = pve.give_bot()
+        self._sites[name] = {**access_to(pve, self._tokens[pve]), **settings}
 
     async def launch(self, *arguments: str, **settings: str) -> BotProcess:
         """Start a bot process without waiting for anything."""
@@ -268,12 +283,24 @@ class ProcessStage(HomeGuild):
         kept = [path for name in ("journal.db*", "monitor_list.json*") for path in self.directory.glob(name)]
         written = [told.encode(), *(path.read_bytes() for path in kept)]
         written += [repr(request.body).encode() for request in self.server.journal]
-        for secret in (self.server.token, self.token):
+        for secret in (self.server.token, *self._tokens.values()):
             assert not any(secret.encode() in text for text in written)
         for words in ("never retrieved", "was never awaited", "Task was destroyed", "Unclosed"):
             assert words not in told, told
         if not self.crashes_expected:
             assert "Traceback" not in told, told
+
+
+def access_to(pve: Pve, token: str) -> dict[str, str]:
+    """Return the settings with which a bot uses this cluster."""
+    return {
+        "PROXMOX_HOST": f"{pve.host}:{pve.port}",
+        "PROXMOX_USER": "discordbot@pve",
+        "PROXMOX_TOKEN_NAME": "bot",
+        "PROXMOX_TOKEN_VALUE": token,
+        "PROXMOX_VERIFY_SSL": pve.ca_file,
+        "NODE_NAME": "pve1",
+    }
 
 
 @contextlib.asynccontextmanager

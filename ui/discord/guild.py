@@ -69,12 +69,16 @@ def _channel(found: discord.abc.GuildChannel | discord.Thread, me: discord.Membe
 
 
 def _is_silent(guild: discord.Guild, wanted: RequiredSetup) -> bool:
-    """Return whether a mention of the role in the alert channel would notify nobody."""
+    """Return whether a mention of the role in an alert channel would notify nobody."""
     role = guild.get_role(wanted.mention_role) if wanted.mention_role else None
-    channel = guild.get_channel_or_thread(wanted.channels.get("ALERT_CHANNEL_ID", 0))
-    if role is None or role.mentionable or channel is None:
+    if role is None or role.mentionable:
         return False
+    channels = [guild.get_channel_or_thread(number) for number in wanted.alert_channels]
+    return not all(_may_mention(channel, guild.me) for channel in channels if channel is not None)
+
+
+def _may_mention(channel: discord.abc.GuildChannel | discord.Thread, me: discord.Member) -> bool:
     try:
-        return not channel.permissions_for(guild.me).mention_everyone
-    except discord.ClientException:
-        return False
+        return channel.permissions_for(me).mention_everyone
+    except discord.ClientException:  # a thread whose channel is not known
+        return True

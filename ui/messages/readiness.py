@@ -6,7 +6,19 @@ from collections.abc import Mapping
 
 from core import proxmox_errors as p
 from core.guest import Cluster
-from core.readiness import HISTORY, SEND, SEND_IN_THREAD, VIEW, Finding, GuildView, Problem, RequiredSetup
+from core.readiness import (
+    ALERT_CHANNEL,
+    HISTORY,
+    SEND,
+    SEND_IN_THREAD,
+    VIEW,
+    Finding,
+    GuildView,
+    Problem,
+    RequiredSetup,
+    name_setting,
+    split_setting,
+)
 from ui.formatting import FAILED, OK, WARNING, plain
 from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
@@ -75,28 +87,53 @@ def fixed_line(t: Text, finding: Finding) -> str:
     return f"{OK} {t('Fixed: {what}', what=_told(t, finding))}"
 
 
-def ready_line(t: Text, wanted: RequiredSetup, cluster: Cluster, guild: GuildView) -> str:
-    """Return the line that names the watched cluster, and the places where people read and give commands."""
-    parts = [
-        t.plural("{n} guest", "{n} guests", len(cluster.guests)),
-        t.plural("{n} node", "{n} nodes", len(cluster.nodes)),
+def ready_line(
+    t: Text, wanted: RequiredSetup, clusters: Mapping[str, Cluster | None], guild: GuildView
+) -> str:
+    """Return the line that names the watched sites, and the places where people read and give commands.
+
+    `clusters`: by site; None for one that is not ready.
+    """
+    parts = [site_line(t, site, cluster) for site, cluster in clusters.items()]
+    parts += [
         t("server {name}", name=_quoted(t, guild.name)),
         t("category {name}", name=_quoted(t, guild.channels[wanted.category].name)),
     ]
-    for setting, number in wanted.channels.items():
-        name = f"#{plain(guild.channels[number].name, _MOST)}"
-        parts.append(
-            t("alerts in {name}", name=name)
-            if setting == "ALERT_CHANNEL_ID"
-            else t("audit in {name}", name=name)
-        )
+    for name, number in wanted.channels.items():
+        channel = guild.channels.get(number)  # one of a site may be missing
+        setting, site = split_setting(name)
+        if channel is not None:
+            shown = f"#{plain(channel.name, _MOST)}"
+            if setting != ALERT_CHANNEL:
+                parts.append(t("audit in {name}", name=shown))
+            elif site and len(clusters) > 1:
+                parts.append(t("alerts of {site} in {name}", site=site, name=shown))
+            else:
+                parts.append(t("alerts in {name}", name=shown))
     return "ready: " + " · ".join(parts)
+
+
+def back_line(t: Text, site: str, cluster: Cluster) -> str:
+    """Return the line for a site that became ready after the others."""
+    return f"{OK} {site_line(t, site, cluster)}"
+
+
+def site_line(t: Text, site: str, cluster: Cluster | None) -> str:
+    """Return the size of a site. None: it is not ready."""
+    if cluster is None:
+        return t("{site}: not ready", site=site)
+    size = [
+        t.plural("{n} guest", "{n} guests", len(cluster.guests)),
+        t.plural("{n} node", "{n} nodes", len(cluster.nodes)),
+    ]
+    return f"{site}: {', '.join(size)}" if site else " · ".join(size)
 
 
 def _told(t: Text, finding: Finding) -> str:
     if finding.error is not None:
         setting = _SETTING.get(type(finding.error).__name__, finding.setting)
-        return f"{setting}: {' '.join(error_sentence(t, finding.error).split())}"
+        sentence = " ".join(error_sentence(t, finding.error).split())
+        return f"{name_setting(setting, finding.site)}: {sentence}"
     if finding.problem in (Problem.PERMISSIONS, Problem.NO_HISTORY):
         words = _permissions(t)
         shown = [words[name] for name in (finding.names or (HISTORY,))]
@@ -104,7 +141,7 @@ def _told(t: Text, finding: Finding) -> str:
         shown = [plain(name, _MOST) for name in finding.names[:_NAMES_MOST]]
         shown += ["…"] if len(finding.names) > _NAMES_MOST else []
     values = {"value": _quoted(t, finding.value), "names": ", ".join(shown)}
-    return f"{finding.setting}: {t(_LINES[finding.problem], **values)}"
+    return f"{name_setting(finding.setting, finding.site)}: {t(_LINES[finding.problem], **values)}"
 
 
 def _quoted(t: Text, value: str) -> str:

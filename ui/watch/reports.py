@@ -47,7 +47,7 @@ class Pulse:
     """Send one heartbeat each time that every site that counts has had a good poll."""
 
     def __init__(self, heartbeat: Heartbeat, counting: Collection[str]) -> None:
-        """Set the names of the sites that count."""
+        """Set the names of the sites that count. If none does, no heartbeat is ever sent."""
         self._heartbeat, self._counting = heartbeat, frozenset(counting)
         self._well: set[str] = set()
         self._background = Background()
@@ -58,7 +58,7 @@ class Pulse:
             self._well.discard(site)
             return
         self._well.add(site)
-        if self._counting <= self._well:
+        if self._counting and self._counting <= self._well:
             self._well.clear()
             self._background.run(self._heartbeat.beat(), "heartbeat")
 

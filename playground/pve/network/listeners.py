@@ -37,6 +37,11 @@ class Listener:
         self._sockets: list[socket.socket] = []
         """Descriptors of the connections that were silenced."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether connections are accepted."""
+        return self._listening is not None
+
     async def open(self) -> None:
         """Listen, at the same port as before if there was one."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -1,0 +1,18 @@
+"""Start the demo instead of the bot."""
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NoReturn
+
+
+def run_demo(directory: Path) -> NoReturn:
+    """Replace this process by the playground in `directory`. It starts bot.py as its bot."""
+    if find_spec("simcord") is None or find_spec("fakepve") is None:
+        sys.stderr.write(
+            "The demo needs more packages: pip install -r requirements-dev.txt (or: make demo)\n"
+        )
+        sys.exit(2)
+    os.chdir(directory)
+    os.execv(sys.executable, [sys.executable, "-m", "playground"])  # noqa: S606 - the same Python, no shell
