@@ -15,6 +15,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m playground", description=__doc__)
     parser.add_argument("--port", type=_port, default=0, help="port of the page; any free one by default")
     parser.add_argument("--verbose", action="store_true", help="show what the bot and the cluster write")
+    parser.add_argument(
+        "--one-site", action="store_true", help="one Proxmox cluster, without the second site"
+    )
     options = parser.parse_args(arguments)
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
@@ -26,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     from playground.demo import Demo  # noqa: PLC0415  # only once its requirements are known to exist
 
-    return asyncio.run(Demo(port=options.port, verbose=options.verbose).run())
+    return asyncio.run(Demo(port=options.port, verbose=options.verbose, one_site=options.one_site).run())
 
 
 def _port(text: str) -> int:

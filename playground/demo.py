@@ -1,6 +1,6 @@
-"""Put the demo together: a Proxmox cluster, a Discord, the real bot between them, and the page.
+"""Put the demo together: Proxmox at two sites, a Discord, the real bot between them, and the page.
 
-The cluster and the bot are separate processes, as in reality. Discord and the page run in this one.
+Proxmox and the bot are separate processes, as in reality. Discord and the page run in this one.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _READY = """
     emma はタグにより 204 の所有者、ken はタグ game のゲストだけの管理者
     Switch the person with "Viewing as" at the top: akiko is an admin, taro an operator, emma a viewer
     (who reads English, and owns 204 by its tag), and ken an admin of the guests with the tag game, who sees no others
-  · 監査チャンネル（変更と拒否が 1 件 1 行で届きます） · the audit channel, with every change and refusal:
+{sites}  · 監査チャンネル（変更と拒否が 1 件 1 行で届きます） · the audit channel, with every change and refusal:
     {audit}
   · この Discord のリンクフィルターは {blocked} をブロックします（/create name:{blocked} は名前なしで表示されます）
     The link filter of this Discord blocks {blocked}: try /create name:{blocked}, which is shown without names
@@ -50,12 +50,18 @@ _READY = """
 終了は Ctrl-C · Ctrl-C ends all of it
 """
 
+_SITES = """\
+  · Proxmox は 2 か所: home（3 ノードのクラスタ）と parents（実家の単独ホスト）。1 か所だけで試すには --one-site
+    Proxmox at two sites: home, a cluster of three nodes, and parents, a stand-alone host that has some VMIDs and
+    names too (101, dns). With --one-site there is only the cluster
+"""
+
 
 class Demo:
     """The whole demo.
 
     `bot` and `cluster`: arguments of Python for these programs; tests use stand-ins. `port`: of the page (0:
-    any free one). `verbose`: show the output of bot and cluster.
+    any free one). `verbose`: show the output of bot and cluster. `one_site`: leave out the second site.
     """
 
     def __init__(
@@ -63,11 +69,14 @@ class Demo:
         *,
         port: int = 0,
         verbose: bool = False,
+        one_site: bool = False,
         bot: Sequence[str] = ("bot.py",),
         cluster: Sequence[str] = ("-m", "playground.cluster.demo_cluster"),
     ) -> None:
         self._port, self._verbose, self._program = port, verbose, tuple(bot)
+        self._one_site = one_site
         self._bot: Child | None = None
+        cluster = (*cluster, "--one-site") if one_site else cluster
         self._cluster = Child("cluster", cluster, directory=ROOT, show=verbose, announces=True)
 
     async def run(self) -> int:
@@ -106,7 +115,7 @@ class Demo:
             stage = build_guild(server, _language())
             stack.push_async_callback(self._cluster.stop)
             await self._cluster.start({**clean_environment(), OWNER: str(stage.viewer.id)})
-            cluster = _cluster_told(await self._cluster.first_line(_CLUSTER_PATIENCE))
+            sites = _sites_told(await self._cluster.first_line(_CLUSTER_PATIENCE))
             server.block(BLOCKED)
             page = DemoPage(server, stage, self._port)
             stack.push_async_callback(page.stop)
@@ -115,10 +124,16 @@ class Demo:
             program = (*self._program, "--config", str(Path(data) / "config.py"))
             self._bot = bot = Child("bot", program, directory=ROOT, show=self._verbose)
             stack.push_async_callback(bot.stop)
-            await bot.start({**clean_environment(), **bot_environment(server, stage, cluster, Path(data))})
+            await bot.start({**clean_environment(), **bot_environment(server, stage, sites, Path(data))})
             await self._unless_a_child_dies(server.wait_ready(_BOT_PATIENCE))
             print(
-                _READY.format(url=page.url, outside=page.outside_url, audit=page.audit_url, blocked=BLOCKED),
+                _READY.format(
+                    url=page.url,
+                    outside=page.outside_url,
+                    audit=page.audit_url,
+                    blocked=BLOCKED,
+                    sites="" if self._one_site else _SITES,
+                ),
                 flush=True,
             )
             await self._unless_a_child_dies(page.closed())
@@ -140,39 +155,50 @@ class Demo:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _cluster_told(line: str) -> dict[str, Any]:
+def _sites_told(line: str) -> dict[str, dict[str, Any]]:
     try:
-        return dict(json.loads(line))
-    except ValueError as error:
+        return dict(json.loads(line)["sites"])
+    except (ValueError, KeyError, TypeError) as error:
         raise OSError(f"the cluster did not say where it is, but: {line[:200]}") from error
 
 
 def bot_environment(
-    server: DiscordServer, stage: DemoGuild, cluster: Mapping[str, Any], data: Path
+    server: DiscordServer, stage: DemoGuild, sites: Mapping[str, Mapping[str, Any]], data: Path
 ) -> dict[str, str]:
-    """Return the bot's settings for the demo. `cluster`: the parsed line that the demo cluster prints."""
-    return {
+    """Return the bot's settings for the demo. `sites`: as the demo cluster prints them, by name ("" for one)."""
+    first = next(iter(sites))
+    prefix = f"{first}/" if first else ""
+    settings = {
         **server.environment(),
         "GUILD_ID": str(stage.guild.id),
         "ALLOWED_CATEGORY_ID": str(stage.category.id),
         "ALERT_CHANNEL_ID": str(stage.channel.id),
-        "PROXMOX_HOST": f"{cluster['host']}:{cluster['port']}",
-        "PROXMOX_USER": cluster["user"],
-        "PROXMOX_TOKEN_NAME": cluster["token_name"],
-        "PROXMOX_TOKEN_VALUE": cluster["token_value"],
-        "PROXMOX_VERIFY_SSL": cluster["ca_file"],
-        "NODE_NAME": cluster["node"],
-        "MONITOR_VM_IDS": ",".join(str(vmid) for vmid in cluster["watched"]),
         "MONITOR_INTERVAL_SECONDS": "5",
         "LANGUAGE": _language(),
         "ADMIN_ROLE_IDS": f"{stage.levels['ADMIN'].id} {stage.levels['GAME'].id}",
         "OPERATOR_ROLE_IDS": str(stage.levels["OPERATOR"].id),
         "VIEWER_ROLE_IDS": str(stage.levels["VIEWER"].id),
-        "ROLE_SCOPES": json.dumps({str(stage.levels["GAME"].id): ["tag:game"]}),
-        "PROTECTED_VM_IDS": "108",
+        "ROLE_SCOPES": json.dumps({str(stage.levels["GAME"].id): [f"tag:{prefix}game"]}),
+        "PROTECTED_VM_IDS": f"{prefix}108",
         "AUDIT_CHANNEL_ID": str(stage.audit.id),
         "DATA_DIR": str(data),
     }
+    for name, site in sites.items():
+        settings |= _site_settings(f"SITE_{name.upper()}_" if name else "", site)
+    return settings
+
+
+def _site_settings(prefix: str, site: Mapping[str, Any]) -> dict[str, str]:
+    own = {
+        "PROXMOX_HOST": f"{site['host']}:{site['port']}",
+        "PROXMOX_USER": site["user"],
+        "PROXMOX_TOKEN_NAME": site["token_name"],
+        "PROXMOX_TOKEN_VALUE": site["token_value"],
+        "PROXMOX_VERIFY_SSL": site["ca_file"],
+        "NODE_NAME": site["node"],
+        "MONITOR_VM_IDS": ",".join(str(vmid) for vmid in site["watched"]),
+    }
+    return {f"{prefix}{name}": value for name, value in own.items()}
 
 
 def _language() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from playground.pve.server import Pve
@@ -10,8 +11,10 @@ from playground.pve.server import Pve
 GIB = 1024**3
 DAY = 86400.0
 
-# vmid, name, node, days running (None: stopped), cores, MiB, GiB of disk, tags, more config
-VMS: tuple[tuple[int, str, str, float | None, int, int, int, str, dict[str, Any]], ...] = (
+GuestRow = tuple[int, str, str, float | None, int, int, int, str, dict[str, Any]]
+"""VMID, name, node, days running (None: stopped), cores, MiB, GiB of disk, tags, more config."""
+
+VMS: tuple[GuestRow, ...] = (
     (101, "web01", "pve1", 23.4, 2, 4096, 32, "prod;web", {"agent": "1", "onboot": 1}),
     (102, "db01", "pve1", 23.4, 4, 16384, 128, "db;prod", {"agent": "1", "onboot": 1, "protection": 1}),
     (103, "minecraft", "pve2", 3.2, 6, 12288, 64, "game", {"agent": "1", "onboot": 1}),
@@ -32,7 +35,7 @@ VMS: tuple[tuple[int, str, str, float | None, int, int, int, str, dict[str, Any]
     (108, "router", "pve1", 61.0, 2, 2048, 16, "net;prod", {"onboot": 1, "startup": "order=1"}),
     (109, "test-vm", "pve2", 0.2, 1, 2048, 16, "dev", {}),
 )
-CTS: tuple[tuple[int, str, str, float | None, int, int, int, str, dict[str, Any]], ...] = (
+CTS: tuple[GuestRow, ...] = (
     (201, "dns", "pve1", 61.0, 1, 512, 8, "net;prod", {"onboot": 1}),
     (202, "proxy", "pve2", 40.5, 2, 1024, 8, "net;prod", {"onboot": 1}),
     (203, "discord-bot", "pve1", 5.5, 1, 1024, 8, "prod", {"onboot": 1}),
@@ -45,7 +48,7 @@ def _mac(vmid: int) -> str:
     return f"BC:24:11:00:{vmid >> 8 & 255:02X}:{vmid & 255:02X}"
 
 
-def _interfaces(vmid: int) -> list[dict[str, Any]]:
+def _interfaces(vmid: int, net: str) -> list[dict[str, Any]]:
     """Return the report of a VM's guest agent.
 
     It has loopback, and one card with an IPv4 and a link-local IPv6 address.
@@ -61,7 +64,7 @@ def _interfaces(vmid: int) -> list[dict[str, Any]]:
             "name": "eth0",
             "hardware-address": mac,
             "ip-addresses": [
-                {"ip-address": f"192.168.10.{vmid - 90}", "ip-address-type": "ipv4", "prefix": 24},
+                {"ip-address": f"{net}.{vmid - 90}", "ip-address-type": "ipv4", "prefix": 24},
                 {"ip-address": f"fe80::be24:11ff:fe00:{vmid:x}", "ip-address-type": "ipv6", "prefix": 64},
             ],
         },
@@ -155,7 +158,18 @@ def build_demo(pve: Pve) -> None:
         },
     }
     pve.storages = storages
-    for vmid, name, node, days, cores, memory, disk, tags, more in VMS:
+    add_guests(pve, VMS, CTS)
+    _templates(pve)
+    _peculiarities(pve)
+    for name in sizes:
+        pve.past_task(name, "aptupdate", "", 0.4)
+    set_pace(pve)
+
+
+def add_guests(pve: Pve, vms: Iterable[GuestRow], cts: Iterable[GuestRow], net: str = "192.168.10") -> None:
+    """Add guests. `net`: the first three numbers of their addresses."""
+    now = time.time()
+    for vmid, name, node, days, cores, memory, disk, tags, more in vms:
         pool = "ceph-vm" if vmid in (107, 108) else "local-lvm"
         vm = pve.add_vm(
             vmid,
@@ -173,10 +187,10 @@ def build_demo(pve: Pve) -> None:
         )
         vm.start_secs, vm.shutdown_secs, vm.stop_secs = 2, 4, 1
         if more.get("agent"):
-            vm.agent = {"interfaces": _interfaces(vmid)}
+            vm.agent = {"interfaces": _interfaces(vmid, net)}
         if days is not None:
             vm.started_at = now - days * DAY
-    for vmid, name, node, days, cores, memory, disk, tags, more in CTS:
+    for vmid, name, node, days, cores, memory, disk, tags, more in cts:
         ct = pve.add_ct(
             vmid,
             name,
@@ -187,18 +201,17 @@ def build_demo(pve: Pve) -> None:
                 "memory": memory,
                 "rootfs": f"local-lvm:vm-{vmid}-disk-0,size={disk}G",
                 "tags": tags,
-                "net0": f"name=eth0,bridge=vmbr0,gw=192.168.10.1,hwaddr={_mac(vmid)},"
-                f"ip=192.168.10.{vmid}/24,type=veth",
+                "net0": f"name=eth0,bridge=vmbr0,gw={net}.1,hwaddr={_mac(vmid)},ip={net}.{vmid}/24,type=veth",
                 **more,
             },
         )
         ct.start_secs, ct.shutdown_secs, ct.stop_secs = 2, 3, 1
         if days is not None:
             ct.started_at = now - days * DAY
-    _templates(pve)
-    _peculiarities(pve)
-    for name in sizes:
-        pve.past_task(name, "aptupdate", "", 0.4)
+
+
+def set_pace(pve: Pve) -> None:
+    """Set the seconds that tasks take. They count only if `time_scale` is not 0."""
     pve.task_secs = {
         "qmclone": 8,
         "vzclone": 6,

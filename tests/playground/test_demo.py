@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from adapters.settings.load import load
 from playground import __main__ as command_line
 from playground.demo import bot_environment, clean_environment
 from playground.discord.server import DiscordServer
@@ -34,7 +35,9 @@ READY = {
     "node": "pve1",
     "watched": [101, 102, 201],
 }
-CLUSTER = f"import json, sys; print({json.dumps(json.dumps(READY))}, flush=True); sys.stdin.read()"
+SITES = {"home": READY, "parents": {**READY, "port": 8007, "node": "nuc", "watched": [101]}}
+TOLD = json.dumps({"sites": SITES})
+CLUSTER = f"import json, sys; print({json.dumps(TOLD)}, flush=True); sys.stdin.read()"
 
 
 class DemoProcess:
@@ -192,10 +195,10 @@ async def test_the_bot_gets_settings_of_the_demo_only(
     monkeypatch.setenv("LANGUAGE", "en_US:en")  # gettext's own variable
     server = DiscordServer()
     stage = build_guild(server)
-    told = bot_environment(server, stage, READY, tmp_path)
+    told = bot_environment(server, stage, {"": READY}, tmp_path)
     assert told["LANGUAGE"] == "ja"
     monkeypatch.setenv("LANGUAGE", "en")
-    assert bot_environment(server, stage, READY, tmp_path)["LANGUAGE"] == "en"
+    assert bot_environment(server, stage, {"": READY}, tmp_path)["LANGUAGE"] == "en"
     assert told["PROXMOX_HOST"] == "127.0.0.1:8006"
     assert told["MONITOR_VM_IDS"] == "101,102,201"
     assert told["ALLOWED_CATEGORY_ID"] == str(stage.category.id) != told["GUILD_ID"]
@@ -205,6 +208,40 @@ async def test_the_bot_gets_settings_of_the_demo_only(
     monkeypatch.setenv("SITE_HOME_PROXMOX_HOST", "pve1")
     assert not [name for name in clean_environment() if name.startswith("SITE_")]
     assert clean_environment()["PATH"] == os.environ["PATH"]
+
+
+async def test_the_bot_gets_settings_of_every_site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """They are valid together: nothing is told without its site."""
+    monkeypatch.setenv("SITE_REAL_PROXMOX_HOST", "a real one")
+    server = DiscordServer()
+    told = bot_environment(server, build_guild(server), SITES, tmp_path)
+    assert not [name for name in clean_environment() if name.startswith("SITE_")]
+    no_file = {name: "false" for name in told if name.endswith("VERIFY_SSL")}
+    settings = load(tmp_path / "config.py", told | no_file)
+    assert settings.first_site is None
+    seen = {
+        site.name: (site.entry_points[0].port, site.node_name, site.monitor_vm_ids, site.protected_vm_ids)
+        for site in settings.sites
+    }
+    assert seen == {"home": (8006, "pve1", (101, 102, 201), (108,)), "parents": (8007, "nuc", (101,), ())}
+    assert [list(site.role_scopes.values()) == [()] for site in settings.sites] == [False, True]
+
+
+async def test_the_real_demo_has_two_sites() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "playground", "--verbose", cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    told = ""
+    try:
+        async with asyncio.timeout(60):
+            while "ready: " not in told and process.stdout is not None and not process.stdout.at_eof():
+                told += (await process.stdout.readline()).decode()
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 0
+    assert "ready: home: ゲスト 17 台, ノード 3 台 · parents: ゲスト 4 台, ノード 1 台" in told
+    assert "--one-site" in told
+    assert "❌" not in told
 
 
 async def test_the_page_shows_what_the_bot_writes_without_being_asked() -> None:

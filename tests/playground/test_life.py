@@ -5,12 +5,14 @@ The same seed gives the same events.
 
 import contextlib
 import re
+import socket
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from playground.cluster import guests, parents
 from playground.cluster.demo_cluster import FRAGILE, NODES, WATCHED, Life, build_demo
 from playground.cluster.life import FILLING, LONELY, MAINTAINED, UNLUCKY
 from playground.pve.server import Pve
@@ -157,3 +159,51 @@ def test_a_refusal_does_not_end_the_demo(pve: Pve) -> None:
     for second in range(QUARTER):
         life.step(float(second))
     assert pve.nodes[LONELY]["online"]
+
+
+# ---------------------------------------------------------------------- the second site
+
+
+@pytest.fixture
+def host() -> Iterator[Pve]:
+    made = Pve(nodes=(parents.NODE,))
+    parents.build_parents(made)
+    with made:
+        yield made
+
+
+def test_the_second_site_has_vmids_and_a_name_of_the_first(host: Pve) -> None:
+    here = {row[0]: row[1] for row in (*parents.VMS, *parents.CTS)}
+    there = {row[0]: row[1] for row in (*guests.VMS, *guests.CTS)}
+    assert len(here.keys() & there.keys()) == 3
+    assert set(here.values()) & set(there.values()) == {"dns"}
+    assert (len(host.vms), len(host.cts), list(host.nodes)) == (2, 2, [parents.NODE])
+    assert set(parents.WATCHED) <= here.keys()
+
+
+def test_a_guest_of_the_second_site_crashes_and_its_host_is_cut_off(host: Pve) -> None:
+    life, states, reached = parents.ParentsLife(host, 0.0), list[object](), list[object]()
+    for second in range(QUARTER):
+        life.step(float(second))
+        states.append(host.guest(parents.FRAGILE).status)
+        reached.append(host.listeners[0].is_open)
+        if second == 345:
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection((host.host, host.port), 5.0)
+    assert spans(states, "stopped") == [(130, 190)]
+    assert spans(reached, False) == [(340, 400)]
+    assert parents.FRAGILE in parents.WATCHED
+
+
+@pytest.mark.parametrize("how", ["stopped", "deleted"])
+def test_a_guest_of_the_second_site_that_somebody_acted_on_is_left_alone(host: Pve, how: str) -> None:
+    if how == "stopped":
+        host.stop_as(parents.FRAGILE, "alice@pam")
+    else:
+        host.remove_guest(parents.FRAGILE)
+    life = parents.ParentsLife(host, 0.0)
+    for second in range(QUARTER):
+        life.step(float(second))
+    assert host.listeners[0].is_open
+    users = [task["user"] for task in host.tasklog if task["id"] == str(parents.FRAGILE)]
+    assert users == (["alice@pam"] if how == "stopped" else [])

@@ -1,4 +1,7 @@
-"""Test the demo as a newcomer meets it: `python -m playground` and its page in a browser."""
+"""Test the demo as a newcomer meets it: `python -m playground` and its page in a browser.
+
+Most tests run it with one site, in which every guest can be named by its VMID alone.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +31,11 @@ pytestmark = pytest.mark.xdist_group("page")
 class DemoProcess:
     """Run `python -m playground` in a source tree, as a user would start it there."""
 
-    def __init__(self, tree: Path, log: Path) -> None:
+    def __init__(self, tree: Path, log: Path, *options: str) -> None:
         self._log = log
         with log.open("wb") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "playground"],
+            self.process = subprocess.Popen(  # noqa: S603 - this very program
+                [sys.executable, "-m", "playground", *options],
                 cwd=tree,
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
                 stdin=subprocess.DEVNULL,
@@ -174,7 +177,7 @@ def browser() -> Iterator[BrowserContext]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoProcess]:
-    process = DemoProcess(ROOT, tmp_path_factory.mktemp("demo") / "log")
+    process = DemoProcess(ROOT, tmp_path_factory.mktemp("demo") / "log", "--one-site")
     try:
         process.addresses()
         yield process
@@ -317,7 +320,7 @@ def test_ctrl_c_ends_all_and_a_users_config_does_not_matter(tmp_path: Path, brow
         f"import pathlib\npathlib.Path({str(marker)!r}).touch()\n"
         f'PROXMOX_FINGERPRINT = "{":".join(["AB"] * 32)}"\nLANGUAGE = "en"\nnonsense = 1\nNONSENSE = 1\n'
     )
-    demo = DemoProcess(tree, tmp_path / "log")
+    demo = DemoProcess(tree, tmp_path / "log", "--one-site")
     try:
         address = demo.addresses()[0]
         children = demo.children()
@@ -355,3 +358,22 @@ def test_the_owner_reboots_their_guest_and_the_audit_channel_tells_of_it(visit: 
     expect(outcome).to_contain_text("を再起動しました")
     expect(audit.messages).to_contain_text("wiki")
     expect(audit.messages).to_contain_text("viewer emma")
+
+
+def test_a_guest_is_chosen_among_two_sites(browser: BrowserContext, tmp_path: Path) -> None:
+    demo = DemoProcess(ROOT, tmp_path / "log")
+    try:
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE * 1000)
+        page.goto(demo.addresses()[0])
+        me = Visitor(page)
+        panel = me.run("info", "101 home", "parents/101 homeassistant")
+        expect(panel).to_contain_text("homeassistant")
+        expect(panel).to_contain_text("nuc")
+        choices = me.answered("info", lambda: me.fill("vmid", "dns"))
+        expect(choices).to_contain_text("home/201 dns")
+        expect(choices).to_contain_text("parents/201 dns")
+        page.close()
+    finally:
+        code = demo.end()
+    assert code == 0, demo.output()
