@@ -92,6 +92,17 @@ async def test_the_pages_of_a_site_stay_on_it(sites: Sites) -> None:
     assert HOME not in trail.text
 
 
+async def test_long_lists_and_panels_without_a_guest_have_buttons_of_their_site(sites: Sites) -> None:
+    many = ",".join(str(vmid) for vmid in range(101, 115))
+    sites.scene.add_site(COLO, sites.clusters[COLO], MONITOR_VM_IDS=many)
+    await sites.start()
+    watched = await sites.press(COLO, await sites.post(), "p2:colo:w:n:1:::")
+    assert "2/2" in watched.text
+    assert [each[:11] for each in ids_of(post_of(watched))] == [f"p2:colo:w:{move}" for move in "fpnl"]
+    gone = await sites.press(COLO, await sites.post(), f"g2:colo:start:999:{'0' * 32}")
+    assert ids_of(post_of(gone)) == ["g2:colo:refresh:999"]
+
+
 @pytest.mark.parametrize("form", ["g1:refresh:103", "p1:list:first:0:::", "p1:history:first:0:"])
 async def test_a_button_of_the_time_with_one_site_means_the_first_site(sites: Sites, form: str) -> None:
     await sites.start(FIRST_SITE=COLO)

@@ -123,3 +123,4 @@ async def test_what_is_found_out_after_a_crash_is_told_under_the_name(sites: Sit
     await scene.until(lambda: "Found out later" in post.text, "the person told")
     assert post.text.startswith(f"-# **{COLO}**\n✅")
     assert len(scene.server.messages(scene.channel)) == 1
+    await scene.settled()  # the handler of the killed bot lives on in this process

@@ -6,7 +6,9 @@ A test module takes the fixtures by assignment, as it takes those of `tests/supp
     clusters, sites = three_sites.clusters, three_sites.sites
 """
 
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 import pytest
 
@@ -21,6 +23,7 @@ from ui.interaction.context import Site
 HOME, COLO, LAB = "home", "colo", "lab"
 NAMES = (HOME, COLO, LAB)
 LAB_NODE, LAB_GUEST = "solo", 900
+_UNNAMED = re.compile(r'"custom_id": "[gap]1:[^"]*"')
 
 
 @pytest.fixture
@@ -117,6 +120,11 @@ class Sites:
 
 
 @pytest.fixture
-async def sites(bare_scene: Stage, clusters: Mapping[str, Pve]) -> Sites:
-    """Provide the stage with three sites, before the bot is started."""
-    return Sites(bare_scene, clusters)
+async def sites(bare_scene: Stage, clusters: Mapping[str, Pve]) -> AsyncIterator[Sites]:
+    """Provide the stage with three sites, before the bot is started.
+
+    At the end, no button that the bot made may have a form that names no site.
+    """
+    yield Sites(bare_scene, clusters)
+    sent = [json.dumps(request.body, default=str) for request in bare_scene.server.journal]
+    assert [found[0] for text in sent if (found := _UNNAMED.search(text))] == []
