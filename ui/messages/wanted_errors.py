@@ -21,19 +21,15 @@ def _bad_amount(t: Text, error: w.BadAmount) -> str:
 
 
 def _several_guests(t: Text, error: w.SeveralGuests) -> str:
-    message = N_("{value} fits more than one guest: {choices}. Choose a suggestion.")
-    return fill_in(t, error, message, choices=_codes(error.choices))
+    said = fill_in(t, error, N_("{value} fits more than one guest. Choose a suggestion:"))
+    return "\n".join((said, *(f"- {code(line, 100)}" for line in error.choices.split("\n"))))
 
 
 def _sites_unread(t: Text, error: w.SitesUnread) -> str:
     message = N_(
         "{value} may also be a guest of {names}, which cannot be read now. Enter the site, as in `home/101`."
     )
-    return fill_in(t, error, message, names=_codes(error.sites))
-
-
-def _codes(lines: str) -> str:
-    return ", ".join(code(line, 100) for line in lines.split("\n"))
+    return fill_in(t, error, message, names=", ".join(map(code, error.sites.split("\n"))))
 
 
 WANTED_WORDS: Rows = {
