@@ -100,6 +100,8 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
         category_id=settings.allowed_category_id,
         timezone=settings.timezone,
         poll_seconds=settings.monitor_interval_seconds,
+        heartbeat_sites=frozenset(own.name for own in settings.sites)
+        - frozenset(settings.heartbeat_ignores_sites),
     )
 
 

@@ -73,6 +73,7 @@ from ui.interaction.gate import GatedTree
 from ui.interaction.incoming import GatewayGuard, answer_unreadable_press
 from ui.messages.faults import config_report
 from ui.messages.startup import open_to_all
+from ui.sites.option import hide_site_options
 from ui.watch.alert_channel import DiscordAlertChannel
 
 HERE = Path(__file__).resolve().parent
@@ -179,6 +180,8 @@ class ProxmoxBot(commands.Bot):
         )
         for cog in cogs:
             await self.add_cog(cog, guild=guild)
+        if not services.sites.several:
+            hide_site_options(self.tree.get_commands(guild=guild))
 
     async def setup_hook(self) -> None:
         """Send waiting messages after the log-in, even while the gateway is not connected."""

@@ -8,12 +8,13 @@ from discord.ext import commands
 
 from core.operations import Operation
 from ui.audit.commands import send_audit, show_audit
-from ui.audit.filters import complete_people, complete_since, detail_of, filter_of
+from ui.audit.filters import choose_trail, complete_people, complete_since, detail_of, filter_of
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction, Services
-from ui.interaction.guest_option import GuestOption, find_guest
+from ui.interaction.guest_option import GuestOption
 from ui.interaction.options import complete_operations
 from ui.interaction.reply import Reply
+from ui.sites.option import SITE, SiteName, find_vmid
 
 COUNTS_EVERY = 15.0
 
@@ -61,6 +62,7 @@ class Audit(commands.Cog):
         action=locale_str("Only this action"),
         since=locale_str("Start time, such as 8h, 30d or 2026-11-01"),
         csv=locale_str("Attach the full list as a CSV file"),
+        site=SITE,
     )
     @app_commands.autocomplete(who=complete_people, action=complete_operations, since=complete_since)
     async def audit(
@@ -71,12 +73,11 @@ class Audit(commands.Cog):
         action: str = "",
         since: str = "",
         csv: bool = False,
+        site: SiteName = "",
     ) -> None:
         services, detail = self._services, detail_of(who, action, since, csv=csv)
         async with Reply(services, interaction, private=True) as reply:
-            found = await find_guest(interaction, vmid, Operation.AUDIT) if vmid else None
-            number = found.vmid if found else None
+            number = await find_vmid(interaction, vmid, site, Operation.AUDIT)
             with record_attempt(interaction, Operation.AUDIT, number, detail) as asked:
-                asked.authorize(whole=True)
-                wanted = filter_of(services, number, who, action, since)
+                wanted = filter_of(services, number, who, action, since, choose_trail(asked, site))
                 await (send_audit if csv else show_audit)(services, reply, wanted)

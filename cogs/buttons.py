@@ -7,6 +7,7 @@ not cover buttons. Access is decided for the person who presses.
 import contextlib
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from core.actions.order import Order
 from core.audit.store import AuditFilter
@@ -14,11 +15,13 @@ from core.errors import BotError, IncidentOver, QuestionOver
 from core.operations import Operation
 from core.watch.incidents.model import Incident, Topic
 from ui.audit.commands import show_audit
+from ui.audit.filters import choose_trail
 from ui.cards import notice
 from ui.formatting import OK, Colour
 from ui.guests.act import act, act_on_panel, show_panel
 from ui.guests.confirm import on_press
-from ui.guests.lists import Filters, show_guests
+from ui.guests.lists import Filters
+from ui.guests.sites import list_guests
 from ui.i18n import Text
 from ui.interaction.attempt import Attempt, recording
 from ui.interaction.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, QUESTION, guest_of
@@ -36,7 +39,8 @@ from ui.interaction.reply import Reply
 from ui.interaction.site_ids import ALL_SITES, split_site
 from ui.watch.access import authorize_incident
 from ui.watch.alert_text import acked_line, muted_line
-from ui.watch.commands import show_history, show_watch_list
+from ui.watch.history import show_history
+from ui.watch.sites import list_watched
 
 
 async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
@@ -120,7 +124,9 @@ def _page_reply(services: Services, interaction: Interaction, attempt: Attempt) 
     """
     message = interaction.message
     own = message is None or message.flags.ephemeral
-    apart = attempt.site.authorizer.has_hidden_guests(attempt.actor) and not own
+    site = chosen_site(interaction)
+    shown = list(services.sites) if site is None else [site]
+    apart = not own and any(each.authorizer.has_hidden_guests(attempt.actor) for each in shown)
     return Reply(services, interaction, private=apart, anew=apart)
 
 
@@ -135,34 +141,33 @@ async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt
         if match["what"] == "list":
             filters = Filters(match["status"], match["kind"], match["node"])
             with recording(attempt, f"{filters.detail} {_page_label(match)}".strip()):
-                await show_guests(attempt.site, reply, filters, page)
+                await list_guests(reply, filters, page)
         else:
             with recording(attempt, _page_label(match)):
-                await show_watch_list(attempt.site, reply, page)
+                await list_watched(reply, page)
 
 
 async def _history(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     services, vmid = services_of(interaction), int(match["vmid"]) if match["vmid"] else None
     async with _page_reply(services, interaction, attempt) as reply:
         with recording(attempt, _page_label(match)):
-            await show_history(attempt.site, reply, vmid, int(match["page"]))
+            await show_history(reply, vmid, int(match["page"]))
 
 
 async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     """Show a page of the audit trail, always privately."""
-    services, site = services_of(interaction), chosen_site(interaction)
+    services = services_of(interaction)
     wanted = AuditFilter(
         int(match["vmid"]) if match["vmid"] else None,
         int(match["person"]) if match["person"] else None,
         match["operation"],
         float(match["since"]) if match["since"] else None,
         int(match["until"]) if match["until"] else None,
-        (site.name or None) if site else None,
     )
     private = interaction.message is not None and interaction.message.flags.ephemeral
     async with Reply(services, interaction, private=True, anew=not private) as reply:
         with recording(attempt, _page_label(match)):
-            attempt.authorize(whole=True)
+            wanted = replace(wanted, site=choose_trail(attempt, ""))
             await show_audit(services, reply, wanted, int(match["page"]))
 
 
@@ -200,7 +205,7 @@ _HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
     (HISTORY, lambda _match: Operation.MONITOR_HISTORY, _history),
     (QUESTION, lambda _match: None, _question),  # the action is stored in the question, not in the button
 )
-_OF_ALL_SITES = frozenset({AUDIT})
+_OF_ALL_SITES = frozenset({PAGE, HISTORY, AUDIT})
 """The pages that may be of all sites."""
 
 

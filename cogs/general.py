@@ -10,12 +10,14 @@ from core.operations import Operation
 from ui.access.help import help_card
 from ui.guests.act import show_panel
 from ui.guests.confirm import act_or_ask, ask_first
-from ui.guests.lists import Filters, show_guests
+from ui.guests.lists import Filters
+from ui.guests.sites import complete_nodes, list_guests, typed_filters
 from ui.interaction.attempt import record_attempt
-from ui.interaction.context import Interaction, Services, actor_of, site_of
+from ui.interaction.context import Interaction, Services, actor_of
 from ui.interaction.guest_option import GuestOption, find_guest
-from ui.interaction.options import DRY_RUN, VMID, complete_nodes
+from ui.interaction.options import DRY_RUN, VMID
 from ui.interaction.reply import Reply
+from ui.sites.option import SITE, SiteName
 
 STATUSES = [
     Choice(name=locale_str("running"), value="running"),
@@ -37,16 +39,22 @@ class General(commands.Cog):
         status=locale_str("Only guests with this status"),
         kind=locale_str("Only VMs or only containers"),
         node=locale_str("Only guests on this node"),
+        site=SITE,
     )
     @app_commands.choices(status=STATUSES, kind=KINDS)
     @app_commands.autocomplete(node=complete_nodes)
     async def list_guests(
-        self, interaction: Interaction, status: str = "", kind: str = "", node: str = ""
+        self,
+        interaction: Interaction,
+        status: str = "",
+        kind: str = "",
+        node: str = "",
+        site: SiteName = "",
     ) -> None:
         async with Reply(self._services, interaction) as reply:
             filters = Filters(status, kind, node)
             with record_attempt(interaction, Operation.LIST, detail=filters.detail):
-                await show_guests(site_of(interaction), reply, filters)
+                await list_guests(reply, typed_filters(interaction, filters, site))
 
     @app_commands.command(description=locale_str("Show the state and controls of a guest"))
     @app_commands.describe(vmid=VMID)

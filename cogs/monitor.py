@@ -16,14 +16,18 @@ from core.validation import checked_vmid
 from ui.discord.failures import log_unexpected
 from ui.formatting import plain, title
 from ui.interaction.attempt import record_attempt
-from ui.interaction.context import Interaction, Services, Site, site_of
+from ui.interaction.context import Interaction, Services, Site
 from ui.interaction.guest_option import GuestOption, find_guest
 from ui.interaction.options import VMID, complete_durations
 from ui.interaction.reply import Reply
+from ui.sites.option import SITE, SiteName, choose_typed_site, find_vmid
 from ui.watch.access import cluster_for_decision
-from ui.watch.commands import send_test, show_history, show_status, show_watch_list
-from ui.watch.mutes import REASON_MOST, complete_mute_targets, complete_mutes, confirm_protected, mute, unmute
+from ui.watch.history import show_history
+from ui.watch.mute_targets import complete_mute_targets, complete_mutes
+from ui.watch.mutes import REASON_MOST, confirm_protected, mute, unmute
 from ui.watch.reports import Pulse, WatchReports
+from ui.watch.sites import list_watched, report_status
+from ui.watch.trial import send_test
 from ui.watch.views import added_card, muted_until, success_card
 
 _log = logging.getLogger(__name__)
@@ -187,10 +191,12 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             await reply.show(success_card(reply.t("{guest} was removed from the watch list.", guest=name)))
 
     @app_commands.command(name="list", description=locale_str("List the watched guests and their state"))
-    async def list_watched(self, interaction: Interaction) -> None:
+    @app_commands.describe(site=SITE)
+    async def list_watch(self, interaction: Interaction, site: SiteName = "") -> None:
         async with Reply(self._services, interaction) as reply:
             with record_attempt(interaction, Operation.MONITOR_LIST):
-                await show_watch_list(site_of(interaction), reply)
+                choose_typed_site(interaction, site)
+                await list_watched(reply)
 
     @app_commands.command(name="mute", description=locale_str("Mute alerts for a while"))
     @app_commands.describe(
@@ -209,35 +215,39 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         reason: app_commands.Range[str, 0, REASON_MOST] = "",
     ) -> None:
         async with Reply(self._services, interaction) as reply:
-            await mute(site_of(interaction), reply, target, duration, confirm, reason)
+            await mute(reply, target, duration, confirm, reason)
 
     @app_commands.command(name="unmute", description=locale_str("Unmute alerts"))
     @app_commands.describe(target=locale_str("Muted guest, node or storage"))
     @app_commands.autocomplete(target=complete_mutes)
     async def unmute_target(self, interaction: Interaction, target: str) -> None:
         async with Reply(self._services, interaction) as reply:
-            await unmute(site_of(interaction), reply, target)
+            await unmute(reply, target)
 
     @app_commands.command(description=locale_str("Show the incident history, newest first"))
-    @app_commands.describe(vmid=locale_str("Only this guest: VMID or name"))
+    @app_commands.describe(vmid=locale_str("Only this guest: VMID or name"), site=SITE)
     async def history(
-        self, interaction: Interaction, vmid: app_commands.Transform[str, GuestOption()] | None = None
+        self,
+        interaction: Interaction,
+        vmid: app_commands.Transform[str, GuestOption()] | None = None,
+        site: SiteName = "",
     ) -> None:
         async with Reply(self._services, interaction) as reply:
-            found = await find_guest(interaction, vmid, Operation.MONITOR_HISTORY) if vmid else None
-            number = found.vmid if found else None
+            number = await find_vmid(interaction, vmid, site, Operation.MONITOR_HISTORY)
             with record_attempt(interaction, Operation.MONITOR_HISTORY, number):
-                await show_history(
-                    site_of(interaction), reply, None if number is None else checked_vmid(number)
-                )
+                choose_typed_site(interaction, site)
+                await show_history(reply, None if number is None else checked_vmid(number))
 
     @app_commands.command(description=locale_str("Send a test alert to the alert channel"))
-    async def test(self, interaction: Interaction) -> None:
+    @app_commands.describe(site=SITE)
+    async def test(self, interaction: Interaction, site: SiteName = "") -> None:
         async with Reply(self._services, interaction) as reply:
-            await send_test(site_of(interaction), reply)
+            await send_test(reply, site)
 
     @app_commands.command(description=locale_str("Show the monitoring status: reads, alerts, mutes"))
-    async def status(self, interaction: Interaction) -> None:
+    @app_commands.describe(site=SITE)
+    async def status(self, interaction: Interaction, site: SiteName = "") -> None:
         async with Reply(self._services, interaction) as reply:
             with record_attempt(interaction, Operation.MONITOR_STATUS):
-                await show_status(site_of(interaction), reply)
+                choose_typed_site(interaction, site)
+                await report_status(reply)

@@ -7,6 +7,7 @@
     │   ├── ReadOnly                 an admin has switched all changes off
     │   ├── Unconfirmed              the confirmation that the action needs was not given
     │   ├── OnlySomeGuests           the request concerns the whole cluster, the person's roles only some guests
+    │   ├── OnlySomeSites            the request concerns all sites, the person's roles only some of them
     │   ├── TooManyChanges           the person has reached the limit of changes per minute
     │   ├── TooQuick                 the person sends requests too quickly
     │   ├── NotYours                 the question was put to somebody else
@@ -124,6 +125,10 @@ class Unconfirmed(Refused):
 
 class OnlySomeGuests(Refused):
     """The request concerns the whole cluster, but the person's roles are limited to some guests."""
+
+
+class OnlySomeSites(Refused):
+    """The request concerns all sites, but the person's roles do not suffice on each of them."""
 
 
 @dataclass(eq=False)

@@ -72,6 +72,14 @@ class UnknownTarget(Refused):
 
 
 @dataclass(eq=False)
+class SeveralTargets(Refused):
+    """The value fits more than one guest, node or storage. `choices`: at most five of them, as they can be typed."""
+
+    value: str
+    choices: str
+
+
+@dataclass(eq=False)
 class BadSince(Refused):
     """The value is neither a date nor a duration of one minute to 3650 days."""
 
@@ -88,6 +96,13 @@ class UnknownPerson(Refused):
 @dataclass(eq=False)
 class SeveralPeople(Refused):
     """Several people in the audit trail have this name."""
+
+    value: str
+
+
+@dataclass(eq=False)
+class UnknownSite(Refused):
+    """No site has this name, or the person may see nothing of it."""
 
     value: str
 

@@ -24,27 +24,37 @@ _GUEST = re.compile(r"(?:guest/)?([1-9][0-9]{2,8})")
 _NODE = re.compile(r"node/(.+)")
 
 
+def means_all(text: str) -> bool:
+    return text.strip().casefold() in _ALL
+
+
 def target_of(text: str, cluster: Cluster | None, watched: Collection[int] = ()) -> str:
     """Return the subject of a completion's value, a VMID, a guest's exact name or a node's name.
 
     `cluster=None`: the cluster is unknown now, and any well-formed value is accepted.
     Raises: UnknownTarget, also for a name that several guests have.
     """
+    found = targets_of(text, cluster, watched)
+    if len(found) != 1:
+        raise UnknownTarget(text)
+    (subject,) = found
+    return subject
+
+
+def targets_of(text: str, cluster: Cluster | None, watched: Collection[int] = ()) -> frozenset[str]:
+    """Return every subject that the text fits, as `target_of` does."""
     typed = text.strip()
-    if typed.casefold() in _ALL:
-        return ALL
+    if means_all(typed):
+        return frozenset({ALL})
     if typed.casefold() == SOURCE:
-        return SOURCE
+        return frozenset({SOURCE})
     if match := _GUEST.fullmatch(typed):
         vmid = int(match[1])
         if VMID_LEAST <= vmid <= VMID_MOST and (cluster is None or vmid in watched or cluster.find(vmid)):
-            return guest_subject(vmid)
+            return frozenset({guest_subject(vmid)})
     if (match := _NODE.fullmatch(typed)) and cluster is None and is_node(match[1]):
-        return typed
-    found = _subjects_named(typed, cluster) if cluster else set()
-    if len(found) != 1:
-        raise UnknownTarget(text)
-    return found.pop()
+        return frozenset({typed})
+    return frozenset(_subjects_named(typed, cluster)) if cluster else frozenset()
 
 
 def _subjects_named(typed: str, cluster: Cluster) -> set[str]:

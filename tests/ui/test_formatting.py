@@ -88,6 +88,7 @@ from ui.interaction.open_questions import Question, Questions
 from ui.interaction.reply import Reply
 from ui.messages.errors import error_sentence
 from ui.messages.proxmox_errors import task_hint
+from ui.sites.option import hide_site_options
 from ui.watch.alert_channel import DiscordAlertChannel
 from ui.watch.views import watch_list_card
 
@@ -598,6 +599,7 @@ async def test_help(language: Language, golden: Golden) -> None:
     around = site(language).services
     tree: list[Any] = [Snapshots(around).app_command, Monitor(around, ()).app_command]
     tree += Access(around).get_app_commands()
+    hide_site_options(tree)
     view = help_card(TEXTS.of(language), tree)
     whole(view)
     assert buttons_of(view) == []

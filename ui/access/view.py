@@ -28,6 +28,7 @@ from core.operations import ACTIONS, LONG_MUTE_SECONDS, OPERATIONS, Operation
 from ui.cards import card
 from ui.formatting import (
     FAILED,
+    MESSAGE_MOST,
     OK,
     PROTECTED,
     READ_ONLY,
@@ -44,6 +45,7 @@ from ui.interaction.refusal import mixed_levels_text
 from ui.messages.errors import error_sentence, read_only_line
 from ui.messages.operations import operation_command
 from ui.messages.startup import pools_unseen
+from ui.sites.sections import fit_sections
 
 GUESTS_MOST = 300
 """Maximum characters of the guests' names in one line."""
@@ -128,7 +130,35 @@ def access_card(
     wanted: Operation | None,
     cluster: Cluster | None = None,
 ) -> ui.LayoutView:
-    """Build the card of /access.
+    """Build the card of /access. The parameters are those of `access_texts`."""
+    head = t("Actions you can use")
+    if guest is not None:
+        head = t("Actions you can use on {guest}", guest=title(guest))
+    why, *parts = access_texts(t, authorizer, actor, guest, wanted, cluster)
+    return card(f"### {head}\n{why}", *parts, colour=Colour.QUIET)
+
+
+def access_of_sites_card(t: Text, sites: Iterable[tuple[str, Sequence[str]]]) -> ui.LayoutView:
+    """Build the card of /access for several sites, of their names and texts. Sites with the same texts share them."""
+    alike: dict[str, list[str]] = {}
+    for name, texts in sites:
+        alike.setdefault("\n".join(texts), []).append(name)
+    named = {text: fit_lines(t, names, 500, ", ") for text, names in alike.items()}
+    sections = [(f"### {names}\n{text}", f"**{names}**") for text, names in named.items()]
+    note = f"-# {t('Choose one in `site` for the details.')}"
+    body = fit_sections(sections, MESSAGE_MOST - 100, note)
+    return card(f"### {t('Actions you can use')}", body, colour=Colour.QUIET)
+
+
+def access_texts(
+    t: Text,
+    authorizer: Authorizer,
+    actor: Actor,
+    guest: Guest | None,
+    wanted: Operation | None,
+    cluster: Cluster | None = None,
+) -> list[str]:
+    """Return why the person has which level, and then what they may do and why not.
 
     `wanted`: show only this operation.
     `guest`: show only this guest, otherwise the guests of `cluster` as last read.
@@ -156,16 +186,13 @@ def access_card(
             "`/monitor mute` of a protected guest: at most {time}", time=format_duration(t, LONG_MUTE_SECONDS)
         )
         parts.append(f"-# {words}")
-    head = t("Actions you can use")
-    if guest is not None:
-        head = t("Actions you can use on {guest}", guest=title(guest))
-        if is_protected(authorizer.rules, guest):
-            words = t("This guest is protected: risky actions need an admin, its name and a reason.")
-            parts.append(f"{PROTECTED} {words}")
+    if guest is not None and is_protected(authorizer.rules, guest):
+        words = t("This guest is protected: risky actions need an admin, its name and a reason.")
+        parts.append(f"{PROTECTED} {words}")
     if authorizer.read_only.refusal and not any(OPERATIONS[each].effect for each in found):
         parts.append(f"{READ_ONLY} {read_only_line(t, authorizer.read_only.refusal)}")
     why = _why_on(t, authorizer, actor, guest) if guest else _why(t, authorizer, actor, cluster)
-    return card(f"### {head}\n{why}", *parts, colour=Colour.QUIET)
+    return [why, *parts]
 
 
 def _mutes_briefly(authorizer: Authorizer, actor: Actor, guests: Iterable[Guest]) -> bool:

@@ -69,4 +69,4 @@ async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> N
 
 
 def _name(services: Services, wanted: AuditFilter) -> str:
-    return "" if wanted.person_id is None else name_of(services, wanted.person_id)
+    return "" if wanted.person_id is None else name_of(services, wanted.person_id, wanted.site)

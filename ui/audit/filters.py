@@ -9,37 +9,66 @@ from discord import app_commands
 from core.access.guest_index import TYPED_MOST, words_of
 from core.audit.record import format_options
 from core.audit.store import AuditFilter
-from core.errors import JournalFailed
+from core.errors import JournalFailed, Refused
+from core.operations import Operation
 from core.validation import checked_vmid, parse_duration
 from core.wanted_errors import BadDuration, BadSince, SeveralPeople, UnknownPerson
 from ui.formatting import plain, plain_label
-from ui.interaction.context import Interaction, Services, services_of
+from ui.interaction.attempt import Attempt, attempt_of
+from ui.interaction.context import Interaction, Services, choose_site, chosen_site, services_of
 from ui.interaction.empty_choices import ChoiceKind, explain_empty
 from ui.interaction.options import CHOICES_MOST, duration_choices
 from ui.messages.operations import operation_named
+from ui.sites.everywhere import allowed_sites, refusal_on_all
+from ui.sites.option import choose_typed_site
 
 PEOPLE_MOST = 1000
 """Maximum number of people searched for a name, the latest first."""
+ATTEMPTS_MOST = 300
+"""Number of a site's attempts that are searched for people."""
 SINCE_MOST = 3650 * 86_400
 OFFERED = ("1h", "8h", "1d", "7d", "30d", "365d")
 _ID = re.compile(r"(?:<@!?)?([0-9]{17,19})>?")
 _DATE = re.compile(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})")
 
 
-def filter_of(services: Services, vmid: int | None, who: str, action: str, since: str) -> AuditFilter:
+def choose_trail(attempt: Attempt, typed: str) -> str | None:
+    """Return the site whose trail is shown: the one that was typed or chosen, or the only one the person may see.
+
+    None: all sites, and what belongs to none of them. With one site it is always None.
+    Raises: UnknownSite, and the refusal by access.
+    """
+    interaction = attempt.interaction
+    choose_typed_site(interaction, typed)
+    if chosen_site(interaction) is None:
+        allowed = allowed_sites(interaction, Operation.AUDIT)
+        if len(allowed) == 1:
+            choose_site(interaction, allowed[0])
+        elif refusal := refusal_on_all(interaction, Operation.AUDIT):
+            raise refusal
+        else:
+            return None
+    attempt.authorize(whole=True)
+    return attempt.site.name or None
+
+
+def filter_of(
+    services: Services, vmid: int | None, who: str, action: str, since: str, site: str | None = None
+) -> AuditFilter:
     """Build the filter from the options as they were typed.
 
     Raises: BadVmid, UnknownPerson, SeveralPeople, UnknownOperation, BadSince, JournalFailed.
     """
     return AuditFilter(
         None if vmid is None else checked_vmid(vmid),
-        _person(services, who) if who else None,
+        _person(services, who, site) if who else None,
         operation_named(services.texts, action).value if action else "",
         parse_since(since, services.clock.now(), services.timezone) if since else None,
+        site=site,
     )
 
 
-def _person(services: Services, who: str) -> int:
+def _person(services: Services, who: str, site: str | None) -> int:
     """Return the user id for an id, a mention, or the name that somebody had at their latest attempt.
 
     Raises: UnknownPerson, SeveralPeople, JournalFailed.
@@ -47,7 +76,7 @@ def _person(services: Services, who: str) -> int:
     meant = who.strip()
     if (match := _ID.fullmatch(meant)) and int(match[1]) < 2**63:
         return int(match[1])
-    people = services.journal.audit_people(PEOPLE_MOST)
+    people = _people_of(services, site)
     for same in (_exactly, _nearly):
         found = [number for number, name in people if same(name) == same(meant)]
         if len(found) > 1:
@@ -55,6 +84,18 @@ def _person(services: Services, who: str) -> int:
         if found:
             return found[0]
     raise UnknownPerson(who)
+
+
+def _people_of(services: Services, site: str | None) -> tuple[tuple[int, str], ...]:
+    """Return the people in a trail, the latest first. Of one site only the newest attempts are searched.
+
+    Raises: JournalFailed.
+    """
+    if site is None:
+        return services.journal.audit_people(PEOPLE_MOST)
+    found, _ = services.journal.audit_page(AuditFilter(site=site), 0, ATTEMPTS_MOST)
+    people = {each.record.actor.user_id: each.record.actor.name for each in reversed(found)}
+    return tuple(people.items())[::-1]
 
 
 def _exactly(name: str) -> str:
@@ -88,8 +129,10 @@ def parse_since(text: str, now: float, zone: datetime.tzinfo) -> float:
 async def complete_people(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Offer the people in the audit trail, the latest first, even if they have left the server."""
     try:
-        known = services_of(interaction).people_cache.read(PEOPLE_MOST)
-    except JournalFailed:
+        site = choose_trail(attempt_of(interaction), str(getattr(interaction.namespace, "site", "") or ""))
+        services = services_of(interaction)
+        known = _people_of(services, site) if site else services.people_cache.read(PEOPLE_MOST)
+    except (JournalFailed, Refused):
         return []
     words = words_of(current)
     found = [
@@ -126,6 +169,6 @@ def detail_of(who: str, action: str, since: str, *, csv: bool) -> str:
     return format_options({"who": who, "action": action, "since": since, "csv": csv})
 
 
-def name_of(services: Services, person_id: int) -> str:
+def name_of(services: Services, person_id: int, site: str | None) -> str:
     """Return the name that the person had at their latest attempt, or the id if there is none."""
-    return dict(services.journal.audit_people(PEOPLE_MOST)).get(person_id, str(person_id))
+    return dict(_people_of(services, site)).get(person_id, str(person_id))

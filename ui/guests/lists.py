@@ -96,16 +96,16 @@ def guest_list_card(
     """
     guests = [guest for guest in cluster.guests if filters.matches(guest)]
     page, pages = page_of(page, len(guests))
-    rows = [_guest_row(t, guest) for guest in guests[page * ROWS : page * ROWS + ROWS]]
+    rows = [guest_row(t, guest) for guest in guests[page * ROWS : page * ROWS + ROWS]]
     if not rows:
-        rows = [t("No matching guests.") if cluster.guests or narrowed else _none_at_all(t)]
-    head = f"### {_totals(t, guests)}{_narrowed(t, filters)}"
+        rows = [t("No matching guests.") if cluster.guests or narrowed else none_at_all(t)]
+    head = f"### {totals_line(t, guests)}{filters_line(t, filters)}"
     colour = Colour.BUSY if cluster.guests or narrowed else Colour.WARN
     buttons = page_buttons("list", page, pages, filters.parts, site)
     return card(head, "\n".join(rows), list_footer(t, page, pages, now), colour=colour, buttons=buttons)
 
 
-def _none_at_all(t: Text) -> str:
+def none_at_all(t: Text) -> str:
     """Warn about the token. An empty cluster is rare, but a token without VM.Audit sees one.
 
     Proxmox' Cluster.pm filters the guests and still answers 200.
@@ -113,7 +113,7 @@ def _none_at_all(t: Text) -> str:
     return f"{WARNING} " + t("Proxmox shows no guests. The API token may lack the privilege `VM.Audit`.")
 
 
-def _totals(t: Text, guests: Sequence[Guest]) -> str:
+def totals_line(t: Text, guests: Sequence[Guest]) -> str:
     """Count the guests by state, in the same words as the rows below."""
     counts = Counter(None if guest.template else guest.state for guest in guests)
     parts = [t.plural("{n} guest", "{n} guests", len(guests))]
@@ -122,14 +122,14 @@ def _totals(t: Text, guests: Sequence[Guest]) -> str:
     return " · ".join(parts)
 
 
-def _narrowed(t: Text, filters: Filters) -> str:
+def filters_line(t: Text, filters: Filters) -> str:
     kind = kind_word(t, Kind(filters.kind)) if filters.kind else ""
     node = code(filters.node) if filters.node else ""
     words = [word for word in (filter_word(t, filters.status), kind, node) if word]
     return f"\n-# {t('Filter: {filters}', filters=listed(t, words))}" if words else ""
 
 
-def _guest_row(t: Text, guest: Guest) -> str:
+def guest_row(t: Text, guest: Guest) -> str:
     head = f"{emoji_of(guest)} {title(guest)}"
     state = t("template") if guest.template else state_word(t, guest.state)
     parts = [state, kind_word(t, guest.kind), code(guest.node)]

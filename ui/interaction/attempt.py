@@ -36,6 +36,8 @@ class Attempt:
     """Outcome to record if nothing is raised."""
     id: int | None = None
     begun: bool = False
+    about: Site | None = None
+    """The site, if it is not the one of the interaction."""
     actor: Actor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -76,7 +78,7 @@ class Attempt:
         self.begun = True
 
     def record(self, step: AuditStep, outcome: str = "") -> int | None:
-        site = chosen_site(self.interaction)
+        site = self.about or chosen_site(self.interaction)
         listed = site.cluster_cache.find(self.vmid) if site and self.vmid else None
         guest = self.guest or listed
         entry = AuditRecord(
@@ -108,14 +110,22 @@ class Attempt:
     @property
     def site(self) -> Site:
         """The site that the attempt is about. Raises: LookupError if none of several is chosen yet."""
-        return site_of(self.interaction)
+        return self.about or site_of(self.interaction)
 
 
 def record_attempt(
-    interaction: Interaction, operation: Operation, vmid: int | None = None, detail: str = ""
+    interaction: Interaction,
+    operation: Operation,
+    vmid: int | None = None,
+    detail: str = "",
+    *,
+    about: Site | None = None,
 ) -> contextlib.AbstractContextManager[Attempt]:
-    """Create the attempt of a command, and record it as `recording` does."""
-    return recording(Attempt(interaction, operation.value, vmid, detail))
+    """Create the attempt of a command, and record it as `recording` does.
+
+    `about`: its site, if it is not the one of the interaction.
+    """
+    return recording(Attempt(interaction, operation.value, vmid, detail, about=about))
 
 
 @contextlib.contextmanager

@@ -80,6 +80,8 @@ class Services:
     """Time zone in which dates begin (TIMEZONE)."""
     poll_seconds: float
     """Seconds between two polls of the watch."""
+    heartbeat_sites: frozenset[str] = frozenset()
+    """Names of the sites whose polls must be good for a heartbeat."""
     arrivals: Arrivals = field(default_factory=Arrivals)
     """Measures how late interactions arrive."""
     open_replies: set[OpenReply] = field(default_factory=set)

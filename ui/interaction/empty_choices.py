@@ -36,6 +36,7 @@ class ChoiceKind(Enum):
     WATCHED = "watched"
     SNAPSHOT = "snapshot"
     NODE = "node"
+    SITE = "site"
     TARGET = "target"
     MUTED = "muted"
     PERSON = "person"
@@ -46,6 +47,7 @@ _NONE: Mapping[ChoiceKind, Marked] = {
     ChoiceKind.TEMPLATE: N_("There are no templates you can use."),
     ChoiceKind.WATCHED: N_("None of your guests is on the watch list."),
     ChoiceKind.NODE: N_("There are no nodes to choose from."),
+    ChoiceKind.SITE: N_("There is no site you can use this on."),
     ChoiceKind.TARGET: N_("There is nothing you can mute."),
     ChoiceKind.PERSON: N_("Nobody found: the audit trail is empty or cannot be read right now."),
     ChoiceKind.MUTED: N_("There is no mute you can remove."),
@@ -113,7 +115,7 @@ async def choices_or_reason(
 
 def _is_unread(interaction: Interaction, wanted: ChoiceKind) -> bool:
     """Return whether the choices come from Proxmox and nothing has been read from it yet."""
-    if wanted in (ChoiceKind.PERSON, ChoiceKind.MUTED):
+    if wanted in (ChoiceKind.PERSON, ChoiceKind.MUTED, ChoiceKind.SITE):
         return False
     return all(site.cluster_cache.last is None for site in services_of(interaction).sites)
 

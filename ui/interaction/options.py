@@ -18,8 +18,7 @@ from core.validation import MOST_SECONDS, parse_duration
 from core.wanted_errors import BadDuration
 from ui.formatting import format_duration, plain_label
 from ui.i18n import Text
-from ui.interaction.context import Interaction, Site, actor_of, operation_of, services_of, site_of
-from ui.interaction.empty_choices import ChoiceKind, explain_empty
+from ui.interaction.context import Interaction, Site, actor_of, operation_of, services_of
 from ui.interaction.gate import refusal_of
 from ui.messages.operations import command_of, operation_noun
 
@@ -66,33 +65,10 @@ def offers(interaction: Interaction, guest: Guest) -> bool:
     return refusal_of(interaction, operation_of(interaction), guest) is None
 
 
-def offers_whole(interaction: Interaction) -> bool:
-    """Return whether the person may use the typed command on the whole cluster."""
-    authorizer, operation = site_of(interaction).authorizer, operation_of(interaction)
-    return authorizer.refusal(actor_of(interaction), operation, whole=True) is None
-
-
 def offer_on(interaction: Interaction, site: Site, cluster: Cluster) -> Offer:
     """Return the guests of a site on which the person may use the typed command."""
     operation = operation_of(interaction)
     return site.authorizer.offer(actor_of(interaction), operation, cluster) if operation else NO_OFFER
-
-
-def offer_to(interaction: Interaction, cluster: Cluster) -> Offer:
-    """Return the guests on which the person may use the typed command."""
-    return offer_on(interaction, site_of(interaction), cluster)
-
-
-@explain_empty(ChoiceKind.NODE)
-async def complete_nodes(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-    """Complete the nodes of the cluster. Scoped users get the nodes that host their guests."""
-    site, actor = site_of(interaction), actor_of(interaction)
-    cluster, typed = await cluster_for_completion(site), normalized(current)
-    names = [node.name for node in cluster.nodes] if cluster else []
-    if cluster and site.authorizer.has_hidden_guests(actor):
-        names = sorted({guest.node for guest in site.authorizer.visible_cluster(actor, cluster).guests})
-    found = [name for name in names if typed in name.casefold()]
-    return [app_commands.Choice(name=name, value=name) for name in found[:CHOICES_MOST]]
 
 
 OFFERED = ("30m", "1h", "2h", "4h", "8h", "1d", "7d")

@@ -23,7 +23,7 @@ from ui.formatting import (
 from ui.i18n import Marked, Text
 from ui.messages.operations import operation_noun
 
-_MOST = {"fingerprint": 100, "message": 200, "upid": 100}
+_MOST = {"choices": 500, "fingerprint": 100, "message": 200, "upid": 100}
 """Maximum characters shown of these fields; all others have `NAME_MOST`."""
 
 

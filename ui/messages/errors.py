@@ -76,6 +76,10 @@ WORDS: Rows = {
         N_("roles only cover some guests"),
         N_("You need permissions for all guests."),
     ),
+    e.OnlySomeSites: ErrorWords(
+        N_("This concerns all sites, but your roles do not suffice on each of them. Choose one in `site`."),
+        N_("roles do not suffice on all sites"),
+    ),
     e.TooManyChanges: ErrorWords(
         N_("The limit is {most} changes per minute. Try again in {time}."), N_("too many changes per minute")
     ),

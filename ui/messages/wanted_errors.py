@@ -60,6 +60,9 @@ WANTED_WORDS: Rows = {
         N_("{value} is not a guest or node. Choose a suggestion, or enter `all`."),
         N_("not a guest or node"),
     ),
+    w.SeveralTargets: ErrorWords(
+        N_("{value} fits more than one target. Choose one: {choices}"), N_("fits several targets")
+    ),
     w.BadSince: ErrorWords(
         N_(
             "{value} is not valid. Enter a duration such as `8h` or `30d` (at most 3650 days), "
@@ -75,6 +78,7 @@ WANTED_WORDS: Rows = {
         N_("Several people are called {value}. Choose a suggestion, or enter a user ID."),
         N_("name is not unique"),
     ),
+    w.UnknownSite: ErrorWords(N_("{value} is not a site. Choose a suggestion."), N_("unknown site")),
     w.NothingChosen: ErrorWords(
         N_("That entry only explains why there is nothing to choose. Nothing was done."), N_("nothing chosen")
     ),

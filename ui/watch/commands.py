@@ -3,68 +3,55 @@
 from dataclasses import replace
 from functools import partial
 
-from core.access.policy import listed_or_unknown, scoped_vmids
+from core.access.policy import Actor
 from core.errors import JournalFailed
-from core.operations import Operation
+from core.guest import Cluster
 from core.proxmox_errors import HalfGone
-from core.watch.incidents.model import node_subject
+from core.watch.incidents.model import WatchEntry, node_subject
 from core.watch.journal import Backlog
-from core.watch.subjects import concerns, visible_part
-from ui.guests.lists import ROWS, page_of
-from ui.interaction.attempt import record_attempt
+from core.watch.subjects import concerns
 from ui.interaction.context import Services, Site, actor_of
 from ui.interaction.options import cluster_for_completion
 from ui.interaction.reply import Reply
 from ui.watch.access import is_subject_visible_to, is_visible_to
-from ui.watch.status import AuditHealth, Health, outcome_of_test, status_card
-from ui.watch.views import COUNTED_DAYS, history_card, watch_list_card
+from ui.watch.status import AuditHealth, Health, status_card
+from ui.watch.views import COUNTED_DAYS, watch_list_card
 
-TEST_SECONDS = 10.0
 DAY = 86_400
 
 
 async def show_watch_list(site: Site, reply: Reply, page: int = 0) -> None:
     """Show the watch list with the data at hand, even if neither Proxmox nor the journal answers."""
     actor, cluster = actor_of(reply.interaction), await cluster_for_completion(site)
+    entries, counts = watched_entries(site, actor, cluster), incident_counts(site)
     now = site.services.clock.now()
-    entries = [entry for entry in site.watch.entries if is_visible_to(site, actor, entry.vmid, cluster)]
-    try:
-        counts = site.journal.counts(now - COUNTED_DAYS * DAY)
-    except JournalFailed:
-        counts = {}
     await reply.show(
         watch_list_card(reply.t, site.watch, entries, cluster, page, now, counts, site=site.name)
     )
 
 
-async def show_history(site: Site, reply: Reply, vmid: int | None, page: int = 0) -> None:
-    """Show one page of incidents. A page beyond the end becomes the last one.
+def watched_entries(site: Site, actor: Actor, cluster: Cluster | None) -> list[WatchEntry]:
+    """Return the part of the watch list that the person may see."""
+    return [entry for entry in site.watch.entries if is_visible_to(site, actor, entry.vmid, cluster)]
 
-    Scoped users see only incidents of guests that they may see, with the current names of these guests.
-    Raises: GuestNotFound, JournalFailed.
-    """
-    authorizer, actor = site.authorizer, actor_of(reply.interaction)
-    cluster = await cluster_for_completion(site)
-    if vmid is not None:
-        authorizer.authorize(actor, Operation.MONITOR_HISTORY, listed_or_unknown(cluster, vmid))
-    exists = partial(is_visible_to, site, actor, cluster=cluster)
-    narrowed, vmids = authorizer.has_hidden_guests(actor), {vmid} if vmid is not None else None
-    if narrowed and vmids is None:
-        known = {guest.vmid for guest in cluster.guests} if cluster else set()
-        vmids = {each for each in known | scoped_vmids(authorizer.rules, actor) if exists(each)}
-    page, _ = page_of(page, site.journal.history(vmids, 0, 0)[1])
-    incidents, total = site.journal.history(vmids, page * ROWS, ROWS)
-    if narrowed:
-        incidents = tuple(visible_part(incident, exists, cluster) for incident in incidents)
-    guest = cluster.find(vmid) if cluster and vmid else None
-    label = guest.label if guest else ""
-    now = site.services.clock.now()
-    await reply.show(history_card(reply.t, incidents, total, vmid, page, now, label, site=site.name))
+
+def incident_counts(site: Site) -> dict[int, int]:
+    """Return the number of recent incidents by VMID, none if the journal cannot be read."""
+    try:
+        return site.journal.counts(site.services.clock.now() - COUNTED_DAYS * DAY)
+    except JournalFailed:
+        return {}
 
 
 async def show_status(site: Site, reply: Reply) -> None:
     cluster = await cluster_for_completion(site)
-    actor, health = actor_of(reply.interaction), health_of(site)
+    health = visible_health(site, actor_of(reply.interaction), cluster)
+    await reply.show(status_card(reply.t, health, cluster, site.services.clock.now()))
+
+
+def visible_health(site: Site, actor: Actor, cluster: Cluster | None) -> Health:
+    """Return the health of the watch, without what is hidden from the person."""
+    health = health_of(site)
     mutes = tuple(mute for mute in health.mutes if is_subject_visible_to(site, actor, mute.target, cluster))
     unknown = tuple(each for each in health.unknown if is_visible_to(site, actor, each.vmid, cluster))
     stale = tuple(
@@ -77,7 +64,7 @@ async def show_status(site: Site, reply: Reply) -> None:
         health = replace(health, open=sum(concerns(incident, exists) for incident in open_))
         if isinstance(health.read_error, HalfGone):
             health = replace(health, read_error=HalfGone(None, None))
-    await reply.show(status_card(reply.t, health, cluster, site.services.clock.now()))
+    return health
 
 
 def health_of(site: Site) -> Health:
@@ -116,23 +103,3 @@ def _audit_health(services: Services) -> AuditHealth | None:
         return AuditHealth(delivery.error, delivery.backlog(), delivery.blocked)
     except JournalFailed as error:
         return AuditHealth(delivery.error or error.reason)
-
-
-async def send_test(site: Site, reply: Reply) -> None:
-    """Send a real test message through the normal delivery, and show the result.
-
-    A message that does not arrive in time is given up, because hours later it would only confuse people.
-    Raises: JournalFailed.
-    """
-    rules = site.authorizer.rules
-    with record_attempt(reply.interaction, Operation.MONITOR_TEST) as asked:
-        asked.authorize(whole=True)
-        asked.start()
-        test = site.watch.send_test()
-        message = await site.alert_delivery.outcome(test, TEST_SECONDS)
-        stuck = site.alert_delivery.error
-        if message is None or message.posted is None:
-            asked.outcome = (message.error if message else "") or stuck or "not in time"
-            site.journal.give_up(test, asked.outcome)
-    card = outcome_of_test(reply.t, message, stuck, TEST_SECONDS, rules.guild_id, rules.alert_channel_id or 0)
-    await reply.show(card)

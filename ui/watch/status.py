@@ -1,7 +1,7 @@
-"""Show the health of the watch itself, and the result of a test message."""
+"""Show the health of the watch itself, of one site or of several."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from discord import ui
 
@@ -11,10 +11,10 @@ from core.guest import Cluster
 from core.watch.incidents.model import Mute
 from core.watch.incidents.state import GuestState
 from core.watch.incidents.unknown import BLIND_SECONDS
-from core.watch.journal import Backlog, OutboxMessage
+from core.watch.journal import Backlog
 from ui.cards import card
 from ui.formatting import (
-    FAILED,
+    MESSAGE_MOST,
     MUTED,
     OK,
     READ_ONLY,
@@ -32,8 +32,8 @@ from ui.i18n import Text
 from ui.messages.errors import error_sentence, read_only_line, reason_of
 from ui.messages.startup import journal_stuck
 from ui.messages.subjects import subject_name
+from ui.sites.sections import fit_sections
 from ui.watch.alert_channel import ENDING, NO_CONNECTION
-from ui.watch.views import success_card
 
 LATE_READS = 3
 """Number of intervals without a successful read after which the status warns."""
@@ -88,27 +88,83 @@ class Health:
 
 def status_card(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.LayoutView:
     """Return the card: one line per part of the watch, each with a sign of its health."""
-    lines = [
-        (t("Proxmox"), _reading(t, health, now)),
-        *([(t("Guests"), _unknown(t, health))] if health.unknown else []),
-        *([(t("Nodes"), _stale(t, health.stale))] if health.stale else []),
-        (t("Alerts"), _delivery(t, health)),
-        (t("Journal"), _journal(t, health.journal_error)),
-        (t("Heartbeat"), _heartbeat(t, health.heartbeat, health.last_beat)),
-        *([(t("Audit channel"), _audit(t, health.audit, now))] if health.audit is not None else []),
-        *(
-            [(t("Read-only mode"), f"{READ_ONLY} {read_only_line(t, health.read_only)}")]
-            if health.read_only
-            else []
-        ),
-        (t("Open incidents"), t("{incidents}", incidents=health.open)),
-        (t("Muted"), _mutes(t, health.mutes, cluster)),
-    ]
-    body = "\n".join(f"**{name}** {text}" for name, text in lines)
+    body = "\n".join(
+        (*_reading_lines(t, health, now), *_bot_lines(t, health, now), *_incident_lines(t, health, cluster))
+    )
     blind = _blind(t) if health.blind else ""
     well = not blind and WARNING not in body
     colour = Colour.GOOD if well else Colour.WARN
     return card(f"### {t('Monitoring status')}", body, blind, list_footer(t, 0, 1, now), colour=colour)
+
+
+def _reading_lines(t: Text, health: Health, now: float, most: int = 500) -> Iterator[str]:
+    """Yield what is read and sent. `most`: maximum characters of a row of names."""
+    yield _line(t("Proxmox"), _reading(t, health, now))
+    if health.unknown:
+        yield _line(t("Guests"), _unknown(t, health, most))
+    if health.stale:
+        yield _line(t("Nodes"), _stale(t, health.stale, min(most, 300)))
+    yield _line(t("Alerts"), _delivery(t, health))
+
+
+def _bot_lines(t: Text, health: Health, now: float, counting: str = "") -> Iterator[str]:
+    """Yield what all sites share. `counting`: what is said of the sites whose reads the heartbeat needs."""
+    yield _line(t("Journal"), _journal(t, health.journal_error))
+    beat = _heartbeat(t, health.heartbeat, health.last_beat)
+    yield _line(t("Heartbeat"), f"{beat} · {counting}" if counting and health.heartbeat is not None else beat)
+    if health.audit is not None:
+        yield _line(t("Audit channel"), _audit(t, health.audit, now))
+
+
+def _incident_lines(t: Text, health: Health, cluster: Cluster | None, most: int = 1500) -> Iterator[str]:
+    """Yield read-only mode, the open incidents and the mutes. `most`: maximum characters of the mutes."""
+    if health.read_only:
+        yield _line(t("Read-only mode"), f"{READ_ONLY} {read_only_line(t, health.read_only)}")
+    yield _line(t("Open incidents"), t("{incidents}", incidents=health.open))
+    yield _line(t("Muted"), _mutes(t, health.mutes, cluster, most))
+
+
+def _line(name: str, text: str) -> str:
+    return f"**{name}** {text}"
+
+
+@dataclass(frozen=True, slots=True)
+class SiteHealth:
+    """Health of one of several sites."""
+
+    name: str
+    health: Health
+    cluster: Cluster | None
+
+
+def status_of_sites_card(
+    t: Text, sites: Sequence[SiteHealth], counting: Collection[str], now: float
+) -> ui.LayoutView:
+    """Return one section for each site, and one for what all share.
+
+    `counting`: names of the sites whose reads the heartbeat needs. A site that does not fit is shown in brief.
+    """
+    journal_error = next((each.health.journal_error for each in sites if each.health.journal_error), None)
+    shared = replace(sites[0].health, journal_error=journal_error)
+    named = [code(each.name) for each in sites if each.name in counting]
+    names = fit_lines(t, named, 300, t(", "))
+    counted = t("needs {sites}", sites=names) if named else t("needs none of these sites")
+    foot = "\n".join((f"### {t('The bot')}", *_bot_lines(t, shared, now, counted)))
+    room = MESSAGE_MOST - 300 - len(foot)
+    most = max(100, room // len(sites) // 3)
+    sections = [_section(t, each, now, most) for each in sites]
+    body = fit_sections(sections, room, f"-# {t('Choose one in `site` for the details.')}")
+    well = all(WARNING not in text for text in (foot, *(full for full, _ in sections)))
+    colour = Colour.GOOD if well else Colour.WARN
+    return card(f"### {t('Monitoring status')}", body, foot, list_footer(t, 0, 1, now), colour=colour)
+
+
+def _section(t: Text, site: SiteHealth, now: float, most: int) -> tuple[str, str]:
+    """Return the section of a site in full and in brief. `most`: as of its parts."""
+    health = site.health
+    lines = [*_reading_lines(t, health, now, most), *_incident_lines(t, health, site.cluster, most)]
+    full = "\n".join((f"### {site.name}", *lines, *([_blind(t)] if health.blind else [])))
+    return full, f"{WARNING if WARNING in full else OK} **{site.name}**"
 
 
 def _audit(t: Text, audit: AuditHealth, now: float) -> str:
@@ -143,16 +199,16 @@ def _reading(t: Text, health: Health, now: float) -> str:
     return f"{text}\n-# {error_sentence(t, health.read_error)}" if health.read_error else text
 
 
-def _unknown(t: Text, health: Health) -> str:
+def _unknown(t: Text, health: Health, most: int) -> str:
     names = fit_lines(
-        t, (title_of(each.vmid, each.name or str(each.vmid)) for each in health.unknown), 500, ", "
+        t, (title_of(each.vmid, each.name or str(each.vmid)) for each in health.unknown), most, ", "
     )
     time = format_duration(t, BLIND_SECONDS)
     return f"{WARNING} {t('state unknown for over {time}: {guests}', time=time, guests=names)}"
 
 
-def _stale(t: Text, nodes: Sequence[str]) -> str:
-    names = fit_lines(t, (code(name) for name in nodes), 300, ", ")
+def _stale(t: Text, nodes: Sequence[str], most: int) -> str:
+    names = fit_lines(t, (code(name) for name in nodes), most, ", ")
     return f"{WARNING} {t('no data from {nodes}', nodes=names)}"
 
 
@@ -205,7 +261,7 @@ def _heartbeat(t: Text, failing: str | None, beaten: float | None) -> str:
     return f"{WARNING} {code(failing, 150)} · {last}" if failing else f"{OK if beaten else WARNING} {last}"
 
 
-def _mutes(t: Text, mutes: Sequence[Mute], cluster: Cluster | None) -> str:
+def _mutes(t: Text, mutes: Sequence[Mute], cluster: Cluster | None, most: int) -> str:
     if not mutes:
         return t("none")
     lines = [
@@ -213,7 +269,7 @@ def _mutes(t: Text, mutes: Sequence[Mute], cluster: Cluster | None) -> str:
         f"{' · ' + person(mute.by, mute.by_id) if mute.by else ''}"
         for mute in mutes
     ]
-    return fit_lines(t, lines, 1500, "")
+    return fit_lines(t, lines, most, "")
 
 
 def _blind(t: Text) -> str:
@@ -222,34 +278,3 @@ def _blind(t: Text) -> str:
         "which backups failed."
     )
     return f"{WARNING} {text}"
-
-
-# -- the test
-
-
-def outcome_of_test(
-    t: Text, message: OutboxMessage | None, stuck: str, seconds: float, guild_id: int, channel_id: int
-) -> ui.LayoutView:
-    """Return the result of a test message. `stuck`: why the messages before it are not delivered."""
-    channel = f"<#{channel_id}>"
-    if message is not None and message.posted is not None:
-        link = f"https://discord.com/channels/{guild_id}/{channel_id}/{message.posted}"
-        return success_card(t("Test alert sent to {channel}: {link}", channel=channel, link=link))
-    reason = (message.error if message else "") or stuck
-    if reason:
-        text = t(
-            "Discord did not accept the test alert for {channel}: {reason}",
-            channel=channel,
-            reason=reason_words(t, reason),
-        )
-    else:
-        text = t(
-            "The test alert for {channel} did not arrive within {time}.",
-            channel=channel,
-            time=format_duration(t, seconds),
-        )
-    advice = t(
-        "A test alert is not sent again; real alerts are repeated until they arrive. Check the "
-        "channel and the bot's permissions there."
-    )
-    return card(f"{FAILED} {text}", advice, colour=Colour.BAD)

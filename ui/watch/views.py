@@ -1,22 +1,25 @@
 """Show the cards of /monitor: the watch list, past incidents, and the answers to changes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from discord import ui
 
+from core.errors import BotError
 from core.guest import Cluster, Guest, State
 from core.watch.incidents.model import ALL, Incident, Metric, Mute, WatchEntry
 from core.watch.incidents.transition import guest_targets
 from core.watch.service import Watch
 from ui.cards import card
 from ui.formatting import (
+    FAILED,
     MESSAGE_MOST,
     MUTED,
     OK,
     STATE_EMOJI,
     WARNING,
     Colour,
+    code,
     fit_lines,
     listed,
     person,
@@ -29,6 +32,7 @@ from ui.guests.figures import is_seen_by_host, memory_advice
 from ui.guests.lists import ROWS, list_footer, page_of
 from ui.i18n import Text
 from ui.interaction.buttons import page_buttons
+from ui.interaction.context import Site
 from ui.messages.errors import error_sentence
 from ui.messages.subjects import subject_name
 from ui.watch.alert_text import outcome_word
@@ -60,7 +64,7 @@ def watch_list_card(
     """
     page, pages = page_of(page, len(watched))
     rows = [
-        _row(t, watch, cluster, entry, now, counts.get(entry.vmid, 0))
+        watch_row(t, watch, cluster, entry, now, counts.get(entry.vmid, 0))
         for entry in watched[page * ROWS : page * ROWS + ROWS]
     ]
     if not rows:
@@ -74,7 +78,7 @@ def watch_list_card(
     )
 
 
-def _row(
+def watch_row(
     t: Text, watch: Watch, cluster: Cluster | None, entry: WatchEntry, now: float, incidents: int
 ) -> str:
     known = watch.state.guests.get(entry.vmid)
@@ -168,6 +172,37 @@ def unmuted_card(t: Text, target: str, cluster: Cluster | None) -> ui.LayoutView
     return success_card(t("{what}: alerts unmuted.", what=subject_name(t, target, cluster)))
 
 
+def muted_everywhere_card(
+    t: Text, held: Mapping[Site, Mute], failed: Mapping[Site, BotError], now: float
+) -> ui.LayoutView:
+    """Return the answer to a mute of everything on all sites. `failed`: the sites where it could not be stored."""
+    mute = next(iter(held.values()))
+    until = timestamp(mute.until, "t" if mute.until - now < _HALF_A_DAY else "f")
+    time = t("{time} ({relative})", time=until, relative=timestamp(mute.until))
+    text = t("All alerts of {sites} muted until {time}.", sites=_site_names(t, held), time=time)
+    return card(f"{MUTED} {text}", _failures(t, failed), colour=Colour.WARN if failed else Colour.QUIET)
+
+
+def unmuted_everywhere_card(
+    t: Text, lifted: Iterable[Site], failed: Mapping[Site, BotError]
+) -> ui.LayoutView:
+    """Return the answer to lifting the mutes of everything on all sites."""
+    text = t(
+        "Alerts of {sites} unmuted (mutes of individual guests, nodes and storages remain).",
+        sites=_site_names(t, lifted),
+    )
+    return card(f"{OK} {text}", _failures(t, failed), colour=Colour.WARN if failed else Colour.GOOD)
+
+
+def _site_names(t: Text, sites: Iterable[Site]) -> str:
+    return fit_lines(t, (code(site.name) for site in sites), 1000, t(", "))
+
+
+def _failures(t: Text, failed: Mapping[Site, BotError]) -> str:
+    lines = (f"{FAILED} **{site.name}** · {error_sentence(t, error)}" for site, error in failed.items())
+    return fit_lines(t, lines, 2000) if failed else ""
+
+
 # -- the history
 
 
@@ -181,27 +216,31 @@ def history_card(
     label: str = "",
     *,
     site: str,
+    names: Mapping[int, str] | None = None,
 ) -> ui.LayoutView:
     """Return one page of incidents, newest first.
 
     `vmid`: the guest of all these incidents, None for all guests. `label`: its name.
     `page`: counts from 0 and is brought within bounds. `site`: name of the site, "" if there is only one.
+    `names`: the site to name with each incident, by its id.
     """
     page, pages = page_of(page, total)
     count = t.plural("{n} incident", "{n} incidents", total)
     of_guest = t("History of {guest}", guest=title_of(vmid, label or str(vmid))) if vmid else ""
     head = f"### {of_guest or t('History')} · {count}"
-    rows = [_past(t, incident) for incident in incidents]
+    rows = [past_row(t, incident, (names or {}).get(incident.id, "")) for incident in incidents]
     body = fit_lines(t, rows, MESSAGE_MOST - 300) if rows else t("No incidents yet.")
     buttons = page_buttons("history", page, pages, (str(vmid) if vmid else "",), site)
     return card(head, body, list_footer(t, page, pages, now), colour=Colour.BUSY, buttons=buttons)
 
 
-def _past(t: Text, incident: Incident) -> str:
+def past_row(t: Text, incident: Incident, site: str = "") -> str:
+    """Return one incident. `site`: name of its site, if it is to be named."""
     acked = (
         t("acknowledged by {person}", person=person(incident.acked_by, incident.acked_by_id))
         if incident.acked
         else ""
     )
-    parts = [timestamp(incident.opened, "f"), outcome_word(t, incident), acked]
+    name = f"**{site}**" if site else ""
+    parts = [name, timestamp(incident.opened, "f"), outcome_word(t, incident), acked]
     return f"{sign_of(incident)} {short_text(t, incident)}\n-# {' · '.join(part for part in parts if part)}"

@@ -53,7 +53,8 @@ from ui.messages.proxmox_errors import PROXMOX_WORDS
 from ui.messages.subjects import subject_label, subject_name
 from ui.watch.alert_text import CONTENT_MOST, error_of, message_text, work_word
 from ui.watch.incidents.text import HEADS, OVER, RECOVERIES, SHORT
-from ui.watch.status import Health, outcome_of_test, status_card
+from ui.watch.status import Health, status_card
+from ui.watch.trial import Trial, trial_card
 from ui.watch.views import history_card, muted_card, unmuted_card
 
 Golden = Callable[[str, str], None]
@@ -503,7 +504,7 @@ def hostile_texts(t: Text, evil: str) -> list[str]:
         status_card(t, replace(health, blind=True, read_error=Unreachable(evil)), None, NOON),
         muted_card(t, Mute(f"storage/{evil}", 1.0, NOON), None, NOON),
         unmuted_card(t, evil, None),
-        outcome_of_test(t, replace(outbox_message(MessageKind.TEST), error=evil), evil, 10.0, 1, 2),
+        trial_card(t, Trial(replace(outbox_message(MessageKind.TEST), error=evil), evil, 1, 2)),
     ]
     for view in views:
         whole(view)
@@ -650,12 +651,10 @@ def test_what_monitor_shows(language: Language, golden: Golden) -> None:
         *(muted_card(t, mute, here, NOON) for mute in MUTES),
         *(unmuted_card(t, mute.target, here) for mute in MUTES[:2]),
         muted_card(t, MUTES[0], here, MUTES[0].until - 86_400),
-        outcome_of_test(t, delivered, "", 10.0, 1, 2),
-        outcome_of_test(
-            t, replace(outbox_message(MessageKind.TEST), error="403 Missing Access"), "", 10.0, 1, 2
-        ),
-        outcome_of_test(t, outbox_message(MessageKind.TEST), "no connection to Discord", 10.0, 1, 2),
-        outcome_of_test(t, None, "", 10.0, 1, 2),
+        trial_card(t, Trial(delivered, "", 1, 2)),
+        trial_card(t, Trial(replace(outbox_message(MessageKind.TEST), error="403 Missing Access"), "", 1, 2)),
+        trial_card(t, Trial(outbox_message(MessageKind.TEST), "no connection to Discord", 1, 2)),
+        trial_card(t, Trial(None, "", 1, 2)),
     ]
     for view in views:
         whole(view)

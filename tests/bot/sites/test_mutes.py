@@ -1,0 +1,180 @@
+"""Test /monitor mute and unmute with several sites."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.audit.store import AuditFilter
+from core.errors import BotError, NoReason, NotAllowed, NotMuted, OnlySomeSites
+from core.levels import Level
+from core.wanted_errors import BadDuration, SeveralTargets, UnknownTarget
+from core.watch.incidents.model import ALL
+from playground.pve.server import Pve
+from tests.bot.sites import people as several
+from tests.bot.sites.people import People
+from tests.support import stage
+from tests.support.stage import Stage
+
+bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
+colo, people = several.colo, several.people
+
+
+def mutes(scene: Stage) -> dict[str, set[str]]:
+    return {site.name: {mute.target for mute in site.watch.mutes()} for site in scene.services.sites}
+
+
+async def values(scene: Stage, people: People, name: str, command: str, typed: str = "") -> list[str]:
+    found = await scene.server.autocomplete(people[name], scene.channel, command, "target", typed)
+    return [str(choice["value"]) for choice in found]
+
+
+@pytest.mark.parametrize(
+    ("typed", "site", "subject"),
+    [
+        ("home/101", "home", "guest/101"),
+        ("colo/101", "colo", "guest/101"),
+        ("other", "colo", "guest/101"),
+        ("home/web01", "home", "guest/101"),
+        ("HOME / guest/101", "home", "guest/101"),
+        ("colo/pve1", "colo", "node/pve1"),
+        ("colo/node/pve1", "colo", "node/pve1"),
+        ("home/storage/nfs-backup", "home", "storage/nfs-backup"),
+        ("home/everything", "home", ALL),
+        ("home/all", "home", ALL),
+    ],
+)
+async def test_a_target_names_its_site(
+    bare_scene: Stage, people: People, typed: str, site: str, subject: str
+) -> None:
+    scene, chief = bare_scene, people["chief"]
+    other = {"home": "colo", "colo": "home"}[site]
+    await scene.say(chief, "monitor mute", target=typed, duration="1h")
+    assert mutes(scene) == {site: {subject}, other: set()}
+    found, _ = scene.services.journal.audit_page(AuditFilter(), 0, 5)
+    assert [(each.site, each.record.operation) for each in found] == [(site, "monitor_mute")]
+    await scene.say(chief, "monitor unmute", target=typed)
+    assert mutes(scene) == {site: set(), other: set()}
+
+
+@pytest.mark.parametrize(
+    ("typed", "choices"),
+    [
+        ("101", "colo/101, home/101"),
+        ("guest/101", "colo/101, home/101"),
+        ("pve1", "colo/node/pve1, home/node/pve1"),
+        ("minecraft", "colo/103, home/103"),
+        ("source", "colo/source, home/source"),
+    ],
+)
+async def test_what_fits_several_sites_is_refused_with_the_choices(
+    bare_scene: Stage, people: People, typed: str, choices: str
+) -> None:
+    scene, chief, guest = bare_scene, people["chief"], people["guest"]
+    reply = await scene.say(chief, "monitor mute", target=typed, duration="1h")
+    scene.assert_refused(reply, chief, SeveralTargets(typed, choices))
+    assert choices in reply.text
+    scene.assert_refused(
+        await scene.say(chief, "monitor unmute", target=typed), chief, SeveralTargets(typed, choices)
+    )
+    assert mutes(scene) == {"home": set(), "colo": set()}
+    colonist = people["colonist"]
+    await scene.say(colonist, "monitor mute", target=typed, duration="1h")
+    assert mutes(scene)["home"] == set(), "what they may not see does not count"
+    assert len(mutes(scene)["colo"]) == 1
+    await scene.say(chief, "monitor unmute", target=typed)
+    assert mutes(scene) == {"home": set(), "colo": set()}, "only one is muted"
+    await scene.say(guest, "monitor mute", target=typed, duration="1h")
+    assert mutes(scene)["home"] == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "error"),
+    [
+        ("homely", "colo/101", UnknownTarget("colo/101")),
+        ("homely", "nas/101", UnknownTarget("nas/101")),
+        ("chief", "nas/101", UnknownTarget("nas/101")),
+        ("chief", "home/999", UnknownTarget("home/999")),
+        ("colonist", "colo/nobody", UnknownTarget("colo/nobody")),
+        ("homely", "everything", OnlySomeSites()),
+        ("colonist", "all", OnlySomeSites()),
+    ],
+)
+async def test_targets_that_are_refused(
+    bare_scene: Stage, people: People, name: str, typed: str, error: BotError
+) -> None:
+    scene, person = bare_scene, people[name]
+    scene.assert_refused(await scene.say(person, "monitor mute", target=typed, duration="1h"), person, error)
+    scene.assert_refused(await scene.say(person, "monitor unmute", target=typed), person, error)
+    assert mutes(scene) == {"home": set(), "colo": set()}
+
+
+async def test_everything_on_all_sites(bare_scene: Stage, people: People) -> None:
+    scene, chief = bare_scene, people["chief"]
+    scene.assert_refused(await scene.say(chief, "monitor unmute", target="all"), chief, NotMuted(ALL))
+    scene.assert_refused(
+        await scene.say(chief, "monitor mute", target="all", duration="soon"), chief, BadDuration("soon")
+    )
+    reply = await scene.say(chief, "monitor mute", target="everything", duration="1h")
+    assert "All alerts of `colo`, `home` muted until" in reply.text
+    assert mutes(scene) == {"home": {ALL}, "colo": {ALL}}
+    found, _ = scene.services.journal.audit_page(AuditFilter(operation="monitor_mute"), 0, 9)
+    assert [each.site for each in found] == ["home", "colo", ""]
+    await scene.say(chief, "monitor unmute", target="colo/everything")
+    assert mutes(scene) == {"home": {ALL}, "colo": set()}
+    reply = await scene.say(chief, "monitor unmute", target="everything")
+    assert "Alerts of `home` unmuted" in reply.text
+    assert mutes(scene) == {"home": set(), "colo": set()}
+
+
+async def test_a_long_mute_of_everything_needs_a_reason_if_a_site_has_a_protected_guest(
+    bare_scene: Stage, people: People, colo: Pve
+) -> None:
+    scene, chief = bare_scene, people["chief"]
+    colo.vm(101).config["tags"] = "protected"
+    scene.clock.skip(11.0)
+    site = scene.site_named("colo")
+    await site.cluster_cache.read(0)
+    guest = site.cluster_cache.find(101)
+    assert guest is not None
+    site.watch.add(guest)
+    reply = await scene.say(chief, "monitor mute", target="all", duration="2d")
+    scene.assert_refused(reply, chief, NoReason())
+    assert mutes(scene) == {"home": set(), "colo": set()}, "nothing by halves"
+    await scene.say(chief, "monitor mute", target="all", duration="2d", reason="move")
+    assert mutes(scene) == {"home": {ALL}, "colo": {ALL}}
+
+
+async def test_a_part_of_a_site_is_no_whole(bare_scene: Stage, people: People) -> None:
+    scene, reader, guest = bare_scene, people["reader"], people["guest"]
+    reply = await scene.say(reader, "monitor mute", target="home/everything", duration="1h")
+    scene.assert_refused(reply, reader, NotAllowed(Level.OPERATOR, Level.VIEWER))
+    reply = await scene.say(guest, "monitor mute", target="home/everything", duration="1h")
+    scene.assert_refused(reply, guest, NotAllowed(Level.OPERATOR, Level.VIEWER))
+
+
+async def test_targets_are_offered_with_their_sites(bare_scene: Stage, people: People) -> None:
+    scene = bare_scene
+    found = await values(scene, people, "chief", "monitor mute")
+    assert found[:3] == ["all", "colo/everything", "home/everything"]
+    assert {value.partition("/")[0] for value in found[3:]} == {"colo", "home"}
+    assert len(found) == 25
+    assert (await values(scene, people, "chief", "monitor mute", "home/101"))[0] == "home/101"
+    assert await values(scene, people, "chief", "monitor mute", "101") == ["colo/101", "home/101"]
+    assert await values(scene, people, "chief", "monitor mute", "home pve1 node") == ["home/node/pve1"]
+    assert "home/storage/nfs-backup" in await values(scene, people, "chief", "monitor mute", "home/nfs")
+    found = await values(scene, people, "homely", "monitor mute")
+    assert found[0] == "home/everything"
+    assert all(value.startswith("home/") for value in found)
+    assert await values(scene, people, "guest", "monitor mute") == ["!nothing"]
+
+
+async def test_mutes_are_offered_with_their_sites(bare_scene: Stage, people: People) -> None:
+    scene, chief = bare_scene, people["chief"]
+    for target in ("home/101", "colo/node/pve2", "colo/everything"):
+        await scene.say(chief, "monitor mute", target=target, duration="1h")
+    everything = ["all", "colo/node/pve2", "home/101", "colo/everything"]
+    assert sorted(await values(scene, people, "chief", "monitor unmute")) == sorted(everything)
+    assert await values(scene, people, "homely", "monitor unmute") == ["home/101"]
+    assert await values(scene, people, "chief", "monitor unmute", "colo/") == everything[1::2]
+    text = (await scene.say(people["reader"], "monitor status")).text
+    assert text.count("🔕") == 3

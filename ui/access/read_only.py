@@ -1,0 +1,84 @@
+"""Turn read-only mode on or off, on one site or on all, and say what came of it."""
+
+from collections.abc import Callable, Mapping
+
+from core.access.read_only import ReadOnlySwitch
+from core.errors import BotError
+from core.operations import Operation
+from ui.cards import card
+from ui.formatting import FAILED, MESSAGE_MOST, OK, READ_ONLY, WARNING, Colour, fit_lines
+from ui.i18n import Text
+from ui.interaction.attempt import Attempt
+from ui.interaction.context import Interaction, Site
+from ui.interaction.reply import Reply
+from ui.messages.errors import error_sentence, read_only_line
+from ui.messages.startup import read_only_not_stored
+from ui.sites.everywhere import on_each_site, whole_sites
+
+
+async def turn_on(reply: Reply, site: str = "") -> None:
+    """Turn read-only mode on for the named site, or for all.
+
+    Raises: UnknownSite, Refused by access.
+    """
+    person = reply.interaction.user
+
+    def act(switch: ReadOnlySwitch) -> None:
+        switch.turn_on(person.display_name, person.id)
+
+    was, _ = _switch(reply.interaction, Operation.READONLY_ON, site, act)
+    said = {each: _turned_on(reply.t, each.authorizer.read_only, was=before) for each, before in was.items()}
+    note = reply.t("Viewing, alerts and mutes still work. Turn it off with `/readonly off`.")
+    await reply.show(card(*_lines(reply.t, said), f"-# {note}", colour=Colour.WARN))
+
+
+def _turned_on(t: Text, switch: ReadOnlySwitch, *, was: bool) -> tuple[str, str]:
+    """Return what is said of a switch, and a warning or ""."""
+    head = t("Read-only mode is already on.") + "\n" if was else ""
+    line = f"{READ_ONLY} {read_only_line(t, switch.refusal)}" if switch.refusal else ""
+    error = switch.store_error
+    return head + line, f"{WARNING} {read_only_not_stored(t, error)}" if error else ""
+
+
+async def turn_off(reply: Reply, site: str = "") -> None:
+    """Turn read-only mode off for the named site, or for all. It stays on where that cannot be stored.
+
+    Raises: UnknownSite, JournalFailed or StoreFailed if it stays on everywhere, Refused by access.
+    """
+    t = reply.t
+    was, failed = _switch(reply.interaction, Operation.READONLY_OFF, site, ReadOnlySwitch.turn_off)
+    said = {
+        each: (
+            f"{OK} {t('Read-only mode is now off.') if before else t('Read-only mode is already off.')}",
+            "",
+        )
+        for each, before in was.items()
+    }
+    for each, error in failed.items():
+        said[each] = f"{FAILED} {t('Read-only mode is still on.')} {error_sentence(t, error)}", ""
+    await reply.show(card(*_lines(t, said), colour=Colour.WARN if failed else Colour.GOOD))
+
+
+def _switch(
+    interaction: Interaction, operation: Operation, site: str, act: Callable[[ReadOnlySwitch], None]
+) -> tuple[dict[Site, bool], dict[Site, BotError]]:
+    """Turn the switches. Return for each site whether it was on before, and the errors of the others."""
+
+    def turn(site: Site, _attempt: Attempt) -> bool:
+        switch = site.authorizer.read_only
+        was = switch.refusal is not None
+        act(switch)
+        return was
+
+    sites = whole_sites(interaction, operation, site)
+    attempts = [Attempt(interaction, operation.value, about=each) for each in sites]
+    # turning it on must work even if the disk is full
+    return on_each_site(attempts, turn, even_unrecorded=operation is Operation.READONLY_ON)
+
+
+def _lines(t: Text, said: Mapping[Site, tuple[str, str]]) -> tuple[str, ...]:
+    """Return the texts of the card: those of the only site, or one line for each."""
+    if len(said) == 1:
+        return next(iter(said.values()))
+    lines = (f"**{site.name}** · {' '.join(' '.join(texts).split())}" for site, texts in said.items())
+    return (fit_lines(t, lines, MESSAGE_MOST - 300),)

@@ -1,0 +1,144 @@
+"""List the guests of several sites in pages, and complete the nodes of all sites."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from discord import app_commands, ui
+
+from core.access.guest_index import normalized
+from core.guest import Cluster, Guest
+from core.validation import is_node
+from core.wanted_errors import UnknownSite
+from ui.cards import card
+from ui.formatting import Colour
+from ui.guests.lists import (
+    Filters,
+    filters_line,
+    guest_row,
+    list_footer,
+    none_at_all,
+    show_guests,
+    totals_line,
+)
+from ui.i18n import Text
+from ui.interaction.buttons import page_buttons
+from ui.interaction.context import Interaction, Site, actor_of, choose_site, chosen_site, services_of
+from ui.interaction.empty_choices import ChoiceKind, explain_empty
+from ui.interaction.guest_option import visible_sites
+from ui.interaction.options import CHOICES_MOST
+from ui.interaction.reply import Reply
+from ui.interaction.site_ids import ALL_SITES
+from ui.sites.option import asked_sites, choose_typed_site, find_visible_site
+from ui.sites.reads import SiteRead, read_note, read_sites
+from ui.sites.sections import Section, page_text
+
+
+def typed_filters(interaction: Interaction, filters: Filters, site: str) -> Filters:
+    """Note the site of the option `site` or of a node such as `home/pve1`. Return the filters within the sites.
+
+    Raises: UnknownSite.
+    """
+    choose_typed_site(interaction, site)
+    name, slash, node = (part.strip() for part in filters.node.partition("/"))
+    if not slash or not services_of(interaction).sites.several:
+        return filters
+    if chosen_site(interaction) is None:
+        found = find_visible_site(interaction, name)
+        if found is None:
+            raise UnknownSite(name)
+        choose_site(interaction, found)
+    elif chosen_site(interaction) is not find_visible_site(interaction, name):
+        return filters  # a node of another site: nothing matches
+    return replace(filters, node=node)
+
+
+async def list_guests(reply: Reply, filters: Filters, page: int = 0) -> None:
+    """Show one page of the filtered guests of the chosen site, or of all sites that the person may see.
+
+    With several sites, one that cannot be read is named with the reason.
+    Raises: ProxmoxError, if there is one site only.
+    """
+    interaction, services = reply.interaction, services_of(reply.interaction)
+    if not services.sites.several:
+        await show_guests(services.sites.only, reply, filters, page)
+        return
+    site = chosen_site(interaction)
+    groups = [
+        _group(
+            reply.t, read, filters, _visible(read, interaction), narrowed=_narrowed(read.site, interaction)
+        )
+        for read in await read_sites(asked_sites(interaction))
+    ]
+    named = site.name if site else ALL_SITES
+    await reply.show(site_lists_card(reply.t, groups, filters, named, page, services.clock.now()))
+
+
+def _visible(read: SiteRead, interaction: Interaction) -> Cluster | None:
+    authorizer = read.site.authorizer
+    return authorizer.visible_cluster(actor_of(interaction), read.cluster) if read.cluster else None
+
+
+def _narrowed(site: Site, interaction: Interaction) -> bool:
+    return site.authorizer.has_hidden_guests(actor_of(interaction))
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The matching guests of one site.
+
+    `note`: stands below its heading, "" for none. `empty`: stands there if there are no guests.
+    """
+
+    site: str
+    guests: tuple[Guest, ...]
+    note: str
+    empty: str
+
+    def section(self, t: Text) -> Section:
+        count = f" · {t.plural('{n} guest', '{n} guests', len(self.guests))}" if self.guests else ""
+        head = f"### {self.site}{count}" + (f"\n-# {self.note}" if self.note else "")
+        if not self.guests:
+            return Section(head, 1, lambda _index: self.empty)
+        return Section(head, len(self.guests), lambda index: guest_row(t, self.guests[index]))
+
+
+def _group(t: Text, read: SiteRead, filters: Filters, cluster: Cluster | None, *, narrowed: bool) -> Group:
+    note = read_note(t, read)
+    if cluster is None:
+        return Group(read.site.name, (), "", note or t("Cannot read from Proxmox right now."))
+    guests = tuple(guest for guest in cluster.guests if filters.matches(guest))
+    empty = t("No matching guests.") if cluster.guests or narrowed else none_at_all(t)
+    return Group(read.site.name, guests, note, empty)
+
+
+def site_lists_card(
+    t: Text, groups: Sequence[Group], filters: Filters, site: str, page: int, now: float
+) -> ui.LayoutView:
+    """Build one page of the guests of these sites. `site`: what the page buttons name."""
+    text, page, pages = page_text([group.section(t) for group in groups], page)
+    everything = [guest for group in groups for guest in group.guests]
+    head = f"**{totals_line(t, everything)}**{filters_line(t, filters)}"
+    turns = not filters.node or is_node(filters.node)  # otherwise nothing matches
+    troubled = any(group.note or not group.guests for group in groups) and not any(filters.parts)
+    return card(
+        head,
+        text or t("No matching guests."),
+        list_footer(t, page, pages, now),
+        colour=Colour.WARN if troubled else Colour.BUSY,
+        buttons=page_buttons("list", page, pages, filters.parts, site) if turns else (),
+    )
+
+
+@explain_empty(ChoiceKind.NODE)
+async def complete_nodes(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """Complete the nodes, as `site/node` with several sites. Scoped users get the nodes that host their guests."""
+    several, actor, typed = services_of(interaction).sites.several, actor_of(interaction), normalized(current)
+    names: list[str] = []
+    for read in await read_sites(visible_sites(interaction)):
+        site, cluster = read.site, read.cluster
+        nodes = [node.name for node in cluster.nodes] if cluster else []
+        if cluster and site.authorizer.has_hidden_guests(actor):
+            nodes = sorted({guest.node for guest in site.authorizer.visible_cluster(actor, cluster).guests})
+        names += [f"{site.name}/{name}" if several else name for name in nodes]
+    found = [name for name in names if typed in name.casefold()]
+    return [app_commands.Choice(name=name, value=name) for name in found[:CHOICES_MOST]]

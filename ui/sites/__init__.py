@@ -1,0 +1,1 @@
+"""Choose among several sites, and show what is of each."""

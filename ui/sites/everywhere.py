@@ -1,0 +1,77 @@
+"""Do what concerns whole sites: on the chosen site, or on all sites at once."""
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+from core.access.policy import mildest
+from core.audit.record import step_of
+from core.errors import BotError, JournalFailed, OnlySomeSites, Refused, StoreFailed
+from core.operations import Operation
+from ui.interaction.attempt import Attempt, recording
+from ui.interaction.context import Interaction, Site, actor_of, chosen_site, services_of
+from ui.sites.option import choose_typed_site
+
+T = TypeVar("T")
+
+
+def whole_sites(interaction: Interaction, operation: Operation, typed: str, detail: str = "") -> list[Site]:
+    """Return the site that was typed, whose access the caller checks, or all if the person may do this on each.
+
+    A refusal is recorded in the audit trail.
+    Raises: UnknownSite; OnlySomeSites if the person may do it on some sites only, otherwise the refusal.
+    """
+    with recording_refusals(Attempt(interaction, operation.value, detail=detail)):
+        choose_typed_site(interaction, typed)
+        site = chosen_site(interaction)
+        if site is None and (refusal := refusal_on_all(interaction, operation)):
+            raise refusal
+    return list(services_of(interaction).sites) if site is None else [site]
+
+
+def allowed_sites(interaction: Interaction, operation: Operation) -> list[Site]:
+    """Return the sites on which the person may do this as a whole."""
+    actor, sites = actor_of(interaction), services_of(interaction).sites
+    return [site for site in sites if site.authorizer.refusal(actor, operation, whole=True) is None]
+
+
+def refusal_on_all(interaction: Interaction, operation: Operation, *, seconds: float = 0.0) -> Refused | None:
+    """Return why the person may not do this on all sites, or None. `seconds`: how long it lasts."""
+    actor, sites = actor_of(interaction), services_of(interaction).sites
+    refusals = [site.authorizer.refusal(actor, operation, whole=True, seconds=seconds) for site in sites]
+    if None not in refusals:
+        return mildest(refusals)
+    return OnlySomeSites() if any(refusals) else None
+
+
+@contextlib.contextmanager
+def recording_refusals(attempt: Attempt) -> Iterator[None]:
+    """Record in the audit trail that an attempt was refused before anything was begun."""
+    try:
+        yield
+    except BotError as error:
+        attempt.record(step_of(error), str(error))
+        raise
+
+
+def on_each_site(
+    attempts: Iterable[Attempt], act: Callable[[Site, Attempt], T], *, even_unrecorded: bool = False
+) -> tuple[dict[Site, T], dict[Site, BotError]]:
+    """Do something on the site of each attempt. Return what came of it, and the errors of the other sites.
+
+    Every attempt is recorded. `even_unrecorded`: as of `Attempt.start`.
+    Raises: Refused by access, and an error of a store if nothing could be done on any site.
+    """
+    done: dict[Site, T] = {}
+    failed: dict[Site, BotError] = {}
+    for attempt in attempts:
+        try:
+            with recording(attempt):
+                attempt.authorize(whole=True)
+                attempt.start(even_unrecorded=even_unrecorded)
+                done[attempt.site] = act(attempt.site, attempt)
+        except (JournalFailed, StoreFailed) as error:
+            failed[attempt.site] = error
+    if failed and not done:
+        raise next(iter(failed.values()))
+    return done, failed

@@ -1,0 +1,107 @@
+"""Choose the sites that a command is about: by its option `site`, or all sites that the person may see."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from discord import app_commands
+from discord.app_commands import locale_str
+
+from core.access.guest_index import normalized
+from core.operations import Operation
+from core.wanted_errors import UnknownSite
+from ui.interaction.context import (
+    Interaction,
+    Site,
+    actor_of,
+    choose_site,
+    chosen_site,
+    operation_of,
+)
+from ui.interaction.empty_choices import ChoiceKind, choices_or_reason
+from ui.interaction.guest_option import find_guest, visible_sites
+
+_NAME = "site"
+SITE = locale_str("Only this site")
+_CHOICES_MOST = 25
+
+
+def asked_sites(interaction: Interaction) -> list[Site]:
+    """Return the site that was chosen, or all sites that the person may see."""
+    site = chosen_site(interaction)
+    return visible_sites(interaction) if site is None else [site]
+
+
+def find_visible_site(interaction: Interaction, name: str) -> Site | None:
+    return next((site for site in visible_sites(interaction) if site.name == name.strip().lower()), None)
+
+
+def choose_typed_site(interaction: Interaction, typed: str) -> None:
+    """Note the site that was typed into the option `site`. "": none was.
+
+    Raises: UnknownSite, also for a site of which the person may see nothing.
+    """
+    if typed.strip():
+        site = find_visible_site(interaction, typed)
+        if site is None:
+            raise UnknownSite(typed)
+        choose_site(interaction, site)
+
+
+async def find_vmid(
+    interaction: Interaction, typed: str | None, site: str, operation: Operation
+) -> int | None:
+    """Return the VMID of the guest that was typed, and note its site. None: none was.
+
+    `site`: the option `site`, "" if nothing was typed.
+    Raises: as `find_guest`.
+    """
+    if not typed:
+        return None
+    name, slash, _ = typed.partition("/")
+    if site.strip() and not (slash and name.strip().lower() == site.strip().lower()):
+        typed = f"{site.strip()}/{typed}"
+    return (await find_guest(interaction, typed, operation)).vmid
+
+
+class SiteOption(app_commands.Transformer):
+    """A text option for a site, with completion. `choose_typed_site` reads what was typed."""
+
+    async def transform(self, _interaction: Interaction, value: object, /) -> str:
+        return str(value)
+
+    async def autocomplete(  # type: ignore[override]  # discord.py types it for choices of every kind
+        self, interaction: Interaction, value: object, /
+    ) -> list[app_commands.Choice[str]]:
+        return await choices_or_reason(
+            interaction, value, ChoiceKind.SITE, lambda typed: _offered(interaction, str(typed))
+        )
+
+
+SiteName = app_commands.Transform[str, SiteOption()]
+
+
+async def _offered(interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
+    """Offer the sites on which the person may use the command."""
+    actor, operation, start = actor_of(interaction), operation_of(interaction), normalized(typed)
+    names = [
+        site.name
+        for site in visible_sites(interaction)
+        if start in site.name and site.authorizer.refusal(actor, operation) is None
+    ]
+    names.sort(key=lambda name: not name.startswith(start))
+    return [app_commands.Choice(name=name, value=name) for name in names[:_CHOICES_MOST]]
+
+
+AnyCommand = app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu
+
+
+def hide_site_options(found: Iterable[AnyCommand]) -> None:
+    """Take the option `site` out of these commands before they are registered, because there is one site only.
+
+    A call without the option passes the default of the command's function.
+    """
+    for command in found:
+        if isinstance(command, app_commands.Group):
+            hide_site_options(command.commands)
+        elif isinstance(command, app_commands.Command):
+            command._params.pop(_NAME, None)  # noqa: SLF001  # discord.py has no public way to remove an option

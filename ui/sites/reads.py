@@ -1,0 +1,65 @@
+"""Read several sites at once. A site that does not answer delays the others only for a short time."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.cluster_cache import FRESH_SECONDS
+from core.errors import BotError
+from core.guest import Cluster
+from core.proxmox_errors import TimedOut
+from ui.formatting import WARNING, timestamp
+from ui.i18n import Text
+from ui.interaction.context import Site
+from ui.interaction.options import WAIT_SECONDS
+from ui.messages.errors import reason_of
+
+BROKEN_SECONDS = 0.5
+"""Seconds to wait for a site that the watch could not read either, while others are read."""
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRead:
+    """What is known of one site. `cluster`: the last read, None if there is none. `error`: why it is not fresh."""
+
+    site: Site
+    cluster: Cluster | None
+    error: BotError | None = None
+
+    @property
+    def read_at(self) -> float | None:
+        """Unix seconds of the read."""
+        clock = self.site.services.clock
+        return clock.now() - (clock.monotonic() - self.cluster.read_at) if self.cluster else None
+
+
+async def read_sites(sites: Sequence[Site], max_age: float = FRESH_SECONDS) -> list[SiteRead]:
+    """Read each site, or return its last read after the time that a completion waits."""
+    all_broken = all(site.watch.read_error for site in sites)
+    patient = (
+        WAIT_SECONDS if all_broken or site.watch.read_error is None else BROKEN_SECONDS for site in sites
+    )
+    return await asyncio.gather(
+        *(_read(site, max_age, wait) for site, wait in zip(sites, patient, strict=True))
+    )
+
+
+async def _read(site: Site, max_age: float, wait: float) -> SiteRead:
+    try:
+        async with asyncio.timeout(wait):
+            return SiteRead(site, await site.cluster_cache.read(max_age))
+    except BotError as error:
+        return SiteRead(site, site.cluster_cache.last, error)
+    except TimeoutError:
+        late = site.watch.read_error or TimedOut("", changing=False)
+        return SiteRead(site, site.cluster_cache.last, late)
+
+
+def read_note(t: Text, read: SiteRead) -> str:
+    """Say why a site could not be read, and how old its data is. "" if it is fresh. At most about 150 characters."""
+    if read.error is None:
+        return ""
+    reason = f"{WARNING} {reason_of(t, str(read.error))}"
+    if read.read_at is None:
+        return reason
+    return f"{reason} · {t('as of {time}', time=timestamp(read.read_at))}"

@@ -1,0 +1,71 @@
+"""Divide the rows of several sites into pages, and fit what is said of several sites into one message.
+
+Each site has a heading, which is repeated where a page begins amid its rows.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+SLOTS = 12
+"""Number of rows and headings on a page. They fit into a message if each has at most 300 characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """What is shown of one site. `row`: returns the text of a row by its index, from 0 to before `count`."""
+
+    head: str
+    count: int
+    row: Callable[[int], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The rows of one section that stand on one page: from `start` to before `stop`."""
+
+    section: int
+    start: int
+    stop: int
+
+
+def pages_of(counts: Sequence[int]) -> list[list[Part]]:
+    """Divide sections with these numbers of rows. There is at least one page, and no heading without a row."""
+    pages: list[list[Part]] = [[]]
+    room = SLOTS
+    for section, count in enumerate(counts):
+        start = 0
+        while start < count:
+            if room < 2:
+                pages.append([])
+                room = SLOTS
+            stop = min(count, start + room - 1)
+            pages[-1].append(Part(section, start, stop))
+            room -= 1 + stop - start
+            start = stop
+    return pages
+
+
+def page_text(sections: Sequence[Section], page: int) -> tuple[str, int, int]:
+    """Return the text of a page, its number brought within bounds, and the number of pages."""
+    pages = pages_of([section.count for section in sections])
+    page = max(0, min(page, len(pages) - 1))
+    lines = []
+    for part in pages[page]:
+        section = sections[part.section]
+        lines += [section.head, *map(section.row, range(part.start, part.stop))]
+    return "\n".join(lines), page, len(pages)
+
+
+def fit_sections(sections: Sequence[tuple[str, str]], most: int, note: str) -> str:
+    """Join what is said of each site, in full or in brief, so that all fit into `most` characters.
+
+    The first sites are shown in full. `note`: said at the end if a site is shown in brief.
+    """
+    shown, cut = [], False
+    room = most - len(note) - sum(len(brief) + 1 for _, brief in sections)
+    for full, brief in sections:
+        fits = len(full) - len(brief) <= room
+        room -= len(full) - len(brief) if fits else 0
+        cut = cut or not fits
+        shown.append(full if fits else brief)
+    return "\n".join((*shown, note) if cut else shown)[:most]

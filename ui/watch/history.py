@@ -1,0 +1,122 @@
+"""Show the incidents of the chosen site, or of all sites that the person may see, newest first."""
+
+import heapq
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from core.access.policy import Actor, listed_or_unknown, scoped_vmids
+from core.guest import Cluster
+from core.operations import Operation
+from core.watch.incidents.model import Incident
+from core.watch.subjects import visible_part
+from ui.guests.lists import ROWS, page_of
+from ui.interaction.context import Site, actor_of, chosen_site, services_of
+from ui.interaction.reply import Reply
+from ui.interaction.site_ids import ALL_SITES
+from ui.sites.option import asked_sites
+from ui.sites.reads import read_sites
+from ui.watch.access import is_visible_to
+from ui.watch.views import history_card
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The incidents of one site that a person may see. `vmids`: those of these guests; None: all."""
+
+    site: Site
+    actor: Actor
+    cluster: Cluster | None
+    vmids: frozenset[int] | None
+    total: int
+
+    @classmethod
+    def of(cls, site: Site, actor: Actor, cluster: Cluster | None, vmid: int | None) -> "Past":
+        """Find what the person may see.
+
+        Raises: GuestNotFound, JournalFailed.
+        """
+        authorizer, vmids = site.authorizer, None if vmid is None else frozenset({vmid})
+        if vmid is not None:
+            authorizer.authorize(actor, Operation.MONITOR_HISTORY, listed_or_unknown(cluster, vmid))
+        elif authorizer.has_hidden_guests(actor):
+            known = {guest.vmid for guest in cluster.guests} if cluster else set[int]()
+            known |= scoped_vmids(authorizer.rules, actor)
+            vmids = frozenset(each for each in known if is_visible_to(site, actor, each, cluster))
+        return cls(site, actor, cluster, vmids, site.journal.history(vmids, 0, 0)[1])
+
+    def incidents(self, offset: int, limit: int) -> tuple[Incident, ...]:
+        """Return incidents, newest first, without hidden guests and with the current names of the others."""
+        found, _ = self.site.journal.history(self.vmids, offset, limit)
+        if not self.site.authorizer.has_hidden_guests(self.actor):
+            return found
+
+        def exists(vmid: int) -> bool:
+            return is_visible_to(self.site, self.actor, vmid, self.cluster)
+
+        return tuple(visible_part(incident, exists, self.cluster) for incident in found)
+
+    def opened(self, index: int) -> float:
+        """Return when an incident began, by its index from the newest."""
+        found, _ = self.site.journal.history(self.vmids, index, 1)
+        return found[0].opened if found else 0.0
+
+
+async def show_history(reply: Reply, vmid: int | None, page: int = 0) -> None:
+    """Show one page of incidents. A page beyond the end becomes the last one.
+
+    Scoped users see only incidents of guests that they may see, with the current names of these guests.
+    Raises: GuestNotFound, JournalFailed.
+    """
+    interaction, services = reply.interaction, services_of(reply.interaction)
+    actor, site = actor_of(interaction), chosen_site(interaction)
+    reads = await read_sites(asked_sites(interaction))
+    pasts = [Past.of(read.site, actor, read.cluster, vmid) for read in reads]
+    total = sum(past.total for past in pasts)
+    page, _ = page_of(page, total)
+    found = newest(pasts, page * ROWS, ROWS)
+    guest = next((guest for read in reads if (guest := read.cluster and read.cluster.find(vmid or 0))), None)
+    card = history_card(
+        reply.t,
+        [incident for _, incident in found],
+        total,
+        vmid,
+        page,
+        services.clock.now(),
+        guest.label if guest else "",
+        site=site.name if site else ALL_SITES,
+        names={incident.id: past.site.name for past, incident in found},
+    )
+    await reply.show(card)
+
+
+def newest(pasts: Sequence[Past], offset: int, limit: int) -> list[tuple[Past, Incident]]:
+    """Return incidents of all sites, newest first, without the newest `offset` ones."""
+    starts = skip([past.total for past in pasts], lambda which, index: pasts[which].opened(index), offset)
+    found = (
+        [(past, incident) for incident in past.incidents(start, limit)]
+        for past, start in zip(pasts, starts, strict=True)
+    )
+    return list(itertools.islice(heapq.merge(*found, key=lambda each: -each[1].opened), limit))
+
+
+def skip(totals: Sequence[int], opened: Callable[[int, int], float], count: int) -> list[int]:
+    """Return for each of several lists how many of its items are among the `count` newest of all.
+
+    Each list has its newest item first. `opened`: returns the time of an item by its list and its index.
+    Only a few items are read. If the items to skip are divided equally among the lists, the part whose last item
+    is the newest of the last items can be skipped as a whole.
+    """
+    starts = [0] * len(totals)
+    while count > 0:
+        left = [which for which, total in enumerate(totals) if starts[which] < total]
+        if len(left) < 2:
+            for which in left:
+                starts[which] = min(totals[which], starts[which] + count)
+            break
+        step = max(1, count // len(left))
+        parts = {which: min(step, totals[which] - starts[which]) for which in left}
+        which = max(left, key=lambda each: (opened(each, starts[each] + parts[each] - 1), -each))
+        starts[which] += parts[which]
+        count -= parts[which]
+    return starts

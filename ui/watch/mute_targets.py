@@ -1,0 +1,221 @@
+"""Complete the targets of mutes, and find the site of what was typed for one.
+
+With several sites a target names its own, as in `home/101`, `home/node/pve1` or `home/everything`.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from discord import app_commands
+
+from core.access.guest_index import NO_OFFER, TYPED_MOST, words_of
+from core.access.policy import listed_or_unknown, unknown_guest
+from core.guest import Cluster, Guest
+from core.wanted_errors import SeveralTargets, UnknownTarget
+from core.watch.incidents.model import ALL, guest_subject, node_subject, storage_subject
+from core.watch.subjects import targets_of
+from ui.formatting import kind_word, plain_label
+from ui.interaction.context import (
+    Interaction,
+    Site,
+    actor_of,
+    choose_site,
+    operation_of,
+    services_of,
+)
+from ui.interaction.empty_choices import ChoiceKind, explain_empty
+from ui.interaction.guest_option import visible_sites
+from ui.interaction.options import CHOICES_MOST
+from ui.messages.subjects import subject_label, vmid_of
+from ui.sites.everywhere import refusal_on_all
+from ui.sites.reads import SiteRead, read_sites
+from ui.watch.access import is_subject_visible_to, is_visible_to
+
+NAMED_MOST = 5
+"""Maximum number of targets named when a text fits several."""
+EVERYTHING = "everything"
+"""What is typed for a whole site."""
+
+
+def target_value(site: Site, subject: str) -> str:
+    """Return what a completion inserts for a subject."""
+    if not site.services.sites.several:
+        return subject
+    vmid = vmid_of(subject)
+    return f"{site.name}/{vmid or (EVERYTHING if subject == ALL else subject)}"
+
+
+async def choose_target(interaction: Interaction, typed: str, *, only_muted: bool = False) -> str:
+    """Note the site of the target that is meant, and return the target without it.
+
+    Only what the person may see counts. A site that cannot be read may have any target.
+    `only_muted`: targets that are muted are preferred.
+    Raises: UnknownTarget, SeveralTargets.
+    """
+    if not services_of(interaction).sites.several:
+        return typed
+    reads = await read_sites(visible_sites(interaction))
+    found = [(read.site, subject) for read in reads for subject in _meant(interaction, read, typed)]
+    if only_muted:
+        held = [(site, subject) for site, subject in found if subject in _held(site)]
+        found = held or found
+    if not found:
+        raise UnknownTarget(typed)
+    if len(found) > 1:
+        names = (target_value(site, subject) for site, subject in found[:NAMED_MOST])
+        raise SeveralTargets(typed, ", ".join(names))
+    site, subject = found[0]
+    choose_site(interaction, site)
+    return subject
+
+
+def _held(site: Site) -> set[str]:
+    return {mute.target for mute in site.watch.mutes()}
+
+
+def _meant(interaction: Interaction, read: SiteRead, typed: str) -> list[str]:
+    """Return the subjects of a site that fit the text and that the person may see."""
+    site, cluster, actor = read.site, read.cluster, actor_of(interaction)
+    name, slash, rest = typed.strip().partition("/")
+    texts = [typed, rest] if slash and name.strip().lower() == site.name else [typed]
+    watched = {entry.vmid for entry in site.watch.entries if is_visible_to(site, actor, entry.vmid, cluster)}
+    seen = site.authorizer.visible_cluster(actor, cluster) if cluster else None
+    found = {text.strip() for text in texts} & _held(site)
+    for text in texts:
+        found |= targets_of(text, seen, watched)
+    if cluster is None and not found:
+        found = {texts[-1].strip()} if len(texts) > 1 or "/" not in typed else set()
+        return sorted(found)
+    return sorted(each for each in found if is_subject_visible_to(site, actor, each, cluster))
+
+
+# -- completions
+
+
+@explain_empty(ChoiceKind.TARGET)
+async def complete_mute_targets(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """Complete the targets of a mute: everything, guests (watched ones first), nodes and storages."""
+    return await _complete(interaction, current, whole=True)
+
+
+@explain_empty(ChoiceKind.MUTED)
+async def complete_mutes(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """Complete the current mutes that the person may lift."""
+    return await _complete(interaction, current, whole=False)
+
+
+async def _complete(interaction: Interaction, typed: str, *, whole: bool) -> list[app_commands.Choice[str]]:
+    """Return the choices of all sites in turn. `whole`: all targets, otherwise those that are muted."""
+    sites = visible_sites(interaction)
+    several = services_of(interaction).sites.several
+    head, slash, rest = typed.partition("/")
+    named = [site for site in sites if several and slash and site.name == head.strip().lower()]
+    lists = []
+    for read in await read_sites(named or sites):
+        targets = _targets(interaction, read) if whole else _mutes(interaction, read)
+        lists.append(list(_choices(interaction, read, targets, rest if named else typed)))
+    turns = [each for row in itertools.zip_longest(*lists) for each in row if each is not None]
+    if several and not named:
+        turns = [*_everything(interaction, sites, typed, whole=whole), *turns]
+    return turns[:CHOICES_MOST]
+
+
+def _everything(
+    interaction: Interaction, sites: Iterable[Site], typed: str, *, whole: bool
+) -> Iterator[app_commands.Choice[str]]:
+    """Offer everything on all sites, if the person may mute or unmute it."""
+    operation, t = (
+        operation_of(interaction),
+        services_of(interaction).texts.of_locale(str(interaction.locale)),
+    )
+    label = plain_label(t("Everything on all sites"))
+    fits = all(word in f"{label} {ALL}".casefold() for word in words_of(typed))
+    there = whole or any(ALL in _held(site) for site in sites)
+    if operation is not None and fits and there and refusal_on_all(interaction, operation) is None:
+        yield app_commands.Choice(name=label, value=ALL)
+
+
+class _Target(NamedTuple):
+    """A possible target of a mute. `text`: lower-case text to search in; "": its label."""
+
+    subject: str
+    text: str = ""
+
+
+def _offers_whole(interaction: Interaction, site: Site) -> bool:
+    """Return whether the person may use the typed command on the whole site."""
+    return site.authorizer.refusal(actor_of(interaction), operation_of(interaction), whole=True) is None
+
+
+def _offers(interaction: Interaction, site: Site, guest: Guest) -> bool:
+    return site.authorizer.refusal(actor_of(interaction), operation_of(interaction), guest) is None
+
+
+def _targets(interaction: Interaction, read: SiteRead) -> list[_Target]:
+    site, cluster = read.site, read.cluster
+    whole, listed = _offers_whole(interaction, site), {entry.vmid for entry in site.watch.entries}
+    there = cluster.vmids if cluster else frozenset[int]()
+    gone = sorted(vmid for vmid in listed - there if _offers(interaction, site, unknown_guest(vmid)))
+    targets = [_Target(ALL)] if whole else []
+    guests = _guests(interaction, site, cluster) if cluster else []
+    watched = {guest_subject(vmid) for vmid in listed}
+    targets += [target for target in guests if target.subject in watched]
+    targets += [_Target(guest_subject(vmid)) for vmid in gone]
+    targets += [_Target(node_subject(node.name)) for node in (cluster.nodes if cluster and whole else ())]
+    targets += [target for target in guests if target.subject not in watched]
+    storages = dict.fromkeys(
+        storage_subject(row.name, None if row.shared else row.node)
+        for row in (cluster.storages if cluster and whole else ())
+    )
+    return [*targets, *map(_Target, storages)]
+
+
+def _guests(interaction: Interaction, site: Site, cluster: Cluster) -> list[_Target]:
+    operation, t = (
+        operation_of(interaction),
+        services_of(interaction).texts.of_locale(str(interaction.locale)),
+    )
+    offer = site.authorizer.offer(actor_of(interaction), operation, cluster) if operation else NO_OFFER
+    return [
+        _Target(guest_subject(row.guest.vmid), f"{row.text} {kind_word(t, row.guest.kind).casefold()}")
+        for row in site.authorizer.guest_index(cluster).rows
+        if not row.guest.template and offer.allows(row.guest.vmid)
+    ]
+
+
+def _mutes(interaction: Interaction, read: SiteRead) -> list[_Target]:
+    site, cluster = read.site, read.cluster
+    whole = _offers_whole(interaction, site)
+    return [
+        _Target(mute.target)
+        for mute in site.watch.mutes()
+        if ((vmid := vmid_of(mute.target)) is None and whole)
+        or (vmid is not None and _offers(interaction, site, listed_or_unknown(cluster, vmid)))
+    ]
+
+
+def _choices(
+    interaction: Interaction, read: SiteRead, targets: Iterable[_Target], typed: str
+) -> Iterator[app_commands.Choice[str]]:
+    """Yield choices for the matching targets of a site.
+
+    Exact matches come first, because Enter takes the first choice. Labels are made only where they are needed.
+    """
+    site, cluster = read.site, read.cluster
+    t = services_of(interaction).texts.of_locale(str(interaction.locale))
+    words, meant = words_of(typed), typed[:TYPED_MOST].strip()
+    named = site.authorizer.guest_index(cluster).vmids_named(meant) if cluster else ()
+    exact = {meant, node_subject(meant), f"guest/{meant}", *map(guest_subject, named)}
+    first: list[str] = []
+    found: list[str] = []
+    for subject, text in targets:
+        if len(target_value(site, subject)) > 100 or (len(found) == CHOICES_MOST and subject not in exact):
+            continue
+        text = f"{site.name} {text or subject_label(t, subject, cluster).casefold()}"
+        if all(word in text or word in subject.casefold() for word in words):
+            (first if subject in exact else found).append(subject)
+    for subject in [*first, *found][:CHOICES_MOST]:
+        label = subject_label(t, subject, cluster)
+        name = plain_label(f"{site.name} · {label}") if site.services.sites.several else label
+        yield app_commands.Choice(name=name, value=target_value(site, subject))

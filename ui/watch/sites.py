@@ -1,0 +1,72 @@
+"""Show the watch lists and the health of several sites."""
+
+from collections.abc import Sequence
+
+from core.watch.incidents.model import WatchEntry
+from ui.cards import card
+from ui.formatting import WARNING, Colour
+from ui.guests.lists import list_footer
+from ui.i18n import Text
+from ui.interaction.buttons import page_buttons
+from ui.interaction.context import actor_of, chosen_site, services_of
+from ui.interaction.reply import Reply
+from ui.interaction.site_ids import ALL_SITES
+from ui.messages.errors import reason_of
+from ui.sites.option import asked_sites
+from ui.sites.reads import SiteRead, read_note, read_sites
+from ui.sites.sections import Section, page_text
+from ui.watch.commands import incident_counts, show_status, show_watch_list, visible_health, watched_entries
+from ui.watch.status import SiteHealth, status_of_sites_card
+from ui.watch.views import watch_row
+
+
+async def list_watched(reply: Reply, page: int = 0) -> None:
+    """Show the watch list of the chosen site, or of all sites that the person may see."""
+    interaction, services = reply.interaction, services_of(reply.interaction)
+    if not services.sites.several:
+        await show_watch_list(services.sites.only, reply, page)
+        return
+    actor, site, now = actor_of(interaction), chosen_site(interaction), services.clock.now()
+    reads = await read_sites(asked_sites(interaction))
+    entries = [watched_entries(read.site, actor, read.cluster) for read in reads]
+    sections = [_section(reply.t, read, watched, now) for read, watched in zip(reads, entries, strict=True)]
+    troubled = any(read.site.watch.read_error for read in reads)
+    text, page, pages = page_text(sections, page)
+    count = sum(map(len, entries))
+    view = card(
+        f"**{reply.t.plural('{n} watched guest', '{n} watched guests', count)}**",
+        text,
+        list_footer(reply.t, page, pages, now),
+        colour=Colour.WARN if troubled else Colour.BUSY,
+        buttons=page_buttons("watch", page, pages, ("", "", ""), site.name if site else ALL_SITES),
+    )
+    await reply.show(view)
+
+
+def _section(t: Text, read: SiteRead, watched: Sequence[WatchEntry], now: float) -> Section:
+    watch, counts = read.site.watch, incident_counts(read.site)
+    error = watch.read_error
+    note = f"{WARNING} {reason_of(t, str(error))}" if error else read_note(t, read)
+    head = f"### {read.site.name}" + (f"\n-# {note}" if note else "")
+    if not watched:
+        return Section(head, 1, lambda _index: t("No watched guests yet. Add one with `/monitor add`."))
+
+    def row(index: int) -> str:
+        entry = watched[index]
+        return watch_row(t, watch, read.cluster, entry, now, counts.get(entry.vmid, 0))
+
+    return Section(head, len(watched), row)
+
+
+async def report_status(reply: Reply) -> None:
+    """Show the health of the watch of the chosen site, or of all sites that the person may see."""
+    interaction, services = reply.interaction, services_of(reply.interaction)
+    if not services.sites.several:
+        await show_status(services.sites.only, reply)
+        return
+    actor = actor_of(interaction)
+    healths = [
+        SiteHealth(read.site.name, visible_health(read.site, actor, read.cluster), read.cluster)
+        for read in await read_sites(asked_sites(interaction))
+    ]
+    await reply.show(status_of_sites_card(reply.t, healths, services.heartbeat_sites, services.clock.now()))

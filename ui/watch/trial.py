@@ -1,0 +1,110 @@
+"""Send a test alert through the normal delivery, and show what came of it."""
+
+import asyncio
+from dataclasses import dataclass
+
+from discord import ui
+
+from core.errors import BotError
+from core.operations import Operation
+from core.watch.journal import OutboxMessage
+from ui.cards import card
+from ui.formatting import FAILED, MESSAGE_MOST, OK, Colour, fit_lines, format_duration
+from ui.i18n import Text
+from ui.interaction.attempt import record_attempt
+from ui.interaction.context import Interaction, Site
+from ui.interaction.reply import Reply
+from ui.messages.errors import error_sentence
+from ui.sites.everywhere import whole_sites
+from ui.watch.status import reason_words
+from ui.watch.views import success_card
+
+TEST_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of a test message. `stuck`: why the messages before it are not delivered."""
+
+    message: OutboxMessage | None
+    stuck: str
+    guild_id: int
+    channel_id: int
+
+    @property
+    def arrived(self) -> bool:
+        return self.message is not None and self.message.posted is not None
+
+
+async def send_test(reply: Reply, site: str = "") -> None:
+    """Send a test message of the named site, or of each site, and show the results.
+
+    Raises: UnknownSite, JournalFailed, Refused by access.
+    """
+    sites = whole_sites(reply.interaction, Operation.MONITOR_TEST, site)
+    if len(sites) == 1:
+        await reply.show(trial_card(reply.t, await _try_out(sites[0], reply.interaction)))
+        return
+    found = await asyncio.gather(
+        *(_try_out(each, reply.interaction) for each in sites), return_exceptions=True
+    )
+    lines, well = [], True
+    for each, trial in zip(sites, found, strict=True):
+        if isinstance(trial, BaseException) and not isinstance(trial, BotError):
+            raise trial
+        arrived = isinstance(trial, Trial) and trial.arrived
+        said = error_sentence(reply.t, trial) if isinstance(trial, BotError) else trial_text(reply.t, trial)
+        lines.append(f"{OK if arrived else FAILED} **{each.name}** · {said}")
+        well = well and arrived
+    advice = "" if well else _advice(reply.t)
+    colour = Colour.GOOD if well else Colour.BAD
+    await reply.show(card(fit_lines(reply.t, lines, MESSAGE_MOST - 400), advice, colour=colour))
+
+
+async def _try_out(site: Site, interaction: Interaction) -> Trial:
+    """Send one test message, and wait for it.
+
+    A message that does not arrive in time is given up, because hours later it would only confuse people.
+    Raises: JournalFailed, Refused by access.
+    """
+    rules = site.authorizer.rules
+    with record_attempt(interaction, Operation.MONITOR_TEST, about=site) as asked:
+        asked.authorize(whole=True)
+        asked.start()
+        test = site.watch.send_test()
+        message = await site.alert_delivery.outcome(test, TEST_SECONDS)
+        trial = Trial(message, site.alert_delivery.error, rules.guild_id, rules.alert_channel_id or 0)
+        if not trial.arrived:
+            asked.outcome = (message.error if message else "") or trial.stuck or "not in time"
+            site.journal.give_up(test, asked.outcome)
+    return trial
+
+
+def trial_card(t: Text, trial: Trial) -> ui.LayoutView:
+    text = trial_text(t, trial)
+    if trial.arrived:
+        return success_card(text)
+    return card(f"{FAILED} {text}", _advice(t), colour=Colour.BAD)
+
+
+def trial_text(t: Text, trial: Trial) -> str:
+    channel, message = f"<#{trial.channel_id}>", trial.message
+    if message is not None and message.posted is not None:
+        link = f"https://discord.com/channels/{trial.guild_id}/{trial.channel_id}/{message.posted}"
+        return t("Test alert sent to {channel}: {link}", channel=channel, link=link)
+    reason = (message.error if message else "") or trial.stuck
+    if reason:
+        return t(
+            "Discord did not accept the test alert for {channel}: {reason}",
+            channel=channel,
+            reason=reason_words(t, reason),
+        )
+    time = format_duration(t, TEST_SECONDS)
+    return t("The test alert for {channel} did not arrive within {time}.", channel=channel, time=time)
+
+
+def _advice(t: Text) -> str:
+    return t(
+        "A test alert is not sent again; real alerts are repeated until they arrive. Check the "
+        "channel and the bot's permissions there."
+    )
