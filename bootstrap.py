@@ -110,8 +110,7 @@ def add_sites(services: Services, settings: Settings, resources: Resources) -> l
 
     One heartbeat stands for all sites that HEARTBEAT_IGNORES_SITES does not name.
     """
-    counting = {own.name for own in settings.sites} - set(settings.heartbeat_ignores_sites)
-    pulse = Pulse(resources.heartbeat, counting)
+    pulse = Pulse(resources.heartbeat, services.heartbeat_sites)
     loops = list[WatchLoop]()
     for own in settings.sites:
         channel = resources.alert_channel(own)
