@@ -72,13 +72,22 @@ class DiscordServer(DiscordService):
 
         Raises: simcord.SetupError if this person could not type it: no such command or option, or not visible.
         """
-        return self._reply(await person.actor.slash(channel, command, **_as_typed(options)))
+        return self._reply(await person.actor.slash(channel, command, **self._as_typed(command, options)))
 
     async def autocomplete(
         self, person: Person, channel: Channel, command: str, option: str, typed: str = "", /, **filled: Any
     ) -> list[dict[str, Any]]:
         """Type into an option and return the choices as {"name": …, "value": …}."""
-        return await person.actor.autocomplete(channel, command, option, typed, **_as_typed(filled))
+        filled = self._as_typed(command, filled)
+        return await person.actor.autocomplete(channel, command, option, typed, **filled)
+
+    def _as_typed(self, command: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options as a person types them: a number into a text option is a text."""
+        texts = self.world.text_options(command)
+        return {
+            name: str(value) if name in texts and isinstance(value, int) else value
+            for name, value in options.items()
+        }
 
     async def click(
         self, person: Person, post: SeenMessage, button: str, *, force: bool = False
@@ -156,11 +165,3 @@ class DiscordServer(DiscordService):
         post = await self.wait_until(found, timeout, f"{wanted!r} in #{channel.name}")
         assert post is not None  # noqa: S101  # wait_until returns true values only
         return post
-
-
-_TEXT_OPTIONS = ("vmid", "template_id")
-
-
-def _as_typed(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options as a person types them: a VMID is a text."""
-    return {name: str(value) if name in _TEXT_OPTIONS else value for name, value in options.items()}

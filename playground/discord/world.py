@@ -25,6 +25,7 @@ from simcord.backend.models import Interaction, Message
 from simcord.enums import InteractionType
 from simcord.http import router
 from simcord.intents import PRIVILEGED_INTENTS
+from simcord.interactions import command_leaves
 
 from playground.discord.gateway import Session
 from playground.discord.limits import walk
@@ -234,6 +235,18 @@ class World(simcord.Env):
     def commands(self, guild_id: int) -> list[dict[str, Any]]:
         """Return the commands registered for a guild, as the bot sent them."""
         return list(self.backend.commands.get(guild_id, {}).values())
+
+    def text_options(self, command: str) -> set[str]:
+        """Return the names of the options of a command ("snapshot create") that take a text."""
+        registered = (each for some in self.backend.commands.values() for each in some.values())
+        return {
+            option["name"]
+            for each in registered
+            for path, leaf in command_leaves(each)
+            if " ".join(path) == command
+            for option in leaf.get("options") or ()
+            if option["type"] == discord.AppCommandOptionType.string.value
+        }
 
     @property
     def has_commands(self) -> bool:

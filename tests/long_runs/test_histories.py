@@ -813,7 +813,7 @@ SEEDS = {
     "timers not frozen": 6,
     "any list is true": 7,
     "mutes not heeded": 51,
-    "never grouped": 25,
+    "never grouped": 4,
     "never flapping": 2,
     "order counts twice": 23,
     "unanswered orders forgotten": 23,

@@ -53,14 +53,14 @@ def unasked(admit: object, guest: Guest) -> None:
 FORGOTTEN: dict[str, list[tuple[str, Callable[..., Any]]]] = {
     "lists": [("core.access.authorizer.Authorizer.visible_cluster", everything)],
     "completions": [
-        ("ui.interaction.options.offers", to_anybody),
-        ("ui.watch.mutes.offers", to_anybody),
+        ("ui.interaction.guest_option.offers", to_anybody),
         ("core.access.guest_index.Offer.allows", to_anybody),
     ],
     "the watch list and mutes": [
-        (f"ui.watch.{module}.is_visible_to", to_anybody) for module in ("access", "commands", "mutes")
+        (f"ui.watch.{module}.is_visible_to", to_anybody)
+        for module in ("access", "commands", "history", "mutes", "mute_targets")
     ],
-    "what the history names": [("ui.watch.commands.visible_part", as_it_was)],
+    "what the history names": [("ui.watch.history.visible_part", as_it_was)],
     "busy guests": [("core.actions.executor.Executor._ensure_free", busy_for_all)],
     "a guest that is read": [
         ("core.actions.guest_finder.ensure_allowed", unasked),

@@ -136,7 +136,9 @@ class Visitor:
         When the page is published anew, the typed options are lost even while Send is pressed. The command is
         then typed and sent once more. The message is pinned by its ID: later messages do not replace it.
         """
-        header = self.page.locator(".message-interaction-header").filter(has_text=f"/{name.split()[0]}")
+        header = self.page.locator(".message-interaction-header").filter(
+            has_text=f"/{name.split(maxsplit=1)[0]}"
+        )
         answers = self.messages.locator("article").filter(has=header)
         before = answers.count()
         for patience in (15_000, 15_000, None):

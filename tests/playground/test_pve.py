@@ -932,18 +932,20 @@ def test_the_demo_process_says_where_it_is_and_ends_cleanly(how: str) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         assert select.select([process.stdout], [], [], 30)[0]
-        said = json.loads(process.stdout.readline())
-        api = ProxmoxAPI(
-            said["host"],
-            port=said["port"],
-            user=said["user"],
-            token_name=said["token_name"],
-            token_value=said["token_value"],
-            verify_ssl=said["ca_file"],
-        )
-        names = {row["vmid"]: row["name"] for row in api.cluster.resources.get(type="vm")}
-        assert [vmid for vmid in said["watched"] if vmid in names] == list(WATCHED)
-        assert said["node"] in {row["node"] for row in api.nodes.get()}
+        sites = json.loads(process.stdout.readline())["sites"]
+        assert sites["home"]["watched"] == list(WATCHED)
+        for said in sites.values():
+            api = ProxmoxAPI(
+                said["host"],
+                port=said["port"],
+                user=said["user"],
+                token_name=said["token_name"],
+                token_value=said["token_value"],
+                verify_ssl=said["ca_file"],
+            )
+            listed = {row["vmid"] for row in api.cluster.resources.get(type="vm")}
+            assert set(said["watched"]) <= listed
+            assert said["node"] in {row["node"] for row in api.nodes.get()}
         if how == "terminate":
             process.terminate()
         else:

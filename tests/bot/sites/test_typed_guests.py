@@ -108,7 +108,7 @@ async def test_a_vmid_alone_is_not_guessed_while_a_site_was_never_read(
     two = bare_scene
     two.add_site("home", pve)
     two.add_site("colo", colo)
-    colo.hang("/cluster/resources")
+    colo.html_instead_of_json(times=99)
     await two.start_bot()
     reply = await two.say(two.emma, "start", vmid="104")
     assert "`colo`" in reply.text
