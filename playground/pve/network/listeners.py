@@ -54,6 +54,9 @@ class Listener:
     async def kill(self) -> None:
         """Reset all connections and refuse new ones. What was received is still carried out."""
         if self._listening is not None:
+            for sock in self._listening.sockets:
+                asyncio.get_running_loop().remove_reader(sock.fileno())
+            await asyncio.sleep(0)  # what was just accepted gets its transport: a closed server would fail it
             self._listening.close()
             self._listening = None
         for transport in self._transports():

@@ -9,6 +9,7 @@ import asyncio
 import concurrent.futures
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,33 @@ from playground.pve.resources import ResourceTruth
 setattr(fakepve.server, "web", WEB)  # noqa: B010 - mypy forbids assigning to another module's import
 
 T = TypeVar("T")
+
+
+class Transports(weakref.WeakValueDictionary[int, Any]):
+    """Stand in for the loop's own table of transports, to remember every one.
+
+    asyncio forgets connections that the end of the loop meets in their handshake, and warns when they are collected.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._all: weakref.WeakSet[Any] = weakref.WeakSet()
+
+    def __setitem__(self, key: int, transport: Any) -> None:
+        super().__setitem__(key, transport)
+        self._all.add(transport)
+
+    def close(self) -> None:
+        """Close what the loop has left open. Call it when the loop has ended."""
+        for transport in self._all:
+            sock, secure = transport._sock, getattr(transport._protocol, "_app_transport", None)  # noqa: SLF001  # nothing public leads to them
+            if sock is not None:
+                sock.close()
+                transport._sock = None  # noqa: SLF001  # as its own end does
+            if secure is not None:
+                secure._closed = True  # noqa: SLF001  # as its own end does
+
+
 PATIENCE = 60.0
 
 
@@ -60,7 +88,8 @@ class Serving(ResourceTruth):
         self._certificates = make_certificates(
             Path(self._directory.name), sorted(self.nodes)[0], self.host, old_ca=self._old_ca, shared=True
         )
-        self._loop = asyncio.new_event_loop()
+        self._loop, self._transports = asyncio.new_event_loop(), Transports()
+        self._loop._transports = self._transports  # type: ignore[attr-defined]  # noqa: SLF001  # see Transports
         self._thread = threading.Thread(target=self._run, name="pve", daemon=True)
         self._thread.start()
         try:
@@ -77,6 +106,7 @@ class Serving(ResourceTruth):
                 self.call(self._shut())
                 self._loop.call_soon_threadsafe(self._loop.stop)
                 self._thread.join(PATIENCE)
+            self._transports.close()
             self._loop.close()
         self._loop = self._thread = None
         if self._directory is not None:
