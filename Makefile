@@ -43,6 +43,9 @@ chaos: $(VENV)/ready   ## The real process through kills and faults on both side
 leaks: $(VENV)/ready   ## 10,000 generated requests of people who may see some guests only (about 2 minutes on 2 cores)
 	$(RUN) -m tests.long_runs.leaks
 
+crossings: $(VENV)/ready   ## 10,000 generated requests with three sites of the same VMIDs (about 2 minutes on 2 cores)
+	$(RUN) -m tests.long_runs.crossings
+
 flood: $(VENV)/ready   ## What one person's flood of requests costs everybody else (about 4 minutes)
 	$(RUN) -m tests.long_runs.flood
 
@@ -60,4 +63,4 @@ check: lint coverage   ## What has to pass before every commit
 messages: $(VENV)/ready   ## Bring the catalogues in step with the source
 	$(RUN) -m tools.messages
 
-.PHONY: help demo test quick coverage soak chaos leaks flood format lint check messages
+.PHONY: help demo test quick coverage soak chaos leaks crossings flood format lint check messages
