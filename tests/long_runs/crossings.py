@@ -329,6 +329,8 @@ class CrossingTrial:
         """Return the same request about what does not exist, if it is about something hidden."""
         if want.places or want.several or self.chance.random() < 0.3:
             return None
+        if "site" in values and "vmid" in values:
+            return values | {"site": NO_SITE} if "/" not in values["vmid"] else None
         for key in ("vmid", "template_id", "target", "site"):
             site, slash, rest = str(values.get(key, "")).partition("/")
             if key == "site" and key in values:
@@ -362,7 +364,7 @@ class CrossingTrial:
             values["name"] = chance.choice([*made, f"new{chance.randrange(1000)}"])
         if "target" in values:
             values["target"] = self.target(site, guest)
-        if "site" in known and "vmid" not in values and chance.random() < 0.5:
+        if "site" in known and chance.random() < (0.3 if "vmid" in values else 0.5):
             values["site"] = chance.choice((*SITES, *SITES, NO_SITE))
         if command == "list" and chance.random() < 0.4:
             values["node"] = chance.choice((*NODES, "solo", "oslo/pve2", "bern/pve2", "rome/solo"))

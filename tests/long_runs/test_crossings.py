@@ -16,6 +16,7 @@ from tests.support.sites.towns import FIRST_SITE
 from ui.interaction.context import Interaction, Site, services_of
 from ui.interaction.guest_option import FoundGuest, TypedGuest
 from ui.interaction.site_ids import split_site
+from ui.watch.alert_text import name_site
 
 REQUESTS = 60
 
@@ -62,6 +63,10 @@ def always_first(*_: object) -> str:
     return FIRST_SITE
 
 
+def named_first(text: str, _site: str) -> str:
+    return name_site(text, FIRST_SITE)
+
+
 SEEING = ("ui.interaction.guest_option", "ui.sites.option", "ui.watch.mute_targets", "ui.guests.sites")
 PLANTED: dict[str, list[tuple[str, Callable[..., Any]]]] = {
     "a VMID means the first site": [("ui.interaction.guest_option._without_reading", guest_of_the_first)],
@@ -70,13 +75,15 @@ PLANTED: dict[str, list[tuple[str, Callable[..., Any]]]] = {
     "a question is one of the first site": [
         ("ui.interaction.open_questions.Questions.site_of", always_first)
     ],
+    "alerts name the first site": [("ui.watch.alert_channel.name_site", named_first)],
     "every site is seen": [(f"{module}.visible_sites", every_site) for module in SEEING],
 }
 SEEDS = {
     "a VMID means the first site": 61_000,
     "the site of a button is ignored": 61_002,
-    "the history is that of all sites": 61_002,
-    "a question is one of the first site": 61_004,
+    "the history is that of all sites": 62_030,
+    "a question is one of the first site": 62_002,
+    "alerts name the first site": 61_001,
     "every site is seen": 61_001,
 }
 """Seeds whose first requests find the fault."""

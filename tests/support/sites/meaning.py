@@ -204,11 +204,17 @@ class Oracle:
 
     def meant_by_command(self, name: str, command: str, values: Mapping[str, Any]) -> Want:
         visible = self.visible(name)
+        guest = str(values.get("vmid") or values.get("template_id") or "")
         if "site" in values:
-            site = frozenset({str(values["site"]).strip().lower()}) & visible
-            return Want(frozenset((each, None) for each in site), site if site else None)
-        if guest := values.get("vmid") or values.get("template_id"):
-            return self.meant(name, str(guest))
+            site = str(values["site"]).strip().lower()
+            at = guest.lower().partition("/")[0].strip() if "/" in guest else site
+            if site not in visible or at != site:
+                return Want(filed=frozenset({site}) & visible)
+            if guest:
+                return self.meant(name, guest if "/" in guest else f"{site}/{guest}")
+            return Want(frozenset({(site, None)}), frozenset({site}))
+        if guest:
+            return self.meant(name, guest)
         if "target" in values:
             return self.meant_target(name, values["target"], many=command == "monitor unmute")
         if command in ("readonly on", "readonly off", "monitor test"):
