@@ -46,6 +46,9 @@ leaks: $(VENV)/ready   ## 10,000 generated requests of people who may see some g
 crossings: $(VENV)/ready   ## 10,000 generated requests with three sites of the same VMIDs (about 2 minutes on 2 cores)
 	$(RUN) -m tests.long_runs.crossings
 
+access: $(VENV)/ready   ## The access table at the bot: every person in every place (about 2 minutes on 2 cores)
+	EVERY_CELL=1 $(RUN) -m pytest -q -n 4 tests/bot/access/test_table.py
+
 flood: $(VENV)/ready   ## What one person's flood of requests costs everybody else (about 4 minutes)
 	$(RUN) -m tests.long_runs.flood
 
@@ -63,4 +66,4 @@ check: lint coverage   ## What has to pass before every commit
 messages: $(VENV)/ready   ## Bring the catalogues in step with the source
 	$(RUN) -m tools.messages
 
-.PHONY: help demo test quick coverage soak chaos leaks crossings flood format lint check messages
+.PHONY: help demo test quick coverage soak chaos leaks access crossings flood format lint check messages
