@@ -85,6 +85,7 @@ class General(commands.Cog):
                 actor_of(interaction),
                 name=name.strip(),
                 new_vmid=new_vmid,
+                fingerprint=template.fingerprint,
             )
             await act_or_ask(template.site, reply, order)
 
@@ -104,7 +105,12 @@ class General(commands.Cog):
         async with Reply(self._services, interaction) as reply:
             guest = await find_guest(interaction, vmid, Operation.RESIZE)
             order = Order(
-                Operation.RESIZE, guest.vmid, actor_of(interaction), cores=cores, memory_mb=memory_mb
+                Operation.RESIZE,
+                guest.vmid,
+                actor_of(interaction),
+                cores=cores,
+                memory_mb=memory_mb,
+                fingerprint=guest.fingerprint,
             )
             await act_or_ask(guest.site, reply, order)
 
@@ -118,7 +124,13 @@ class General(commands.Cog):
     ) -> None:
         async with Reply(self._services, interaction) as reply:
             guest = await find_guest(interaction, vmid, Operation.DELETE)
-            order = Order(Operation.DELETE, guest.vmid, actor_of(interaction), dry_run=dry_run)
+            order = Order(
+                Operation.DELETE,
+                guest.vmid,
+                actor_of(interaction),
+                fingerprint=guest.fingerprint,
+                dry_run=dry_run,
+            )
             await ask_first(guest.site, reply, order)
 
     @app_commands.command(description=locale_str("Show the commands of this bot"))

@@ -22,12 +22,19 @@ class Power(commands.Cog):
     async def _act(self, interaction: Interaction, operation: Operation, vmid: str) -> None:
         async with Reply(self._services, interaction) as reply:
             guest = await find_guest(interaction, vmid, operation)
-            await act_or_ask(guest.site, reply, Order(operation, guest.vmid, actor_of(interaction)))
+            order = Order(operation, guest.vmid, actor_of(interaction), fingerprint=guest.fingerprint)
+            await act_or_ask(guest.site, reply, order)
 
     async def _ask(self, interaction: Interaction, operation: Operation, vmid: str, *, dry_run: bool) -> None:
         async with Reply(self._services, interaction) as reply:
             guest = await find_guest(interaction, vmid, operation)
-            order = Order(operation, guest.vmid, actor_of(interaction), dry_run=dry_run)
+            order = Order(
+                operation,
+                guest.vmid,
+                actor_of(interaction),
+                fingerprint=guest.fingerprint,
+                dry_run=dry_run,
+            )
             await ask_first(guest.site, reply, order)
 
     @app_commands.command(description=locale_str("Start a guest"))

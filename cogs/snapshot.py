@@ -50,6 +50,7 @@ class Snapshots(
                 Operation.SNAPSHOT_CREATE,
                 guest.vmid,
                 actor_of(interaction),
+                fingerprint=guest.fingerprint,
                 snapshot=name.strip(),
                 description=self._signed(description, interaction),
                 with_memory=with_memory,
@@ -109,6 +110,11 @@ class Snapshots(
         async with Reply(self._services, interaction) as reply:
             guest = await find_guest(interaction, vmid, operation)
             order = Order(
-                operation, guest.vmid, actor_of(interaction), snapshot=name.strip(), dry_run=dry_run
+                operation,
+                guest.vmid,
+                actor_of(interaction),
+                fingerprint=guest.fingerprint,
+                snapshot=name.strip(),
+                dry_run=dry_run,
             )
             await ask_first(guest.site, reply, order)

@@ -26,7 +26,7 @@ class Order:
     cores: int | None = None
     memory_mb: int | None = None
     fingerprint: str | None = None
-    """Fingerprint of the guest that the person saw (a button's, see `Guest.has_fingerprint`), None if they entered a
+    """Fingerprint of the guest that the person saw or named (see `Guest.has_fingerprint`), None if they entered a
     VMID."""
     snapshot: str | None = None
     description: str = ""

@@ -70,10 +70,14 @@ _TYPED = re.compile(r"(?P<site>[A-Za-z0-9-]{1,16})\s*/\s*(?P<rest>.+)", re.S)
 
 @dataclass(frozen=True, slots=True)
 class FoundGuest:
-    """The guest that a person means. Whether it exists is known only to Proxmox: the action asks it."""
+    """The guest that a person means. Whether it exists is known only to Proxmox: the action asks it.
+
+    `fingerprint`: of the guest that had the typed name when it was last read, None if a VMID was typed.
+    """
 
     site: Site
     vmid: int
+    fingerprint: str | None = None
 
 
 async def find_guest(interaction: Interaction, typed: str, operation: Operation) -> FoundGuest:
@@ -119,7 +123,8 @@ async def _found_by_reading(interaction: Interaction, wanted: TypedGuest) -> Fou
     if unread and services_of(interaction).sites.several:
         raise SitesUnread(wanted.text, "\n".join(unread))
     if found:
-        return FoundGuest(found[0][0], found[0][1].vmid)
+        site, guest = found[0]
+        return FoundGuest(site, guest.vmid, guest.fingerprint if wanted.vmid is None else None)
     raise NoSuchGuest(wanted.text) if wanted.vmid is None or wanted.site else GuestNotFound(wanted.vmid)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from core.errors import ChangedMeanwhile
 from core.guest_errors import GuestNotFound
 from core.wanted_errors import NoSuchGuest
 from playground.cluster.demo_cluster import NODES, build_demo
@@ -115,6 +116,24 @@ async def test_a_vmid_alone_is_not_guessed_while_a_site_was_never_read(
     assert begun(pve) == []
     await two.say(two.emma, "start", vmid="home/104")
     assert begun(pve) == ["/nodes/pve2/qemu/104/status/start"]
+
+
+@pytest.mark.parametrize("command", ["start", "delete"])
+async def test_a_name_never_reaches_the_guest_that_had_it_before(
+    two: Stage, pve: Pve, colo: Pve, command: str
+) -> None:
+    names = [site.name for site in two.services.sites]
+    colo.html_instead_of_json(times=99)
+    two.clock.skip(60.0)
+    await two.seen_through(two.bot.monitor.loops[names.index("colo")].poll_once())
+    assert two.site_named("colo").watch.read_error is not None
+    colo.html_instead_of_json(times=0)  # before the next poll
+    colo.vm(300).name = colo.vm(300).config["name"] = "other"
+    colo.add_vm(302, "only-colo", node="pve1", status="stopped")
+    reply = await two.say(two.emma, command, vmid="only-colo")
+    assert two.told(two.emma, ChangedMeanwhile(300)) in reply.text
+    two.assert_private(reply)
+    assert begun(colo) + begun(pve) == []
 
 
 async def test_guests_that_are_hidden_do_not_count_and_are_not_named(
