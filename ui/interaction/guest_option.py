@@ -62,7 +62,7 @@ class TypedGuest:
     def fits(self, guest: Guest) -> bool:
         if self.vmid is not None:
             return guest.vmid == self.vmid
-        return (guest.name or "").casefold() == self.name.casefold()
+        return bool(self.name) and (guest.name or "").casefold() == self.name.casefold()
 
 
 _TYPED = re.compile(r"(?P<site>[A-Za-z0-9-]{1,16})\s*/\s*(?P<rest>.+)", re.S)

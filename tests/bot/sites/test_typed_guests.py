@@ -136,6 +136,15 @@ async def test_a_name_never_reaches_the_guest_that_had_it_before(
     assert begun(colo) + begun(pve) == []
 
 
+@pytest.mark.parametrize("typed", [" ", "\u3000", "home/ "])
+async def test_a_guest_without_a_name_is_not_meant_by_no_text(two: Stage, pve: Pve, typed: str) -> None:
+    pve.vm(301).name = pve.vm(301).config["name"] = ""
+    await two.site_named("home").cluster_cache.read(max_age=0)
+    reply = await two.say(two.emma, "start", vmid=typed)
+    assert "No guest" in reply.text
+    assert begun(pve) == []
+
+
 async def test_guests_that_are_hidden_do_not_count_and_are_not_named(
     bare_scene: Stage, pve: Pve, colo: Pve
 ) -> None:
