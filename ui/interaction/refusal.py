@@ -10,19 +10,20 @@ from core.levels import Level
 from ui.cards import notice
 from ui.formatting import READ_ONLY, level_word
 from ui.i18n import Text
-from ui.interaction.context import Interaction, Services, chosen_site
+from ui.interaction.context import Interaction, Services, chosen_site, named_site
 from ui.messages.errors import error_sentence, read_only_line
 
 
 def refusal_card(
     services: Services, t: Text, error: BotError, interaction: Interaction, asker: Actor | None = None
 ) -> ui.LayoutView:
-    """Return the card of a refusal. While the bot is read-only, it says so too.
+    """Return the card of a refusal. While the bot is read-only, it says so too, to people who see the site.
 
     `t`: the reader's language. `asker`: the refused person, given only if the refusal names no guest.
     """
     site = chosen_site(interaction)
-    held = site.authorizer.read_only.refusal if site else None
+    hidden = services.sites.several and not named_site(interaction)
+    held = site.authorizer.read_only.refusal if site and not hidden else None
     text = mixed_levels_text(t, site.authorizer, asker, error) if site else ""
     channel = usable_channel(services, interaction) if isinstance(error, NotHere) else None
     if channel is not None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from core.audit.store import AuditEntry, AuditFilter
-from core.errors import IncidentOver, QuestionOver
+from core.errors import IncidentOver, NotYours, QuestionOver
 from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
@@ -146,6 +146,19 @@ async def test_a_first_site_that_one_may_not_see_is_not_reached_by_former_button
     await sites.start(FIRST_SITE=LAB)
     for form in ("g1:refresh:101", "a1:details:1", "p1:watch:first:0:::"):
         await refused_alike(sites, COLO, form)
+
+
+async def test_a_question_tells_others_nothing_of_a_site_that_they_may_not_see(sites: Sites) -> None:
+    await sites.start()
+    question = await sites.scene.say(sites["admin"], "delete", vmid="home/104")
+    await sites.scene.say(sites["admin"], "readonly on", site=HOME)
+    yes = ids_of(post_of(question))[0]
+    assert "Read-only mode" in told(await sites.press(HOME, question, yes))
+    for who in (LAB, "nobody"):
+        assert told(await sites.press(who, question, yes)) == sites.scene.told(
+            sites[who], NotYours("Admin", sites["admin"].id)
+        )
+    assert sites.changes() == {name: [] for name in NAMES}
 
 
 async def test_an_incident_of_another_site_is_over(sites: Sites) -> None:
