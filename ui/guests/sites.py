@@ -29,7 +29,7 @@ from ui.interaction.options import CHOICES_MOST
 from ui.interaction.reply import Reply
 from ui.interaction.site_ids import ALL_SITES
 from ui.sites.option import asked_sites, choose_typed_site, find_visible_site
-from ui.sites.reads import SiteRead, read_note, read_sites
+from ui.sites.reads import SiteRead, read_note, read_sites, reads_for_completion
 from ui.sites.sections import Section, page_text
 
 
@@ -134,7 +134,7 @@ async def complete_nodes(interaction: Interaction, current: str) -> list[app_com
     """Complete the nodes, as `site/node` with several sites. Scoped users get the nodes that host their guests."""
     several, actor, typed = services_of(interaction).sites.several, actor_of(interaction), normalized(current)
     names: list[str] = []
-    for read in await read_sites(visible_sites(interaction)):
+    for read in await reads_for_completion(visible_sites(interaction)):
         site, cluster = read.site, read.cluster
         nodes = [node.name for node in cluster.nodes] if cluster else []
         if cluster and site.authorizer.has_hidden_guests(actor):

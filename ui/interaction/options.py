@@ -47,17 +47,30 @@ async def clusters_of(sites: Sequence[Site]) -> list[Cluster | None]:
 
     A site that the watch cannot read is not waited for, and the others only briefly once one has answered.
     """
-    reads = [
-        asyncio.ensure_future(cluster_for_completion(site))
+    waiting = {
+        asyncio.ensure_future(_is_read(site))
         for site in sites
         if site.watch.read_error is None or len(sites) == 1
-    ]
-    if reads:
-        await asyncio.wait(reads, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait(reads, timeout=OTHERS_SECONDS)
-    for read in reads:
+    }
+    answered = False
+    while waiting and not answered:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        answered = any(read.result() for read in done)
+    if waiting:
+        await asyncio.wait(waiting, timeout=OTHERS_SECONDS)
+    for read in waiting:
         read.cancel()
     return [site.cluster_cache.last for site in sites]
+
+
+async def _is_read(site: Site) -> bool:
+    """Read a site, and return whether it has answered in time for a completion."""
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            await site.cluster_cache.read()
+    except (BotError, TimeoutError):
+        return False
+    return True
 
 
 def offers(interaction: Interaction, guest: Guest) -> bool:

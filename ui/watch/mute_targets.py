@@ -29,7 +29,7 @@ from ui.interaction.guest_option import visible_sites
 from ui.interaction.options import CHOICES_MOST
 from ui.messages.subjects import subject_label, vmid_of
 from ui.sites.everywhere import refusal_on_all
-from ui.sites.reads import SiteRead, read_sites
+from ui.sites.reads import SiteRead, read_sites, reads_for_completion
 from ui.watch.access import is_subject_visible_to, is_visible_to
 
 NAMED_MOST = 5
@@ -112,7 +112,7 @@ async def _complete(interaction: Interaction, typed: str, *, whole: bool) -> lis
     head, slash, rest = typed.partition("/")
     named = [site for site in sites if several and slash and site.name == head.strip().lower()]
     lists = []
-    for read in await read_sites(named or sites):
+    for read in await reads_for_completion(named or sites):
         targets = _targets(interaction, read) if whole else _mutes(interaction, read)
         lists.append(list(_choices(interaction, read, targets, rest if named else typed)))
     turns = [each for row in itertools.zip_longest(*lists) for each in row if each is not None]

@@ -15,6 +15,7 @@ import pytest
 from adapters.proxmox.http import SLOTS
 from core.guest import Cluster
 from core.proxmox import Lane
+from core.proxmox_errors import TokenRefused
 from playground.cluster.demo_cluster import NODES, build_demo
 from playground.discord.server import Channel
 from playground.pve.server import Pve
@@ -126,6 +127,43 @@ async def test_the_fine_site_answers_as_fast_as_alone(
     for task in (*waiting, watched):
         task.cancel()
     await asyncio.gather(*waiting, watched, return_exceptions=True)
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [("info", "vmid"), ("list", "node"), ("monitor mute", "target")]
+)
+async def test_completions_do_not_wait_for_a_site_that_hangs_before_its_first_failed_poll(
+    others: tuple[Pve, Pve], bare_scene: Stage, command: str, option: str
+) -> None:
+    scene = bare_scene
+    scene.add_site("home", scene.pve)
+    scene.add_site("colo", others[0])
+    await scene.start_bot()
+    scene.clock.skip(60.0)
+    others[0].listeners[0].hung = True
+    began = time.monotonic()
+    assert await scene.choices(scene.emma, command, option)
+    assert time.monotonic() - began < 1.0
+    assert scene.site_named("colo").watch.read_error is None
+
+
+async def test_a_slow_site_is_waited_for_although_another_one_fails_at_once(
+    others: tuple[Pve, Pve], bare_scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = bare_scene
+    scene.add_site("home", scene.pve)
+    scene.add_site("colo", others[0])
+    await scene.start_bot()
+    scene.clock.skip(60.0)
+
+    async def refuse(_max_age: float = 0.0) -> Cluster:
+        raise TokenRefused
+
+    monkeypatch.setattr(scene.site_named("colo").cluster_cache, "read", refuse)
+    scene.pve.listeners[0].slow = 0.3  # before and after each request
+    scene.pve.add_vm(301, "only-home", node="pve1", status="stopped")
+    assert "### ⚪ **301** `only-home`" in (await scene.say(scene.emma, "info", vmid="only-home")).text
+    assert scene.site_named("colo").watch.read_error is None
 
 
 async def test_the_fine_site_misses_no_interval(others: tuple[Pve, Pve], bare_scene: Stage) -> None:
