@@ -230,14 +230,15 @@ def decide(
 def mildest(refusals: Iterable[Refused | None]) -> Refused | None:
     """Return the refusal to show for something that may be done in one of several ways. None if one is allowed.
 
-    "Changes are switched off" comes before a missing level, and a higher level before a lower one.
+    "Changes are switched off" comes first, then a level on some guests only, then a missing level, the highest first.
     """
     found = tuple(refusals)
     if None in found:
         return None
 
-    def rank(refusal: Refused | None) -> tuple[bool, Level]:
-        return isinstance(refusal, ReadOnly), refusal.level if isinstance(refusal, NotAllowed) else Level.NONE
+    def rank(refusal: Refused | None) -> tuple[bool, bool, Level]:
+        level = refusal.level if isinstance(refusal, NotAllowed) else Level.NONE
+        return isinstance(refusal, ReadOnly), isinstance(refusal, OnlySomeGuests), level
 
     return max(found, key=rank, default=None)
 

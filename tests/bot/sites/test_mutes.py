@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.audit.store import AuditFilter
-from core.errors import BotError, NoReason, NotAllowed, NotMuted, OnlySomeSites
+from core.errors import BotError, NoReason, NotAllowed, NotMuted, OnlySomeGuests, OnlySomeSites
 from core.levels import Level
 from core.wanted_errors import BadDuration, SeveralTargets, UnknownTarget
 from core.watch.incidents.model import ALL
@@ -105,6 +105,21 @@ async def test_targets_that_are_refused(
     scene, person = bare_scene, people[name]
     scene.assert_refused(await scene.say(person, "monitor mute", target=typed, duration="1h"), person, error)
     scene.assert_refused(await scene.say(person, "monitor unmute", target=typed), person, error)
+    assert mutes(scene) == {"home": set(), "colo": set()}
+
+
+async def test_everything_is_refused_to_an_owner_as_with_one_site(
+    bare_scene: Stage, people: People, pve: Pve
+) -> None:
+    scene = bare_scene
+    owner = scene.server.person(scene.guild, "owner", display="Owner", locale="en-US")
+    pve.guest(104).config["tags"] = f"owner-{owner.id}"
+    await scene.site_named("home").cluster_cache.read(max_age=0)
+    for command in ("monitor mute", "monitor unmute"):
+        options = {"duration": "1h"} if command == "monitor mute" else {}
+        reply = await scene.say(owner, command, target="everything", **options)
+        scene.assert_refused(reply, owner, OnlySomeGuests())
+    assert people["chief"]
     assert mutes(scene) == {"home": set(), "colo": set()}
 
 
