@@ -56,7 +56,11 @@ async def choose_target(interaction: Interaction, typed: str, *, only_muted: boo
     if not services_of(interaction).sites.several:
         return typed
     reads = await read_sites(visible_sites(interaction))
-    found = [(read.site, subject) for read in reads for subject in _meant(interaction, read, typed)]
+    found = [
+        (read.site, subject)
+        for read in reads
+        for subject in _meant(interaction, read, typed, only_muted=only_muted)
+    ]
     if only_muted:
         held = [(site, subject) for site, subject in found if subject in _held(site)]
         found = held or found
@@ -74,14 +78,18 @@ def _held(site: Site) -> set[str]:
     return {mute.target for mute in site.watch.mutes()}
 
 
-def _meant(interaction: Interaction, read: SiteRead, typed: str) -> list[str]:
-    """Return the subjects of a site that fit the text and that the person may see."""
+def _meant(interaction: Interaction, read: SiteRead, typed: str, *, only_muted: bool) -> list[str]:
+    """Return the subjects of a site that fit the text and that the person may see.
+
+    `only_muted`: a VMID fits a muted guest that is gone, too.
+    """
     site, cluster, actor = read.site, read.cluster, actor_of(interaction)
     name, slash, rest = typed.strip().partition("/")
     texts = [typed, rest] if slash and name.strip().lower() == site.name else [typed]
     watched = {entry.vmid for entry in site.watch.entries if is_visible_to(site, actor, entry.vmid, cluster)}
     seen = site.authorizer.visible_cluster(actor, cluster) if cluster else None
-    found = {text.strip() for text in texts} & _held(site)
+    written = {text.strip() for text in texts}
+    found = {*written, *(f"guest/{text}" for text in written if only_muted)} & _held(site)
     for text in texts:
         found |= targets_of(text, seen, watched)
     if cluster is None and not found:

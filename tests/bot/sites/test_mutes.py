@@ -87,6 +87,22 @@ async def test_what_fits_several_sites_is_refused_with_the_choices(
     assert mutes(scene)["home"] == set()
 
 
+async def test_the_mute_of_a_guest_that_is_gone_is_lifted_as_it_is_offered(
+    bare_scene: Stage, people: People, pve: Pve
+) -> None:
+    scene, chief = bare_scene, people["chief"]
+    await scene.say(chief, "monitor mute", target="home/104", duration="1h")
+    assert mutes(scene)["home"] == {"guest/104"}
+    pve.remove_guest(104)
+    scene.clock.skip(60.0)
+    await scene.site_named("home").cluster_cache.read(max_age=0)
+    assert await values(scene, people, "chief", "monitor unmute") == ["home/104"]
+    refused = await scene.say(people["colonist"], "monitor unmute", target="home/104")
+    scene.assert_refused(refused, people["colonist"], UnknownTarget("home/104"))
+    await scene.say(chief, "monitor unmute", target="home/104")
+    assert mutes(scene) == {"home": set(), "colo": set()}
+
+
 @pytest.mark.parametrize(
     ("name", "typed", "error"),
     [
