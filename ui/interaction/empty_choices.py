@@ -16,7 +16,7 @@ from core.errors import Refused
 from core.wanted_errors import NothingChosen
 from ui.formatting import REFUSED, plain_label
 from ui.i18n import N_, Marked, Text
-from ui.interaction.context import Interaction, chosen_site, services_of
+from ui.interaction.context import Interaction, actor_of, chosen_site, services_of
 from ui.interaction.refusal import mixed_levels_text
 from ui.messages.errors import choice
 
@@ -114,10 +114,12 @@ async def choices_or_reason(
 
 
 def _is_unread(interaction: Interaction, wanted: ChoiceKind) -> bool:
-    """Return whether the choices come from Proxmox and nothing has been read from it yet."""
+    """Return whether the choices come from Proxmox and nothing has been read yet that the person may see."""
     if wanted in (ChoiceKind.PERSON, ChoiceKind.MUTED, ChoiceKind.SITE):
         return False
-    return all(site.cluster_cache.last is None for site in services_of(interaction).sites)
+    sites, actor = services_of(interaction).sites, actor_of(interaction)
+    seen = [site for site in sites if not sites.several or site.authorizer.sees_anything(actor)]
+    return all(site.cluster_cache.last is None for site in seen or sites)
 
 
 async def _is_narrowed(

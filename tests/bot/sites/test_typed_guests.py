@@ -165,6 +165,20 @@ async def test_guests_that_are_hidden_do_not_count_and_are_not_named(
     assert all(" home/" in label for label in offered)
 
 
+async def test_a_completion_says_that_the_only_visible_site_was_never_read(
+    bare_scene: Stage, pve: Pve, colo: Pve
+) -> None:
+    two = bare_scene
+    two.add_site("home", pve)
+    two.add_site("colo", colo)
+    colo.html_instead_of_json(times=99)
+    role = two.guild.create_role("colo only")
+    mika = two.server.person(two.guild, "mika", locale="en-US", roles=[role])
+    await two.start_bot(OPERATOR_ROLE_IDS=str(role.id), ROLE_SCOPES=f'{{"{role.id}": ["site:colo"]}}')
+    for command, option in (("info", "vmid"), ("list", "node")):
+        assert await two.choices(mika, command, option, "") == ["⛔ Cannot read from Proxmox right now."]
+
+
 async def test_completions_insert_the_site(two: Stage) -> None:
     found = await two.server.autocomplete(two.emma, two.channel, "start", "vmid", "104")
     assert [(each["name"][2:], each["value"]) for each in found] == [
