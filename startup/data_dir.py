@@ -104,7 +104,8 @@ def read_data_dir(
     gone = journal.unknown_sites(site.name for site in sites)
     if gone:
         _log.warning("%s has data of sites that are not configured: %s", JOURNAL_NAME, ", ".join(gone))
-    off = all(site.read_only.refusal is not None for site in sites)
+    switches = {site.read_only.refusal is not None for site in sites}
+    off = switches.pop() if len(switches) == 1 else None
     for text in data_loss_lines(t, opened, tuple(loaded.values()), off=off):
         _log.error("%s", text)
         with contextlib.suppress(JournalFailed):  # if it cannot be stored, it is in the log
@@ -133,10 +134,12 @@ def failure_line(t: Text, error: Exception, directory: Path) -> str:
     return no_data_dir_line(t, str(directory), reason)
 
 
-def data_loss_lines(t: Text, opened: JournalReport, loaded: Sequence[LoadReport], *, off: bool) -> list[str]:
+def data_loss_lines(
+    t: Text, opened: JournalReport, loaded: Sequence[LoadReport], *, off: bool | None
+) -> list[str]:
     """List the parts of the data directory that could not be read, for the alert channel.
 
-    `loaded`: the list of each site. `off`: changes are switched off.
+    `loaded`: the list of each site. `off`: changes are switched off; None: on some sites.
     """
     lines = []
     if opened.outcome is OpenOutcome.RECREATED:

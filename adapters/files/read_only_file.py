@@ -20,26 +20,33 @@ READ_ONLY_NAME = "readonly.json"
 class ReadOnlyFile:
     """Implement `core.access.read_only.SwitchFile`."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, only: bool = False) -> None:
+        """Set the path. `only`: it is the file of the only site, and a site that is gone may have left its own."""
+        self._path, self._only = path, only
 
     @classmethod
     def of_site(cls, directory: Path, name: str, first: str | None) -> ReadOnlyFile:
         """Return the file of a site. `first`: FIRST_SITE."""
         key = stored_key(name, first)
-        return cls(directory / (f"readonly-{key}.json" if key else READ_ONLY_NAME))
+        return cls(directory / (f"readonly-{key}.json" if key else READ_ONLY_NAME), only=not name)
+
+    def _places(self) -> list[Path]:
+        """Return the file, and those that the sites left behind of which this is the last one."""
+        return [self._path, *(sorted(self._path.parent.glob("readonly-*.json")) if self._only else ())]
 
     def read(self) -> str | None:
         """Return the content, None if there is no file.
 
         Raises: StoreFailed.
         """
-        try:
-            return self._path.read_text("utf-8", "replace")
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StoreFailed(errno_name(error)) from error
+        for path in self._places():
+            try:
+                return path.read_text("utf-8", "replace")
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StoreFailed(errno_name(error)) from error
+        return None
 
     def write(self, text: str) -> None:
         """Write the file. It is on the disk when this returns.
@@ -58,7 +65,8 @@ class ReadOnlyFile:
         Raises: StoreFailed. The file may then still exist.
         """
         try:
-            self._path.unlink(missing_ok=True)
+            for path in self._places():
+                path.unlink(missing_ok=True)
             sync_directory(Path(os.path.realpath(self._path.parent)))
         except OSError as error:
             raise StoreFailed(errno_name(error)) from error

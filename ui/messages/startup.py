@@ -64,13 +64,15 @@ def list_edited(t: Text, file: str) -> str:
     )
 
 
-def journal_gone(t: Text, *, off: bool) -> str:
-    """Report at the start that the journal is gone. `off`: changes are switched off."""
+def journal_gone(t: Text, *, off: bool | None) -> str:
+    """Report at the start that the journal is gone. `off`: changes are switched off; None: on some sites."""
     return f"{t('The journal was missing, so a new one was created.')} {_journal_had(t, off=off)}"
 
 
-def _journal_had(t: Text, *, off: bool) -> str:
+def _journal_had(t: Text, *, off: bool | None) -> str:
     lost = t("Open incidents, mutes, the history and the audit trail were lost.")
+    if off is None:
+        return f"{lost} {t('Read-only mode stays on for some sites; see `/monitor status`.')}"
     changes = (
         t("Read-only mode stays on.") if off else t("Read-only mode is off; turn it on with `/readonly on`.")
     )
@@ -95,8 +97,8 @@ def journal_renewed(t: Text, file: str | None, *, whole: bool) -> str:
     )
 
 
-def journal_lost(t: Text, file: str, *, off: bool) -> str:
-    """Report at the start that the journal could not be read. `off`: changes are switched off."""
+def journal_lost(t: Text, file: str, *, off: bool | None) -> str:
+    """Report at the start that the journal could not be read. `off`: as for `journal_gone`."""
     text = t("The journal could not be read, so a new one was created.")
     kept = t("The unreadable file was kept as {file}.", file=code(file))
     return f"{text} {_journal_had(t, off=off)} {kept}"

@@ -275,6 +275,30 @@ def test_one_site_after_several_without_a_first_is_refused(tmp_path: Path) -> No
         assert db.execute("SELECT value FROM meta WHERE name = 'run'").fetchone() == runs
 
 
+def test_the_last_site_keeps_changes_off_that_were_off_on_one_of_several(tmp_path: Path) -> None:
+    with started(tmp_path, TWO) as bot:
+        bot.sites["home"].read_only.turn_on("Akiko")
+    (tmp_path / LIST_NAME).unlink()
+    with started(tmp_path, {"": ()}) as bot:
+        refusal = bot.sites[""].read_only.refusal
+        assert refusal is not None
+        assert refusal.by == "Akiko"
+        bot.sites[""].read_only.turn_off()
+    with started(tmp_path, {"": ()}) as bot:
+        assert bot.sites[""].read_only.refusal is None
+
+
+def test_a_lost_journal_says_that_changes_are_off_on_some_sites_only(tmp_path: Path) -> None:
+    with started(tmp_path, TWO) as bot:
+        bot.sites["home"].read_only.turn_on("Akiko")
+    for path in tmp_path.glob("journal.db*"):
+        path.unlink()
+    with started(tmp_path, TWO) as bot:
+        (told,) = bot.posted("home")
+        assert T("Read-only mode stays on for some sites; see `/monitor status`.") in told
+        assert [site.read_only.refusal is not None for site in bot.sites.values()] == [True, False]
+
+
 def test_sites_that_are_gone_are_named_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with started(tmp_path, TWO):
         pass
