@@ -53,7 +53,8 @@ class Transports(weakref.WeakValueDictionary[int, Any]):
                 secure._closed = True  # noqa: SLF001  # as its own end does
 
 
-PATIENCE = 60.0
+PATIENCE = 180.0
+"""Real seconds after which a wait fails. Ten thousand guests are added in one piece, on busy machines too."""
 
 
 class Serving(ResourceTruth):
