@@ -1,11 +1,12 @@
 """Declare /list, /info, /create, /resize, /delete and /help."""
 
+from dataclasses import replace
+
 import discord
 from discord import app_commands
 from discord.app_commands import Choice, locale_str
 from discord.ext import commands
 
-from core.actions.order import Order
 from core.operations import Operation
 from ui.access.help import help_card
 from ui.guests.act import show_panel
@@ -13,7 +14,7 @@ from ui.guests.confirm import act_or_ask, ask_first
 from ui.guests.lists import Filters
 from ui.guests.sites import complete_nodes, list_guests, typed_filters
 from ui.interaction.attempt import record_attempt
-from ui.interaction.context import Interaction, Services, actor_of
+from ui.interaction.context import Interaction, Services
 from ui.interaction.guest_option import GuestOption, find_guest
 from ui.interaction.options import DRY_RUN, VMID
 from ui.interaction.reply import Reply
@@ -79,13 +80,8 @@ class General(commands.Cog):
     ) -> None:
         async with Reply(self._services, interaction) as reply:
             template = await find_guest(interaction, template_id, Operation.CREATE)
-            order = Order(
-                Operation.CREATE,
-                template.vmid,
-                actor_of(interaction),
-                name=name.strip(),
-                new_vmid=new_vmid,
-                fingerprint=template.fingerprint,
+            order = replace(
+                template.order(interaction, Operation.CREATE), name=name.strip(), new_vmid=new_vmid
             )
             await act_or_ask(template.site, reply, order)
 
@@ -104,14 +100,7 @@ class General(commands.Cog):
     ) -> None:
         async with Reply(self._services, interaction) as reply:
             guest = await find_guest(interaction, vmid, Operation.RESIZE)
-            order = Order(
-                Operation.RESIZE,
-                guest.vmid,
-                actor_of(interaction),
-                cores=cores,
-                memory_mb=memory_mb,
-                fingerprint=guest.fingerprint,
-            )
+            order = replace(guest.order(interaction, Operation.RESIZE), cores=cores, memory_mb=memory_mb)
             await act_or_ask(guest.site, reply, order)
 
     @app_commands.command(description=locale_str("Delete a guest permanently (asks for its name)"))
@@ -124,13 +113,7 @@ class General(commands.Cog):
     ) -> None:
         async with Reply(self._services, interaction) as reply:
             guest = await find_guest(interaction, vmid, Operation.DELETE)
-            order = Order(
-                Operation.DELETE,
-                guest.vmid,
-                actor_of(interaction),
-                fingerprint=guest.fingerprint,
-                dry_run=dry_run,
-            )
+            order = replace(guest.order(interaction, Operation.DELETE), dry_run=dry_run)
             await ask_first(guest.site, reply, order)
 
     @app_commands.command(description=locale_str("Show the commands of this bot"))

@@ -1,13 +1,14 @@
 """Declare /start, /reboot, /shutdown, /stop, /suspend, /resume and /reset."""
 
+from dataclasses import replace
+
 from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from core.actions.order import Order
 from core.operations import Operation
 from ui.guests.confirm import act_or_ask, ask_first
-from ui.interaction.context import Interaction, Services, actor_of
+from ui.interaction.context import Interaction, Services
 from ui.interaction.guest_option import GuestOption, find_guest
 from ui.interaction.options import DRY_RUN, VMID
 from ui.interaction.reply import Reply
@@ -22,19 +23,12 @@ class Power(commands.Cog):
     async def _act(self, interaction: Interaction, operation: Operation, vmid: str) -> None:
         async with Reply(self._services, interaction) as reply:
             guest = await find_guest(interaction, vmid, operation)
-            order = Order(operation, guest.vmid, actor_of(interaction), fingerprint=guest.fingerprint)
-            await act_or_ask(guest.site, reply, order)
+            await act_or_ask(guest.site, reply, guest.order(interaction, operation))
 
     async def _ask(self, interaction: Interaction, operation: Operation, vmid: str, *, dry_run: bool) -> None:
         async with Reply(self._services, interaction) as reply:
             guest = await find_guest(interaction, vmid, operation)
-            order = Order(
-                operation,
-                guest.vmid,
-                actor_of(interaction),
-                fingerprint=guest.fingerprint,
-                dry_run=dry_run,
-            )
+            order = replace(guest.order(interaction, operation), dry_run=dry_run)
             await ask_first(guest.site, reply, order)
 
     @app_commands.command(description=locale_str("Start a guest"))

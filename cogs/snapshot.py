@@ -1,10 +1,11 @@
 """Declare /snapshot create, list, rollback and delete."""
 
+from dataclasses import replace
+
 from discord import app_commands, ui
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from core.actions.order import Order
 from core.guest import Guest
 from core.operations import Operation
 from core.validation import DESCRIPTION_MOST
@@ -13,7 +14,7 @@ from ui.guests.act import act
 from ui.guests.confirm import ask_first
 from ui.guests.lists import snapshot_list_card
 from ui.interaction.attempt import record_attempt
-from ui.interaction.context import Interaction, Services, actor_of, site_of
+from ui.interaction.context import Interaction, Services, site_of
 from ui.interaction.guest_option import GuestOption, complete_snapshots, find_guest
 from ui.interaction.options import DRY_RUN, VMID
 from ui.interaction.reply import Reply
@@ -46,11 +47,8 @@ class Snapshots(
     ) -> None:
         async with Reply(self._services, interaction) as reply:
             guest = await find_guest(interaction, vmid, Operation.SNAPSHOT_CREATE)
-            order = Order(
-                Operation.SNAPSHOT_CREATE,
-                guest.vmid,
-                actor_of(interaction),
-                fingerprint=guest.fingerprint,
+            order = replace(
+                guest.order(interaction, Operation.SNAPSHOT_CREATE),
                 snapshot=name.strip(),
                 description=self._signed(description, interaction),
                 with_memory=with_memory,
@@ -109,12 +107,5 @@ class Snapshots(
     ) -> None:
         async with Reply(self._services, interaction) as reply:
             guest = await find_guest(interaction, vmid, operation)
-            order = Order(
-                operation,
-                guest.vmid,
-                actor_of(interaction),
-                fingerprint=guest.fingerprint,
-                snapshot=name.strip(),
-                dry_run=dry_run,
-            )
+            order = replace(guest.order(interaction, operation), snapshot=name.strip(), dry_run=dry_run)
             await ask_first(guest.site, reply, order)

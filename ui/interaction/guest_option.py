@@ -15,6 +15,7 @@ from discord import app_commands
 
 from core.access.guest_index import TYPED_MOST, GuestIndex, Offer, normalized
 from core.access.policy import level_on, unknown_guest
+from core.actions.order import Order
 from core.actions.preconditions import can_act
 from core.audit.record import step_of
 from core.errors import BotError
@@ -78,6 +79,10 @@ class FoundGuest:
     site: Site
     vmid: int
     fingerprint: str | None = None
+
+    def order(self, interaction: Interaction, operation: Operation) -> Order:
+        """Return the person's order for this guest. `dataclasses.replace` adds its options."""
+        return Order(operation, self.vmid, actor_of(interaction), fingerprint=self.fingerprint)
 
 
 async def find_guest(interaction: Interaction, typed: str, operation: Operation) -> FoundGuest:
