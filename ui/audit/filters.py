@@ -44,7 +44,7 @@ def choose_trail(attempt: Attempt, typed: str) -> str | None:
         allowed = allowed_sites(interaction, Operation.AUDIT)
         if len(allowed) == 1:
             choose_site(interaction, allowed[0])
-        elif refusal := refusal_on_all(interaction, Operation.AUDIT):
+        elif refusal := refusal_on_all(interaction, Operation.AUDIT, attempt.services.sites):
             raise refusal
         else:
             return None

@@ -9,7 +9,8 @@ from core.audit.record import step_of
 from core.errors import BotError, JournalFailed, OnlySomeSites, Refused, StoreFailed
 from core.operations import Operation
 from ui.interaction.attempt import Attempt, recording
-from ui.interaction.context import Interaction, Site, actor_of, chosen_site, services_of
+from ui.interaction.context import Interaction, Site, actor_of, choose_site, chosen_site, services_of
+from ui.interaction.guest_option import visible_sites
 from ui.sites.option import choose_typed_site
 
 T = TypeVar("T")
@@ -18,15 +19,22 @@ T = TypeVar("T")
 def whole_sites(interaction: Interaction, operation: Operation, typed: str, detail: str = "") -> list[Site]:
     """Return the site that was typed, whose access the caller checks, or all if the person may do this on each.
 
-    A refusal is recorded in the audit trail.
+    Sites of which the person may see nothing do not count. A refusal is recorded in the audit trail.
     Raises: UnknownSite; OnlySomeSites if the person may do it on some sites only, otherwise the refusal.
     """
     with recording_refusals(Attempt(interaction, operation.value, detail=detail)):
         choose_typed_site(interaction, typed)
-        site = chosen_site(interaction)
-        if site is None and (refusal := refusal_on_all(interaction, operation)):
+        site, seen = chosen_site(interaction), seen_sites(interaction)
+        if site is None and (refusal := refusal_on_all(interaction, operation, seen)):
             raise refusal
-    return list(services_of(interaction).sites) if site is None else [site]
+    if site is None and len(seen) == 1:
+        choose_site(interaction, seen[0])
+    return seen if site is None else [site]
+
+
+def seen_sites(interaction: Interaction) -> list[Site]:
+    """Return the sites of which the person may see anything; all of them to refuse a person who sees none."""
+    return visible_sites(interaction) or list(services_of(interaction).sites)
 
 
 def allowed_sites(interaction: Interaction, operation: Operation) -> list[Site]:
@@ -35,10 +43,10 @@ def allowed_sites(interaction: Interaction, operation: Operation) -> list[Site]:
     return [site for site in sites if site.authorizer.refusal(actor, operation, whole=True) is None]
 
 
-def refusal_on_all(interaction: Interaction, operation: Operation, *, seconds: float = 0.0) -> Refused | None:
-    """Return why the person may not do this on all sites, or None. `seconds`: how long it lasts."""
-    actor, sites = actor_of(interaction), services_of(interaction).sites
-    refusals = [site.authorizer.refusal(actor, operation, whole=True, seconds=seconds) for site in sites]
+def refusal_on_all(interaction: Interaction, operation: Operation, sites: Iterable[Site]) -> Refused | None:
+    """Return why the person may not do this on all of these sites, or None."""
+    actor = actor_of(interaction)
+    refusals = [site.authorizer.refusal(actor, operation, whole=True) for site in sites]
     if None not in refusals:
         return mildest(refusals)
     return OnlySomeSites() if any(refusals) else None

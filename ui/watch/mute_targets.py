@@ -28,7 +28,7 @@ from ui.interaction.empty_choices import ChoiceKind, explain_empty
 from ui.interaction.guest_option import visible_sites
 from ui.interaction.options import CHOICES_MOST
 from ui.messages.subjects import subject_label, vmid_of
-from ui.sites.everywhere import refusal_on_all
+from ui.sites.everywhere import refusal_on_all, seen_sites
 from ui.sites.reads import SiteRead, read_sites, reads_for_completion
 from ui.watch.access import is_subject_visible_to, is_visible_to
 
@@ -132,7 +132,7 @@ async def _complete(interaction: Interaction, typed: str, *, whole: bool) -> lis
 def _everything(
     interaction: Interaction, sites: Iterable[Site], typed: str, *, whole: bool
 ) -> Iterator[app_commands.Choice[str]]:
-    """Offer everything on all sites, if the person may mute or unmute it."""
+    """Offer everything on all sites, if the person sees several and may mute or unmute it on each."""
     operation, t = (
         operation_of(interaction),
         services_of(interaction).texts.of_locale(str(interaction.locale)),
@@ -140,7 +140,10 @@ def _everything(
     label = plain_label(t("Everything on all sites"))
     fits = all(word in f"{label} {ALL}".casefold() for word in words_of(typed))
     there = whole or any(ALL in _held(site) for site in sites)
-    if operation is not None and fits and there and refusal_on_all(interaction, operation) is None:
+    seen = seen_sites(interaction)
+    if operation is None or len(seen) < 2 or not (fits and there):
+        return
+    if refusal_on_all(interaction, operation, seen) is None:
         yield app_commands.Choice(name=label, value=ALL)
 
 

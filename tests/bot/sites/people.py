@@ -9,6 +9,7 @@ import pytest
 
 from playground.cluster.demo_cluster import NODES, build_demo
 from playground.discord.people import Person
+from playground.discord.server import Role
 from playground.pve.server import Pve
 from tests.support.stage import Stage
 
@@ -27,10 +28,11 @@ class People:
 
     def __init__(self, scene: Stage) -> None:
         self._people: dict[str, Person] = {}
+        self.roles: dict[str, Role] = {}
         levels: dict[str, list[str]] = {}
         scopes: dict[str, list[str]] = {}
         for name, (level, locale, limits) in ROLES.items():
-            role = scene.guild.create_role(name)
+            role = self.roles[name] = scene.guild.create_role(name)
             levels.setdefault(f"{level}_ROLE_IDS", []).append(str(role.id))
             if limits:
                 scopes[str(role.id)] = limits

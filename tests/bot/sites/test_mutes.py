@@ -111,8 +111,6 @@ async def test_the_mute_of_a_guest_that_is_gone_is_lifted_as_it_is_offered(
         ("chief", "nas/101", UnknownTarget("nas/101")),
         ("chief", "home/999", UnknownTarget("home/999")),
         ("colonist", "colo/nobody", UnknownTarget("colo/nobody")),
-        ("homely", "everything", OnlySomeSites()),
-        ("colonist", "all", OnlySomeSites()),
     ],
 )
 async def test_targets_that_are_refused(
@@ -121,6 +119,20 @@ async def test_targets_that_are_refused(
     scene, person = bare_scene, people[name]
     scene.assert_refused(await scene.say(person, "monitor mute", target=typed, duration="1h"), person, error)
     scene.assert_refused(await scene.say(person, "monitor unmute", target=typed), person, error)
+    assert mutes(scene) == {"home": set(), "colo": set()}
+
+
+async def test_everything_is_what_the_person_sees(bare_scene: Stage, people: People) -> None:
+    scene, homely = bare_scene, people["homely"]
+    scene.server.give_role(homely, people.roles["reader"])
+    refused = await scene.say(homely, "monitor mute", target="everything", duration="1h")
+    scene.assert_refused(refused, homely, OnlySomeSites())
+    scene.server.take_role(homely, people.roles["reader"])
+    assert await scene.choices(homely, "monitor mute", "target", "everything") == ["home · Everything"]
+    shown = (await scene.say(homely, "monitor mute", target="everything", duration="1h")).text
+    assert "colo" not in shown
+    assert mutes(scene) == {"home": {"all"}, "colo": set()}
+    await scene.say(homely, "monitor unmute", target="everything")
     assert mutes(scene) == {"home": set(), "colo": set()}
 
 
