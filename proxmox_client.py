@@ -18,7 +18,6 @@ from adapters.proxmox.http import LIST_MOST, Calls, threads
 from adapters.proxmox.parse import (
     parse_backup_storages,
     parse_backups,
-    parse_cluster,
     parse_config,
     parse_log,
     parse_pending,
@@ -27,6 +26,7 @@ from adapters.proxmox.parse import (
     parse_tasks,
 )
 from adapters.proxmox.paths import guest_path, node_path, storage_path, task_path
+from adapters.proxmox.resources import FormerRead, decode_resources, parse_cluster
 from core.clock import Clock
 from core.guest import Backup, Backups, Cluster, Guest, GuestConfig, Kind, Snapshot, TaskSummary
 from core.operations import OPERATIONS, Operation
@@ -77,6 +77,7 @@ class ProxmoxClient:
     def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
         self._clock = clock
         self._calls = Calls(endpoint)
+        self._former = FormerRead()
         self.identity = f"{endpoint.user}!{endpoint.token_name}"
 
     def in_lane(self, lane: Lane) -> Self:
@@ -94,9 +95,10 @@ class ProxmoxClient:
     async def cluster(self) -> Cluster:
         found: Cluster = await self._calls.get(
             ("cluster", "resources"),
-            list,
-            read=lambda rows: parse_cluster(rows, self._clock.monotonic()),
+            (list, tuple),
+            read=lambda rows: parse_cluster(rows, self._clock.monotonic(), self._former),
             most=LIST_MOST,
+            decode=decode_resources,
         )
         return found
 

@@ -14,9 +14,8 @@ import requests
 from adapters.proxmox.connections import ApiConnection, Deadline
 from adapters.proxmox.entry_points import EntryPoint
 from adapters.proxmox.errors import CallContext, make_error
-from adapters.proxmox.responses import parse_response
+from adapters.proxmox.responses import Decode, TooLarge, parse_response
 from adapters.proxmox.tls import (
-    TooLarge,
     connection_lost,
     is_distrusted,
     is_silent,
@@ -36,7 +35,7 @@ class UnexpectedData(Exception):
 class Call:
     """One request. `read` converts the `data` of the answer, and runs in the thread.
 
-    `seconds`: to read the answer. `most`: maximum bytes of the answer.
+    `seconds`: to read the answer. `most`: maximum bytes of the answer. `decode`: see `parse_response`.
     """
 
     method: str
@@ -46,6 +45,7 @@ class Call:
     seconds: float
     most: int
     read: Callable[[Any], Any] | None
+    decode: Decode | None = None
 
     @property
     def changing(self) -> bool:
@@ -142,8 +142,8 @@ class Try:
         )
         if deadline.passed:  # a cut answer may look like one without a body
             raise TimeoutError
+        own = parse_response(answer, call.decode)
         self.answered = True
-        own = parse_response(answer)
         if own is None:
             if answer.status in (502, 504):  # a proxy in between waited for Proxmox in vain
                 raise TimedOut(host, call.changing)

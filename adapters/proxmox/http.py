@@ -14,6 +14,7 @@ from adapters.proxmox.connections import Deadline, Endpoint
 from adapters.proxmox.entry_points import EntryPoint, EntryPoints
 from adapters.proxmox.errors import CallContext
 from adapters.proxmox.exchange import Call, ConnectionFault, Try, UnexpectedData
+from adapters.proxmox.responses import Decode
 from core.errors import BotError
 from core.guest import Guest
 from core.proxmox import Lane
@@ -121,6 +122,7 @@ class Calls:
         context: CallContext | None = None,
         quick: bool = False,
         most: int = BODY_MOST,
+        decode: Decode | None = None,
         **parameters: object,
     ) -> Any:
         """Send a GET and return its `data`, converted by `read`.
@@ -128,6 +130,7 @@ class Calls:
         `shape`: the expected type of `data`.
         `read`: runs in the thread, because an answer may be long. May raise UnexpectedData.
         `quick`: the storage or node that the call is about may hang. It must not block other calls.
+        `decode`: see `parse_response`. Its result has one of the types of `shape`, too.
         """
 
         def check_and_read(data: Any) -> Any:
@@ -136,7 +139,9 @@ class Calls:
             return read(data) if read else data
 
         seconds = QUICK_SECONDS if quick else READ_SECONDS
-        call = Call("get", path, context or CallContext(guest), parameters, seconds, most, check_and_read)
+        call = Call(
+            "get", path, context or CallContext(guest), parameters, seconds, most, check_and_read, decode
+        )
         return await self._run(call, quick=quick)
 
     async def start_task(self, method: str, path: tuple[str, ...], guest: Guest, **parameters: object) -> str:

@@ -1,35 +1,31 @@
-"""Parse Proxmox' rows into the dataclasses of core/. Pure functions on plain data.
+"""Parse Proxmox' answers into the dataclasses of core/, except the cluster's list. Pure functions on plain data.
 
 Parsers never raise on unexpected data. A row without its identity (VMID, node, name, UPID) is left out. Sources
 are named next to each rule.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from adapters.proxmox.resources import is_seen_by_host
 from adapters.proxmox.values import (
     parse_flag,
     parse_number,
     parse_tags,
     parse_text,
     parse_time,
-    parse_vmid,
     parse_whole,
 )
 from core.actions.resizing import DEFAULT_MEMORY_MB
 from core.guest import (
     Backup,
-    Cluster,
     Disk,
     Guest,
     GuestConfig,
     Kind,
-    Node,
     Snapshot,
     State,
-    Storage,
     TaskSummary,
 )
 from core.proxmox import Pending
@@ -41,106 +37,8 @@ _QEMU_DISK = re.compile(r"(?:ide|sata|scsi|virtio|efidisk|tpmstate|unused)\d+")
 _LXC_DISK = re.compile(r"rootfs|(?:mp|unused)\d+")
 
 
-def parse_cluster(rows: Iterable[Any], read_at: float) -> Cluster:
-    """Parse `/cluster/resources`. `read_at`: monotonic time of the read.
-
-    A guest on an offline node is UNKNOWN, whatever the list says: pmxcfs repeats its last state for five
-    minutes (status.c).
-    """
-    known = [row for row in rows if isinstance(row, dict)]
-    nodes = tuple(
-        sorted(
-            (_node(row) for row in known if row.get("type") == "node" and parse_text(row.get("node"))),
-            key=lambda node: node.name,
-        )
-    )
-    offline = {node.name for node in nodes if not node.online}
-    guests = []
-    for row in known:
-        if row.get("type") in ("qemu", "lxc") and parse_vmid(row.get("vmid")) and parse_text(row.get("node")):
-            guest = _listed(row)
-            guests.append(replace(guest, state=State.UNKNOWN) if guest.node in offline else guest)
-    stores = [
-        _storage(row, offline)
-        for row in known
-        if row.get("type") == "storage" and parse_text(row.get("storage")) and parse_text(row.get("node"))
-    ]
-    pools = {parse_text(row.get("pool")) for row in known if row.get("type") in ("pool", "qemu", "lxc")}
-    return Cluster(
-        tuple(sorted(guests, key=lambda guest: guest.vmid)),
-        nodes,
-        read_at,
-        tuple(sorted(stores, key=lambda storage: (storage.name, storage.node))),
-        tuple(sorted(pool for pool in pools if pool)),
-    )
-
-
-def _node(row: Mapping[str, Any]) -> Node:
-    return Node(
-        name=parse_text(row.get("node")) or "",
-        online=row.get("status") != "offline",
-        cpu=parse_number(row.get("cpu")),
-        cpus=parse_number(row.get("maxcpu")),
-        memory=parse_whole(row.get("mem")),
-        memory_total=parse_whole(row.get("maxmem")),
-        known=row.get("status") != "unknown",
-    )
-
-
-def _storage(row: Mapping[str, Any], offline: Collection[str]) -> Storage:
-    """Parse a storage.
-
-    Without a broadcast its status is `unknown` and it has no figures (API2Tools.pm extract_storage_stats).
-    """
-    node, used, total = (
-        str(row["node"]),
-        parse_whole(row.get("disk")),
-        parse_whole(row.get("maxdisk")) or None,
-    )
-    known = row.get("status") == "available" and used is not None and total is not None
-    return Storage(
-        name=str(row["storage"]),
-        node=node,
-        shared=parse_flag(row.get("shared")),
-        available=known and node not in offline,
-        used=used,
-        total=total,
-    )
-
-
-def _listed(row: Mapping[str, Any]) -> Guest:
-    return Guest(
-        vmid=parse_vmid(row["vmid"]) or 0,
-        kind=Kind(row["type"]),
-        node=parse_text(row.get("node")) or "",
-        state=State.of(row.get("status")),
-        name=parse_text(row.get("name")),
-        cpu=parse_number(row.get("cpu")),
-        cpus=parse_number(row.get("maxcpu")),
-        memory=parse_whole(row.get("mem")),
-        memory_total=parse_whole(row.get("maxmem")),
-        disk=parse_whole(row.get("disk")) or None,
-        disk_total=parse_whole(row.get("maxdisk")),
-        uptime=parse_whole(row.get("uptime")),
-        template=parse_flag(row.get("template")),
-        lock=parse_text(row.get("lock")),
-        tags=parse_tags(row.get("tags")),
-        ha_managed=parse_text(row.get("hastate")) not in (None, "ignored"),
-        pool=parse_text(row.get("pool")),
-        memory_seen_by_host=_seen_by_host(Kind(row["type"]), row),
-    )
-
-
 def _seen_by_host(kind: Kind, row: Mapping[str, Any]) -> bool:
-    """Return whether a guest's memory use is the host's figure and not the guest's own.
-
-    Without balloon data Proxmox 9 reports `memhost` as a VM's `mem` (QemuServer.pm vmstatus). Proxmox 8 has no
-    `memhost`. A use above the guest's total is not its own either.
-    """
-    used, host, total = (parse_whole(row.get(key)) for key in ("mem", "memhost", "maxmem"))
-    if not used:
-        return False
-    return (kind is Kind.QEMU and used == host) or (bool(total) and used > (total or 0))
+    return is_seen_by_host(kind, *(parse_whole(row.get(key)) for key in ("mem", "memhost", "maxmem")))
 
 
 def parse_status(guest: Guest, row: Mapping[str, Any]) -> Guest:

@@ -13,7 +13,7 @@ An answer is Proxmox' own if one of these holds. Any other comes from a proxy an
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -21,9 +21,15 @@ from adapters.proxmox.errors import FIELDS_MOST, TEXT_MOST, is_known
 
 _BARE = frozenset({400, 401, 403, 404, 500, 501, *range(595, 600)})
 """Statuses that Proxmox sends without a body."""
+CONTAINERS_MOST, ITEMS_MOST = 200_000, 1_000_000
+"""Maximum number of lists and objects, and of commas, in a body. Decoding more would block every thread."""
 _SERVER = "pve-api-daemon"
 _MEANINGLESS = re.compile(r"status code \d+|<none>|unknown(?: error)?")
 """Phrases that proxies write where they know none (Go's net/http, among others)."""
+
+
+class TooLarge(Exception):
+    """A body has too many bytes or too many items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ class Response:
 
     status: int
     reason: str
-    body: bytes
+    body: bytes | bytearray
     server: str = ""
     challenge: bool = False
 
@@ -51,11 +57,21 @@ class ApiResult:
         return self.status >= 400
 
 
-def parse_response(answer: Response) -> ApiResult | None:
-    """Parse the answer; None if it is not Proxmox' own."""
+Decode = Callable[[bytes | bytearray], object]
+"""Decodes the `data` of a body of the usual form; None for any other."""
+
+
+def parse_response(answer: Response, decode: Decode | None = None) -> ApiResult | None:
+    """Parse the answer; None if it is not Proxmox' own.
+
+    `decode`: is tried first on an answer without an error.
+    Raises: TooLarge.
+    """
     status = answer.status
     if not 200 <= status < 300 and status < 400:
         return None
+    if decode and status < 300 and (data := decode(answer.body)) is not None:
+        return ApiResult(status, data)
     document = _document(answer.body)
     has_data = isinstance(document, dict) and "data" in document
     if status < 400:
@@ -73,7 +89,9 @@ def parse_response(answer: Response) -> ApiResult | None:
     return None
 
 
-def _document(body: bytes) -> object:
+def _document(body: bytes | bytearray) -> object:
+    if body.count(b"[") + body.count(b"{") > CONTAINERS_MOST or body.count(b",") > ITEMS_MOST:
+        raise TooLarge
     try:
         return json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError):  # invalid UTF-8 is a ValueError, too

@@ -49,6 +49,7 @@ FOREIGN = {
     "proxmoxer": {"adapters.proxmox.connections"},
     "requests": {"adapters.proxmox.exchange", "adapters.proxmox.connections", "adapters.proxmox.tls"},
     "urllib3": {"adapters.proxmox.tls"},
+    "msgspec": {"adapters.proxmox.resources"},
     "yarl": {"startup", "adapters.heartbeat"},
 }
 """The areas or modules that may import a library."""

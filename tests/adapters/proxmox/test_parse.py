@@ -14,13 +14,13 @@ from adapters.proxmox.addresses import parse_addresses
 from adapters.proxmox.parse import (
     parse_backup_storages,
     parse_backups,
-    parse_cluster,
     parse_config,
     parse_pending,
     parse_snapshots,
     parse_status,
     parse_tasks,
 )
+from adapters.proxmox.resources import parse_cluster
 from core.guest import (
     HALTED_STATES,
     PASSING_STATES,

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from adapters.proxmox.parse import parse_cluster
+from adapters.proxmox.resources import parse_cluster
 from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, unseen_pools
 from core.guest import Cluster
 from core.guest_errors import GuestNotFound

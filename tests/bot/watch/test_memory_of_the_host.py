@@ -2,7 +2,8 @@
 
 import pytest
 
-from adapters.proxmox.parse import parse_cluster, parse_status
+from adapters.proxmox.parse import parse_status
+from adapters.proxmox.resources import parse_cluster
 from core.guest import Guest, Kind, State
 from core.watch.incidents.model import Metric
 from core.watch.incidents.thresholds import usage_percent

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from adapters.proxmox.parse import parse_cluster
+from adapters.proxmox.resources import parse_cluster
 from core.guest import Guest, State
 from core.proxmox_errors import TimedOut
 from core.watch.incidents.model import Severity
