@@ -83,12 +83,9 @@ class ClusterCache:
         self._overlays = {vmid: kept for vmid, kept in self._overlays.items() if now < kept[0]}
         if not self._overlays:
             return cluster
-        guests = {guest.vmid: guest for guest in cluster.guests}
-        for vmid, (_, seen) in self._overlays.items():
-            listed = guests.pop(vmid, None)
-            if seen is not None:
-                guests[vmid] = _overlaid(listed, seen)
-        return replace(cluster, guests=tuple(guests[vmid] for vmid in sorted(guests)))
+        return cluster.with_guests(
+            {vmid: seen and _overlaid(cluster.find(vmid), seen) for vmid, (_, seen) in self._overlays.items()}
+        )
 
 
 class SnapshotCache:

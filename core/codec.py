@@ -14,6 +14,8 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
 
 def encode(value: Any) -> str:
     """Encode a dataclass or a JSON value in one line. Fields equal to their default are left out."""
@@ -42,6 +44,8 @@ def fields_of(value: Any) -> dict[str, Any]:
 
 def to_plain(value: Any) -> Any:
     """Convert a value to JSON types."""
+    if type(value) in _PLAIN:
+        return value
     if hasattr(value, "to_dict"):
         return value.to_dict()
     if is_dataclass(value) and not isinstance(value, type):

@@ -3,8 +3,9 @@
 import hashlib
 import zlib
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from operator import attrgetter
 
 
 class Kind(StrEnum):
@@ -167,10 +168,14 @@ class Cluster:
     storages: tuple[Storage, ...] = ()
     pools: tuple[str, ...] = ()
     """The pools visible to the token."""
-    _by_vmid: Mapping[int, Guest] = field(init=False, repr=False, compare=False)
+    _by_vmid: dict[int, Guest] = field(init=False, repr=False, compare=False)
+    _offline: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_by_vmid", {guest.vmid: guest for guest in self.guests})
+        vmids = map(attrgetter("vmid"), self.guests)
+        object.__setattr__(self, "_by_vmid", dict(zip(vmids, self.guests, strict=True)))
+        offline = frozenset(node.name for node in self.nodes if not node.online)
+        object.__setattr__(self, "_offline", offline)
 
     def find(self, vmid: int) -> Guest | None:
         return self._by_vmid.get(vmid)
@@ -179,12 +184,21 @@ class Cluster:
     def vmids(self) -> Set[int]:
         return self._by_vmid.keys()
 
+    def with_guests(self, changed: Mapping[int, Guest | None]) -> "Cluster":
+        """Return this read with other guests, by VMID. None takes the guest off the list."""
+        if not changed:
+            return self
+        guests: dict[int, Guest | None] = {**self._by_vmid, **changed}
+        if not changed.keys() <= self._by_vmid.keys():
+            guests = {vmid: guests[vmid] for vmid in sorted(guests)}
+        return replace(self, guests=tuple(filter(None, guests.values())))
+
     def node(self, name: str) -> Node | None:
         return next((node for node in self.nodes if node.name == name), None)
 
     def node_online(self, name: str) -> bool:
         """Return False only for a node that the cluster lists as offline."""
-        return all(node.online for node in self.nodes if node.name == name)
+        return name not in self._offline
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,8 @@ class Poller:
         """Poll once. Does not raise: a failed read is a result too.
 
         `elapsed`: the present time on the clock of this name (core/watch/incidents/model.py).
-        `previous`: the last usable poll. Suspects that it could not confirm are now believed to be as listed.
+        `previous`: the last usable poll, without its lists. Suspects that it could not confirm are now believed
+        to be as listed.
         """
         try:
             listed = await self._cluster_cache.read(max_age=0)
@@ -127,18 +128,18 @@ class Poller:
         `unanswered`: those that did not answer last time.
         """
         answers = await asyncio.gather(*(self._confirm_one(first, guest) for guest in found.guests))
-        guests = {guest.vmid: guest for guest in first.guests}
-        confirmed, unsure = set(), set()
+        confirmed, unsure = dict[int, Guest | None](), set[int]()
         for suspect, answer in zip(found.guests, answers, strict=True):
             if isinstance(answer, Guest):
-                guests[suspect.vmid] = answer
-                confirmed.add(suspect.vmid)
+                confirmed[suspect.vmid] = answer
             elif answer and suspect.vmid not in unanswered:
                 unsure.add(suspect.vmid)
-        cluster = replace(first, guests=tuple(guests[vmid] for vmid in sorted(guests)))
         overlooked = frozenset(vmid for vmid in confirmed if first.find(vmid) is None)
         return Observation(
-            cluster, confirmed=frozenset(confirmed), unsure=frozenset(unsure), overlooked=overlooked
+            first.with_guests(confirmed),
+            confirmed=frozenset(confirmed),
+            unsure=frozenset(unsure),
+            overlooked=overlooked,
         )
 
     async def _confirm_one(self, first: Cluster, suspect: GuestState) -> Guest | bool:
@@ -176,12 +177,8 @@ class Poller:
 
 def _merge_answers(listed: Cluster, answers: Mapping[int, Guest]) -> Cluster:
     """Replace listed guests of unknown state by the answers about them."""
-    if not answers:
-        return listed
-    guests = (
-        answers.get(guest.vmid, guest) if guest.state is State.UNKNOWN else guest for guest in listed.guests
-    )
-    return replace(listed, guests=tuple(guests))
+    unknown = (guest for guest in map(listed.find, answers) if guest and guest.state is State.UNKNOWN)
+    return listed.with_guests({guest.vmid: answers[guest.vmid] for guest in unknown})
 
 
 def _explainable(state: WatchState, found: Suspects) -> frozenset[int]:

@@ -49,7 +49,7 @@ def changed_records(before: Mapping[str, object], after: Mapping[str, object]) -
     written: dict[str, str | None] = {
         key: encode(sorted(value) if isinstance(value, frozenset) else value)
         for key, value in after.items()
-        if key not in before or before[key] != value
+        if key not in before or (before[key] is not value and before[key] != value)
     }
     return written | dict.fromkeys(before.keys() - after.keys())
 

@@ -300,7 +300,8 @@ class Watch:
             return
         self.journal_error, self._last_poll_good = self.maintenance.error, self.state.pulse.good
         self._time.on_stored(good=self.state.pulse.good)
-        self._previous = observation if observation.cluster else self._previous
+        if observation.cluster:  # the next poll does not need its lists, which are large
+            self._previous = replace(observation, cluster=None, first=None, listed=None)
         self.blind = blind_guests(self.state, self.entries)
         for vmid in outcome.seen_stops:
             self._expected.on_stop_seen(vmid)

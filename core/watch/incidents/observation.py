@@ -130,12 +130,11 @@ def find_source_fault(
     (Cluster.pm).
     `elapsed`: the present time on the clock of this name (core/watch/incidents/model.py).
     """
-    listed = {guest.vmid for guest in read.guests}
-    gone = state.known - listed
-    if not any(entry.vmid in gone for entry in entries):
+    if not any(entry.vmid in state.known and entry.vmid not in read.vmids for entry in entries):
         return None
-    if not listed:
+    if not read.guests:
         return NothingVisible()
+    gone = state.known - read.vmids
     since = state.source.halved
     accepted = since is not None and elapsed - since >= ACCEPT_SECONDS
     if len(gone) >= 2 and 2 * len(gone) >= len(state.known) and not accepted:

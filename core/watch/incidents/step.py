@@ -36,9 +36,8 @@ def step(
         transition.clock += max(0.0, now.passed)
     if good and observation.cluster is not None:
         transition.good = True
-        transition.known = (
-            frozenset(guest.vmid for guest in observation.cluster.guests) - observation.overlooked
-        )
+        known = frozenset(observation.cluster.vmids - observation.overlooked)
+        transition.known = state.known if known == state.known else known
         note_backups(transition)
         check_nodes(transition, observation.cluster)
         for entry in transition.entries:

@@ -3,8 +3,9 @@
 Such a watched guest is queried individually. If that does not help, the watch is blind for it and reports that.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
+from operator import attrgetter
 
 from core.guest import Cluster, Guest, Kind, Node, State
 from core.watch.incidents.model import (
@@ -43,16 +44,25 @@ def stale_nodes(read: Cluster) -> frozenset[str]:
     missing. The storages count only if there are several and one is not shared, because a single one may just
     be offline.
     """
-    return frozenset(node.name for node in read.nodes if node.online and _is_stale(read, node))
+    unknown = _all_unknown(read)
+    return frozenset(node.name for node in read.nodes if node.online and _is_stale(read, node, unknown))
 
 
-def _is_stale(read: Cluster, node: Node) -> bool:
-    guests = [guest for guest in read.guests if guest.node == node.name]
-    kinds = ([guest for guest in guests if guest.kind is kind] for kind in Kind)
+def _all_unknown(read: Cluster) -> set[tuple[str, Kind]]:
+    """Return the nodes and kinds of which every guest is unknown."""
+    if State.UNKNOWN not in map(attrgetter("state"), read.guests):
+        return set()  # as in most reads
+    known, unknown = set[tuple[str, Kind]](), set[tuple[str, Kind]]()
+    for guest in read.guests:
+        (unknown if guest.state is State.UNKNOWN else known).add((guest.node, guest.kind))
+    return unknown - known
+
+
+def _is_stale(read: Cluster, node: Node, all_unknown: Set[tuple[str, Kind]]) -> bool:
     storages = [storage for storage in read.storages if storage.node == node.name]
     return (
         not node.known
-        or any(same and all(guest.state is State.UNKNOWN for guest in same) for same in kinds)
+        or any((node.name, kind) in all_unknown for kind in Kind)
         or (
             len(storages) >= STORAGES_LEAST
             and not all(storage.shared for storage in storages)
