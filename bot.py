@@ -59,6 +59,7 @@ from startup.data_dir import (
     start_failures,
 )
 from startup.demo import run_demo
+from startup.memory import limit_heap, settle_memory
 from startup.readiness import StartCheck, required_setup
 from startup.threads import UnjoinedThreads, exit_process
 from ui.audit.channel import DiscordAuditChannel
@@ -257,6 +258,7 @@ class ProxmoxBot(commands.Bot):
 async def serve(settings: Settings) -> int:
     """Run until told to stop, and return the exit code."""
     bot = ProxmoxBot(settings, Clock())
+    settle_memory()
     stopping: set[asyncio.Task[None]] = set()
 
     def stop() -> None:
@@ -304,6 +306,7 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
         t = Texts(error.language).public
         print(*config_report(t, error), sep="\n", file=sys.stderr)
         return 2
+    limit_heap()
     set_up_logging(settings)
     for path in filter(None, map(others_may_write, (options.config, settings.data_dir))):
         _log.warning("%s", open_to_all(Texts(settings.language).public, str(path)))

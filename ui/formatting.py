@@ -59,13 +59,13 @@ Many of them are not control characters: fillers, variation selectors, tags.
 """
 
 
-def _code_points(ranges: str) -> Iterable[str]:
-    for each in ranges.split():
-        first, _, last = each.partition("-")
-        yield from map(chr, range(int(first, 16), int(last or first, 16) + 1))
+def _character_class(ranges: str) -> str:
+    """Return a pattern for one character of these ranges of hexadecimal code points."""
+    ends = ((first, last or first) for first, _, last in (each.partition("-") for each in ranges.split()))
+    return "[{}]".format("".join(f"\\U{first:>08}-\\U{last:>08}" for first, last in ends))
 
 
-_INVISIBLE = frozenset(_code_points(_IGNORABLE)) | {"\u2800"}
+_INVISIBLE = re.compile(_character_class(f"{_IGNORABLE} 2800"))
 """The ignorable characters and the blank Braille pattern, which Unicode counts as a symbol."""
 _READ_FACTOR, _READ_EXTRA = 8, 512
 """Limits for the part of a text that `plain` reads, because Unicode normalization takes quadratic time on some texts.
@@ -78,11 +78,13 @@ def plain(text: str, most: int = NAME_MOST) -> str:
     """Return foreign text on one line without control, bidi or invisible characters, cut to `most` characters."""
     rough = text[: min(most * _READ_FACTOR, 2 * most + _READ_EXTRA)]
     kept = unicodedata.normalize("NFC", rough)
-    if not (kept.isprintable() and _INVISIBLE.isdisjoint(kept)):  # most texts need no look at each character
+    if not (
+        kept.isprintable() and _INVISIBLE.search(kept) is None
+    ):  # most texts need no look at each character
         kept = "".join(
             " " if char.isspace() else char
             for char in kept
-            if char.isspace() or (char.isprintable() and char not in _INVISIBLE)
+            if char.isspace() or (char.isprintable() and not _INVISIBLE.match(char))
         )
     kept = " ".join(kept.split())
     whole = len(kept) <= most and len(rough) == len(text)

@@ -108,21 +108,21 @@ def _row(row: Mapping[str, Any]) -> ResourceRow:
 
 
 class FormerRead:
-    """Keep the guests of the last read, and the values that many guests share.
+    """Keep the last read, and the values that many guests share.
 
     The next read takes from here what has not changed. Two reads in memory then cost little more than one.
     """
 
     def __init__(self) -> None:
-        self.guests: Mapping[int, Guest] = {}
+        self.cluster: Cluster | None = None
         self.texts: dict[str, str] = {}
         self.tags: dict[str, tuple[str, ...]] = {}
         self.sizes: dict[int | None, int | None] = {}
         self.counts: dict[float | None, float | None] = {}
         """A dictionary of its own, because 2 and 2.0 are one key."""
 
-    def keep(self, guests: Iterable[Guest]) -> None:
-        self.guests = {guest.vmid: guest for guest in guests}
+    def keep(self, cluster: Cluster) -> None:
+        self.cluster = cluster
         for values in (self.texts, self.tags, self.sizes, self.counts):
             if len(values) > SHARED_MOST:
                 values.clear()
@@ -147,14 +147,15 @@ def parse_cluster(rows: Iterable[Any], read_at: float, former: FormerRead | None
         if row.type == "storage" and row.storage and row.node
     ]
     pools = {row.pool for row in rows if row.pool and row.type in ("pool", "qemu", "lxc")}
-    former.keep(guests)
-    return Cluster(
+    cluster = Cluster(
         tuple(guests),
         tuple(nodes),
         read_at,
         tuple(sorted(storages, key=attrgetter("name", "node"))),
         tuple(sorted(pools)),
     )
+    former.keep(cluster)
+    return cluster
 
 
 def _node(row: ResourceRow, name: str) -> Node:
@@ -209,13 +210,13 @@ def _guests(rows: Iterable[ResourceRow], offline: Set[str], former: FormerRead) 
     """
     found: list[Guest] = []
     text, size, count = former.texts.setdefault, former.sizes.setdefault, former.counts.setdefault
-    known, tags_of = former.guests, former.tags
+    former_guest, tags_of = former.cluster.find if former.cluster else _no_guest, former.tags
     for row in rows:
         kind, vmid, node = _KINDS.get(row.type), row.vmid, row.node
         if kind is None or not node or vmid is None or vmid <= 0:
             continue
         draft: Any = _Draft()
-        old = known.get(vmid)
+        old = former_guest(vmid)
         name, used, total, tags, pool = row.name or None, row.mem, row.maxmem, row.tags, row.pool
         draft.vmid = vmid
         draft.kind = kind
@@ -245,6 +246,10 @@ def _guests(rows: Iterable[ResourceRow], offline: Set[str], former: FormerRead) 
         found.append(old if old is not None and old.uptime == row.uptime and old == draft else draft)
     found.sort(key=attrgetter("vmid"))
     return found
+
+
+def _no_guest(_vmid: int) -> Guest | None:
+    return None
 
 
 def is_seen_by_host(kind: Kind, used: int | None, host: int | None, total: int | None) -> bool:

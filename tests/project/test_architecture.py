@@ -47,7 +47,7 @@ FOREIGN = {
     "aiohttp": {"startup", "adapters.heartbeat", "ui"},
     "discord": {"bot", "startup", "cogs", "ui"},
     "proxmoxer": {"adapters.proxmox.connections"},
-    "requests": {"adapters.proxmox.exchange", "adapters.proxmox.connections", "adapters.proxmox.tls"},
+    "requests": {f"adapters.proxmox.{name}" for name in ("lean_requests", "exchange", "connections", "tls")},
     "urllib3": {"adapters.proxmox.tls"},
     "msgspec": {"adapters.proxmox.resources"},
     "yarl": {"startup", "adapters.heartbeat"},

@@ -256,4 +256,5 @@ def test_values_that_are_shared_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) 
             former, guest_row(100, tags=f"tag-{number}", pool=f"pool-{number}", maxmem=number, maxcpu=number)
         )
     assert all(len(kept) <= 11 for kept in (former.texts, former.tags, former.sizes, former.counts))
-    assert former.guests.keys() == {100}
+    assert former.cluster is not None
+    assert former.cluster.vmids == {100}

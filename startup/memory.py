@@ -1,0 +1,40 @@
+"""Keep the process small, and its pauses short.
+
+docs/performance.md has the figures.
+"""
+
+import ctypes
+import gc
+import sys
+
+_MMAP_THRESHOLD, _TRIM_THRESHOLD, _ARENA_MAX = -3, -1, -8
+"""Options of glibc's `mallopt` (malloc.h)."""
+LARGE = 256 * 1024
+"""Bytes from which a block is mapped alone, and free memory at the end of the heap is given back."""
+ARENAS = 2
+"""Heaps of the C library for all threads together. Without a limit each thread makes its own."""
+
+
+def limit_heap() -> None:
+    """Let the C library give memory back: otherwise it keeps what one large answer took, in each thread.
+
+    By itself it raises its threshold for large blocks with each one that is freed. Only glibc has these options.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    library = ctypes.CDLL(None)
+    mallopt = getattr(library, "mallopt", None)
+    if mallopt is None:  # musl has none, and gives memory back by itself
+        return
+    mallopt(_MMAP_THRESHOLD, LARGE)
+    mallopt(_TRIM_THRESHOLD, LARGE)
+    mallopt(_ARENA_MAX, ARENAS)
+
+
+def settle_memory() -> None:
+    """Call it once everything is imported. The garbage collector then passes over what stays until the end.
+
+    It would otherwise hold all threads for 30 ms each time it looks through everything.
+    """
+    gc.collect()
+    gc.freeze()
