@@ -1,4 +1,4 @@
-"""Translate messages with gettext. English is the source text; catalogues are compiled in memory at the start.
+"""Translate messages with gettext. English is the source text; catalogues are read at the start.
 
 Write a message as `t("… {name} …", name=value)`; the values are inserted after translation. A row of a table holds
 `N_("… {name} …")`, which is translated where it is shown: `t(row.message, name=value)`. Pass everything that comes
@@ -8,16 +8,15 @@ the descriptions of commands in both languages.
 
 import functools
 import gettext
-import io
 import re
 import string
 from pathlib import Path
 from typing import Literal, NewType
 
 import discord
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from discord import app_commands
+
+from ui.catalogue import read_catalogue
 
 Language = Literal["ja", "en"]
 DOMAIN = "bot"
@@ -104,13 +103,9 @@ class Texts:
 
 @functools.cache
 def _catalogue(locales: Path, language: str) -> gettext.NullTranslations:
-    """Compile a catalogue, once for the whole process."""
-    with (locales / language / "LC_MESSAGES" / f"{DOMAIN}.po").open("rb") as source:
-        catalogue = read_po(source, locale=language)
-    compiled = io.BytesIO()
-    write_mo(compiled, catalogue)
-    compiled.seek(0)
-    return gettext.GNUTranslations(compiled)
+    """Read a catalogue, once for the whole process."""
+    with (locales / language / "LC_MESSAGES" / f"{DOMAIN}.po").open(encoding="utf-8") as lines:
+        return read_catalogue(lines)
 
 
 ENGLISH = (discord.Locale.american_english, discord.Locale.british_english)
