@@ -36,8 +36,8 @@ def step(
         transition.clock += max(0.0, now.passed)
     if good and observation.cluster is not None:
         transition.good = True
-        known = frozenset(observation.cluster.vmids - observation.overlooked)
-        transition.known = state.known if known == state.known else known
+        if observation.overlooked or observation.cluster.vmids != state.known:
+            transition.known = frozenset(observation.cluster.vmids - observation.overlooked)
         note_backups(transition)
         check_nodes(transition, observation.cluster)
         for entry in transition.entries:
