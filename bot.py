@@ -16,12 +16,14 @@ if missing_requirements():
     print(missing_requirements(), file=sys.stderr)
     sys.exit(2)
 
+import gc
 import os
 import signal
 
 if __name__ == "__main__":  # the other imports take a second, and nothing has started until they are done
     for end in (signal.SIGTERM, signal.SIGINT):
         signal.signal(end, lambda *_: os._exit(0))
+    gc.disable()  # hardly anything that is imported is garbage; `settle_memory` enables it again
 
 import argparse
 import asyncio

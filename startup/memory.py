@@ -36,5 +36,6 @@ def settle_memory() -> None:
 
     It would otherwise hold all threads for 30 ms each time it looks through everything.
     """
+    gc.enable()
     gc.collect()
     gc.freeze()

@@ -42,8 +42,10 @@ def test_memory_of_large_answers_is_given_back() -> None:
 
 
 def test_what_stays_is_not_searched_for_garbage() -> None:
-    code = "import gc, startup.memory as m; m.settle_memory(); print(gc.get_freeze_count(), len(gc.get_objects()))"
-    frozen, searched = printed_by(code)
+    code = "import gc, startup.memory as m; gc.disable(); m.settle_memory(); "
+    code += "print(int(gc.isenabled()), gc.get_freeze_count(), len(gc.get_objects()))"
+    enabled, frozen, searched = printed_by(code)
+    assert enabled
     assert frozen > 1000
     assert searched < frozen / 10
 
