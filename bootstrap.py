@@ -185,7 +185,7 @@ def add_site(services: Services, settings: Settings, own: SiteSettings, resource
         proxmox=proxmox,
         cluster_cache=cluster_cache,
         snapshot_cache=SnapshotCache(proxmox, clock),
-        inspector=Inspector(proxmox, planner),
+        inspector=Inspector(proxmox, planner, clock),
         planner=planner,
         executor=executor,
         watch=watch,

@@ -19,6 +19,7 @@ from adapters.proxmox.parse import (
     parse_backup_storages,
     parse_backups,
     parse_config,
+    parse_config_with_pending,
     parse_log,
     parse_pending,
     parse_snapshots,
@@ -118,6 +119,15 @@ class ProxmoxClient:
 
     async def pending(self, guest: Guest) -> tuple[Pending, ...]:
         return await self._rows((*guest_path(guest), "pending"), parse_pending, guest)
+
+    async def config_with_pending(self, guest: Guest) -> tuple[GuestConfig, tuple[Pending, ...]]:
+        found: tuple[GuestConfig, tuple[Pending, ...]] = await self._calls.get(
+            (*guest_path(guest), "pending"),
+            list,
+            guest,
+            read=lambda rows: parse_config_with_pending(guest.kind, rows[:ROWS_MOST]),
+        )
+        return found
 
     async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
         return await self._rows((*guest_path(guest), "snapshot"), parse_snapshots, guest)

@@ -212,7 +212,11 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class GuestConfig:
-    """The current configuration (`current=1`). Cores are per socket; memory and balloon in MiB."""
+    """The current configuration (`current=1`). Cores are per socket; memory and balloon in MiB.
+
+    `parent`: the snapshot on which the current state is based, None without one.
+    `agent`: whether a VM's guest agent is enabled.
+    """
 
     cores: int | None
     sockets: int
@@ -223,6 +227,8 @@ class GuestConfig:
     digest: str | None
     description: str | None = None
     tags: tuple[str, ...] = ()
+    parent: str | None = None
+    agent: bool = False
 
     @property
     def total_cores(self) -> int | None:

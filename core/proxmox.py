@@ -66,6 +66,9 @@ class Proxmox(Protocol):
     async def pending(self, guest: Guest) -> tuple[Pending, ...]:
         """Return the configuration values, including changes that wait for a restart."""
 
+    async def config_with_pending(self, guest: Guest) -> tuple[GuestConfig, tuple[Pending, ...]]:
+        """Return what `config` returns and the changes that wait for a restart, with one request."""
+
     async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
         """Return the snapshots, oldest first, without the pseudo-snapshot `current`."""
 

@@ -35,6 +35,8 @@ LINE_MOST = 1000
 """Characters kept of a log line."""
 _QEMU_DISK = re.compile(r"(?:ide|sata|scsi|virtio|efidisk|tpmstate|unused)\d+")
 _LXC_DISK = re.compile(r"rootfs|(?:mp|unused)\d+")
+_AGENT = re.compile(r"(?:^|,)(?:enabled=)?1(?:,|$)")
+"""An enabled guest agent: `1` or `enabled=1`, also among other options."""
 
 
 def _seen_by_host(kind: Kind, row: Mapping[str, Any]) -> bool:
@@ -89,7 +91,21 @@ def parse_config(kind: Kind, row: Mapping[str, Any]) -> GuestConfig:
         digest=parse_text(row.get("digest")),
         description=parse_text(row.get("description")),
         tags=parse_tags(row.get("tags")),
+        parent=parse_text(row.get("parent")),
+        agent=_AGENT.search(parse_text(row.get("agent")) or "") is not None,
     )
+
+
+def parse_config_with_pending(kind: Kind, rows: Iterable[Any]) -> tuple[GuestConfig, tuple[Pending, ...]]:
+    """Parse `/pending` as the configuration in effect and the changes that wait for a restart.
+
+    It has a row for each key of the configuration, with the current `value` (GuestHelpers.pm
+    config_with_pending_array).
+    """
+    known = [row for row in rows if isinstance(row, dict)]
+    values = {str(row.get("key")): row["value"] for row in known if "value" in row}
+    pending = parse_pending(known)
+    return parse_config(kind, values), tuple(item for item in pending if item.is_waiting)
 
 
 def _memory(value: object) -> int:

@@ -46,6 +46,17 @@ class GuestFinder:
             ensure_allowed(check, guest)
         return guest
 
+    def known(self, vmid: int, check: Check) -> Guest | None:
+        """Return the guest as last listed, whatever its age, to begin reads that reveal nothing by themselves.
+
+        None if it is not listed, its node is offline, or `check` refuses it.
+        """
+        last = self._cluster_cache.last
+        guest = last.find(vmid) if last else None
+        if last is None or guest is None or not last.node_online(guest.node) or check(guest):
+            return None
+        return guest
+
     def _refusal_age(self) -> float:
         """Return the maximum age in seconds of a list that refuses something.
 

@@ -1,17 +1,39 @@
-"""Read everything that the info panel shows of one guest, in parallel. Unavailable parts are left out."""
+"""Read what the info panel shows of one guest: its state first, and the rest as it arrives.
+
+All reads start at once, because the last read of the cluster tells where the guest is. People who ask for the same
+guest share them. Parts that are unavailable are left out.
+"""
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Iterable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from core.access.authorizer import Check
+from core.actions.guest_finder import ensure_allowed
 from core.actions.planner import Planner
-from core.guest import Guest, GuestConfig, Kind, Snapshot, State, TaskSummary
+from core.clock import Clock
+from core.guest import Guest, GuestConfig, Kind, State, TaskSummary
 from core.proxmox import Pending, Proxmox
 from core.proxmox_errors import GuestMoved, ProxmoxError
 
 T = TypeVar("T")
+
+SHARED_SECONDS = 2.0
+"""Seconds for which a guest that was read is shown to other people, too."""
+ADDRESSES_MOST = 3
+"""Maximum reads of addresses at once: guest agents that hang must leave a slot for the other reads."""
+SETTLE_SHARE, SETTLE_LEAST, SETTLE_MOST = 0.1, 0.003, 0.1
+"""Share of the time that the state took, to wait for parts that arrive at about that time; least and most seconds."""
+
+
+class Part(StrEnum):
+    """A part that is read besides the guest's state."""
+
+    CONFIG = "config"
+    LAST_TASK = "last task"
+    ADDRESSES = "addresses"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,91 +42,206 @@ class GuestDetails:
 
     guest: Guest
     config: GuestConfig | None
-    snapshots: tuple[Snapshot, ...] | None
     addresses: tuple[str, ...] | None
     last_task: TaskSummary | None
     pending: tuple[Pending, ...] | None = None
     """Changes that wait for a restart."""
     protected: bool = False
-    """Whether the bot's configuration, a tag or Proxmox' flag protects it."""
+    """Whether the bot's configuration, a tag or Proxmox' flag protects it. The flag comes with `config`."""
+    unread: frozenset[Part] = frozenset()
+    """The parts that are still being read. That they are None says nothing about the guest."""
+    read_at: float = 0.0
+    """Unix seconds at which the state was read."""
 
 
-@dataclass(eq=False, slots=True)
 class _SharedRead:
-    """One running read of a guest, and the number of callers that wait for it."""
+    """The running reads of one guest, and the number of callers that wait for them."""
 
-    task: asyncio.Task[GuestDetails]
-    waiting: int = 0
+    def __init__(self, listed: Guest, inspector: "Inspector") -> None:
+        self.key = _key_of(listed)
+        self.waiting = 0
+        self.read_at = self._read = 0.0
+        self.settle = 0.0
+        """Seconds to wait for parts that arrive at about the same time."""
+        self._listed, self._inspector = listed, inspector
+        # the first read gets the first slot
+        self.status = asyncio.create_task(self._read_status())
+        self.parts: dict[Part, asyncio.Task[Any]] = {
+            Part.CONFIG: asyncio.create_task(_or_none(inspector.proxmox.config_with_pending(listed))),
+            Part.LAST_TASK: asyncio.create_task(_or_none(inspector.proxmox.recent_tasks(listed, 1))),
+            Part.ADDRESSES: asyncio.create_task(self._read_addresses()),
+        }
+        for task in self._tasks:
+            task.add_done_callback(_retrieve)
+
+    @property
+    def _tasks(self) -> tuple[asyncio.Task[Any], ...]:
+        return (self.status, *self.parts.values())
+
+    @property
+    def unread(self) -> frozenset[Part]:
+        return frozenset(part for part, task in self.parts.items() if not task.done())
+
+    @property
+    def is_done(self) -> bool:
+        return all(task.done() for task in self._tasks)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether another caller may join."""
+        if not self.status.done():
+            return True
+        failed = self.status.cancelled() or self.status.exception() is not None
+        return not failed and self._inspector.clock.monotonic() - self._read < SHARED_SECONDS
+
+    def cancel(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    async def _read_status(self) -> Guest:
+        loop, clock = asyncio.get_running_loop(), self._inspector.clock
+        began = loop.time()
+        try:
+            guest = await self._inspector.planner.finder.status(self._listed)
+        except BaseException:
+            for part in self.parts.values():
+                part.cancel()
+            raise
+        self._read, self.read_at = clock.monotonic(), clock.now()
+        self.settle = min(max((loop.time() - began) * SETTLE_SHARE, SETTLE_LEAST), SETTLE_MOST)
+        return guest
+
+    async def _read_addresses(self) -> tuple[str, ...] | None:
+        """Ask for addresses if somebody can answer: a running container, or the agent of a running VM."""
+        listed = self._listed
+        if listed.kind is not Kind.LXC or listed.state is not State.RUNNING:
+            await asyncio.wait({self.status, self.parts[Part.CONFIG]})
+            read = self.parts[Part.CONFIG].result()
+            no_agent = listed.kind is Kind.QEMU and read is not None and not read[0].agent
+            if self.status.result().state is not State.RUNNING or no_agent:
+                return None
+        async with self._inspector.places:
+            return await _or_none(self._inspector.proxmox.addresses(listed))
+
+    def details(self) -> GuestDetails:
+        """Return what is known by now, once the state is. Raises: ProxmoxError."""
+        guest, unread = self.status.result(), self.unread
+        config, tasks, addresses = (None if part in unread else self.parts[part].result() for part in Part)
+        pending = None
+        if config is not None:
+            config, waiting = config
+            guest = replace(guest, protected=config.protection)
+            pending = waiting if guest.state is not State.STOPPED else None
+        if guest.state is not State.RUNNING:
+            addresses = None
+        protected = self._inspector.planner.protects(guest)
+        last = tasks[0] if tasks else None
+        return GuestDetails(guest, config, addresses, last, pending, protected, unread, self.read_at)
+
+    async def wait_for_more(self) -> None:
+        """Wait until one part at most is missing, and a moment for the last one."""
+        while len(self.unread) > 1:
+            await asyncio.wait(self._running(), return_when=asyncio.FIRST_COMPLETED)
+        await self.wait_a_moment()
+
+    async def wait_for_all(self) -> None:
+        await asyncio.wait(self.parts.values())
+
+    async def wait_a_moment(self) -> None:
+        if running := self._running():
+            await asyncio.wait(running, timeout=self.settle)
+
+    def _running(self) -> Iterable[asyncio.Task[Any]]:
+        return [self.parts[part] for part in self.unread]
+
+
+_Key = tuple[int, Kind, str]
+
+
+def _key_of(guest: Guest) -> _Key:
+    return guest.vmid, guest.kind, guest.node
 
 
 class Inspector:
     """Read all details of a guest.
 
-    Simultaneous callers share one read, but access is checked for each. A read that nobody waits for is
-    cancelled.
+    Callers within SHARED_SECONDS seconds share one read, but access is checked for each. A read that nobody waits
+    for is cancelled.
     """
 
-    def __init__(self, proxmox: Proxmox, planner: Planner) -> None:
-        self._proxmox, self._planner = proxmox, planner
-        self._flights: dict[tuple[int, Kind, str], _SharedRead] = {}
+    def __init__(self, proxmox: Proxmox, planner: Planner, clock: Clock) -> None:
+        self.proxmox, self.planner, self.clock = proxmox, planner, clock
+        self.places = asyncio.Semaphore(ADDRESSES_MOST)
+        self._reads: dict[_Key, _SharedRead] = {}
 
-    async def inspect(self, vmid: int, check: Check) -> GuestDetails:
-        """Read the details of a guest.
+    async def inspect(self, vmid: int, check: Check) -> AsyncGenerator[GuestDetails]:
+        """Yield the details of a guest: with its state, with all but one part, and with all. At most three times.
 
+        What arrives at about the same time is yielded once. Only the first step raises.
         Raises: GuestNotFound, the refusal of `check`, or a ProxmoxError if the guest itself cannot be read.
         """
-        listed = await self._planner.finder.find(vmid, check)
+        finder = self.planner.finder
+        held = list[_SharedRead]()
         try:
-            details = await self._read_shared(listed)
-        except GuestMoved:
-            listed = await self._planner.finder.find_moved(listed, check)
-            details = await self._read_shared(listed)
-        guest = replace(details.guest, pool=listed.pool)  # from the list by which access was checked
-        if refusal := check(guest):
-            raise refusal
-        return replace(details, guest=guest)
+            if known := finder.known(vmid, check):  # do not wait for a newer list, which only decides access
+                self._join(known, held)
+            listed = await finder.find(vmid, check)
+            read = self._join(listed, held)
+            await asyncio.wait({read.status})
+            if isinstance(read.status.exception(), GuestMoved):
+                listed = await finder.find_moved(listed, check)
+                read = self._join(listed, held)
+                await asyncio.wait({read.status})
+            read.status.result()
+            await read.wait_a_moment()
+            details = _listed_as(listed, read.details())
+            ensure_allowed(check, details.guest)
+            yield details
+            if len(details.unread) > 1:
+                await read.wait_for_more()
+                details = _listed_as(listed, read.details())
+                yield details
+            if details.unread:
+                await read.wait_for_all()
+                yield _listed_as(listed, read.details())
+        finally:
+            for each in held:
+                self._leave(each)
 
     def forget(self, vmid: int) -> None:
         """Do not let later callers join a read that began before an action on the guest."""
-        self._flights = {key: flight for key, flight in self._flights.items() if key[0] != vmid}
+        self._reads = {key: read for key, read in self._reads.items() if key[0] != vmid}
 
-    async def _read_shared(self, listed: Guest) -> GuestDetails:
-        key = (listed.vmid, listed.kind, listed.node)
-        flight = self._flights.get(key)
-        if flight is None:
-            flight = self._flights[key] = _SharedRead(asyncio.create_task(self._read(listed)))
-            flight.task.add_done_callback(lambda done: self._finish(key, done))
-        flight.waiting += 1
-        try:
-            return await asyncio.shield(flight.task)
-        finally:
-            flight.waiting -= 1
-            if not flight.waiting and not flight.task.done():
-                flight.task.cancel()
-                self._finish(key, flight.task)
+    def _join(self, listed: Guest, held: list[_SharedRead]) -> _SharedRead:
+        key = _key_of(listed)
+        read = self._reads.get(key)
+        if read is None or not read.is_fresh:
+            read = self._reads[key] = _SharedRead(listed, self)
+            read.status.add_done_callback(lambda done: self._keep_a_while(read, done))
+        held.append(read)
+        read.waiting += 1
+        return read
 
-    def _finish(self, key: tuple[int, Kind, str], task: asyncio.Task[GuestDetails]) -> None:
-        flight = self._flights.get(key)
-        if flight is not None and flight.task is task:
-            del self._flights[key]
-        if task.done() and not task.cancelled():
-            task.exception()  # retrieved here, because the caller may be gone
+    def _keep_a_while(self, read: _SharedRead, status: asyncio.Task[Guest]) -> None:
+        if status.cancelled() or status.exception() is not None:
+            self._drop(read)
+        else:
+            asyncio.get_running_loop().call_later(SHARED_SECONDS, self._drop, read)
 
-    async def _read(self, listed: Guest) -> GuestDetails:
-        guest, proxmox = await self._planner.finder.status(listed), self._proxmox
-        config, snapshots, addresses, tasks, pending = await asyncio.gather(
-            _or_none(proxmox.config(guest)),
-            _or_none(proxmox.snapshots(guest)),
-            _or_none(proxmox.addresses(guest)) if guest.state is State.RUNNING else _none(),
-            _or_none(proxmox.recent_tasks(guest, 1)),
-            _or_none(proxmox.pending(guest)) if guest.state is not State.STOPPED else _none(),
-        )
-        if config is not None:
-            guest = replace(guest, protected=config.protection)
-        last = tasks[0] if tasks else None
-        waiting = None if pending is None else tuple(item for item in pending if item.is_waiting)
-        protected = self._planner.protects(guest)
-        return GuestDetails(guest, config, snapshots, addresses, last, waiting, protected)
+    def _leave(self, read: _SharedRead) -> None:
+        read.waiting -= 1
+        if not read.waiting and not read.is_done:
+            read.cancel()
+            self._drop(read)
+
+    def _drop(self, read: _SharedRead) -> None:
+        if self._reads.get(read.key) is read:
+            del self._reads[read.key]
+
+
+def _listed_as(listed: Guest, details: GuestDetails) -> GuestDetails:
+    """Return the details with the pool of the list by which access is checked."""
+    return replace(details, guest=replace(details.guest, pool=listed.pool))
 
 
 async def _or_none(reading: Awaitable[T]) -> T | None:
@@ -114,5 +251,7 @@ async def _or_none(reading: Awaitable[T]) -> T | None:
         return None
 
 
-async def _none() -> None:
-    return None
+def _retrieve(done: asyncio.Task[Any]) -> None:
+    """Take the error of a read that nobody waits for any more, so that asyncio does not log it."""
+    if not done.cancelled():
+        done.exception()

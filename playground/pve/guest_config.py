@@ -121,6 +121,11 @@ class ConfigTruth(TaskListTruth):
 
         return await self._served(request, listed)
 
+    async def _lxc_pending(self, user: str, v: Values) -> list[Values]:
+        """Add the digest, as GuestHelpers.pm config_with_pending_array lists each key that is no list."""
+        rows = await super()._lxc_pending(user, v)
+        return [*rows, {"key": "digest", "value": self._find_ct(v["node"], v["vmid"]).digest()}]
+
     async def _config_put(self, request: web.Request) -> web.Response:
         return await self._served(request, self._update_vm)
 

@@ -48,6 +48,7 @@ NEEDED: dict[str, set[str]] = {
     "status": {"VM.Audit"},
     "config": {"VM.Audit"},
     "pending": {"VM.Audit"},
+    "config_with_pending": {"VM.Audit"},
     "snapshots": {"VM.Audit"},
     "snapshot_config": {"VM.Audit"},
     "can_snapshot": {"VM.Audit"},

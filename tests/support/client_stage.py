@@ -51,6 +51,7 @@ READS: dict[str, _Call] = {
     "status": lambda client, guest: client.status(guest),
     "config": lambda client, guest: client.config(guest),
     "pending": lambda client, guest: client.pending(guest),
+    "config_with_pending": lambda client, guest: client.config_with_pending(guest),
     "snapshots": lambda client, guest: client.snapshots(guest),
     "snapshot_config": lambda client, guest: client.snapshot_config(guest, "before"),
     "can_snapshot": lambda client, guest: client.can_snapshot(guest),

@@ -297,6 +297,12 @@ class FakeProxmox:
         self._there(guest)
         return self.waiting.get(guest.vmid, ())
 
+    async def config_with_pending(self, guest: Guest) -> tuple[GuestConfig, tuple[Pending, ...]]:
+        await self._meet("config_with_pending")
+        self._there(guest)
+        waiting = tuple(item for item in self.waiting.get(guest.vmid, ()) if item.is_waiting)
+        return self.configs.get(guest.vmid, CONFIG), waiting
+
     async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
         await self._meet("snapshots")
         self._there(guest)

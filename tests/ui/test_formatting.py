@@ -24,7 +24,7 @@ from cogs.snapshot import Snapshots
 from core.access.rate_limit import ChangeLimit, RateLimiter
 from core.access.tag_authority import TagAuthority
 from core.actions.expected_stops import ExpectedStops
-from core.actions.inspector import GuestDetails, Inspector
+from core.actions.inspector import GuestDetails, Inspector, Part
 from core.actions.order import Change, Order, Plan, Report
 from core.actions.recovery import ActionRecovery
 from core.actions.resizing import Excess
@@ -223,7 +223,8 @@ SNAPSHOTS = (
     Snapshot("orphan", int(NOON) - 10, "", False, "gone"),
 )
 TASK = TaskSummary("UPID:x", "qmstart", "root@pam", int(NOON) - 500, int(NOON) - 490, "OK")
-DETAILS = GuestDetails(WEB, CONFIG, SNAPSHOTS, ("192.0.2.10", "2001:db8::10"), TASK)
+AGENT_CONFIG = replace(CONFIG, agent=True, parent="before-update")
+DETAILS = GuestDetails(WEB, AGENT_CONFIG, ("192.0.2.10", "2001:db8::10"), TASK)
 UPID = "UPID:pve1:0000A1B2:00C3D4E5:6716F2A0:qmstart:101:bot@pve!discord:"
 
 
@@ -285,22 +286,33 @@ def test_panel(language: Language, golden: Golden) -> None:
     t = TEXTS.of(language)
 
     def shows(details: GuestDetails, note: str = "") -> ui.LayoutView:
-        return guest_panel(
-            t, details, NOON, note, (Operation.START, Operation.REBOOT, Operation.SHUTDOWN), site=""
-        )
+        operations = (Operation.START, Operation.REBOOT, Operation.SHUTDOWN)
+        return guest_panel(t, replace(details, read_at=NOON), note, operations, site="")
 
     views = [
         shows(DETAILS),
-        shows(GuestDetails(DB, replace(CONFIG, protection=True), (), None, None, protected=True)),
-        shows(GuestDetails(NAMELESS, None, None, None, None)),
+        shows(GuestDetails(DB, replace(CONFIG, protection=True), None, None, protected=True)),
+        shows(GuestDetails(NAMELESS, None, None, None)),
         shows(
-            GuestDetails(PAUSED, CONFIG, None, None, replace(TASK, ended=None, status=None)),
+            GuestDetails(PAUSED, CONFIG, None, replace(TASK, ended=None, status=None)),
             "the outcome of a button",
         ),
         shows(
-            GuestDetails(DEBIAN, CONFIG, (), None, replace(TASK, type="qmclone", status="no space left")),
+            GuestDetails(DEBIAN, CONFIG, None, replace(TASK, type="qmclone", status="no space left")),
         ),
-        shows(GuestDetails(WEB, None, (), (), replace(TASK, status="WARNINGS: 2"))),
+        shows(GuestDetails(WEB, None, (), replace(TASK, status="WARNINGS: 2"))),
+        shows(GuestDetails(WEB, None, None, None, unread=frozenset(Part))),
+        shows(replace(DETAILS, addresses=None, unread=frozenset({Part.ADDRESSES}))),
+        shows(replace(DETAILS, config=CONFIG, addresses=None, unread=frozenset({Part.ADDRESSES}))),
+        shows(
+            GuestDetails(
+                replace(DB, state=State.RUNNING),
+                None,
+                None,
+                TASK,
+                unread=frozenset({Part.CONFIG, Part.ADDRESSES}),
+            )
+        ),
     ]
     golden(f"panel.{language}", "\n\n".join(map(shown, views)))
 
@@ -535,7 +547,7 @@ def site(language: Language = "ja") -> Site:
         proxmox=world.proxmox,
         cluster_cache=world.cluster_cache,
         snapshot_cache=SnapshotCache(world.proxmox, world.clock),
-        inspector=Inspector(world.proxmox, world.planner),
+        inspector=Inspector(world.proxmox, world.planner, world.clock),
         planner=world.planner,
         executor=world.executor,
         watch=watch_of(),
@@ -556,7 +568,7 @@ class Screen(Reply):
     def __init__(self, t: Text) -> None:
         self.t, self.views = t, list[ui.LayoutView]()
 
-    async def show(self, view: ui.LayoutView, *, working: bool = False) -> None:
+    async def show(self, view: ui.LayoutView, *, farewell: ui.LayoutView | None = None) -> None:
         self.views.append(view)
 
 
@@ -660,8 +672,8 @@ def test_a_watched_guest_is_shown_as_last_read_and_not_as_remembered() -> None:
 
 def test_a_template_has_only_refresh_and_a_panel_at_work_no_live_button() -> None:
     for each in (DEBIAN, replace(DEBIAN, state=State.RUNNING), replace(DEBIAN, kind=Kind.LXC)):
-        details = GuestDetails(each, CONFIG, (), None, None)
-        assert [button["custom_id"] for button in buttons_of(guest_panel(EN, details, NOON, site=""))] == [
+        details = GuestDetails(each, CONFIG, None, None)
+        assert [button["custom_id"] for button in buttons_of(guest_panel(EN, details, site=""))] == [
             "g1:refresh:900"
         ]
     for each in (WEB, DB, DEBIAN):
@@ -775,17 +787,15 @@ def hostile_things(evil: str, *languages: Text) -> dict[str, list[str]]:
         ha_managed=True,
     )
     snapshot = Snapshot(evil, int(NOON), evil, True, None)
-    config = GuestConfig(2, 1, 2048, None, True, (Disk(evil, evil, evil),), evil, evil)
+    config = GuestConfig(2, 1, 2048, None, True, (Disk(evil, evil, evil),), evil, evil, parent=evil)
     task = TaskSummary(evil, evil, evil, int(NOON), int(NOON), evil)
     wish: dict[str, Any] = {"name": evil, "snapshot": evil, "description": evil}
     rendered: dict[str, list[str]] = {}
     for t in languages:
         views: dict[str, ui.LayoutView] = {
-            "panel": guest_panel(
-                t, GuestDetails(bad, config, (snapshot,), (evil, evil), task), NOON, site=""
-            ),
+            "panel": guest_panel(t, GuestDetails(bad, config, (evil, evil), task), site=""),
             "running task": guest_panel(
-                t, GuestDetails(bad, None, None, None, replace(task, status=None)), NOON, site=""
+                t, GuestDetails(bad, None, None, replace(task, status=None)), site=""
             ),
             "list": guest_list_card(t, cluster(bad, replace(bad, vmid=102)), Filters(), 0, NOON, site=""),
             "narrowed": guest_list_card(t, cluster(bad), Filters(node=evil), 0, NOON, site=""),
@@ -1032,14 +1042,13 @@ def test_five_hundred_snapshots(language: Language) -> None:
 @languages
 def test_a_panel_full_to_the_brim(language: Language) -> None:
     t = TEXTS.of(language)
-    snapshots = tuple(Snapshot(f"s{number}", 1, "", False, None) for number in range(500))
-    config = replace(CONFIG, protection=True, disks=DISKS)
+    config = replace(CONFIG, protection=True, disks=DISKS, parent="s" * 40)
     addresses = tuple(f"2001:db8:ffff:ffff:ffff:ffff:ffff:{number:04x}" for number in range(6))
     task = replace(TASK, type="t" * 200, status="e" * 1000)
     log = tuple("l" * 500 for _ in range(200))
     ended = report(Operation.STOP, TaskEnd.ERROR, message="m" * 2000, log=log, plan_guest=BIG)
     note, _ = outcome_text(t, ended)
-    whole(guest_panel(t, GuestDetails(BIG, config, snapshots, addresses, task), NOON, note, site=""))
+    whole(guest_panel(t, GuestDetails(BIG, config, addresses, task), note, site=""))
 
 
 @languages
@@ -1110,8 +1119,8 @@ def test_any_guests_make_a_valid_message(found: list[Guest], page: int, t: Text)
     assert len(buttons_of(view)) == (4 if pages > 1 else 0)
     whole(listed(t, watch_of(*(WatchEntry(each.vmid) for each in found)), here, page, NOON, {}))
     for each in found[:3]:
-        whole(guest_panel(t, GuestDetails(each, None, (), None, None), NOON, site=""))
-        buttons = buttons_of(guest_panel(t, GuestDetails(each, None, (), None, None), NOON, site=""))
+        whole(guest_panel(t, GuestDetails(each, None, None, None), site=""))
+        buttons = buttons_of(guest_panel(t, GuestDetails(each, None, None, None), site=""))
         assert len(buttons) in ((1,) if each.template else (4, 5)), "a row holds five"
         assert all(GUEST.fullmatch(button["custom_id"]) for button in buttons)
 

@@ -1,6 +1,11 @@
 """Carry out an order and show its outcome, in the same way for commands, buttons and questions."""
 
+import contextlib
+
+from discord import ui
+
 from core.access.policy import place_refusal
+from core.actions.inspector import GuestDetails
 from core.actions.order import Order, Plan, Report
 from core.errors import AnswerTooLate, BotError, ChangedMeanwhile
 from core.guest import State
@@ -74,11 +79,21 @@ async def _refresh_panel(site: Site, reply: Reply, vmid: int, note: str) -> None
 
 
 async def show_panel(site: Site, reply: Reply, vmid: int, note: str = "") -> None:
-    """Read the guest and show its panel."""
+    """Read the guest and show its panel: once its state is known, and again as the rest arrives."""
     check = site.authorizer.check_for(actor_of(reply.interaction), Operation.INFO)
-    details = await site.inspector.inspect(vmid, check)
-    now, operations = site.services.clock.now(), _allowed_buttons(site, reply)
-    await reply.show(guest_panel(reply.t, details, now, note, operations, site=site.name))
+    operations, is_shown = _allowed_buttons(site, reply), False
+
+    def panel_of(details: GuestDetails, *, cut_off: bool = False) -> ui.LayoutView:
+        return guest_panel(reply.t, details, note, operations, site=site.name, cut_off=cut_off)
+
+    async with contextlib.aclosing(site.inspector.inspect(vmid, check)) as steps:
+        async for details in steps:
+            farewell = panel_of(details, cut_off=True) if details.unread else None
+            if not is_shown:
+                await reply.show(panel_of(details), farewell=farewell)
+            elif not await reply.fill_in(panel_of(details), farewell=farewell):
+                break
+            is_shown = True
 
 
 def _allowed_buttons(site: Site, reply: Reply) -> tuple[Operation, ...]:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from discord import ui
 
-from core.actions.inspector import GuestDetails
+from core.actions.inspector import GuestDetails, Part
 from core.actions.preconditions import can_act
-from core.guest import Guest, State, TaskSummary
+from core.guest import Guest, Kind, State, TaskSummary
 from core.operations import Operation
 from core.proxmox import Pending
 from core.tasks import TaskEnd, end_of
@@ -36,25 +36,30 @@ from ui.interaction.buttons import guest_button, refresh_button
 from ui.messages.operations import BUTTONS
 
 PANEL_ACTIONS = tuple(BUTTONS)
+UNREAD = "…"
+"""Stands for a value that is still being read, so that the lines below do not move when it arrives."""
 
 
 def guest_panel(
     t: Text,
     details: GuestDetails,
-    now: float,
     note: str = "",
     operations: Sequence[Operation] = PANEL_ACTIONS,
     *,
     site: str,
+    cut_off: bool = False,
 ) -> ui.LayoutView:
-    """Return the whole panel. `now`: Unix seconds. `note`: outcome of a button that was just pressed.
+    """Return the panel as far as the details are known. `note`: outcome of a button that was just pressed.
 
+    `cut_off`: nobody will read the details that are still unread.
     `site`: name of the guest's site, "" if there is only one.
     """
     guest = details.guest
     head = f"### {emoji_of(guest)} {title(guest)}\n{_headline(t, guest)}"
     body = "\n".join(f"**{name}** {value}" for name, value in _rows(t, details) if value)
-    foot = f"-# {t('updated {time}', time=timestamp(now))}"
+    foot = f"-# {t('updated {time}', time=timestamp(details.read_at))}"
+    if details.unread:
+        foot += f" · {t('the rest was not read') if cut_off else t('reading…')}"
     colour = Colour.QUIET if guest.template else colour_of(guest)
     return card(head, body, note, foot, colour=colour, buttons=guest_buttons(t, guest, site, operations))
 
@@ -85,20 +90,19 @@ def _headline(t: Text, guest: Guest) -> str:
 
 
 def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
-    guest = details.guest
-    snapshots = details.snapshots
+    guest, config = details.guest, details.config
     return [
         (t("CPU"), _cpu(t, details)),
         (t("Memory"), _memory(t, guest)),
         (t("Disk"), format_usage(guest.disk, guest.disk_total) if guest.disk_total else ""),
-        (t("IP"), " ".join(code(address) for address in details.addresses or ())),
+        (t("IP"), _addresses(details)),
         (t("Tags"), " ".join(code(tag, 30) for tag in guest.tags[:10])),
         (t("Lock"), f"{WARNING} {code(guest.lock)}" if guest.lock else ""),
         (t("Protection"), t("on") if details.protected else ""),
         (t("HA"), t("managed") if guest.ha_managed else ""),
         (t("After reboot"), _waiting(t, details.pending or ())),
-        (t("Snapshots"), "" if snapshots is None else str(len(snapshots))),
-        (t("Last task"), _task(details.last_task)),
+        (t("Snapshot"), code(config.parent, 40) if config and config.parent else ""),
+        (t("Last task"), UNREAD if Part.LAST_TASK in details.unread else _task(details.last_task)),
     ]
 
 
@@ -107,6 +111,15 @@ def _cpu(t: Text, details: GuestDetails) -> str:
     count = cores_of(t, cores) if cores else ""
     used = format_percent(details.guest.cpu) if details.guest.state is not State.STOPPED else ""
     return " / ".join(part for part in (used, count) if part)
+
+
+def _addresses(details: GuestDetails) -> str:
+    """Keep the place of addresses that are still being read, if somebody may report them."""
+    guest, config = details.guest, details.config
+    may_come = guest.state is State.RUNNING and (guest.kind is Kind.LXC or bool(config and config.agent))
+    if Part.ADDRESSES in details.unread:
+        return UNREAD if may_come else ""
+    return " ".join(code(address) for address in details.addresses or ())
 
 
 def _memory(t: Text, guest: Guest) -> str:

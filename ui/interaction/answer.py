@@ -17,7 +17,7 @@ from discord import ui
 from discord.utils import MISSING
 
 from ui.discord.blocked import is_blocked, send_with_fallbacks
-from ui.discord.failures import DISCORD_ERRORS, retry_after, send_with_retries
+from ui.discord.failures import DISCORD_ERRORS, is_transient, retry_after, send_with_retries
 from ui.interaction.context import Interaction, Services, named_site
 
 T = TypeVar("T")
@@ -84,6 +84,8 @@ class Answer:
         self.in_place = self.message_id is not None
         self.attached: Attachment | None = None
         self._clock, self._began = services.clock, services.clock.monotonic()
+        self._in_channel = False
+        """Whether the message was sent to the channel, where the token does not edit it."""
         self.state = _DEFERRED if interaction.response.is_done() else _NEW
 
     @property
@@ -139,6 +141,18 @@ class Answer:
         if error is not None:
             await self._show_in_channel(view, error)
 
+    async def fill_in(self, view: ui.LayoutView) -> None:
+        """Put the view in place of the one that is shown, where that still is. No new message is sent.
+
+        Raises: DISCORD_ERRORS.
+        """
+        try:
+            await self.put(view, last=False)
+        except discord.HTTPException as error:
+            if is_transient(error) or self.private:
+                raise
+            await self._send(view, self._edit_in_channel)
+
     async def put(self, view: ui.LayoutView, *, last: bool = True) -> None:
         """Show the view by the way that is open now.
 
@@ -154,7 +168,7 @@ class Answer:
                 self.accept_duplicate(error)
                 await self.put(view)
             self._note_first()
-        elif self._clock.monotonic() - self._began < TOKEN_SECONDS:
+        elif self._clock.monotonic() - self._began < TOKEN_SECONDS and not self._in_channel:
             message = await self._send(view, self._edit_sent)
             self.message_id = message.id
         else:
@@ -216,7 +230,7 @@ class Answer:
         else:
             if self.message_id is not None:
                 return
-        self.message_id = (await self._channel.send(view=view)).id
+        self.message_id, self._in_channel = (await self._channel.send(view=view)).id, True
 
     @property
     def _channel(self) -> discord.PartialMessageable:

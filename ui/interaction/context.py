@@ -52,6 +52,9 @@ class OpenReply(Protocol):
     async def say_farewell(self) -> None:
         """Tell the person that the bot ends."""
 
+    async def step_back(self, message: discord.Message) -> None:
+        """Fill in nothing more if this answer is shown in the message: another answer takes its place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Services:

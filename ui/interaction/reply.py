@@ -34,6 +34,8 @@ ACKNOWLEDGE_AFTER = 0.6
 EDIT_EVERY = 2.0
 FIRST_RETRIES = (0.3, 0.6, 0.9)
 """Seconds between the tries of a first answer or a refusal. Discord waits only 3 s for a first answer."""
+STEP_BACK_SECONDS = 1.0
+"""Maximum seconds for which an answer waits until another has sent what it is just sending to the same message."""
 
 
 class Reply:
@@ -55,6 +57,8 @@ class Reply:
         """Monotonic time before which the final edit must not follow an edit that showed progress."""
         self._task: asyncio.Task[Any] | None = None  # the task that works on the answer
         self._farewell: ui.LayoutView | None = None
+        self._replaced = False
+        """Whether another answer is shown in this message by now."""
 
     async def __aenter__(self) -> "Reply":
         self._services.open_replies.add(self)
@@ -125,6 +129,7 @@ class Reply:
             await self._answer.put(working)
             self._answer.move(AnswerState.WORKING)
 
+        await self._take_place()
         await self._first(show_working if self._answer.in_place else self._answer.acknowledge)
         self._farewell = farewell
         shown_in = self.interaction.message if self._answer.in_place else None
@@ -148,14 +153,57 @@ class Reply:
 
     # -- showing
 
-    async def show(self, view: ui.LayoutView) -> None:
-        """Show the answer, always in the same message. Try again if Discord fails."""
+    async def show(self, view: ui.LayoutView, *, farewell: ui.LayoutView | None = None) -> None:
+        """Show the answer, always in the same message. Try again if Discord fails.
+
+        `farewell`: shown if the bot ends before `fill_in`.
+        """
         wait = self._pause_until - self._clock.monotonic()
         if wait > 0:
             await self._clock.sleep(wait)
+        await self._take_place()
         async with self._lock:
             await self._show(view)
+            self._farewell = farewell
+
+    async def fill_in(self, view: ui.LayoutView, *, farewell: ui.LayoutView | None = None) -> bool:
+        """Show more of the answer that is shown.
+
+        Return False if nothing more can be shown: the message is gone, or shows another answer.
+        """
+
+        async def put() -> None:
+            if not self._replaced:
+                await self._answer.fill_in(view)
+
+        async with self._lock:
+            error = await send_with_retries(self._clock, put, RETRIES, self._answer.seconds_left)
+            self._farewell = None if error or self._replaced else farewell
+        if error is not None:
+            _log.info("an answer could not be completed: %r", error)
+        return not (error or self._replaced)
+
+    async def _take_place(self) -> None:
+        """Let no other answer fill in the message that this one is about to change."""
+        message = self.interaction.message
+        if message is None or not self._answer.in_place:
+            return
+        self._replaced = False
+        others = [each for each in self._services.open_replies if each is not self]
+        await asyncio.gather(*(each.step_back(message) for each in others))
+
+    async def step_back(self, message: discord.Message) -> None:
+        """Fill in nothing more if this answer is shown in the message: another answer takes its place."""
+        asked_by = message.interaction_metadata  # known before the id of a message that is just being sent
+        shown_here = asked_by is not None and asked_by.id == self.interaction.id
+        if not shown_here and message.id != self._answer.message_id:
+            return
+        self._replaced = True
+        if self._answer.state is AnswerState.SHOWN:
             self._farewell = None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STEP_BACK_SECONDS), self._lock:
+                pass  # what is being sent has arrived
 
     async def show_file(self, view: ui.LayoutView, attached: Attachment, without: ui.LayoutView) -> None:
         """Show the answer with a file. Show `without` if Discord does not accept it.

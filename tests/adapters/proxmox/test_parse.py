@@ -15,6 +15,7 @@ from adapters.proxmox.parse import (
     parse_backup_storages,
     parse_backups,
     parse_config,
+    parse_config_with_pending,
     parse_pending,
     parse_snapshots,
     parse_status,
@@ -93,6 +94,7 @@ PARSERS: dict[str, tuple[Any, Callable[[Any], object]]] = {
     "config qemu": (ROWS, lambda row: parse_config(Kind.QEMU, row)),
     "config lxc": (ROWS, lambda row: parse_config(Kind.LXC, row)),
     "pending": (LISTS, parse_pending),
+    "config of pending": (LISTS, lambda rows: parse_config_with_pending(Kind.QEMU, rows)),
     "snapshots": (LISTS, parse_snapshots),
     "tasks": (LISTS, parse_tasks),
     "addresses": (LISTS, parse_addresses),
@@ -154,6 +156,7 @@ def test_no_number_raises_wherever_one_is_due(number: str) -> None:
     held_to_types(parse_status(VM, row))
     for guest_kind in Kind:
         held_to_types(parse_config(guest_kind, row))
+        held_to_types(parse_config_with_pending(guest_kind, [row, {"key": "cores", "value": value}]))
 
 
 # -- rows
@@ -307,6 +310,42 @@ def test_pending() -> None:
         Pending("tags", None, None, delete=True),
         Pending("x", None, None),
     )
+
+
+def test_pending_has_the_configuration_in_effect_and_what_waits() -> None:
+    rows = [
+        {"key": "cores", "value": 2, "pending": 4},
+        {"key": "memory", "value": "current=2048"},
+        {"key": "tags", "value": "a;b", "delete": 1},
+        {"key": "protection", "value": 1},
+        {"key": "parent", "value": "before"},
+        {"key": "digest", "value": "d"},
+        {"key": "balloon", "pending": 512},
+        {"value": "x"},
+        {"key": ["scsi0"], "value": "local:vm-100-disk-0"},
+    ]
+    config, waiting = parse_config_with_pending(Kind.QEMU, rows)
+    assert (config.cores, config.memory_mb, config.balloon_mb, config.protection) == (2, 2048, None, True)
+    assert (config.tags, config.parent, config.digest, config.disks) == (("a", "b"), "before", "d", ())
+    assert waiting == (
+        Pending("cores", "2", "4"),
+        Pending("tags", "a;b", None, delete=True),
+        Pending("balloon", None, "512"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "enabled"),
+    [
+        *((text, True) for text in (1, "1", "enabled=1", "1,fstrim_cloned_disks=1", "type=isa,enabled=1")),
+        *(
+            (text, False)
+            for text in (None, 0, "0", "enabled=0,fstrim_cloned_disks=1", "fstrim_cloned_disks=1", [1])
+        ),
+    ],
+)
+def test_whether_the_guest_agent_is_enabled(text: object, enabled: bool) -> None:
+    assert parse_config(Kind.QEMU, {"agent": text}).agent is enabled
 
 
 def test_snapshots_are_sorted_by_time_the_one_being_made_last() -> None:

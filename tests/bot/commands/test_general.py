@@ -180,7 +180,7 @@ async def test_info_of_a_vm(scene: Stage) -> None:
         "`prod` `web`",
     ):
         assert fact in reply.text, fact
-    assert has_row(reply.text, t("Snapshots"), "2")
+    assert has_row(reply.text, t("Snapshot"), "`nginx-ok`")
     assert "127.0.0.1" not in reply.text
     buttons = [(button.label, not button.disabled) for button in stage.post_of(reply).buttons]
     assert buttons == panel_buttons(t, Kind.QEMU, State.RUNNING)

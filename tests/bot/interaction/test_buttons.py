@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from core.actions.inspector import SHARED_SECONDS
 from core.errors import BotError, ChangedMeanwhile, QuestionOver
 from core.guest import Kind, State
 from core.guest_errors import GuestBusy, GuestNotFound, TemplateRefused, WrongState
@@ -67,6 +68,7 @@ async def test_while_it_acts_the_panels_buttons_are_grey(scene: Stage, pve: Pve)
 async def test_refresh_shows_what_is_now(scene: Stage, pve: Pve) -> None:
     panel = await scene.say(scene.emma, "info", vmid=101)
     pve.crash(101)
+    scene.clock.skip(SHARED_SECONDS)
     await scene.press(scene.akiko, panel, "Refresh")
     assert "**stopped**" in panel.text
     assert enabled(panel) == ["Start", "Refresh"]
