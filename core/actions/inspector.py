@@ -26,6 +26,8 @@ ADDRESSES_MOST = 3
 """Maximum reads of addresses at once: guest agents that hang must leave a slot for the other reads."""
 SETTLE_SHARE, SETTLE_LEAST, SETTLE_MOST = 0.1, 0.003, 0.1
 """Share of the time that the state took, to wait for parts that arrive at about that time; least and most seconds."""
+SETTLE_EACH = 0.002
+"""Seconds more for each further person who waits: about what it takes to show them less than all, and again all."""
 
 
 class Part(StrEnum):
@@ -61,8 +63,7 @@ class _SharedRead:
         self.key = _key_of(listed)
         self.waiting = 0
         self.read_at = self._read = 0.0
-        self.settle = 0.0
-        """Seconds to wait for parts that arrive at about the same time."""
+        self._status_took = 0.0
         self._listed, self._inspector = listed, inspector
         # the first read gets the first slot
         self.status = asyncio.create_task(self._read_status())
@@ -108,7 +109,7 @@ class _SharedRead:
                 part.cancel()
             raise
         self._read, self.read_at = clock.monotonic(), clock.now()
-        self.settle = min(max((loop.time() - began) * SETTLE_SHARE, SETTLE_LEAST), SETTLE_MOST)
+        self._status_took = loop.time() - began
         return guest
 
     async def _read_addresses(self) -> tuple[str, ...] | None:
@@ -148,8 +149,11 @@ class _SharedRead:
         await asyncio.wait(self.parts.values())
 
     async def wait_a_moment(self) -> None:
+        """Wait for parts that arrive at about the same time, so that they are shown at once."""
+        least = max(self._status_took * SETTLE_SHARE, SETTLE_LEAST)
         if running := self._running():
-            await asyncio.wait(running, timeout=self.settle)
+            seconds = min(least + (self.waiting - 1) * SETTLE_EACH, SETTLE_MOST)
+            await asyncio.wait(running, timeout=seconds)
 
     def _running(self) -> Iterable[asyncio.Task[Any]]:
         return [self.parts[part] for part in self.unread]
@@ -218,8 +222,9 @@ class Inspector:
         if read is None or not read.is_fresh:
             read = self._reads[key] = _SharedRead(listed, self)
             read.status.add_done_callback(lambda done: self._keep_a_while(read, done))
-        held.append(read)
-        read.waiting += 1
+        if read not in held:
+            held.append(read)
+            read.waiting += 1
         return read
 
     def _keep_a_while(self, read: _SharedRead, status: asyncio.Task[Guest]) -> None:
