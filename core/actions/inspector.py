@@ -24,7 +24,7 @@ SHARED_SECONDS = 2.0
 """Seconds for which a guest that was read is shown to other people, too."""
 ADDRESSES_MOST = 3
 """Maximum reads of addresses at once: guest agents that hang must leave a slot for the other reads."""
-SETTLE_SHARE, SETTLE_LEAST, SETTLE_MOST = 0.1, 0.003, 0.1
+SETTLE_SHARE, SETTLE_LEAST, SETTLE_MOST = 0.05, 0.002, 0.1
 """Share of the time that the state took, to wait for parts that arrive at about that time; least and most seconds."""
 SETTLE_EACH = 0.002
 """Seconds more for each further person who waits: about what it takes to show them less than all, and again all."""

@@ -52,8 +52,14 @@ class OpenReply(Protocol):
     async def say_farewell(self) -> None:
         """Tell the person that the bot ends."""
 
-    async def step_back(self, message: discord.Message) -> None:
-        """Fill in nothing more if this answer is shown in the message: another answer takes its place."""
+    def step_back(self, message: discord.Message) -> bool:
+        """Fill in nothing more if this answer is shown in the message: another takes its place.
+
+        Return whether it is shown there.
+        """
+
+    async def wait_until_sent(self) -> None:
+        """Wait a moment until nothing is being sent."""
 
 
 @dataclass(frozen=True, slots=True)

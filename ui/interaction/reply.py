@@ -58,7 +58,7 @@ class Reply:
         self._task: asyncio.Task[Any] | None = None  # the task that works on the answer
         self._farewell: ui.LayoutView | None = None
         self._replaced = False
-        """Whether another answer is shown in this message by now."""
+        """Whether the message shows something else by now: another answer, or the farewell."""
 
     async def __aenter__(self) -> "Reply":
         self._services.open_replies.add(self)
@@ -189,21 +189,26 @@ class Reply:
         if message is None or not self._answer.in_place:
             return
         self._replaced = False
-        others = [each for each in self._services.open_replies if each is not self]
-        await asyncio.gather(*(each.step_back(message) for each in others))
+        replies = self._services.open_replies
+        others = [each for each in replies if each is not self and each.step_back(message)]
+        await asyncio.gather(*(each.wait_until_sent() for each in others))
 
-    async def step_back(self, message: discord.Message) -> None:
-        """Fill in nothing more if this answer is shown in the message: another answer takes its place."""
+    def step_back(self, message: discord.Message) -> bool:
+        """Fill in nothing more if this answer is shown in the message. Return whether it is."""
         asked_by = message.interaction_metadata  # known before the id of a message that is just being sent
         shown_here = asked_by is not None and asked_by.id == self.interaction.id
         if not shown_here and message.id != self._answer.message_id:
-            return
+            return False
         self._replaced = True
         if self._answer.state is AnswerState.SHOWN:
             self._farewell = None
+        return True
+
+    async def wait_until_sent(self) -> None:
+        """Wait until nothing is being sent, at most STEP_BACK_SECONDS seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(STEP_BACK_SECONDS), self._lock:
-                pass  # what is being sent has arrived
+                pass
 
     async def show_file(self, view: ui.LayoutView, attached: Attachment, without: ui.LayoutView) -> None:
         """Show the answer with a file. Show `without` if Discord does not accept it.
@@ -255,6 +260,7 @@ class Reply:
         text = self.t("The bot is shutting down. Run the command again in a moment.")
         async with self._lock:
             if self._farewell is not None or self._answer.state is AnswerState.DEFERRED:
+                self._replaced = True
                 with contextlib.suppress(*DISCORD_ERRORS):
                     await self._answer.put(self._farewell or notice(text))
 

@@ -208,6 +208,17 @@ async def test_a_press_is_not_overwritten_by_what_comes_later(scene: Stage, pve:
     assert all("`new`" in str(r.body) or "…" in str(r.body) for r in own), "the first answer came no more"
 
 
+async def test_presses_at_the_same_time_leave_a_complete_panel(scene: Stage, pve: Pve) -> None:
+    panel = await scene.say(scene.emma, "info", vmid=101)
+    scene.clock.skip(SHARED_SECONDS)
+    pve.hang(AGENT_OF_101, HELD, times=1)
+    pressing = (scene.server.click(one, post_of(panel), "Refresh") for one in (scene.akiko, scene.emma))
+    await asyncio.gather(*pressing)
+    await scene.settled()
+    assert "reading…" not in panel.text
+    assert "`192.168.10.11`" in panel.text
+
+
 async def test_a_refused_press_leaves_the_panel_to_be_filled_in(bare_scene: Stage, pve: Pve) -> None:
     scene, cast = bare_scene, Cast(bare_scene)
     await scene.start_bot(**cast.settings)
