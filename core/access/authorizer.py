@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from core.access.guest_index import GuestIndex, Offer, offer_for
+from core.access.guest_index import GuestIndex, offered_rows
 from core.access.policy import (
     AccessRules,
     Actor,
@@ -15,6 +15,7 @@ from core.access.policy import (
     unseen_pools,
 )
 from core.access.read_only import ReadOnlySwitch
+from core.access.rows import Rows
 from core.cluster_cache import ClusterCache
 from core.errors import Refused
 from core.guest import Cluster, Guest
@@ -96,13 +97,17 @@ class Authorizer:
     def guest_index(self, cluster: Cluster) -> GuestIndex:
         """Return the index of this read. It is built once per read."""
         if self._guest_index is None or self._guest_index.cluster is not cluster:
-            self._guest_index = GuestIndex(cluster)
+            self._guest_index = GuestIndex(cluster, self._guest_index)
         return self._guest_index
 
-    def offer(self, actor: Actor, operation: Operation, cluster: Cluster) -> Offer:
+    def offered_rows(self, actor: Actor, operation: Operation, cluster: Cluster) -> Rows:
         """Return the guests to offer to this person: those for which `refusal` returns None."""
         held = self.read_only.refusal is not None
-        return offer_for(self.rules, actor, operation, self.guest_index(cluster), read_only=held)
+        return offered_rows(self.rules, actor, operation, self.guest_index(cluster), read_only=held)
+
+    def visible_rows(self, actor: Actor, cluster: Cluster) -> Rows:
+        """Return the guests that this person may see."""
+        return self.guest_index(cluster).table.at_level(self.rules, actor, Level.VIEWER)
 
     def sees_anything(self, actor: Actor) -> bool:
         """Return whether the person may see the cluster or a guest of the last read."""
@@ -126,8 +131,14 @@ class Authorizer:
         """
         if not self.has_hidden_guests(actor):
             return cluster
-        reach = self.guest_index(cluster).vmids_at_level(self.rules, actor, Level.VIEWER)
-        guests = tuple(guest for guest in cluster.guests if reach is None or guest.vmid in reach)
-        names = {guest.node for guest in guests}
-        nodes = tuple(node for node in cluster.nodes if node.name in names)
-        return replace(cluster, guests=guests, nodes=nodes, storages=())
+        index, rows = self.guest_index(cluster), self.visible_rows(actor, cluster)
+        found: Cluster = index.views.get(
+            ("cluster", rows), lambda: _narrowed(cluster, tuple(index.guests_in(rows)))
+        )
+        return found
+
+
+def _narrowed(cluster: Cluster, guests: tuple[Guest, ...]) -> Cluster:
+    names = {guest.node for guest in guests}
+    nodes = tuple(node for node in cluster.nodes if node.name in names)
+    return replace(cluster, guests=guests, nodes=nodes, storages=())

@@ -1,177 +1,125 @@
-"""Index one read of the cluster for completions: by words, tags, pools and nodes, and by access.
+"""Index one read of the cluster for completions and lists: by text, state and access.
 
-It is built once per read: each keystroke is then cheap in a large cluster. It only offers guests and grants
-nothing. Access is checked again for the chosen one (core/access/policy.py). A test ensures that both agree.
+It is built once per read and shared by all people: each keystroke is then cheap in a large cluster. It only offers
+guests and grants nothing. Access is checked again for the chosen one (core/access/policy.py). A test ensures that
+both agree.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
-from functools import cached_property
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+from itertools import compress
+from operator import attrgetter, is_not
+from typing import Any, TypeVar
 
-from core.access.policy import OWNER_TAG, PROTECTED_TAG, AccessRules, Actor, Scope, ScopeKind, place_refusal
+from core.access.guest_table import FEW, GuestTable
+from core.access.policy import AccessRules, Actor, level_everywhere, place_refusal
+from core.access.rows import NO_ROWS, Rows, flags_of, numbers_of, rows_where
 from core.guest import Cluster, Guest
 from core.levels import Level, Reach
 from core.operations import OPERATIONS, Operation
+from core.recent import Recent
 
-TYPED_MOST, WORDS_MOST = 100, 5
-"""Characters and words of the typed text that are used."""
+T = TypeVar("T", bound=Hashable)
 
+TESTS_KEPT, VIEWS_KEPT = 32, 8
+"""Number of tests whose rows are kept, and of lists and narrowed clusters."""
 
-def normalized(typed: str) -> str:
-    """Return the used part of the text, in lower case."""
-    return typed[:TYPED_MOST].casefold().strip()
-
-
-def words_of(typed: str) -> tuple[str, ...]:
-    """Return the words that must all match."""
-    return tuple(dict.fromkeys(normalized(typed).split()))[:WORDS_MOST]
-
-
-@dataclass(frozen=True, slots=True)
-class IndexedGuest:
-    """A guest and its lower-case search text."""
-
-    guest: Guest
-    text: str
-    name: str
+_nature = attrgetter("template", "kind", "lock", "protected", "state")
 
 
 class GuestIndex:
-    """The index of one read. Each part is built when it is first used."""
+    """The index of one read. `before`: the index of an earlier read, of which is used what is still right."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, before: "GuestIndex | None" = None) -> None:
         self.cluster = cluster
-        self._by_scopes: dict[tuple[Scope, ...], frozenset[int]] = {}
+        guests = cluster.guests
+        is_alike = before is not None and before.table.describes(guests)
+        self.table: GuestTable = before.table if before and is_alike else GuestTable(guests)
+        self._by_test: Recent[Hashable, Rows] = Recent(TESTS_KEPT)
+        self.views: Recent[Hashable, Any] = Recent(VIEWS_KEPT)
+        """What is shown of this read, such as the guests of a filtered list."""
+        self._kept_natures: _Natures | None = None
+        if before and before._kept_natures and is_alike and self.table.count > FEW:
+            changed = list(
+                numbers_of(rows_where(map(is_not, guests, before.cluster.guests)), self.table.count)
+            )
+            if len(changed) <= FEW:  # an action has overlaid the list
+                self._kept_natures = before._kept_natures.with_changes({row: guests[row] for row in changed})
 
-    @cached_property
-    def rows(self) -> tuple[IndexedGuest, ...]:
-        """All guests, ordered by VMID."""
-        return tuple(
-            IndexedGuest(guest, f"{guest.vmid} {name} {guest.node.casefold()}", name)
-            for guest in self.cluster.guests
-            for name in ((guest.name or "").casefold(),)
-        )
+    @property
+    def _natures(self) -> "_Natures":
+        if self._kept_natures is None:
+            self._kept_natures = _Natures.of(self.cluster)
+        return self._kept_natures
 
-    @cached_property
-    def _by_tag(self) -> dict[str, set[int]]:
-        found: defaultdict[str, set[int]] = defaultdict(set)
-        for guest in self.cluster.guests:
-            for tag in guest.tags:
-                found[tag.casefold()].add(guest.vmid)
-        return dict(found)
+    def where(self, key: Hashable, test: Callable[[Guest], bool]) -> Rows:
+        """Return the guests that pass the test, which is kept under this key.
 
-    @cached_property
-    def _by_pool(self) -> dict[str, set[int]]:
-        return _group_by(self.cluster.guests, lambda guest: guest.pool or "")
+        The test may depend only on whether a guest is a template, its kind, lock, protection flag and state.
+        """
+        return self._by_test.get(key, lambda: self._natures.where(test))
 
-    @cached_property
-    def _by_node(self) -> dict[str, set[int]]:
-        return _group_by(self.cluster.guests, lambda guest: guest.node)
+    def counted(self, rows: Rows, of: Callable[[Guest], T]) -> Counter[T]:
+        """Count the guests by a value that depends only on what `where` allows a test to depend on."""
+        return self._natures.counted(flags_of(rows, self.table.count), of)
 
-    @cached_property
-    def _by_name(self) -> dict[str, set[int]]:
-        return _group_by(self.cluster.guests, lambda guest: guest.name or "")
-
-    @cached_property
-    def protected(self) -> frozenset[int]:
-        """Guests protected by their tag, or by Proxmox' flag if that was read."""
-        flagged = (guest.vmid for guest in self.cluster.guests if guest.protected)
-        return frozenset(self._by_tag.get(PROTECTED_TAG, ())).union(flagged)
-
-    def vmids_named(self, name: str) -> Collection[int]:
-        """Return the guests with exactly this name."""
-        return self._by_name.get(name, ())
-
-    def vmids_owned_by(self, user_id: int) -> Collection[int]:
-        return self._by_tag.get(f"{OWNER_TAG}{user_id}", ())
+    def guests_in(self, rows: Rows) -> Iterator[Guest]:
+        """Yield the guests, ordered by VMID."""
+        return compress(self.cluster.guests, flags_of(rows, self.table.count))
 
     def guests_owned_by(self, user_id: int) -> tuple[Guest, ...]:
         """Return the guests that have this person as owner in their tags."""
-        found = (self.cluster.find(vmid) for vmid in self.vmids_owned_by(user_id))
-        return tuple(guest for guest in found if guest)
+        return tuple(self.cluster.guests[row] for row in self.table.owned_by(user_id))
 
-    def vmids_in_scopes(self, scopes: tuple[Scope, ...]) -> frozenset[int]:
-        """Return the guests for which `Scope.covers`. VMIDs are included even if no such guest exists."""
-        if scopes not in self._by_scopes:  # at most one entry per role
-            self._by_scopes[scopes] = frozenset().union(*map(self._vmids_in_scope, scopes))
-        return self._by_scopes[scopes]
-
-    def _vmids_in_scope(self, scope: Scope) -> Iterable[int]:
-        match scope.kind:
-            case ScopeKind.VMID:
-                return (int(scope.value),)
-            case ScopeKind.TAG:
-                return self._by_tag.get(scope.value.casefold(), ())
-            case ScopeKind.NODE:
-                return self._by_node.get(scope.value, ())
-            case ScopeKind.POOL:
-                inside = (pool for pool in self._by_pool if f"{pool}/".startswith(f"{scope.value}/"))
-                return set[int]().union(*(self._by_pool[pool] for pool in inside))
-
-    def vmids_at_level(self, rules: AccessRules, actor: Actor, least: Level) -> frozenset[int] | None:
-        """Return the guests on which the person has at least this level; None: every guest."""
-        if not rules.levels:
-            return None
-        held = [role for role, level in rules.levels.items() if role in actor.roles and level >= least]
-        if any(role not in rules.scopes for role in held):
-            return None
-        found = frozenset[int]().union(*(self.vmids_in_scopes(rules.scopes[role]) for role in held))
-        return found.union(self.vmids_owned_by(actor.user_id)) if least <= Level.OPERATOR else found
-
-    def matching(self, typed: str) -> Iterator[IndexedGuest]:
-        """Yield the rows that contain all words, ordered by VMID."""
-        words = words_of(typed)
-        if not words:
-            return iter(self.rows)
-        first, *more = words
-        found = (row for row in self.rows if first in row.text)
-        return (row for row in found if all(word in row.text for word in more))
+    def guests_named(self, name: str) -> list[Guest]:
+        """Return the guests with exactly this name, in any case of its letters."""
+        return [self.cluster.guests[row] for row in self.table.named(name)]
 
 
-def _group_by(guests: Iterable[Guest], key: Callable[[Guest], str]) -> dict[str, set[int]]:
-    found: defaultdict[str, set[int]] = defaultdict(set)
-    for guest in guests:
-        found[key(guest)].add(guest.vmid)
-    return dict(found)
+class _Natures:
+    """Each guest's nature: what a test of `GuestIndex.where` may depend on, as a number.
+
+    A large cluster has few different natures, so a test is asked once for each.
+    """
+
+    def __init__(self, codes: list[int], numbers: dict[Any, int], samples: dict[int, Guest]) -> None:
+        self._codes, self._numbers, self._samples = codes, numbers, samples
+
+    @classmethod
+    def of(cls, cluster: Cluster) -> "_Natures":
+        numbers = dict[Any, int]()
+        codes = [numbers.setdefault(nature, len(numbers)) for nature in map(_nature, cluster.guests)]
+        return cls(codes, numbers, dict(zip(codes, cluster.guests, strict=True)))
+
+    def with_changes(self, changed: dict[int, Guest]) -> "_Natures":
+        """Return the natures after these rows have changed."""
+        codes, numbers, samples = self._codes.copy(), self._numbers.copy(), self._samples.copy()
+        for row, guest in changed.items():
+            codes[row] = numbers.setdefault(_nature(guest), len(numbers))
+            samples.setdefault(codes[row], guest)
+        return _Natures(codes, numbers, samples)
+
+    def where(self, test: Callable[[Guest], bool]) -> Rows:
+        passes = {code: test(sample) for code, sample in self._samples.items()}
+        return rows_where(map(passes.__getitem__, self._codes))
+
+    def counted(self, flags: bytes, of: Callable[[Guest], T]) -> Counter[T]:
+        counts: Counter[T] = Counter()
+        for code, count in Counter(compress(self._codes, flags)).items():
+            counts[of(self._samples[code])] += count
+        return counts
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """The guests to offer to a person for an operation. `within=None`: all."""
-
-    within: frozenset[int] | None
-    protected: frozenset[int] = frozenset()
-    """Protected guests, on which only an admin may do it."""
-    admin_of: frozenset[int] | None = None
-    """Guests on which the person is an admin; None: all."""
-
-    @property
-    def is_empty(self) -> bool:
-        return self.within is not None and not self.within
-
-    def allows(self, vmid: int) -> bool:
-        if self.within is not None and vmid not in self.within:
-            return False
-        return vmid not in self.protected or self.admin_of is None or vmid in self.admin_of
-
-
-NO_OFFER = Offer(frozenset())
-
-
-def offer_for(
+def offered_rows(
     rules: AccessRules, actor: Actor, operation: Operation, guest_index: GuestIndex, *, read_only: bool
-) -> Offer:
+) -> Rows:
     """Return the guests for which `decide` would not refuse the operation. `read_only`: it refuses every change."""
-    right = OPERATIONS[operation]
+    right, table = OPERATIONS[operation], guest_index.table
     if place_refusal(rules, actor, operation) or (read_only and right.changes):
-        return NO_OFFER
+        return NO_ROWS
     if right.reach is Reach.WHOLE:
-        everywhere = Offer(guest_index.vmids_at_level(rules, actor, right.level))
-        return everywhere if everywhere.within is None else NO_OFFER
-    within = guest_index.vmids_at_level(rules, actor, max(right.level, Level.VIEWER))
+        return table.everyone if level_everywhere(rules, actor) >= right.level else NO_ROWS
+    rows = table.at_level(rules, actor, max(right.level, Level.VIEWER))
     if not right.guarded:
-        return Offer(within)
-    return Offer(
-        within, guest_index.protected | rules.protected, guest_index.vmids_at_level(rules, actor, Level.ADMIN)
-    )
+        return rows
+    return rows & (~table.protected_by(rules.protected) | table.at_level(rules, actor, Level.ADMIN))

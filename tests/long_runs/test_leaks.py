@@ -9,9 +9,11 @@ import pytest
 
 from core.access.authorizer import Authorizer
 from core.access.policy import Actor
+from core.access.rows import Rows
 from core.actions.executor import Executor
 from core.actions.order import Order
 from core.guest import Cluster, Guest
+from core.operations import Operation
 from tests.long_runs.leaks import SeedResult, trial
 
 REQUESTS = 150
@@ -33,6 +35,14 @@ def everything(_self: Authorizer, _actor: Actor, cluster: Cluster) -> Cluster:
     return cluster
 
 
+def every_row(self: Authorizer, _actor: Actor, _operation: Operation, cluster: Cluster) -> Rows:
+    return self.guest_index(cluster).table.everyone
+
+
+def all_visible(self: Authorizer, _actor: Actor, cluster: Cluster) -> Rows:
+    return self.guest_index(cluster).table.everyone
+
+
 def as_it_was(incident: Any, *_: object) -> Any:
     return incident
 
@@ -51,10 +61,13 @@ def unasked(admit: object, guest: Guest) -> None:
 
 
 FORGOTTEN: dict[str, list[tuple[str, Callable[..., Any]]]] = {
-    "lists": [("core.access.authorizer.Authorizer.visible_cluster", everything)],
+    "lists": [
+        ("core.access.authorizer.Authorizer.visible_cluster", everything),
+        ("core.access.authorizer.Authorizer.visible_rows", all_visible),
+    ],
     "completions": [
         ("ui.interaction.guest_option.offers", to_anybody),
-        ("core.access.guest_index.Offer.allows", to_anybody),
+        ("core.access.authorizer.Authorizer.offered_rows", every_row),
     ],
     "the watch list and mutes": [
         (f"ui.watch.{module}.is_visible_to", to_anybody)

@@ -21,6 +21,7 @@ from cogs.access import Access
 from cogs.buttons import on_button_press
 from cogs.monitor import Monitor
 from cogs.snapshot import Snapshots
+from core.access.guest_index import GuestIndex
 from core.access.rate_limit import ChangeLimit, RateLimiter
 from core.access.tag_authority import TagAuthority
 from core.actions.expected_stops import ExpectedStops
@@ -77,7 +78,7 @@ from ui.formatting import (
     title_of,
 )
 from ui.guests.confirm import ask, close_questions, question_over
-from ui.guests.lists import ROWS, Filters, guest_list_card, snapshot_list_card
+from ui.guests.lists import ROWS, Filters, guest_list_card, select, snapshot_list_card
 from ui.guests.outcome import farewell_card, footer, outcome_text, working_card
 from ui.guests.panel import guest_buttons, guest_panel
 from ui.guests.plan import plan_parts, title_of_form, yes_label
@@ -317,20 +318,27 @@ def test_panel(language: Language, golden: Golden) -> None:
     golden(f"panel.{language}", "\n\n".join(map(shown, views)))
 
 
+def list_card(t: Text, here: Cluster, filters: Filters, page: int) -> ui.LayoutView:
+    """Return the list as somebody who sees all guests reads it."""
+    index = GuestIndex(here)
+    selection = select(index, index.table.everyone, filters)
+    return guest_list_card(t, selection, filters, page, NOON, site="", empty=not here.guests)
+
+
 @languages
 def test_lists(language: Language, golden: Golden) -> None:
     t = TEXTS.of(language)
     few = cluster(WEB, DB, NAMELESS, PAUSED, DEBIAN)
     many = cluster(*(guest(vmid, State.STOPPED if vmid % 3 else State.RUNNING) for vmid in range(101, 134)))
     views = [
-        guest_list_card(t, few, Filters(), 0, NOON, site=""),
-        guest_list_card(t, few, Filters("running", "qemu", "pve1"), 0, NOON, site=""),
-        guest_list_card(t, few, Filters("template"), 0, NOON, site=""),
-        guest_list_card(t, few, Filters("other"), 0, NOON, site=""),
-        guest_list_card(t, few, Filters(kind="lxc", node="nowhere"), 0, NOON, site=""),
-        guest_list_card(t, many, Filters(), 0, NOON, site=""),
-        guest_list_card(t, many, Filters("stopped"), 99, NOON, site=""),
-        guest_list_card(t, cluster(), Filters(), 0, NOON, site=""),
+        list_card(t, few, Filters(), 0),
+        list_card(t, few, Filters("running", "qemu", "pve1"), 0),
+        list_card(t, few, Filters("template"), 0),
+        list_card(t, few, Filters("other"), 0),
+        list_card(t, few, Filters(kind="lxc", node="nowhere"), 0),
+        list_card(t, many, Filters(), 0),
+        list_card(t, many, Filters("stopped"), 99),
+        list_card(t, cluster(), Filters(), 0),
     ]
     golden(f"list.{language}", "\n\n".join(map(shown, views)))
 
@@ -631,7 +639,7 @@ async def test_the_lists_show_at_once_what_an_action_has_just_seen() -> None:
         here = world.cluster_cache.last
         watch = watch_of(WatchEntry(101), WatchEntry(102))
         views = (
-            guest_list_card(EN, here, Filters(), 0, NOON, site=""),
+            list_card(EN, here, Filters(), 0),
             watch_list_card(EN, watch, watch.entries, here, 0, NOON, {}, site=""),
         )
         return "\n".join(text for view in views for text in texts_of(view))
@@ -797,8 +805,8 @@ def hostile_things(evil: str, *languages: Text) -> dict[str, list[str]]:
             "running task": guest_panel(
                 t, GuestDetails(bad, None, None, replace(task, status=None)), site=""
             ),
-            "list": guest_list_card(t, cluster(bad, replace(bad, vmid=102)), Filters(), 0, NOON, site=""),
-            "narrowed": guest_list_card(t, cluster(bad), Filters(node=evil), 0, NOON, site=""),
+            "list": list_card(t, cluster(bad, replace(bad, vmid=102)), Filters(), 0),
+            "narrowed": list_card(t, cluster(bad), Filters(node=evil), 0),
             "watch": listed(
                 t, watch_of(WatchEntry(101), trouble=Unreachable(evil)), cluster(bad), 0, NOON, {101: 3}
             ),
@@ -980,7 +988,7 @@ def test_five_thousand_guests_in_pages(language: Language) -> None:
     t, five_thousand = TEXTS.of(language), big(5000)
     seen: list[str] = []
     for page in (0, 1, 2, 250, 498, 499):
-        view = guest_list_card(t, five_thousand, Filters(), page, NOON, site="")
+        view = list_card(t, five_thousand, Filters(), page)
         whole(view)
         seen += re.findall(r"\*\*(\d+)\*\*", "\n".join(texts_of(view)))
         assert f"-# {page + 1}/500 · " in texts_of(view)[-1]
@@ -990,7 +998,7 @@ def test_five_thousand_guests_in_pages(language: Language) -> None:
 
 @pytest.mark.parametrize(("page", "shown_as"), [(-5, 1), (0, 1), (499, 500), (500, 500), (10**9, 500)])
 def test_a_page_that_is_not_there_is_the_nearest(page: int, shown_as: int) -> None:
-    view = guest_list_card(EN, big(5000), Filters(), page, NOON, site="")
+    view = list_card(EN, big(5000), Filters(), page)
     whole(view)
     assert f"-# {shown_as}/500" in texts_of(view)[-1]
 
@@ -999,7 +1007,7 @@ def test_a_page_that_is_not_there_is_the_nearest(page: int, shown_as: int) -> No
 def test_filtered_pages_keep_their_filters(language: Language) -> None:
     t = TEXTS.of(language)
     filters = Filters("template", "qemu", "n" * 63)
-    view = guest_list_card(t, big(5000, template=True), filters, 250, NOON, site="")
+    view = list_card(t, big(5000, template=True), filters, 250)
     whole(view)
     assert len(buttons_of(view)) == 4
     for button in buttons_of(view):
@@ -1113,7 +1121,7 @@ guests = st.builds(
 )
 def test_any_guests_make_a_valid_message(found: list[Guest], page: int, t: Text) -> None:
     here = cluster(*found)
-    view = guest_list_card(t, here, Filters(), page, NOON, site="")
+    view = list_card(t, here, Filters(), page)
     whole(view)
     pages = max(1, -(-len(found) // ROWS))
     assert len(buttons_of(view)) == (4 if pages > 1 else 0)

@@ -6,7 +6,7 @@ import unicodedata
 
 from discord import app_commands
 
-from core.access.guest_index import TYPED_MOST, words_of
+from core.access.guest_table import TYPED_MOST, words_of
 from core.audit.record import format_options
 from core.audit.store import AuditFilter
 from core.errors import JournalFailed, Refused

@@ -1,11 +1,13 @@
 """List the guests of the cluster in pages, and the snapshots of a guest."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from discord import ui
 
+from core.access.guest_index import GuestIndex
+from core.access.policy import Actor
+from core.access.rows import Rows
 from core.audit.record import format_options
 from core.guest import Cluster, Guest, Kind, Snapshot, State
 from ui.cards import card
@@ -49,11 +51,10 @@ class Filters:
         """Return the filters in one line, for the audit trail."""
         return format_options({"status": self.status, "kind": self.kind, "node": self.node})
 
-    def matches(self, guest: Guest) -> bool:
-        return (
-            (not self.status or self.status == status_of(guest))
-            and (not self.kind or self.kind == guest.kind.value)
-            and (not self.node or self.node == guest.node)
+    def allows(self, guest: Guest) -> bool:
+        """Return whether the guest has the status and kind. Its node is not checked."""
+        return (not self.status or self.status == status_of(guest)) and (
+            not self.kind or self.kind == guest.kind.value
         )
 
     @property
@@ -68,6 +69,36 @@ def status_of(guest: Guest) -> str:
     return guest.state.value if guest.state in (State.RUNNING, State.STOPPED) else "other"
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The guests that match the filters, sorted by VMID.
+
+    `counts`: their number by state; None stands for the templates.
+    """
+
+    guests: tuple[Guest, ...]
+    counts: Mapping[State | None, int]
+
+
+NO_SELECTION = Selection((), {})
+
+
+def select(guest_index: GuestIndex, visible: Rows, filters: Filters) -> Selection:
+    """Return those of the visible guests that match the filters. They are found once per read."""
+    found: Selection = guest_index.views.get(
+        (filters, visible), lambda: _select(guest_index, visible, filters)
+    )
+    return found
+
+
+def _select(guest_index: GuestIndex, visible: Rows, filters: Filters) -> Selection:
+    rows = visible & guest_index.where((filters.status, filters.kind), filters.allows)
+    if filters.node:
+        rows &= guest_index.table.on_node(filters.node)
+    counts = guest_index.counted(rows, lambda guest: None if guest.template else guest.state)
+    return Selection(tuple(guest_index.guests_in(rows)), counts)
+
+
 def filter_word(t: Text, status: str) -> str:
     """Return the label of a `status` choice, empty if there is none."""
     return {
@@ -80,27 +111,26 @@ def filter_word(t: Text, status: str) -> str:
 
 def guest_list_card(
     t: Text,
-    cluster: Cluster,
+    selection: Selection,
     filters: Filters,
     page: int,
     now: float,
     *,
     site: str,
-    narrowed: bool = False,
+    empty: bool = False,
 ) -> ui.LayoutView:
-    """Build one page of the guests that match the filters, sorted by VMID.
+    """Build one page of the guests that match the filters.
 
     `page`: counts from 0. A page beyond the last shows the last.
     `site`: name of the site, "" if there is only one.
-    `narrowed`: guests may be missing from `cluster` because the reader may not see them.
+    `empty`: Proxmox shows no guests at all, although the reader may see every guest.
     """
-    guests = [guest for guest in cluster.guests if filters.matches(guest)]
-    page, pages = page_of(page, len(guests))
-    rows = [guest_row(t, guest) for guest in guests[page * ROWS : page * ROWS + ROWS]]
+    page, pages = page_of(page, len(selection.guests))
+    rows = [guest_row(t, guest) for guest in selection.guests[page * ROWS : page * ROWS + ROWS]]
     if not rows:
-        rows = [t("No matching guests.") if cluster.guests or narrowed else none_at_all(t)]
-    head = f"### {totals_line(t, guests)}{filters_line(t, filters)}"
-    colour = Colour.BUSY if cluster.guests or narrowed else Colour.WARN
+        rows = [none_at_all(t) if empty else t("No matching guests.")]
+    head = f"### {totals_line(t, selection.counts)}{filters_line(t, filters)}"
+    colour = Colour.WARN if empty else Colour.BUSY
     buttons = page_buttons("list", page, pages, filters.parts, site)
     return card(head, "\n".join(rows), list_footer(t, page, pages, now), colour=colour, buttons=buttons)
 
@@ -113,12 +143,13 @@ def none_at_all(t: Text) -> str:
     return f"{WARNING} " + t("Proxmox shows no guests. The API token may lack the privilege `VM.Audit`.")
 
 
-def totals_line(t: Text, guests: Sequence[Guest]) -> str:
-    """Count the guests by state, in the same words as the rows below."""
-    counts = Counter(None if guest.template else guest.state for guest in guests)
-    parts = [t.plural("{n} guest", "{n} guests", len(guests))]
-    parts += [f"{STATE_EMOJI[each]} {state_word(t, each)} {counts[each]}" for each in State if counts[each]]
-    parts += [f"{TEMPLATE_EMOJI} {t('template')} {counts[None]}"] if counts[None] else []
+def totals_line(t: Text, counts: Mapping[State | None, int]) -> str:
+    """Show the number of guests by state, in the same words as the rows below. None stands for the templates."""
+    parts = [t.plural("{n} guest", "{n} guests", sum(counts.values()))]
+    parts += [
+        f"{STATE_EMOJI[each]} {state_word(t, each)} {counts[each]}" for each in State if counts.get(each)
+    ]
+    parts += [f"{TEMPLATE_EMOJI} {t('template')} {counts[None]}"] if counts.get(None) else []
     return " · ".join(parts)
 
 
@@ -214,7 +245,15 @@ async def show_guests(site: Site, reply: Reply, filters: Filters, page: int = 0)
 
     Raises: ProxmoxError.
     """
-    authorizer, actor = site.authorizer, actor_of(reply.interaction)
-    cluster = authorizer.visible_cluster(actor, await site.cluster_cache.read())
-    now, narrowed = site.services.clock.now(), authorizer.has_hidden_guests(actor)
-    await reply.show(guest_list_card(reply.t, cluster, filters, page, now, site=site.name, narrowed=narrowed))
+    cluster = await site.cluster_cache.read()
+    selection, empty = select_visible(site, actor_of(reply.interaction), cluster, filters)
+    now = site.services.clock.now()
+    await reply.show(guest_list_card(reply.t, selection, filters, page, now, site=site.name, empty=empty))
+
+
+def select_visible(site: Site, actor: Actor, cluster: Cluster, filters: Filters) -> tuple[Selection, bool]:
+    """Return the matching guests that the person may see, and whether there is none for anybody to see."""
+    authorizer = site.authorizer
+    rows = authorizer.visible_rows(actor, cluster)
+    empty = not rows and not authorizer.has_hidden_guests(actor)
+    return select(authorizer.guest_index(cluster), rows, filters), empty

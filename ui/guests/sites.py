@@ -1,28 +1,33 @@
 """List the guests of several sites in pages, and complete the nodes of all sites."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from discord import app_commands, ui
 
-from core.access.guest_index import normalized
-from core.guest import Cluster, Guest
+from core.access.guest_table import normalized
+from core.access.policy import Actor
+from core.guest import Guest, State
 from core.validation import is_node
 from core.wanted_errors import UnknownSite
 from ui.cards import card
 from ui.formatting import Colour
 from ui.guests.lists import (
+    NO_SELECTION,
     Filters,
+    Selection,
     filters_line,
     guest_row,
     list_footer,
     none_at_all,
+    select_visible,
     show_guests,
     totals_line,
 )
 from ui.i18n import Text
 from ui.interaction.buttons import page_buttons
-from ui.interaction.context import Interaction, Site, actor_of, choose_site, chosen_site, services_of
+from ui.interaction.context import Interaction, actor_of, choose_site, chosen_site, services_of
 from ui.interaction.empty_choices import ChoiceKind, explain_empty
 from ui.interaction.guest_option import visible_sites
 from ui.interaction.options import CHOICES_MOST
@@ -63,23 +68,10 @@ async def list_guests(reply: Reply, filters: Filters, page: int = 0) -> None:
         await show_guests(services.sites.only, reply, filters, page)
         return
     site = chosen_site(interaction)
-    groups = [
-        _group(
-            reply.t, read, filters, _visible(read, interaction), narrowed=_narrowed(read.site, interaction)
-        )
-        for read in await read_sites(asked_sites(interaction))
-    ]
+    actor, reads = actor_of(interaction), await read_sites(asked_sites(interaction))
+    groups = [_group(reply.t, read, filters, actor) for read in reads]
     named = site.name if site else ALL_SITES
     await reply.show(site_lists_card(reply.t, groups, filters, named, page, services.clock.now()))
-
-
-def _visible(read: SiteRead, interaction: Interaction) -> Cluster | None:
-    authorizer = read.site.authorizer
-    return authorizer.visible_cluster(actor_of(interaction), read.cluster) if read.cluster else None
-
-
-def _narrowed(site: Site, interaction: Interaction) -> bool:
-    return site.authorizer.has_hidden_guests(actor_of(interaction))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +82,13 @@ class Group:
     """
 
     site: str
-    guests: tuple[Guest, ...]
+    selection: Selection
     note: str
     empty: str
+
+    @property
+    def guests(self) -> tuple[Guest, ...]:
+        return self.selection.guests
 
     def section(self, t: Text) -> Section:
         count = f" · {t.plural('{n} guest', '{n} guests', len(self.guests))}" if self.guests else ""
@@ -102,13 +98,12 @@ class Group:
         return Section(head, len(self.guests), lambda index: guest_row(t, self.guests[index]))
 
 
-def _group(t: Text, read: SiteRead, filters: Filters, cluster: Cluster | None, *, narrowed: bool) -> Group:
+def _group(t: Text, read: SiteRead, filters: Filters, actor: Actor) -> Group:
     note = read_note(t, read)
-    if cluster is None:
-        return Group(read.site.name, (), "", note or t("Cannot read from Proxmox right now."))
-    guests = tuple(guest for guest in cluster.guests if filters.matches(guest))
-    empty = t("No matching guests.") if cluster.guests or narrowed else none_at_all(t)
-    return Group(read.site.name, guests, note, empty)
+    if read.cluster is None:
+        return Group(read.site.name, NO_SELECTION, "", note or t("Cannot read from Proxmox right now."))
+    selection, none = select_visible(read.site, actor, read.cluster, filters)
+    return Group(read.site.name, selection, note, none_at_all(t) if none else t("No matching guests."))
 
 
 def site_lists_card(
@@ -116,8 +111,10 @@ def site_lists_card(
 ) -> ui.LayoutView:
     """Build one page of the guests of these sites. `site`: what the page buttons name."""
     text, page, pages = page_text([group.section(t) for group in groups], page)
-    everything = [guest for group in groups for guest in group.guests]
-    head = f"**{totals_line(t, everything)}**{filters_line(t, filters)}"
+    counts = Counter[State | None]()
+    for group in groups:
+        counts.update(group.selection.counts)
+    head = f"**{totals_line(t, counts)}**{filters_line(t, filters)}"
     turns = not filters.node or is_node(filters.node)  # otherwise nothing matches
     troubled = any(group.note or not group.guests for group in groups) and not any(filters.parts)
     return card(
@@ -138,7 +135,9 @@ async def complete_nodes(interaction: Interaction, current: str) -> list[app_com
         site, cluster = read.site, read.cluster
         nodes = [node.name for node in cluster.nodes] if cluster else []
         if cluster and site.authorizer.has_hidden_guests(actor):
-            nodes = sorted({guest.node for guest in site.authorizer.visible_cluster(actor, cluster).guests})
+            nodes = site.authorizer.guest_index(cluster).table.nodes_of(
+                site.authorizer.visible_rows(actor, cluster)
+            )
         names += [f"{site.name}/{name}" if several else name for name in nodes]
     found = [name for name in names if typed in name.casefold()]
     return [app_commands.Choice(name=name, value=name) for name in found[:CHOICES_MOST]]

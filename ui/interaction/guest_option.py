@@ -8,13 +8,15 @@ import asyncio
 import itertools
 import re
 import unicodedata
-from collections.abc import Container, Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 
 from discord import app_commands
 
-from core.access.guest_index import TYPED_MOST, GuestIndex, Offer, normalized
+from core.access.guest_index import GuestIndex
+from core.access.guest_table import TYPED_MOST, normalized, words_of
 from core.access.policy import level_on, unknown_guest
+from core.access.rows import Rows, numbers_of
 from core.actions.order import Order
 from core.actions.preconditions import can_act
 from core.audit.record import step_of
@@ -37,7 +39,7 @@ from ui.interaction.context import (
     services_of,
 )
 from ui.interaction.empty_choices import ChoiceKind, choices_or_reason, explain_empty
-from ui.interaction.options import CHOICES_MOST, clusters_of, offer_on, offers
+from ui.interaction.options import CHOICES_MOST, clusters_of, offered_on, offers
 
 NAMED_MOST = 5
 """Maximum number of guests named when a text fits several."""
@@ -60,10 +62,12 @@ class TypedGuest:
         vmid = int(rest) if re.fullmatch(r"[+-]?[0-9]{1,15}", rest) else None
         return cls(written, site, vmid, rest)
 
-    def fits(self, guest: Guest) -> bool:
+    def find(self, guest_index: GuestIndex) -> list[Guest]:
+        """Return the guests that this means."""
         if self.vmid is not None:
-            return guest.vmid == self.vmid
-        return bool(self.name) and (guest.name or "").casefold() == self.name.casefold()
+            guest = guest_index.cluster.find(self.vmid)
+            return [guest] if guest else []
+        return guest_index.guests_named(self.name) if self.name else []
 
 
 _TYPED = re.compile(r"(?P<site>[A-Za-z0-9-]{1,16})\s*/\s*(?P<rest>.+)", re.S)
@@ -139,7 +143,7 @@ def _matches(
     """Yield the guests that fit and that the person may see, those that are only on a watch list too."""
     actor = actor_of(interaction)
     for site, cluster in known:
-        fitting = [guest for guest in cluster.guests if wanted.fits(guest)] if cluster else []
+        fitting = wanted.find(site.authorizer.guest_index(cluster)) if cluster else []
         if not fitting and wanted.vmid is not None and site.watch.find(wanted.vmid):
             fitting = [unknown_guest(wanted.vmid)]
         for guest in fitting:
@@ -166,52 +170,38 @@ def guest_label(services: Services, interaction: Interaction, site: Site, guest:
 
 def best_guests(
     guest_index: GuestIndex,
-    offer: Offer,
+    offered: Rows,
     typed: str,
     operation: Operation | None,
-    among: Container[int] | None = None,
     *,
     templates: bool = True,
 ) -> list[Guest]:
-    """Return at most 25 matching guests.
+    """Return at most 25 matching guests of `offered`.
 
     The guest with exactly the typed VMID comes first, then guests on which the operation can act, then the others.
     Within these, guests that begin with the typed text come first, then the order is by VMID.
     CREATE offers only templates. Operations that do not apply to templates offer none.
-    `among`: offer only these VMIDs. `templates=False`: offer no templates.
-    The search ends early once the best 25 are known.
+    `templates=False`: offer no templates.
     """
-    if offer.is_empty:
+    table, start = guest_index.table, normalized(typed)
+    if operation is Operation.CREATE:
+        offered &= table.templates
+    elif not templates or operation not in (None, Operation.DELETE):
+        offered &= ~table.templates
+    found = table.matching(words_of(typed), offered)
+    if not found:
         return []
-    start = normalized(typed)
-    kinds: dict[tuple[bool, bool], list[Guest]] = {
-        (able, begins): [] for able in (True, False) for begins in (True, False)
-    }
-    exact: list[Guest] = []
+    exact = found & table.typed_exactly(start)  # Enter takes the first one: not 9100 if 100 was typed
+    found &= ~exact
+    begins = table.beginning(start, found)
+    able = found if operation is None else found & _able(guest_index, operation)
+    order = (exact, able & begins, able & ~begins, begins & ~able, found & ~able & ~begins)
+    numbers = itertools.chain.from_iterable(numbers_of(rows, table.count) for rows in order if rows)
+    return [guest_index.cluster.guests[row] for row in itertools.islice(numbers, CHOICES_MOST)]
 
-    def wanted(guest: Guest) -> bool:
-        if operation is Operation.CREATE:
-            return guest.template
-        return not guest.template or (templates and operation in (None, Operation.DELETE))
 
-    for row in guest_index.matching(typed):
-        guest = row.guest
-        if (
-            (among is not None and guest.vmid not in among)
-            or not wanted(guest)
-            or not offer.allows(guest.vmid)
-        ):
-            continue
-        if str(guest.vmid) == start:  # Enter takes the first one: not 9100 if 100 was typed
-            exact.append(guest)
-            continue
-        begins = row.text.startswith(start) or row.name.startswith(start)
-        kind = kinds[operation is None or can_act(operation, guest), begins]
-        if len(kind) < CHOICES_MOST:
-            kind.append(guest)
-        if len(kinds[True, True]) == CHOICES_MOST and (exact or not start.isdecimal()):
-            break
-    return list(itertools.chain(exact, *kinds.values()))[:CHOICES_MOST]
+def _able(guest_index: GuestIndex, operation: Operation) -> Rows:
+    return guest_index.where(operation, lambda guest: can_act(operation, guest))
 
 
 class GuestOption(app_commands.Transformer):
@@ -252,7 +242,7 @@ class GuestOption(app_commands.Transformer):
     ) -> list[tuple[bool, app_commands.Choice[str]]]:
         """Return the choices of one site, each with whether it has exactly the typed VMID."""
         services, cluster = site.services, site.cluster_cache.last
-        listed = {entry.vmid for entry in site.watch.entries}
+        listed = set[int]() if self._watched is None else {entry.vmid for entry in site.watch.entries}
         found = self._found(interaction, site, cluster, typed, listed) if cluster else []
         labels = {guest.vmid: guest_label(services, interaction, site, guest) for guest in found}
         if self._watched and len(labels) < CHOICES_MOST:
@@ -270,14 +260,16 @@ class GuestOption(app_commands.Transformer):
     def _found(
         self, interaction: Interaction, site: Site, cluster: Cluster, typed: str, listed: Set[int]
     ) -> list[Guest]:
-        guest_index, offer = site.authorizer.guest_index(cluster), offer_on(interaction, site, cluster)
+        guest_index, offered = site.authorizer.guest_index(cluster), offered_on(interaction, site, cluster)
         if self._watched is None:
-            return best_guests(guest_index, offer, typed, self._operation)
-        watched = best_guests(guest_index, offer, typed, self._operation, listed, templates=self._watched)
+            return best_guests(guest_index, offered, typed, self._operation)
+        watched_rows, templates = guest_index.table.with_vmids(listed), self._watched
+        watched = best_guests(
+            guest_index, offered & watched_rows, typed, self._operation, templates=templates
+        )
         if self._watched:
             return watched
-        rest = cluster.vmids - listed
-        others = best_guests(guest_index, offer, typed, self._operation, rest, templates=False)
+        others = best_guests(guest_index, offered & ~watched_rows, typed, self._operation, templates=False)
         return sorted([*others, *watched], key=lambda guest: str(guest.vmid) != typed)
 
 

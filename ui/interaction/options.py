@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from discord import app_commands
 from discord.app_commands import locale_str
 
-from core.access.guest_index import NO_OFFER, TYPED_MOST, Offer, normalized, words_of
+from core.access.guest_table import TYPED_MOST, normalized, words_of
+from core.access.rows import NO_ROWS, Rows
 from core.cluster_cache import FRESH_SECONDS
 from core.errors import BotError
 from core.guest import Cluster, Guest
@@ -78,10 +79,10 @@ def offers(interaction: Interaction, guest: Guest) -> bool:
     return refusal_of(interaction, operation_of(interaction), guest) is None
 
 
-def offer_on(interaction: Interaction, site: Site, cluster: Cluster) -> Offer:
+def offered_on(interaction: Interaction, site: Site, cluster: Cluster) -> Rows:
     """Return the guests of a site on which the person may use the typed command."""
     operation = operation_of(interaction)
-    return site.authorizer.offer(actor_of(interaction), operation, cluster) if operation else NO_OFFER
+    return site.authorizer.offered_rows(actor_of(interaction), operation, cluster) if operation else NO_ROWS
 
 
 OFFERED = ("30m", "1h", "2h", "4h", "8h", "1d", "7d")

@@ -6,7 +6,7 @@ from typing import Any
 from discord import app_commands
 from discord.app_commands import locale_str
 
-from core.access.guest_index import normalized
+from core.access.guest_table import normalized
 from core.operations import Operation
 from core.wanted_errors import UnknownSite
 from ui.interaction.context import (

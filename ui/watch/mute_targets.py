@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 from discord import app_commands
 
-from core.access.guest_index import NO_OFFER, TYPED_MOST, words_of
+from core.access.guest_index import GuestIndex
+from core.access.guest_table import TYPED_MOST, words_of
 from core.access.policy import listed_or_unknown, unknown_guest
-from core.guest import Cluster, Guest
+from core.access.rows import NO_ROWS, Rows, numbers_of
+from core.guest import Cluster, Guest, Kind
 from core.wanted_errors import SeveralTargets, UnknownTarget
 from core.watch.incidents.model import ALL, guest_subject, node_subject, storage_subject
 from core.watch.subjects import targets_of
@@ -26,7 +28,8 @@ from ui.interaction.context import (
 )
 from ui.interaction.empty_choices import ChoiceKind, explain_empty
 from ui.interaction.guest_option import visible_sites
-from ui.interaction.options import CHOICES_MOST
+from ui.i18n import Text
+from ui.interaction.options import CHOICES_MOST, offered_on
 from ui.messages.subjects import subject_label, vmid_of
 from ui.sites.everywhere import refusal_on_all, seen_sites
 from ui.sites.reads import SiteRead, read_sites, reads_for_completion
@@ -121,8 +124,9 @@ async def _complete(interaction: Interaction, typed: str, *, whole: bool) -> lis
     named = [site for site in sites if several and slash and site.name == head.strip().lower()]
     lists = []
     for read in await reads_for_completion(named or sites):
-        targets = _targets(interaction, read) if whole else _mutes(interaction, read)
-        lists.append(list(_choices(interaction, read, targets, rest if named else typed)))
+        wanted = _Wanted.of(read, rest if named else typed)
+        targets = _targets(interaction, read, wanted) if whole else _mutes(interaction, read)
+        lists.append(list(_choices(interaction, read, targets, wanted)))
     turns = [each for row in itertools.zip_longest(*lists) for each in row if each is not None]
     if several and not named:
         turns = [*_everything(interaction, sites, typed, whole=whole), *turns]
@@ -147,6 +151,24 @@ def _everything(
         yield app_commands.Choice(name=label, value=ALL)
 
 
+class _Wanted(NamedTuple):
+    """A typed text: its words, and the subjects of a site that it names exactly."""
+
+    words: tuple[str, ...]
+    exact: frozenset[str]
+
+    @classmethod
+    def of(cls, read: SiteRead, typed: str) -> "_Wanted":
+        meant = typed[:TYPED_MOST].strip()
+        index = read.site.authorizer.guest_index(read.cluster) if read.cluster else None
+        named = {
+            guest_subject(guest.vmid)
+            for guest in (index.guests_named(meant) if index else ())
+            if guest.name == meant
+        }
+        return cls(words_of(typed), frozenset({meant, node_subject(meant), f"guest/{meant}", *named}))
+
+
 class _Target(NamedTuple):
     """A possible target of a mute. `text`: lower-case text to search in; "": its label."""
 
@@ -163,36 +185,65 @@ def _offers(interaction: Interaction, site: Site, guest: Guest) -> bool:
     return site.authorizer.refusal(actor_of(interaction), operation_of(interaction), guest) is None
 
 
-def _targets(interaction: Interaction, read: SiteRead) -> list[_Target]:
+def _targets(interaction: Interaction, read: SiteRead, wanted: _Wanted) -> list[_Target]:
+    """Return what can be muted. Of the guests only those that are offered for the typed text."""
     site, cluster = read.site, read.cluster
     whole, listed = _offers_whole(interaction, site), {entry.vmid for entry in site.watch.entries}
     there = cluster.vmids if cluster else frozenset[int]()
     gone = sorted(vmid for vmid in listed - there if _offers(interaction, site, unknown_guest(vmid)))
-    targets = [_Target(ALL)] if whole else []
-    guests = _guests(interaction, site, cluster) if cluster else []
-    watched = {guest_subject(vmid) for vmid in listed}
-    targets += [target for target in guests if target.subject in watched]
-    targets += [_Target(guest_subject(vmid)) for vmid in gone]
-    targets += [_Target(node_subject(node.name)) for node in (cluster.nodes if cluster and whole else ())]
-    targets += [target for target in guests if target.subject not in watched]
+    watched, others = _guests(interaction, site, cluster, wanted) if cluster else ([], [])
     storages = dict.fromkeys(
         storage_subject(row.name, None if row.shared else row.node)
         for row in (cluster.storages if cluster and whole else ())
     )
-    return [*targets, *map(_Target, storages)]
-
-
-def _guests(interaction: Interaction, site: Site, cluster: Cluster) -> list[_Target]:
-    operation, t = (
-        operation_of(interaction),
-        services_of(interaction).texts.of_locale(str(interaction.locale)),
-    )
-    offer = site.authorizer.offer(actor_of(interaction), operation, cluster) if operation else NO_OFFER
     return [
-        _Target(guest_subject(row.guest.vmid), f"{row.text} {kind_word(t, row.guest.kind).casefold()}")
-        for row in site.authorizer.guest_index(cluster).rows
-        if not row.guest.template and offer.allows(row.guest.vmid)
+        *([_Target(ALL)] if whole else []),
+        *watched,
+        *(_Target(guest_subject(vmid)) for vmid in gone),
+        *(_Target(node_subject(node.name)) for node in (cluster.nodes if cluster and whole else ())),
+        *others,
+        *map(_Target, storages),
     ]
+
+
+def _guests(
+    interaction: Interaction, site: Site, cluster: Cluster, wanted: _Wanted
+) -> tuple[list[_Target], list[_Target]]:
+    """Return the best guests for the typed text: of the watched ones, and of the others."""
+    t = services_of(interaction).texts.of_locale(str(interaction.locale))
+    index = site.authorizer.guest_index(cluster)
+    table = index.table
+    rows = offered_on(interaction, site, cluster) & ~table.templates
+    for word in wanted.words:
+        rows &= _rows_with(t, site, index, word)
+    exact = table.with_vmids({vmid for subject in wanted.exact if (vmid := vmid_of(subject)) is not None})
+    listed = table.with_vmids({entry.vmid for entry in site.watch.entries})
+
+    def best(found: Rows) -> list[_Target]:
+        first = itertools.islice(numbers_of(found & ~exact, table.count), CHOICES_MOST)
+        numbers = sorted((*first, *numbers_of(found & exact, table.count)))
+        return [_target(t, cluster.guests[number], table.texts[number]) for number in numbers]
+
+    return best(rows & listed), best(rows & ~listed)
+
+
+def _target(t: Text, guest: Guest, text: str) -> _Target:
+    return _Target(guest_subject(guest.vmid), f"{text} {kind_word(t, guest.kind).casefold()}")
+
+
+def _rows_with(t: Text, site: Site, index: GuestIndex, word: str) -> Rows:
+    """Return the guests whose site, text, kind or subject contains the word."""
+    table = index.table
+    if word in site.name or word in "guest/":
+        return table.everyone
+    kinds = frozenset(kind for kind in Kind if word in kind_word(t, kind).casefold())
+    rows = table.containing(word) | (
+        index.where(kinds, lambda guest: guest.kind in kinds) if kinds else NO_ROWS
+    )
+    head, slash, digits = word.partition("/")
+    if slash and "guest".endswith(head):
+        rows |= table.vmids_beginning(digits)
+    return rows
 
 
 def _mutes(interaction: Interaction, read: SiteRead) -> list[_Target]:
@@ -207,7 +258,7 @@ def _mutes(interaction: Interaction, read: SiteRead) -> list[_Target]:
 
 
 def _choices(
-    interaction: Interaction, read: SiteRead, targets: Iterable[_Target], typed: str
+    interaction: Interaction, read: SiteRead, targets: Iterable[_Target], wanted: _Wanted
 ) -> Iterator[app_commands.Choice[str]]:
     """Yield choices for the matching targets of a site.
 
@@ -215,9 +266,7 @@ def _choices(
     """
     site, cluster = read.site, read.cluster
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
-    words, meant = words_of(typed), typed[:TYPED_MOST].strip()
-    named = site.authorizer.guest_index(cluster).vmids_named(meant) if cluster else ()
-    exact = {meant, node_subject(meant), f"guest/{meant}", *map(guest_subject, named)}
+    words, exact = wanted
     first: list[str] = []
     found: list[str] = []
     for subject, text in targets:

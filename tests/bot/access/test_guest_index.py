@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.access import guest_index
-from core.access.guest_index import TYPED_MOST, WORDS_MOST, GuestIndex, Offer, normalized, offer_for, words_of
-from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, decide, unknown_guest
+from core.access.guest_index import GuestIndex, offered_rows
+from core.access.guest_table import TYPED_MOST, WORDS_MOST, GuestTable, normalized, words_of
+from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, decide
 from core.actions.preconditions import can_act
 from core.errors import ReadOnly
 from core.guest import Cluster, Guest, Kind, State
@@ -104,10 +104,14 @@ def test_what_is_offered_is_what_nothing_would_be_said_against(
 ) -> None:
     cluster = Cluster(tuple(sorted(guests, key=lambda guest: guest.vmid)), (), 0.0)
     held = ReadOnly("Ada", 0.0) if read_only else None
-    offered = offer_for(rules, actor, operation, GuestIndex(cluster), read_only=read_only)
-    for guest in (*cluster.guests, unknown_guest(99), unknown_guest(999)):
-        refused = decide(rules, actor, operation, guest, guests=cluster.guests, read_only=held)
-        assert offered.allows(guest.vmid) is (refused is None), (guest, refused)
+    index = GuestIndex(cluster)
+    offered = offered_rows(rules, actor, operation, index, read_only=read_only)
+    expected = [
+        guest
+        for guest in cluster.guests
+        if decide(rules, actor, operation, guest, guests=cluster.guests, read_only=held) is None
+    ]
+    assert list(index.guests_in(offered)) == expected
 
 
 # -- which come first
@@ -148,7 +152,8 @@ def ranked(guests: tuple[Guest, ...], typed: str, operation: Operation | None) -
 )
 def test_those_that_fit_come_first(guests: list[Guest], typed: str, operation: Operation | None) -> None:
     cluster = Cluster(tuple(sorted(guests, key=lambda guest: guest.vmid)), (), 0.0)
-    assert best_guests(GuestIndex(cluster), Offer(None), typed, operation) == ranked(
+    index = GuestIndex(cluster)
+    assert best_guests(index, index.table.everyone, typed, operation) == ranked(
         cluster.guests, typed, operation
     )
 
@@ -157,11 +162,12 @@ def test_they_do_among_many() -> None:
     """There are more than 25 of a kind, and the guest typed in full is among the last."""
     states = (State.RUNNING, State.STOPPED)
     guests = tuple(Guest(vmid, Kind.QEMU, "pve1", states[vmid % 2], f"vm{vmid}") for vmid in range(100, 2200))
-    everything = Offer(None)
-    table = GuestIndex(Cluster(guests, (), 0.0))
+    index = GuestIndex(Cluster(guests, (), 0.0))
     for typed in ("", "2", "21", "210", "2100", "vm", "vm21", "m2", "9"):
         for operation in (None, Operation.START, Operation.STOP, Operation.DELETE):
-            assert best_guests(table, everything, typed, operation) == ranked(guests, typed, operation), (
+            assert best_guests(index, index.table.everyone, typed, operation) == ranked(
+                guests, typed, operation
+            ), (
                 typed,
                 operation,
             )
@@ -239,23 +245,23 @@ async def test_rights_are_not_worked_out_for_who_sees_nothing(
     pve.add_many(300)
     await scene.start_bot(**crowd.settings)
     decided: list[Any] = []
-    searched: list[str] = []
+    searched: list[Any] = []
 
     def counted(*given: Any, **named: Any) -> Any:
         decided.append(given)
         return decide(*given, **named)
 
-    def matching(self: GuestIndex, typed: str) -> Any:
-        searched.append(typed)
-        return match(self, typed)
+    def matching(self: GuestTable, words: Any, among: Any) -> Any:
+        searched.append(among)
+        return match(self, words, among)
 
-    match = GuestIndex.matching
+    match = GuestTable.matching
     monkeypatch.setattr("core.access.authorizer.decide", counted)
-    monkeypatch.setattr(guest_index.GuestIndex, "matching", matching)
+    monkeypatch.setattr(GuestTable, "matching", matching)
     for name, person in crowd.people.items():
         for typed in ("", "v", "zzz"):
             decided.clear()
             searched.clear()
             await scene.choices(person, "start", "vmid", typed)
             assert len(decided) <= 2, (name, typed)
-            assert name != "none" or not searched
+            assert name != "none" or not any(searched)

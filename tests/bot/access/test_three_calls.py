@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from core.access.authorizer import Authorizer, Check, allow_anyone
-from core.access.guest_index import Offer
+from core.access.rows import Rows
 from core.audit.record import AuditStep
 from core.audit.store import AuditFilter
 from core.errors import Refused
+from core.guest import Cluster
 from core.levels import Effect
 from core.operations import OPERATIONS, Operation
 from playground.discord.people import PressResult
@@ -25,6 +26,7 @@ from tests.project.test_architecture import MODULES
 from tests.support import stage
 from tests.support.catalogue import EVERY_COMMAND
 from tests.support.stage import Stage, post_of
+from ui.interaction.context import Site
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 
@@ -49,6 +51,10 @@ def nothing(*_: object, **__: object) -> None:
     return None
 
 
+def everybody_is_offered_everything(_interaction: object, site: Site, cluster: Cluster) -> Rows:
+    return site.authorizer.guest_index(cluster).table.everyone
+
+
 def take_away(patch: pytest.MonkeyPatch, scene: Stage, call: str) -> None:
     """Let this call of the decision allow everybody everything."""
     judge = scene.site.authorizer
@@ -70,7 +76,7 @@ def take_away(patch: pytest.MonkeyPatch, scene: Stage, call: str) -> None:
             patch.setattr("ui.interaction.attempt.Attempt.check", property(lambda _: allow_anyone))
             patch.setattr("ui.interaction.options.refusal_of", nothing)
             for place in ("ui.interaction.options", "ui.interaction.guest_option"):
-                patch.setattr(f"{place}.offer_on", lambda *_: Offer(None))
+                patch.setattr(f"{place}.offered_on", everybody_is_offered_everything)
 
 
 @dataclass(frozen=True)

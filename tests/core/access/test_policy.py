@@ -7,7 +7,7 @@ from itertools import product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.access.guest_index import GuestIndex, offer_for
+from core.access.guest_index import GuestIndex, offered_rows
 from core.access.policy import (
     AccessRules,
     Actor,
@@ -240,8 +240,8 @@ def test_a_role_of_other_clusters_has_nothing_here(operation: Operation, level: 
         listed = depends_on_list(away, actor, operation, 101)
         assert listed is depends_on_list(away, without, operation, 101)
         index = GuestIndex(Cluster((WEB, mine), (), 0.0))
-        offer, its = (offer_for(away, each, operation, index, read_only=False) for each in (actor, without))
-        assert offer == its
+        rows, its = (offered_rows(away, each, operation, index, read_only=False) for each in (actor, without))
+        assert rows == its
         for guest in (WEB, mine, unknown_guest(999)):
             assert level_on(away, actor, guest) is level_on(away, without, guest)
         for asked, whole in product((WEB, mine, unknown_guest(999), None), (True, False)):
