@@ -6,12 +6,12 @@ and Colour.
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 
 from core.guest import HALTED_STATES, PASSING_STATES, Guest, Kind, State
 from core.levels import Level
-from ui.i18n import Text
+from ui.i18n import N_, Marked, Text
 
 
 class Colour(IntEnum):
@@ -76,6 +76,8 @@ The part has at most `_READ_FACTOR * most` and at most `2 * most + _READ_EXTRA` 
 
 def plain(text: str, most: int = NAME_MOST) -> str:
     """Return foreign text on one line without control, bidi or invisible characters, cut to `most` characters."""
+    if len(text) <= most and text.isascii() and text.isprintable() and " " not in text:
+        return text  # most names
     rough = text[: min(most * _READ_FACTOR, 2 * most + _READ_EXTRA)]
     kept = unicodedata.normalize("NFC", rough)
     if not (
@@ -150,27 +152,30 @@ def level_word(t: Text, level: Level) -> str:
     }[level]
 
 
+_STATE_WORDS: Mapping[State, Marked] = {
+    State.RUNNING: N_("running"),
+    State.STOPPED: N_("stopped"),
+    State.PAUSED: N_("paused"),
+    State.SUSPENDED: N_("suspended"),
+    State.PRELAUNCH: N_("starting up"),
+    State.IO_ERROR: N_("I/O error"),
+    State.UNKNOWN: N_("unknown"),
+    State.INTERNAL_ERROR: N_("QEMU error"),
+    State.PANICKED: N_("kernel panic"),
+    State.WATCHDOG: N_("watchdog"),
+    State.POSTMIGRATE: N_("paused after a migration"),
+    State.DEBUG: N_("debugger"),
+    State.SHUTDOWN: N_("powering off"),
+    State.INMIGRATE: N_("waiting for a migration"),
+    State.FINISH_MIGRATE: N_("finishing a migration"),
+    State.SAVING: N_("saving its state"),
+    State.RESTORING: N_("restoring its state"),
+    State.COLO: N_("synchronizing (COLO)"),
+}
+
+
 def state_word(t: Text, state: State) -> str:
-    return {
-        State.RUNNING: t("running"),
-        State.STOPPED: t("stopped"),
-        State.PAUSED: t("paused"),
-        State.SUSPENDED: t("suspended"),
-        State.PRELAUNCH: t("starting up"),
-        State.IO_ERROR: t("I/O error"),
-        State.UNKNOWN: t("unknown"),
-        State.INTERNAL_ERROR: t("QEMU error"),
-        State.PANICKED: t("kernel panic"),
-        State.WATCHDOG: t("watchdog"),
-        State.POSTMIGRATE: t("paused after a migration"),
-        State.DEBUG: t("debugger"),
-        State.SHUTDOWN: t("powering off"),
-        State.INMIGRATE: t("waiting for a migration"),
-        State.FINISH_MIGRATE: t("finishing a migration"),
-        State.SAVING: t("saving its state"),
-        State.RESTORING: t("restoring its state"),
-        State.COLO: t("synchronizing (COLO)"),
-    }[state]
+    return t(_STATE_WORDS[state])
 
 
 def emoji_of(guest: Guest) -> str:

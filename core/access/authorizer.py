@@ -96,9 +96,10 @@ class Authorizer:
 
     def guest_index(self, cluster: Cluster) -> GuestIndex:
         """Return the index of this read. It is built once per read."""
-        if self._guest_index is None or self._guest_index.cluster is not cluster:
-            self._guest_index = GuestIndex(cluster, self._guest_index)
-        return self._guest_index
+        known = self._guest_index
+        if known is None or known.cluster is not cluster:
+            self._guest_index = known = known.next(cluster) if known else GuestIndex(cluster)
+        return known
 
     def offered_rows(self, actor: Actor, operation: Operation, cluster: Cluster) -> Rows:
         """Return the guests to offer to this person: those for which `refusal` returns None."""

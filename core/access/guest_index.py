@@ -28,23 +28,27 @@ _nature = attrgetter("template", "kind", "lock", "protected", "state")
 
 
 class GuestIndex:
-    """The index of one read. `before`: the index of an earlier read, of which is used what is still right."""
+    """The index of one read. `next` makes that of the following read."""
 
-    def __init__(self, cluster: Cluster, before: "GuestIndex | None" = None) -> None:
+    def __init__(
+        self, cluster: Cluster, table: GuestTable | None = None, natures: "_Natures | None" = None
+    ) -> None:
         self.cluster = cluster
-        guests = cluster.guests
-        is_alike = before is not None and before.table.describes(guests)
-        self.table: GuestTable = before.table if before and is_alike else GuestTable(guests)
+        self.table = table or GuestTable(cluster.guests)
+        self._kept_natures = natures
         self._by_test: Recent[Hashable, Rows] = Recent(TESTS_KEPT)
         self.views: Recent[Hashable, Any] = Recent(VIEWS_KEPT)
         """What is shown of this read, such as the guests of a filtered list."""
-        self._kept_natures: _Natures | None = None
-        if before and before._kept_natures and is_alike and self.table.count > FEW:
-            changed = list(
-                numbers_of(rows_where(map(is_not, guests, before.cluster.guests)), self.table.count)
-            )
-            if len(changed) <= FEW:  # an action has overlaid the list
-                self._kept_natures = before._kept_natures.with_changes({row: guests[row] for row in changed})
+
+    def next(self, cluster: Cluster) -> "GuestIndex":
+        """Return the index of a later read. It uses again what is still right."""
+        table, natures, guests = self.table.next(cluster.guests), None, cluster.guests
+        if self._kept_natures and table is self.table and table.count > FEW:
+            changes = rows_where(map(is_not, guests, self.cluster.guests))
+            if changes.bit_count() <= FEW:  # an action has overlaid the list
+                changed = {row: guests[row] for row in numbers_of(changes, table.count)}
+                natures = self._kept_natures.with_changes(changed)
+        return GuestIndex(cluster, table, natures)
 
     @property
     def _natures(self) -> "_Natures":

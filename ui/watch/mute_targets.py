@@ -18,6 +18,7 @@ from core.wanted_errors import SeveralTargets, UnknownTarget
 from core.watch.incidents.model import ALL, guest_subject, node_subject, storage_subject
 from core.watch.subjects import targets_of
 from ui.formatting import kind_word, plain_label
+from ui.i18n import Text
 from ui.interaction.context import (
     Interaction,
     Site,
@@ -28,7 +29,6 @@ from ui.interaction.context import (
 )
 from ui.interaction.empty_choices import ChoiceKind, explain_empty
 from ui.interaction.guest_option import visible_sites
-from ui.i18n import Text
 from ui.interaction.options import CHOICES_MOST, offered_on
 from ui.messages.subjects import subject_label, vmid_of
 from ui.sites.everywhere import refusal_on_all, seen_sites
@@ -215,7 +215,7 @@ def _guests(
     table = index.table
     rows = offered_on(interaction, site, cluster) & ~table.templates
     for word in wanted.words:
-        rows &= _rows_with(t, site, index, word)
+        rows &= rows_with(t, site.name, index, word)
     exact = table.with_vmids({vmid for subject in wanted.exact if (vmid := vmid_of(subject)) is not None})
     listed = table.with_vmids({entry.vmid for entry in site.watch.entries})
 
@@ -231,10 +231,10 @@ def _target(t: Text, guest: Guest, text: str) -> _Target:
     return _Target(guest_subject(guest.vmid), f"{text} {kind_word(t, guest.kind).casefold()}")
 
 
-def _rows_with(t: Text, site: Site, index: GuestIndex, word: str) -> Rows:
-    """Return the guests whose site, text, kind or subject contains the word."""
+def rows_with(t: Text, site: str, index: GuestIndex, word: str) -> Rows:
+    """Return the guests whose text, kind or subject contains the word; every guest if the site's name does."""
     table = index.table
-    if word in site.name or word in "guest/":
+    if word in site or word in "guest/":
         return table.everyone
     kinds = frozenset(kind for kind in Kind if word in kind_word(t, kind).casefold())
     rows = table.containing(word) | (

@@ -1,7 +1,11 @@
 """Test the cost and the choices of each keystroke, for any text, any size of cluster and any person."""
 
+import itertools
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
@@ -9,20 +13,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.access.guest_index import GuestIndex, offered_rows
-from core.access.guest_table import TYPED_MOST, WORDS_MOST, GuestTable, normalized, words_of
-from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, decide
+from core.access.guest_table import FEW, TYPED_MOST, WORDS_MOST, GuestTable, normalized, words_of
+from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, decide, visible_guests
 from core.actions.preconditions import can_act
 from core.errors import ReadOnly
 from core.guest import Cluster, Guest, Kind, State
 from core.levels import Level
 from core.operations import ACTIONS, Operation
+from core.watch.incidents.model import guest_subject
 from playground.discord.people import Person
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.catalogue import EVERY_COMPLETION
 from tests.support.stage import Stage
+from ui.formatting import kind_word
+from ui.guests.lists import Filters, select, status_of
+from ui.i18n import Texts
 from ui.interaction.guest_option import best_guests
 from ui.interaction.options import CHOICES_MOST
+from ui.watch.mute_targets import rows_with
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 
@@ -117,12 +126,13 @@ def test_what_is_offered_is_what_nothing_would_be_said_against(
 # -- which come first
 
 
-def ranked(guests: tuple[Guest, ...], typed: str, operation: Operation | None) -> list[Guest]:
+def ranked(guests: Iterable[Guest], typed: str, operation: Operation | None) -> list[Guest]:
     """Rank all guests at once, as the documents describe it."""
     start = normalized(typed)
 
     def rank(guest: Guest) -> tuple[bool, bool, bool, int]:
         begins = str(guest.vmid).startswith(start) or (guest.name or "").casefold().startswith(start)
+        begins = begins or f"{guest.vmid} {guest.name or ''} {guest.node}".casefold().startswith(start)
         return (
             str(guest.vmid) != start,
             operation is not None and not can_act(operation, guest),
@@ -145,17 +155,116 @@ def ranked(guests: tuple[Guest, ...], typed: str, operation: Operation | None) -
     return sorted(found, key=rank)[:CHOICES_MOST]
 
 
-@given(
-    GUESTS,
-    st.sampled_from(["", "1", "10", "101", "web", "WEB0", "pve1 10", "02", "nothing", "101 pve2"]),
-    st.sampled_from([None, *ACTIONS]),
+TYPED = st.one_of(
+    st.sampled_from(
+        ["", " ", "1", "10", "101", "0101", "web", "WEB0", "pve1 10", "02", "nothing", "101 pve2"]
+    ),
+    st.sampled_from(
+        ["e", "w b p v e", "db 02", "db\t02", "101 web", "pve1\n102", "x" * 100, "1" * 100, "٣", "ß"]
+    ),
+    st.text("1023webdpv \n", max_size=6),
 )
-def test_those_that_fit_come_first(guests: list[Guest], typed: str, operation: Operation | None) -> None:
+CHANGES = st.lists(
+    st.sampled_from(
+        [
+            {}, {}, {}, {"state": State.PAUSED}, {"state": State.STOPPED}, {"lock": "backup"}, {"uptime": 1},
+            {"name": "other"}, {"tags": ("web", "owner-2")}, {"tags": ()}, {"pool": "lab"}, {"node": "pve2"},
+            {"template": True}, {"protected": True}, None,
+        ]
+    ),
+    min_size=6,
+    max_size=6,
+)  # fmt: skip
+"""What is different about each guest in the next read. None: it is gone."""
+
+
+@dataclass(frozen=True)
+class Keystroke:
+    """Describe who types what, for which command, while changes are on or off."""
+
+    actor: Actor
+    operation: Operation
+    typed: str
+    read_only: bool
+
+
+KEYSTROKES = st.lists(
+    st.builds(Keystroke, ACTORS, st.sampled_from(Operation), TYPED, st.booleans()), min_size=1, max_size=6
+)
+
+
+def wanted(rules: AccessRules, guests: tuple[Guest, ...], stroke: Keystroke) -> list[Guest]:
+    """Return the choices the plain way: decide on every guest, sort them all, and cut."""
+    held = ReadOnly("Ada", 0.0) if stroke.read_only else None
+    allowed = [
+        guest
+        for guest in guests
+        if decide(rules, stroke.actor, stroke.operation, guest, guests=guests, read_only=held) is None
+    ]
+    return ranked(allowed, stroke.typed, ranked_by(stroke.operation))
+
+
+def ranked_by(operation: Operation) -> Operation | None:
+    return operation if operation in ACTIONS else None
+
+
+@given(RULES, RULES, GUESTS, CHANGES, KEYSTROKES, st.sampled_from([0, 1, 3, 300]))
+def test_the_choices_are_those_of_the_plain_way(
+    rules: AccessRules,
+    others: AccessRules,
+    guests: list[Guest],
+    changes: list[dict[str, Any] | None],
+    strokes: list[Keystroke],
+    few: int,
+) -> None:
+    """Several people type into one index, and then into that of the next read, which reuses the first."""
+    before = Cluster(tuple(sorted(guests, key=lambda guest: guest.vmid)), (), 0.0)
+    pairs = zip(before.guests, changes, strict=False)
+    after = Cluster(tuple(replace(g, **c) if c else g for g, c in pairs if c is not None), (), 1.0)
+    index: GuestIndex | None = None
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("guest_table", "guest_index"):  # from this size on all rows are looked at together
+            patch.setattr(f"core.access.{module}.FEW", few)
+        for cluster in (before, after):
+            index = index.next(cluster) if index else GuestIndex(cluster)
+            for stroke, known in itertools.product(strokes, (rules, others)):
+                rows = offered_rows(known, stroke.actor, stroke.operation, index, read_only=stroke.read_only)
+                found = best_guests(index, rows, stroke.typed, ranked_by(stroke.operation))
+                assert found == wanted(known, cluster.guests, stroke)
+
+
+@given(RULES, ACTORS, GUESTS, st.sampled_from(["", "running", "stopped", "other", "template"]),
+       st.sampled_from(["", "qemu", "lxc"]), st.sampled_from(["", "pve1", "pve9"]))  # fmt: skip
+def test_a_list_is_that_of_the_plain_way(
+    rules: AccessRules, actor: Actor, guests: list[Guest], status: str, kind: str, node: str
+) -> None:
     cluster = Cluster(tuple(sorted(guests, key=lambda guest: guest.vmid)), (), 0.0)
     index = GuestIndex(cluster)
-    assert best_guests(index, index.table.everyone, typed, operation) == ranked(
-        cluster.guests, typed, operation
-    )
+    visible = index.table.at_level(rules, actor, Level.VIEWER)
+    expected = [
+        guest
+        for guest in visible_guests(rules, actor, cluster.guests)
+        if status in ("", status_of(guest)) and kind in ("", guest.kind.value) and node in ("", guest.node)
+    ]
+    for _ in range(2):
+        found = select(index, visible, Filters(status, kind, node))
+        assert list(found.guests) == expected
+        assert found.counts == Counter(None if guest.template else guest.state for guest in expected)
+
+
+@given(GUESTS, st.text("guest/102vmcpwb", min_size=1, max_size=8), st.sampled_from(["", "home", "gue"]))
+def test_a_word_of_a_mute_finds_the_site_the_text_the_kind_and_the_subject(
+    guests: list[Guest], word: str, site: str
+) -> None:
+    cluster = Cluster(tuple(sorted(guests, key=lambda guest: guest.vmid)), (), 0.0)
+    index = GuestIndex(cluster)
+    t = Texts("en").public
+    expected = [
+        guest
+        for guest, text in zip(cluster.guests, index.table.texts, strict=True)
+        if word in f"{site} {text} {kind_word(t, guest.kind).casefold()}" or word in guest_subject(guest.vmid)
+    ]
+    assert list(index.guests_in(rows_with(t, site, index, word))) == expected
 
 
 def test_they_do_among_many() -> None:
@@ -199,7 +308,7 @@ class Crowd:
         }
 
 
-TYPED: dict[str, Callable[[], str]] = {
+KEYS: dict[str, Callable[[], str]] = {
     "nothing": lambda: "",
     "a hit": lambda: "1001",
     "a miss": lambda: "zzz",
@@ -230,11 +339,61 @@ async def test_a_keystroke_is_cheap_whatever_is_typed(bare_scene: Stage, pve: Pv
         for command, option, filled in [*EVERY_COMPLETION, ("audit", "who", {})]:
             await scene.site.cluster_cache.read()
             await cost(scene, person, command, option, "", filled)  # work done once per read
-            for words, typed in TYPED.items():
+            for words, typed in KEYS.items():
                 took = await cost(scene, person, command, option, typed(), filled)
                 if took > SECONDS:
                     slow[name, command, option, words] = round(took, 2)
     assert slow == {}
+
+
+async def test_a_keystroke_looks_at_no_guest_by_itself(
+    bare_scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether an operation fits is asked once per nature. A word is searched once, until a name changes."""
+    scene, crowd = bare_scene, Crowd(bare_scene)
+    pve.add_many(2 * FEW)
+    await scene.start_bot(**crowd.settings)
+    asked = count_calls(monkeypatch, "ui.interaction.guest_option.can_act")
+    words = count_calls(monkeypatch, "core.access.guest_table.GuestTable._containing")
+    rights = count_calls(monkeypatch, "core.access.guest_table.GuestTable._with_rights")
+    sorts = count_calls(monkeypatch, "core.access.guest_table._Sorted.__init__")
+    for typed in ("", "v", "vm", "vm 1", "vm 1 p", "v", "", "zzz", "pve1"):
+        for command in ("start", "stop"):
+            for name in ("all", "half"):
+                await scene.choices(crowd.people[name], command, "vmid", typed)
+    natures = {
+        (guest.template, guest.kind, guest.lock, guest.protected, guest.state)
+        for guest in scene.site.cluster_cache.last.guests  # type: ignore[union-attr]  # it was read
+    }
+    assert len(asked) == 2 * len(natures)
+    assert len(words) <= 6, "once for each different word"
+    assert len(rights) <= 2, "once for each person with scopes, and for their level of admin"
+    assert len(sorts) == 2, "texts and names"
+    guest = scene.site.cluster_cache.find(pve.vms[0].vmid)
+    assert guest is not None
+    scene.site.cluster_cache.overlay(guest.vmid, replace(guest, state=State.PAUSED))
+    before = len(words), len(rights), len(sorts)
+    first = await scene.choices(crowd.people["all"], "resume", "vmid", "v")
+    assert first[0].startswith(f"⏸️ {guest.vmid} "), "only this one can be resumed"
+    assert (len(words), len(rights), len(sorts)) == before, "the action has changed no name and no right"
+    scene.site.cluster_cache.overlay(guest.vmid, None)
+    left = await scene.choices(crowd.people["all"], "info", "vmid", str(guest.vmid))
+    assert left
+    assert not any(f" {guest.vmid} " in label for label in left)
+
+
+def count_calls(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Any]:
+    """Return a list that grows by one at each call of the function of this name."""
+    called: list[Any] = []
+    owner, _, word = name.rpartition(".")
+    original = getattr(resolve_name(owner), word)
+
+    def counted(*given: Any, **named: Any) -> Any:
+        called.append(given)
+        return original(*given, **named)
+
+    monkeypatch.setattr(name, counted)
+    return called
 
 
 async def test_rights_are_not_worked_out_for_who_sees_nothing(
