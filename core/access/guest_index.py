@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 from core.access.guest_table import FEW, GuestTable
 from core.access.policy import AccessRules, Actor, level_everywhere, place_refusal
+from core.access.recent import Recent
 from core.access.rows import NO_ROWS, Rows, flags_of, numbers_of, rows_where
 from core.guest import Cluster, Guest
 from core.levels import Level, Reach
 from core.operations import OPERATIONS, Operation
-from core.recent import Recent
 
 T = TypeVar("T", bound=Hashable)
 

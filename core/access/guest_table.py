@@ -13,10 +13,10 @@ from operator import attrgetter, contains
 from typing import Any
 
 from core.access.policy import OWNER_TAG, PROTECTED_TAG, AccessRules, Actor, Scope, ScopeKind
+from core.access.recent import Recent
 from core.access.rows import NO_ROWS, Rows, all_rows, flags_of, numbers_of, rows_at, rows_where
 from core.guest import Guest
 from core.levels import Level
-from core.recent import Recent
 
 TYPED_MOST, WORDS_MOST = 100, 5
 """Characters and words of the typed text that are used."""

@@ -1,6 +1,6 @@
 """Test that the results of the latest calls are kept, and no more of them."""
 
-from core.recent import Recent
+from core.access.recent import Recent
 
 
 def test_the_last_used_are_kept() -> None:
