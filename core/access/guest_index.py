@@ -50,6 +50,13 @@ class GuestIndex:
                 natures = self._kept_natures.with_changes(changed)
         return GuestIndex(cluster, table, natures)
 
+    def build(self) -> Iterator[None]:
+        """Build what completions need, one part after each `next`, so that others can run between them."""
+        yield from self.table.build()
+        if self._kept_natures is None:
+            self._natures  # noqa: B018 - the property builds it
+            yield
+
     @property
     def _natures(self) -> "_Natures":
         if self._kept_natures is None:

@@ -6,7 +6,7 @@ the state of a guest.
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate, chain, compress, repeat
 from operator import attrgetter, contains
@@ -57,6 +57,13 @@ class GuestTable:
         """Return the table of a later read: this one if it would be the same."""
         other = GuestTable(guests)
         return self if other._columns == self._columns else other
+
+    def build(self) -> Iterator[None]:
+        """Build what is not built yet, one part after each `next`. No part takes long."""
+        for part in ("texts", "_joined", "_starts", "_sorted_texts", "_sorted_names", "_by_tag"):
+            if part not in self.__dict__:
+                getattr(self, part)
+                yield
 
     # -- by text
 
