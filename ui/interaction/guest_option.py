@@ -188,14 +188,17 @@ def best_guests(
         offered &= table.templates
     elif not templates or operation not in (None, Operation.DELETE):
         offered &= ~table.templates
-    found = table.matching(words_of(typed), offered)
-    if not found:
+    if not offered:
         return []
-    exact = found & table.typed_exactly(start)  # Enter takes the first one: not 9100 if 100 was typed
-    found &= ~exact
-    begins = table.beginning(start, found)
-    able = found if operation is None else found & _able(guest_index, operation)
-    order = (exact, able & begins, able & ~begins, begins & ~able, found & ~able & ~begins)
+    exact = offered & table.typed_exactly(start)  # Enter takes the first one: not 9100 if 100 was typed
+    begins = table.beginning(start, offered) & ~exact  # what begins with the text contains its words
+    able = offered if operation is None else offered & _able(guest_index, operation)
+    first = begins & able
+    if first.bit_count() >= CHOICES_MOST:
+        order: tuple[Rows, ...] = (exact, first)
+    else:
+        found = table.matching(words_of(typed), offered) & ~exact
+        order = (exact, first, found & able & ~begins, begins & ~able, found & ~able & ~begins)
     numbers = itertools.chain.from_iterable(numbers_of(rows, table.count) for rows in order if rows)
     return [guest_index.cluster.guests[row] for row in itertools.islice(numbers, CHOICES_MOST)]
 
