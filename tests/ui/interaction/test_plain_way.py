@@ -166,8 +166,10 @@ def test_a_word_of_a_mute_finds_the_site_the_text_the_kind_and_the_subject(
     assert list(index.guests_in(rows_with(t, site, index, word))) == expected
 
 
-def test_they_do_among_many() -> None:
+@pytest.mark.parametrize("few", [300, 10_000])
+def test_they_do_among_many(monkeypatch: pytest.MonkeyPatch, few: int) -> None:
     """There are more than 25 of a kind, and the guest typed in full is among the last."""
+    monkeypatch.setattr("core.access.guest_table.FEW", few)
     states = (State.RUNNING, State.STOPPED)
     guests = tuple(Guest(vmid, Kind.QEMU, "pve1", states[vmid % 2], f"vm{vmid}") for vmid in range(100, 2200))
     index = GuestIndex(Cluster(guests, (), 0.0))
