@@ -196,7 +196,8 @@ class ProxmoxBot(commands.Bot):
         self.services.audit_delivery.on_reconnect()
 
     async def _register(self) -> None:
-        await self.tree.sync(guild=discord.Object(self._settings.guild_id))
+        synced = await self.tree.sync(guild=discord.Object(self._settings.guild_id))
+        self.services.command_mentions.learn(synced)
 
     async def on_ready(self) -> None:
         self._check.recheck()

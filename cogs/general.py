@@ -2,13 +2,12 @@
 
 from dataclasses import replace
 
-import discord
 from discord import app_commands
 from discord.app_commands import Choice, locale_str
 from discord.ext import commands
 
 from core.operations import Operation
-from ui.access.help import help_card
+from ui.access.help import show_help
 from ui.guests.act import show_panel
 from ui.guests.confirm import act_or_ask, ask_first
 from ui.guests.lists import Filters
@@ -116,10 +115,8 @@ class General(commands.Cog):
             order = replace(guest.order(interaction, Operation.DELETE), dry_run=dry_run)
             await ask_first(guest.site, reply, order)
 
-    @app_commands.command(description=locale_str("Show the commands of this bot"))
+    @app_commands.command(description=locale_str("Show the commands that you can use"))
     async def help(self, interaction: Interaction) -> None:
         async with Reply(self._services, interaction, private=True) as reply:
-            tree = interaction.client.tree  # type: ignore[attr-defined]  # the client is this bot
-            guild = discord.Object(self._services.guild_id)
             with record_attempt(interaction, Operation.HELP):
-                await reply.show(help_card(reply.t, tree.get_commands(guild=guild)))
+                await show_help(reply)

@@ -1,14 +1,16 @@
 """Test the documents against the code: commands, settings, privileges, sentences, links and versions."""
 
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import discord
 import pytest
 from babel.messages.pofile import read_po
+from discord import app_commands
 
 from adapters.settings.load import SETTINGS
 from core.clock import Clock
@@ -21,7 +23,6 @@ from playground.pve.server import BOT_PRIVILEGES, Pve
 from proxmox_client import Address, Endpoint, ProxmoxClient
 from tests.support import stage
 from tests.support.stage import Stage
-from ui.access.help import rows_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -101,10 +102,24 @@ def in_code(cell: str) -> list[str]:
 
 # --- commands ---
 
+AnyCommand = app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu
+
+
+def usages_of(tree: Iterable[AnyCommand]) -> Iterator[str]:
+    """Yield `/snapshot list vmid` for every command, with optional options in brackets."""
+    for command in tree:
+        if isinstance(command, app_commands.Group):
+            yield from usages_of(command.commands)
+        elif isinstance(command, app_commands.Command):
+            options = (
+                option.name if option.required else f"[{option.name}]" for option in command.parameters
+            )
+            yield " ".join((f"/{command.qualified_name}", *options))
+
 
 async def test_the_command_tables_are_the_command_tree(scene: Stage) -> None:
     commands = scene.bot.tree.get_commands(guild=discord.Object(scene.guild.id))
-    real = sorted(usage for usage, _ in rows_of(commands))
+    real = sorted(usages_of(commands))
     assert len(real) > 10
     for language in README:
         assert sorted(row[0].strip("`") for row in table(section(language, "commands"))) == real
@@ -113,7 +128,7 @@ async def test_the_command_tables_are_the_command_tree(scene: Stage) -> None:
 @BOTH
 async def test_every_command_named_anywhere_exists(scene: Stage, language: str) -> None:
     commands = scene.bot.tree.get_commands(guild=discord.Object(scene.guild.id))
-    names = {usage.split()[0] for usage, _ in rows_of(commands)}
+    names = {usage.split()[0] for usage in usages_of(commands)}
     found = re.findall(r"`(/[a-z]+)(?: [^`/]*)?`", without_code(text_of(language)))
     assert set(found) - names <= {"/vms", "/nodes"}  # paths of Proxmox
 

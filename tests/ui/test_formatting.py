@@ -17,10 +17,7 @@ from hypothesis import strategies as st
 
 from adapters.heartbeat import Heartbeat
 from adapters.journal.store import SqliteJournal
-from cogs.access import Access
 from cogs.buttons import on_button_press
-from cogs.monitor import Monitor
-from cogs.snapshot import Snapshots
 from core.access.guest_index import GuestIndex
 from core.access.rate_limit import ChangeLimit, RateLimiter
 from core.access.tag_authority import TagAuthority
@@ -56,7 +53,6 @@ from core.watch.incidents.state import GuestState, Rules, WatchState
 from core.watch.service import Watch
 from tests.support.fakes import AKIKO, CONFIG, NOON, FakeClock, FakeProxmox, FakeWorld, guest
 from tests.support.walked import walked
-from ui.access.help import help_card
 from ui.cards import card, notice
 from ui.formatting import (
     Colour,
@@ -89,7 +85,6 @@ from ui.interaction.open_questions import Question, Questions
 from ui.interaction.reply import Reply
 from ui.messages.errors import error_sentence
 from ui.messages.proxmox_errors import task_hint
-from ui.sites.option import hide_site_options
 from ui.watch.alert_channel import DiscordAlertChannel
 from ui.watch.views import watch_list_card
 
@@ -612,18 +607,6 @@ async def test_questions_asked_and_over(language: Language, golden: Golden) -> N
         assert (Colour.QUIET if all(grey) else Colour.WARN) == payload(view)[0]["accent_color"]
     text = "\n\n".join(map(shown, views))
     golden(f"questions.{language}", re.sub(r"(q1:\w+):[0-9a-f]{16}", r"\1:…", text))
-
-
-@languages
-async def test_help(language: Language, golden: Golden) -> None:
-    around = site(language).services
-    tree: list[Any] = [Snapshots(around).app_command, Monitor(around, ()).app_command]
-    tree += Access(around).get_app_commands()
-    hide_site_options(tree)
-    view = help_card(TEXTS.of(language), tree)
-    whole(view)
-    assert buttons_of(view) == []
-    golden(f"help.{language}", shown(view))
 
 
 # --- what was just seen ---

@@ -1,45 +1,84 @@
-"""Show the commands of the command tree in the reader's language, for /help."""
+"""Show a person the commands that they may use, grouped by task, for /help."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Collection
 
-from discord import app_commands, ui
+from discord import ui
 
+from core.access.policy import Actor
+from core.errors import ReadOnly
+from core.levels import Reach
+from core.operations import OPERATIONS, Operation
+from ui.access.tasks import by_task
 from ui.cards import card
-from ui.formatting import MESSAGE_MOST, Colour, fit_lines
+from ui.formatting import READ_ONLY, Colour, code
 from ui.i18n import Text
+from ui.interaction.command_mentions import CommandMentions
+from ui.interaction.context import Site, actor_of, services_of
+from ui.interaction.gate import refusal_of
+from ui.interaction.guest_option import visible_sites
+from ui.interaction.reply import Reply
+from ui.messages.errors import read_only_line
 
-AnyCommand = app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu
+_NOT_LISTED = (Operation.HELP, Operation.ACKNOWLEDGE)
+"""The command that was just used, and what is only a button."""
 
 
-def rows_of(tree: Iterable[AnyCommand]) -> list[tuple[str, str]]:
-    """Return (`/snapshot list vmid`, its English description) for every command.
+async def show_help(reply: Reply) -> None:
+    """Show the commands that the person may use here and now, on at least one site."""
+    interaction, services = reply.interaction, services_of(reply.interaction)
+    actor, sites = actor_of(interaction), visible_sites(interaction)
+    wanted = [each for each in Operation if each not in _NOT_LISTED]
+    refusals = {each: refusal_of(interaction, each) for each in wanted}
+    allowed = [
+        each
+        for each, refusal in refusals.items()
+        if refusal is None and any(_has_use(site, actor, each) for site in sites)
+    ]
+    held = next((each for each in refusals.values() if isinstance(each, ReadOnly)), None)
+    example = f"{sites[0].name}/101" if len(sites) > 1 else ""
+    await reply.show(help_card(reply.t, allowed, services.command_mentions, held, example))
 
-    Optional options are in brackets.
+
+def _has_use(site: Site, actor: Actor, operation: Operation) -> bool:
+    """Return whether the person may do this on the site, to at least one of its guests if it is about a guest.
+
+    Nothing is read. Before the first read, and while the cluster is empty, no guest is asked for.
     """
-    rows: list[tuple[str, str]] = []
-    for command in sorted(tree, key=lambda command: command.name):
-        if isinstance(command, app_commands.Group):
-            rows += rows_of(command.commands)
-        elif isinstance(command, app_commands.Command):
-            options = (
-                option.name if option.required else f"[{option.name}]" for option in command.parameters
-            )
-            rows.append((" ".join((f"/{command.qualified_name}", *options)), _source(command)))
-    return rows
+    if site.authorizer.refusal(actor, operation) is not None:
+        return False
+    cluster = site.cluster_cache.last
+    if cluster is None or OPERATIONS[operation].reach is not Reach.GUEST:
+        return True
+    offer = site.authorizer.offer(actor, operation, cluster)
+    if offer.within is None and not cluster.vmids:
+        return True
+    return any(map(offer.allows, cluster.vmids if offer.within is None else cluster.vmids & offer.within))
 
 
-def _source(command: app_commands.Command[Any, ..., Any]) -> str:
-    text = command._locale_description  # noqa: SLF001  # discord.py keeps the untranslated text only there
-    return text.message if text else command.description
+def help_card(
+    t: Text,
+    allowed: Collection[Operation],
+    mentions: CommandMentions,
+    held: ReadOnly | None = None,
+    example: str = "",
+) -> ui.LayoutView:
+    """Build the card of /help.
 
-
-def help_card(t: Text, tree: Iterable[AnyCommand]) -> ui.LayoutView:
-    lines = [f"`{usage}` — {t.raw(description)}" for usage, description in rows_of(tree)]
-    foot = t(
-        "Type a name or number in `vmid` to choose a guest. Anything that could lose data asks for "
-        "confirmation."
+    `held`: the refusal of the commands that are missing only because of read-only mode.
+    `example`: a guest written with its site; "": the person sees one site only.
+    """
+    groups = "\n".join(
+        f"**{t(name)}**\n{' '.join(map(mentions.of, group))}" for name, group in by_task(allowed)
     )
-    return card(
-        f"### {t('Commands')}", fit_lines(t, lines, MESSAGE_MOST - 400), f"-# {foot}", colour=Colour.BUSY
-    )
+    read_only = f"{READ_ONLY} {read_only_line(t, held)}" if held else ""
+    lines = [t("Press a command to fill it in.")] if mentions.known else []
+    if any(OPERATIONS[each].reach is Reach.GUEST for each in allowed):
+        lines.append(_what_to_type(t, example))
+    foot = "\n".join(f"-# {line}" for line in lines)
+    return card(f"### {t('Commands')}", groups, read_only, foot, colour=Colour.BUSY)
+
+
+def _what_to_type(t: Text, example: str) -> str:
+    if example:
+        return t("`vmid`: VMID, exact name or site/VMID ({example}).", example=code(example))
+    return t("`vmid`: VMID or exact name.")

@@ -25,6 +25,7 @@ from core.proxmox import Proxmox
 from core.watch.journal import Journal
 from core.watch.service import Watch
 from ui.i18n import Texts
+from ui.interaction.command_mentions import CommandMentions
 from ui.interaction.late import Arrivals
 from ui.interaction.open_questions import Questions
 
@@ -93,6 +94,8 @@ class Services:
     """Names of the sites whose polls must be good for a heartbeat."""
     arrivals: Arrivals = field(default_factory=Arrivals)
     """Measures how late interactions arrive."""
+    command_mentions: CommandMentions = field(default_factory=CommandMentions)
+    """Mentions the registered commands."""
     open_replies: set[OpenReply] = field(default_factory=set)
     """Unfinished answers. Each shows a farewell when the bot ends."""
 

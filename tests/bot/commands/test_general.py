@@ -9,7 +9,7 @@ from core.guest_errors import GuestNotFound
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
 from tests.support import stage
-from tests.support.catalogue import COMMANDS, enabled_buttons, panel_buttons
+from tests.support.catalogue import enabled_buttons, panel_buttons
 from tests.support.stage import Stage
 from ui.formatting import STATE_EMOJI, title_of
 
@@ -45,17 +45,6 @@ async def test_names_stay_and_descriptions_are_localised(scene: Stage) -> None:
         if one["name"] in ("vmid", "template_id", "new_vmid"):
             assert one["type"] == (INTEGER if one["name"] == "new_vmid" else STRING)
             assert bool(one.get("autocomplete")) is (one["name"] != "new_vmid")
-
-
-@BOTH
-async def test_help_lists_every_command_in_the_readers_language(scene: Stage) -> None:
-    for person in (scene.akiko, scene.emma):
-        reply = await scene.say(person, "help")
-        t = scene.t(person)
-        assert reply.ephemeral
-        assert t("Show the commands of this bot") in reply.text
-        for command in COMMANDS:
-            assert f"`/{command.word}" in reply.text
 
 
 @BOTH

@@ -72,13 +72,14 @@ def shown(text: str) -> list[tuple[str, int]]:
 
 async def test_with_one_site_no_command_has_the_option(scene: Stage) -> None:
     assert [name for name, options in options_of(scene).items() if "site" in options] == []
-    assert "site" not in (await scene.say(scene.emma, "help")).text.split()
+    assert "site" not in (await scene.say(scene.emma, "help")).text
     assert (await scene.say(scene.emma, "list")).text.startswith("### 17 guests")
 
 
 async def test_with_several_sites_these_commands_have_the_option(bare_scene: Stage, people: People) -> None:
     assert {name for name, options in options_of(bare_scene).items() if "site" in options} == WITH_SITE
-    assert "[site]" in (await bare_scene.say(people["chief"], "help")).text
+    assert "site/VMID (`colo/101`)" in (await bare_scene.say(people["chief"], "help")).text
+    assert "site/VMID" not in (await bare_scene.say(people["homely"], "help")).text, "who sees one site only"
 
 
 async def test_all_pages_show_every_guest_of_every_site_once(bare_scene: Stage, people: People) -> None:

@@ -1,0 +1,47 @@
+"""Group the operations by task, in the order in which /help and /access show them."""
+
+from collections.abc import Collection, Iterator
+
+from core.operations import Operation
+from ui.i18n import N_, Marked
+
+TASKS: tuple[tuple[Marked, tuple[Operation, ...]], ...] = (
+    (N_("View"), (Operation.LIST, Operation.INFO, Operation.ACCESS, Operation.HELP)),
+    (
+        N_("Power"),
+        (
+            *(Operation.START, Operation.SHUTDOWN, Operation.REBOOT),
+            *(Operation.SUSPEND, Operation.RESUME, Operation.STOP, Operation.RESET),
+        ),
+    ),
+    (
+        N_("Snapshots"),
+        (
+            *(Operation.SNAPSHOT_LIST, Operation.SNAPSHOT_CREATE),
+            *(Operation.SNAPSHOT_ROLLBACK, Operation.SNAPSHOT_DELETE),
+        ),
+    ),
+    (
+        N_("Monitoring"),
+        (
+            *(Operation.MONITOR_STATUS, Operation.MONITOR_LIST, Operation.MONITOR_HISTORY),
+            *(Operation.ACKNOWLEDGE, Operation.MONITOR_MUTE, Operation.MONITOR_UNMUTE),
+            *(Operation.MONITOR_ADD, Operation.MONITOR_REMOVE, Operation.MONITOR_TEST),
+        ),
+    ),
+    (
+        N_("Administration"),
+        (
+            *(Operation.CREATE, Operation.RESIZE, Operation.DELETE),
+            *(Operation.AUDIT, Operation.READONLY_ON, Operation.READONLY_OFF),
+        ),
+    ),
+)
+"""Each operation is in exactly one group."""
+
+
+def by_task(operations: Collection[Operation]) -> Iterator[tuple[Marked, list[Operation]]]:
+    """Yield each task of which some operations are given, with these."""
+    for name, group in TASKS:
+        if found := [each for each in group if each in operations]:
+            yield name, found
