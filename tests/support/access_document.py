@@ -1,7 +1,13 @@
-"""Read the access table of docs/access.md, so that tests can compare the bot with it."""
+"""Read the access table of docs/access.md and the card of /access, so that tests can compare them with the bot."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+from core.operations import Operation
+from ui.access.tasks import TASKS
+from ui.i18n import Text, Texts
+from ui.messages.operations import operation_command
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs/access.md"
 HEADINGS = {"ja": "\n## 誰が何をできるか\n", "en": "\n## Who may do what\n"}
@@ -46,3 +52,34 @@ FOR_EVERYTHING = tuple(word for word, each in PROMISES.items() if each.everythin
 """Operations that concern the whole cluster: the person needs the level for all guests."""
 ON_ALERTS = ("start", "info", "acknowledge", "monitor mute")
 """Operations that have a button on alerts."""
+
+
+ENGLISH = Texts("en").of("en")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is told of one operation. `head`: where it is allowed, or why not."""
+
+    allowed: bool
+    head: str
+
+
+def told_access(text: str, t: Text = ENGLISH) -> dict[Operation, Told]:
+    """Return what the card tells of each operation. Each one may be told once only."""
+    named = {operation_command(t, each): each for each in Operation}
+    tasks = {t(name): group for name, group in TASKS}
+    found: dict[Operation, Told] = {}
+    told: Told | None = None
+    for line in text.splitlines():
+        if line[:1] in "✅❌" and line:
+            told = Told(line[0] == "✅", line[2:])
+        elif told and (match := re.fullmatch(r"\*\*([^*]+)\*\* (.*)", line)) and match[1] in tasks:
+            all_of_it = match[2] == t("all actions")
+            group = tasks[match[1]] if all_of_it else [named[each] for each in match[2].split("`")[1::2]]
+            assert group
+            assert not set(group) & set(found), (line, text)
+            found |= dict.fromkeys(group, told)
+        else:
+            told = None
+    return found

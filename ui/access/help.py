@@ -8,6 +8,7 @@ from core.access.policy import Actor
 from core.errors import ReadOnly
 from core.levels import Reach
 from core.operations import OPERATIONS, Operation
+from ui.access.extents import exists_for
 from ui.access.tasks import by_task
 from ui.cards import card
 from ui.formatting import READ_ONLY, Colour, code
@@ -42,7 +43,7 @@ async def show_help(reply: Reply) -> None:
 def _has_use(site: Site, actor: Actor, operation: Operation) -> bool:
     """Return whether the person may do this on the site, to at least one of its guests if it is about a guest.
 
-    Nothing is read. Before the first read, and while the cluster is empty, no guest is asked for.
+    Nothing is read. Those who may do it to every guest need none, nor does anybody before the first read.
     """
     if site.authorizer.refusal(actor, operation) is not None:
         return False
@@ -50,9 +51,10 @@ def _has_use(site: Site, actor: Actor, operation: Operation) -> bool:
     if cluster is None or OPERATIONS[operation].reach is not Reach.GUEST:
         return True
     offer = site.authorizer.offer(actor, operation, cluster)
-    if offer.within is None and not cluster.vmids:
+    if offer.within is None and (offer.admin_of is None or not cluster.vmids):
         return True
-    return any(map(offer.allows, cluster.vmids if offer.within is None else cluster.vmids & offer.within))
+    found = map(cluster.find, filter(offer.allows, cluster.vmids if offer.within is None else offer.within))
+    return any(guest is not None and exists_for(operation, guest) for guest in found)
 
 
 def help_card(
@@ -67,15 +69,13 @@ def help_card(
     `held`: the refusal of the commands that are missing only because of read-only mode.
     `example`: a guest written with its site; "": the person sees one site only.
     """
-    groups = "\n".join(
-        f"**{t(name)}**\n{' '.join(map(mentions.of, group))}" for name, group in by_task(allowed)
-    )
+    groups = [f"**{t(name)}**\n{' '.join(map(mentions.of, group))}" for name, group in by_task(allowed)]
     read_only = f"{READ_ONLY} {read_only_line(t, held)}" if held else ""
     lines = [t("Press a command to fill it in.")] if mentions.known else []
     if any(OPERATIONS[each].reach is Reach.GUEST for each in allowed):
         lines.append(_what_to_type(t, example))
     foot = "\n".join(f"-# {line}" for line in lines)
-    return card(f"### {t('Commands')}", groups, read_only, foot, colour=Colour.BUSY)
+    return card(f"### {t('Commands you can use')}", *groups, read_only, foot, colour=Colour.BUSY)
 
 
 def _what_to_type(t: Text, example: str) -> str:

@@ -1,30 +1,20 @@
-"""Show what a person may do here, and why not.
+"""Show a person what they may do here, and why not, grouped by where it is allowed and then by task."""
 
-The one access decision is asked for every operation and every guest.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from enum import IntEnum
+from typing import NamedTuple
 
 from discord import ui
 
 from core.access.authorizer import Authorizer
-from core.access.policy import (
-    Actor,
-    Scope,
-    grants,
-    is_owner,
-    is_protected,
-    level_everywhere,
-    level_on,
-    visible_guests,
-)
-from core.actions.preconditions import failed_precondition
-from core.errors import BotError, CannotWatchTemplate
+from core.access.policy import Actor, Scope, grants, is_protected, level_everywhere
+from core.errors import BotError
 from core.guest import Cluster, Guest
-from core.guest_errors import GuestProtected, NotATemplate, TemplateRefused, WrongKind
 from core.levels import Level, Reach
-from core.operations import ACTIONS, LONG_MUTE_SECONDS, OPERATIONS, Operation
+from core.operations import LONG_MUTE_SECONDS, OPERATIONS, Operation
+from ui.access.extents import Extent, extents, refusals
+from ui.access.summary import guest_names, summary, summary_on
+from ui.access.tasks import TASKS, by_task
 from ui.cards import card
 from ui.formatting import (
     FAILED,
@@ -46,80 +36,6 @@ from ui.messages.errors import error_sentence, read_only_line
 from ui.messages.operations import operation_command
 from ui.messages.startup import pools_unseen
 from ui.sites.sections import fit_sections
-
-GUESTS_MOST = 300
-"""Maximum characters of the guests' names in one line."""
-
-
-def refusals(authorizer: Authorizer, actor: Actor, guest: Guest | None) -> dict[Operation, BotError | None]:
-    """Return for each operation the refusal it would get, or None. `guest=None` asks about any guest.
-
-    Refusals that follow from the kind of guest, or from a template, are included.
-    """
-    return {
-        operation: authorizer.refusal(actor, operation, guest) or _never(operation, guest)
-        for operation in Operation
-    }
-
-
-LASTING = (GuestProtected, NotATemplate, TemplateRefused, WrongKind)
-"""Errors that refuse an action in every state of the guest."""
-
-
-def _never(operation: Operation, guest: Guest | None) -> BotError | None:
-    """Return the error that refuses the operation in every state of the guest, or None."""
-    if guest is not None and guest.template and operation is Operation.MONITOR_ADD:
-        return CannotWatchTemplate(guest.vmid, guest.label)
-    if guest is None or operation not in ACTIONS:
-        return None
-    found = failed_precondition(OPERATIONS[operation], guest)
-    return found if isinstance(found, LASTING) else None
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """The guests that a person sees, divided by whether an operation is allowed on them.
-
-    `hidden`: there may be more guests that the person does not see.
-    """
-
-    on: tuple[Guest, ...]
-    off: tuple[Guest, ...]
-    hidden: bool
-
-    @property
-    def whole(self) -> bool:
-        return not self.off and not self.hidden
-
-
-def extents(
-    authorizer: Authorizer, actor: Actor, cluster: Cluster | None, wanted: Iterable[Operation]
-) -> dict[Operation, Extent]:
-    """Return for each operation on a single guest where it is allowed, guest by guest.
-
-    The decision is the same for all guests with the same level and protection, so it is asked for one of them.
-    """
-    seen = visible_guests(authorizer.rules, actor, cluster.guests) if cluster else ()
-    alike: dict[tuple[Level, bool], list[Guest]] = {}
-    for guest in seen:
-        nature = level_on(authorizer.rules, actor, guest), is_protected(authorizer.rules, guest)
-        alike.setdefault(nature, []).append(guest)
-    found = {}
-    for operation in wanted:
-        if OPERATIONS[operation].reach is Reach.GUEST:
-            allowed = [
-                nature
-                for nature, guests in alike.items()
-                if authorizer.refusal(actor, operation, guests[0]) is None
-            ]
-            on = [guest for nature in allowed for guest in alike[nature]]
-            off = [guest for nature, guests in alike.items() if nature not in allowed for guest in guests]
-            found[operation] = Extent(_sorted(on), _sorted(off), authorizer.has_hidden_guests(actor))
-    return found
-
-
-def _sorted(guests: Iterable[Guest]) -> tuple[Guest, ...]:
-    return tuple(sorted(guests, key=lambda guest: guest.vmid))
 
 
 def access_card(
@@ -158,7 +74,7 @@ def access_texts(
     wanted: Operation | None,
     cluster: Cluster | None = None,
 ) -> list[str]:
-    """Return why the person has which level, and then what they may do and why not.
+    """Return what the person is here and by which roles, and then what they may do and why not.
 
     `wanted`: show only this operation.
     `guest`: show only this guest, otherwise the guests of `cluster` as last read.
@@ -169,30 +85,74 @@ def access_texts(
     elif guest is not None:  # only the operations on a single guest
         found = {each: found[each] for each in found if OPERATIONS[each].reach is Reach.GUEST}
     allowed = [each for each, refusal in found.items() if refusal is None]
+    groups: dict[_Answer, list[Operation]] = {}
     where = extents(authorizer, actor, cluster, allowed) if guest is None else {}
-    parts = _allowed(t, authorizer, allowed, where)
-    reasons: dict[str, list[str]] = {}
     for each, refusal in found.items():
-        if refusal is not None:
-            reason = _why_not(t, authorizer, actor, guest, refusal)
-            reasons.setdefault(reason, []).append(code(operation_command(t, each)))
-    parts += [f"{FAILED} {' '.join(names)}\n-# {reason}" for reason, names in reasons.items()]
+        if refusal is None:
+            answer = _allowed(t, authorizer, where.get(each))
+        else:
+            answer = _Answer(_Rank.NOWHERE, _why_not(t, authorizer, actor, guest, refusal))
+        groups.setdefault(answer, []).append(each)
+    parts = [_group(t, *each) for each in sorted(groups.items(), key=lambda each: each[0].rank)]
+    parts += _notes(t, authorizer, actor, guest, cluster, allowed)
+    if authorizer.read_only.refusal and not any(OPERATIONS[each].effect for each in found):
+        parts.append(f"{READ_ONLY} {read_only_line(t, authorizer.read_only.refusal)}")
+    why = summary_on(t, authorizer, actor, guest) if guest else summary(t, authorizer, actor, cluster)
+    roles = _roles(t, authorizer, actor, guest)
+    return [f"{why}\n{roles}" if roles else why, *parts]
+
+
+class _Rank(IntEnum):
+    """Order of the paragraphs."""
+
+    EVERYWHERE = 0
+    SOMEWHERE = 1
+    NOWHERE = 2
+
+
+class _Answer(NamedTuple):
+    """Heading of a paragraph, the same for all operations in it."""
+
+    rank: _Rank
+    head: str
+
+
+def _group(t: Text, answer: _Answer, operations: Collection[Operation]) -> str:
+    """Return a paragraph: where it is allowed or why not, and the operations by task."""
+    sign = FAILED if answer.rank is _Rank.NOWHERE else OK
+    return "\n".join((f"{sign} {answer.head}", *_task_lines(t, operations)))
+
+
+def _task_lines(t: Text, operations: Collection[Operation]) -> Iterator[str]:
+    """Yield a line for each task: its operations, or that it is all of them."""
+    whole = {name: len(group) for name, group in TASKS}
+    for name, group in by_task(operations):
+        names = " ".join(code(operation_command(t, each)) for each in group)
+        yield f"**{t(name)}** {t('all actions') if len(group) == whole[name] else names}"
+
+
+def _notes(
+    t: Text,
+    authorizer: Authorizer,
+    actor: Actor,
+    guest: Guest | None,
+    cluster: Cluster | None,
+    allowed: Sequence[Operation],
+) -> Iterator[str]:
+    """Yield what the operations alone do not tell: protection, and how long a mute may last."""
+    rules = authorizer.rules
     risky = any(OPERATIONS[each].guarded and OPERATIONS[each].level < Level.ADMIN for each in allowed)
-    if guest is None and risky and level_everywhere(authorizer.rules, actor) < Level.ADMIN:
-        parts.append(f"-# {t('Protection set in Proxmox is only shown with `vmid`.')}")
+    if guest is None and risky and level_everywhere(rules, actor) < Level.ADMIN:
+        yield f"-# {t('Protection set in Proxmox is only shown with `vmid`.')}"
     seen = cluster.guests if cluster and guest is None else ()
     if Operation.MONITOR_MUTE in allowed and _mutes_briefly(authorizer, actor, [guest] if guest else seen):
         words = t(
             "`/monitor mute` of a protected guest: at most {time}", time=format_duration(t, LONG_MUTE_SECONDS)
         )
-        parts.append(f"-# {words}")
-    if guest is not None and is_protected(authorizer.rules, guest):
+        yield f"-# {words}"
+    if guest is not None and is_protected(rules, guest):
         words = t("This guest is protected: risky actions need an admin, its name and a reason.")
-        parts.append(f"{PROTECTED} {words}")
-    if authorizer.read_only.refusal and not any(OPERATIONS[each].effect for each in found):
-        parts.append(f"{READ_ONLY} {read_only_line(t, authorizer.read_only.refusal)}")
-    why = _why_on(t, authorizer, actor, guest) if guest else _why(t, authorizer, actor, cluster)
-    return [why, *parts]
+        yield f"{PROTECTED} {words}"
 
 
 def _mutes_briefly(authorizer: Authorizer, actor: Actor, guests: Iterable[Guest]) -> bool:
@@ -206,24 +166,16 @@ def _mutes_briefly(authorizer: Authorizer, actor: Actor, guests: Iterable[Guest]
     )
 
 
-def _allowed(
-    t: Text, authorizer: Authorizer, allowed: Sequence[Operation], where: Mapping[Operation, Extent]
-) -> list[str]:
-    """Return one paragraph per set of guests. Operations allowed everywhere come first."""
-    groups: dict[Extent | None, list[str]] = {None: []}
-    for each in allowed:
-        extent = where.get(each)
-        groups.setdefault(None if extent is None or extent.whole else extent, []).append(
-            code(operation_command(t, each))
-        )
-    parts = []
-    for extent, names in groups.items():
-        if extent is not None:
-            sign = OK if extent.on else FAILED
-            parts.append(f"{sign} {' '.join(names)}\n-# {_where(t, authorizer, extent)}")
-        elif names:
-            parts.append(f"{OK} {' '.join(names)}")
-    return parts
+def _allowed(t: Text, authorizer: Authorizer, extent: Extent | None) -> _Answer:
+    if extent is None or extent.whole:
+        return _Answer(_Rank.EVERYWHERE, f"**{t('Allowed')}**")
+    if not extent.on:
+        return _Answer(_Rank.NOWHERE, t("You cannot do this with any guest right now."))
+    if extent.hidden or len(extent.on) <= len(extent.off):
+        head = t("Only for {guests}", guests=guest_names(t, authorizer, extent.on))
+    else:
+        head = t("Allowed except for {guests}", guests=guest_names(t, authorizer, extent.off))
+    return _Answer(_Rank.SOMEWHERE, head)
 
 
 def _why_not(t: Text, authorizer: Authorizer, actor: Actor, guest: Guest | None, refusal: BotError) -> str:
@@ -231,58 +183,17 @@ def _why_not(t: Text, authorizer: Authorizer, actor: Actor, guest: Guest | None,
     return mixed_levels_text(t, authorizer, asker, refusal, Level.NONE) or error_sentence(t, refusal)
 
 
-def _where(t: Text, authorizer: Authorizer, extent: Extent) -> str:
-    if not extent.on:
-        return t("You cannot do this with any guest right now.")
-    if extent.hidden or len(extent.on) <= len(extent.off):
-        return t("only for {guests}", guests=_names(t, authorizer, extent.on))
-    return t("except {guests}", guests=_names(t, authorizer, extent.off))
-
-
-def _names(t: Text, authorizer: Authorizer, guests: Iterable[Guest]) -> str:
-    names = (
-        title(each) + (f" {PROTECTED}" if is_protected(authorizer.rules, each) else "") for each in guests
-    )
-    return fit_lines(t, names, GUESTS_MOST, " · ")
-
-
-def _why(t: Text, authorizer: Authorizer, actor: Actor, cluster: Cluster | None) -> str:
-    """List the person's roles that grant something, with their levels, and the guests the person owns."""
-    if not authorizer.rules.levels:
-        return _everybody(t)
-    lines = [_role_line(t, role, *granted) for role, granted in grants(authorizer.rules, actor).items()]
-    whole = level_everywhere(authorizer.rules, actor) >= Level.ADMIN
-    if unseen := authorizer.unseen_pools(None if whole else actor):
-        lines.append(f"{WARNING} {pools_unseen(t, unseen)}")
-    own = [guest for guest in (cluster.guests if cluster else ()) if is_owner(actor, guest)]
-    if own:
-        level = level_word(t, Level.OPERATOR)
-        lines.append(t("owner of {guests}: {level}", guests=_names(t, authorizer, own), level=level))
-    return _small(t, lines or [t("None of your roles has permissions here.")])
-
-
-def _why_on(t: Text, authorizer: Authorizer, actor: Actor, guest: Guest) -> str:
-    """Show the level on this guest and its sources. A role that does not apply to the guest is marked so."""
-    if not authorizer.rules.levels:
-        return _everybody(t)
-    lines = [
-        t("Your level on this guest: {level}", level=level_word(t, level_on(authorizer.rules, actor, guest)))
-    ]
+def _roles(t: Text, authorizer: Authorizer, actor: Actor, guest: Guest | None) -> str:
+    """List the person's roles that grant something, with their levels. One that does not apply is marked so."""
+    lines = []
     for role, (level, scopes) in grants(authorizer.rules, actor).items():
         line = _role_line(t, role, level, scopes)
-        if scopes and not any(scope.covers(guest) for scope in scopes):
+        if guest is not None and scopes and not any(scope.covers(guest) for scope in scopes):
             line += f" · {t('does not apply to this guest')}"
         lines.append(line)
-    if is_owner(actor, guest):
-        lines.append(t("owner of this guest: {level}", level=level_word(t, Level.OPERATOR)))
-    return _small(t, lines)
-
-
-def _everybody(t: Text) -> str:
-    return f"-# {t('No roles are configured: everyone in this category is an admin.')}"
-
-
-def _small(t: Text, lines: Iterable[str]) -> str:
+    whole = level_everywhere(authorizer.rules, actor) >= Level.ADMIN
+    if guest is None and (unseen := authorizer.unseen_pools(None if whole else actor)):
+        lines.append(f"{WARNING} {pools_unseen(t, unseen)}")
     return fit_lines(t, (f"-# {line}" for line in lines), 1200)
 
 

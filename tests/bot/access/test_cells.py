@@ -1,5 +1,6 @@
 """Test that /access agrees with the gate for every operation, level, scope, owner and guest."""
 
+import re
 from itertools import product
 from types import SimpleNamespace
 from typing import cast
@@ -10,16 +11,18 @@ from core.access.authorizer import Authorizer
 from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, decide
 from core.access.read_only import ReadOnlySwitch
 from core.cluster_cache import ClusterCache
+from core.errors import ReadOnly
 from core.guest import Cluster, Guest, Kind, State
-from core.levels import Level, Reach
+from core.levels import Effect, Level, Reach
 from core.operations import OPERATIONS, Operation
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
+from tests.support.access_document import Told, told_access
 from tests.support.stage import Stage
-from ui.access.view import access_card, extents
+from ui.access.extents import extents
+from ui.access.view import access_card
 from ui.i18n import Texts
-from ui.messages.operations import operation_command
 
 bare_scene, pve = stage.bare_scene, stage.pve
 
@@ -40,7 +43,10 @@ GUESTS = (
     guest(106, "web", f"owner-{ME}"),
     guest(107, node="pve2", pool="lab/web"),
     guest(108),  # protected by the settings
+    Guest(109, Kind.LXC, "pve1", State.STOPPED, "guest109", tags=("web", f"owner-{ME}")),
+    Guest(900, Kind.QEMU, "pve2", State.STOPPED, "guest900", template=True),
 )
+CLUSTER = Cluster(GUESTS, (), 0.0)
 SCOPES: dict[str, tuple[Scope, ...]] = {
     "tag": (Scope(ScopeKind.TAG, "web"),),
     "pool": (Scope(ScopeKind.POOL, "lab"),),
@@ -50,23 +56,12 @@ SCOPES: dict[str, tuple[Scope, ...]] = {
 }
 
 
-def shown(text: str) -> dict[str, tuple[str, str]]:
-    """Return, by command, its sign and the small print below it."""
-    found, lines = {}, text.splitlines()
-    for number, line in enumerate(lines):
-        if line[:1] in "✅❌":
-            small = lines[number + 1] if number + 1 < len(lines) else ""
-            for command in line.split("`")[1::2]:
-                found[command] = line[0], small if small.startswith("-# ") else ""
-    return found
-
-
 @pytest.mark.parametrize(
-    ("everywhere", "narrowed", "scope", "owner", "strict"),
-    list(product(Level, Level, SCOPES, (True, False), (True, False))),
+    ("everywhere", "narrowed", "scope", "owner", "strict", "held"),
+    list(product(Level, Level, SCOPES, (True, False), (True, False), (True, False))),
 )
 def test_every_cell_is_what_the_gate_says(
-    everywhere: Level, narrowed: Level, scope: str, owner: bool, strict: bool
+    everywhere: Level, narrowed: Level, scope: str, owner: bool, strict: bool, held: bool
 ) -> None:
     levels = {EVERYWHERE: everywhere, NARROWED: narrowed}
     rules = AccessRules(
@@ -74,39 +69,72 @@ def test_every_cell_is_what_the_gate_says(
         scopes={NARROWED: SCOPES[scope]}, protected=frozenset({108}),
     )  # fmt: skip
     actor = Actor(ME if owner else 7, "x", Place(1, 2), frozenset({EVERYWHERE, NARROWED}))
-    cluster = Cluster(GUESTS if strict else GUESTS[:3], (), 0.0)
+    agree(rules, actor, Cluster(GUESTS if strict else GUESTS[:3], (), 0.0), held=held)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_without_roles_every_cell_is_what_the_gate_says(held: bool) -> None:
+    agree(AccessRules(1, 2, protected=frozenset({108})), Actor(7, "x", Place(1, 2)), CLUSTER, held=held)
+
+
+def agree(rules: AccessRules, actor: Actor, cluster: Cluster, *, held: bool) -> None:
+    """Check every operation without a guest, and with each guest that the person may see. `held`: read-only."""
+    read_only = ReadOnly("akiko", 0.0, 1) if held else None
     authorizer = Authorizer(
         rules,
         cast(ClusterCache, SimpleNamespace(last=cluster)),
-        cast(ReadOnlySwitch, SimpleNamespace(refusal=None)),
+        cast(ReadOnlySwitch, SimpleNamespace(refusal=read_only)),
     )
+
+    def allows(operation: Operation, guest: Guest | None = None) -> bool:
+        told = decide(rules, actor, operation, guest, guests=cluster.guests, read_only=read_only)
+        return told is None
+
     text = text_of(access_card(T, authorizer, actor, None, None, cluster))
-    cells = shown(text)
+    cells = told_access(text)
+    assert set(cells) == set(Operation)
     found = extents(authorizer, actor, cluster, Operation)
+    seen = [each for each in cluster.guests if decide(rules, actor, Operation.INFO, each) is None]
+    hidden = {each.vmid for each in cluster.guests} - {each.vmid for each in seen}
+    assert not hidden & named_in(text), "names of hidden guests never leak"
     for operation in Operation:
-        asked = decide(rules, actor, operation, guests=cluster.guests)
-        sign, small = cells[operation_command(T, operation)]
+        told = cells[operation]
         if OPERATIONS[operation].reach is not Reach.GUEST:
-            assert (sign == "✅") is (asked is None), operation
+            assert told.allowed is allows(operation), operation
             continue
-        on = {each.vmid for each in cluster.guests if decide(rules, actor, operation, each) is None}
-        assert {each.vmid for each in found[operation].on} == on, operation
-        assert (sign == "✅") is bool(on), (operation, text)
-        hidden = {each.vmid for each in cluster.guests if decide(rules, actor, Operation.INFO, each)}
-        named = {each.vmid for each in cluster.guests if f"**{each.vmid}**" in small}
-        assert not named & hidden, "names of hidden guests never leak"
-        if sign == "✅" and on != {each.vmid for each in cluster.guests}:
-            off = {each.vmid for each in cluster.guests} - hidden - on
-            assert small.startswith(("-# only for ", "-# except ")), (operation, text)
-            assert named == (on if "only for" in small else off), (operation, text)
-    for one in cluster.guests:
-        if decide(rules, actor, Operation.INFO, one) is not None:
-            continue
-        cells = shown(text_of(access_card(T, authorizer, actor, one, None, cluster)))
-        for operation in Operation:
-            if OPERATIONS[operation].reach is Reach.GUEST and operation is not Operation.CREATE:
-                allowed = decide(rules, actor, operation, one) is None
-                assert (cells[operation_command(T, operation)][0] == "✅") is allowed, (operation, one.vmid)
+        having = [each for each in seen if has(operation, each)]
+        on = {each.vmid for each in having if allows(operation, each)}
+        off = {each.vmid for each in having} - on
+        assert (
+            {each.vmid for each in found[operation].on},
+            {each.vmid for each in found[operation].off},
+        ) == ((on, off)), operation
+        nothing_to_try = not having and not hidden and allows(operation)
+        assert told.allowed is (bool(on) or nothing_to_try), (operation, text)
+        if told.allowed and (off or hidden):
+            assert named_in(told.head) == (on if "Only for" in told.head else off), (operation, text)
+        elif told.allowed:
+            assert told.head == "**Allowed**"
+    for one in seen:
+        cells = told_access(text_of(access_card(T, authorizer, actor, one, None, cluster)))
+        assert set(cells) == {each for each in Operation if OPERATIONS[each].reach is Reach.GUEST}
+        for operation, told in cells.items():
+            assert told.allowed is (allows(operation, one) and has(operation, one)), (operation, one.vmid)
+
+
+def has(operation: Operation, guest: Guest) -> bool:
+    """Return whether there is this operation for the guest at all."""
+    if guest.template:
+        kinds = (Effect.NOTHING, Effect.WORDS)
+        also = (Operation.CREATE, Operation.DELETE, Operation.MONITOR_REMOVE)
+        return OPERATIONS[operation].effect in kinds or operation in also
+    if operation in (Operation.SUSPEND, Operation.RESUME, Operation.RESET):
+        return guest.kind is Kind.QEMU
+    return operation is not Operation.CREATE
+
+
+def named_in(text: str) -> set[int]:
+    return {int(vmid) for vmid in re.findall(r"\*\*(\d+)\*\*", text)}
 
 
 def text_of(view: object) -> str:
@@ -123,12 +151,12 @@ async def test_an_owner_reads_for_which_guest_a_tick_holds(bare_scene: Stage, pv
     pve.guest(104).config["tags"] = f"owner-{viewer.id}"
     await scene.start_bot(**cast_.settings)
     text = (await scene.say(viewer, "access")).text
-    cells = shown(text)
-    assert cells["/start"] == ("✅", "-# only for **104** `palworld`")
-    assert "owner of **104** `palworld`: operator" in text
-    assert "yours is “operator” for some guests and “viewer” for the others." in cells["/stop"][1]
+    cells = told_access(text)
+    assert cells[Operation.START] == Told(True, "Only for **104** `palworld`")
+    assert "You are a viewer. As owner you may also control the power of **104** `palworld`.\n" in text
+    assert "yours is “operator” for some guests and “viewer” for the others." in cells[Operation.STOP].head
     text = (await scene.say(viewer, "access", vmid=101)).text
-    assert "Your level on this guest: viewer" in text
+    assert "You are a viewer of this guest." in text
     assert "operator" not in text.split("✅")[0]
 
 
@@ -143,7 +171,7 @@ async def test_a_role_that_does_not_reach_the_guest_is_said_not_to(bare_scene: S
     )
     await scene.start_bot(**cast_.settings)
     text = (await scene.say(both, "access", vmid=101)).text
-    assert "Your level on this guest: viewer" in text
+    assert "You are a viewer of this guest." in text
     assert "admin · only `tag:game` · does not apply to this guest" in text
 
 
@@ -175,6 +203,6 @@ async def test_an_operator_reads_how_long_a_protected_guest_may_be_muted(bare_sc
 async def test_a_template_is_not_said_to_be_watched(bare_scene: Stage) -> None:
     scene, cast_ = bare_scene, Cast(bare_scene)
     await scene.start_bot(**cast_.settings)
-    cells = shown((await scene.say(cast_["admin"], "access", vmid=9000)).text)
-    assert cells["/monitor add"][0] == "❌"
-    assert cells["/monitor remove"][0] == "✅"
+    cells = told_access((await scene.say(cast_["admin"], "access", vmid=9000)).text)
+    assert not cells[Operation.MONITOR_ADD].allowed
+    assert cells[Operation.MONITOR_REMOVE].allowed

@@ -1,0 +1,137 @@
+"""Say in a sentence what a person is here: their level, where it is higher, and what they own."""
+
+from collections.abc import Iterable, Iterator, Mapping, Set
+
+from core.access.authorizer import Authorizer
+from core.access.policy import Actor, grants, is_owner, is_protected, level_everywhere, level_on
+from core.guest import Cluster, Guest
+from core.levels import Level
+from core.operations import Operation
+from ui.formatting import PROTECTED, fit_lines, title
+from ui.i18n import N_, Marked, Text
+
+GUESTS_MOST = 300
+"""Maximum characters of the guests' names in one place."""
+
+_EVERYWHERE: Mapping[Level, Marked] = {
+    Level.VIEWER: N_("You are a viewer."),
+    Level.OPERATOR: N_("You are an operator."),
+    Level.ADMIN: N_("You are an admin."),
+}
+_HIGHER: Mapping[Level, Marked] = {
+    Level.OPERATOR: N_("You are also an operator of {guests}."),
+    Level.ADMIN: N_("You are also an admin of {guests}."),
+}
+"""For guests on which the level is higher than elsewhere."""
+_FIRST: Mapping[Level, Marked] = {
+    Level.VIEWER: N_("You are a viewer of {guests}."),
+    Level.OPERATOR: N_("You are an operator of {guests}."),
+    Level.ADMIN: N_("You are an admin of {guests}."),
+}
+_OF_GUEST: Mapping[Level, Marked] = {
+    Level.VIEWER: N_("You are a viewer of this guest."),
+    Level.OPERATOR: N_("You are an operator of this guest."),
+    Level.ADMIN: N_("You are an admin of this guest."),
+}
+
+
+def everybody(t: Text) -> str:
+    return t("No roles are configured: everyone in this category is an admin.")
+
+
+def summary(t: Text, authorizer: Authorizer, actor: Actor, cluster: Cluster | None) -> str:
+    """Say what the person is on the whole site, then on some guests, then as owner."""
+    rules = authorizer.rules
+    if not rules.levels:
+        return everybody(t)
+    everywhere = level_everywhere(rules, actor)
+    parts = [t(_EVERYWHERE[everywhere])] if everywhere > Level.NONE else []
+    for level, guests in _by_level(authorizer, actor, cluster):
+        words = _HIGHER if parts else _FIRST
+        parts.append(t(words[level], guests=guest_names(t, authorizer, guests)))
+    parts += _as_owner(t, authorizer, actor, cluster, alone=not parts)
+    if parts:
+        return (" " if t.language == "en" else "").join(parts)
+    if not grants(rules, actor):
+        return t("None of your roles has permissions here.")
+    return t("Your roles apply to no guest right now.") if cluster else t("The guests are not known yet.")
+
+
+def _by_level(
+    authorizer: Authorizer, actor: Actor, cluster: Cluster | None
+) -> Iterator[tuple[Level, list[Guest]]]:
+    """Yield the guests on which roles give a higher level than everywhere, the highest level first."""
+    taken: set[int] = set()
+    for level in sorted(Level, reverse=True):
+        if level <= level_everywhere(authorizer.rules, actor):
+            return
+        found = _in_scopes(authorizer, actor, cluster, level) - taken
+        taken |= found
+        if guests := _listed(cluster, found):
+            yield level, guests
+
+
+def _in_scopes(authorizer: Authorizer, actor: Actor, cluster: Cluster | None, level: Level) -> Set[int]:
+    """Return the guests in the scopes of the person's roles of exactly this level."""
+    if cluster is None:
+        return frozenset()
+    index = authorizer.guest_index(cluster)
+    scopes = (scopes for each, scopes in grants(authorizer.rules, actor).values() if each is level and scopes)
+    return frozenset[int]().union(*map(index.vmids_in_scopes, scopes))
+
+
+def _listed(cluster: Cluster | None, vmids: Iterable[int]) -> list[Guest]:
+    found = (cluster.find(vmid) for vmid in sorted(vmids)) if cluster else iter(())
+    return [guest for guest in found if guest]
+
+
+def _as_owner(
+    t: Text, authorizer: Authorizer, actor: Actor, cluster: Cluster | None, *, alone: bool
+) -> Iterator[str]:
+    """Yield what the person may do only as owner. `alone`: they may do nothing else here."""
+    if cluster is None or level_everywhere(authorizer.rules, actor) >= Level.OPERATOR:
+        return
+    by_roles = _in_scopes(authorizer, actor, cluster, Level.OPERATOR)
+    by_roles |= _in_scopes(authorizer, actor, cluster, Level.ADMIN)
+    owned = _listed(
+        cluster, set(authorizer.guest_index(cluster).vmids_owned_by(actor.user_id)) - set(by_roles)
+    )
+    powered = [guest for guest in owned if _has_power(authorizer, actor, guest)]
+    others = [guest for guest in owned if guest not in powered]
+    if powered:
+        words = N_("As owner you may also control the power of {guests}.")
+        if alone:
+            words = N_("As owner you may view {guests} and control the power.")
+        yield t(words, guests=guest_names(t, authorizer, powered))
+    if others:
+        yield t("As owner you are an operator of {guests}.", guests=guest_names(t, authorizer, others))
+
+
+def _has_power(authorizer: Authorizer, actor: Actor, guest: Guest) -> bool:
+    """Return whether the person may start the guest and shut it down. A protected guest takes an admin for that."""
+    wanted = (Operation.START, Operation.SHUTDOWN)
+    return not guest.template and all(authorizer.refusal(actor, each, guest) is None for each in wanted)
+
+
+def summary_on(t: Text, authorizer: Authorizer, actor: Actor, guest: Guest) -> str:
+    """Say what the person is on this guest, which they may see."""
+    rules = authorizer.rules
+    if not rules.levels:
+        return everybody(t)
+    level = level_on(rules, actor, guest)
+    by_roles = [
+        held
+        for held, scopes in grants(rules, actor).values()
+        if not scopes or any(scope.covers(guest) for scope in scopes)
+    ]
+    if is_owner(actor, guest) and max(by_roles, default=Level.NONE) < level:
+        return t("As its owner you are an operator of this guest.")
+    return t(_OF_GUEST[level])
+
+
+def guest_names(t: Text, authorizer: Authorizer, guests: Iterable[Guest]) -> str:
+    """Return the guests' names, as many as fit, with a sign for protected ones."""
+    names = (
+        title(each) + (f" {PROTECTED}" if is_protected(authorizer.rules, each) else "") for each in guests
+    )
+    return fit_lines(t, names, GUESTS_MOST, t(", "))
