@@ -17,6 +17,7 @@ from core.watch.incidents.model import Incident, Topic
 from ui.audit.commands import show_audit
 from ui.audit.filters import choose_trail
 from ui.cards import notice
+from ui.cluster.commands import show_cluster_status
 from ui.formatting import OK, Colour
 from ui.guests.act import act, act_on_panel, show_panel
 from ui.guests.confirm import on_press
@@ -24,7 +25,7 @@ from ui.guests.lists import Filters
 from ui.guests.sites import list_guests
 from ui.i18n import Text
 from ui.interaction.attempt import Attempt, recording
-from ui.interaction.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, QUESTION, guest_of
+from ui.interaction.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, QUESTION, STATUS, guest_of
 from ui.interaction.context import (
     Interaction,
     Services,
@@ -154,6 +155,12 @@ async def _history(interaction: Interaction, match: re.Match[str], attempt: Atte
             await show_history(reply, vmid, int(match["page"]))
 
 
+async def _status(interaction: Interaction, _match: re.Match[str], attempt: Attempt) -> None:
+    async with _page_reply(services_of(interaction), interaction, attempt) as reply:
+        with recording(attempt, ""):
+            await show_cluster_status(reply)
+
+
 async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     """Show a page of the audit trail, always privately."""
     services = services_of(interaction)
@@ -203,9 +210,10 @@ _HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
     (PAGE, _page_operation, _page),
     (AUDIT, lambda _match: Operation.AUDIT, _audit),
     (HISTORY, lambda _match: Operation.MONITOR_HISTORY, _history),
+    (STATUS, lambda _match: Operation.STATUS, _status),
     (QUESTION, lambda _match: None, _question),  # the action is stored in the question, not in the button
 )
-_OF_ALL_SITES = frozenset({PAGE, HISTORY, AUDIT})
+_OF_ALL_SITES = frozenset({PAGE, HISTORY, AUDIT, STATUS})
 """The pages that may be of all sites."""
 
 

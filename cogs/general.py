@@ -1,4 +1,4 @@
-"""Declare /list, /info, /create, /resize, /delete and /help."""
+"""Declare /status, /list, /info, /create, /resize, /delete and /help."""
 
 from dataclasses import replace
 
@@ -8,6 +8,7 @@ from discord.ext import commands
 
 from core.operations import Operation
 from ui.access.help import show_help
+from ui.cluster.commands import show_cluster_status
 from ui.guests.act import show_panel
 from ui.guests.confirm import act_or_ask, ask_first
 from ui.guests.lists import Filters
@@ -17,7 +18,7 @@ from ui.interaction.context import Interaction, Services
 from ui.interaction.guest_option import GuestOption, find_guest
 from ui.interaction.options import DRY_RUN, VMID
 from ui.interaction.reply import Reply
-from ui.sites.option import SITE, SiteName
+from ui.sites.option import SITE, SiteName, choose_typed_site
 
 STATUSES = [
     Choice(name=locale_str("running"), value="running"),
@@ -33,6 +34,16 @@ class General(commands.Cog):
 
     def __init__(self, services: Services) -> None:
         self._services = services
+
+    @app_commands.command(
+        description=locale_str("Show the cluster: nodes, storages, guests and open incidents")
+    )
+    @app_commands.describe(site=SITE)
+    async def status(self, interaction: Interaction, site: SiteName = "") -> None:
+        async with Reply(self._services, interaction) as reply:
+            with record_attempt(interaction, Operation.STATUS):
+                choose_typed_site(interaction, site)
+                await show_cluster_status(reply)
 
     @app_commands.command(name="list", description=locale_str("List all guests of the cluster"))
     @app_commands.describe(

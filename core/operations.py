@@ -11,6 +11,7 @@ from core.levels import Effect, Level, Reach
 class Operation(StrEnum):
     """The operations, by the name of their command. The words are stored in the audit trail and in custom_ids."""
 
+    STATUS = "status"
     LIST = "list"
     INFO = "info"
     HELP = "help"
@@ -115,6 +116,7 @@ OPERATIONS: Mapping[Operation, OperationRow] = {
     for row in (
         OperationRow(Operation.ACCESS, Level.NONE, _SEEN),
         OperationRow(Operation.HELP, Level.VIEWER, _SEEN),
+        OperationRow(Operation.STATUS, Level.VIEWER, _SEEN),
         OperationRow(Operation.LIST, Level.VIEWER, _SEEN),
         OperationRow(Operation.INFO, Level.VIEWER, _GUEST, on_alerts=True),
         OperationRow(Operation.SNAPSHOT_LIST, Level.VIEWER, _GUEST),

@@ -4,6 +4,7 @@ The functions are pure and take a language and a value. Emoji and colours mean t
 and Colour.
 """
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -293,6 +294,20 @@ def timestamp(unix: float, style: str = "R") -> str:
     `style`: `R` for "5 minutes ago", `f` for date and time in full.
     """
     return f"<t:{int(unix)}:{style}>"
+
+
+def usage_bar(fraction: float | None) -> str:
+    """Return ten cells and the percentage: `███░░░░░░░  31%`. None: the use is unknown, which is not 0%.
+
+    In a code span all cells are equally wide. Their number is rounded, but some use never looks like none, and
+    much never like all.
+    """
+    if fraction is None or not math.isfinite(fraction):
+        return f"`{'·' * 10}    {NOTHING}`"
+    text = format_percent(max(0.0, fraction))
+    percent = int(text.removesuffix("%"))
+    cells = 10 if percent >= 100 else min(9, max(1, (percent + 5) // 10)) if percent else 0
+    return f"`{'█' * cells}{'░' * (10 - cells)} {text:>4}`"
 
 
 def progress_bar(fraction: float) -> str:

@@ -509,6 +509,7 @@ class LeakTrial:
         command, options = chance.choice(
             (
                 ("list", {}),
+                ("status", {}),
                 ("info", {"vmid": guest.vmid}),
                 ("monitor add", {"vmid": guest.vmid}),
                 ("monitor add", {"vmid": guest.vmid}),

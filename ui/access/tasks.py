@@ -6,7 +6,7 @@ from core.operations import Operation
 from ui.i18n import N_, Marked
 
 TASKS: tuple[tuple[Marked, tuple[Operation, ...]], ...] = (
-    (N_("View"), (Operation.LIST, Operation.INFO, Operation.ACCESS, Operation.HELP)),
+    (N_("View"), (Operation.STATUS, Operation.LIST, Operation.INFO, Operation.ACCESS, Operation.HELP)),
     (
         N_("Power"),
         (

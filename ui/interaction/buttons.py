@@ -6,7 +6,7 @@ A button's `custom_id` names the guest and the action, and nothing else in it is
   guest that got the same VMID. It has 32 hex digits. Buttons of earlier versions have eight and still work.
 - `g1:refresh:101` reads the guest again.
 - `a1:ack:17` answers an alert by its incident. `:r` at the end marks a message that is not edited.
-- `p1:…` turns a page.
+- `p1:…` turns a page, or reads the card of the whole cluster again.
 - `q1:…` answers a question.
 
 With several sites, `g2:`, `a2:` and `p2:` name theirs (ui/interaction/site_ids.py). A question knows its own.
@@ -47,6 +47,7 @@ AUDIT = re.compile(
 HISTORY = re.compile(
     r"p1:history:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
 )
+STATUS = re.compile(r"p1:status:(?P<move>refresh)")
 ALERT = re.compile(
     r"a1:(?P<what>start|details|ack|mute1|mute8):(?P<incident>[1-9][0-9]{0,15})(?P<unedited>:r)?"
 )
@@ -91,6 +92,11 @@ def guest_button(
 def refresh_button(t: Text, vmid: int, site: str, *, disabled: bool = False) -> PersistentButton:
     custom_id = name_site(f"g1:refresh:{vmid}", site)
     return PersistentButton(ui.Button(label=t("Refresh"), custom_id=custom_id, disabled=disabled))
+
+
+def status_button(t: Text, site: str) -> PersistentButton:
+    """Return the button that reads the cluster again. `site`: ALL_SITES for all of several sites."""
+    return PersistentButton(ui.Button(label=t("Refresh"), custom_id=name_site("p1:status:refresh", site)))
 
 
 def alert_buttons(t: Text, incident: Incident, site: str, *, edited: bool = True) -> list[PersistentButton]:

@@ -49,7 +49,7 @@ def _restore_number(text: str) -> str:
     return str(int(text, len(_DIGITS))) if text else ""
 
 
-_PAGE = _words("list", "watch", "audit", "history")
+_PAGE = _words("list", "watch", "audit", "history", "status")
 _MOVE = _words("first", "prev", "next", "last")
 _NO, _TEXT = _Field(_shorten_number, _restore_number), _Field(str, str)
 _GUESTS = (_MOVE, _NO, _words("running", "stopped", "other", "template"), _words("qemu", "lxc"), _TEXT)
@@ -58,6 +58,7 @@ _FIELDS: Mapping[str, tuple[_Field, ...]] = {
     "watch": _GUESTS,
     "audit": (_MOVE, _NO, _NO, _NO, _TEXT, _NO, _NO),
     "history": (_MOVE, _NO, _NO),
+    "status": (_words("refresh"),),
 }
 """The fields of each kind of page, in the order of `ui/interaction/buttons.py`."""
 

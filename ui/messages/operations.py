@@ -166,6 +166,7 @@ WORDS: Mapping[Operation, Words] = {
         N_("Delete this snapshot?"),
         yes=N_("Delete {name}"),
     ),
+    Operation.STATUS: Words(N_("Cluster status")),
     Operation.LIST: Words(N_("List")),
     Operation.INFO: Words(N_("Details")),
     Operation.HELP: Words(N_("Help")),

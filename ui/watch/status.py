@@ -107,6 +107,13 @@ def _reading_lines(t: Text, health: Health, now: float, most: int = 500) -> Iter
     yield _line(t("Alerts"), _delivery(t, health))
 
 
+def blind_lines(t: Text, health: Health, now: float) -> tuple[str, ...]:
+    """Return what the watch does not see, cannot send or cannot store. Empty if all is well."""
+    lines = (*_reading_lines(t, health, now, 300), _line(t("Journal"), _journal(t, health.journal_error)))
+    warnings = [line for line in lines if WARNING in line]
+    return (*warnings, _blind(t)) if health.blind else tuple(warnings)
+
+
 def _bot_lines(t: Text, health: Health, now: float, counting: str = "") -> Iterator[str]:
     """Yield what all sites share. `counting`: what is said of the sites whose reads the heartbeat needs."""
     yield _line(t("Journal"), _journal(t, health.journal_error))

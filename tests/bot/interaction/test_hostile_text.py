@@ -101,6 +101,7 @@ async def test_names_notes_tags_snapshots_and_logs(bare_scene: Stage, pve: Pve, 
         ("monitor mute", {"target": evil, "duration": "1h"}),
         ("monitor mute", {"target": "all", "duration": evil}),
         ("monitor status", {}),
+        ("status", {}),
         ("monitor unmute", {"target": "guest/103"}),
     ]
     for command, words in later:

@@ -28,6 +28,7 @@ bare_scene, scene, pve, language = stage.bare_scene, stage.scene, stage.pve, sta
 colo, people = several.colo, several.people
 
 WITH_SITE = {
+    "status",
     "list",
     "monitor list",
     "monitor status",
@@ -219,3 +220,38 @@ def test_the_longest_pages_fit(word: Language) -> None:
         if f" {page + 1}/{page + 1} " in text:
             break
     assert found == sum(number % 4 for number in range(99))
+
+
+# -- /status
+
+
+async def test_the_status_of_all_sites_has_a_section_each(bare_scene: Stage, people: People) -> None:
+    scene = bare_scene
+    reply = await scene.say(people["reader"], "status")
+    assert reply.text.index("### colo\n") < reply.text.index("### home\n")
+    (button,) = post_of(reply).buttons
+    assert button.custom_id == "p2:*:s:r"
+    assert "### home\n" in (await scene.press(people["reader"], reply, "p2:*:s:r")).text
+    one = await scene.say(people["reader"], "status", site="home")
+    assert "colo" not in one.text
+    assert one.text.startswith("-# **home**\n### Cluster status")
+    assert post_of(one).buttons[0].custom_id == "p2:home:s:r"
+    refused = await scene.press(people["guest"], one, "p2:colo:s:r", force=True)
+    assert "colo" not in refused.text
+    for options in ({}, {"site": "home"}):
+        text = (await scene.say(people["guest"], "status", **options)).text
+        assert "1 guest" in text
+        assert "colo" not in text
+
+
+async def test_the_status_names_a_site_that_does_not_answer(
+    bare_scene: Stage, people: People, pve: Pve
+) -> None:
+    scene = bare_scene
+    await scene.say(people["reader"], "status")
+    scene.clock.skip(30.0)
+    pve.fail("GET", "/cluster/resources", 595, "No route to host", times=4)
+    text = (await scene.say(people["reader"], "status")).text
+    colo, home = text.split("### home\n")
+    assert "as of <t:" in home
+    assert "⚠️" not in colo

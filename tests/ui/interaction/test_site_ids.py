@@ -6,7 +6,7 @@ import re
 import pytest
 
 from core.operations import Operation
-from ui.interaction.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, page_buttons
+from ui.interaction.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, STATUS, page_buttons
 from ui.interaction.site_ids import ALL_SITES, name_site, split_site
 from ui.messages.operations import BUTTONS
 
@@ -35,13 +35,16 @@ def long_ids() -> list[str]:
             for operation in Operation
         ),
         *(f"p1:history:{move}:99999:999999999" for move in MOVES),
+        "p1:status:refresh",
     ]
 
 
 @pytest.mark.parametrize("site", SITES)
 def test_the_longest_of_each_fits_and_is_found_again(site: str) -> None:
     for custom_id in long_ids():
-        assert any(each.fullmatch(custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY)), custom_id
+        assert any(each.fullmatch(custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY, STATUS)), (
+            custom_id
+        )
         named = name_site(custom_id, site)
         assert len(named) <= 100, named
         assert named.startswith(f"{custom_id[0]}2:{site}:")
@@ -90,7 +93,7 @@ def test_a_forged_one_fits_no_pattern(forged: str) -> None:
     site, custom_id = split_site(forged)
     assert site is None
     assert custom_id == forged
-    assert not any(each.fullmatch(custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY))
+    assert not any(each.fullmatch(custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY, STATUS))
 
 
 def test_what_follows_the_site_is_still_checked() -> None:
@@ -98,4 +101,6 @@ def test_what_follows_the_site_is_still_checked() -> None:
     for forged in ("g2:home:explode:101:" + "0" * 32, "a2:home:ack:0", "p2:home:a:n:0:::explode now::"):
         site, custom_id = split_site(forged)
         assert site == "home"
-        assert not any(re.fullmatch(each, custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY)), forged
+        assert not any(
+            re.fullmatch(each, custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY, STATUS)
+        ), forged

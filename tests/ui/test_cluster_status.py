@@ -1,0 +1,192 @@
+"""Test the card of /status: bars, snapshots in both languages, and Discord's limits for clusters of every size."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from core.guest import Cluster, Guest, Kind, Node, State, Storage
+from core.watch.incidents.model import GuestEvent, Severity, Topic
+from tests.support.fakes import NOON, guest
+from tests.ui.test_formatting import EN, GIB, TEXTS, Golden, buttons_of, languages, outside_code, shown, whole
+from tests.ui.watch.test_alert_text import DOWN, NODE, SHARED, STORAGE, fact, incident
+from ui.cluster.view import ClusterStatus, cluster_status_card, cluster_statuses_card
+from ui.formatting import Colour, usage_bar
+from ui.i18n import Language
+from ui.interaction.site_ids import ALL_SITES
+
+TIB = 1024 * GIB
+NODES = (
+    Node("pve1", True, 0.13, 16, 18 * GIB, 64 * GIB),
+    Node("pve2", True, 0.004, 8, 60 * GIB, 64 * GIB, known=False),
+    Node("pve3", False),
+    Node("pve4", True),
+)
+STORAGES = (
+    Storage("local", "pve1", False, True, 40 * GIB, 120 * GIB),
+    Storage("local", "pve3", False, False),
+    Storage("nfs", "pve1", True, False),
+    Storage("nfs", "pve2", True, True, 5 * TIB, 8 * TIB),
+    Storage("empty", "pve1", True, True, 0, 0),
+)
+GUESTS = (guest(101), guest(102, State.STOPPED), guest(103, State.PAUSED), guest(900, template=True))
+WELL = ClusterStatus("home", Cluster(GUESTS, NODES[:1], 0.0, STORAGES[:1]), False, NOON, ())
+TROUBLED = ClusterStatus(
+    "colo",
+    Cluster(GUESTS, NODES, 0.0, STORAGES),
+    False,
+    NOON,
+    (STORAGE, DOWN, NODE, replace(DOWN, id=9, opened=NOON + 60), SHARED, DOWN, DOWN),
+    "⚠️ note",
+    ("**Proxmox** ⚠️ last read",),
+)
+UNREAD = ClusterStatus("away", None, False, None, (), "⚠️ No answer.")
+NARROWED = ClusterStatus("home", Cluster((), (), 0.0), True, NOON, ())
+WIDE = "名" * 63
+
+
+@languages
+def test_status(language: Language, golden: Golden) -> None:
+    t = TEXTS.of(language)
+    views = (
+        cluster_status_card(t, WELL, ""),
+        cluster_status_card(t, TROUBLED, "colo"),
+        cluster_status_card(t, NARROWED, ""),
+        cluster_status_card(t, replace(NARROWED, narrowed=False), ""),
+        cluster_statuses_card(t, (WELL, TROUBLED, UNREAD), ALL_SITES),
+    )
+    for view in views:
+        whole(view)
+    golden(f"status.{language}", "\n\n".join(map(shown, views)))
+
+
+@pytest.mark.parametrize(
+    ("fraction", "bar"),
+    [
+        (0.0, "`░░░░░░░░░░   0%`"),
+        (0.004, "`░░░░░░░░░░   0%`"),
+        (0.01, "`█░░░░░░░░░   1%`"),
+        (0.31, "`███░░░░░░░  31%`"),
+        (0.35, "`████░░░░░░  35%`"),
+        (0.994, "`█████████░  99%`"),
+        (1.0, "`██████████ 100%`"),
+        (1.5, "`██████████ 150%`"),
+        (-0.2, "`░░░░░░░░░░   0%`"),
+        (None, "`··········    ?`"),
+        (math.nan, "`··········    ?`"),
+        (math.inf, "`··········    ?`"),
+    ],
+)
+def test_bars(fraction: float | None, bar: str) -> None:
+    assert usage_bar(fraction) == bar
+    assert len(bar) == 17
+
+
+def test_what_is_not_known_is_not_zero() -> None:
+    text = "\n".join(whole(cluster_status_card(EN, TROUBLED, "")))
+    assert "🔴 `pve3` · offline" in text
+    assert "❔ `pve2` · 8 cores · 64.0 GiB · no new data" in text
+    assert f"🟢 `pve4`\n{usage_bar(None)} CPU and memory unknown" in text
+    assert "❔ unknown: `local` · `pve3`, `empty` · shared" in text
+
+
+def test_a_shared_storage_is_shown_once_by_the_node_that_measures_it() -> None:
+    text = "\n".join(whole(cluster_status_card(EN, TROUBLED, "")))
+    assert text.count("`nfs`") == 1
+    assert f"`nfs` · shared\n{usage_bar(5 / 8)} 5.0 / 8.0 TiB" in text
+
+
+def test_no_incident_is_no_news_while_the_watch_is_blind() -> None:
+    blind = replace(WELL, blind=("**Proxmox** ⚠️ not read yet",))
+    assert "✅ No open incidents" in "\n".join(whole(cluster_status_card(EN, WELL, "")))
+    text = "\n".join(whole(cluster_status_card(EN, blind, "")))
+    assert "❔ No known open incidents" in text
+    assert "✅" not in text
+
+
+def test_five_incidents_are_named_the_gravest_first() -> None:
+    text = "\n".join(whole(cluster_status_card(EN, TROUBLED, "")))
+    assert "**Open incidents** 7" in text
+    signs = [line[:1] for line in text.split("**Open incidents**")[1].splitlines()[1:6]]
+    assert signs == ["🔴"] * 5
+    assert "… and 2 more" in text
+
+
+@pytest.mark.parametrize(
+    ("status", "colour"),
+    [
+        (WELL, Colour.GOOD),
+        (replace(WELL, incidents=(STORAGE,)), Colour.WARN),
+        (replace(WELL, incidents=(DOWN,)), Colour.BAD),
+        (replace(WELL, blind=("⚠️",)), Colour.WARN),
+        (replace(WELL, note="⚠️"), Colour.WARN),
+        (replace(WELL, cluster=Cluster(GUESTS, NODES[1:2], 0.0)), Colour.WARN),
+        (replace(WELL, cluster=Cluster(GUESTS, NODES[2:3], 0.0)), Colour.BAD),
+        (UNREAD, Colour.WARN),
+        (NARROWED, Colour.GOOD),
+        (replace(NARROWED, narrowed=False), Colour.WARN),
+    ],
+)
+def test_the_colour_is_that_of_the_worst(status: ClusterStatus, colour: Colour) -> None:
+    assert status.colour is colour
+
+
+def large(count: int, guests: int) -> ClusterStatus:
+    """Build a cluster of `count` nodes with seven storages each, all names as long as they can be."""
+    nodes = tuple(
+        Node(
+            f"n{number:062}",
+            number % 9 != 0,
+            number / count,
+            128.0,
+            number * TIB,
+            count * TIB,
+            number % 7 != 0,
+        )
+        for number in range(count)
+    )
+    storages = tuple(
+        Storage(f"{WIDE[:60]}{number}", node.name, number < 2, number != 5, (number + 1) * TIB, 9 * TIB)
+        for node in nodes
+        for number in range(7)
+    )
+    states = tuple(State)
+    found = tuple(
+        Guest(100 + number, Kind.QEMU, nodes[number % count].name, states[number % len(states)], WIDE)
+        for number in range(guests)
+    )
+    facts = tuple(fact(GuestEvent.STOPPED, 100 + number, name=WIDE) for number in range(40))
+    incidents = (
+        *(incident(Topic.GUEST, guests=(each,)) for each in facts),
+        incident(Topic.GROUP, Severity.WARNING, guests=facts),
+    )
+    blind = (f"**Proxmox** ⚠️ {WIDE * 4}", f"**Guests** ⚠️ {WIDE * 4}")
+    return ClusterStatus(
+        "a" * 16, Cluster(found, nodes, 0.0, storages), False, NOON, incidents, "⚠️ no", blind
+    )
+
+
+@languages
+@pytest.mark.parametrize("count", [1, 32, 64])
+@pytest.mark.parametrize("guests", [0, 5000])
+def test_a_cluster_of_any_size_fits(language: Language, count: int, guests: int) -> None:
+    t, status = TEXTS.of(language), large(count, guests)
+    text = "\n".join(whole(cluster_status_card(t, status, "")))
+    assert "名" not in outside_code(text.replace(status.blind[0], "").replace(status.blind[1], ""))
+    for heading in ("Open incidents", "Nodes", "Storages"):
+        assert f"**{t(heading)}**" in text
+    if count > 8:
+        left = count - text.split(f"**{t('Nodes')}**")[1].split(f"**{t('Storages')}**")[0].count("`n0")
+        assert left >= count - 8
+        assert t.plural("… and {n} more", "… and {n} more", left) in text
+        assert f"🔴 `n{0:062}`" in text, "an offline node is among those that are shown"
+
+
+@languages
+@pytest.mark.parametrize("count", [2, 3, 10, 99])
+def test_any_number_of_sites_fits(language: Language, count: int) -> None:
+    sites = [replace(large(4, 50), name=f"site-{number:011}") for number in range(count)]
+    view = cluster_statuses_card(TEXTS.of(language), sites, ALL_SITES)
+    text = "\n".join(whole(view))
+    assert all(site.name in text for site in sites)
+    assert [button["custom_id"] for button in buttons_of(view)] == ["p2:*:s:r"]

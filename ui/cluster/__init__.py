@@ -1,0 +1,1 @@
+"""Show the state of whole clusters."""

@@ -1,0 +1,72 @@
+"""Gather what a person may know of the chosen site, or of all that they may see, for /status."""
+
+from functools import partial
+
+from core.access.policy import Actor
+from core.errors import BotError
+from core.guest import Cluster
+from core.watch.incidents.model import Incident
+from core.watch.subjects import concerns, visible_part
+from ui.cluster.view import ClusterStatus, cluster_status_card, cluster_statuses_card
+from ui.i18n import Text
+from ui.interaction.context import Site, actor_of, choose_site
+from ui.interaction.reply import Reply
+from ui.interaction.site_ids import ALL_SITES
+from ui.sites.option import asked_sites
+from ui.sites.reads import SiteRead, read_note, read_sites
+from ui.watch.access import is_visible_to
+from ui.watch.commands import visible_health
+from ui.watch.status import blind_lines
+
+
+async def show_cluster_status(reply: Reply) -> None:
+    """Show the state of the chosen site, or of all sites that the person may see, from the shared read.
+
+    Raises: ProxmoxError, if there is one site only and nothing of it has ever been read.
+    """
+    interaction, actor = reply.interaction, actor_of(reply.interaction)
+    sites = asked_sites(interaction)
+    if len(sites) == 1:
+        choose_site(interaction, sites[0])
+        status = status_of(reply.t, await _read(sites[0]), actor)
+        await reply.show(cluster_status_card(reply.t, status, sites[0].name))
+        return
+    statuses = [status_of(reply.t, read, actor) for read in await read_sites(sites)]
+    await reply.show(cluster_statuses_card(reply.t, statuses, ALL_SITES))
+
+
+async def _read(site: Site) -> SiteRead:
+    """Read one site, or return its last read with the error.
+
+    Raises: ProxmoxError, if there is no last read.
+    """
+    try:
+        return SiteRead(site, await site.cluster_cache.read())
+    except BotError as error:
+        if site.cluster_cache.last is None:
+            raise
+        return SiteRead(site, site.cluster_cache.last, error)
+
+
+def status_of(t: Text, read: SiteRead, actor: Actor) -> ClusterStatus:
+    """Return what the person may know of a site as it was read."""
+    site, authorizer = read.site, read.site.authorizer
+    health = visible_health(site, actor, read.cluster)
+    return ClusterStatus(
+        name=site.name,
+        cluster=authorizer.visible_cluster(actor, read.cluster) if read.cluster else None,
+        narrowed=authorizer.has_hidden_guests(actor),
+        read_at=read.read_at,
+        incidents=visible_incidents(site, actor, read.cluster),
+        note="" if health.read_error else read_note(t, read),
+        blind=blind_lines(t, health, site.services.clock.now()),
+    )
+
+
+def visible_incidents(site: Site, actor: Actor, cluster: Cluster | None) -> tuple[Incident, ...]:
+    """Return the open incidents without the guests that are hidden from the person."""
+    found = site.watch.state.open.values()
+    if not site.authorizer.has_hidden_guests(actor):
+        return tuple(found)
+    exists = partial(is_visible_to, site, actor, cluster=cluster)
+    return tuple(visible_part(each, exists, cluster) for each in found if concerns(each, exists))
