@@ -42,6 +42,7 @@ from core.guest import (
     Node,
     Snapshot,
     State,
+    Storage,
     TaskSummary,
 )
 from core.guest_errors import GuestBusy, GuestLocked
@@ -54,6 +55,7 @@ from core.watch.service import Watch
 from tests.support.fakes import AKIKO, CONFIG, NOON, FakeClock, FakeProxmox, FakeWorld, guest
 from tests.support.walked import walked
 from ui.cards import card, notice
+from ui.cluster.view import ClusterStatus, cluster_status_card, cluster_statuses_card
 from ui.formatting import (
     Colour,
     choice_label,
@@ -83,6 +85,7 @@ from ui.interaction.buttons import GUEST, question_buttons
 from ui.interaction.context import Services, Site, Sites
 from ui.interaction.open_questions import Question, Questions
 from ui.interaction.reply import Reply
+from ui.interaction.site_ids import ALL_SITES
 from ui.messages.errors import error_sentence
 from ui.messages.proxmox_errors import task_hint
 from ui.watch.alert_channel import DiscordAlertChannel
@@ -780,6 +783,14 @@ def hostile_things(evil: str, *languages: Text) -> dict[str, list[str]]:
     snapshot = Snapshot(evil, int(NOON), evil, True, None)
     config = GuestConfig(2, 1, 2048, None, True, (Disk(evil, evil, evil),), evil, evil, parent=evil)
     task = TaskSummary(evil, evil, evil, int(NOON), int(NOON), evil)
+    measured = Storage(evil, evil, False, True, GIB, 2 * GIB)
+    status = ClusterStatus(
+        "home",
+        Cluster((bad,), (Node(evil, True, 0.5, 2, GIB, 2 * GIB), Node(evil, False)), 0.0, (measured,)),
+        False,
+        NOON,
+        (),
+    )
     wish: dict[str, Any] = {"name": evil, "snapshot": evil, "description": evil}
     rendered: dict[str, list[str]] = {}
     for t in languages:
@@ -794,6 +805,8 @@ def hostile_things(evil: str, *languages: Text) -> dict[str, list[str]]:
                 t, watch_of(WatchEntry(101), trouble=Unreachable(evil)), cluster(bad), 0, NOON, {101: 3}
             ),
             "snapshots": snapshot_list_card(t, bad, (snapshot,)),
+            "status": cluster_status_card(t, status, ""),
+            "status of sites": cluster_statuses_card(t, (status,), ALL_SITES),
         }
         for operation in (
             Operation.STOP,
