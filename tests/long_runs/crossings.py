@@ -535,6 +535,7 @@ class CrossingTrial:
             *(f"p2:*:{page}:n:{chance.randrange(3)}:::" for page in "lw"),
             f"p2:*:h:n:{chance.randrange(3)}:",
             "p2:*:a:n:0:::::",
+            *(f"p2:{each}:s:r" for each in (site, "*")),
             f"q1:{chance.choice(('yes', 'no'))}:{nonce}",
         )
         return chance.choice(alerts if alert else alerts + others)

@@ -400,6 +400,7 @@ class LeakTrial:
             f"g1:refresh:{vmid}",
             f"p1:list:next:{chance.randrange(4)}:{chance.choice(('', 'running', 'stopped'))}::",
             f"p1:watch:next:{chance.randrange(4)}:::",
+            "p1:status:refresh",
             f"p1:history:next:{chance.randrange(4)}:{chance.choice((vmid, ''))}",
             f"q1:{chance.choice(('yes', 'no'))}:{nonce}",
         )

@@ -554,6 +554,7 @@ def button_rows(house: House) -> Iterator[tuple[Row, SeenMessage, str]]:
     """Yield every kind of button except those of questions: the request, its message and its custom_id."""
     for page, word in (("list", "list"), ("watch", "monitor list")):
         yield Row(word, "", {}), house.panel, f"p1:{page}:next:0:::"
+    yield Row("status", "", {}), house.panel, "p1:status:refresh"
     yield Row("monitor history", "", {}), house.panel, "p1:history:next:0:"
     yield Row("audit", "everything", {}), house.panel, "p1:audit:next:0:::::"
     for about in BOTH:
