@@ -216,9 +216,10 @@ class GuestTable:
             return self.everyone
         scopes = tuple(rules.scopes[role] for role in held)
         owner = actor.user_id if least <= Level.OPERATOR and self.owned_by(actor.user_id) else None
-        return self._by_rights.get((scopes, owner), lambda: self._with_rights(scopes, owner))
+        return self._by_rights.get((scopes, owner), lambda: self.in_scopes(scopes, owner))
 
-    def _with_rights(self, scopes: Iterable[tuple[Scope, ...]], owner: int | None) -> Rows:
+    def in_scopes(self, scopes: Iterable[tuple[Scope, ...]], owner: int | None = None) -> Rows:
+        """Return the guests in these scopes, and those that this person owns."""
         found = chain.from_iterable(map(self._in_scope, chain.from_iterable(scopes)))
         owned = () if owner is None else self.owned_by(owner)
         return rows_at(chain(found, owned), self.count)

@@ -1,10 +1,11 @@
 """Show a person the commands that they may use, grouped by task, for /help."""
 
 from collections.abc import Collection
+from functools import partial
 
 from discord import ui
 
-from core.access.policy import Actor
+from core.access.policy import Actor, level_everywhere
 from core.errors import ReadOnly
 from core.levels import Reach
 from core.operations import OPERATIONS, Operation
@@ -50,11 +51,14 @@ def _has_use(site: Site, actor: Actor, operation: Operation) -> bool:
     cluster = site.cluster_cache.last
     if cluster is None or OPERATIONS[operation].reach is not Reach.GUEST:
         return True
-    offer = site.authorizer.offer(actor, operation, cluster)
-    if offer.within is None and (offer.admin_of is None or not cluster.vmids):
+    rows, guest_index = (
+        site.authorizer.offered_rows(actor, operation, cluster),
+        site.authorizer.guest_index(cluster),
+    )
+    is_everywhere = level_everywhere(site.authorizer.rules, actor) >= OPERATIONS[operation].level
+    if is_everywhere and rows == guest_index.table.everyone:
         return True
-    found = map(cluster.find, filter(offer.allows, cluster.vmids if offer.within is None else offer.within))
-    return any(guest is not None and exists_for(operation, guest) for guest in found)
+    return bool(rows & guest_index.where((exists_for, operation), partial(exists_for, operation)))
 
 
 def help_card(

@@ -1,9 +1,10 @@
 """Say in a sentence what a person is here: their level, where it is higher, and what they own."""
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 
 from core.access.authorizer import Authorizer
 from core.access.policy import Actor, grants, is_owner, is_protected, level_everywhere, level_on
+from core.access.rows import NO_ROWS, Rows
 from core.guest import Cluster, Guest
 from core.levels import Level
 from core.operations import Operation
@@ -61,28 +62,23 @@ def _by_level(
     authorizer: Authorizer, actor: Actor, cluster: Cluster | None
 ) -> Iterator[tuple[Level, list[Guest]]]:
     """Yield the guests on which roles give a higher level than everywhere, the highest level first."""
-    taken: set[int] = set()
+    taken = NO_ROWS
     for level in sorted(Level, reverse=True):
         if level <= level_everywhere(authorizer.rules, actor):
             return
-        found = _in_scopes(authorizer, actor, cluster, level) - taken
-        taken |= found
-        if guests := _listed(cluster, found):
-            yield level, guests
+        rows = _in_scopes(authorizer, actor, cluster, level) & ~taken
+        taken |= rows
+        if cluster is not None and rows:
+            yield level, list(authorizer.guest_index(cluster).guests_in(rows))
 
 
-def _in_scopes(authorizer: Authorizer, actor: Actor, cluster: Cluster | None, level: Level) -> Set[int]:
-    """Return the guests in the scopes of the person's roles of exactly this level."""
+def _in_scopes(authorizer: Authorizer, actor: Actor, cluster: Cluster | None, *levels: Level) -> Rows:
+    """Return the guests in the scopes of the person's roles of exactly these levels."""
     if cluster is None:
-        return frozenset()
-    index = authorizer.guest_index(cluster)
-    scopes = (scopes for each, scopes in grants(authorizer.rules, actor).values() if each is level and scopes)
-    return frozenset[int]().union(*map(index.vmids_in_scopes, scopes))
-
-
-def _listed(cluster: Cluster | None, vmids: Iterable[int]) -> list[Guest]:
-    found = (cluster.find(vmid) for vmid in sorted(vmids)) if cluster else iter(())
-    return [guest for guest in found if guest]
+        return NO_ROWS
+    held = grants(authorizer.rules, actor).values()
+    scopes = (scopes for level, scopes in held if level in levels and scopes)
+    return authorizer.guest_index(cluster).table.in_scopes(scopes)
 
 
 def _as_owner(
@@ -91,11 +87,9 @@ def _as_owner(
     """Yield what the person may do only as owner. `alone`: they may do nothing else here."""
     if cluster is None or level_everywhere(authorizer.rules, actor) >= Level.OPERATOR:
         return
-    by_roles = _in_scopes(authorizer, actor, cluster, Level.OPERATOR)
-    by_roles |= _in_scopes(authorizer, actor, cluster, Level.ADMIN)
-    owned = _listed(
-        cluster, set(authorizer.guest_index(cluster).vmids_owned_by(actor.user_id)) - set(by_roles)
-    )
+    guest_index = authorizer.guest_index(cluster)
+    by_roles = _in_scopes(authorizer, actor, cluster, Level.OPERATOR, Level.ADMIN)
+    owned = list(guest_index.guests_in(guest_index.table.in_scopes((), actor.user_id) & ~by_roles))
     powered = [guest for guest in owned if _has_power(authorizer, actor, guest)]
     others = [guest for guest in owned if guest not in powered]
     if powered:

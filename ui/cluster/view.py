@@ -4,6 +4,7 @@ Each part has its share of the message, so that a cluster of any size fits. What
 nodes or storages those are shown that need attention most.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -107,7 +108,8 @@ def _totals(t: Text, status: ClusterStatus) -> str:
         return "" if status.note else t("Cannot read from Proxmox right now.")
     if not status.cluster.guests and not status.narrowed:
         return none_at_all(t)
-    return totals_line(t, status.cluster.guests)
+    counts = Counter(None if guest.template else guest.state for guest in status.cluster.guests)
+    return totals_line(t, counts)
 
 
 def _footer(t: Text, status: ClusterStatus) -> str:
