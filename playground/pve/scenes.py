@@ -31,19 +31,30 @@ class Scenes(Others):
         """Add `count` guests from VMID `first` on, two VMs for each container, and return their VMIDs.
 
         node: None spreads them over all nodes. uptime: seconds that they have been running.
+        Raises: ValueError, if one of the VMIDs is taken.
         """
         names = [node] if node else sorted(self.nodes)
         vmids = tuple(range(first, first + count))
 
         def add() -> None:
-            for at, vmid in enumerate(vmids):
-                place = names[at % len(names)]
-                if at % 3 == 2:
-                    guest = self.add_ct(vmid, f"ct{vmid}", node=place, status=status)
-                else:
-                    guest = self.add_vm(vmid, f"vm{vmid}", node=place, status=status)
-                if status == "running":
-                    guest.started_at = time.time() - uptime
+            vms, cts = list(self.vms), list(self.cts)
+            if taken := {guest.vmid for guest in (*vms, *cts)}.intersection(vmids):
+                raise ValueError(f"guests {sorted(taken)} exist already")
+            try:
+                for at, vmid in enumerate(vmids):
+                    self.vms.clear()  # each one would be compared with all others
+                    self.cts.clear()
+                    place = names[at % len(names)]
+                    if at % 3 == 2:
+                        guest = self.add_ct(vmid, f"ct{vmid}", node=place, status=status)
+                    else:
+                        guest = self.add_vm(vmid, f"vm{vmid}", node=place, status=status)
+                    if status == "running":
+                        guest.started_at = time.time() - uptime
+                    vms += self.vms
+                    cts += self.cts
+            finally:
+                self.vms[:], self.cts[:] = vms, cts
 
         self.at_once(add)
         return vmids
