@@ -6,32 +6,49 @@ may depend on what an earlier row left behind. A failure names its row.
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def _naming(values: dict[str, object]) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"in the row {values}")
+        raise
 
 
 def walked(
     names: str | Sequence[str], rows: Iterable[object]
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Call the test with each row. Several decorators on one test walk every combination."""
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Call or await the test with each row. Several decorators on one test walk every combination."""
     wanted = (names,) if isinstance(names, str) else names
-    listed = [(row,) if isinstance(names, str) else row for row in rows]
+    listed: list[dict[str, object]] = []
+    for row in rows:
+        values = (row,) if isinstance(names, str) else row
+        assert isinstance(values, tuple)
+        listed.append(dict(zip(wanted, values, strict=True)))
     assert listed, f"no rows of {names}"
 
-    def decorate(test: Callable[..., None]) -> Callable[..., None]:
+    def decorate(test: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(test)
         def walk(**given: object) -> None:
-            for row in listed:
-                assert isinstance(row, tuple)
-                values = dict(zip(wanted, row, strict=True))
-                try:
+            for values in listed:
+                with _naming(values):
                     test(**given, **values)
-                except Exception as error:
-                    error.add_note(f"in the row {values}")
-                    raise
 
+        @functools.wraps(test)
+        async def walk_on_stage(**given: object) -> None:
+            for values in listed:
+                with _naming(values):
+                    await test(**given, **values)
+
+        made: Any = walk_on_stage if inspect.iscoroutinefunction(test) else walk
         whole = inspect.signature(test)
         left = [one for name, one in whole.parameters.items() if name not in wanted]
-        walk.__signature__ = whole.replace(parameters=left)  # type: ignore[attr-defined]  # pytest reads it for the fixtures
-        return walk
+        made.__signature__ = whole.replace(parameters=left)  # pytest reads it for the fixtures
+        return made  # type: ignore[no-any-return]  # it takes what the test takes, without the names of the table
 
     return decorate

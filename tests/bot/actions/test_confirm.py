@@ -11,6 +11,7 @@ from playground.discord.people import PressResult
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
+from tests.support.walked import walked
 from ui.formatting import title_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -29,7 +30,8 @@ ASKING = [
     ("snapshot delete", {"vmid": 204, "name": "weekly"}, "/lxc/204/snapshot/weekly"),
 ]
 
-EVERY = pytest.mark.parametrize(("command", "options", "path"), [*ASKING, ("delete", {"vmid": 104}, "")])
+QUESTIONS = [*ASKING, ("delete", {"vmid": 104}, "")]
+EVERY = pytest.mark.parametrize(("command", "options", "path"), QUESTIONS)
 
 
 def yes_of(question: PressResult) -> str:
@@ -74,12 +76,12 @@ async def test_only_the_asker_can_answer(
 
 
 @BOTH
-@EVERY
+@walked(("command", "options", "path"), QUESTIONS)
 async def test_cancelling_changes_nothing(
     scene: Stage,
     command: str,
     options: dict[str, object],
-    path: str,  # noqa: ARG001  # EVERY gives it
+    path: str,  # noqa: ARG001  # the table has it
 ) -> None:
     before = scene.cluster()
     question = await scene.say(scene.akiko, command, **options)

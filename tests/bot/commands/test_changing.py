@@ -20,6 +20,7 @@ from core.wanted_errors import BadAmount, BadGuestName, BadVmid
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
+from tests.support.walked import walked
 from ui.formatting import title_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -77,7 +78,7 @@ async def test_create_does_not_choose_another_id_than_the_one_wished(scene: Stag
     assert pve.guest(321).name == "intruder"
 
 
-@pytest.mark.parametrize(
+@walked(
     ("options", "error"),
     [
         ({"template_id": 101, "name": "web-02"}, NotATemplate(101, "web01")),
@@ -150,7 +151,7 @@ async def test_resize_of_a_stopped_guest_holds_at_the_next_start(scene: Stage, p
     assert post_of(reply).buttons == []
 
 
-@pytest.mark.parametrize(
+@walked(
     ("vmid", "options", "error"),
     [
         (101, {}, NothingGiven()),
@@ -229,7 +230,7 @@ async def test_delete_names_the_snapshots_that_are_lost(scene: Stage, pve: Pve) 
         assert f"`{name}`" in question.text
 
 
-@pytest.mark.parametrize(
+@walked(
     ("vmid", "error"),
     [
         (101, WrongState(101, "web01", "delete", State.RUNNING)),

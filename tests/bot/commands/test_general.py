@@ -11,6 +11,7 @@ from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.catalogue import enabled_buttons, panel_buttons
 from tests.support.stage import Stage
+from tests.support.walked import walked
 from ui.formatting import STATE_EMOJI, title_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -92,7 +93,7 @@ async def test_a_row_of_the_list(scene: Stage) -> None:
     assert "⏸️ **109** `test-vm`" in rows
 
 
-@pytest.mark.parametrize(
+@walked(
     ("options", "expected"),
     [
         ({"status": "stopped"}, [104, 205]),

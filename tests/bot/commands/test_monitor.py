@@ -25,6 +25,7 @@ from core.watch.incidents.model import ALL
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
+from tests.support.walked import walked
 from ui.formatting import title_of
 from ui.messages.startup import journal_lost
 
@@ -88,7 +89,7 @@ async def test_add_list_and_remove(scene: Stage) -> None:
     assert scene.changes() == []
 
 
-@pytest.mark.parametrize(
+@walked(
     ("command", "options", "error"),
     [
         ("monitor add", {"vmid": 101}, AlreadyWatched(101, "web01")),
@@ -603,7 +604,7 @@ async def test_what_is_muted_is_not_told_and_told_when_it_is_not(scene: Stage, p
     assert signs(scene) == ["🔴"]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("target", "subject"),
     [
         ("all", "all"),

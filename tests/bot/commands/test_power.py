@@ -9,6 +9,7 @@ from playground.discord.people import PressResult
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
+from tests.support.walked import walked
 from ui.formatting import title_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -77,7 +78,7 @@ async def test_stop_asks_first_and_then_stops(scene: Stage, pve: Pve, vmid: int)
     assert [path.rpartition("/")[2] for _, path, _ in scene.changes()] == ["stop"]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("command", "vmid", "operation", "state"),
     [
         ("start", 101, Operation.START, State.RUNNING),
@@ -101,8 +102,8 @@ async def test_wrong_state_is_refused(
     assert scene.cluster() == before
 
 
-@pytest.mark.parametrize("command", ["start", "reboot", "shutdown", "stop"])
-@pytest.mark.parametrize("vmid", [9000, 9100])
+@walked("command", ["start", "reboot", "shutdown", "stop"])
+@walked("vmid", [9000, 9100])
 async def test_templates_have_no_power(scene: Stage, pve: Pve, command: str, vmid: int) -> None:
     reply = await scene.say(scene.akiko, command, vmid=vmid)
     scene.assert_refused(reply, scene.akiko, TemplateRefused(vmid, pve.guest(vmid).name, command))
@@ -243,7 +244,7 @@ async def test_suspend_pauses_and_resume_lets_it_run_on(scene: Stage, pve: Pve) 
 
 
 @BOTH
-@pytest.mark.parametrize("command", ["suspend", "resume", "reset"])
+@walked("command", ["suspend", "resume", "reset"])
 async def test_containers_are_refused_what_only_vms_can(scene: Stage, pve: Pve, command: str) -> None:
     reply = await scene.say(scene.emma, command, vmid=CT)
     scene.assert_refused(reply, scene.emma, WrongKind(CT, str(pve.guest(CT).name), command, Kind.LXC))

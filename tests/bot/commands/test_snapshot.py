@@ -17,6 +17,7 @@ from core.wanted_errors import BadSnapshotName
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
+from tests.support.walked import walked
 from ui.formatting import title_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -50,7 +51,7 @@ async def test_create_takes_a_snapshot(scene: Stage, pve: Pve, vmid: int, memory
     assert not reply.ephemeral
 
 
-@pytest.mark.parametrize(
+@walked(
     ("vmid", "options", "error"),
     [
         (101, {"name": "1st"}, BadSnapshotName("1st")),
@@ -148,8 +149,8 @@ async def test_delete_asks_and_deletes(scene: Stage, pve: Pve, vmid: int, name: 
     )
 
 
-@pytest.mark.parametrize("command", ["snapshot rollback", "snapshot delete"])
-@pytest.mark.parametrize(
+@walked("command", ["snapshot rollback", "snapshot delete"])
+@walked(
     ("vmid", "name", "error"),
     [
         (101, "nothing", SnapshotNotFound(101, "web01", "nothing")),

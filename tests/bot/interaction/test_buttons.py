@@ -14,6 +14,7 @@ from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.catalogue import enabled_buttons
 from tests.support.stage import Stage, post_of
+from tests.support.walked import walked
 from ui.messages.errors import error_sentence
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -254,7 +255,7 @@ async def test_what_an_action_saw_is_not_forgotten_for_an_older_list(scene: Stag
 # -- forged
 
 
-@pytest.mark.parametrize(
+@walked(
     "custom_id",
     [
         "g1:start:104",
@@ -294,7 +295,7 @@ async def test_a_forged_button_changes_nothing_and_is_told_so(scene: Stage, cust
     assert panel.text == text
 
 
-@pytest.mark.parametrize(
+@walked(
     ("custom_id", "error"),
     [
         ("g1:start:101:", WrongState(101, "web01", "start", State.RUNNING)),

@@ -11,6 +11,7 @@ from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.catalogue import COMMANDS, EVERY_COMPLETION, level_of
 from tests.support.stage import Stage
+from tests.support.walked import walked
 from ui.interaction import empty_choices
 from ui.interaction.empty_choices import WORD
 
@@ -131,7 +132,7 @@ CHOSEN: list[tuple[str, dict[str, object]]] = [
 ]
 
 
-@pytest.mark.parametrize(("command", "options"), CHOSEN)
+@walked(("command", "options"), CHOSEN)
 async def test_the_entry_does_nothing(scene: Stage, command: str, options: dict[str, object]) -> None:
     before = scene.cluster()
     reply = await scene.say(scene.emma, command, **options)

@@ -7,6 +7,7 @@ from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.catalogue import COMMANDS, READING
 from tests.support.stage import Stage
+from tests.support.walked import walked
 from ui.formatting import STATE_EMOJI
 from ui.interaction import options
 
@@ -68,7 +69,7 @@ async def test_templates_are_offered_where_they_make_sense_only(scene: Stage) ->
     assert await offered(scene, "create", option="template_id") == [9000, 9001, 9100]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("typed", "expected"),
     [
         ("1", [101, 102, 103, 104, 105, 106, 107, 108, 109, 201, 202, 203, 204, 205, 9000, 9001, 9100]),

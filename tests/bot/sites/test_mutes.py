@@ -14,6 +14,7 @@ from tests.bot.sites import people as several
 from tests.bot.sites.people import People
 from tests.support import stage
 from tests.support.stage import Stage
+from tests.support.walked import walked
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 colo, people = several.colo, several.people
@@ -28,7 +29,7 @@ async def values(scene: Stage, people: People, name: str, command: str, typed: s
     return [str(choice["value"]) for choice in found]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("typed", "site", "subject"),
     [
         ("home/101", "home", "guest/101"),
@@ -50,7 +51,7 @@ async def test_a_target_names_its_site(
     other = {"home": "colo", "colo": "home"}[site]
     await scene.say(chief, "monitor mute", target=typed, duration="1h")
     assert mutes(scene) == {site: {subject}, other: set()}
-    found, _ = scene.services.journal.audit_page(AuditFilter(), 0, 5)
+    found, _ = scene.services.journal.audit_page(AuditFilter(), 0, 1)
     assert [(each.site, each.record.operation) for each in found] == [(site, "monitor_mute")]
     await scene.say(chief, "monitor unmute", target=typed)
     assert mutes(scene) == {site: set(), other: set()}
@@ -103,7 +104,7 @@ async def test_the_mute_of_a_guest_that_is_gone_is_lifted_as_it_is_offered(
     assert mutes(scene) == {"home": set(), "colo": set()}
 
 
-@pytest.mark.parametrize(
+@walked(
     ("name", "typed", "error"),
     [
         ("homely", "colo/101", UnknownTarget("colo/101")),

@@ -14,6 +14,7 @@ from playground.discord.people import PressResult
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
+from tests.support.walked import walked
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -48,7 +49,7 @@ async def test_with_one_site_a_vmid_or_a_name_is_enough(scene: Stage, typed: str
     assert [path for _, path, _ in scene.changes()] == ["/nodes/pve2/qemu/104/status/start"]
 
 
-@pytest.mark.parametrize("typed", ["nobody", "home/104", "pal", "104 palworld", "/", "104/", "-"])
+@walked("typed", ["nobody", "home/104", "pal", "104 palworld", "/", "104/", "-"])
 async def test_what_is_no_guest_is_refused(scene: Stage, typed: str) -> None:
     reply = await scene.say(scene.emma, "start", vmid=typed)
     scene.assert_refused(reply, scene.emma, NoSuchGuest(typed))

@@ -15,6 +15,7 @@ from core.watch.journal import OutboxMessage
 from playground.discord.faults import Request
 from tests.support import stage
 from tests.support.stage import Stage
+from tests.support.walked import walked
 from ui.watch.alert_channel import DiscordAlertChannel, _failure_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -211,7 +212,7 @@ async def test_trouble_while_looking_is_trouble(alerts: Alerts) -> None:
 # -- refusals
 
 
-@pytest.mark.parametrize(
+@walked(
     ("status", "fate", "not_taken"),
     [
         (400, DeliveryFailure.BLOCKED, True),
@@ -252,7 +253,7 @@ def test_a_400_that_is_the_channels_fault_loses_no_alert(code: int, fate: Delive
     assert _failure_of(error) is fate
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 503])
+@walked("status", [400, 403, 404, 503])
 async def test_what_a_refused_edit_means(alerts: Alerts, status: int) -> None:
     there = await alerts.send(outbox_message(DOWN))
     alerts.scene.server.fail("PATCH", alerts.path, status)
