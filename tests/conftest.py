@@ -3,6 +3,7 @@
 `pytest --update-snapshots` rewrites the files in tests/snapshots/. Read the difference before keeping it.
 """
 
+import importlib
 import os
 import shutil
 from collections.abc import Callable
@@ -38,6 +39,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-snapshots", action="store_true", help="write tests/snapshots/ anew instead of comparing"
     )
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """Let each worker begin with other files, and find the rest compiled by its siblings.
+
+    pytest compiles assertions slowly. In a fresh clone every worker would compile every file.
+    """
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None:
+        return
+    given = [Path(argument.split("::")[0]).resolve() for argument in session.config.args]
+    files = sorted(
+        {file for path in given for file in (path.rglob("test_*.py") if path.is_dir() else [path])}
+    )
+    first = len(files) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
+    for file in files[first:] + files[:first]:
+        importlib.import_module(".".join(file.relative_to(session.config.rootpath).with_suffix("").parts))
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
