@@ -22,6 +22,18 @@ SO_ATTACH_FILTER = 26
 FOREVER = 3600.0
 
 
+_contexts: dict[str, ssl.SSLContext] = {}
+"""By the fingerprint of the certificate. Clusters share theirs, and reading one takes longer than a request."""
+
+
+def _context(certificates: Certificates) -> ssl.SSLContext:
+    if certificates.fingerprint not in _contexts:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(certificates.cert_file, certificates.key_file)
+        _contexts[certificates.fingerprint] = context
+    return _contexts[certificates.fingerprint]
+
+
 class Listener:
     """One address of a cluster. `slow`: real seconds before and after each request is carried out."""
 
@@ -44,10 +56,8 @@ class Listener:
 
     async def open(self) -> None:
         """Listen, at the same port as before if there was one."""
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(self._certificates.cert_file, self._certificates.key_file)
         self._listening = await asyncio.get_running_loop().create_server(
-            self._server, self.host, self.port, ssl=context, ssl_shutdown_timeout=0.2
+            self._server, self.host, self.port, ssl=_context(self._certificates), ssl_shutdown_timeout=0.2
         )
         self.port = int(self._listening.sockets[0].getsockname()[1])
 
