@@ -5,8 +5,6 @@ from itertools import product
 from types import SimpleNamespace
 from typing import cast
 
-import pytest
-
 from core.access.authorizer import Authorizer
 from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, decide
 from core.access.read_only import ReadOnlySwitch
@@ -20,6 +18,7 @@ from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.access_document import Told, told_access
 from tests.support.stage import Stage
+from tests.support.walked import walked
 from ui.access.extents import extents
 from ui.access.view import access_card
 from ui.i18n import Texts
@@ -56,9 +55,9 @@ SCOPES: dict[str, tuple[Scope, ...]] = {
 }
 
 
-@pytest.mark.parametrize(
+@walked(
     ("everywhere", "narrowed", "scope", "owner", "strict", "held"),
-    list(product(Level, Level, SCOPES, (True, False), (True, False), (True, False))),
+    product(Level, Level, SCOPES, (True, False), (True, False), (True, False)),
 )
 def test_every_cell_is_what_the_gate_says(
     everywhere: Level, narrowed: Level, scope: str, owner: bool, strict: bool, held: bool
