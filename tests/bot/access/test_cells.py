@@ -5,6 +5,8 @@ from itertools import product
 from types import SimpleNamespace
 from typing import cast
 
+import pytest
+
 from core.access.authorizer import Authorizer
 from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, decide
 from core.access.read_only import ReadOnlySwitch
