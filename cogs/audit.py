@@ -11,9 +11,9 @@ from ui.audit.commands import send_audit, show_audit
 from ui.audit.filters import choose_trail, complete_people, complete_since, detail_of, filter_of
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction, Services
-from ui.interaction.guest_option import GuestOption
-from ui.interaction.options import complete_operations
 from ui.interaction.reply import Reply
+from ui.options.completions import complete_operations
+from ui.options.guest import GuestOption
 from ui.sites.option import SITE, SiteName, find_vmid
 
 COUNTS_EVERY = 15.0

@@ -15,9 +15,10 @@ from ui.guests.lists import Filters
 from ui.guests.sites import complete_nodes, list_guests, typed_filters
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction, Services
-from ui.interaction.guest_option import GuestOption, find_guest
-from ui.interaction.options import DRY_RUN, VMID
 from ui.interaction.reply import Reply
+from ui.options.completions import DRY_RUN, VMID
+from ui.options.guest import GuestOption
+from ui.options.typed_guest import find_guest
 from ui.sites.option import SITE, SiteName, choose_typed_site
 
 STATUSES = [

@@ -17,9 +17,10 @@ from ui.discord.failures import log_unexpected
 from ui.formatting import plain, title
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction, Services, Site
-from ui.interaction.guest_option import GuestOption, find_guest
-from ui.interaction.options import VMID, complete_durations
 from ui.interaction.reply import Reply
+from ui.options.completions import VMID, complete_durations
+from ui.options.guest import GuestOption
+from ui.options.typed_guest import find_guest
 from ui.sites.option import SITE, SiteName, choose_typed_site, find_vmid
 from ui.watch.access import cluster_for_decision
 from ui.watch.history import show_history

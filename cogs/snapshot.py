@@ -15,9 +15,11 @@ from ui.guests.confirm import ask_first
 from ui.guests.lists import snapshot_list_card
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction, Services, site_of
-from ui.interaction.guest_option import GuestOption, complete_snapshots, find_guest
-from ui.interaction.options import DRY_RUN, VMID
 from ui.interaction.reply import Reply
+from ui.options.completions import DRY_RUN, VMID
+from ui.options.guest import GuestOption
+from ui.options.snapshot import complete_snapshots
+from ui.options.typed_guest import find_guest
 
 NAME = locale_str("Snapshot to use")
 

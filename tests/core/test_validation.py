@@ -27,7 +27,7 @@ from core.wanted_errors import BadAmount, BadDuration, BadGuestName, BadSnapshot
 from tests.support.walked import walked
 from ui.formatting import format_duration
 from ui.i18n import Texts
-from ui.interaction.options import OFFERED
+from ui.options.completions import OFFERED
 
 # As written in pve-common JSONSchema.pm and PVE/UPID.pm. Perl's $ is \Z with a newline allowed: ours is stricter.
 PVE_NAME = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9\-]*[a-zA-Z0-9])?)"

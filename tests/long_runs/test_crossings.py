@@ -14,8 +14,8 @@ from core.watch.incidents.model import Incident
 from tests.long_runs.crossings import SeedResult, trial
 from tests.support.sites.towns import FIRST_SITE
 from ui.interaction.context import Interaction, Site, services_of
-from ui.interaction.guest_option import FoundGuest, TypedGuest
 from ui.interaction.site_ids import split_site
+from ui.options.typed_guest import FoundGuest, TypedGuest
 from ui.watch.alert_text import name_site
 
 REQUESTS = 60
@@ -67,9 +67,16 @@ def named_first(text: str, _site: str) -> str:
     return name_site(text, FIRST_SITE)
 
 
-SEEING = ("ui.interaction.guest_option", "ui.sites.option", "ui.watch.mute_targets", "ui.guests.sites")
+SEEING = (
+    "ui.options.typed_guest",
+    "ui.options.guest",
+    "ui.options.snapshot",
+    "ui.sites.option",
+    "ui.watch.mute_targets",
+    "ui.guests.sites",
+)
 PLANTED: dict[str, list[tuple[str, Callable[..., Any]]]] = {
-    "a VMID means the first site": [("ui.interaction.guest_option._without_reading", guest_of_the_first)],
+    "a VMID means the first site": [("ui.options.typed_guest._without_reading", guest_of_the_first)],
     "the site of a button is ignored": [("cogs.buttons.split_site", without_its_site)],
     "the history is that of all sites": [("adapters.journal.watch_rows.read_history", history_of_all)],
     "a question is one of the first site": [

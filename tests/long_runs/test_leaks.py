@@ -66,7 +66,7 @@ FORGOTTEN: dict[str, list[tuple[str, Callable[..., Any]]]] = {
         ("core.access.authorizer.Authorizer.visible_rows", all_visible),
     ],
     "completions": [
-        ("ui.interaction.guest_option.offers", to_anybody),
+        ("ui.options.snapshot.offers", to_anybody),
         ("core.access.authorizer.Authorizer.offered_rows", every_row),
     ],
     "the watch list and mutes": [

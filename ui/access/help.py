@@ -17,9 +17,9 @@ from ui.i18n import Text
 from ui.interaction.command_mentions import CommandMentions
 from ui.interaction.context import Site, actor_of, services_of
 from ui.interaction.gate import refusal_of
-from ui.interaction.guest_option import visible_sites
 from ui.interaction.reply import Reply
 from ui.messages.errors import read_only_line
+from ui.options.typed_guest import visible_sites
 
 _NOT_LISTED = (Operation.HELP, Operation.ACKNOWLEDGE)
 """The command that was just used, and what is only a button."""

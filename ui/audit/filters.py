@@ -17,8 +17,8 @@ from ui.formatting import plain, plain_label
 from ui.interaction.attempt import Attempt, attempt_of
 from ui.interaction.context import Interaction, Services, choose_site, chosen_site, services_of
 from ui.interaction.empty_choices import ChoiceKind, explain_empty
-from ui.interaction.options import CHOICES_MOST, duration_choices
 from ui.messages.operations import operation_named
+from ui.options.completions import CHOICES_MOST, duration_choices
 from ui.sites.everywhere import allowed_sites, refusal_on_all
 from ui.sites.option import choose_typed_site
 

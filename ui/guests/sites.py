@@ -29,10 +29,10 @@ from ui.i18n import Text
 from ui.interaction.buttons import page_buttons
 from ui.interaction.context import Interaction, actor_of, choose_site, chosen_site, services_of
 from ui.interaction.empty_choices import ChoiceKind, explain_empty
-from ui.interaction.guest_option import visible_sites
-from ui.interaction.options import CHOICES_MOST
 from ui.interaction.reply import Reply
 from ui.interaction.site_ids import ALL_SITES
+from ui.options.completions import CHOICES_MOST
+from ui.options.typed_guest import visible_sites
 from ui.sites.option import asked_sites, choose_typed_site, find_visible_site
 from ui.sites.reads import SiteRead, read_note, read_sites, reads_for_completion
 from ui.sites.sections import Section, page_text

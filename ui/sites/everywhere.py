@@ -10,7 +10,7 @@ from core.errors import BotError, JournalFailed, OnlySomeSites, Refused, StoreFa
 from core.operations import Operation
 from ui.interaction.attempt import Attempt, recording
 from ui.interaction.context import Interaction, Site, actor_of, choose_site, chosen_site, services_of
-from ui.interaction.guest_option import visible_sites
+from ui.options.typed_guest import visible_sites
 from ui.sites.option import choose_typed_site
 
 T = TypeVar("T")

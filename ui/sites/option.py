@@ -18,7 +18,7 @@ from ui.interaction.context import (
     operation_of,
 )
 from ui.interaction.empty_choices import ChoiceKind, choices_or_reason
-from ui.interaction.guest_option import find_guest, visible_sites
+from ui.options.typed_guest import find_guest, visible_sites
 
 _NAME = "site"
 SITE = locale_str("Only this site")

@@ -11,8 +11,8 @@ from core.proxmox_errors import TimedOut
 from ui.formatting import WARNING, timestamp
 from ui.i18n import Text
 from ui.interaction.context import Site
-from ui.interaction.options import WAIT_SECONDS, clusters_of
 from ui.messages.errors import reason_of
+from ui.options.completions import WAIT_SECONDS, clusters_of
 
 BROKEN_SECONDS = 0.5
 """Seconds to wait for a site that the watch could not read either, while others are read."""

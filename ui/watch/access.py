@@ -10,8 +10,8 @@ from core.operations import OPERATIONS, Operation
 from core.watch.incidents.model import ALL, SOURCE, Incident, Topic, node_subject
 from ui.interaction.attempt import Attempt
 from ui.interaction.context import Site
-from ui.interaction.options import cluster_for_completion
 from ui.messages.subjects import vmid_of
+from ui.options.completions import cluster_for_completion
 
 
 async def cluster_for_decision(attempt: Attempt, vmids: Iterable[int]) -> Cluster | None:

@@ -11,8 +11,8 @@ from core.watch.incidents.model import WatchEntry, node_subject
 from core.watch.journal import Backlog
 from core.watch.subjects import concerns
 from ui.interaction.context import Services, Site, actor_of
-from ui.interaction.options import cluster_for_completion
 from ui.interaction.reply import Reply
+from ui.options.completions import cluster_for_completion
 from ui.watch.access import is_subject_visible_to, is_visible_to
 from ui.watch.status import AuditHealth, Health, status_card
 from ui.watch.views import COUNTED_DAYS, watch_list_card

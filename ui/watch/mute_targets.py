@@ -28,9 +28,9 @@ from ui.interaction.context import (
     services_of,
 )
 from ui.interaction.empty_choices import ChoiceKind, explain_empty
-from ui.interaction.guest_option import visible_sites
-from ui.interaction.options import CHOICES_MOST, offered_on
 from ui.messages.subjects import subject_label, vmid_of
+from ui.options.completions import CHOICES_MOST, offered_on
+from ui.options.typed_guest import visible_sites
 from ui.sites.everywhere import refusal_on_all, seen_sites
 from ui.sites.reads import SiteRead, read_sites, reads_for_completion
 from ui.watch.access import is_subject_visible_to, is_visible_to

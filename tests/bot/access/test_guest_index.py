@@ -184,9 +184,9 @@ async def test_a_keystroke_looks_at_no_guest_by_itself(
     scene, crowd = bare_scene, Crowd(bare_scene)
     pve.add_many(2 * FEW)
     await scene.start_bot(**crowd.settings)
-    asked = count_calls(monkeypatch, "ui.interaction.guest_option.can_act")
+    asked = count_calls(monkeypatch, "ui.options.guest.can_act")
     words = count_calls(monkeypatch, "core.access.guest_table.GuestTable._containing")
-    rights = count_calls(monkeypatch, "core.access.guest_table.GuestTable._with_rights")
+    rights = count_calls(monkeypatch, "core.access.guest_table.GuestTable.in_scopes")
     sorts = count_calls(monkeypatch, "core.access.guest_table._Sorted.__init__")
     for typed in ("", "v", "vm", "vm 1", "vm 1 p", "v", "", "zzz", "pve1"):
         for command in ("start", "stop"):

@@ -74,8 +74,8 @@ def take_away(patch: pytest.MonkeyPatch, scene: Stage, call: str) -> None:
                 patch.setattr(planner, "_authorizer", yes)
             patch.setattr("ui.interaction.attempt.Attempt.authorize", nothing)
             patch.setattr("ui.interaction.attempt.Attempt.check", property(lambda _: allow_anyone))
-            patch.setattr("ui.interaction.options.refusal_of", nothing)
-            for place in ("ui.interaction.options", "ui.interaction.guest_option"):
+            patch.setattr("ui.options.completions.refusal_of", nothing)
+            for place in ("ui.options.completions", "ui.options.guest"):
                 patch.setattr(f"{place}.offered_on", everybody_is_offered_everything)
 
 

@@ -146,7 +146,7 @@ async def test_the_entry_does_nothing(scene: Stage, command: str, options: dict[
 async def test_in_time_also_where_proxmox_hangs(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ui.interaction.options.WAIT_SECONDS", 0.4)
+    monkeypatch.setattr("ui.options.completions.WAIT_SECONDS", 0.4)
     monkeypatch.setattr(empty_choices, "RECHECK_SECONDS", 0.2)
     scene.clock.skip(11)
     pve.hang("/cluster/resources", 1.5)

@@ -9,7 +9,7 @@ from tests.support.catalogue import COMMANDS, READING
 from tests.support.stage import Stage
 from tests.support.walked import walked
 from ui.formatting import STATE_EMOJI
-from ui.interaction import options
+from ui.options import completions
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -119,8 +119,8 @@ async def test_nothing_is_asked_while_the_last_read_is_fresh(scene: Stage, pve: 
 async def test_it_answers_in_time_from_the_last_read_while_proxmox_hangs(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert options.WAIT_SECONDS <= 2.0, "Discord waits 3 s, the way there and back among them"
-    monkeypatch.setattr(options, "WAIT_SECONDS", 0.5)
+    assert completions.WAIT_SECONDS <= 2.0, "Discord waits 3 s, the way there and back among them"
+    monkeypatch.setattr(completions, "WAIT_SECONDS", 0.5)
     scene.clock.skip(11)
     pve.hang("/cluster/resources", 1.5)
     before = len(pve.requests)
@@ -158,7 +158,7 @@ async def test_snapshots_that_take_long_are_left_out_in_time(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The requests for the guest and for its snapshots must together fit into Discord's 3 s."""
-    monkeypatch.setattr(options, "WAIT_SECONDS", 0.4)
+    monkeypatch.setattr(completions, "WAIT_SECONDS", 0.4)
     scene.clock.skip(11)
     pve.hang("/snapshot", 1.0)
     for _ in range(2):

@@ -24,8 +24,8 @@ from tests.bot.access.test_guest_index import ACTORS, GUESTS, HERE, RULES
 from ui.formatting import kind_word
 from ui.guests.lists import Filters, select, status_of
 from ui.i18n import Texts
-from ui.interaction.guest_option import best_guests
-from ui.interaction.options import CHOICES_MOST
+from ui.options.completions import CHOICES_MOST
+from ui.options.guest import best_guests
 from ui.watch.mute_targets import rows_with
 
 

@@ -1,0 +1,1 @@
+"""Read and complete the options of commands."""

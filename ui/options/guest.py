@@ -1,0 +1,154 @@
+"""Complete the option for a guest: the guests that fit the typed text best, from one index per read."""
+
+import asyncio
+import itertools
+from collections.abc import Iterable, Set
+
+from discord import app_commands
+
+from core.access.guest_index import GuestIndex
+from core.access.guest_table import TYPED_MOST, normalized, words_of
+from core.access.policy import unknown_guest
+from core.access.rows import Rows, numbers_of
+from core.actions.preconditions import can_act
+from core.guest import Cluster, Guest
+from core.operations import Operation
+from ui.interaction.context import (
+    Interaction,
+    Site,
+    actor_of,
+    operation_of,
+)
+from ui.interaction.empty_choices import ChoiceKind, choices_or_reason
+from ui.options.completions import CHOICES_MOST, clusters_of, offered_on
+from ui.options.typed_guest import guest_label, guest_value, visible_sites
+
+
+def best_guests(
+    guest_index: GuestIndex,
+    offered: Rows,
+    typed: str,
+    operation: Operation | None,
+    *,
+    templates: bool = True,
+) -> list[Guest]:
+    """Return at most 25 matching guests of `offered`.
+
+    The guest with exactly the typed VMID comes first, then guests on which the operation can act, then the others.
+    Within these, guests that begin with the typed text come first, then the order is by VMID.
+    CREATE offers only templates. Operations that do not apply to templates offer none.
+    `templates=False`: offer no templates.
+    """
+    table, start = guest_index.table, normalized(typed)
+    if operation is Operation.CREATE:
+        offered &= table.templates
+    elif not templates or operation not in (None, Operation.DELETE):
+        offered &= ~table.templates
+    if not offered:
+        return []
+    exact = offered & table.typed_exactly(start)  # Enter takes the first one: not 9100 if 100 was typed
+    begins = table.beginning(start, offered) & ~exact  # what begins with the text contains its words
+    able = offered if operation is None else offered & _able(guest_index, operation)
+    first = begins & able
+    if first.bit_count() >= CHOICES_MOST:
+        order: tuple[Rows, ...] = (exact, first)
+    else:
+        found = table.matching(words_of(typed), offered) & ~exact
+        order = (exact, first, found & able & ~begins, begins & ~able, found & ~able & ~begins)
+    numbers = itertools.chain.from_iterable(numbers_of(rows, table.count) for rows in order if rows)
+    return [guest_index.cluster.guests[row] for row in itertools.islice(numbers, CHOICES_MOST)]
+
+
+def _able(guest_index: GuestIndex, operation: Operation) -> Rows:
+    return guest_index.where(operation, lambda guest: can_act(operation, guest))
+
+
+class GuestOption(app_commands.Transformer):
+    """A text option for a guest, with completion. `find_guest` reads what was typed."""
+
+    def __init__(self, operation: Operation | None = None, *, watched: bool | None = None) -> None:
+        """Choose the guests to offer.
+
+        `watched`: True offers only watched guests. False offers guests that can be watched, unwatched ones first.
+        """
+        self._operation, self._watched = operation, watched
+
+    async def transform(self, _interaction: Interaction, value: object, /) -> str:
+        return str(value)
+
+    async def autocomplete(  # type: ignore[override]  # discord.py types it for choices of every kind
+        self, interaction: Interaction, value: object, /
+    ) -> list[app_commands.Choice[str]]:
+        wanted = ChoiceKind.WATCHED if self._watched else ChoiceKind.GUEST
+        if self._operation is Operation.CREATE:
+            wanted = ChoiceKind.TEMPLATE
+        return await choices_or_reason(
+            interaction, value, wanted, lambda typed: self._offered(interaction, str(typed))
+        )
+
+    async def _offered(self, interaction: Interaction, text: str) -> list[app_commands.Choice[str]]:
+        """Return the choices of all sites: guests with exactly the typed VMID first, then the sites in turn."""
+        typed = text[:TYPED_MOST].strip()
+        narrowed = narrowed_to_sites(visible_sites(interaction), typed)
+        sites = [site for site, _ in narrowed]
+        for site, cluster in zip(sites, await clusters_of(sites), strict=True):
+            if cluster:
+                await build_index(site, cluster)
+        lists = [self._offered_on(interaction, site, rest) for site, rest in narrowed]
+        turns = [each for row in itertools.zip_longest(*lists) for each in row if each is not None]
+        turns.sort(key=lambda each: not each[0])
+        return [choice for _, choice in turns[:CHOICES_MOST]]
+
+    def _offered_on(
+        self, interaction: Interaction, site: Site, typed: str
+    ) -> list[tuple[bool, app_commands.Choice[str]]]:
+        """Return the choices of one site, each with whether it has exactly the typed VMID."""
+        services, cluster = site.services, site.cluster_cache.last
+        listed = set[int]() if self._watched is None else {entry.vmid for entry in site.watch.entries}
+        found = self._found(interaction, site, cluster, typed, listed) if cluster else []
+        labels = {guest.vmid: guest_label(services, interaction, site, guest) for guest in found}
+        if self._watched and len(labels) < CHOICES_MOST:
+            there = cluster.vmids if cluster else frozenset[int]()
+            actor, operation = actor_of(interaction), operation_of(interaction)
+            for vmid in sorted(listed - there):
+                gone = unknown_guest(vmid)
+                if typed in str(vmid) and site.authorizer.refusal(actor, operation, gone) is None:
+                    labels[vmid] = guest_value(services, site, vmid)
+        return [
+            (str(vmid) == typed, app_commands.Choice(name=label, value=guest_value(services, site, vmid)))
+            for vmid, label in labels.items()
+        ]
+
+    def _found(
+        self, interaction: Interaction, site: Site, cluster: Cluster, typed: str, listed: Set[int]
+    ) -> list[Guest]:
+        guest_index, offered = site.authorizer.guest_index(cluster), offered_on(interaction, site, cluster)
+        if self._watched is None:
+            return best_guests(guest_index, offered, typed, self._operation)
+        watched_rows, templates = guest_index.table.with_vmids(listed), self._watched
+        watched = best_guests(
+            guest_index, offered & watched_rows, typed, self._operation, templates=templates
+        )
+        if self._watched:
+            return watched
+        others = best_guests(guest_index, offered & ~watched_rows, typed, self._operation, templates=False)
+        return sorted([*others, *watched], key=lambda guest: str(guest.vmid) != typed)
+
+
+async def build_index(site: Site, cluster: Cluster) -> None:
+    """Build the index of this read in parts. Nothing else has to wait for all of them in a large cluster."""
+    for _ in site.authorizer.guest_index(cluster).build():
+        await asyncio.sleep(0)
+
+
+def narrowed_to_sites(sites: Iterable[Site], typed: str) -> list[tuple[Site, str]]:
+    """Return the sites that the typed text leaves, each with the text that is left for its guests.
+
+    `home/10` and `home 10` leave one site. Any other text is for the guests of all.
+    """
+    head, slash, rest = typed.partition("/")
+    word, _, after = typed.partition(" ")
+    name, left = (head, rest) if slash else (word, after)
+    everyone = list(sites)
+    named = [(site, left.strip()) for site in everyone if site.name and site.name == name.lower()]
+    return named or [(site, typed) for site in everyone]

@@ -1,0 +1,50 @@
+"""Complete the option for a snapshot of the chosen guest."""
+
+import asyncio
+
+from discord import app_commands
+
+from core.access.guest_table import normalized
+from core.errors import BotError
+from ui.formatting import SNAPSHOT, plain, plain_label
+from ui.interaction.context import (
+    Interaction,
+    choose_site,
+)
+from ui.interaction.empty_choices import ChoiceKind, explain_empty
+from ui.options import completions
+from ui.options.completions import CHOICES_MOST, clusters_of, offers
+from ui.options.typed_guest import TypedGuest, matching_guests, visible_sites
+
+
+@explain_empty(ChoiceKind.SNAPSHOT)
+async def complete_snapshots(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """Complete the snapshots of the guest chosen in `vmid`, newest first."""
+    wanted = TypedGuest.parse(str(getattr(interaction.namespace, "vmid", "") or ""))
+    sites = [site for site in visible_sites(interaction) if wanted.site in ("", site.name)]
+    try:
+        async with asyncio.timeout(completions.WAIT_SECONDS):
+            known = zip(sites, await clusters_of(sites), strict=True)
+            found = list(matching_guests(interaction, wanted, known))
+            if len(found) != 1:
+                return []
+            site, guest = found[0]
+            choose_site(interaction, site)
+            if not offers(interaction, guest):
+                return []
+            snapshots = await site.snapshot_cache.read(guest)
+    except (BotError, TimeoutError):
+        return []
+    typed = normalized(current)
+    matching = [snapshot for snapshot in reversed(snapshots) if typed in snapshot.name.casefold()]
+    return [
+        app_commands.Choice(
+            name=plain_label(
+                f"{SNAPSHOT} {plain(snapshot.name)}"
+                + (f" · {plain(snapshot.description, 40)}" if snapshot.description else "")
+            ),
+            value=snapshot.name,
+        )
+        for snapshot in matching[:CHOICES_MOST]
+        if len(snapshot.name) <= 100
+    ]

@@ -1,0 +1,160 @@
+"""Read what is typed for a guest: a VMID, the exact name of a guest, or either with a site, as in `home/101`.
+
+Completions insert the VMID alone with one site, and `site/VMID` with several. A text that fits more than one
+guest is refused. Guests that the person may not see do not count.
+"""
+
+import itertools
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from core.access.guest_index import GuestIndex
+from core.access.guest_table import TYPED_MOST
+from core.access.policy import level_on, unknown_guest
+from core.actions.order import Order
+from core.audit.record import step_of
+from core.errors import BotError
+from core.guest import Cluster, Guest
+from core.guest_errors import GuestNotFound
+from core.levels import Level
+from core.operations import Operation
+from core.wanted_errors import BadVmid, NoSuchGuest, SeveralGuests, SitesUnread
+from ui.formatting import choice_label
+from ui.interaction.attempt import Attempt
+from ui.interaction.context import (
+    Interaction,
+    Services,
+    Site,
+    actor_of,
+    choose_site,
+    services_of,
+)
+from ui.options.completions import clusters_of
+
+NAMED_MOST = 5
+"""Maximum number of guests named when a text fits several."""
+
+
+@dataclass(frozen=True, slots=True)
+class TypedGuest:
+    """A typed text in parts. `site`: "" if none was typed. `vmid`: None for a name."""
+
+    text: str
+    site: str
+    vmid: int | None
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> "TypedGuest":
+        written = unicodedata.normalize("NFKC", text[:TYPED_MOST]).strip()
+        match = _TYPED.fullmatch(written)
+        site, rest = (match["site"].lower(), match["rest"]) if match else ("", written)
+        vmid = int(rest) if re.fullmatch(r"[+-]?[0-9]{1,15}", rest) else None
+        return cls(written, site, vmid, rest)
+
+    def find(self, guest_index: GuestIndex) -> list[Guest]:
+        """Return the guests that this means."""
+        if self.vmid is not None:
+            guest = guest_index.cluster.find(self.vmid)
+            return [guest] if guest else []
+        return guest_index.guests_named(self.name) if self.name else []
+
+
+_TYPED = re.compile(r"(?P<site>[A-Za-z0-9-]{1,16})\s*/\s*(?P<rest>.+)", re.S)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundGuest:
+    """The guest that a person means. Whether it exists is known only to Proxmox: the action asks it.
+
+    `fingerprint`: of the guest that had the typed name when it was last read, None if a VMID was typed.
+    """
+
+    site: Site
+    vmid: int
+    fingerprint: str | None = None
+
+    def order(self, interaction: Interaction, operation: Operation) -> Order:
+        """Return the person's order for this guest. `dataclasses.replace` adds its options."""
+        return Order(operation, self.vmid, actor_of(interaction), fingerprint=self.fingerprint)
+
+
+async def find_guest(interaction: Interaction, typed: str, operation: Operation) -> FoundGuest:
+    """Return the guest that is meant by what the person typed, and note its site as that of the interaction.
+
+    A VMID needs no read with one site, nor after the name of a site. A refusal is recorded in the audit trail.
+    Raises: BadVmid, GuestNotFound, NoSuchGuest, SeveralGuests, SitesUnread.
+    """
+    wanted = TypedGuest.parse(typed)
+    found = _without_reading(interaction, wanted)
+    if found is None:
+        try:
+            found = await _found_by_reading(interaction, wanted)
+        except BotError as error:
+            attempt = Attempt(interaction, operation.value, wanted.vmid, f"vmid={wanted.text}")
+            attempt.record(step_of(error), str(error))
+            raise
+    choose_site(interaction, found.site)
+    return found
+
+
+def _without_reading(interaction: Interaction, wanted: TypedGuest) -> FoundGuest | None:
+    if wanted.vmid is None:
+        return None
+    sites = services_of(interaction).sites
+    if not sites.several and not wanted.site:
+        return FoundGuest(sites.only, wanted.vmid)
+    named = [site for site in visible_sites(interaction) if wanted.site and site.name == wanted.site]
+    return FoundGuest(named[0], wanted.vmid) if named else None
+
+
+async def _found_by_reading(interaction: Interaction, wanted: TypedGuest) -> FoundGuest:
+    if wanted.vmid is None and re.fullmatch(r"[+-]?[0-9]+", wanted.name):
+        raise BadVmid(wanted.text)
+    sites = [site for site in visible_sites(interaction) if wanted.site in ("", site.name)]
+    known = list(zip(sites, await clusters_of(sites), strict=True))
+    found = list(matching_guests(interaction, wanted, known))
+    if len(found) > 1:
+        services = services_of(interaction)
+        labels = (guest_label(services, interaction, site, guest) for site, guest in found)
+        raise SeveralGuests(wanted.text, "\n".join(itertools.islice(labels, NAMED_MOST)))
+    unread = tuple(site.name for site, cluster in known if cluster is None)
+    if unread and services_of(interaction).sites.several:
+        raise SitesUnread(wanted.text, "\n".join(unread))
+    if found:
+        site, guest = found[0]
+        return FoundGuest(site, guest.vmid, guest.fingerprint if wanted.vmid is None else None)
+    raise NoSuchGuest(wanted.text) if wanted.vmid is None or wanted.site else GuestNotFound(wanted.vmid)
+
+
+def matching_guests(
+    interaction: Interaction, wanted: TypedGuest, known: Iterable[tuple[Site, Cluster | None]]
+) -> Iterator[tuple[Site, Guest]]:
+    """Yield the guests that fit and that the person may see, those that are only on a watch list too."""
+    actor = actor_of(interaction)
+    for site, cluster in known:
+        fitting = wanted.find(site.authorizer.guest_index(cluster)) if cluster else []
+        if not fitting and wanted.vmid is not None and site.watch.find(wanted.vmid):
+            fitting = [unknown_guest(wanted.vmid)]
+        for guest in fitting:
+            if level_on(site.authorizer.rules, actor, guest) > Level.NONE:
+                yield site, guest
+
+
+def visible_sites(interaction: Interaction) -> list[Site]:
+    """Return the sites of which the person may see anything. With one site it is always returned."""
+    sites, actor = services_of(interaction).sites, actor_of(interaction)
+    return [site for site in sites if not sites.several or site.authorizer.sees_anything(actor)]
+
+
+def guest_value(services: Services, site: Site, vmid: int) -> str:
+    """Return the text that a completion inserts for a guest."""
+    return f"{site.name}/{vmid}" if services.sites.several else str(vmid)
+
+
+def guest_label(services: Services, interaction: Interaction, site: Site, guest: Guest) -> str:
+    """Return the label of a completion in the person's language."""
+    t = services.texts.of_locale(str(interaction.locale))
+    return choice_label(t, guest, guest_value(services, site, guest.vmid))
