@@ -179,10 +179,10 @@ class ProxmoxClient:
         found: tuple[str, ...] | None
         if guest.kind is Kind.LXC:
             path = (*guest_path(guest), "interfaces")
-            found = await self._calls.get(path, list, guest, read=parse_addresses)
+            found = await self._calls.get(path, list, guest, read=parse_addresses, quick=True)
         else:
             path = (*guest_path(guest), "agent", "network-get-interfaces")
-            found = await self._calls.get(path, dict, guest, read=parse_agent_addresses)
+            found = await self._calls.get(path, dict, guest, read=parse_agent_addresses, quick=True)
         return found
 
     async def recent_tasks(self, guest: Guest, limit: int) -> tuple[TaskSummary, ...]:

@@ -1,5 +1,6 @@
 """Define the access of core/ to Proxmox as a protocol. proxmox_client.py implements it."""
 
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -14,6 +15,13 @@ class Lane(StrEnum):
     READS = "reads"  # people's reads
     CHANGES = "changes"  # a change, from its plan to its end
     WATCH = "watch"  # the cluster's list, shared by everybody, and the watch's other reads
+
+
+asker: ContextVar[int | None] = ContextVar("asker", default=None)
+"""User id of the person for whom the running task asks Proxmox, None for the bot itself.
+
+People take turns, so that none holds up the others.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 ProxmoxError
 ├── Unreachable              no connection to PROXMOX_HOST
 ├── CertificateNotTrusted    TLS refused
+├── QueueFull                too many requests wait for PROXMOX_HOST
 ├── TimedOut                 no answer in time; Proxmox may carry out a change all the same
 ├── NodeUnreachable          595, 596, 599: another node does not answer
 ├── NoQuorum                 the cluster is read-only
@@ -34,6 +35,10 @@ class ProxmoxError(BotError):
 @dataclass(eq=False)
 class Unreachable(ProxmoxError):
     host: str
+
+
+class QueueFull(ProxmoxError):
+    """Too many requests wait already, of this person or of all. This one was not sent."""
 
 
 @dataclass(eq=False)

@@ -1,11 +1,10 @@
 """Send every call to Proxmox: in a thread, in its lane, with one deadline, and check the shape of the answer.
 
-Each lane has slots of its own. A read whose connection fails goes on to the next entry point of the cluster. A
-change does so only if nothing was sent: it is never sent twice.
+adapters/proxmox/slots.py hands out the slots. A read whose connection fails goes on to the next entry point of the
+cluster. A change does so only if nothing was sent: it is never sent twice.
 """
 
 import asyncio
-import contextlib
 import copy
 from collections.abc import Callable
 from typing import Any, Self
@@ -15,19 +14,13 @@ from adapters.proxmox.entry_points import EntryPoint, EntryPoints
 from adapters.proxmox.errors import CallContext
 from adapters.proxmox.exchange import Call, ConnectionFault, Try, UnexpectedData
 from adapters.proxmox.responses import Decode
+from adapters.proxmox.slots import LATE_MOST, SLOTS, RequestSlots
 from core.errors import BotError
 from core.guest import Guest
 from core.proxmox import Lane
 from core.proxmox_errors import BadAnswer, TimedOut, Unreachable
 from core.validation import Upid
 
-SLOTS = {Lane.READS: 4, Lane.CHANGES: 2, Lane.WATCH: 3}
-"""Requests that run at once, by lane.
-
-Only the slots of READS are lent to other lanes. More requests would wait in pveproxy: it has three workers.
-"""
-QUICK_SLOTS = 2
-"""Maximum `quick` requests at once. They may hang, and must leave slots for other reads."""
 CHECKS = 1
 """Maximum checks of an entry point at once, beside the calls in their slots."""
 FREE_THREADS = 6
@@ -35,36 +28,8 @@ FREE_THREADS = 6
 
 
 def threads(sites: int) -> int:
-    """Return the number of threads for this number of sites. Each site has slots and checks of its own."""
-    return sites * (sum(SLOTS.values()) + CHECKS) + FREE_THREADS
-
-
-class RequestSlots:
-    """Hand out slots, first come, first served in each lane."""
-
-    def __init__(self) -> None:
-        self._slots = {lane: asyncio.Semaphore(slots) for lane, slots in SLOTS.items()}
-        self._quick = asyncio.Semaphore(QUICK_SLOTS)
-
-    async def acquire(self, lane: Lane, *, quick: bool) -> Callable[[], None]:
-        """Wait for a slot and return the function that gives it back.
-
-        `quick` requests use the slots of READS, unless the watch sends them.
-        """
-        reads, apart = self._slots[Lane.READS], quick and lane is not Lane.WATCH
-        own = reads if apart else self._slots[lane]
-        slot = reads if own.locked() and not reads.locked() else own
-        gates = (self._quick, slot) if apart else (slot,)
-        async with contextlib.AsyncExitStack() as held:
-            for gate in gates:
-                await held.enter_async_context(gate)
-            held.pop_all()
-
-        def give_back() -> None:
-            for gate in gates:
-                gate.release()
-
-        return give_back
+    """Return the number of threads for this number of sites. Each has slots, late calls and checks of its own."""
+    return sites * (sum(SLOTS.values()) + LATE_MOST + CHECKS) + FREE_THREADS
 
 
 CONNECT_SECONDS = 3.0
@@ -129,8 +94,8 @@ class Calls:
 
         `shape`: the expected type of `data`.
         `read`: runs in the thread, because an answer may be long. May raise UnexpectedData.
-        `quick`: the storage or node that the call is about may hang. It must not block other calls.
         `decode`: see `parse_response`. Its result has one of the types of `shape`, too.
+        `quick`: the storage, node or guest that the call is about may hang. It must not block other calls.
         """
 
         def check_and_read(data: Any) -> Any:
@@ -173,9 +138,10 @@ class Calls:
         keeps its slot until it ends, because Proxmox is still working too.
         """
         loop = asyncio.get_running_loop()
+        node = call.path[1] if call.path[0] == "nodes" else None
         try:
             async with asyncio.timeout(QUEUE_SECONDS):
-                give_back = await self._slots.acquire(self._lane, quick=quick)
+                give_back = await self._slots.acquire(self._lane, node=node, may_hang=quick)
         except TimeoutError:  # it was never sent
             raise TimedOut(self._entry_points.current.label, changing=False) from None
         deadline = Deadline(CONNECT_SECONDS + call.seconds)

@@ -26,8 +26,8 @@ from core.tasks import TaskEnd
 
 _log = logging.getLogger(__name__)
 
-CONCURRENT_MOST = 4
-"""Attempts checked at once. The checks use the slots of CHANGES, and free ones of READS."""
+CONCURRENT_MOST = 2
+"""Attempts checked at once. In the lane of CHANGES they all together wait for one turn, as one person does."""
 MAY_START_SECONDS = 45.0
 """Seconds after an attempt was taken up in which its request may still create a task.
 

@@ -12,6 +12,7 @@ from typing import Any
 import discord
 from discord.http import Route
 
+from core.proxmox import asker
 from ui.cards import notice
 from ui.discord.failures import DISCORD_ERRORS
 from ui.i18n import Texts
@@ -40,8 +41,18 @@ def missing_field(data: Mapping[str, Any]) -> str | None:
     for path, kind in _FIELDS.get(_at(data, "type"), {}).items():
         if not isinstance(_at(data, path), kind):
             return path
-    person = "member.user.id" if data.get("guild_id") else "user.id"
+    person = _person_path(data)
     return None if isinstance(_at(data, person), str) else person
+
+
+def _person_path(data: Mapping[str, Any]) -> str:
+    return "member.user.id" if data.get("guild_id") else "user.id"
+
+
+def _person(data: Mapping[str, Any]) -> int | None:
+    """Return the user id of an interaction, None if it is no number."""
+    found = str(_at(data, _person_path(data)))
+    return int(found[:20]) if found.isdecimal() else None  # Discord's ids have no more digits
 
 
 def _at(data: object, path: str) -> Any:
@@ -69,12 +80,15 @@ class GatewayGuard:
                 _log.warning("an interaction came without %s and was ignored", path)
                 self._answer(data)
                 return
+            before = asker.set(_person(data) if event == "INTERACTION_CREATE" else None)
             try:
-                parse(data)
+                parse(data)  # the tasks that it starts keep the asker
             except Exception as error:  # noqa: BLE001 - it would end the connection and the bot
                 _log.warning("an event %s could not be read and was ignored: %r", event, error)
                 if event == "INTERACTION_CREATE":
                     self._answer(data)
+            finally:
+                asker.reset(before)
 
         return read
 

@@ -107,6 +107,10 @@ PROXMOX_WORDS: Rows = {
         N_("Proxmox unreachable"),
     ),
     p.CertificateNotTrusted: ErrorWords(_certificate, N_("certificate not trusted")),
+    p.QueueFull: ErrorWords(
+        N_("Too many requests are waiting for Proxmox, so this one was not sent. Try again in a moment."),
+        N_("too many requests waiting"),
+    ),
     p.TimedOut: ErrorWords(_timed_out, N_("timed out")),
     p.NodeUnreachable: ErrorWords(_node_unreachable, N_("node unreachable")),
     p.NoQuorum: ErrorWords(

@@ -62,6 +62,10 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         self._denied: set[tuple[str, str]] = set()
         self._html_left = 0
         self._hangs: list[_Hang] = []
+        self._pveproxy: asyncio.Semaphore | None = None
+        self._work_seconds = 0.0
+        self.in_flight = self.most_in_flight = 0
+        """Number of API requests that wait for their answer, and the maximum so far."""
         self.between = Between()
         """Proxies and the like on the way to this cluster."""
         self._closing: asyncio.Event | None = None
@@ -123,6 +127,19 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
                 return
 
     async def _answer(self, request: web.Request, handler: Any, generic: Any, path_node: str | None) -> Any:
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            if self._pveproxy is not None:
+                async with self._pveproxy:
+                    await self._wait(self._work_seconds)
+            return await self._answer_now(request, handler, generic, path_node)
+        finally:
+            self.in_flight -= 1
+
+    async def _answer_now(
+        self, request: web.Request, handler: Any, generic: Any, path_node: str | None
+    ) -> Any:
         if self._html_left > 0:
             self._html_left -= 1
             return web.Response(
@@ -245,6 +262,14 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
     def html_instead_of_json(self, times: int = 1) -> None:
         """Answer the next requests with 200 and a page, like a login proxy in front of Proxmox."""
         self._html_left = times
+
+    def limit_workers(self, workers: int, seconds: float) -> None:
+        """Let each API request occupy one of this many workers for real seconds, as pveproxy's three do.
+
+        `workers=0` ends it.
+        """
+        self._pveproxy = asyncio.Semaphore(workers) if workers else None
+        self._work_seconds = seconds
 
     def hang(
         self,

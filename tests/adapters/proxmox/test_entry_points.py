@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from adapters.proxmox import entry_points
-from adapters.proxmox.http import SLOTS
+from adapters.proxmox.slots import SLOTS
 from core.actions.order import Order, Plan
 from core.actions.sender import Sender
 from core.clock import Clock

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.proxmox.http import SLOTS, RequestSlots, threads
+from adapters.proxmox.http import threads
+from adapters.proxmox.slots import SLOTS, RequestSlots
 from core.operations import Operation
 from core.proxmox import Lane
 from playground.pve.server import Pve
@@ -54,9 +55,9 @@ async def test_a_lane_that_is_full_takes_places_that_no_reader_needs(tmp_path: P
 
 async def test_a_storage_is_asked_among_the_reads_whoever_asks() -> None:
     lanes = RequestSlots()
-    given = [await lanes.acquire(Lane.CHANGES, quick=True) for _ in range(2)]
-    third = asyncio.create_task(lanes.acquire(Lane.CHANGES, quick=True))
-    rest = [await lanes.acquire(Lane.CHANGES, quick=False) for _ in range(2)]
+    given = [await lanes.acquire(Lane.CHANGES, node="pve1", may_hang=True) for _ in range(2)]
+    third = asyncio.create_task(lanes.acquire(Lane.CHANGES, node="pve1", may_hang=True))
+    rest = [await lanes.acquire(Lane.CHANGES, may_hang=False) for _ in range(2)]
     await asyncio.sleep(0)
     assert not third.done()
     for give_back in given:

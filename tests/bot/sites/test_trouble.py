@@ -12,7 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from adapters.proxmox.http import SLOTS
+from adapters.proxmox.slots import SLOTS
 from core.guest import Cluster
 from core.proxmox import Lane
 from core.proxmox_errors import TokenRefused

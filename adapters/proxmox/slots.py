@@ -1,0 +1,170 @@
+"""Hand out the slots in which requests to Proxmox run: some for each lane, and in a lane to one person after another.
+
+Whoever has forty requests waiting does not hold up somebody with one. A request that takes long gives its slot back
+and runs on beside the others, so that a hung node or storage holds up only what is asked about it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from core.proxmox import Lane, asker
+from core.proxmox_errors import QueueFull
+
+SLOTS = {Lane.READS: 4, Lane.CHANGES: 2, Lane.WATCH: 3}
+"""Requests that run at once, by lane.
+
+Only the slots of READS are lent to other lanes. More requests would wait in pveproxy: it has three workers.
+"""
+PLACES = 2000
+"""Maximum requests that wait in one lane. At 100 requests a second the last one waits 20 s."""
+PERSON_PLACES = 100
+"""Maximum requests of one person that wait in one lane: more than the allowed burst of commands needs."""
+LATE_SECONDS = 1.0
+"""Seconds after which a request about a node gives its slot back."""
+LATE_MOST = 8
+"""Maximum requests that run without a slot. Any more keep theirs."""
+HANGING_MOST = 2
+"""Number of late reads about one node from which its others wait.
+
+Also the maximum reads at once that may hang, of each node: pvedaemon has three workers there.
+"""
+
+
+@dataclass(eq=False, slots=True)
+class _Request:
+    """A request that waits or runs. `slot`: the lane whose slot it holds, None if it waits or runs late."""
+
+    lane: Lane
+    person: int | None
+    node: str | None
+    may_hang: bool
+    granted: asyncio.Future[None]
+    slot: Lane | None = None
+    late: bool = False
+    timer: asyncio.TimerHandle | None = field(default=None, repr=False)
+
+
+class _Queue:
+    """The waiting requests of one lane, taken from one person after another. The bot itself counts as one person."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[int | None, deque[_Request]] = {}
+        self._count = 0
+
+    def add(self, request: _Request) -> None:
+        """Add a request. Raises: QueueFull."""
+        own = self._waiting.get(request.person, deque())
+        if self._count >= PLACES or len(own) >= PERSON_PLACES:
+            raise QueueFull
+        own.append(request)
+        self._waiting[request.person] = own
+        self._count += 1
+
+    def remove(self, request: _Request) -> None:
+        own = self._waiting[request.person]
+        own.remove(request)
+        self._count -= 1
+        if not own:
+            del self._waiting[request.person]
+
+    def take(self, may_run: Callable[[_Request], bool]) -> _Request | None:
+        """Take out the oldest request that may run, of the person who has waited longest for a turn."""
+        for person, own in self._waiting.items():
+            request = next((each for each in own if may_run(each)), None)
+            if request is not None:
+                self.remove(request)
+                if person in self._waiting:
+                    self._waiting[person] = self._waiting.pop(person)
+                return request
+        return None
+
+
+class RequestSlots:
+    """Hand out the slots of all lanes. The person is the `asker` of the running task."""
+
+    def __init__(self) -> None:
+        self._free = dict(SLOTS)
+        self._queues = {lane: _Queue() for lane in SLOTS}
+        self._running: dict[_Request, None] = {}
+
+    async def acquire(
+        self, lane: Lane, *, node: str | None = None, may_hang: bool = False
+    ) -> Callable[[], None]:
+        """Wait for a slot and return the function that gives it back.
+
+        `node`: the node that the request is about.
+        `may_hang`: the request uses a slot of READS, unless the watch sends it.
+        Raises: QueueFull if too many requests wait already.
+        """
+        if may_hang and lane is not Lane.WATCH:
+            lane = Lane.READS
+        granted = asyncio.get_running_loop().create_future()
+        request = _Request(lane, asker.get(), node, may_hang, granted)
+        self._queues[lane].add(request)
+        self._hand_out()
+        try:
+            await granted
+        except asyncio.CancelledError:
+            if request in self._running:  # granted in the same moment
+                self._give_back(request)
+            else:
+                self._queues[lane].remove(request)
+            raise
+        return lambda: self._give_back(request)
+
+    def _hand_out(self) -> None:
+        for lane in SLOTS:  # READS first: it lends only slots that no reader needs
+            while (slot := self._free_slot(lane)) is not None:
+                request = self._queues[lane].take(self._may_run)
+                if request is None:
+                    break
+                self._start(request, slot)
+
+    def _free_slot(self, lane: Lane) -> Lane | None:
+        return next((each for each in (lane, Lane.READS) if self._free[each]), None)
+
+    def _may_run(self, request: _Request) -> bool:
+        """Return whether its node has room for one more read. A change never waits for reads."""
+        if request.lane is not Lane.READS or request.node is None:
+            return True
+        held_up = sum(
+            each.node == request.node
+            and each.lane is Lane.READS
+            and each.may_hang is request.may_hang
+            and (each.late or each.may_hang)
+            for each in self._running
+        )
+        return held_up < HANGING_MOST
+
+    def _start(self, request: _Request, slot: Lane) -> None:
+        self._free[slot] -= 1
+        request.slot = slot
+        self._running[request] = None
+        if request.node is not None and slot is not Lane.WATCH:
+            loop = asyncio.get_running_loop()
+            request.timer = loop.call_later(LATE_SECONDS, self._on_late, request)
+        request.granted.set_result(None)
+
+    def _on_late(self, request: _Request) -> None:
+        request.late = True
+        self._free_late_slots()
+
+    def _give_back(self, request: _Request) -> None:
+        if request.timer is not None:
+            request.timer.cancel()
+        del self._running[request]
+        if request.slot is not None:
+            self._free[request.slot] += 1
+        self._free_late_slots()
+
+    def _free_late_slots(self) -> None:
+        """Take the slots of late requests, as many as may run without one, and hand out what is free."""
+        room = LATE_MOST - sum(each.slot is None for each in self._running)
+        for request in self._running:
+            if room > 0 and request.late and request.slot is not None:
+                self._free[request.slot] += 1
+                request.slot = None
+                room -= 1
+        self._hand_out()
