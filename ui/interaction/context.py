@@ -50,6 +50,13 @@ class Heartbeat(Protocol):
 
 
 class OpenReply(Protocol):
+    @property
+    def unacknowledged(self) -> bool:
+        """Whether Discord still waits for the first answer."""
+
+    def hurry(self) -> None:
+        """Acknowledge now."""
+
     async def say_farewell(self) -> None:
         """Tell the person that the bot ends."""
 

@@ -2,7 +2,7 @@
 
 Put `async with Reply(...) as reply:` around the work of a command or button. A BotError that leaves the block
 becomes one private sentence. Any other exception is logged, and the person gets its error id. Discord's limits: 3 s
-to acknowledge, 15 min for the token.
+to acknowledge, 15 min for the token. While many people ask at the same moment, all are acknowledged first.
 """
 
 import asyncio
@@ -31,6 +31,11 @@ from ui.messages.errors import unexpected_sentence
 _log = logging.getLogger(__name__)
 
 ACKNOWLEDGE_AFTER = 0.6
+"""Seconds until an answer is acknowledged. A quick answer needs no acknowledgement, and one request less."""
+CROWD = 4
+"""Number of unacknowledged answers from which all are acknowledged at once, before the work on them continues."""
+CROWD_SECONDS = 0.05
+"""Maximum seconds that the work waits for this acknowledgement."""
 EDIT_EVERY = 2.0
 FIRST_RETRIES = (0.3, 0.6, 0.9)
 """Seconds between the tries of a first answer or a refusal. Discord waits only 3 s for a first answer."""
@@ -52,6 +57,7 @@ class Reply:
         self.reader, self.t = self._answer.reader, self._answer.t
         self._lock = asyncio.Lock()
         self._timer: asyncio.Task[None] | None = None
+        self._hurried = asyncio.Event()
         self._edited = self._clock.monotonic()
         self._pause_until = self._edited
         """Monotonic time before which the final edit must not follow an edit that showed progress."""
@@ -66,6 +72,11 @@ class Reply:
         if self._services.arrivals.late(self.interaction.id):
             await acknowledge_first(self._answer.acknowledge, self.interaction, self._services.arrivals)
         self._timer = asyncio.create_task(self._acknowledge_in_time())
+        crowd = [reply for reply in self._services.open_replies if reply.unacknowledged]
+        if len(crowd) >= CROWD:
+            for reply in crowd:
+                reply.hurry()
+            await asyncio.wait({self._timer}, timeout=CROWD_SECONDS)
         return self
 
     async def __aexit__(
@@ -95,7 +106,9 @@ class Reply:
     # -- acknowledging
 
     async def _acknowledge_in_time(self) -> None:
-        await asyncio.sleep(ACKNOWLEDGE_AFTER)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ACKNOWLEDGE_AFTER):
+                await self._hurried.wait()
         async with self._lock:
             try:
                 await self._answer.acknowledge()
@@ -111,6 +124,15 @@ class Reply:
     def interaction(self) -> Interaction:
         """The interaction that is answered."""
         return self._answer.interaction
+
+    @property
+    def unacknowledged(self) -> bool:
+        """Whether Discord still waits for the first answer."""
+        return not self._answer.answered
+
+    def hurry(self) -> None:
+        """Acknowledge now, because the answer may take long: many people ask at once."""
+        self._hurried.set()
 
     @property
     def working(self) -> bool:

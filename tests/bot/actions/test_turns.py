@@ -11,6 +11,7 @@ from core.proxmox_errors import QueueFull
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
+from ui.interaction import reply
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -59,9 +60,9 @@ async def test_a_burst_of_commands_loses_nothing_and_asks_for_little_at_once(
         (vmid, scene.say(people[vmid % len(people)], "info", vmid=vmid))
         for vmid in range(FIRST, FIRST + EACH * len(people))
     ]
-    replies = await asyncio.gather(*(reply for _, reply in asked))
-    for (vmid, _), reply in zip(asked, replies, strict=True):
-        assert f"vm{vmid}" in reply.text or f"ct{vmid}" in reply.text
+    replies = await asyncio.gather(*(answer for _, answer in asked))
+    for (vmid, _), answer in zip(asked, replies, strict=True):
+        assert f"vm{vmid}" in answer.text or f"ct{vmid}" in answer.text
     assert WORKERS <= pve.most_in_flight <= SLOTS[Lane.READS] + 1, "and the list that all share"
 
 
@@ -71,5 +72,34 @@ async def test_what_finds_no_place_is_told_in_a_sentence(
 ) -> None:
     monkeypatch.setattr(slots, "PERSON_PLACES", 0)
     for person in (scene.akiko, scene.emma):
-        reply = await scene.say(person, "info", vmid=103)
-        scene.assert_refused(reply, person, QueueFull())
+        answer = await scene.say(person, "info", vmid=103)
+        scene.assert_refused(answer, person, QueueFull())
+
+
+def first_answers(scene: Stage) -> list[int]:
+    """Return the type of each first answer to an interaction: 4 is a message, 5 an acknowledgement."""
+    return [request.body["type"] for request in scene.server.requests("POST", "/callback")]
+
+
+async def test_a_crowd_is_acknowledged_at_once(
+    scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long Proxmox takes. Nobody has to wait until the work for the others is done."""
+    monkeypatch.setattr(reply, "ACKNOWLEDGE_AFTER", 3600.0)
+    pve.hang("/status/current", 30.0)
+    asked = [asyncio.create_task(scene.say(scene.akiko, "info", vmid=103)) for _ in range(20)]
+    await scene.until(lambda: len(first_answers(scene)) == 20)
+    pve.hang("/status/current", 0)
+    scene.site.proxmox.close()  # ends the hung call
+    await asyncio.gather(*asked)
+    assert set(first_answers(scene)) == {5}
+
+
+async def test_a_few_people_get_their_answer_without_an_acknowledgement_before_it(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reply, "ACKNOWLEDGE_AFTER", 3600.0)
+    asked = [scene.say(scene.akiko, "info", vmid=vmid) for vmid in (101, 102, 103)]
+    assert len(asked) < reply.CROWD
+    await asyncio.gather(*asked)
+    assert first_answers(scene) == [4, 4, 4]
