@@ -1,0 +1,60 @@
+"""Test that the day in tests/long_runs/day.py finds what piles up, with a short day."""
+
+import asyncio
+import logging
+import socket
+from pathlib import Path
+
+import pytest
+
+from core.cluster_cache import ClusterCache
+from core.guest import Cluster
+from tests.long_runs import day
+from tests.long_runs.day import DaySize, Left, Warnings, run_day
+
+SHORT = DaySize(guests=60, minutes=20, commands=16, incidents=4, faults=4)
+
+
+def test_a_short_day_leaves_nothing_behind(tmp_path: Path) -> None:
+    found = asyncio.run(run_day(SHORT, 1, tmp_path))
+    assert found.wrong == []
+    assert found.figures == {"commands": 16, "incidents": 4, "faults": 4}
+
+
+def test_a_short_day_finds_leaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each poll leaves memory, a socket and a warning behind."""
+    left: list[object] = []
+    read = ClusterCache.read
+
+    async def leaky(self: ClusterCache, *args: object, **options: object) -> Cluster:
+        found = await read(self, *args, **options)  # type: ignore[arg-type]  # whatever the caller gave
+        left.append(bytes(400_000))
+        left.append(socket.socket())
+        logging.getLogger("bot").warning("again")
+        return found
+
+    monkeypatch.setattr(ClusterCache, "read", leaky)
+    monkeypatch.setattr(day, "CLOSE_SECONDS", 0.1)
+    monkeypatch.setattr(day, "ASIDE", ())
+    found = asyncio.run(run_day(SHORT, 1, tmp_path))
+    for each in left:
+        if isinstance(each, socket.socket):
+            each.close()
+    told = "\n".join(found.wrong)
+    for words in ("memory grew", "files grew", "stayed open", "bot: again"):
+        assert words in told
+
+
+def test_only_growth_beyond_the_limits_is_wrong() -> None:
+    half = Left(10.0, 30, 20)
+    assert half.grown_to(Left(11.9, 38, 28)) == []
+    assert len(half.grown_to(Left(12.1, 39, 29))) == 3
+
+
+def test_a_warning_may_come_once_a_minute() -> None:
+    now = [0.0]
+    warnings = Warnings(lambda: now[0])
+    for second, text in ((0, "a"), (30, "b"), (60, "a"), (89, "b"), (119, "a")):
+        now[0] = second
+        warnings.emit(logging.LogRecord("bot", logging.WARNING, "", 0, text, None, None))
+    assert warnings.repeated == {"bot: b": 1, "bot: a": 1}
