@@ -125,10 +125,12 @@ class ConnectionPool:
     def close(self) -> None:
         """Cut all connections and make no more."""
         with self._lock:
-            self.closed, connections = True, list(self._all)
+            self.closed, connections, idle = True, list(self._all), list(self._idle)
             self._idle.clear()
         for connection in connections:
-            connection.sockets.shut()
+            connection.sockets.shut()  # a thread may be using it, and closes it then
+        for connection in idle:
+            connection.close()
 
     def drop_idle(self) -> None:
         """Close the idle connections: they may be as dead as one that just broke."""

@@ -126,7 +126,9 @@ class RequestSlots:
         return next((each for each in (lane, Lane.READS) if self._free[each]), None)
 
     def _may_run(self, request: _Request) -> bool:
-        """Return whether its node has room for one more read. A change never waits for reads."""
+        """Return whether it still waits, and its node has room for one more read. A change never waits for reads."""
+        if request.granted.done():  # cancelled, and about to leave the queue
+            return False
         if request.lane is not Lane.READS or request.node is None:
             return True
         held_up = sum(

@@ -128,8 +128,14 @@ async def test_who_gives_up_leaves_the_queue_in_every_moment() -> None:
     await settled()
     assert turns.given == [f"akiko {at}" for at in range(4)]
     turns.ask("emma", EMMA)
+    turns.ask("gone", AKIKO)
+    turns.ask("ken", 3)
     await settled()
     assert turns.given[-1] == "emma", "no slot was lost"
+    turns.tasks["gone"].cancel()
+    turns.held.pop("akiko 1")()  # in the same moment
+    await settled()
+    assert turns.given[-1] == "ken"
 
 
 # -- what hangs
