@@ -34,7 +34,7 @@ coverage: $(VENV)/ready   ## All tests, and how much of core, adapters and ui th
 	$(RUN) -m pytest -n 4 --dist loadgroup --cov --cov-report=json
 	$(RUN) -m tools.coverage_floor coverage.json
 
-soak: $(VENV)/ready   ## 10,000 generated histories of the watch against the oracle, and a day of the bot in accelerated time (about 30 minutes on 2 cores)
+soak: $(VENV)/ready   ## 10,000 generated histories of the watch against the oracle, and a day of the bot in accelerated time (about 25 minutes on 2 cores)
 	$(RUN) -m tests.long_runs.soak
 	$(RUN) -m tests.long_runs.day
 

@@ -238,7 +238,7 @@ class Day:
         await self.scene.settled()
         await self.scene.poll()
         await asyncio.sleep(0.2)
-        return Left(bot_memory(self.scene.bot), open_files(), len(asyncio.all_tasks()))
+        return Left(bot_memory(self.scene.bot), open_files(), len(lasting_tasks()))
 
 
 def bot_memory(bot: object) -> float:
@@ -263,6 +263,15 @@ def bot_memory(bot: object) -> float:
 
 
 _NOT_ENTERED = (ModuleType, type, FrameType, CoroutineType, asyncio.AbstractEventLoop)
+
+
+def lasting_tasks() -> list[str]:
+    """Return the names of all tasks but discord.py's timers of views.
+
+    Those end after three minutes of real time, in which hours of the day pass.
+    """
+    names = [str(getattr(task.get_coro(), "__qualname__", "")) for task in asyncio.all_tasks()]
+    return [name for name in names if "timeout_task" not in name]
 
 
 def open_files() -> int:
