@@ -53,6 +53,10 @@ access: $(VENV)/ready   ## The access table at the bot: every person in every pl
 flood: $(VENV)/ready   ## What one person's flood of requests costs everybody else (about 4 minutes)
 	$(RUN) -m tests.long_runs.flood
 
+# make bench ONLY="/info" for some rows, COMPARE=old.json for what moved since.
+bench: $(VENV)/ready   ## How quick the bot is and what it costs, against goals and floors (about 5 minutes)
+	$(RUN) -m tests.bench $(if $(ONLY),--only "$(ONLY)") $(if $(COMPARE),--compare "$(COMPARE)")
+
 format: $(VENV)/ready   ## Format the code
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix .

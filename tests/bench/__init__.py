@@ -1,0 +1,1 @@
+"""Measure the bot as a real process between the playground's servers: `make bench`."""

@@ -1,0 +1,119 @@
+"""Measure answers to one person at a time: completions, /list and /info.
+
+Every function measures once and returns its figures by name. Times are milliseconds. A floor that belongs to a figure
+is measured right after it, so that both meet the same machine.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from tests.bench.discord_side import Answer, percentile, words_typed
+from tests.bench.proxmox_server import FIRST
+from tests.bench.stage import Stage
+
+Figures = dict[str, float]
+
+SLOW = 0.03
+"""Seconds in which Proxmox answers where it is not measured at its quickest."""
+HUNG = 3.0
+"""Seconds for which a guest agent hangs."""
+LAST_LINE = "IP"
+"""Name of the line that the guest agent fills."""
+
+
+def milliseconds(seconds: float) -> float:
+    return seconds * 1000
+
+
+def _acknowledged(answer: Answer) -> float:
+    assert answer.acknowledged is not None
+    return milliseconds(answer.acknowledged)
+
+
+async def completions(stage: Stage) -> Figures:
+    """Type into an option, one letter after the other, while the last read is fresh."""
+    count = stage.samples(100)
+    figures: Figures = {}
+    for name, town, command, option in (
+        ("", stage.town, "info", "vmid"),
+        ("floor ", stage.empty_town, "ping", "word"),
+    ):
+        words = words_typed()
+        await town.type(
+            town.next_people(1)[0], command, option, ""
+        )  # reads the cluster if the last read is old
+        took = [
+            _acknowledged(await town.type(person, command, option, next(words)))
+            for person in town.next_people(count)
+        ]
+        figures |= {f"{name}p50": percentile(took, 0.5), f"{name}p99": percentile(took, 0.99)}
+    return figures
+
+
+async def lists(stage: Stage) -> Figures:
+    """Look at the list of guests while the last read is fresh."""
+    figures: Figures = {}
+    for name, town, command in (("", stage.town, "list"), ("floor ", stage.empty_town, "ping")):
+        await town.read(town.next_people(1)[0], command)
+        people = town.next_people(stage.samples(100))
+        took = [milliseconds((await town.read(person, command)).texts[0][0]) for person in people]
+        figures |= {f"{name}p50": percentile(took, 0.5), f"{name}p99": percentile(took, 0.99)}
+    return figures
+
+
+_next_guest = itertools.count()
+
+
+def next_vmids(stage: Stage, count: int) -> list[int]:
+    """Return guests that were not asked about lately: what was just read of one may be shown again."""
+    return [FIRST + next(_next_guest) * 3 % min(stage.guests, 600) for _ in range(count)]
+
+
+STATUS = f"/nodes/pve1/qemu/{FIRST}/status/current"
+"""The request whose raw round trip is the floor of /info."""
+
+
+async def _look(stage: Stage, *, quiet: float = 0.4) -> tuple[Answer, int]:
+    """Look at a guest, and return the answer and the number of requests that it took."""
+    await stage.town.type(stage.town.next_people(1)[0], "info", "vmid", "")  # the last read is fresh
+    (person,), (vmid,) = stage.town.next_people(1), next_vmids(stage, 1)
+    await stage.proxmox.order()
+    answer = await stage.town.say(person, "info", vmid=vmid)
+    await stage.town.settled([answer], quiet=quiet)
+    return answer, len(await stage.proxmox.order())
+
+
+async def info(stage: Stage) -> Figures:
+    """Look at guests one after the other, while Proxmox answers at once."""
+    looks = [await _look(stage, quiet=0.2) for _ in range(stage.samples(4))]
+    floor = milliseconds(await stage.raw.seconds(STATUS, stage.samples(10)))
+    return _of_looks(looks) | {"floor": floor}
+
+
+async def slow_info(stage: Stage) -> Figures:
+    """Look at guests one after the other, while Proxmox takes 30 ms for each answer."""
+    await stage.proxmox.order(latency=SLOW)
+    figures = await info(stage)
+    await stage.proxmox.order(latency=0)
+    return figures
+
+
+def _of_looks(looks: list[tuple[Answer, int]]) -> Figures:
+    answers = [answer for answer, _ in looks]
+    return {
+        "first": percentile([milliseconds(answer.first("**running**")) for answer in answers], 0.5),
+        "complete": percentile([milliseconds(answer.complete()) for answer in answers], 0.5),
+        "requests": max(requests for _, requests in looks),
+    }
+
+
+async def hung_info(stage: Stage) -> Figures:
+    """Look at a guest whose agent hangs. The line of the agent does not count."""
+    await stage.proxmox.order(latency=SLOW, hang=HUNG)
+    answer, _ = await _look(stage, quiet=0.4 if stage.small else HUNG + 1.0)
+    await stage.proxmox.order(hang=0)
+    floor = milliseconds(await stage.raw.seconds(STATUS, 5))
+    await stage.proxmox.order(latency=0)
+    complete = milliseconds(answer.complete(without=f"**{LAST_LINE}**"))
+    return {"first": milliseconds(answer.first("**running**")), "complete": complete, "floor": floor}

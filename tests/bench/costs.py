@@ -1,0 +1,118 @@
+"""Measure what the bot costs: memory, CPU, blocks of its event loop, its start. See tests/bench/answers.py."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import time
+from pathlib import Path
+
+from tests.bench.answers import Figures, milliseconds
+from tests.bench.discord_side import percentile
+from tests.bench.floors import json_cpu_seconds
+from tests.bench.processes import program
+from tests.bench.stage import CONNECTED, Stage, empty_environment
+
+LIST = "/cluster/resources"
+SETTLED_READS = 12
+"""Reads of the cluster after which the memory counts as settled."""
+CPU_READS = 8
+LOCKED_SECONDS = 0.25
+"""For how long another process holds the journal's write lock, and how long it waits in between."""
+LOCKED_TIMES = 6
+
+
+async def _reads(stage: Stage, count: int) -> int:
+    """Wait until the cluster was read at least this often, and return how often it was."""
+    await stage.proxmox.order()
+    read = 0
+    while read < count:
+        await asyncio.sleep(0.05)
+        read += (await stage.proxmox.order()).paths.count(LIST)
+    return read
+
+
+async def memory(stage: Stage) -> Figures:
+    """Measure the resident memory after twelve reads, a completion, a list and a panel."""
+    town = stage.town
+    await _reads(stage, stage.samples(SETTLED_READS))
+    (person,) = town.next_people(1)
+    await town.type(person, "info", "vmid", "vm")
+    await town.settled([await town.say(person, "list"), await town.say(person, "info", vmid=20_000)])
+    await _reads(stage, 1)
+    return {"mb": stage.bot.memory_mb(), "floor": stage.empty_bot.memory_mb()}
+
+
+async def idle(stage: Stage) -> Figures:
+    """Measure which share of a CPU the bot uses while nothing happens."""
+    began, before = time.monotonic(), stage.bot.cpu_seconds()
+    await asyncio.sleep(0.2 if stage.small else 2.0)
+    stage.idle_cpu = (stage.bot.cpu_seconds() - before) / (time.monotonic() - began)
+    return {"percent": 100 * stage.idle_cpu}
+
+
+async def reads(stage: Stage) -> Figures:
+    """Measure the CPU time of a read of the cluster with all that the watch does with it."""
+    await _reads(stage, 1)
+    began, before = time.monotonic(), stage.bot.cpu_seconds()
+    count = await _reads(stage, stage.samples(CPU_READS))
+    used = stage.bot.cpu_seconds() - before - stage.idle_cpu * (time.monotonic() - began)
+    body = await stage.raw.body(LIST)
+    floor = await asyncio.to_thread(json_cpu_seconds, body)
+    return {"cpu": milliseconds(used / count), "floor": milliseconds(floor), "kb": len(body) / 1000}
+
+
+async def loop(stage: Stage) -> Figures:
+    """Let the event loop tick while the cluster is read, people ask, and the journal's lock is held by others.
+
+    The floor is the loop of the empty bot in the same seconds.
+    """
+    times = stage.samples(LOCKED_TIMES)
+    holding = asyncio.create_task(asyncio.to_thread(_hold_lock, stage.journal, times))
+    asking = asyncio.create_task(_ask(stage))
+    seconds = times * 2 * LOCKED_SECONDS
+    late, floor = await asyncio.gather(stage.bot.tick(seconds), stage.empty_bot.tick(seconds))
+    await holding
+    asking.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asking
+    return {
+        "p99": milliseconds(percentile(late, 0.99)),
+        "worst": milliseconds(max(late)),
+        "floor p99": milliseconds(percentile(floor, 0.99)),
+        "floor worst": milliseconds(max(floor)),
+    }
+
+
+async def _ask(stage: Stage) -> None:
+    """Send commands that are written to the journal."""
+    while True:
+        (person,) = stage.town.next_people(1)
+        await stage.town.say(person, "list")
+        await asyncio.sleep(LOCKED_SECONDS / 2)
+
+
+def _hold_lock(journal: Path, times: int) -> None:
+    with contextlib.closing(sqlite3.connect(journal, timeout=5.0, isolation_level=None)) as other:
+        for _ in range(times):
+            other.execute("BEGIN IMMEDIATE")
+            time.sleep(LOCKED_SECONDS)
+            other.execute("ROLLBACK")
+            time.sleep(LOCKED_SECONDS)
+
+
+async def start(stage: Stage) -> Figures:
+    """Measure the seconds from the start of the process until its commands can be used.
+
+    discord.py waits 2 s more for further guilds before it lets the bot check them and write `ready:`.
+    """
+    command = ("bot.py", "--config", str(stage.directory / "no config.py"))
+    async with program(stage.environment(), stage.directory, *command, haste=0) as bot:
+        seconds = await bot.until_written(CONNECTED)
+    environment = empty_environment(stage.empty_town)
+    directory = stage.directory / f"empty {stage.starts}"
+    directory.mkdir()
+    async with program(environment, directory, "tests/bench/empty_bot.py", haste=0) as empty:
+        floor = await empty.until_written("ready")
+    return {"seconds": seconds, "floor": floor}

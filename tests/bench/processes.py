@@ -1,0 +1,145 @@
+"""Run the processes of the bench: Proxmox, the bot, and a bot that does nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 90.0
+"""Seconds after which a wait fails. The only purpose is to end a hang."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What reached Proxmox between two orders: the paths, and the most requests at one moment."""
+
+    paths: tuple[str, ...]
+    most_in_flight: int
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+class Proxmox:
+    """Control the process of tests/bench/proxmox_server.py."""
+
+    def __init__(self, process: asyncio.subprocess.Process, reach: Mapping[str, Any]) -> None:
+        self._process = process
+        self.host, self.port = str(reach["host"]), int(reach["port"])
+        self.ca_file, self.token = str(reach["ca_file"]), str(reach["token"])
+
+    async def order(self, **wanted: float) -> Asked:
+        """Change its `latency`, its number of `workers` or how long agents `hang`. Return what was asked before."""
+        told = await _told(self._process, json.dumps(wanted))
+        return Asked(tuple(told["asked"]), told["most_in_flight"])
+
+
+async def _told(process: asyncio.subprocess.Process, line: str = "") -> dict[str, Any]:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    if line:
+        process.stdin.write(f"{line}\n".encode())
+    answer = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
+    told: dict[str, Any] = json.loads(answer)
+    return told
+
+
+@contextlib.asynccontextmanager
+async def proxmox(guests: int) -> AsyncIterator[Proxmox]:
+    """Run a cluster with this number of guests."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.bench.proxmox_server",
+        str(guests),
+        cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        limit=2**24,
+    )
+    try:
+        yield Proxmox(process, await _told(process))
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        await process.wait()
+
+
+@dataclass(frozen=True)
+class Program:
+    """A running program whose event loop can be made to tick (tests/bench/ticking.py)."""
+
+    process: asyncio.subprocess.Process
+    log: Path
+    ticks: Path
+    started: float
+    """Seconds of time.monotonic() at which it was started."""
+
+    def output(self) -> str:
+        return self.log.read_text("utf-8", "replace")
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that the process has used. Its clock is Linux' CPUCLOCK_SCHED of the process."""
+        return time.clock_gettime((~self.process.pid << 3) | 2)
+
+    def memory_mb(self) -> float:
+        """Return the resident memory in MB (VmRSS, 1024 kB each)."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text("utf-8")
+        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+
+    async def until_written(self, words: str) -> float:
+        """Wait until its log has these words, and return the seconds since its start."""
+        while words not in self.output():
+            assert self.process.returncode is None, self.output()
+            assert time.monotonic() < self.started + PATIENCE, f"not written: {words}\n{self.output()}"
+            await asyncio.sleep(0.002)
+        return time.monotonic() - self.started
+
+    async def tick(self, seconds: float) -> list[float]:
+        """Let its event loop tick for some seconds, and return the seconds by which each tick was late."""
+        self.ticks.unlink(missing_ok=True)
+        self.process.send_signal(signal.SIGUSR1)
+        await asyncio.sleep(seconds)
+        self.process.send_signal(signal.SIGUSR1)
+        while not self.ticks.exists():  # noqa: ASYNC110 - a file of another process
+            await asyncio.sleep(0.01)
+        late: list[float] = json.loads(self.ticks.read_text("utf-8"))
+        return late
+
+
+@contextlib.asynccontextmanager
+async def program(
+    environment: Mapping[str, str], directory: Path, *command: str, haste: float = 1.0
+) -> AsyncIterator[Program]:
+    """Run a program, and end it with SIGTERM.
+
+    `command`: its file and arguments. `haste`: seconds that pass on the bot's clock in each second. 0 runs it as it
+    is, without the ticks.
+    """
+    name = Path(command[0]).stem
+    ticks, log = directory / f"{name}.ticks", directory / f"{name}.log"
+    runner = ("-m", "tests.bench.ticking", str(ticks), str(haste)) if haste else ()
+    with log.open("wb") as out:
+        started = time.monotonic()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *runner, *command, cwd=ROOT, env=dict(environment), stdout=out, stderr=out
+        )
+    try:
+        yield Program(process, log, ticks, started)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), 10.0)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
