@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 
 from tests.bench.discord_side import Answer, percentile, words_typed
-from tests.bench.proxmox_server import FIRST
+from tests.bench.programs.proxmox_server import FIRST
 from tests.bench.stage import Stage
 
 Figures = dict[str, float]

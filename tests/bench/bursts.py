@@ -91,7 +91,7 @@ async def _raw_share(stage: Stage) -> float:
 async def acknowledgements(stage: Stage) -> Figures:
     """Let 20 and then 50 people look at different guests at the same moment. Proxmox takes 30 ms for each answer."""
     figures: Figures = {}
-    for people, times in ((20, 5), (50, 2)):
+    for people, times in ((20, 3), (50, 1)):
         took: list[float] = []
         floor: list[float] = []
         for _ in range(stage.samples(times)):

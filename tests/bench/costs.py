@@ -113,6 +113,6 @@ async def start(stage: Stage) -> Figures:
     environment = empty_environment(stage.empty_town)
     directory = stage.directory / f"empty {stage.starts}"
     directory.mkdir()
-    async with program(environment, directory, "tests/bench/empty_bot.py", haste=0) as empty:
+    async with program(environment, directory, "tests/bench/programs/empty_bot.py", haste=0) as empty:
         floor = await empty.until_written("ready")
     return {"seconds": seconds, "floor": floor}

@@ -30,7 +30,7 @@ class Asked:
 
 
 class Proxmox:
-    """Control the process of tests/bench/proxmox_server.py."""
+    """Control the process of tests/bench/programs/proxmox_server.py."""
 
     def __init__(self, process: asyncio.subprocess.Process, reach: Mapping[str, Any]) -> None:
         self._process = process
@@ -59,7 +59,7 @@ async def proxmox(guests: int) -> AsyncIterator[Proxmox]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tests.bench.proxmox_server",
+        "tests.bench.programs.proxmox_server",
         str(guests),
         cwd=ROOT,
         stdin=asyncio.subprocess.PIPE,
@@ -76,7 +76,7 @@ async def proxmox(guests: int) -> AsyncIterator[Proxmox]:
 
 @dataclass(frozen=True)
 class Program:
-    """A running program whose event loop can be made to tick (tests/bench/ticking.py)."""
+    """A running program whose event loop can be made to tick (tests/bench/programs/ticking.py)."""
 
     process: asyncio.subprocess.Process
     log: Path
@@ -127,7 +127,7 @@ async def program(
     """
     name = Path(command[0]).stem
     ticks, log = directory / f"{name}.ticks", directory / f"{name}.log"
-    runner = ("-m", "tests.bench.ticking", str(ticks), str(haste)) if haste else ()
+    runner = ("-m", "tests.bench.programs.ticking", str(ticks), str(haste)) if haste else ()
     with log.open("wb") as out:
         started = time.monotonic()
         process = await asyncio.create_subprocess_exec(

@@ -123,7 +123,9 @@ async def bench_stage(guests: int, *, small: bool = False) -> AsyncIterator[Stag
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         cluster = await enter(proxmox(guests))
         town, empty_town = Town(await enter(BenchDiscord())), Town(await enter(BenchDiscord()))
-        empty = await enter(program(empty_environment(empty_town), directory, "tests/bench/empty_bot.py"))
+        empty = await enter(
+            program(empty_environment(empty_town), directory, "tests/bench/programs/empty_bot.py")
+        )
         await empty.until_written("ready")
         raw = stack.enter_context(RawProxmox(cluster))
         yield Stage(guests, directory, cluster, raw, town, empty_town, empty, small)

@@ -1,6 +1,6 @@
 """Run a program with an event loop that can be made to tick, to see from outside what blocks it.
 
-    python -m tests.bench.ticking FILE HASTE PROGRAM [ARGUMENT…]
+    python -m tests.bench.programs.ticking FILE HASTE PROGRAM [ARGUMENT…]
 
 SIGUSR1 starts the ticks. The next one ends them and writes to FILE by how many seconds each of them was late. With a
 HASTE above 1, time passes faster for the bot: it polls more often.
