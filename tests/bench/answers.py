@@ -7,7 +7,9 @@ is measured right after it, so that both meet the same machine.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
+from playground.discord.people import Person
 from tests.bench.discord_side import Answer, percentile, words_typed
 from tests.bench.programs.proxmox_server import FIRST
 from tests.bench.stage import Stage
@@ -33,19 +35,25 @@ def _acknowledged(answer: Answer) -> float:
 
 async def completions(stage: Stage) -> Figures:
     """Type into an option, one letter after the other, while the last read is fresh."""
-    count = stage.samples(100)
+    return await _completions(stage, stage.town.next_people)
+
+
+async def narrow_completions(stage: Stage) -> Figures:
+    """Do the same as people who may see some guests only."""
+    return await _completions(stage, stage.town.next_narrow)
+
+
+async def _completions(stage: Stage, next_people: Callable[[int], list[Person]]) -> Figures:
     figures: Figures = {}
-    for name, town, command, option in (
-        ("", stage.town, "info", "vmid"),
-        ("floor ", stage.empty_town, "ping", "word"),
+    for name, town, people, command, option in (
+        ("", stage.town, next_people, "info", "vmid"),
+        ("floor ", stage.empty_town, stage.empty_town.next_people, "ping", "word"),
     ):
         words = words_typed()
-        await town.type(
-            town.next_people(1)[0], command, option, ""
-        )  # reads the cluster if the last read is old
+        await town.type(people(1)[0], command, option, "")  # reads the cluster if the last read is old
         took = [
             _acknowledged(await town.type(person, command, option, next(words)))
-            for person in town.next_people(count)
+            for person in people(stage.samples(100))
         ]
         figures |= {f"{name}p50": percentile(took, 0.5), f"{name}p99": percentile(took, 0.99)}
     return figures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ from tests.bench.rows import ROWS, Row
 from tests.bench.runs import Results
 from tests.bench.table import number
 
-LEAST_MOVE = 0.05
+LEAST_MOVE = 0.03
 """Share of a figure below which no move counts, however little its rounds differ."""
 
 
@@ -17,7 +18,7 @@ LEAST_MOVE = 0.05
 class Move:
     """The medians of a row in two runs, and how much of their difference is noise.
 
-    Noise is the larger half of the two spreads of the rounds, and at least 5 %.
+    Noise is the larger half of the two spreads of the rounds, and at least 3 %.
     """
 
     before: float
@@ -33,13 +34,9 @@ def move(before: list[float], after: list[float]) -> Move | None:
     """Compare the rounds of two runs. None if one of them has none."""
     if not before or not after:
         return None
-    low, high = _median(before), _median(after)
+    low, high = statistics.median(before), statistics.median(after)
     spread = max(max(before) - min(before), max(after) - min(after)) / 2
     return Move(low, high, max(spread, LEAST_MOVE * abs(low)))
-
-
-def _median(values: list[float]) -> float:
-    return sorted(values)[len(values) // 2]
 
 
 def compare(old: Results, new: Results, rows: Iterable[Row] = ROWS) -> Iterator[str]:

@@ -19,7 +19,7 @@ from tests.support.home_guild import HomeGuild
 
 T = TypeVar("T")
 PEOPLE = 200
-"""Number of people who take turns. The bot limits how quickly one of them may ask."""
+"""Number of people of each kind who take turns. The bot limits how quickly one of them may ask."""
 LONGEST = 60.0
 """Seconds that a person waits for an answer. The only purpose is to end a hang."""
 _TEXT = 10
@@ -107,20 +107,30 @@ def _text_of(message: object) -> str:
 
 
 class Town(HomeGuild):
-    """A guild with many people who take turns."""
+    """A guild with many people who take turns: administrators, and people who may see some guests only."""
 
     server: BenchDiscord
 
     def __init__(self, server: BenchDiscord) -> None:
         super().__init__(server)
-        self.people = [
-            server.person(self.guild, f"person{n}", display=f"Person {n}", locale="en-US")
-            for n in range(PEOPLE)
-        ]
-        self._turns = itertools.cycle(self.people)
+        self.admin, self.narrow = self.guild.create_role("admin"), self.guild.create_role("narrow")
+        self._admins, self._narrow = (
+            itertools.cycle(
+                [
+                    server.person(self.guild, f"{role.name}{n}", locale="en-US", roles=[role])
+                    for n in range(PEOPLE)
+                ]
+            )
+            for role in (self.admin, self.narrow)
+        )
 
     def next_people(self, count: int) -> list[Person]:
-        return list(itertools.islice(self._turns, count))
+        """Return the administrators whose turn it is."""
+        return list(itertools.islice(self._admins, count))
+
+    def next_narrow(self, count: int) -> list[Person]:
+        """Return the others whose turn it is."""
+        return list(itertools.islice(self._narrow, count))
 
     async def say(self, person: Person, command: str, /, **options: Any) -> Answer:
         """Run a command, and return when it is acknowledged."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from playground.demo import clean_environment
 from tests.bench.discord_side import BenchDiscord, Town
 from tests.bench.floors import RawProxmox
 from tests.bench.processes import Program, Proxmox, program, proxmox
+from tests.bench.programs.proxmox_server import TAG
 
 INTERVAL = 5
 """Seconds between two polls that the bot is set to; the minimum that it allows."""
@@ -76,6 +78,9 @@ class Stage:
             "PROXMOX_VERIFY_SSL": self.proxmox.ca_file,
             "NODE_NAME": "pve1",
             "MONITOR_INTERVAL_SECONDS": "3600",
+            "ADMIN_ROLE_IDS": str(town.admin.id),
+            "OPERATOR_ROLE_IDS": str(town.narrow.id),
+            "ROLE_SCOPES": json.dumps({str(town.narrow.id): [f"tag:{TAG}"]}),
             "CHANGES_PER_MINUTE": "0",
             "LANGUAGE": "en",
             "DATA_DIR": str(data),

@@ -24,6 +24,8 @@ FIRST = 20_000
 """VMID of the first guest."""
 DETAILED = 600
 """Number of guests, from the first one, whose panel has all its parts."""
+TAG = "web"
+"""Tag of the detailed guests. People with the narrow role see no others."""
 VARIANTS = 3
 """Number of prepared lists. Each read shows new figures of every guest, as each of pvestatd's rounds does."""
 _LIST = "/api2/json/cluster/resources"
@@ -78,7 +80,7 @@ class BenchPve(Pve):
         self.past_task(guest.node, "vzdump", vmid, 0.4)
         guest.snapshots["before-update"] = {**guest.config, "snaptime": int(time.time() - 86400)}
         guest.config["parent"] = "before-update"
-        guest.config["tags"] = "prod;web"
+        guest.config["tags"] = f"prod;{TAG}"
         if guest in self.vms:
             guest.config["agent"] = "1"
             address = {"ip-address": f"192.0.2.{vmid % 250}", "ip-address-type": "ipv4", "prefix": 24}
