@@ -26,6 +26,7 @@ DETAILED = 600
 """Number of guests, from the first one, whose panel has all its parts."""
 TAG = "web"
 """Tag of the detailed guests. People with the narrow role see no others."""
+OTHER_TAGS = ("prod", "dev;db", "game", "backup;prod;storage")
 VARIANTS = 3
 """Number of prepared lists. Each read shows new figures of every guest, as each of pvestatd's rounds does."""
 _LIST = "/api2/json/cluster/resources"
@@ -59,6 +60,8 @@ class BenchPve(Pve):
         self.cts.clear()
         self.auth_delay = 0.0
         self.add_many(guests, first=FIRST)
+        for at, guest in enumerate((*self.vms, *self.cts)):
+            guest.config["tags"] = OTHER_TAGS[at % len(OTHER_TAGS)]
         for vmid in range(FIRST, FIRST + min(guests, DETAILED)):
             self._detail(vmid)
         rows = [self._resource(guest, "root@pam") for guest in (*self.vms, *self.cts)]
@@ -72,7 +75,7 @@ class BenchPve(Pve):
                 row["uptime"] += 10
                 row["cpu"], row["mem"] = row["cpu"] * (0.9 + variant / 10), row["mem"] - 4096
                 row["netin"], row["netout"] = row["netin"] + 1500, row["netout"] + 700
-            lists.append(json.dumps({"data": [*rows, *others]}, separators=(",", ":")).encode())
+            lists.append(json.dumps({"data": [*rows, *others]}).encode())
         self._lists = itertools.cycle(lists)
 
     def _detail(self, vmid: int) -> None:
