@@ -17,6 +17,8 @@ from tests.bench.stage import CONNECTED, Stage, empty_environment
 LIST = "/cluster/resources"
 SETTLED_READS = 12
 """Reads of the cluster after which the memory counts as settled."""
+PAUSE_SECONDS = 1.0
+"""Seconds that the bot has to finish what it works on, before its memory is measured."""
 CPU_READS = 8
 LOCKED_SECONDS = 0.25
 """For how long another process holds the journal's write lock, and how long it waits in between."""
@@ -34,14 +36,21 @@ async def _reads(stage: Stage, count: int) -> int:
 
 
 async def memory(stage: Stage) -> Figures:
-    """Measure the resident memory after twelve reads, a completion, a list and a panel."""
+    """Measure the resident memory after twelve reads, a completion, a list and a panel.
+
+    Meanwhile Proxmox keeps the next read waiting, so that the bot works on none.
+    """
     town = stage.town
     await _reads(stage, stage.samples(SETTLED_READS))
     (person,) = town.next_people(1)
     await town.type(person, "info", "vmid", "vm")
     await town.settled([await town.say(person, "list"), await town.say(person, "info", vmid=20_000)])
+    await stage.proxmox.order(latency=10 * PAUSE_SECONDS)
     await _reads(stage, 1)
-    return {"mb": stage.bot.memory_mb(), "floor": stage.empty_bot.memory_mb()}
+    await asyncio.sleep(PAUSE_SECONDS)
+    figures = {"mb": stage.bot.memory_mb(), "floor": stage.empty_bot.memory_mb()}
+    await stage.proxmox.order(latency=0)
+    return figures
 
 
 async def idle(stage: Stage) -> Figures:
