@@ -69,6 +69,7 @@ class BenchDiscord(DiscordServer):
 
     def __init__(self) -> None:
         super().__init__()
+        self.ack_limit = LONGEST  # a late acknowledgement is measured, not refused
         self.answers: dict[int, Answer] = {}
         """What was read after each press, by the id of the interaction."""
         self._by_token: dict[str, Answer] = {}

@@ -45,6 +45,12 @@ def test_every_measurement_works(tmp_path: Path) -> None:
     assert Results.read(tmp_path / "bench.json").rounds == found.rounds
 
 
+def test_the_document_has_every_row_with_its_goal() -> None:
+    document = (Path(__file__).resolve().parents[2] / "docs" / "performance.md").read_text("utf-8")
+    for row in ROWS:
+        assert document.count(f"| {row.name} | {row.goal or '–'}") == 2, row.name
+
+
 def test_each_row_is_measured_with_its_number_of_guests() -> None:
     measured = {(one.name, size) for one in MEASUREMENTS for size in one.sizes}
     assert {(row.measurement, row.guests) for row in ROWS} <= measured
