@@ -45,9 +45,10 @@ async def memory(stage: Stage) -> Figures:
     (person,) = town.next_people(1)
     await town.type(person, "info", "vmid", "vm")
     await town.settled([await town.say(person, "list"), await town.say(person, "info", vmid=20_000)])
-    await stage.proxmox.order(latency=10 * PAUSE_SECONDS)
+    pause = 0.1 if stage.small else PAUSE_SECONDS
+    await stage.proxmox.order(latency=3 * pause)
     await _reads(stage, 1)
-    await asyncio.sleep(PAUSE_SECONDS)
+    await asyncio.sleep(pause)
     figures = {"mb": stage.bot.memory_mb(), "floor": stage.empty_bot.memory_mb()}
     await stage.proxmox.order(latency=0)
     return figures

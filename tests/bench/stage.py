@@ -103,7 +103,8 @@ class Stage:
         haste = HASTE if polls else 1.0
         async with program(self.environment(**settings), self.directory, *command, haste=haste) as bot:
             await bot.until_written(CONNECTED)
-            await bot.until_written(READY)
+            if not self.small:
+                await bot.until_written(READY)
             self.running = bot
             try:
                 yield
