@@ -27,7 +27,7 @@ _TEXT = 10
 
 @dataclass
 class Answer:
-    """What the person of one press has read so far. All times are seconds since the press."""
+    """The texts that a person has read so far after one press. All times are seconds since the press."""
 
     person: int
     opened: float = field(default_factory=time.monotonic)
@@ -71,7 +71,7 @@ class BenchDiscord(DiscordServer):
         super().__init__()
         self.ack_limit = LONGEST  # a late acknowledgement is measured, not refused
         self.answers: dict[int, Answer] = {}
-        """What was read after each press, by the id of the interaction."""
+        """The answer to each press, by the id of the interaction."""
         self._by_token: dict[str, Answer] = {}
         self._waiting: dict[int, asyncio.Future[None]] = {}
 

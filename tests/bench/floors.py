@@ -1,4 +1,4 @@
-"""Measure the floors: what the same machine takes in the same minute without the bot."""
+"""Measure the floors: times of the same machine in the same minute, without the bot."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ PATIENCE = 90.0
 
 @dataclass(frozen=True)
 class Asked:
-    """What reached Proxmox between two orders: the paths, and the most requests at one moment."""
+    """The requests that reached Proxmox between two orders: their paths, and the most at one moment."""
 
     paths: tuple[str, ...]
     most_in_flight: int
