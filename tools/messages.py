@@ -2,14 +2,18 @@
 
 New messages are added without a translation (a test fails until they are translated), and unused ones are
 removed. The source is read with `ast`, because Babel's extractor does not look into f-strings. Source locations
-are left out, so that moving code changes no catalogue.
+are left out, so that moving code changes no catalogue. The bot reads the compiled catalogue (`.mo`) with Python's
+gettext.
 """
 
 import ast
+import io
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages import Catalog
+from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,7 +69,16 @@ def update(language: str) -> int:
         new.add(message, known.string if known else None)
     with path_of(language).open("wb") as file:
         write_po(file, new, width=110, no_location=True, sort_output=True, omit_header=True)
+    path_of(language).with_suffix(".mo").write_bytes(compiled(language))
     return sum(1 for message in new if message.id and not translated(message.string))
+
+
+def compiled(language: str) -> bytes:
+    """Return the `.mo` form of a catalogue. It depends only on the messages."""
+    catalogue, file = read(language), io.BytesIO()
+    catalogue.creation_date = catalogue.revision_date = datetime.fromtimestamp(0, UTC)
+    write_mo(file, catalogue)
+    return file.getvalue()
 
 
 def translated(text: object) -> bool:

@@ -16,8 +16,6 @@ from typing import Literal, NewType
 import discord
 from discord import app_commands
 
-from ui.catalogue import read_catalogue
-
 Language = Literal["ja", "en"]
 DOMAIN = "bot"
 LOCALES = Path(__file__).resolve().parent.parent / "locales"
@@ -103,9 +101,8 @@ class Texts:
 
 @functools.cache
 def _catalogue(locales: Path, language: str) -> gettext.NullTranslations:
-    """Read a catalogue, once for the whole process."""
-    with (locales / language / "LC_MESSAGES" / f"{DOMAIN}.po").open(encoding="utf-8") as lines:
-        return read_catalogue(lines)
+    """Read a compiled catalogue (`.mo`), once for the whole process."""
+    return gettext.translation(DOMAIN, locales, [language])
 
 
 ENGLISH = (discord.Locale.american_english, discord.Locale.british_english)

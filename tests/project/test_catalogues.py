@@ -16,7 +16,7 @@ from core.operations import ACTIONS, OPERATIONS, Operation
 from core.wanted_errors import SeveralGuests
 from tests.support.fakes import NOON
 from tests.support.walked import walked
-from tools.messages import LANGUAGES, Message, in_source, messages_of, read, translated
+from tools.messages import LANGUAGES, Message, compiled, in_source, messages_of, path_of, read, translated
 from ui.guests.plan import _PARTICULARS
 from ui.i18n import N_, Text, Texts, fill_japanese
 from ui.messages.errors import WORDS as ERROR_WORDS
@@ -69,6 +69,13 @@ def test_no_message_is_missing_left_over_or_empty(language: str) -> None:
     assert source - set(known) == set(), "run: python -m tools.messages"
     assert set(known) - source == set(), "run: python -m tools.messages"
     assert [message for message, text in known.items() if not translated(text) or not all(text)] == []
+
+
+@walked("language", LANGUAGES)
+def test_the_bot_reads_what_is_translated(language: str) -> None:
+    assert path_of(language).with_suffix(".mo").read_bytes() == compiled(language), (
+        "run: python -m tools.messages"
+    )
 
 
 def test_a_message_that_a_row_holds_is_found() -> None:
