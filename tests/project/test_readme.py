@@ -356,7 +356,7 @@ def test_links_and_files_exist(path: Path) -> None:
         if place:
             headings = re.findall(r"^#+ (.+)$", without_code(file.read_text("utf-8")), re.M)
             assert place in map(anchor, headings), target
-    made = {"config.py", "monitor_list.json", "readonly.json"}
+    made = {"bench.json", "config.py", "monitor_list.json", "readonly.json"}
     for name in in_code(text):
         if re.fullmatch(r"(?:[\w-]+/)*[\w-]*(?:\.(?:py|md|txt|json|example)){1,2}|[a-z]+/", name):
             assert name in made or (ROOT / name).exists(), name

@@ -15,7 +15,7 @@ from tests.support.stage import Stage
 scene, bare_scene, language = stage.scene, stage.bare_scene, stage.language
 
 LIST = "/cluster/resources"
-INFO_MOST = 6
+INFO_MOST = 4
 """Maximum number of requests for the panel of a running VM with a guest agent."""
 PEOPLE = 50
 
