@@ -5,6 +5,7 @@ sends the message with its own permissions in the channel. Discord's limits: 3 s
 token.
 """
 
+import asyncio
 import io
 import logging
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,8 +17,11 @@ import discord
 from discord import ui
 from discord.utils import MISSING
 
+from ui.cards import notice
 from ui.discord.blocked import is_blocked, send_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, is_transient, retry_after, send_with_retries
+from ui.formatting import Colour
+from ui.i18n import Text
 from ui.interaction.context import Interaction, Services, named_site
 
 T = TypeVar("T")
@@ -173,6 +177,44 @@ class Answer:
             self.message_id = message.id
         else:
             await self._show_in_channel(view, None, last=last)
+
+    async def refuse(self, render: Callable[[Text], ui.LayoutView], told: asyncio.Event) -> None:
+        """Send a refusal privately, or in the shown message if that already shows a running action.
+
+        `told`: set once the person is told, so that another try does not repeat it.
+        """
+        if self.state is _WORKING:
+            await self.show(render(self.t))
+            return
+        if not self.answered:
+            try:
+                await self._say_privately(render, self._send_privately)
+                return
+            except discord.HTTPException as error:
+                self.accept_duplicate(error)
+        if self.private:
+            await self.put(render(self.reader))
+            return
+        thinking = not self.in_place and self.state is _DEFERRED
+        if thinking:  # the first followup would become this public message, so it gets a body first
+            await self.put(notice("…", Colour.QUIET))
+        if not told.is_set():
+            await self._say_privately(render, self._follow_up)
+            told.set()
+        if thinking:
+            await self.interaction.delete_original_response()
+
+    async def _say_privately(
+        self, render: Callable[[Text], ui.LayoutView], send: Callable[[ui.LayoutView], Awaitable[None]]
+    ) -> None:
+        site = named_site(self.interaction)
+        await send_with_fallbacks(self.reader, render(self.reader), send, site=site)
+
+    async def _send_privately(self, view: ui.LayoutView) -> None:
+        await self.interaction.response.send_message(view=view, ephemeral=True)
+
+    async def _follow_up(self, view: ui.LayoutView) -> None:
+        await self.interaction.followup.send(view=view, ephemeral=True)
 
     async def _send(self, view: ui.LayoutView, send: Callable[[ui.LayoutView], Awaitable[T]]) -> T:
         """Send the view under the name of the site that it is about.

@@ -18,12 +18,10 @@ from discord import ui
 from core.errors import AnswerTooLate, BotError
 from core.tasks import OnProgress, Progress
 from ui.cards import notice
-from ui.discord.blocked import send_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, log_unexpected, retry_after, send_with_retries
-from ui.formatting import Colour
 from ui.i18n import Text
 from ui.interaction.answer import FIRST_SECONDS, RETRIES, Answer, AnswerState, Attachment
-from ui.interaction.context import Interaction, Services, named_site
+from ui.interaction.context import Interaction, Services
 from ui.interaction.late import GIVEN_UP, acknowledge_first, give_up
 from ui.interaction.refusal import refusal_card
 from ui.messages.errors import unexpected_sentence
@@ -295,7 +293,10 @@ class Reply:
         async with self._lock:
             told = asyncio.Event()  # set once the person is told, so that a retry does not repeat it
             error = await send_with_retries(
-                self._clock, lambda: self._put_refusal(render, told), FIRST_RETRIES, self._answer.seconds_left
+                self._clock,
+                lambda: self._answer.refuse(render, told),
+                FIRST_RETRIES,
+                self._answer.seconds_left,
             )
             self._close()
             if error is not None:
@@ -304,37 +305,3 @@ class Reply:
     def _close(self) -> None:
         self._answer.move(AnswerState.CLOSED)
         self._farewell = None
-
-    async def _put_refusal(self, render: Callable[[Text], ui.LayoutView], told: asyncio.Event) -> None:
-        if self.working:
-            await self._show(render(self.t))
-            return
-        if not self._answer.answered:
-            try:
-                await self._say_privately(render, self._send_privately)
-                return
-            except discord.HTTPException as error:
-                self._answer.accept_duplicate(error)
-        if self._answer.private:
-            await self._answer.put(render(self.reader))
-            return
-        thinking = not self._answer.in_place and self._answer.state is AnswerState.DEFERRED
-        if thinking:  # the first followup would become this public message, so it gets a body first
-            await self._answer.put(notice("…", Colour.QUIET))
-        if not told.is_set():
-            await self._say_privately(render, self._follow_up)
-            told.set()
-        if thinking:
-            await self.interaction.delete_original_response()
-
-    async def _say_privately(
-        self, render: Callable[[Text], ui.LayoutView], send: Callable[[ui.LayoutView], Awaitable[None]]
-    ) -> None:
-        site = named_site(self.interaction)
-        await send_with_fallbacks(self.reader, render(self.reader), send, site=site)
-
-    async def _send_privately(self, view: ui.LayoutView) -> None:
-        await self.interaction.response.send_message(view=view, ephemeral=True)
-
-    async def _follow_up(self, view: ui.LayoutView) -> None:
-        await self.interaction.followup.send(view=view, ephemeral=True)
