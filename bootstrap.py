@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from adapters.files.disk_thread import Disk
 from adapters.files.read_only_file import ReadOnlyFile
 from adapters.heartbeat import Heartbeat
-from adapters.journal.site_journal import SiteJournal
-from adapters.journal.store import SqliteJournal
+from adapters.journal.off_loop import JournalOffLoop, SiteJournalOffLoop
 from adapters.settings.load import Settings, SiteSettings, minute_of_day
 from cogs.buttons import on_button_press
 from cogs.monitor import WatchLoop
@@ -54,12 +54,14 @@ _log = logging.getLogger(__name__)
 class Resources:
     """The objects that the bot itself opens and closes.
 
-    `store`: the watch lists. `alert_channel`: returns the alert channel of a site.
+    `store`: the watch lists. `disk`: where their file and those of the read-only switches are written.
+    `alert_channel`: returns the alert channel of a site.
     `connected`: whether Discord's gateway is connected.
     """
 
-    journal: SqliteJournal
+    journal: JournalOffLoop
     store: MonitorStore
+    disk: Disk
     heartbeat: Heartbeat
     audit_channel: AuditChannel | None
     alert_channel: Callable[[SiteSettings], DiscordAlertChannel]
@@ -73,7 +75,7 @@ class SiteResources:
 
     store: WatchStore
     read_only_file: ReadOnlyFile
-    journal: SiteJournal
+    journal: SiteJournalOffLoop
     channel: AlertChannel
     notifier: OutcomeNotifier
 
@@ -115,8 +117,8 @@ def add_sites(services: Services, settings: Settings, resources: Resources) -> l
     for own in settings.sites:
         channel = resources.alert_channel(own)
         kept = SiteResources(
-            resources.store.of_site(own.name),
-            ReadOnlyFile.of_site(settings.data_dir, own.name, settings.first_site),
+            resources.store.of_site(own.name, resources.disk),
+            ReadOnlyFile.of_site(settings.data_dir, own.name, settings.first_site, resources.disk),
             resources.journal.of_site(own.name),
             channel,
             resources.notifier,
@@ -198,17 +200,17 @@ def add_site(services: Services, settings: Settings, own: SiteSettings, resource
     return site
 
 
-def _trail(journal: SiteJournal, clock: Clock, delivery: AuditDelivery) -> AuditTrail:
+def _trail(journal: SiteJournalOffLoop, clock: Clock, delivery: AuditDelivery) -> AuditTrail:
     trail = AuditTrail(journal, clock)
     trail.subscribe(delivery.wake)
     return trail
 
 
-def _post_edit_notice(watch: Watch, t: Text, name: str) -> None:
+async def _post_edit_notice(watch: Watch, t: Text, name: str) -> None:
     text = list_edited(t, name)
     _log.error("%s", text)
     with contextlib.suppress(JournalFailed):  # if it cannot be stored, it is in the log
-        watch.post_notice(f"{WARNING} {text}")
+        await watch.post_notice(f"{WARNING} {text}")
 
 
 def levels_of(settings: Settings) -> dict[int, Level]:

@@ -37,8 +37,9 @@ from discord import app_commands
 from discord.ext import commands
 
 from adapters.files.data_lock import DataLock, lock_data_dir, others_may_write
+from adapters.files.disk_thread import DiskThread
 from adapters.heartbeat import Heartbeat
-from adapters.journal.store import SqliteJournal
+from adapters.journal.off_loop import JournalOffLoop
 from adapters.logging_setup import set_up_logging
 from adapters.settings.load import Settings, SettingsError, load
 from bootstrap import Resources, add_sites, build_services
@@ -109,7 +110,8 @@ class ProxmoxBot(commands.Bot):
         self._settings = settings
         self._lock: DataLock | None = None
         self.store = MonitorStore(settings.data_dir / LIST_NAME, clock.now)
-        self.journal = SqliteJournal(settings.data_dir / JOURNAL_NAME, clock.now)
+        self.journal = JournalOffLoop(settings.data_dir / JOURNAL_NAME, clock.now)
+        self.disk = DiskThread("files")
         url = settings.heartbeat_url
         self.heartbeat = Heartbeat(url.reveal() if url else None, clock=clock.now)
         texts = Texts(settings.language)
@@ -117,6 +119,7 @@ class ProxmoxBot(commands.Bot):
         resources = Resources(
             self.journal,
             self.store,
+            self.disk,
             self.heartbeat,
             DiscordAuditChannel(self, audits, texts.public) if audits else None,
             lambda own: DiscordAlertChannel(
@@ -144,7 +147,7 @@ class ProxmoxBot(commands.Bot):
         """
         # calls to Proxmox share these threads with Discord's DNS look-ups: these must not queue behind the calls
         asyncio.get_running_loop().set_default_executor(UnjoinedThreads(threads(len(self._settings.sites))))
-        self._open()
+        await self._open()
         await self._begin()
         checking = asyncio.create_task(self._check.run(), name="start check")
         t, clock = self.services.texts.public, self.services.clock
@@ -153,7 +156,7 @@ class ProxmoxBot(commands.Bot):
         finally:
             checking.cancel()
 
-    def _open(self) -> None:
+    async def _open(self) -> None:
         """Lock the data directory, and then read it.
 
         Raises: StartFailed.
@@ -166,7 +169,7 @@ class ProxmoxBot(commands.Bot):
                 for own, site in zip(self._settings.sites, self.services.sites, strict=True)
             ]
             first, shared = self._settings.first_site, self.services.audit if len(sites) > 1 else None
-            read_data_dir(t, directory, self.journal, self.store, sites, first=first, audit=shared)
+            await read_data_dir(t, directory, self.journal, self.store, sites, first=first, audit=shared)
 
     async def _begin(self) -> None:
         """Add the cogs. They start the background work, above all the watch, without waiting for Discord."""
@@ -251,9 +254,8 @@ class ProxmoxBot(commands.Bot):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await asyncio.gather(*last_words, return_exceptions=True)
-        for trail in self.services.trails:
-            trail.finish()
-        self.journal.close()
+        await asyncio.gather(*(trail.finish() for trail in self.services.trails))
+        await asyncio.gather(self.disk.close(), self.journal.close())
         if self._lock is not None:
             self._lock.release()
 

@@ -3,9 +3,8 @@
 adapters/files/watch_list_format.py defines the format; the lists of all sites are in one file. Beside it are
 monitor_list.json.bak (the previous good one) and, for a moment, .monitor_list.json.<hex>.tmp. An unreadable file is
 kept as monitor_list.json.corrupt-<UTC time>, and one that somebody changed while the bot ran as
-monitor_list.json.edited-<UTC time>; these are never overwritten or removed. All calls block, for about a
-millisecond with fsync. They run on the event loop: nothing happens between a change and its storing.
-No other process may write the list (adapters/files/data_lock.py).
+monitor_list.json.edited-<UTC time>; these are never overwritten or removed. The calls of `MonitorStore` block;
+`SiteStore` makes them in a thread. No other process may write the list (adapters/files/data_lock.py).
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 
 from adapters.files.atomic_file import create_file, errno_name, replace_file, sync_directory
+from adapters.files.disk_thread import Disk, DiskHung
 from adapters.files.stored_sites import SiteNames
 from adapters.files.watch_list_format import (
     Document,
@@ -33,7 +32,7 @@ from adapters.files.watch_list_format import (
     decode_watch_list,
     encode_watch_list,
 )
-from core.errors import StoreFailed
+from core.errors import DISK_HUNG, StoreFailed
 from core.guest import State
 from core.watch.incidents.model import WatchEntry
 
@@ -152,12 +151,12 @@ class MonitorStore:
             for name in new
         }
 
-    def of_site(self, name: str) -> SiteStore:
-        """Return the store of one site's list."""
-        return SiteStore(partial(self._save, name))
+    def of_site(self, name: str, disk: Disk) -> SiteStore:
+        """Return the store of one site's list. `disk`: where to wait for the file."""
+        return SiteStore(self, name, disk)
 
-    def save(self, guests: tuple[WatchEntry, ...]) -> str | None:
-        """Replace the list of the only site. It is on the disk when this returns.
+    def save(self, guests: tuple[WatchEntry, ...], name: str = "") -> str | None:
+        """Replace the list of a site ("": the only one). It is on the disk when this returns.
 
         The first entry of a repeated VMID counts.
         Return a file name if somebody changed the file since the bot last read or wrote it: their version is
@@ -165,9 +164,6 @@ class MonitorStore:
         Raises: StoreFailed (the former list is unchanged; the cause is the StoreError), ValueError for an
         invalid entry.
         """
-        return self._save("", guests)
-
-    def _save(self, name: str, guests: tuple[WatchEntry, ...]) -> str | None:
         entries, key = checked(guests), name or self._own
         with self._lock:
             former = self._document.sites.get(key, SiteList())
@@ -249,7 +245,16 @@ class MonitorStore:
 class SiteStore:
     """Implement `core.watch.watch_list.WatchStore` for one site."""
 
-    save: Callable[[tuple[WatchEntry, ...]], str | None]
+    store: MonitorStore
+    name: str
+    disk: Disk
+
+    async def save(self, guests: tuple[WatchEntry, ...]) -> str | None:
+        """Save the list as `MonitorStore.save` does. Raises: StoreFailed, ValueError."""
+        try:
+            return await self.disk.run(lambda: self.store.save(guests, self.name), certain=True)
+        except DiskHung as error:
+            raise StoreFailed(DISK_HUNG) from error
 
 
 def _report(listed: SiteList, outcome: LoadOutcome, aside: Sequence[Path]) -> LoadReport:

@@ -79,5 +79,6 @@ class Audit(commands.Cog):
         async with Reply(services, interaction, private=True) as reply:
             number = await find_vmid(interaction, vmid, site, Operation.AUDIT)
             with record_attempt(interaction, Operation.AUDIT, number, detail) as asked:
-                wanted = filter_of(services, number, who, action, since, choose_trail(asked, site))
+                trail = choose_trail(asked, site)
+                wanted = await filter_of(services, number, who, action, since, trail)
                 await (send_audit if csv else show_audit)(services, reply, wanted)

@@ -60,7 +60,7 @@ async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attemp
 async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     """Handle an alert's button. Only the delivery edits the alert, after the watch has stored the answer."""
     services, what = services_of(interaction), match["what"]
-    incident = attempt.site.journal.incident(int(match["incident"]))
+    incident = await attempt.site.journal.incident(int(match["incident"]))
     if incident is None:
         raise IncidentOver
     attempt.vmid, attempt.detail = guest_of(incident), incident.subject
@@ -82,18 +82,19 @@ async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attemp
             with recording(attempt, detail):
                 await authorize_incident(attempt, incident)
                 await reply.accept()
-                attempt.start()
-                text = _answered(interaction, incident, what, reply.reader)
+                await attempt.start()
+                text = await _answered(interaction, incident, what, reply.reader)
             if match["unedited"]:
                 await reply_privately(interaction, notice(f"{OK} {text}", Colour.GOOD))
 
 
-def _answered(interaction: Interaction, incident: Incident, what: str, t: Text) -> str:
+async def _answered(interaction: Interaction, incident: Incident, what: str, t: Text) -> str:
     """Store an acknowledgement or a mute, and return the text to show."""
     watch, user = site_of(interaction).watch, interaction.user
     if what != "ack":
-        return muted_line(t, watch.mute_incident(incident.id, MUTES[what], user.display_name, user.id))
-    first = watch.acknowledge(incident.id, user.display_name, user.id)
+        muted = await watch.mute_incident(incident.id, MUTES[what], user.display_name, user.id)
+        return muted_line(t, muted)
+    first = await watch.acknowledge(incident.id, user.display_name, user.id)
     if first.acked_by_id != user.id:
         return acked_line(t, first)
     return t("Acknowledged. No more reminders for this incident.")
@@ -190,14 +191,15 @@ def _page_operation(match: re.Match[str]) -> Operation | None:
     return Operation.LIST if match["what"] == "list" else Operation.MONITOR_LIST
 
 
-def _describe(attempt: Attempt, match: re.Match[str]) -> int | None:
+async def _describe(attempt: Attempt, match: re.Match[str]) -> int | None:
     """Return the VMID of a button's guest, for the audit only. No decision depends on it."""
     found = match.groupdict()
     if number := found.get("vmid") or found.get("read"):
         return int(number)
     with contextlib.suppress(BotError):
-        incident = attempt.site.journal.incident(int(found["incident"])) if "incident" in found else None
-        return guest_of(incident) if incident else None
+        if "incident" in found:
+            incident = await attempt.site.journal.incident(int(found["incident"]))
+            return guest_of(incident) if incident else None
     return None
 
 
@@ -255,7 +257,7 @@ async def _pressed(interaction: Interaction, custom_id: str, attempt: Attempt) -
                 )
             if operation is not None:
                 attempt.word, attempt.detail = operation.value, custom_id
-                attempt.vmid = _describe(attempt, match)
+                attempt.vmid = await _describe(attempt, match)
             # the rate limit counts an answer as a change, not as a read
             asks_for = Operation.ACKNOWLEDGE if pattern is QUESTION else operation
             refusal = rate_limit_refusal(interaction, asks_for) or refusal_of(interaction, operation)

@@ -95,7 +95,7 @@ class WatchLoop:
     async def poll_once(self) -> None:
         watch = self._site.watch
         await watch.poll()
-        self._reports.report_poll()
+        await self._reports.report_poll()
         well = watch.read_error is None and watch.journal_error is None and not watch.blind
         self._pulse.note(self._site.name, well=well and self._services.connected())
 
@@ -156,9 +156,9 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
                 guest = await planner.finder.locate(number, attempt.check, max_age=age)
                 attempt.guest = guest
                 watch.check_entry(guest, cpu, memory, disk)
-                attempt.start()
+                await attempt.start()
                 before = watch.find(number)
-                watch.add(guest, cpu, memory, disk)
+                await watch.add(guest, cpu, memory, disk)
             entry = watch.find(number)
             if entry is not None:
                 until = muted_until(watch, number, guest.node)
@@ -186,8 +186,8 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
                 known = await found.site.planner.with_protection(guest or unknown_guest(number))
                 attempt.authorize(known)
                 confirm_protected(attempt, known, confirm)
-                attempt.start()
-                watch.remove(number)
+                await attempt.start()
+                await watch.remove(number)
             name = title(guest) if guest else f"**{number}**"
             await reply.show(success_card(reply.t("{guest} was removed from the watch list.", guest=name)))
 

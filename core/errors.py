@@ -232,6 +232,10 @@ class IncidentOver(Refused):
     """The incident has ended: there is nothing left to acknowledge or mute."""
 
 
+DISK_HUNG = "ETIMEDOUT"
+"""Reason of `StoreFailed` and `JournalFailed` if the disk does not answer in time."""
+
+
 @dataclass(eq=False)
 class StoreFailed(BotError):
     """The watch list could not be written and is unchanged, or the copy of the read-only switch failed."""

@@ -13,7 +13,8 @@ from pathlib import Path
 from adapters.files.data_lock import DataDirInUse, ForeignFile
 from adapters.files.read_only_file import READ_ONLY_NAME
 from adapters.files.stored_sites import SiteFault, SiteNames, StoredSites, check_sites
-from adapters.journal.store import JournalError, JournalErrorKind, JournalReport, OpenOutcome, SqliteJournal
+from adapters.journal.errors import JournalError, JournalErrorKind, JournalReport, OpenOutcome
+from adapters.journal.off_loop import JournalOffLoop
 from core.access.read_only import ReadOnlySwitch
 from core.audit.trail import AuditLog
 from core.errors import JournalFailed
@@ -71,10 +72,10 @@ def start_failures(t: Text, directory: Path) -> Iterator[None]:
         raise StartFailed(failure_line(t, error, directory)) from error
 
 
-def read_data_dir(
+async def read_data_dir(
     t: Text,
     directory: Path,
-    journal: SqliteJournal,
+    journal: JournalOffLoop,
     store: MonitorStore,
     sites: Sequence[SiteData],
     *,
@@ -96,11 +97,11 @@ def read_data_dir(
     opened = journal.open(SiteNames(tuple(site.name for site in sites), first), check)
     loaded = store.load_sites({site.name: site.vm_ids for site in sites}, journal.first_site)
     for site in sites:
-        site.read_only.load()
-        site.audit.close_cut_off()
-        site.watch.load(loaded[site.name].entries, loaded[site.name].states)
+        await site.read_only.load()
+        await site.audit.close_cut_off()
+        await site.watch.load(loaded[site.name].entries, loaded[site.name].states)
     if audit is not None:
-        audit.close_cut_off()
+        await audit.close_cut_off()
     gone = journal.unknown_sites(site.name for site in sites)
     if gone:
         _log.warning("%s has data of sites that are not configured: %s", JOURNAL_NAME, ", ".join(gone))
@@ -109,7 +110,7 @@ def read_data_dir(
     for text in data_loss_lines(t, opened, tuple(loaded.values()), off=off):
         _log.error("%s", text)
         with contextlib.suppress(JournalFailed):  # if it cannot be stored, it is in the log
-            sites[0].watch.post_notice(f"{WARNING} {text}")
+            await sites[0].watch.post_notice(f"{WARNING} {text}")
 
 
 def failure_line(t: Text, error: Exception, directory: Path) -> str:

@@ -7,11 +7,16 @@ then does not allow them again.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from adapters.files.atomic_file import errno_name, replace_file, sync_directory
+from adapters.files.disk_thread import Disk, DiskHung
 from adapters.files.stored_sites import stored_key
-from core.errors import StoreFailed
+from core.errors import DISK_HUNG, StoreFailed
+
+T = TypeVar("T")
 
 READ_ONLY_NAME = "readonly.json"
 """Name of the file of the only site, and of the one in FIRST_SITE."""
@@ -20,53 +25,65 @@ READ_ONLY_NAME = "readonly.json"
 class ReadOnlyFile:
     """Implement `core.access.read_only.SwitchFile`."""
 
-    def __init__(self, path: Path, *, only: bool = False) -> None:
-        """Set the path. `only`: it is the file of the only site, and a site that is gone may have left its own."""
-        self._path, self._only = path, only
+    def __init__(self, path: Path, disk: Disk, *, only: bool = False) -> None:
+        """Set the path, and where to wait for the disk.
+
+        `only`: it is the file of the only site, and a site that is gone may have left its own.
+        """
+        self._path, self._disk, self._only = path, disk, only
 
     @classmethod
-    def of_site(cls, directory: Path, name: str, first: str | None) -> ReadOnlyFile:
+    def of_site(cls, directory: Path, name: str, first: str | None, disk: Disk) -> ReadOnlyFile:
         """Return the file of a site. `first`: FIRST_SITE."""
         key = stored_key(name, first)
-        return cls(directory / (f"readonly-{key}.json" if key else READ_ONLY_NAME), only=not name)
+        return cls(directory / (f"readonly-{key}.json" if key else READ_ONLY_NAME), disk, only=not name)
 
     def _places(self) -> list[Path]:
         """Return the file, and those that the sites left behind of which this is the last one."""
         return [self._path, *(sorted(self._path.parent.glob("readonly-*.json")) if self._only else ())]
 
-    def read(self) -> str | None:
+    async def read(self) -> str | None:
         """Return the content, None if there is no file.
 
         Raises: StoreFailed.
         """
+        return await self._run(self._read)
+
+    async def write(self, text: str) -> None:
+        """Write the file. It is on the disk when this returns.
+
+        Raises: StoreFailed.
+        """
+        await self._run(lambda: self._write(text))
+
+    async def remove(self) -> None:
+        """Remove the file.
+
+        Raises: StoreFailed. The file may then still exist.
+        """
+        await self._run(self._remove)
+
+    async def _run(self, call: Callable[[], T]) -> T:
+        try:
+            return await self._disk.run(call)
+        except DiskHung as error:
+            raise StoreFailed(DISK_HUNG) from error
+        except OSError as error:
+            raise StoreFailed(errno_name(error)) from error
+
+    def _read(self) -> str | None:
         for path in self._places():
             try:
                 return path.read_text("utf-8", "replace")
             except FileNotFoundError:
                 continue
-            except OSError as error:
-                raise StoreFailed(errno_name(error)) from error
         return None
 
-    def write(self, text: str) -> None:
-        """Write the file. It is on the disk when this returns.
+    def _write(self, text: str) -> None:
+        replace_file(self._path, text.encode("utf-8", "backslashreplace"))
+        sync_directory(self._path.parent)
 
-        Raises: StoreFailed.
-        """
-        try:
-            replace_file(self._path, text.encode("utf-8", "backslashreplace"))
-            sync_directory(self._path.parent)
-        except OSError as error:
-            raise StoreFailed(errno_name(error)) from error
-
-    def remove(self) -> None:
-        """Remove the file.
-
-        Raises: StoreFailed. The file may then still exist.
-        """
-        try:
-            for path in self._places():
-                path.unlink(missing_ok=True)
-            sync_directory(Path(os.path.realpath(self._path.parent)))
-        except OSError as error:
-            raise StoreFailed(errno_name(error)) from error
+    def _remove(self) -> None:
+        for path in self._places():
+            path.unlink(missing_ok=True)
+        sync_directory(Path(os.path.realpath(self._path.parent)))

@@ -37,7 +37,7 @@ from core.watch.journal import JournalRenewal
 _log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 0.25
-"""Seconds to wait for the lock of another connection. It is short because all calls run on the event loop."""
+"""Seconds that one try waits for the lock of another connection."""
 _LETTERS, _LENGTH = string.ascii_lowercase + string.digits, 10
 PROBE_BYTES = 16_384
 """Bytes written to learn whether the disk accepts data: more than any change needs."""
@@ -68,6 +68,13 @@ class JournalFile:
         self._path, self._identity = path, _FileIdentity((0, 0), None, 0)
         self.run = 0
         self.nonce_prefix = ""
+        self.opened = 0
+        """How many times a file was opened. Each time it may be another file."""
+
+    @property
+    def path(self) -> Path:
+        """The path of the open file."""
+        return self._path
 
     def open(self, check: Callable[[StoredSites], None]) -> JournalReport:
         """Create or read the file, migrate its tables and count the run.
@@ -139,6 +146,7 @@ class JournalFile:
             raise
         db.row_factory = sqlite3.Row
         self._db, self._identity = db, _identity_of(path)
+        self.opened += 1
         return version == 0
 
     # -- while it is open

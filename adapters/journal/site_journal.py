@@ -1,4 +1,4 @@
-"""View the journal as the one of a single site. A part of adapters/journal/store.py.
+"""View the journal as the one of a single site, in the thread of its connection. A part of adapters/journal/store.py.
 
 Incidents, messages, records and the attempts to be finished are those of the site. Discord's ids of messages, the
 pages of the audit trail and the cursors are those of all sites, and old data of all sites is pruned.
@@ -6,7 +6,8 @@ pages of the audit trail and the cursors are those of all sites, and old data of
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import copy
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from adapters.journal import audit_rows, watch_rows
@@ -15,7 +16,7 @@ from adapters.journal.schema import encode_text
 from adapters.journal.shared import SharedJournal
 from adapters.journal.site_rows import IDS_EACH
 from core.audit.record import AuditRecord
-from core.audit.store import AuditCursor, AuditEntry, AuditFilter, Stream
+from core.audit.store import AuditCursor, AuditEntry, AuditFilter, NewRecord, Stream
 from core.watch.incidents.model import Incident
 from core.watch.journal import Backlog, Batch, JournalRenewal, OutboxMessage
 
@@ -24,11 +25,19 @@ _NOT_SHOWN = "record %d of the audit trail cannot be read, and is not shown"
 
 
 class SiteJournal:
-    """The `Journal` of one site. `name`: the site's name, or NO_SITE for data that belongs to none of several."""
+    """The rows of one site. Every method blocks. adapters/journal/off_loop.py calls them in threads.
+
+    `name`: the site's name, or NO_SITE for data that belongs to none of several."""
 
     def __init__(self, shared: SharedJournal, name: str) -> None:
-        self._shared, self._name = shared, name
+        self._shared, self._name, self._file = shared, name, shared.file
         shared.join(name)
+
+    def reading_from(self, file: JournalFile) -> SiteJournal:
+        """Return the same rows, read with another connection."""
+        reading = copy.copy(self)
+        reading._file = file  # noqa: SLF001  # its own copy
+        return reading
 
     @property
     def run(self) -> int:
@@ -37,10 +46,6 @@ class SiteJournal:
     @property
     def nonce_prefix(self) -> str:
         return self._file.nonce_prefix
-
-    @property
-    def _file(self) -> JournalFile:
-        return self._shared.file
 
     @property
     def _key(self) -> str:
@@ -175,11 +180,14 @@ class SiteJournal:
     # -- the audit trail
 
     def audit_add(self, record: AuditRecord, at: float, attempt: int | None = None) -> int:
-        row = audit_rows.encode_row(record, at, self._key)
+        return self.audit_add_all([NewRecord(record, at, attempt)])[0]
+
+    def audit_add_all(self, records: Sequence[NewRecord]) -> tuple[int, ...]:
+        rows = [(audit_rows.encode_row(each.record, each.at, self._key), each.attempt) for each in records]
         with self._file.transaction() as db:
-            number = audit_rows.add_record(db, row, attempt)
-        self._shared.last_audit = number
-        return number
+            numbers = tuple(audit_rows.add_record(db, row, attempt) for row, attempt in rows)
+        self._shared.last_audit = max(numbers, default=self._shared.last_audit)
+        return numbers
 
     def audit_page(self, wanted: AuditFilter, offset: int, limit: int) -> tuple[tuple[AuditEntry, ...], int]:
         with self._file.transaction(READ) as db:

@@ -1,10 +1,11 @@
-"""Store everything that must survive a crash (core/watch/journal.py) in journal.db, with SQLite.
+"""Store everything that must survive a crash in journal.db, with SQLite.
 
 While the bot runs, journal.db-wal and journal.db-shm are beside it. An unreadable file is kept as
 journal.db.corrupt-<UTC time>. Only one process may use it (adapters/files/data_lock.py).
 adapters/journal/database.py opens it and runs transactions, adapters/journal/schema.py has the tables,
 adapters/journal/watch_rows.py the incidents and messages, adapters/journal/audit_rows.py the audit trail, and
-adapters/journal/site_rows.py the sites. adapters/journal/site_journal.py implements the `Journal` for one site.
+adapters/journal/site_rows.py the sites. adapters/journal/site_journal.py has the rows of one site. All this blocks:
+adapters/journal/off_loop.py calls it in threads and implements the `Journal`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from adapters.files.stored_sites import NO_SITE, ONLY_SITE, SiteNames, StoredSites, check_sites
 from adapters.journal.database import JournalFile
 from adapters.journal.errors import JournalError, JournalErrorKind, JournalReport, OpenOutcome
+from adapters.journal.reading_file import ReadingFile
 from adapters.journal.shared import SharedJournal
 from adapters.journal.site_journal import SiteJournal
 from core.errors import JournalFailed
@@ -25,7 +27,7 @@ __all__ = ["JournalError", "JournalErrorKind", "JournalReport", "OpenOutcome", "
 
 
 class SqliteJournal(SiteJournal):
-    """The `Journal` in a file, for the only site or, with several, for data that belongs to none of them.
+    """The journal in a file, for the only site or, with several, for data that belongs to none of them.
 
     `clock` returns Unix seconds, used only in names of files that are set aside.
     """
@@ -53,6 +55,10 @@ class SqliteJournal(SiteJournal):
     def close(self) -> None:
         """Merge the -wal into the file if the disk allows it. Nothing is lost if it does not."""
         self._file.close()
+
+    def reading_file(self) -> ReadingFile:
+        """Return a second connection to the file, for another thread. It connects when it is used."""
+        return ReadingFile(self._file)
 
     # -- the sites
 

@@ -3,6 +3,7 @@
 The switch is on if either place says so, or holds something unreadable: then somebody has switched changes off.
 """
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -19,20 +20,20 @@ _log = logging.getLogger(__name__)
 class RecordStore(Protocol):
     """The methods of the `Journal` that the switch needs."""
 
-    def records(self) -> dict[str, str]: ...
+    async def records(self) -> dict[str, str]: ...
 
-    def put_record(self, key: str, text: str | None) -> None: ...
+    async def put_record(self, key: str, text: str | None) -> None: ...
 
 
 class SwitchFile(Protocol):
     """The second place: a file. Every method may raise StoreFailed."""
 
-    def read(self) -> str | None:
+    async def read(self) -> str | None:
         """Return the stored text, None if there is none."""
 
-    def write(self, text: str) -> None: ...
+    async def write(self, text: str) -> None: ...
 
-    def remove(self) -> None: ...
+    async def remove(self) -> None: ...
 
 
 class ReadOnlySwitch:
@@ -46,20 +47,21 @@ class ReadOnlySwitch:
         self._journal, self._clock, self._file = journal, clock, file
         self.refusal: ReadOnly | None = None
         self.store_error: JournalFailed | StoreFailed | None = None
+        self._storing = asyncio.Lock()
 
-    def load(self) -> None:
+    async def load(self) -> None:
         """Read the stored switch, once the journal is open.
 
         Raises: JournalFailed.
         """
-        kept, copied = self._journal.records().get(KEY), self._read_file()
+        kept, copied = (await self._journal.records()).get(KEY), await self._read_file()
         self.refusal = self._decode(kept) or self._decode(copied)
         if self.refusal is not None and (kept is None or (copied is None and self._file is not None)):
-            self.store()
+            await self.store()
 
-    def _read_file(self) -> str | None:
+    async def _read_file(self) -> str | None:
         try:
-            return self._file.read() if self._file is not None else None
+            return await self._file.read() if self._file is not None else None
         except StoreFailed as error:
             _log.error("the read-only switch cannot be read (%s), so read-only mode is on", error.reason)
             return "?"
@@ -74,17 +76,23 @@ class ReadOnlySwitch:
             _log.exception("the record %r cannot be read", KEY)
             return ReadOnly("?", self._clock.now())
 
-    def turn_on(self, by: str, by_id: int = 0) -> None:
+    async def turn_on(self, by: str, by_id: int = 0) -> None:
         """Refuse changes from now on, even if the disk fails (`store_error`).
 
         If the switch is already on, the first person stays on record.
         """
-        if self.refusal is None:
-            self.refusal = ReadOnly(by, self._clock.now(), by_id)
-        self.store()
+        held = self.refusal or ReadOnly(by, self._clock.now(), by_id)
+        self.refusal = held
+        async with self._storing:
+            self.refusal = held  # it may have been turned off while this waited
+            await self._store()
 
-    def store(self) -> None:
+    async def store(self) -> None:
         """Write again to both places that the switch is on; one is enough. Does not raise."""
+        async with self._storing:
+            await self._store()
+
+    async def _store(self) -> None:
         if self.refusal is None:
             self.store_error = None
             return
@@ -92,7 +100,7 @@ class ReadOnlySwitch:
         failures: list[JournalFailed | StoreFailed] = []
         for write in (self._write_journal, self._write_file):
             try:
-                write(text)
+                await write(text)
             except (JournalFailed, StoreFailed) as error:
                 _log.warning(
                     "that changes are switched off could not be kept in one of two places: %s", error
@@ -101,28 +109,29 @@ class ReadOnlySwitch:
         places = 1 if self._file is None else 2
         self.store_error = failures[0] if len(failures) == places else None
 
-    def _write_journal(self, text: str | None) -> None:
-        self._journal.put_record(KEY, text)
+    async def _write_journal(self, text: str | None) -> None:
+        await self._journal.put_record(KEY, text)
 
-    def _write_file(self, text: str) -> None:
+    async def _write_file(self, text: str) -> None:
         if self._file is not None:
-            self._file.write(text)
+            await self._file.write(text)
 
-    def turn_off(self) -> None:
+    async def turn_off(self) -> None:
         """Allow changes again.
 
         Raises: JournalFailed or StoreFailed; the switch then stays on.
         """
-        try:
-            if self._file is not None:
-                self._file.remove()
-            self._write_journal(None)
-        except (JournalFailed, StoreFailed):
-            if self.refusal is not None:
-                with contextlib.suppress(StoreFailed):
-                    self._write_file(_text(self.refusal))
-            raise
-        self.refusal = self.store_error = None
+        async with self._storing:
+            try:
+                if self._file is not None:
+                    await self._file.remove()
+                await self._write_journal(None)
+            except (JournalFailed, StoreFailed):
+                if self.refusal is not None:
+                    with contextlib.suppress(StoreFailed):
+                        await self._write_file(_text(self.refusal))
+                raise
+            self.refusal = self.store_error = None
 
 
 def _text(held: ReadOnly) -> str:

@@ -12,6 +12,7 @@ from core.actions.planner import Planner
 from core.actions.result import ResultReader
 from core.actions.sender import Sender
 from core.audit.record import NOT_SETTLED, UNKNOWN, AuditRecord, AuditStep, outcome_of, step_of
+from core.audit.store import Ticket
 from core.audit.trail import AuditLog
 from core.clock import Clock
 from core.cluster_cache import ClusterCache
@@ -101,7 +102,8 @@ class Executor:
         (nothing is done then).
         """
         began = self._clock.monotonic()
-        step, attempt, progress_id = AuditStep.REFUSED, None, None
+        step, progress_id = AuditStep.REFUSED, None
+        attempt: Ticket | None = None
         plan: Plan | None = None  # the plan as last sent
         upid = ""
         this_task = asyncio.current_task()
@@ -121,7 +123,9 @@ class Executor:
             with self._claims.alone(plan, ended):
                 self._limit.take(order.actor.user_id)
                 try:
-                    attempt = self._record(AuditStep.ASKED, order, plan.guest)
+                    attempt = await self._audit.record_first(
+                        self._make_record(AuditStep.ASKED, order, plan.guest)
+                    )
                     progress_id = await on_start()
                     self._planner.authorize(
                         order, plan.guest
@@ -153,8 +157,8 @@ class Executor:
                 step, outcome = step_of(audited), outcome_of(audited)
             guest = plan.guest if plan else None
             self._record(step, order, guest, upid, outcome, seconds, attempt, progress_id)
-            if step is AuditStep.ENDED and outcome.startswith(UNKNOWN) and attempt is not None:
-                self._on_unknown(attempt)
+            if step is AuditStep.ENDED and outcome.startswith(UNKNOWN):
+                self._recover(attempt)
             raise
         finally:
             self._running.discard(this_task)
@@ -165,9 +169,13 @@ class Executor:
         self._record(
             AuditStep.ENDED, order, report.plan.guest, upid, outcome, report.seconds, attempt, progress_id
         )
-        if task is not None and task.end is TaskEnd.LOST and attempt is not None:
-            self._on_unknown(attempt)
+        if task is not None and task.end is TaskEnd.LOST:
+            self._recover(attempt)
         return report
+
+    def _recover(self, attempt: Ticket | None) -> None:
+        if attempt is not None and attempt.id is not None:
+            self._on_unknown(attempt.id)
 
     async def stop(self) -> None:
         """Cancel all running actions because the bot ends.
@@ -185,7 +193,8 @@ class Executor:
 
     async def _run(self, plan: Plan, began: float, on_progress: OnProgress, note: RecordStep) -> Report:
         note(AuditStep.SENDING, plan)
-        with self._expected.expect_stop(plan) as expected:
+        await self._audit.flush()  # after a crash it says that the request may have been sent
+        async with self._expected.expect_stop(plan) as expected:
             plan, upid = await self._send(plan, expected, note)
             task = None
             if upid is not None:
@@ -207,6 +216,7 @@ class Executor:
                 again.ensure_unchanged(plan)
                 again.ensure_confirmed()
                 note(AuditStep.SENDING, again)  # to another node: a lost task is looked for there
+                await self._audit.flush()
                 started = await self._sender.start(again)
         except (TimedOut, NodeUnreachable, BadAnswer) as error:
             expected.sent = error.changing
@@ -242,11 +252,24 @@ class Executor:
         upid: str = "",
         outcome: str = "",
         seconds: float = 0.0,
-        attempt: int | None = None,
+        attempt: Ticket | None = None,
         message_id: int | None = None,
-    ) -> int | None:
+    ) -> None:
+        record = self._make_record(step, order, guest, upid, outcome, seconds, message_id)
+        self._audit.record(record, attempt)
+
+    def _make_record(
+        self,
+        step: AuditStep,
+        order: Order,
+        guest: Guest | None = None,
+        upid: str = "",
+        outcome: str = "",
+        seconds: float = 0.0,
+        message_id: int | None = None,
+    ) -> AuditRecord:
         guest = guest or self._cluster_cache.find(order.vmid)
-        record = AuditRecord(
+        return AuditRecord(
             step=step,
             actor=order.actor,
             operation=order.operation.value,
@@ -261,7 +284,6 @@ class Executor:
             seconds=seconds,
             message_id=message_id,
         )
-        return self._audit.record(record, attempt)
 
 
 def _outcome_prefix(error: BaseException) -> str:

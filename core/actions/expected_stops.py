@@ -3,17 +3,14 @@
 They are noted before the request is sent, also in the journal: they raise none after a restart of the bot either.
 """
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from core.actions.order import Plan
 from core.clock import Clock
-from core.errors import JournalFailed
 from core.operations import OPERATIONS
-
-_log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 300.0
 """Seconds after the action in which a stop still counts as ordered.
@@ -47,12 +44,14 @@ class ExpectedStop:
     seen: bool = False
 
 
-StoreStop = Callable[[int, str | None], None]
-"""Stores who ordered a guest's stop for the next run; None deletes it. May raise JournalFailed."""
+class StopStore(Protocol):
+    """Keeps the ordered stops for the next run."""
 
+    async def store_expected_stop(self, vmid: int, by: str) -> None:
+        """Store durably who ordered a guest's stop. Raises: JournalFailed."""
 
-def _store_nothing(vmid: int, by: str | None) -> None:
-    """Store nothing, before `load` sets the real callback."""
+    def drop_expected_stop(self, vmid: int) -> None:
+        """Delete the order soon, after what was stored before. Does not raise."""
 
 
 class ExpectedStops:
@@ -61,10 +60,10 @@ class ExpectedStops:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._stops: dict[int, ExpectedStop] = {}
-        self._store: StoreStop = _store_nothing
+        self._store: StopStore | None = None
 
-    def load(self, orders: Mapping[int, str], store: StoreStop) -> None:
-        """Take over the orders of an earlier run (VMID -> who), and store orders with `store` from now on.
+    def load(self, orders: Mapping[int, str], store: StopStore) -> None:
+        """Take over the orders of an earlier run (VMID -> who), and store orders in `store` from now on.
 
         The stops of the earlier run may still happen.
         """
@@ -74,9 +73,9 @@ class ExpectedStops:
         }
         self._store = store
 
-    @contextmanager
-    def expect_stop(self, plan: Plan) -> Iterator[ExpectedStop]:
-        """Expect the guest's stop during the `with` block. After a refusal it is no longer expected.
+    @asynccontextmanager
+    async def expect_stop(self, plan: Plan) -> AsyncIterator[ExpectedStop]:
+        """Expect the guest's stop during the `async with` block. After a refusal it is no longer expected.
 
         Raises: JournalFailed before the block.
         """
@@ -85,8 +84,9 @@ class ExpectedStops:
         if not OPERATIONS[plan.order.operation].stops:
             yield expected_stop
             return
+        if self._store is not None:
+            await self._store.store_expected_stop(vmid, expected_stop.by)
         former = self._stops.get(vmid)
-        self._store(vmid, expected_stop.by)
         self._stops[vmid] = expected_stop
         try:
             yield expected_stop
@@ -150,7 +150,5 @@ class ExpectedStops:
     def _drop(self, vmid: int) -> None:
         """Stop expecting it. If that cannot be stored, the next run may still expect it."""
         del self._stops[vmid]
-        try:
-            self._store(vmid, None)
-        except JournalFailed as error:
-            _log.warning("the end of an expected stop could not be stored: %s", error.reason)
+        if self._store is not None:
+            self._store.drop_expected_stop(vmid)

@@ -7,7 +7,7 @@ if the bot ends again, nothing is lost. An ordered stop stays expected.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -94,14 +94,14 @@ class ActionRecovery:
         notifier: OutcomeNotifier,
         is_busy: Callable[[int], bool] = lambda _vmid: False,
     ) -> None:
-        self._on_deleted: Callable[[int], None] = lambda _vmid: None
+        self._on_deleted: Callable[[int], Awaitable[None]] = _ignore
         self._proxmox, self._clock, self._store, self._audit = proxmox, clock, store, audit
         self._expected, self._notifier, self._is_busy = expected, notifier, is_busy
         self._slots = asyncio.Semaphore(CONCURRENT_MOST)
         self._recovering: set[asyncio.Task[None]] = set()
         self._notifying: set[asyncio.Task[None]] = set()
 
-    def subscribe_deleted(self, on_deleted: Callable[[int], None]) -> None:
+    def subscribe_deleted(self, on_deleted: Callable[[int], Awaitable[None]]) -> None:
         """Set the callback for a guest whose deletion turns out to be done."""
         self._on_deleted = on_deleted
 
@@ -116,16 +116,18 @@ class ActionRecovery:
 
     def recover(self, attempt: int) -> None:
         """Find out the result of an attempt of this run that ended unknown. Does not raise."""
+        task = asyncio.create_task(self._recover(attempt), name="unknown end")
+        self._recovering.add(task)
+        task.add_done_callback(self._recovering.discard)
+
+    async def _recover(self, attempt: int) -> None:
+        await self._audit.flush()
         try:
-            (found, *_), _ = self._store.audit_page(AuditFilter(until=attempt), 0, 1)
+            (found, *_), _ = await self._store.audit_page(AuditFilter(until=attempt), 0, 1)
         except (JournalFailed, ValueError):
             return  # the next start finds it out
         if found.attempt == attempt:
-            task = asyncio.create_task(
-                self._settle(self._open_attempt(found), FIRST_ANSWER_SECONDS), name="unknown end"
-            )
-            self._recovering.add(task)
-            task.add_done_callback(self._recovering.discard)
+            await self._settle(self._open_attempt(found), FIRST_ANSWER_SECONDS)
 
     def stop(self) -> None:
         """Stop. The next start continues with the open attempts."""
@@ -185,7 +187,7 @@ class ActionRecovery:
         tasks = await self._proxmox.recent_tasks(_guest_of(attempt.entry), TASKS_READ)
         if self._is_busy(vmid):
             return None
-        known = self._store.audit_upids(vmid, attempt.entry.attempt - IDS_BACK, attempt.entry.attempt)
+        known = await self._store.audit_upids(vmid, attempt.entry.attempt - IDS_BACK, attempt.entry.attempt)
         ours = [
             task.upid
             for task in sorted(tasks, key=lambda task: task.started)
@@ -256,13 +258,17 @@ class ActionRecovery:
             self._expected.withdraw(attempt.entry.record.vmid or 0, attempt.since)
         ended = replace(attempt.entry.record, step=AuditStep.ENDED, outcome=outcome, upid=attempt.upid)
         if await self._is_gone(ended):
-            self._on_deleted(ended.vmid or 0)
+            await self._on_deleted(ended.vmid or 0)
         _log.info("the result of attempt %d was found out: %s", attempt.entry.attempt, outcome)
         telling = asyncio.create_task(self._notifier.notify(replace(attempt.entry, record=ended)))
         self._notifying.add(telling)
         telling.add_done_callback(self._notifying.discard)
         await asyncio.wait({telling}, timeout=NOTIFY_SECONDS)
         self._audit.record(ended, attempt.entry.attempt)
+
+
+async def _ignore(vmid: int) -> None:
+    """Ignore a deletion until the callback is set."""
 
 
 def _pause(attempt: _OpenAttempt, tries: int) -> float:

@@ -9,6 +9,7 @@ the count, never the row.
 from dataclasses import dataclass, field, replace
 
 from core.audit.record import AuditRecord, AuditStep
+from core.audit.store import Ticket
 from core.clock import Clock
 from core.error_codec import word_of
 
@@ -28,10 +29,10 @@ _REST: _Key = (AuditStep.REFUSED, VARIOUS, None, "")
 
 @dataclass(slots=True)
 class _Fold:
-    """A row and its count. `attempt`: the row's id, None if the disk refused it. `kept`: the stored count."""
+    """A row and its count. `ticket`: of the row. `kept`: the stored count."""
 
     row: AuditRecord
-    attempt: int | None
+    ticket: Ticket
     count: int = 1
     kept: int = 1
 
@@ -77,22 +78,21 @@ class Folding:
         outcome = "" if entry.step is AuditStep.REFUSED else "OK"
         return AuditRecord(entry.step, entry.actor, VARIOUS, outcome=outcome)
 
-    def opened(self, row: AuditRecord, attempt: int | None) -> None:
-        """Note that a row was written under this id. None: it will be written later."""
+    def opened(self, row: AuditRecord, ticket: Ticket) -> None:
+        """Note that a row was recorded."""
         until = self._clock.monotonic() + WINDOW_SECONDS
         window = self._windows.setdefault(_whose(row), _Window(until))
         window.rows += 1
-        window.folds[_REST if row.operation == VARIOUS else _key(row)] = _Fold(row, attempt)
+        window.folds[_REST if row.operation == VARIOUS else _key(row)] = _Fold(row, ticket)
 
-    def due(self, *, everything: bool = False) -> list[tuple[AuditRecord, int | None]]:
-        """Return the counts to write, each with the id of its row: those of finished windows, or all."""
+    def due(self, *, everything: bool = False) -> list[tuple[AuditRecord, Ticket]]:
+        """Return the counts to write, each with the ticket of its row: those of finished windows, or all."""
         now, found = self._clock.monotonic(), []
         for whose, window in list(self._windows.items()):
             over = now >= window.until
             for fold in window.folds.values() if over or everything else ():
                 if fold.count > fold.kept:
-                    times = fold.count if fold.attempt is not None else fold.count - fold.kept
-                    found.append((replace(fold.row, times=times), fold.attempt))
+                    found.append((replace(fold.row, times=fold.count), fold.ticket))
                     fold.kept = fold.count
             if over:
                 del self._windows[whose]

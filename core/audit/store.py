@@ -1,5 +1,6 @@
 """Define the port to the stored audit trail: its entries, filters and cursors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -7,6 +8,9 @@ from typing import Protocol
 from core.audit.record import AuditRecord
 from core.clock import Clock
 from core.cluster_cache import FRESH_SECONDS
+
+WAIT_SECONDS = 2.0
+"""Seconds that anybody waits for a change to be stored. Discord waits three for an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,22 @@ class AuditFilter:
     site: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NewRecord:
+    """A record to be stored. `at`: Unix seconds. `attempt`: id of an earlier record of the same attempt."""
+
+    record: AuditRecord
+    at: float
+    attempt: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """Stands for a record that is to be stored. `id`: its id once it is stored."""
+
+    id: int | None = None
+
+
 class Stream(StrEnum):
     """Queues to the audit channel. Refusals wait for all changes."""
 
@@ -69,16 +89,21 @@ class AuditStore(Protocol):
     Every method raises JournalFailed if the disk refuses.
     """
 
-    def audit_add(self, record: AuditRecord, at: float, attempt: int | None = None) -> int:
-        """Add a record durably and return its id. `attempt`: id of an earlier record of the same attempt."""
+    async def audit_add_all(self, records: Sequence[NewRecord]) -> tuple[int, ...]:
+        """Add all of these records durably or none, and return their ids. Later records have higher ids.
 
-    def audit_page(self, wanted: AuditFilter, offset: int, limit: int) -> tuple[tuple[AuditEntry, ...], int]:
+        It returns, or raises, only when it is known whether they are stored, however long a hung disk takes.
+        """
+
+    async def audit_page(
+        self, wanted: AuditFilter, offset: int, limit: int
+    ) -> tuple[tuple[AuditEntry, ...], int]:
         """Return the latest record of each attempt, newest attempt first, and the number of attempts."""
 
-    def audit_people(self, limit: int) -> tuple[tuple[int, str], ...]:
+    async def audit_people(self, limit: int) -> tuple[tuple[int, str], ...]:
         """Return ids and latest names of the people who asked for something, latest first."""
 
-    def audit_export(
+    async def audit_export(
         self, wanted: AuditFilter, before: int | None, limit: int
     ) -> tuple[tuple[AuditEntry, ...], int | None]:
         """Return attempts older than `before` as `audit_page` does, and the id for the next call.
@@ -87,31 +112,31 @@ class AuditStore(Protocol):
         result.
         """
 
-    def audit_after(
+    async def audit_after(
         self, after: int, limit: int, stream: Stream | None = None
     ) -> tuple[tuple[AuditEntry, ...], int]:
         """Return a stream's records (None: all) with ids above `after`, oldest first, and the last id covered."""
 
-    def audit_last(self) -> int:
+    async def audit_last(self) -> int:
         """Return the id of the newest record, 0 if there is none."""
 
-    def audit_open(self) -> tuple[AuditEntry, ...]:
+    async def audit_open(self) -> tuple[AuditEntry, ...]:
         """Return the latest record of each attempt without a result."""
 
-    def audit_unknown(self, since: float) -> tuple[AuditEntry, ...]:
+    async def audit_unknown(self, since: float) -> tuple[AuditEntry, ...]:
         """Return the latest record of each attempt whose result is unknown.
 
         Records before `since` (Unix seconds) are left out.
         """
 
-    def audit_upids(self, vmid: int, after: int, but: int) -> frozenset[str]:
+    async def audit_upids(self, vmid: int, after: int, but: int) -> frozenset[str]:
         """Return a guest's UPIDs from records with ids above `after`, except those of the attempt `but`."""
 
-    def audit_cursor(self, stream: Stream = Stream.CHANGES) -> AuditCursor | None: ...
+    async def audit_cursor(self, stream: Stream = Stream.CHANGES) -> AuditCursor | None: ...
 
-    def audit_put_cursor(self, cursor: AuditCursor | None, stream: Stream = Stream.CHANGES) -> None: ...
+    async def audit_put_cursor(self, cursor: AuditCursor | None, stream: Stream = Stream.CHANGES) -> None: ...
 
-    def audit_prune(self, before: float, after: int = 0) -> int | None:
+    async def audit_prune(self, before: float, after: int = 0) -> int | None:
         """Delete the attempts whose records are all older than `before` (Unix seconds).
 
         Checks the next few ids after `after`. Return the id for the next call, None at the end.
@@ -125,12 +150,12 @@ class PeopleReader:
         self._store, self._clock = store, clock
         self._kept: tuple[float, tuple[tuple[int, str], ...]] | None = None
 
-    def read(self, most: int) -> tuple[tuple[int, str], ...]:
+    async def read(self, most: int) -> tuple[tuple[int, str], ...]:
         """Return `AuditStore.audit_people`, at most FRESH_SECONDS seconds old.
 
         Raises: JournalFailed.
         """
         now = self._clock.monotonic()
         if self._kept is None or now - self._kept[0] >= FRESH_SECONDS:
-            self._kept = now, self._store.audit_people(most)
+            self._kept = now, await self._store.audit_people(most)
         return self._kept[1]

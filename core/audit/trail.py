@@ -6,24 +6,26 @@ the next start finds out how the attempt ended (core/actions/recovery.py). Repea
 with a count (core/audit/folding.py).
 """
 
-import contextlib
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from core.audit.folding import Folding
-from core.audit.record import CUT_OFF, AuditRecord, AuditStep
-from core.audit.store import AuditEntry, AuditStore
+from core.audit.record import CUT_OFF, NOTHING_STARTED, AuditRecord, AuditStep
+from core.audit.store import WAIT_SECONDS, AuditEntry, AuditStore, NewRecord, Ticket
 from core.clock import Clock
-from core.errors import JournalFailed
+from core.errors import DISK_HUNG, JournalFailed
 from core.operations import ACTIONS
 
 DETAIL_MOST, OUTCOME_MOST = 500, 1000
 """Characters kept of the typed text, and of the outcome."""
 LATE_MOST = 1000
 """Maximum number of records that wait in memory while the disk refuses writes."""
+BATCH_MOST = 100
+"""Maximum number of records written at once."""
 
 _log = logging.getLogger("audit")
 
@@ -35,112 +37,242 @@ class AuditLog(Protocol):
     cut_off: tuple[AuditEntry, ...]
     """Attempts of an earlier run whose result has to be found out."""
 
-    def record(self, entry: AuditRecord, attempt: int | None = None) -> int | None:
-        """Store a record and return its id, None if it could not be stored yet.
+    def record(self, entry: AuditRecord, attempt: Ticket | int | None = None) -> None:
+        """Record a step that has already happened. It is written soon, or when the disk allows it.
 
-        An ASKED record must be stored before the action. Other steps have already happened: they are written
-        when the disk allows it.
-        Raises: JournalFailed, for ASKED only.
+        `attempt`: an earlier record of the same attempt.
         """
 
-    def close_cut_off(self) -> None:
+    async def record_first(self, entry: AuditRecord) -> Ticket:
+        """Store an ASKED record durably before the action, and return what later records of the attempt follow.
+
+        If it cannot be stored within two seconds, it is withdrawn, or ended as not begun.
+        Raises: JournalFailed.
+        """
+
+    async def close_cut_off(self) -> None:
         """Find the actions that an earlier run left without a result (`cut_off`), and end all other attempts.
 
         Raises: JournalFailed.
         """
 
-    def write_late(self, *, counts: bool = False) -> None:
-        """Write the records that the disk refused, and the counts of repeats whose minute is over.
+    def write_late(self) -> None:
+        """Try again to write the records that the disk refused, and the counts of repeats whose minute is over."""
+
+    async def flush(self, *, counts: bool = False) -> None:
+        """Wait until everything recorded so far is written, for two seconds at most.
 
         `counts`: write all counts. Does not raise.
         """
 
-    def finish(self) -> None:
+    async def finish(self) -> None:
         """Write the rest before the bot ends. A record that cannot be stored is in the log only.
 
         Does not raise.
         """
 
 
+@dataclass(slots=True, eq=False)
+class _Row:
+    """A record that waits to be written.
+
+    `number`: counts the records of this run. `stored`: set while somebody waits for it.
+    `is_late`: the disk has refused it. `given_up`: an ASKED record that nobody waits for any more.
+    """
+
+    number: int
+    entry: AuditRecord
+    at: float
+    follows: Ticket | int | None
+    ticket: Ticket
+    stored: asyncio.Future[None] | None = None
+    is_late: bool = False
+    given_up: bool = False
+
+    @property
+    def attempt(self) -> int | None:
+        return self.follows.id if isinstance(self.follows, Ticket) else self.follows
+
+
 class AuditTrail:
-    """Store the audit trail in the journal, with one log line per record."""
+    """Store the audit trail in the journal, with one log line per record.
+
+    Records are written by one task, in their order, several at once if they wait.
+    """
 
     def __init__(self, store: AuditStore, clock: Clock) -> None:
         self._records, self._clock = store, clock
         self._on_recorded: Callable[[], None] = lambda: None
-        self._late: deque[tuple[AuditRecord, float, int | None]] = deque(maxlen=LATE_MOST)
+        self._rows: deque[_Row] = deque()
+        self._queued = 0
+        """Number of the last record that was queued."""
+        self._writing: asyncio.Task[None] | None = None
+        self._flushes: list[tuple[int, asyncio.Future[None]]] = []
+        """Who waits until the record of this number is written."""
         self._folding = Folding(clock)
         self._finished = False
         self.cut_off: tuple[AuditEntry, ...] = ()
 
     def subscribe(self, on_recorded: Callable[[], None]) -> None:
-        """Set the callback for each stored record."""
+        """Set the callback that is called after records were stored."""
         self._on_recorded = on_recorded
 
-    def close_cut_off(self) -> None:
-        found = self._records.audit_open()
-        unknown = self._records.audit_unknown(self._clock.now() - RECHECK_SECONDS)
+    async def close_cut_off(self) -> None:
+        found = await self._records.audit_open()
+        unknown = await self._records.audit_unknown(self._clock.now() - RECHECK_SECONDS)
         self.cut_off = tuple(each for each in (*found, *unknown) if each.record.operation in ACTIONS)
         for each in found:
             if each not in self.cut_off:
                 self.record(replace(each.record, step=AuditStep.ENDED, outcome=CUT_OFF), each.attempt)
+        await self.flush()
 
-    def record(self, entry: AuditRecord, attempt: int | None = None) -> int | None:
-        entry = replace(entry, detail=entry.detail[:DETAIL_MOST], outcome=entry.outcome[:OUTCOME_MOST])
-        is_complete = attempt is None and entry.step is not AuditStep.ASKED
-        if is_complete:
-            self._write_counts()
-            if self._folding.counted(entry):
-                return None
+    def record(self, entry: AuditRecord, attempt: Ticket | int | None = None) -> None:
+        entry = _shortened(entry)
+        if attempt is not None:
+            self._queue(entry, attempt)
+            return
+        self._write_counts()
+        if not self._folding.counted(entry):
             entry = self._folding.row_of(entry)
-        _log_line(entry)
-        number = self._store(entry, attempt)
-        if is_complete:
-            self._folding.opened(entry, number)
-        return number
+            self._folding.opened(entry, self._queue(entry).ticket)
 
-    def _store(self, entry: AuditRecord, attempt: int | None) -> int | None:
-        now = self._clock.now()
+    async def record_first(self, entry: AuditRecord) -> Ticket:
+        stored = asyncio.get_running_loop().create_future()
+        row = self._queue(_shortened(entry), stored=stored)
         try:
-            self._write_late()
-            number = self._records.audit_add(entry, now, attempt)
-        except JournalFailed as error:
-            if entry.step is AuditStep.ASKED:
-                raise
-            again = "the bot ends" if self._finished else "and is tried again later"
-            _log.warning("the audit trail could not be written, %s: %s", again, error.reason)
-            self._late.append((entry, now, attempt))
-            return None
-        self._on_recorded()
-        return number
+            async with asyncio.timeout(WAIT_SECONDS):
+                await stored
+        except TimeoutError:
+            self._withdraw(row)
+            raise JournalFailed(DISK_HUNG) from None
+        except asyncio.CancelledError:
+            self._withdraw(row)
+            raise
+        return row.ticket
 
-    def write_late(self, *, counts: bool = False) -> None:
+    def _withdraw(self, row: _Row) -> None:
+        """Take an ASKED record back, or end it as not begun if it is stored or being stored."""
+        if row in self._rows:
+            self._rows.remove(row)
+        elif row.ticket.id is not None:
+            self._end_not_begun(row)
+        else:
+            row.given_up = True
+
+    def _end_not_begun(self, row: _Row) -> None:
+        self._queue(replace(row.entry, step=AuditStep.ENDED, outcome=NOTHING_STARTED), row.ticket)
+
+    def write_late(self) -> None:
+        self._write_counts()
+        self._start_writing()
+
+    async def flush(self, *, counts: bool = False) -> None:
         self._write_counts(everything=counts)
-        with contextlib.suppress(JournalFailed):
-            self._write_late()
+        if self._start_writing():
+            written = asyncio.get_running_loop().create_future()
+            self._flushes.append((self._queued, written))
+            await asyncio.wait({written}, timeout=WAIT_SECONDS)
 
-    def _write_counts(self, *, everything: bool = False) -> None:
-        for entry, attempt in self._folding.due(everything=everything):
-            _log_line(entry)
-            self._store(entry, attempt)
-
-    def _write_late(self) -> None:
-        """Write the waiting records in order.
-
-        Raises: JournalFailed.
-        """
-        while self._late:
-            self._records.audit_add(*self._late[0])
-            self._late.popleft()
-
-    def finish(self) -> None:
+    async def finish(self) -> None:
         self._finished = True
-        self.write_late(counts=True)
-        if self._late:
+        await self.flush(counts=True)
+        if self._rows:
             _log.error(
                 "%d records of the audit trail could not be written; they are only in this log",
-                len(self._late),
+                len(self._rows),
             )
+
+    def _write_counts(self, *, everything: bool = False) -> None:
+        for entry, ticket in self._folding.due(everything=everything):
+            self._queue(entry, ticket)
+
+    # -- writing
+
+    def _queue(
+        self,
+        entry: AuditRecord,
+        follows: Ticket | int | None = None,
+        stored: asyncio.Future[None] | None = None,
+    ) -> _Row:
+        """Let a record be written after those before it. If too many wait, the oldest is in the log only."""
+        _log_line(entry)
+        while len(self._rows) >= LATE_MOST:
+            self._rows.popleft()
+        self._queued += 1
+        row = _Row(self._queued, entry, self._clock.now(), follows, Ticket(), stored)
+        self._rows.append(row)
+        self._start_writing()
+        return row
+
+    def _start_writing(self) -> bool:
+        """Start the task that writes if something waits, and return whether it runs."""
+        if self._rows and (self._writing is None or self._writing.done()):
+            self._writing = asyncio.create_task(self._write(), name="audit trail")
+        return self._writing is not None and not self._writing.done()
+
+    def _end_flushes(self, number: int) -> None:
+        """Let those go on who wait for a record up to this number."""
+        for each in [each for each in self._flushes if each[0] <= number]:
+            self._flushes.remove(each)
+            if not each[1].done():
+                each[1].set_result(None)
+
+    async def _write(self) -> None:
+        """Write what waits. Stop when the disk refuses it: the next record, or `write_late`, tries again."""
+        try:
+            await self._write_batches()
+        finally:
+            self._end_flushes(self._queued)
+
+    async def _write_batches(self) -> None:
+        while batch := self._take_batch():
+            try:
+                records = [NewRecord(row.entry, row.at, row.attempt) for row in batch]
+                numbers = await self._records.audit_add_all(records)
+            except BaseException as error:
+                self._rows.extendleft(reversed(batch))
+                if not isinstance(error, JournalFailed):
+                    raise
+                self._on_refused(error)
+                return
+            for row, number in zip(batch, numbers, strict=True):
+                row.ticket.id = number
+                if row.given_up:
+                    self._end_not_begun(row)
+                elif row.stored is not None and not row.stored.done():
+                    row.stored.set_result(None)
+            self._on_recorded()
+            self._end_flushes(batch[-1].number)
+
+    def _take_batch(self) -> list[_Row]:
+        """Take the next records that can be written at once: the id of a record that one follows must be known."""
+        batch: list[_Row] = []
+        while self._rows and len(batch) < BATCH_MOST:
+            follows = self._rows[0].follows
+            if any(row.ticket is follows for row in batch):
+                break
+            batch.append(self._rows.popleft())
+        return batch
+
+    def _on_refused(self, error: JournalFailed) -> None:
+        """Refuse the actions that wait for their record. Keep all other records for later."""
+        rows = list(self._rows)
+        self._rows.clear()
+        for row in rows:
+            if row.stored is None:
+                self._rows.append(row)
+            elif not row.stored.done():
+                row.stored.set_exception(error)
+        late = [row for row in self._rows if not row.is_late]
+        for row in late:
+            row.is_late = True
+        if late:
+            again = "the bot ends" if self._finished else "and is tried again later"
+            _log.warning("the audit trail could not be written, %s: %s", again, error.reason)
+
+
+def _shortened(entry: AuditRecord) -> AuditRecord:
+    return replace(entry, detail=entry.detail[:DETAIL_MOST], outcome=entry.outcome[:OUTCOME_MOST])
 
 
 def _log_line(entry: AuditRecord) -> None:

@@ -114,11 +114,11 @@ class AlertDelivery:
         """Wait up to `seconds` until a message is posted or has failed once, and return its outbox message."""
         end = self._clock.monotonic() + seconds
         while self._clock.monotonic() < end:
-            message = self._journal.outbox_message(message_id)
+            message = await self._journal.outbox_message(message_id)
             if message is None or message.posted is not None or message.error:
                 return message
             await self._clock.sleep(0.2)
-        return self._journal.outbox_message(message_id)
+        return await self._journal.outbox_message(message_id)
 
     async def _attempt(self) -> float | None:
         """Send everything that can be sent. Return the seconds until the next attempt, None if nothing is left."""
@@ -142,9 +142,11 @@ class AlertDelivery:
         A message that cannot be composed delays no other and is tried again next time.
         """
         passed: set[int] = set()
-        while waiting := tuple(each for each in self._journal.to_post() if each.stored.id not in passed):
+        while waiting := tuple(
+            each for each in await self._journal.to_post() if each.stored.id not in passed
+        ):
             if needless := find_superfluous(waiting):
-                self._journal.absorb(needless)
+                await self._journal.absorb(needless)
             elif not await self._attempt_one(waiting[0], self._post(waiting[0], waiting)):
                 passed.add(waiting[0].stored.id)
         if passed:
@@ -154,7 +156,7 @@ class AlertDelivery:
         """Send all waiting edits. An edit that fails or is limited by Discord delays no other."""
         passed: set[int] = set()
         trouble: NotDelivered | None = None
-        while editions := [each for each in self._journal.to_edit() if each.stored.id not in passed]:
+        while editions := [each for each in await self._journal.to_edit() if each.stored.id not in passed]:
             message, now = editions[0], self._clock.monotonic()
             number = message.stored.id
             until, reason = self._limited_edits.get(number, (0.0, ""))
@@ -201,9 +203,9 @@ class AlertDelivery:
         self._bugs[number] = self._bugs.get(number, 0) + 1
         if self._bugs[number] >= BREAKS_MOST:
             if message.posted is None:
-                self._give_up(message, BROKEN)
+                await self._give_up(message, BROKEN)
             else:
-                self._mark_edited(message, message.wanted)
+                await self._mark_edited(message, message.wanted)
         return False
 
     # -- new messages
@@ -211,7 +213,7 @@ class AlertDelivery:
     async def _post(self, message: OutboxMessage, waiting: tuple[OutboxMessage, ...]) -> None:
         stored, age = message.stored, self._ages.age(message.stored)
         if age > GIVE_UP_SECONDS:
-            self._give_up(message, message.error or TOO_OLD)
+            await self._give_up(message, message.error or TOO_OLD)
             return
         content = self._channel.compose(message, age if age > LATE_SECONDS else None)
         self.tries += 1
@@ -221,7 +223,8 @@ class AlertDelivery:
             since = stored.created - CLOCK_MARGIN_SECONDS
             found = None
             if searched:
-                found = await self._channel.find(message.tried, since, self._journal.discord_ids())
+                known = await self._journal.discord_ids()
+                found = await self._channel.find(message.tried, since, known)
             is_repeat = is_repeat and not searched
             sent_text = message.tried if is_repeat else content  # keep one text until the outcome is known
             if found is None:
@@ -233,7 +236,7 @@ class AlertDelivery:
                 nonce = f"{self._journal.nonce_prefix}-{stored.id}"
 
                 async def send(text: str) -> int:
-                    self._journal.note_try(stored.id, text, self._clock.now(), absorbs, late=age)
+                    await self._journal.note_try(stored.id, text, self._clock.now(), absorbs, late=age)
                     return await self._channel.post(message, text, nonce)
 
                 discord_id, blocked = await send_with_fallbacks(self._channel, sent_text, send)
@@ -241,18 +244,19 @@ class AlertDelivery:
                 discord_id, sent_text = found, message.tried
         except NotDelivered as error:
             if error.failure is DeliveryFailure.REJECTED:
-                self._give_up(message, error.reason)
+                await self._give_up(message, error.reason)
                 return
             not_taken = error.not_taken and not is_repeat
             if not_taken:
                 self._tried_at.pop(stored.id, None)
-            self._journal.note_refused(stored.id, error.reason, not_taken=not_taken)
+            await self._journal.note_refused(stored.id, error.reason, not_taken=not_taken)
             error.everywhere = bool(error.wait)  # a limit on one new message applies to all of them
             raise
         older = sent_text != content and (is_repeat or stored.post is MessageKind.OPENING)
-        self._journal.note_posted(stored.id, discord_id, message.wanted - 1 if older else message.wanted)
+        edition = message.wanted - 1 if older else message.wanted
+        await self._journal.note_posted(stored.id, discord_id, edition)
         if blocked:
-            self._journal.note_blocked(stored.id, blocked)
+            await self._journal.note_blocked(stored.id, blocked)
         self._forget(stored.id)
 
     def _must_search(self, message: OutboxMessage) -> bool:
@@ -262,9 +266,9 @@ class AlertDelivery:
         recently = is_nonce_known(self._clock, self._tried_at.get(message.stored.id))
         return not (recently and message.run == self._journal.run)
 
-    def _give_up(self, message: OutboxMessage, reason: str) -> None:
+    async def _give_up(self, message: OutboxMessage, reason: str) -> None:
         _log.error("giving up an alert, %s: %s", _named(message.stored), reason)
-        self._journal.give_up(message.stored.id, reason)
+        await self._journal.give_up(message.stored.id, reason)
         self._forget(message.stored.id)
 
     def _forget(self, message_id: int) -> None:
@@ -293,11 +297,11 @@ class AlertDelivery:
                 _log.warning("an alert cannot be edited: %s", error.reason)
             blocked = message.error
         if blocked != message.error:
-            self._journal.note_blocked(message.stored.id, blocked)
-        self._mark_edited(message, message.wanted)
+            await self._journal.note_blocked(message.stored.id, blocked)
+        await self._mark_edited(message, message.wanted)
 
-    def _mark_edited(self, message: OutboxMessage, edition: int) -> None:
-        self._journal.note_edited(message.stored.id, edition)
+    async def _mark_edited(self, message: OutboxMessage, edition: int) -> None:
+        await self._journal.note_edited(message.stored.id, edition)
         self._forget(message.stored.id)
 
 

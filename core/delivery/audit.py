@@ -118,12 +118,12 @@ class AuditDelivery:
         """Whether there is a channel."""
         return self._channel is not None
 
-    def backlog(self) -> Backlog:
+    async def backlog(self) -> Backlog:
         """Return the number and age of the waiting lines among the next `PAGE_RECORDS` records of each stream.
 
         Raises: JournalFailed.
         """
-        waiting = [each for queue in self._queues for each in queue.waiting()]
+        waiting = [each for queue in self._queues for each in await queue.waiting()]
         return Backlog(len(waiting), min((each.at for each in waiting), default=None))
 
     def wake(self) -> None:
@@ -139,7 +139,7 @@ class AuditDelivery:
         """Post until the bot ends. Unexpected errors are logged and do not end the loop."""
         if self._channel is None:
             for queue in self._queues:
-                queue.forget()
+                await queue.forget()
             return
         async with self._busy:
             while not self._ending.is_set():
@@ -188,16 +188,15 @@ class AuditDelivery:
         Raises: JournalFailed.
         """
         while True:
-            records, last = queue.records()
+            records, last = await queue.records()
             if lines := _format_lines(channel, records):
                 return lines
-            if last == queue.cursor.posted:
+            if last == (await queue.cursor()).posted:
                 return {}
-            queue.skip(last)
-            await self._clock.sleep(0)
+            await queue.skip(last)
 
     async def _post(self, channel: AuditChannel, queue: AuditQueue, lines: Mapping[int, str]) -> None:
-        cursor, ids = queue.cursor, list(lines)[: count_fitting(list(lines.values()))]
+        cursor, ids = await queue.cursor(), list(lines)[: count_fitting(list(lines.values()))]
         if ids[0] <= queue.separate_up_to:
             ids = ids[:1]
         content, last = "\n".join(lines[number] for number in ids), ids[-1]
@@ -208,7 +207,7 @@ class AuditDelivery:
                 there = await _find_posted(channel, content, cursor)
             if there is None:
                 if not is_repeat:
-                    queue.store(replace(cursor, tried=last, tried_at=self._clock.now()))
+                    await queue.store(replace(cursor, tried=last, tried_at=self._clock.now()))
                     queue.tried = self._clock.monotonic()
                 nonce = f"{self._journal.nonce_prefix}-a{last}"
                 if len(ids) > 1:
@@ -220,16 +219,16 @@ class AuditDelivery:
         except NotDelivered as error:
             if error.failure not in (DeliveryFailure.BLOCKED, DeliveryFailure.REJECTED):
                 if error.not_taken and not is_repeat:
-                    queue.store(cursor)
+                    await queue.store(cursor)
                 raise
             if len(ids) > 1:  # one of them is the cause: send each by itself
                 queue.separate_up_to = last
-                queue.store(AuditCursor(cursor.posted, cursor.there))
+                await queue.store(AuditCursor(cursor.posted, cursor.there))
                 return
             self.blocked = error.reason
             _log.error("Discord rejects the line of record %d: %s", last, error.reason)
         self._sent = self._clock.monotonic()
-        queue.store(AuditCursor(last, there or cursor.there))
+        await queue.store(AuditCursor(last, there or cursor.there))
 
     async def _wait_spacing(self) -> None:
         """Wait between two messages, but not before the last one at the end."""

@@ -42,62 +42,62 @@ class AuditQueue:
         self.separate_up_to = 0
         """Up to this record id each line is a message of its own, because Discord refused them together."""
 
-    @property
-    def cursor(self) -> AuditCursor:
+    async def cursor(self) -> AuditCursor:
         """The cursor of an earlier run. On the first run ever it is at the newest record.
 
         Raises: JournalFailed.
         """
         if self._cursor is None:
-            cursor = self._journal.audit_cursor(self.stream)
+            cursor = await self._journal.audit_cursor(self.stream)
             if cursor is None:  # an earlier version had one queue for all
-                former = self._journal.audit_cursor()
-                cursor = AuditCursor(former.posted) if former else AuditCursor(self._journal.audit_last())
-                self._journal.audit_put_cursor(cursor, self.stream)
+                former = await self._journal.audit_cursor()
+                newest = former.posted if former else await self._journal.audit_last()
+                cursor = AuditCursor(newest)
+                await self._journal.audit_put_cursor(cursor, self.stream)
             self._cursor, self._stored_up_to = cursor, cursor.posted
         return self._cursor
 
-    def records(self) -> tuple[tuple[AuditEntry, ...], int]:
+    async def records(self) -> tuple[tuple[AuditEntry, ...], int]:
         """Return the records for the next message or page, and the last id covered.
 
         Raises: JournalFailed.
         """
-        cursor = self.cursor
-        records, last = self._journal.audit_after(cursor.posted, PAGE_RECORDS, self.stream)
+        cursor = await self.cursor()
+        records, last = await self._journal.audit_after(cursor.posted, PAGE_RECORDS, self.stream)
         if cursor.tried:
             last = min(last, cursor.tried) if records else cursor.tried
         return tuple(each for each in records if is_posted(each.record) and each.id <= last), last
 
-    def waiting(self) -> list[AuditEntry]:
+    async def waiting(self) -> list[AuditEntry]:
         """Return the records to post among the next `PAGE_RECORDS`, without changing anything.
 
         Raises: JournalFailed.
         """
-        cursor = self._cursor or self._journal.audit_cursor(self.stream)
+        cursor = self._cursor or await self._journal.audit_cursor(self.stream)
         if cursor is None:
             return []
-        records, _ = self._journal.audit_after(cursor.posted, PAGE_RECORDS, self.stream)
+        records, _ = await self._journal.audit_after(cursor.posted, PAGE_RECORDS, self.stream)
         return [each for each in records if is_posted(each.record)]
 
-    def skip(self, last: int) -> None:
+    async def skip(self, last: int) -> None:
         """Pass the records up to `last`: none of them needs a line. The cursor is not stored each time."""
-        cursor = self.cursor
+        cursor = await self.cursor()
         if cursor.tried or last - self._stored_up_to >= UNMARKED_MOST:
-            self.store(AuditCursor(last, cursor.there))
+            await self.store(AuditCursor(last, cursor.there))
         else:
             self._cursor = AuditCursor(last, cursor.there)
 
-    def store(self, cursor: AuditCursor) -> None:
+    async def store(self, cursor: AuditCursor) -> None:
         """Store the cursor.
 
         Raises: JournalFailed.
         """
-        self._journal.audit_put_cursor(cursor, self.stream)
+        await self._journal.audit_put_cursor(cursor, self.stream)
         self._cursor, self._stored_up_to = cursor, cursor.posted
         if not cursor.tried:
             self.tried = None
 
-    def forget(self) -> None:
+    async def forget(self) -> None:
         with contextlib.suppress(JournalFailed):
-            if self._journal.audit_cursor(self.stream) is not None:
-                self._journal.audit_put_cursor(None, self.stream)
+            if await self._journal.audit_cursor(self.stream) is not None:
+                await self._journal.audit_put_cursor(None, self.stream)

@@ -1,8 +1,8 @@
 """Define the journal as a protocol. It stores everything that must survive a crash.
 
-adapters/journal/store.py implements it in SQLite. Every call blocks for about a millisecond and runs on the
-event loop: nothing happens between a decision and its storing. Each call is one transaction: it happens
-completely or not at all, whenever the process dies.
+adapters/journal/off_loop.py implements it in SQLite, in threads of its own: no call holds the event loop. Each call
+is one transaction: it happens completely or not at all, whenever the process dies. The calls are carried out in
+their order. core/watch/turns.py keeps everything else from happening between a decision and its storing.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -83,7 +83,8 @@ class JournalRenewal:
 class Journal(AuditStore, Protocol):
     """The durable store of the bot, including the audit trail (core/audit/store.py).
 
-    Every method raises JournalFailed (core/errors.py) if the disk refuses. Nothing was changed then.
+    Every method raises JournalFailed (core/errors.py) if the disk refuses, or does not answer for two seconds.
+    Nothing was changed then, unless the disk hangs: then it is not known.
     """
 
     @property
@@ -94,40 +95,46 @@ class Journal(AuditStore, Protocol):
     def nonce_prefix(self) -> str:
         """Ten characters unique to this journal: no other journal has its nonces."""
 
-    def first_id(self, unix: float) -> int:
+    async def first_id(self, unix: float) -> int:
         """Return the id from which a new watch counts its incidents and messages. `unix`: Unix seconds of now."""
 
-    def check_file(self) -> JournalRenewal | None:
+    async def check_file(self) -> JournalRenewal | None:
         """Check by a test write that the file is still the opened one and accepts writes. Recreate it if not.
 
         Return how it was recreated, None if it was not.
         Raises: JournalFailed, also if a damaged file cannot be recreated yet.
         """
 
-    def records(self) -> dict[str, str]:
+    async def records(self) -> dict[str, str]:
         """Return all records by key."""
 
-    def open_incidents(self) -> tuple[Incident, ...]:
+    async def open_incidents(self) -> tuple[Incident, ...]:
         """Return the open incidents, ordered by id."""
 
-    def commit(self, batch: Batch) -> None:
-        """Write the whole batch durably (synchronous=FULL), or nothing."""
+    async def commit(self, batch: Batch) -> None:
+        """Write the whole batch durably (synchronous=FULL), or nothing.
+
+        It returns, or raises, only when it is known whether the batch is stored, however long a hung disk takes.
+        """
+
+    async def put_record(self, key: str, text: str | None) -> None:
+        """Write one record; None removes it."""
 
     # -- delivery
 
-    def to_post(self) -> tuple[OutboxMessage, ...]:
+    async def to_post(self) -> tuple[OutboxMessage, ...]:
         """Return the messages that are neither posted nor given up, ordered by id."""
 
-    def to_edit(self) -> tuple[OutboxMessage, ...]:
+    async def to_edit(self) -> tuple[OutboxMessage, ...]:
         """Return the posted messages that need an edit, ordered by id."""
 
-    def discord_ids(self) -> frozenset[int]:
+    async def discord_ids(self) -> frozenset[int]:
         """Return Discord's ids of all posted messages."""
 
-    def outbox_message(self, message_id: int) -> OutboxMessage | None:
+    async def outbox_message(self, message_id: int) -> OutboxMessage | None:
         """Return one message by its own id (not Discord's), whatever its state."""
 
-    def note_try(
+    async def note_try(
         self, message_id: int, content: str, at: float, absorbs: int | None = None, *, late: float = 0.0
     ) -> None:
         """Note an attempt just before it is sent, because from then on Discord may have the message.
@@ -136,29 +143,29 @@ class Journal(AuditStore, Protocol):
         `absorbs`: another message, not sent because this one includes it (no failure).
         """
 
-    def absorb(self, message_ids: Iterable[int]) -> None:
+    async def absorb(self, message_ids: Iterable[int]) -> None:
         """Mark waiting messages as not to be sent, because others include them (no failure)."""
 
-    def note_posted(self, message_id: int, discord_id: int, edition: int) -> None:
+    async def note_posted(self, message_id: int, discord_id: int, edition: int) -> None:
         """Note that Discord has the message in this version (-1: in one older than the first)."""
 
-    def note_edited(self, message_id: int, edition: int) -> None:
+    async def note_edited(self, message_id: int, edition: int) -> None:
         """Note the version that Discord shows."""
 
-    def note_blocked(self, message_id: int, error: str) -> None:
+    async def note_blocked(self, message_id: int, error: str) -> None:
         """Note why a posted message is shortened; "" once it is complete."""
 
-    def note_refused(self, message_id: int, error: str, *, not_taken: bool) -> None:
+    async def note_refused(self, message_id: int, error: str, *, not_taken: bool) -> None:
         """Note a failed attempt. `not_taken`: Discord certainly does not have the message."""
 
-    def give_up(self, message_id: int, error: str) -> None:
+    async def give_up(self, message_id: int, error: str) -> None:
         """Mark a message as not to be sent any more."""
 
     # -- reading
 
-    def incident(self, incident_id: int) -> Incident | None: ...
+    async def incident(self, incident_id: int) -> Incident | None: ...
 
-    def history(
+    async def history(
         self, vmids: Collection[int] | None, offset: int, limit: int
     ) -> tuple[tuple[Incident, ...], int]:
         """Return incidents, newest first, and the number of all.
@@ -166,13 +173,13 @@ class Journal(AuditStore, Protocol):
         `vmids`: only those of these guests, also within groups and nodes; None: all.
         """
 
-    def counts(self, since: float) -> dict[int, int]:
+    async def counts(self, since: float) -> dict[int, int]:
         """Return the number of incidents by VMID, without NOTEs, opened at or after `since` (Unix seconds)."""
 
-    def backlog(self, since: float = 0.0) -> Backlog:
+    async def backlog(self, since: float = 0.0) -> Backlog:
         """Count the undelivered messages. `since` (Unix seconds): older shortened messages are not counted."""
 
-    def prune(self, before: float) -> bool:
+    async def prune(self, before: float) -> bool:
         """Delete a limited number of incidents that ended before `before`, and of messages settled by then.
 
         `before`: Unix seconds. Return whether there may be more.

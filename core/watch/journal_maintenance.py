@@ -3,8 +3,9 @@
 import logging
 
 from core.clock import Clock
-from core.errors import JournalFailed
+from core.errors import DISK_HUNG, JournalFailed
 from core.watch.journal import Journal, JournalRenewal
+from core.watch.turns import Turns
 
 RETENTION_SECONDS = 90 * 86400.0
 PRUNE_EVERY = 86400.0
@@ -21,28 +22,37 @@ class JournalMaintenance:
 
     `error`: why the journal does not accept writes.
     `renewed`: how the journal was recreated, until somebody has reported it.
+    `has_lost_rows`: the state must be written again.
     """
 
     def __init__(self, journal: Journal, clock: Clock, audit_days: int) -> None:
         self._journal, self._clock, self._audit_days = journal, clock, audit_days
         self.error: JournalFailed | None = None
         self.renewed: JournalRenewal | None = None
+        self.has_lost_rows = False
+        self._turns = Turns()
         self._pruned = clock.monotonic() - PRUNE_EVERY + FIRST_PRUNE
         self._after: int | None = 0  # id in the audit trail to continue from; None: done
 
-    def check(self) -> JournalRenewal | None:
-        """Return how the journal was recreated, if that just happened. Does not raise."""
+    async def check(self) -> None:
+        """Check the file, for two seconds at most. Does not raise."""
         try:
-            renewed = self._journal.check_file()
+            await self._turns.take(self._check)
+        except TimeoutError:
+            self.error = JournalFailed(DISK_HUNG)
+
+    async def _check(self) -> None:
+        try:
+            renewed = await self._journal.check_file()
         except JournalFailed as error:
             self.error = error
-            return None
+            return
         self.error = None
         self.renewed = renewed or self.renewed
-        return renewed
+        self.has_lost_rows |= renewed is not None and not renewed.whole
 
     async def prune(self) -> None:
-        """Delete old records in pieces: other work runs in between. Does not raise.
+        """Delete old records in pieces: other changes are written in between. Does not raise.
 
         Pruning does not begin right after the start: a clock that is corrected then must not cost the audit
         trail. The rest waits for the next poll.
@@ -52,13 +62,14 @@ class JournalMaintenance:
             return
         try:
             for _ in range(PIECES_MOST):
-                more = self._journal.prune(unix - RETENTION_SECONDS)
+                more = await self._journal.prune(unix - RETENTION_SECONDS)
                 if self._after is not None:
-                    self._after = self._journal.audit_prune(unix - self._audit_days * 86_400, self._after)
+                    self._after = await self._journal.audit_prune(
+                        unix - self._audit_days * 86_400, self._after
+                    )
                 if not more and self._after is None:
                     self._pruned, self._after = monotonic, 0
                     return
-                await self._clock.sleep(0)
         except JournalFailed as error:
             self._pruned = monotonic
             _log.warning("old incidents could not be deleted: %s", error.reason)

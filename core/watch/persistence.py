@@ -1,36 +1,57 @@
 """Keep the watch's state in the journal: nothing takes effect before it is written. Stored incidents are logged."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
+from core.errors import DISK_HUNG, JournalFailed
 from core.watch.incidents.model import GuestFact, Incident
 from core.watch.incidents.state import Outcome, WatchState
 from core.watch.journal import Batch, Journal
 from core.watch.records import EXPECTED_STOP, changed_records, decode_state, encode_state
+from core.watch.turns import Turns
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[T]):
+    """A change of the state that was decided on, and what its caller gets.
+
+    `expired`: orders of stops to be deleted, like those in `outcome.seen_stops`.
+    `on_stored`: called as soon as the outcome is stored.
+    """
+
+    outcome: Outcome
+    result: T
+    expired: Iterable[int] = ()
+    on_stored: Callable[[], None] = lambda: None
 
 
 class Persistence:
     """Write the state to the journal. `state` is the last stored one."""
 
     def __init__(self, journal: Journal) -> None:
-        self._journal = journal
+        self._journal, self._turns = journal, Turns()
         self.state = WatchState()
         self._stored: dict[str, object] = {}
         self.on_messages: Callable[[tuple[int, ...]], None] = _ignore
         """Called with the ids of newly stored messages."""
+        self._dropping: set[asyncio.Task[None]] = set()
 
-    def load(self, unix: float) -> dict[int, str]:
+    async def load(self, unix: float) -> dict[int, str]:
         """Read the state, and return the stop orders of an earlier run: VMID -> who ordered it.
 
         Raises: JournalFailed.
         """
-        records = self._journal.records()
-        self.state = decode_state(records, self._journal.open_incidents())
+        records = await self._journal.records()
+        self.state = decode_state(records, await self._journal.open_incidents())
         if "pulse" not in records:  # buttons of a lost journal must not fit the incidents of this one
-            first = self._journal.first_id(unix)
+            first = await self._journal.first_id(unix)
             self.state = replace(self.state, pulse=replace(self.state.pulse, last_id=first))
         self._stored = encode_state(self.state)
         return {
@@ -39,33 +60,69 @@ class Persistence:
             if key.startswith(EXPECTED_STOP)
         }
 
-    def rewrite(self, orders: Mapping[int, str]) -> None:
+    async def rewrite(self, orders: Callable[[], Mapping[int, str]]) -> None:
         """Write the whole state and all stop orders (VMID -> who) into a journal that has lost them.
 
         Raises: JournalFailed.
         """
-        written = changed_records({}, encode_state(self.state))
-        written |= {f"{EXPECTED_STOP}{vmid}": by for vmid, by in orders.items()}
-        self._journal.commit(Batch(written, tuple(self.state.open.values())))
 
-    def note_expected_stop(self, vmid: int, by: str | None) -> None:
-        """Store who ordered a guest's stop; None deletes the order.
+        async def write() -> None:
+            written = changed_records({}, encode_state(self.state))
+            written |= {f"{EXPECTED_STOP}{vmid}": by for vmid, by in orders().items()}
+            await self._journal.commit(Batch(written, tuple(self.state.open.values())))
+
+        await self._take_turn(write)
+
+    async def store_expected_stop(self, vmid: int, by: str) -> None:
+        """Store who ordered a guest's stop.
 
         Raises: JournalFailed.
         """
-        self._journal.commit(Batch(records={f"{EXPECTED_STOP}{vmid}": by}))
+        await self._take_turn(lambda: self._put_stop(vmid, by))
 
-    def commit(self, outcome: Outcome, expired: Iterable[int] = ()) -> None:
-        """Store the whole outcome or nothing.
+    def drop_expected_stop(self, vmid: int) -> None:
+        """Delete the order of a guest's stop in its turn. If that fails, the next run may still expect the stop."""
+        task = asyncio.create_task(self._drop_stop(vmid), name="expected stop")
+        self._dropping.add(task)
+        task.add_done_callback(self._dropping.discard)
 
-        Also deletes the stored orders in `expired` and `outcome.seen_stops`.
-        Raises: JournalFailed.
+    async def _drop_stop(self, vmid: int) -> None:
+        try:
+            await self._take_turn(lambda: self._put_stop(vmid, None))
+        except JournalFailed as error:
+            _log.warning("the end of an expected stop could not be stored: %s", error.reason)
+
+    async def _put_stop(self, vmid: int, by: str | None) -> None:
+        await self._journal.commit(Batch(records={f"{EXPECTED_STOP}{vmid}": by}))
+
+    async def change(self, decide: Callable[[], Decision[T]]) -> T:
+        """Decide on a change of the state, and store the whole outcome or nothing. Return the decision's result.
+
+        `decide` is called when all changes before it are stored, and nothing else changes the state until its
+        outcome is.
+        Raises: JournalFailed, and what `decide` raises.
         """
+
+        async def make() -> T:
+            decision = decide()
+            await self._commit(decision.outcome, decision.expired)
+            decision.on_stored()
+            return decision.result
+
+        return await self._take_turn(make)
+
+    async def _take_turn(self, change: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await self._turns.take(change)
+        except TimeoutError as error:
+            raise JournalFailed(DISK_HUNG) from error
+
+    async def _commit(self, outcome: Outcome, expired: Iterable[int]) -> None:
         after = encode_state(outcome.state)
         written = changed_records(self._stored, after)
         over = (*outcome.seen_stops, *expired)  # an order counts once
         written |= dict.fromkeys(f"{EXPECTED_STOP}{vmid}" for vmid in over)
-        self._journal.commit(Batch(written, outcome.incidents, outcome.messages))
+        await self._journal.commit(Batch(written, outcome.incidents, outcome.messages))
         self.state, self._stored = outcome.state, after
         for incident in outcome.incidents:
             _log.info("%s", incident_line(incident))

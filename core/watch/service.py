@@ -2,33 +2,36 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from core.actions.expected_stops import ExpectedStops
 from core.actions.order import Report
 from core.clock import Clock
 from core.cluster_cache import ClusterCache
-from core.errors import BotError, JournalFailed, NotMuted, NotWatched, StoreFailed
+from core.errors import BotError, JournalFailed, NotWatched, StoreFailed
 from core.guest import Guest, State
 from core.operations import OPERATIONS, Operation
 from core.proxmox import Proxmox
 from core.validation import checked_vmid
-from core.watch.incidents.flapping import forget_guest
+from core.watch import changes
 from core.watch.incidents.model import Incident, MessageKind, Metric, Mute, WatchEntry
 from core.watch.incidents.notifications import announce_all
 from core.watch.incidents.observation import Observation
 from core.watch.incidents.state import GuestState, Rules, WatchState
 from core.watch.incidents.step import step
 from core.watch.incidents.thresholds import drop_thresholds_of, make_entry
-from core.watch.incidents.transition import Transition, subjects_of
+from core.watch.incidents.transition import Transition
 from core.watch.incidents.unknown import blind_guests
 from core.watch.journal import Journal
 from core.watch.journal_maintenance import JournalMaintenance
-from core.watch.persistence import Persistence
+from core.watch.persistence import Decision, Persistence
 from core.watch.poller import Poller, RecentActions
 from core.watch.run_time import RunTime
 from core.watch.watch_list import WatchList, WatchStore
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -89,32 +92,32 @@ class Watch:
         """Set the callback for the ids of newly stored messages."""
         self._persistence.on_messages = on_messages
 
-    def subscribe_edits(self, on_edited: Callable[[str], None]) -> None:
+    def subscribe_edits(self, on_edited: Callable[[str], Awaitable[None]]) -> None:
         """Set the callback for the name of a file that keeps another edit of the list, made while the bot ran."""
         self._watch_list.on_edited = on_edited
 
-    def load(self, entries: tuple[WatchEntry, ...], states: Mapping[int, State]) -> None:
+    async def load(self, entries: tuple[WatchEntry, ...], states: Mapping[int, State]) -> None:
         """Start from the stored state.
 
         `states`: guest states from a watch list of the older form.
         Raises: JournalFailed.
         """
-        orders = self._persistence.load(self._clock.now())
+        orders = await self._persistence.load(self._clock.now())
         new = {
             vmid: GuestState(vmid, state) for vmid, state in states.items() if vmid not in self.state.guests
         }
         self._persistence.state = replace(self.state, guests={**self.state.guests, **new})
         self._watch_list.load(entries)
-        self._forget_removed()
+        await self._forget_removed()
         self.blind = blind_guests(self.state, self.entries)
-        self._expected.load(orders, self._persistence.note_expected_stop)
+        self._expected.load(orders, self._persistence)
 
     # -- the list
 
     def find(self, vmid: int) -> WatchEntry | None:
         return self._watch_list.find(vmid)
 
-    def add(
+    async def add(
         self, guest: Guest, cpu: int | None = None, memory: int | None = None, disk: int | None = None
     ) -> bool:
         """Watch a guest (returns True), or change the given thresholds of a watched one (returns False).
@@ -126,11 +129,11 @@ class Watch:
         entry = make_entry(guest, old, limits)
         if entry == old:
             return False
-        self._watch_list.put(entry)
+        await self._watch_list.put(entry)
         if old is not None:
+            changed = [metric for metric in limits if entry.limit(metric) != old.limit(metric)]
             with contextlib.suppress(JournalFailed):
-                changed = [metric for metric in limits if entry.limit(metric) != old.limit(metric)]
-                self._reset_thresholds(guest.vmid, changed)
+                await self._reset_thresholds(guest.vmid, changed)
         return old is None
 
     def check_entry(
@@ -139,36 +142,28 @@ class Watch:
         """Check what `add` would do, without changing anything. Raises: as `add`, except StoreFailed."""
         make_entry(guest, self.find(guest.vmid), _given_limits(cpu, memory, disk))
 
-    def _reset_thresholds(self, vmid: int, metrics: Iterable[Metric]) -> None:
+    async def _reset_thresholds(self, vmid: int, metrics: Iterable[Metric]) -> None:
         """End the incidents of changed thresholds silently: the guest itself has not changed."""
-        transition = self._start_transition()
-        drop_thresholds_of(transition, vmid, metrics)
-        self._commit(transition)
+        await self._change(lambda transition: drop_thresholds_of(transition, vmid, metrics))
 
-    def remove(self, vmid: int) -> None:
+    async def remove(self, vmid: int) -> None:
         """Stop watching a guest and end its open incidents. Raises: BadVmid, NotWatched, StoreFailed."""
         if self.find(checked_vmid(vmid)) is None:
             raise NotWatched(vmid)
-        self._watch_list.remove(vmid)
+        await self._watch_list.remove(vmid)
         with contextlib.suppress(JournalFailed):  # it is off the list, and the next poll forgets it
-            self._forget(vmid)
+            await self._forget(vmid)
 
-    def _forget_removed(self) -> None:
+    async def _forget_removed(self) -> None:
         """Forget guests that are off the list but still in the journal. Raises: JournalFailed."""
         for vmid in self.state.guests.keys() - {entry.vmid for entry in self.entries}:
-            self._forget(vmid)
+            await self._forget(vmid)
 
-    def _forget(self, vmid: int) -> None:
-        transition = self._start_transition()
-        guest = transition.guests.pop(vmid, None)
-        if guest is not None:
-            forget_guest(transition, guest)
-        drop_thresholds_of(transition, vmid)
-        transition.uptimes.pop(vmid, None)
-        self._commit(transition)
+    async def _forget(self, vmid: int) -> None:
+        await self._change(lambda transition: changes.forget(transition, vmid))
         self.blind = blind_guests(self.state, self.entries)
 
-    def on_action_done(self, report: Report) -> bool:
+    async def on_action_done(self, report: Report) -> bool:
         """Note an action of the bot on a watched guest.
 
         Return whether the guest was taken off the list because it was deleted.
@@ -179,15 +174,11 @@ class Watch:
         self._recent_actions.note(vmid, after)
         try:
             if operation is Operation.DELETE:
-                self.remove(vmid)
+                await self.remove(vmid)
                 return True
-            known = self.state.guests.get(vmid)
-            if OPERATIONS[operation].stops and after is not None and known is not None:
-                transition = self._start_transition()
-                transition.uptimes.pop(vmid, None)  # its uptime starts anew, as ordered
-                if after.state is State.STOPPED and known.state is not State.STOPPED:
-                    transition.guests[vmid] = transition.settle(known, after, wanted=True)
-                self._commit(transition)
+            if OPERATIONS[operation].stops and after is not None and vmid in self.state.guests:
+                stopped = after
+                await self._change(lambda transition: changes.settle_stop(transition, stopped))
             if after is not None and after.state is State.STOPPED:
                 self._expected.on_stop_seen(
                     vmid
@@ -196,55 +187,40 @@ class Watch:
             _log.warning("the action on guest %d could not be noted: %s", vmid, error)
         return False
 
-    def on_guest_deleted(self, vmid: int) -> None:
+    async def on_guest_deleted(self, vmid: int) -> None:
         """Stop watching a guest that the bot deleted, when this was only found out afterwards."""
         try:
             if self.find(vmid) is not None:
-                self.remove(vmid)
+                await self.remove(vmid)
         except (StoreFailed, JournalFailed) as error:
             _log.warning("the deletion of guest %d could not be noted: %s", vmid, error)
 
     # -- answers to alerts
 
-    def acknowledge(self, incident_id: int, by: str, by_id: int = 0) -> Incident:
+    async def acknowledge(self, incident_id: int, by: str, by_id: int = 0) -> Incident:
         """Stop the reminders of an incident.
 
         The first acknowledgement counts. Raises: IncidentOver, JournalFailed.
         """
-        transition = self._start_transition()
-        incident = transition.find_open(incident_id)
-        if incident.acked is None:
-            incident = transition.update_incident(
-                replace(incident, acked_by=by, acked_by_id=by_id, acked=transition.now.unix)
-            )
-            self._commit(transition)
-        return incident
 
-    def mute(self, target: str, seconds: float, by: str, by_id: int = 0) -> Mute:
+        known = self.state.open.get(incident_id)
+        if known is not None and known.acked is not None:
+            return known
+        return await self._change(lambda transition: changes.acknowledge(transition, incident_id, by, by_id))
+
+    async def mute(self, target: str, seconds: float, by: str, by_id: int = 0) -> Mute:
         """Mute a subject (core/watch/incidents/model.py) for some seconds. Raises: JournalFailed."""
-        transition = self._start_transition()
-        mute = transition.mute(target, seconds, by, by_id)
-        self._commit(transition)
-        return mute
+        return await self._change(lambda transition: transition.mute(target, seconds, by, by_id))
 
-    def mute_incident(self, incident_id: int, seconds: float, by: str, by_id: int = 0) -> Incident:
+    async def mute_incident(self, incident_id: int, seconds: float, by: str, by_id: int = 0) -> Incident:
         """Mute the subjects of an incident. Raises: IncidentOver, JournalFailed."""
-        transition = self._start_transition()
-        incident = transition.find_open(incident_id)
-        for target in sorted({targets[0] for targets in subjects_of(incident)}):
-            transition.mute(target, seconds, by, by_id)
-        transition.update_incident(
-            replace(incident, muted_until=transition.muted_until(incident))
-        )  # announce_all updates it only while Proxmox can be read
-        self._commit(transition)
-        return transition.open[incident_id]
+        return await self._change(
+            lambda transition: changes.mute_incident(transition, incident_id, seconds, by, by_id)
+        )
 
-    def unmute(self, target: str) -> None:
-        """End the mute of a subject. Raises: NotMuted, JournalFailed."""
-        transition = self._start_transition()
-        if transition.mutes.pop(target, None) is None:
-            raise NotMuted(target)
-        self._commit(transition)
+    async def unmute(self, target: str) -> None:
+        """End the mute of a subject. Raises: JournalFailed."""
+        await self._change(lambda transition: changes.unmute(transition, target))
 
     def mutes(self) -> tuple[Mute, ...]:
         """Return the mutes in force, the first to end first."""
@@ -252,18 +228,16 @@ class Watch:
         held = (mute for mute in self.state.mutes.values() if mute.elapsed > now)
         return tuple(sorted(held, key=lambda mute: mute.elapsed))
 
-    def send_test(self) -> int:
+    async def send_test(self) -> int:
         """Store a test message and return its id. Raises: JournalFailed."""
-        transition = self._start_transition()
-        message = transition.add_message(MessageKind.TEST)
-        self._commit(transition, tells=False)
+        message = await self._change(lambda transition: transition.add_message(MessageKind.TEST), tells=False)
         return message.id
 
-    def post_notice(self, text: str) -> None:
+    async def post_notice(self, text: str) -> None:
         """Store a message of the bot about itself. Raises: JournalFailed."""
-        transition = self._start_transition()
-        transition.add_message(MessageKind.WORD, text=text)
-        self._commit(transition, tells=False)
+        await self._change(
+            lambda transition: transition.add_message(MessageKind.WORD, text=text), tells=False
+        )
 
     # -- polling
 
@@ -272,10 +246,12 @@ class Watch:
 
         A failed read is a step too; a step that cannot be stored is not taken.
         """
+        await self.maintenance.check()
         with contextlib.suppress(JournalFailed):
-            if (renewed := self.maintenance.check()) and not renewed.whole:
-                self._persistence.rewrite(self._expected.current(blind=True))
-            self._forget_removed()
+            if self.maintenance.has_lost_rows:
+                await self._persistence.rewrite(lambda: self._expected.current(blind=True))
+                self.maintenance.has_lost_rows = False
+            await self._forget_removed()
         began = self._clock.monotonic()
         observation = await self._poller.observe(
             self.state, self.entries, self._time.elapsed(self.state.pulse), self._previous
@@ -288,40 +264,53 @@ class Watch:
             self.sees_tasks = bool(observation.tasks)
         if self.read_error is None:
             self.last_read = self._clock.now()
+        try:
+            await self._persistence.change(lambda: self._step(observation))
+        except JournalFailed as error:
+            self.journal_error = error
+            return
+        self.journal_error = self.maintenance.error
+        await self.maintenance.prune()
+
+    def _step(self, observation: Observation) -> Decision[None]:
+        """Judge what was read."""
         moment = self._time.at_poll(self.state.pulse)
         expected_stops = self._expected.current(blind=not self._last_poll_good)
         expired = self._expected.expired() - expected_stops.keys()
         self._last_poll_good = False
         outcome = step(self.state, self.entries, observation, moment, self._rules, expected_stops)
-        try:
-            self._persistence.commit(outcome, expired)
-        except JournalFailed as error:
-            self.journal_error = error
-            return
-        self.journal_error, self._last_poll_good = self.maintenance.error, self.state.pulse.good
-        self._time.on_stored(good=self.state.pulse.good)
-        if observation.cluster:  # the next poll does not need its lists, which are large
-            self._previous = replace(observation, cluster=None, first=None, listed=None)
-        self.blind = blind_guests(self.state, self.entries)
-        for vmid in outcome.seen_stops:
-            self._expected.on_stop_seen(vmid)
-        self._expected.forget(expired)
-        await self.maintenance.prune()
+
+        def on_stored() -> None:
+            self._last_poll_good = self.state.pulse.good
+            self._time.on_stored(good=self.state.pulse.good)
+            if observation.cluster:  # the next poll does not need its lists, which are large
+                self._previous = replace(observation, cluster=None, first=None, listed=None)
+            self.blind = blind_guests(self.state, self.entries)
+            for vmid in outcome.seen_stops:
+                self._expected.on_stop_seen(vmid)
+            self._expected.forget(expired)
+
+        return Decision(outcome, None, expired, on_stored)
 
     # -- storing
 
-    def _start_transition(self) -> Transition:
-        """Start a change by a person between two polls."""
-        return Transition(self.state, self._time.between_polls(self.state.pulse), self._rules)
+    async def _change(self, make: Callable[[Transition], T], *, tells: bool = True) -> T:
+        """Make and store a change by a person between two polls. The clocks advance with the next poll.
 
-    def _commit(self, transition: Transition, *, tells: bool = True) -> None:
-        """Store a person's change. The clocks advance with the next poll."""
-        if tells:
-            transition.good = self.state.pulse.good
-            announce_all(transition, reminds=False)  # reminders belong to a poll
-        outcome = transition.outcome()
-        pulse = replace(self.state.pulse, last_id=outcome.state.pulse.last_id)
-        self._persistence.commit(replace(outcome, state=replace(outcome.state, pulse=pulse)))
+        Raises: JournalFailed, and what `make` raises.
+        """
+
+        def decide() -> Decision[T]:
+            transition = Transition(self.state, self._time.between_polls(self.state.pulse), self._rules)
+            result = make(transition)
+            if tells:
+                transition.good = self.state.pulse.good
+                announce_all(transition, reminds=False)  # reminders belong to a poll
+            outcome = transition.outcome()
+            pulse = replace(self.state.pulse, last_id=outcome.state.pulse.last_id)
+            return Decision(replace(outcome, state=replace(outcome.state, pulse=pulse)), result)
+
+        return await self._persistence.change(decide)
 
 
 def _given_limits(cpu: int | None, memory: int | None, disk: int | None) -> dict[Metric, int]:

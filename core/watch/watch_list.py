@@ -1,18 +1,21 @@
 """Keep the watch list: the watched guests and their thresholds. Each change is saved before it takes effect."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from core.errors import DISK_HUNG, StoreFailed
 from core.watch.incidents.model import WatchEntry
+from core.watch.turns import Turns
 
 
 class WatchStore(Protocol):
     """The file that keeps the watch list."""
 
-    def save(self, guests: tuple[WatchEntry, ...]) -> str | None:
+    async def save(self, guests: tuple[WatchEntry, ...]) -> str | None:
         """Save the whole list or nothing.
 
         Return the name under which somebody else's changes to the file were kept, None if there were none.
+        It returns, or raises, only when it is known whether the list is saved, however long a hung disk takes.
         Raises: StoreFailed. The stored list is then unchanged.
         """
 
@@ -21,9 +24,9 @@ class WatchList:
     """The watched guests, ordered by VMID."""
 
     def __init__(self, store: WatchStore) -> None:
-        self._store = store
+        self._store, self._turns = store, Turns()
         self.entries: tuple[WatchEntry, ...] = ()
-        self.on_edited: Callable[[str], None] = lambda _name: None
+        self.on_edited: Callable[[str], Awaitable[None]] = _ignore
         """Called with the name of a file that keeps another edit of the list, made while the bot ran."""
 
     def load(self, entries: tuple[WatchEntry, ...]) -> None:
@@ -33,23 +36,33 @@ class WatchList:
     def find(self, vmid: int) -> WatchEntry | None:
         return next((entry for entry in self.entries if entry.vmid == vmid), None)
 
-    def put(self, entry: WatchEntry) -> None:
+    async def put(self, entry: WatchEntry) -> None:
         """Add an entry, or replace the one of this guest. Raises: StoreFailed."""
-        self._save((*self._without(entry.vmid), entry))
+        await self._change(lambda: (*self._without(entry.vmid), entry))
 
-    def remove(self, vmid: int) -> None:
+    async def remove(self, vmid: int) -> None:
         """Remove the entry of a guest. Raises: StoreFailed."""
-        self._save(self._without(vmid))
+        await self._change(lambda: self._without(vmid))
 
     def _without(self, vmid: int) -> tuple[WatchEntry, ...]:
         return tuple(entry for entry in self.entries if entry.vmid != vmid)
 
-    def _save(self, entries: tuple[WatchEntry, ...]) -> None:
-        entries = _ordered(entries)
-        aside = self._store.save(entries)
-        self.entries = entries
-        if aside is not None:
-            self.on_edited(aside)
+    async def _change(self, make: Callable[[], tuple[WatchEntry, ...]]) -> None:
+        async def save() -> None:
+            entries = _ordered(make())
+            aside = await self._store.save(entries)
+            self.entries = entries
+            if aside is not None:
+                await self.on_edited(aside)
+
+        try:
+            await self._turns.take(save)
+        except TimeoutError as error:
+            raise StoreFailed(DISK_HUNG) from error
+
+
+async def _ignore(name: str) -> None:
+    """Ignore an edit until the callback is set."""
 
 
 def _ordered(entries: tuple[WatchEntry, ...]) -> tuple[WatchEntry, ...]:

@@ -53,6 +53,7 @@ from tests.support.catalogue import ACTING, COMMAND, EVERY_COMMAND, EVERY_COMPLE
 from tests.support.sites.meaning import PEOPLE, Oracle, Want, level_of
 from tests.support.sites.towns import FIRST_SITE, NO_SITE, NODES_OF, SITES, TAGS, TEMPLATES, VMIDS, Town
 from tests.support.stage import PATIENCE, Stage, post_of, stage, working_tasks
+from tests.support.watch.at_once import rows_of
 
 REQUESTS_A_SEED = 250
 SITE_WORD = re.compile(rf"(?<![a-z0-9-])(?:{'|'.join(SITES)})(?![a-z0-9-])")
@@ -121,7 +122,7 @@ class CrossingTrial:
         self._options: dict[str, set[str]] = {}
 
     def guests_of(self, site: str, number: int) -> list[int]:
-        incident = self.scene.site_named(site).journal.incident(number)
+        incident = rows_of(self.scene.site_named(site).journal).incident(number)
         return [fact.vmid for fact in incident.guests] if incident else []
 
     # -- effects
@@ -173,7 +174,7 @@ class CrossingTrial:
         person = self.people[name].id
         rows = [
             each
-            for each in self.scene.services.journal.audit_after(after, 1000)[0]
+            for each in rows_of(self.scene.services.journal).audit_after(after, 1000)[0]
             if each.record.actor.user_id == person
         ]
         sites = {each.site for each in rows}
@@ -222,7 +223,7 @@ class CrossingTrial:
         self.oracle.note_views()
         self.oracle.note_typed(want, words)
         posts = {post.id: (post.text, whole(post)) for post in self.posts(name)}
-        before, after = self.state(), self.scene.services.journal.audit_last()
+        before, after = self.state(), rows_of(self.scene.services.journal).audit_last()
         result = await self.do(acting())
         self.figures["requests"] += 1
         self.oracle.note_views()
@@ -516,7 +517,7 @@ class CrossingTrial:
         site = chance.choice((there, there, *SITES, NO_SITE))
         known = self.scene.site_named(there).cluster_cache.find(guest.vmid)
         fingerprint = known.fingerprint if known else "00000000"
-        incidents = self.scene.site_named(there).journal.history(None, 0, 20)[0]
+        incidents = rows_of(self.scene.site_named(there).journal).history(None, 0, 20)[0]
         number = chance.choice([each.id for each in incidents] or [1])
         nonce = chance.choice([*self.scene.services.questions._open, "0123456789abcdef"])
         what = chance.choice(("start", "details", "ack", "mute1", "mute8"))
@@ -609,7 +610,7 @@ class CrossingTrial:
                 await self.hold(site, guest)
             case "writable":
                 for each in self.scene.services.sites:
-                    each.authorizer.read_only.turn_off()
+                    await each.authorizer.read_only.turn_off()
             case "restart":
                 await self.release()
                 await self.scene.restart_bot()
@@ -697,7 +698,7 @@ class CrossingTrial:
                 if not guest.template:
                     known = site.cluster_cache.find(guest.vmid)
                     assert known is not None
-                    site.watch.add(known)
+                    await site.watch.add(known)
         await self.fresh()
         ways = (self.command,) * 8 + (self.completion,) * 3 + (self.press,) * 5
         while self.figures["requests"] < requests and not (until_found and self.found):

@@ -39,6 +39,7 @@ from playground.pve.plan import TaskPlan
 from playground.pve.server import Pve
 from tests.support.catalogue import EVERY_COMMAND, EVERY_COMPLETION
 from tests.support.stage import PATIENCE, Stage, stage, working_tasks
+from tests.support.watch.at_once import rows_of
 
 REQUESTS_A_SEED = 250
 NUMBER = re.compile(r"(?<![0-9])[78]31[0-9]{6}(?![0-9])")
@@ -377,7 +378,7 @@ class LeakTrial:
         Everybody in its channel who may press its buttons reads them.
         """
         kind, *rest = custom_id.split(":")
-        incident = self.scene.site.journal.incident(int(rest[1])) if kind == "a1" else None
+        incident = rows_of(self.scene.site.journal).incident(int(rest[1])) if kind == "a1" else None
         return f" of {[fact.vmid for fact in incident.guests]}" if incident else ""
 
     def forged(self, *, alert: bool) -> str:
@@ -388,7 +389,7 @@ class LeakTrial:
         chance, vmid = self.chance, self.vmid()
         known = self.scene.site.cluster_cache.find(vmid)
         fingerprint = known.fingerprint if known else "00000000"
-        incidents = self.scene.site.journal.history(None, 0, 20)[0]
+        incidents = rows_of(self.scene.site.journal).history(None, 0, 20)[0]
         incident = chance.choice([each.id for each in incidents] or [1])
         nonce = chance.choice([*self.scene.services.questions._open, "0123456789abcdef"])
         alerts = (

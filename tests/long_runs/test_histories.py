@@ -7,8 +7,8 @@ planted bug. The machine must find it.
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
@@ -762,10 +762,10 @@ def never_used_up(self: ExpectedStops, vmid: int) -> None:
 STOP_OF = ExpectedStops.expect_stop
 
 
-@contextmanager
-def only_an_answer_counts(self: ExpectedStops, plan: Plan) -> Iterator[ExpectedStop]:
+@asynccontextmanager
+async def only_an_answer_counts(self: ExpectedStops, plan: Plan) -> AsyncIterator[ExpectedStop]:
     """Treat an order as refused if a proxy's page or no answer came back."""
-    with STOP_OF(self, plan) as expectation:
+    async with STOP_OF(self, plan) as expectation:
         try:
             yield expectation
         except ProxmoxError:

@@ -18,7 +18,7 @@ from core.actions.expected_stops import ExpectedStops
 from core.actions.order import Order
 from core.actions.planner import Planner
 from core.audit.record import AuditRecord, AuditStep
-from core.audit.store import AuditEntry
+from core.audit.store import AuditEntry, Ticket
 from core.clock import Clock
 from core.cluster_cache import ClusterCache
 from core.errors import BotError
@@ -497,24 +497,30 @@ class Ledger:
     fails: BotError | None = None
     """Error raised when an ASKED record is stored."""
 
-    def record(self, entry: AuditRecord, attempt: int | None = None) -> int | None:
+    def record(self, entry: AuditRecord, attempt: Ticket | int | None = None) -> None:  # as in AuditLog
         if self.fails is not None:
-            if entry.step.value == "asked":
-                raise self.fails
-            return None
+            return
         if entry.step in (AuditStep.SENDING, AuditStep.SENT):
             self.requests.append(entry)
         else:
             self.entries.append(entry)
-        return len(self.entries) + len(self.requests)
 
-    def close_cut_off(self) -> None:
+    async def record_first(self, entry: AuditRecord) -> Ticket:
+        if self.fails is not None:
+            raise self.fails
+        self.entries.append(entry)
+        return Ticket(len(self.entries) + len(self.requests))
+
+    async def close_cut_off(self) -> None:
         """Do nothing: no record outlives a run."""
 
-    def write_late(self, *, counts: bool = False) -> None:
+    def write_late(self) -> None:
         """Do nothing: no record was refused that could be written later."""
 
-    def finish(self) -> None:
+    async def flush(self, *, counts: bool = False) -> None:
+        """Do nothing: no record is waiting."""
+
+    async def finish(self) -> None:
         """Do nothing: no record is waiting."""
 
     @property
@@ -537,10 +543,10 @@ class MemoryRecords:
     def __init__(self) -> None:
         self.kept: dict[str, str] = {}
 
-    def records(self) -> dict[str, str]:
+    async def records(self) -> dict[str, str]:
         return dict(self.kept)
 
-    def put_record(self, key: str, text: str | None) -> None:
+    async def put_record(self, key: str, text: str | None) -> None:
         if text is None:
             self.kept.pop(key, None)
         else:

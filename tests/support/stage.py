@@ -236,6 +236,9 @@ class Stage(HomeGuild):
         while tasks := working_tasks():
             _, late = await asyncio.wait(tasks, timeout=PATIENCE)
             assert not late, f"still at work after {PATIENCE} s: {late}"
+        if self._bot is not None:
+            for trail in self.services.trails:
+                await trail.flush()
         await asyncio.sleep(0)  # let tasks that the handlers started (a question's time-out) begin to wait
 
     async def choices(
@@ -309,8 +312,10 @@ class Stage(HomeGuild):
 
     async def delivered(self) -> None:
         """Wait until every alert is posted and up to date."""
-        journal = self.site.journal
-        await self.until(lambda: not (journal.to_post() or journal.to_edit()), "all alerts sent")
+        journal, end = self.site.journal, time.monotonic() + PATIENCE
+        while await journal.to_post() or await journal.to_edit():
+            assert time.monotonic() < end, f"not within {PATIENCE} s: all alerts sent"
+            await asyncio.sleep(0.005)
 
     def alerts_told(self) -> list[str]:
         return [post.text for post in self.server.messages(self.alerts)]

@@ -54,6 +54,7 @@ from core.watch.incidents.state import GuestState, Rules, WatchState
 from core.watch.service import Watch
 from tests.support.fakes import AKIKO, CONFIG, NOON, FakeClock, FakeProxmox, FakeWorld, guest
 from tests.support.walked import walked
+from tests.support.watch.at_once import at_once
 from ui.cards import card, notice
 from ui.cluster.view import ClusterStatus, cluster_status_card, cluster_statuses_card
 from ui.formatting import (
@@ -253,11 +254,11 @@ def outcome(t: Text, ended: Report) -> ui.LayoutView:
 class NoStore:
     """Store nothing, because the list is only read."""
 
-    def save(self, guests: tuple[WatchEntry, ...]) -> None:
+    async def save(self, guests: tuple[WatchEntry, ...]) -> None:
         raise AssertionError(guests)
 
 
-JOURNAL = SqliteJournal(Path("never opened"))
+JOURNAL = at_once(SqliteJournal(Path("never opened")))
 
 
 def watch_of(

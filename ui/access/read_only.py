@@ -1,6 +1,6 @@
 """Turn read-only mode on or off, on one site or on all, and say what came of it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from core.access.read_only import ReadOnlySwitch
 from core.errors import BotError
@@ -23,10 +23,10 @@ async def turn_on(reply: Reply, site: str = "") -> None:
     """
     person = reply.interaction.user
 
-    def act(switch: ReadOnlySwitch) -> None:
-        switch.turn_on(person.display_name, person.id)
+    async def act(switch: ReadOnlySwitch) -> None:
+        await switch.turn_on(person.display_name, person.id)
 
-    was, _ = _switch(reply.interaction, Operation.READONLY_ON, site, act)
+    was, _ = await _switch(reply.interaction, Operation.READONLY_ON, site, act)
     said = {each: _turned_on(reply.t, each.authorizer.read_only, was=before) for each, before in was.items()}
     note = reply.t("Viewing, alerts and mutes still work. Turn it off with `/readonly off`.")
     await reply.show(card(*_lines(reply.t, said), f"-# {note}", colour=Colour.WARN))
@@ -46,7 +46,7 @@ async def turn_off(reply: Reply, site: str = "") -> None:
     Raises: UnknownSite, JournalFailed or StoreFailed if it stays on everywhere, Refused by access.
     """
     t = reply.t
-    was, failed = _switch(reply.interaction, Operation.READONLY_OFF, site, ReadOnlySwitch.turn_off)
+    was, failed = await _switch(reply.interaction, Operation.READONLY_OFF, site, ReadOnlySwitch.turn_off)
     said = {
         each: (
             f"{OK} {t('Read-only mode is now off.') if before else t('Read-only mode is already off.')}",
@@ -59,21 +59,24 @@ async def turn_off(reply: Reply, site: str = "") -> None:
     await reply.show(card(*_lines(t, said), colour=Colour.WARN if failed else Colour.GOOD))
 
 
-def _switch(
-    interaction: Interaction, operation: Operation, site: str, act: Callable[[ReadOnlySwitch], None]
+async def _switch(
+    interaction: Interaction,
+    operation: Operation,
+    site: str,
+    act: Callable[[ReadOnlySwitch], Awaitable[None]],
 ) -> tuple[dict[Site, bool], dict[Site, BotError]]:
     """Turn the switches. Return for each site whether it was on before, and the errors of the others."""
 
-    def turn(site: Site, _attempt: Attempt) -> bool:
+    async def turn(site: Site, _attempt: Attempt) -> bool:
         switch = site.authorizer.read_only
         was = switch.refusal is not None
-        act(switch)
+        await act(switch)
         return was
 
     sites = whole_sites(interaction, operation, site)
     attempts = [Attempt(interaction, operation.value, about=each) for each in sites]
     # turning it on must work even if the disk is full
-    return on_each_site(attempts, turn, even_unrecorded=operation is Operation.READONLY_ON)
+    return await on_each_site(attempts, turn, even_unrecorded=operation is Operation.READONLY_ON)
 
 
 def _lines(t: Text, said: Mapping[Site, tuple[str, str]]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Read the audit trail and show it, for the command and for the buttons that turn its pages."""
 
+import asyncio
 from dataclasses import replace
 from functools import partial
 
@@ -18,9 +19,9 @@ from ui.interaction.reply import Reply
 FILE_NAME = "audit.csv"
 
 
-def _write_waiting(services: Services) -> None:
-    for trail in services.trails:
-        trail.write_late(counts=True)
+async def _write_waiting(services: Services) -> None:
+    """Let everything be written that was recorded so far. People see what they have just done."""
+    await asyncio.gather(*(trail.flush(counts=True) for trail in services.trails))
 
 
 async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page: int = 0) -> None:
@@ -29,11 +30,12 @@ async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page
     Raises: JournalFailed.
     """
     if wanted.until is None:
-        _write_waiting(services)
-        wanted = replace(wanted, until=services.journal.audit_last())
-    page, _ = page_of(page, services.journal.audit_page(wanted, 0, 0)[1])
-    found, total = services.journal.audit_page(wanted, page * ROWS, ROWS)
-    name, now, several = _name(services, wanted), services.clock.now(), services.sites.several
+        await _write_waiting(services)
+        wanted = replace(wanted, until=await services.journal.audit_last())
+    _, total = await services.journal.audit_page(wanted, 0, 0)
+    page, _ = page_of(page, total)
+    found, total = await services.journal.audit_page(wanted, page * ROWS, ROWS)
+    name, now, several = await _name(services, wanted), services.clock.now(), services.sites.several
     await reply.show(audit_page(reply.t, found, total, wanted, name, page, now, several=several))
 
 
@@ -43,12 +45,12 @@ async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> N
     Raises: JournalFailed.
     """
     t, journal = reply.t, services.journal
-    _write_waiting(services)
+    await _write_waiting(services)
     several = services.sites.several
     data, count, whole = await audit_csv(
         journal, services.clock, wanted, services.timezone, with_sites=several
     )
-    found, total = journal.audit_page(wanted, 0, ROWS)
+    found, total = await journal.audit_page(wanted, 0, ROWS)
     if whole:
         note = t.plural("The file contains {n} attempt.", "The file contains {n} attempts.", count)
     else:
@@ -59,7 +61,7 @@ async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> N
             "the other options.",
             count,
         )
-    name, now = _name(services, wanted), services.clock.now()
+    name, now = await _name(services, wanted), services.clock.now()
     page = partial(audit_page, t, found, total, wanted, name, 0, now, several=several)
     attached: ui.File[ui.LayoutView] = ui.File(f"attachment://{FILE_NAME}")
     lost = f"{WARNING} {t('Discord did not accept the file. Narrow it down with `since` and the other options.')}"
@@ -68,5 +70,5 @@ async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> N
     )
 
 
-def _name(services: Services, wanted: AuditFilter) -> str:
-    return "" if wanted.person_id is None else name_of(services, wanted.person_id, wanted.site)
+async def _name(services: Services, wanted: AuditFilter) -> str:
+    return "" if wanted.person_id is None else await name_of(services, wanted.person_id, wanted.site)

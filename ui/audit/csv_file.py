@@ -18,7 +18,7 @@ from ui.formatting import plain
 BYTES_MOST = 9_500_000
 """Maximum bytes of the file. Discord accepts 10 MiB, and the rest of the request counts too."""
 CHUNK = 250
-"""Attempts per read. One read blocks the event loop for a few milliseconds."""
+"""Attempts per read. Writing them holds the event loop for a few milliseconds."""
 COLUMNS = (
     *(
         "attempt",
@@ -92,14 +92,13 @@ async def audit_csv(
 
     `with_sites`: add the column of the site.
 
-    The journal is read in the event loop's thread, because SQLite's connection belongs to it. Other work runs
-    between two chunks.
+    Other work runs between two chunks.
     Raises: JournalFailed.
     """
     columns = [*COLUMNS, *([SITE_COLUMN] if with_sites else [])]
     whole, count, before = bytearray(b"\xef\xbb\xbf" + _line([*columns])), 0, None
     while True:
-        found, before = journal.audit_export(wanted, before, CHUNK)
+        found, before = await journal.audit_export(wanted, before, CHUNK)
         for each in found:
             line = _line(csv_row(each, zone, with_sites=with_sites))
             if len(whole) + len(line) > most:

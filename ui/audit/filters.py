@@ -52,7 +52,7 @@ def choose_trail(attempt: Attempt, typed: str) -> str | None:
     return attempt.site.name or None
 
 
-def filter_of(
+async def filter_of(
     services: Services, vmid: int | None, who: str, action: str, since: str, site: str | None = None
 ) -> AuditFilter:
     """Build the filter from the options as they were typed.
@@ -61,14 +61,14 @@ def filter_of(
     """
     return AuditFilter(
         None if vmid is None else checked_vmid(vmid),
-        _person(services, who, site) if who else None,
+        await _person(services, who, site) if who else None,
         operation_named(services.texts, action).value if action else "",
         parse_since(since, services.clock.now(), services.timezone) if since else None,
         site=site,
     )
 
 
-def _person(services: Services, who: str, site: str | None) -> int:
+async def _person(services: Services, who: str, site: str | None) -> int:
     """Return the user id for an id, a mention, or the name that somebody had at their latest attempt.
 
     Raises: UnknownPerson, SeveralPeople, JournalFailed.
@@ -76,7 +76,7 @@ def _person(services: Services, who: str, site: str | None) -> int:
     meant = who.strip()
     if (match := _ID.fullmatch(meant)) and int(match[1]) < 2**63:
         return int(match[1])
-    people = _people_of(services, site)
+    people = await _people_of(services, site)
     for same in (_exactly, _nearly):
         found = [number for number, name in people if same(name) == same(meant)]
         if len(found) > 1:
@@ -86,14 +86,14 @@ def _person(services: Services, who: str, site: str | None) -> int:
     raise UnknownPerson(who)
 
 
-def _people_of(services: Services, site: str | None) -> tuple[tuple[int, str], ...]:
+async def _people_of(services: Services, site: str | None) -> tuple[tuple[int, str], ...]:
     """Return the people in a trail, the latest first. Of one site only the newest attempts are searched.
 
     Raises: JournalFailed.
     """
     if site is None:
-        return services.journal.audit_people(PEOPLE_MOST)
-    found, _ = services.journal.audit_page(AuditFilter(site=site), 0, ATTEMPTS_MOST)
+        return await services.journal.audit_people(PEOPLE_MOST)
+    found, _ = await services.journal.audit_page(AuditFilter(site=site), 0, ATTEMPTS_MOST)
     people = {each.record.actor.user_id: each.record.actor.name for each in reversed(found)}
     return tuple(people.items())[::-1]
 
@@ -131,7 +131,7 @@ async def complete_people(interaction: Interaction, current: str) -> list[app_co
     try:
         site = choose_trail(attempt_of(interaction), str(getattr(interaction.namespace, "site", "") or ""))
         services = services_of(interaction)
-        known = _people_of(services, site) if site else services.people_cache.read(PEOPLE_MOST)
+        known = await (_people_of(services, site) if site else services.people_cache.read(PEOPLE_MOST))
     except (JournalFailed, Refused):
         return []
     words = words_of(current)
@@ -169,6 +169,6 @@ def detail_of(who: str, action: str, since: str, *, csv: bool) -> str:
     return format_options({"who": who, "action": action, "since": since, "csv": csv})
 
 
-def name_of(services: Services, person_id: int, site: str | None) -> str:
+async def name_of(services: Services, person_id: int, site: str | None) -> str:
     """Return the name that the person had at their latest attempt, or the id if there is none."""
-    return dict(_people_of(services, site)).get(person_id, str(person_id))
+    return dict(await _people_of(services, site)).get(person_id, str(person_id))

@@ -28,10 +28,10 @@ async def show_cluster_status(reply: Reply) -> None:
     sites = asked_sites(interaction)
     if len(sites) == 1:
         choose_site(interaction, sites[0])
-        status = status_of(reply.t, await _read(sites[0]), actor)
+        status = await status_of(reply.t, await _read(sites[0]), actor)
         await reply.show(cluster_status_card(reply.t, status, sites[0].name))
         return
-    statuses = [status_of(reply.t, read, actor) for read in await read_sites(sites)]
+    statuses = [await status_of(reply.t, read, actor) for read in await read_sites(sites)]
     await reply.show(cluster_statuses_card(reply.t, statuses, ALL_SITES))
 
 
@@ -48,10 +48,10 @@ async def _read(site: Site) -> SiteRead:
         return SiteRead(site, site.cluster_cache.last, error)
 
 
-def status_of(t: Text, read: SiteRead, actor: Actor) -> ClusterStatus:
+async def status_of(t: Text, read: SiteRead, actor: Actor) -> ClusterStatus:
     """Return what the person may know of a site as it was read."""
     site, authorizer = read.site, read.site.authorizer
-    health = visible_health(site, actor, read.cluster)
+    health = await visible_health(site, actor, read.cluster)
     return ClusterStatus(
         name=site.name,
         cluster=authorizer.visible_cluster(actor, read.cluster) if read.cluster else None,

@@ -32,7 +32,7 @@ async def act(
     `may_ask`: see `Executor.execute`.
     """
     report = await _carry_out(site, reply, order, (), shown, may_ask=may_ask)
-    text, colour = _outcome_with_watch(site, reply.t, report)
+    text, colour = await _outcome_with_watch(site, reply.t, report)
     buttons = _next_steps(reply.t, report, site.name)
     await reply.show(card(text, footer(reply.t, report), colour=colour, buttons=buttons))
 
@@ -58,7 +58,7 @@ async def act_on_panel(site: Site, reply: Reply, order: Order) -> None:
         if not begun:
             raise
         return
-    text, _ = _outcome_with_watch(site, reply.t, report)
+    text, _ = await _outcome_with_watch(site, reply.t, report)
     await _refresh_panel(site, reply, order.vmid, f"{text}\n{footer(reply.t, report)}")
 
 
@@ -133,10 +133,10 @@ async def _carry_out(
         site.inspector.forget(order.vmid)
 
 
-def _outcome_with_watch(site: Site, t: Text, report: Report) -> tuple[str, Colour]:
+async def _outcome_with_watch(site: Site, t: Text, report: Report) -> tuple[str, Colour]:
     """Return text and colour of the outcome, and say if it changed the watch list."""
     text, colour = outcome_text(t, report)
-    if site.watch.on_action_done(report):
+    if await site.watch.on_action_done(report):
         text += "\n" + t("It was also removed from the watch list.")
     return text, colour
 

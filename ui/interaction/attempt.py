@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from core.access.authorizer import Check
 from core.access.policy import Actor
 from core.audit.record import AuditRecord, AuditStep, format_options, step_of
-from core.audit.trail import DETAIL_MOST
+from core.audit.store import Ticket
+from core.audit.trail import DETAIL_MOST, AuditLog
 from core.errors import AnswerTooLate, BotError, JournalFailed, TooQuick
 from core.guest import Guest
 from core.levels import Effect
@@ -34,7 +35,8 @@ class Attempt:
     guest: Guest | None = None
     outcome: str = "OK"
     """Outcome to record if nothing is raised."""
-    id: int | None = None
+    ticket: Ticket | None = None
+    """Stands for the attempt's first record."""
     begun: bool = False
     about: Site | None = None
     """The site, if it is not the one of the interaction."""
@@ -58,8 +60,8 @@ class Attempt:
         self.guest = guest or self.guest
         self.site.authorizer.authorize(self.actor, Operation(self.word), guest, whole=whole, seconds=seconds)
 
-    def start(self, *, even_unrecorded: bool = False) -> None:
-        """Record that the attempt was allowed and is now carried out.
+    async def start(self, *, even_unrecorded: bool = False) -> None:
+        """Store that the attempt was allowed and is now carried out.
 
         Count it against the change limit if it changes a guest or the watch list.
         `even_unrecorded`: carry it out even if it cannot be recorded.
@@ -69,7 +71,7 @@ class Attempt:
         if counts:
             limit.take(self.actor.user_id)
         try:
-            self.id = self.record(AuditStep.ASKED)
+            self.ticket = await self._trail.record_first(self._make_record(AuditStep.ASKED))
         except JournalFailed:
             if not even_unrecorded:
                 if counts:
@@ -77,11 +79,19 @@ class Attempt:
                 raise
         self.begun = True
 
-    def record(self, step: AuditStep, outcome: str = "") -> int | None:
+    def record(self, step: AuditStep, outcome: str = "") -> None:
+        self._trail.record(self._make_record(step, outcome), self.ticket)
+
+    @property
+    def _trail(self) -> AuditLog:
+        site = self.about or chosen_site(self.interaction)
+        return site.audit if site else self.services.audit
+
+    def _make_record(self, step: AuditStep, outcome: str = "") -> AuditRecord:
         site = self.about or chosen_site(self.interaction)
         listed = site.cluster_cache.find(self.vmid) if site and self.vmid else None
         guest = self.guest or listed
-        entry = AuditRecord(
+        return AuditRecord(
             step,
             self.actor,
             self.word,
@@ -93,7 +103,6 @@ class Attempt:
             reason=self.reason,
             outcome=outcome,
         )
-        return (site.audit if site else self.services.audit).record(entry, self.id)
 
     def refuse(self, refusal: BotError) -> None:
         """Record that the attempt was refused or failed.
@@ -144,7 +153,7 @@ def recording(attempt: Attempt, detail: str | None = None) -> Iterator[Attempt]:
         attempt.record(step_of(error), str(error))
         raise
     except BaseException as error:
-        if is_given_up(interaction) and attempt.id is None:
+        if is_given_up(interaction) and attempt.ticket is None:
             attempt.record(AuditStep.REFUSED, str(AnswerTooLate()))
             raise
         attempt.record(AuditStep.ENDED, f"unknown: {type(error).__name__}")

@@ -1,7 +1,7 @@
 """Do what concerns whole sites: on the chosen site, or on all sites at once."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TypeVar
 
 from core.access.policy import mildest
@@ -62,8 +62,11 @@ def recording_refusals(attempt: Attempt) -> Iterator[None]:
         raise
 
 
-def on_each_site(
-    attempts: Iterable[Attempt], act: Callable[[Site, Attempt], T], *, even_unrecorded: bool = False
+async def on_each_site(
+    attempts: Iterable[Attempt],
+    act: Callable[[Site, Attempt], Awaitable[T]],
+    *,
+    even_unrecorded: bool = False,
 ) -> tuple[dict[Site, T], dict[Site, BotError]]:
     """Do something on the site of each attempt. Return what came of it, and the errors of the other sites.
 
@@ -76,8 +79,8 @@ def on_each_site(
         try:
             with recording(attempt):
                 attempt.authorize(whole=True)
-                attempt.start(even_unrecorded=even_unrecorded)
-                done[attempt.site] = act(attempt.site, attempt)
+                await attempt.start(even_unrecorded=even_unrecorded)
+                done[attempt.site] = await act(attempt.site, attempt)
         except (JournalFailed, StoreFailed) as error:
             failed[attempt.site] = error
     if failed and not done:

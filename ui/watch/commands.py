@@ -23,7 +23,7 @@ DAY = 86_400
 async def show_watch_list(site: Site, reply: Reply, page: int = 0) -> None:
     """Show the watch list with the data at hand, even if neither Proxmox nor the journal answers."""
     actor, cluster = actor_of(reply.interaction), await cluster_for_completion(site)
-    entries, counts = watched_entries(site, actor, cluster), incident_counts(site)
+    entries, counts = watched_entries(site, actor, cluster), await incident_counts(site)
     now = site.services.clock.now()
     await reply.show(
         watch_list_card(reply.t, site.watch, entries, cluster, page, now, counts, site=site.name)
@@ -35,23 +35,23 @@ def watched_entries(site: Site, actor: Actor, cluster: Cluster | None) -> list[W
     return [entry for entry in site.watch.entries if is_visible_to(site, actor, entry.vmid, cluster)]
 
 
-def incident_counts(site: Site) -> dict[int, int]:
+async def incident_counts(site: Site) -> dict[int, int]:
     """Return the number of recent incidents by VMID, none if the journal cannot be read."""
     try:
-        return site.journal.counts(site.services.clock.now() - COUNTED_DAYS * DAY)
+        return await site.journal.counts(site.services.clock.now() - COUNTED_DAYS * DAY)
     except JournalFailed:
         return {}
 
 
 async def show_status(site: Site, reply: Reply) -> None:
     cluster = await cluster_for_completion(site)
-    health = visible_health(site, actor_of(reply.interaction), cluster)
+    health = await visible_health(site, actor_of(reply.interaction), cluster)
     await reply.show(status_card(reply.t, health, cluster, site.services.clock.now()))
 
 
-def visible_health(site: Site, actor: Actor, cluster: Cluster | None) -> Health:
+async def visible_health(site: Site, actor: Actor, cluster: Cluster | None) -> Health:
     """Return the health of the watch, without what is hidden from the person."""
-    health = health_of(site)
+    health = await health_of(site)
     mutes = tuple(mute for mute in health.mutes if is_subject_visible_to(site, actor, mute.target, cluster))
     unknown = tuple(each for each in health.unknown if is_visible_to(site, actor, each.vmid, cluster))
     stale = tuple(
@@ -67,12 +67,12 @@ def visible_health(site: Site, actor: Actor, cluster: Cluster | None) -> Health:
     return health
 
 
-def health_of(site: Site) -> Health:
+async def health_of(site: Site) -> Health:
     """Return the health of the watch, without asking Proxmox."""
     watch = site.watch
     undelivered: Backlog | JournalFailed
     try:
-        undelivered = site.journal.backlog(site.services.clock.now() - DAY)
+        undelivered = await site.journal.backlog(site.services.clock.now() - DAY)
     except JournalFailed as error:
         undelivered = error
     return Health(
@@ -87,7 +87,7 @@ def health_of(site: Site) -> Health:
         heartbeat=(site.services.heartbeat.error or "") if site.services.heartbeat.is_enabled else None,
         last_beat=site.services.heartbeat.last_beat,
         read_only=site.authorizer.read_only.refusal,
-        audit=_audit_health(site.services),
+        audit=await _audit_health(site.services),
         mutes=watch.mutes(),
         blind=watch.sees_tasks is False,
         unknown=watch.blind,
@@ -95,11 +95,11 @@ def health_of(site: Site) -> Health:
     )
 
 
-def _audit_health(services: Services) -> AuditHealth | None:
+async def _audit_health(services: Services) -> AuditHealth | None:
     delivery = services.audit_delivery
     if not delivery.is_enabled:
         return None
     try:
-        return AuditHealth(delivery.error, delivery.backlog(), delivery.blocked)
+        return AuditHealth(delivery.error, await delivery.backlog(), delivery.blocked)
     except JournalFailed as error:
         return AuditHealth(delivery.error or error.reason)

@@ -2,7 +2,7 @@
 
 import heapq
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from core.access.policy import Actor, listed_or_unknown, scoped_vmids
@@ -31,7 +31,7 @@ class Past:
     total: int
 
     @classmethod
-    def of(cls, site: Site, actor: Actor, cluster: Cluster | None, vmid: int | None) -> "Past":
+    async def of(cls, site: Site, actor: Actor, cluster: Cluster | None, vmid: int | None) -> "Past":
         """Find what the person may see.
 
         Raises: GuestNotFound, JournalFailed.
@@ -43,11 +43,12 @@ class Past:
             known = {guest.vmid for guest in cluster.guests} if cluster else set[int]()
             known |= scoped_vmids(authorizer.rules, actor)
             vmids = frozenset(each for each in known if is_visible_to(site, actor, each, cluster))
-        return cls(site, actor, cluster, vmids, site.journal.history(vmids, 0, 0)[1])
+        _, total = await site.journal.history(vmids, 0, 0)
+        return cls(site, actor, cluster, vmids, total)
 
-    def incidents(self, offset: int, limit: int) -> tuple[Incident, ...]:
+    async def incidents(self, offset: int, limit: int) -> tuple[Incident, ...]:
         """Return incidents, newest first, without hidden guests and with the current names of the others."""
-        found, _ = self.site.journal.history(self.vmids, offset, limit)
+        found, _ = await self.site.journal.history(self.vmids, offset, limit)
         if not self.site.authorizer.has_hidden_guests(self.actor):
             return found
 
@@ -56,9 +57,9 @@ class Past:
 
         return tuple(visible_part(incident, exists, self.cluster) for incident in found)
 
-    def opened(self, index: int) -> float:
+    async def opened(self, index: int) -> float:
         """Return when an incident began, by its index from the newest."""
-        found, _ = self.site.journal.history(self.vmids, index, 1)
+        found, _ = await self.site.journal.history(self.vmids, index, 1)
         return found[0].opened if found else 0.0
 
 
@@ -71,10 +72,10 @@ async def show_history(reply: Reply, vmid: int | None, page: int = 0) -> None:
     interaction, services = reply.interaction, services_of(reply.interaction)
     actor, site = actor_of(interaction), chosen_site(interaction)
     reads = await read_sites(asked_sites(interaction))
-    pasts = [Past.of(read.site, actor, read.cluster, vmid) for read in reads]
+    pasts = [await Past.of(read.site, actor, read.cluster, vmid) for read in reads]
     total = sum(past.total for past in pasts)
     page, _ = page_of(page, total)
-    found = newest(pasts, page * ROWS, ROWS)
+    found = await newest(pasts, page * ROWS, ROWS)
     guest = next((guest for read in reads if (guest := read.cluster and read.cluster.find(vmid or 0))), None)
     card = history_card(
         reply.t,
@@ -90,17 +91,21 @@ async def show_history(reply: Reply, vmid: int | None, page: int = 0) -> None:
     await reply.show(card)
 
 
-def newest(pasts: Sequence[Past], offset: int, limit: int) -> list[tuple[Past, Incident]]:
+async def newest(pasts: Sequence[Past], offset: int, limit: int) -> list[tuple[Past, Incident]]:
     """Return incidents of all sites, newest first, without the newest `offset` ones."""
-    starts = skip([past.total for past in pasts], lambda which, index: pasts[which].opened(index), offset)
-    found = (
-        [(past, incident) for incident in past.incidents(start, limit)]
-        for past, start in zip(pasts, starts, strict=True)
+    starts = await skip(
+        [past.total for past in pasts], lambda which, index: pasts[which].opened(index), offset
     )
+    found = [
+        [(past, incident) for incident in await past.incidents(start, limit)]
+        for past, start in zip(pasts, starts, strict=True)
+    ]
     return list(itertools.islice(heapq.merge(*found, key=lambda each: -each[1].opened), limit))
 
 
-def skip(totals: Sequence[int], opened: Callable[[int, int], float], count: int) -> list[int]:
+async def skip(
+    totals: Sequence[int], opened: Callable[[int, int], Awaitable[float]], count: int
+) -> list[int]:
     """Return for each of several lists how many of its items are among the `count` newest of all.
 
     Each list has its newest item first. `opened`: returns the time of an item by its list and its index.
@@ -116,7 +121,8 @@ def skip(totals: Sequence[int], opened: Callable[[int, int], float], count: int)
             break
         step = max(1, count // len(left))
         parts = {which: min(step, totals[which] - starts[which]) for which in left}
-        which = max(left, key=lambda each: (opened(each, starts[each] + parts[each] - 1), -each))
+        ends = {which: await opened(which, starts[which] + parts[which] - 1) for which in left}
+        which = max(left, key=lambda each: (ends[each], -each))
         starts[which] += parts[which]
         count -= parts[which]
     return starts

@@ -45,8 +45,8 @@ async def mute(reply: Reply, target: str, duration: str, confirm: str = "", reas
         subject = _subject_of(site, asked, target, cluster)
         asked.reason = plain(reason, REASON_MOST)
         await guard_mute(asked, subject, cluster, seconds, confirm)
-        asked.start()
-        held = site.watch.mute(subject, seconds, asked.actor.name, asked.actor.user_id)
+        await asked.start()
+        held = await site.watch.mute(subject, seconds, asked.actor.name, asked.actor.user_id)
     vmid = vmid_of(subject)
     watched = vmid is None or site.watch.find(vmid) is not None
     await reply.show(muted_card(reply.t, held, cluster, site.services.clock.now(), watched=watched))
@@ -127,8 +127,8 @@ async def unmute(reply: Reply, target: str) -> None:
         subject = _subject_of(site, asked, target, cluster, held)
         if subject not in held:
             raise NotMuted(subject)
-        asked.start()
-        site.watch.unmute(subject)
+        await asked.start()
+        await site.watch.unmute(subject)
     await reply.show(unmuted_card(reply.t, subject, cluster))
 
 
@@ -148,10 +148,10 @@ async def mute_all_sites(reply: Reply, duration: str, detail: str, reason: str) 
         for read, asked in zip(await read_sites(sites), attempts, strict=True):
             await guard_mute(asked, ALL, read.cluster, seconds, "")
 
-    def act(site: Site, asked: Attempt) -> Mute:
-        return site.watch.mute(ALL, seconds, asked.actor.name, asked.actor.user_id)
+    async def act(site: Site, asked: Attempt) -> Mute:
+        return await site.watch.mute(ALL, seconds, asked.actor.name, asked.actor.user_id)
 
-    held, failed = on_each_site(attempts, act)
+    held, failed = await on_each_site(attempts, act)
     now = sites[0].services.clock.now()
     await reply.show(muted_everywhere_card(reply.t, held, failed, now))
 
@@ -171,7 +171,7 @@ async def unmute_all_sites(reply: Reply, detail: str) -> None:
         if not sites:
             raise NotMuted(ALL)
     attempts = [Attempt(interaction, operation.value, detail=detail, about=site) for site in sites]
-    lifted, failed = on_each_site(attempts, lambda site, _asked: site.watch.unmute(ALL))
+    lifted, failed = await on_each_site(attempts, lambda site, _asked: site.watch.unmute(ALL))
     await reply.show(unmuted_everywhere_card(reply.t, lifted, failed))
 
 

@@ -104,23 +104,23 @@ class WatchReports:
         elif seconds is None and before:
             self._line(BACK, watch_works(self._t))
 
-    def report_poll(self) -> None:
+    async def report_poll(self) -> None:
         """Report what the last poll has shown."""
         watch = self._site.watch
         if self._leads:
             self._report_journal(watch.journal_error)
         if watch.read_error is None:
-            self._report_pools(self._site.authorizer.unseen_pools())
-        self._report_renewal()
+            await self._report_pools(self._site.authorizer.unseen_pools())
+        await self._report_renewal()
 
-    def _report_pools(self, unseen: tuple[str, ...]) -> None:
+    async def _report_pools(self, unseen: tuple[str, ...]) -> None:
         """Report each pool once when the settings name it but the cluster does not show it."""
         new, self._pools = set(unseen) - self._pools, set(unseen)
         if new:
             text = pools_unseen(self._t, sorted(new))
             _log.warning("%s", text)
             with contextlib.suppress(JournalFailed):  # the log has it at least
-                self._site.watch.post_notice(f"{WARNING} {text}")
+                await self._site.watch.post_notice(f"{WARNING} {text}")
 
     def _report_journal(self, trouble: JournalFailed | None) -> None:
         """Report once that the journal cannot be written, and once that it works again.
@@ -134,7 +134,7 @@ class WatchReports:
         elif before is not None and trouble is None:
             self._line(BACK, journal_well(self._t))
 
-    def _report_renewal(self) -> None:
+    async def _report_renewal(self) -> None:
         """Report once that the journal was recreated, through the new journal.
 
         Then store the read-only switch again, because the journal may have missed it.
@@ -144,8 +144,8 @@ class WatchReports:
             text = journal_renewed(self._t, care.renewed.aside, whole=care.renewed.whole)
             with contextlib.suppress(JournalFailed):
                 if self._leads:
-                    self._site.watch.post_notice(f"{WARNING} {text}")
+                    await self._site.watch.post_notice(f"{WARNING} {text}")
                 care.renewed = None
-                switch.store()
+                await switch.store()
         elif switch.store_error is not None:
-            switch.store()
+            await switch.store()

@@ -29,7 +29,9 @@ async def list_watched(reply: Reply, page: int = 0) -> None:
     actor, site, now = actor_of(interaction), chosen_site(interaction), services.clock.now()
     reads = await read_sites(asked_sites(interaction))
     entries = [watched_entries(read.site, actor, read.cluster) for read in reads]
-    sections = [_section(reply.t, read, watched, now) for read, watched in zip(reads, entries, strict=True)]
+    sections = [
+        await _section(reply.t, read, watched, now) for read, watched in zip(reads, entries, strict=True)
+    ]
     troubled = any(read.site.watch.read_error for read in reads)
     text, page, pages = page_text(sections, page)
     count = sum(map(len, entries))
@@ -43,8 +45,8 @@ async def list_watched(reply: Reply, page: int = 0) -> None:
     await reply.show(view)
 
 
-def _section(t: Text, read: SiteRead, watched: Sequence[WatchEntry], now: float) -> Section:
-    watch, counts = read.site.watch, incident_counts(read.site)
+async def _section(t: Text, read: SiteRead, watched: Sequence[WatchEntry], now: float) -> Section:
+    watch, counts = read.site.watch, await incident_counts(read.site)
     error = watch.read_error
     note = f"{WARNING} {reason_of(t, str(error))}" if error else read_note(t, read)
     head = f"### {read.site.name}" + (f"\n-# {note}" if note else "")
@@ -66,7 +68,7 @@ async def report_status(reply: Reply) -> None:
         return
     actor = actor_of(interaction)
     healths = [
-        SiteHealth(read.site.name, visible_health(read.site, actor, read.cluster), read.cluster)
+        SiteHealth(read.site.name, await visible_health(read.site, actor, read.cluster), read.cluster)
         for read in await read_sites(asked_sites(interaction))
     ]
     await reply.show(status_of_sites_card(reply.t, healths, services.heartbeat_sites, services.clock.now()))

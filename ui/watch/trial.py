@@ -70,13 +70,13 @@ async def _try_out(site: Site, interaction: Interaction) -> Trial:
     rules = site.authorizer.rules
     with record_attempt(interaction, Operation.MONITOR_TEST, about=site) as asked:
         asked.authorize(whole=True)
-        asked.start()
-        test = site.watch.send_test()
+        await asked.start()
+        test = await site.watch.send_test()
         message = await site.alert_delivery.outcome(test, TEST_SECONDS)
         trial = Trial(message, site.alert_delivery.error, rules.guild_id, rules.alert_channel_id or 0)
         if not trial.arrived:
             asked.outcome = (message.error if message else "") or trial.stuck or "not in time"
-            site.journal.give_up(test, asked.outcome)
+            await site.journal.give_up(test, asked.outcome)
     return trial
 
 

@@ -71,14 +71,14 @@ def test_a_site_changes_its_own_list_alone(tmp_path: Path) -> None:
     write(tmp_path, SEVERAL)
     tested = store(tmp_path)
     tested.load_sites({"home": [], "colo": []})
-    assert tested.of_site("colo").save(entries(202, 303)) is None
+    assert tested.save(entries(202, 303), "colo") is None
     home: Any = SEVERAL["sites"]
     assert saved(tmp_path) == {
         "note": "x",
         "version": 2,
         "sites": {"home": home["home"], "colo": [{"vmid": 202}, {"vmid": 303}]},
     }
-    assert tested.of_site("home").save(()) is None
+    assert tested.save((), "home") is None
     assert vmids(store(tmp_path).load_sites({"home": [999], "colo": [999]})) == {
         "home": [],
         "colo": [202, 303],
@@ -92,7 +92,7 @@ def test_a_new_site_and_one_that_is_not_configured_any_more(tmp_path: Path) -> N
     assert vmids(reports) == {"lab": [7777], "colo": [101, 202]}
     assert [reports[name].outcome for name in ("lab", "colo")] == [LoadOutcome.CREATED, LoadOutcome.READ]
     assert (tmp_path / f"{WATCH_LIST}.bak").read_bytes() == before
-    tested.of_site("colo").save(())
+    tested.save((), "colo")
     sites: Any = SEVERAL["sites"]
     assert saved(tmp_path)["sites"] == {"home": sites["home"], "colo": [], "lab": [{"vmid": 7777}]}
 
@@ -190,12 +190,11 @@ def test_a_bot_that_knows_no_sites_leaves_the_file_alone(
 def test_an_edit_by_hand_is_kept_aside_once_for_all_sites(tmp_path: Path) -> None:
     tested = store(tmp_path)
     tested.load_sites({"home": [101], "colo": [201]})
-    home, colo = tested.of_site("home"), tested.of_site("colo")
     edited = write(tmp_path, SEVERAL)
-    aside = home.save(entries(102))
+    aside = tested.save(entries(102), "home")
     assert aside is not None
     assert (tmp_path / aside).read_bytes() == edited
-    assert colo.save(entries(202)) is home.save(entries(103)) is None
+    assert tested.save(entries(202), "colo") is tested.save(entries(103), "home") is None
     assert vmids(store(tmp_path).load_sites({"home": [], "colo": []})) == {"home": [103], "colo": [202]}
 
 
@@ -206,8 +205,8 @@ def test_an_edit_by_hand_is_kept_aside_once_for_all_sites(tmp_path: Path) -> Non
 def test_lists_that_cannot_be_read_are_set_aside(tmp_path: Path, sites: object) -> None:
     tested = store(tmp_path)
     tested.load_sites({"home": [101], "colo": [201]})
-    tested.of_site("home").save(entries(101, 102))
-    tested.of_site("colo").save(entries(202))
+    tested.save(entries(101, 102), "home")
+    tested.save(entries(202), "colo")
     spoilt = write(tmp_path, {"version": 2, "sites": sites})
     store(tmp_path).check(TWO, None)
     reports = store(tmp_path).load_sites({"home": [999], "colo": [999]})
@@ -261,7 +260,7 @@ def test_no_list_is_ever_lost(
             expected |= {name: [111] for name in names if name not in expected}
             for name in names:
                 if name in change:
-                    tested.of_site(name).save(entries(*change[name]))
+                    tested.save(entries(*change[name]), name)
                     expected[name] = change[name]
             assert {
                 n: [each["vmid"] for each in found] for n, found in saved(tmp)["sites"].items()
@@ -279,7 +278,7 @@ def work(start):
     while True:
         number += 1
         for name in ("home", "colo"):
-            store.of_site(name).save((WatchEntry(100 + number),))
+            store.save((WatchEntry(100 + number),), name)
         told(number)
 """
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from adapters.journal import schema
 from adapters.journal.audit_rows import page_queries
+from adapters.journal.site_journal import SiteJournal
 from adapters.journal.store import JournalReport, OpenOutcome, SqliteJournal
 from core.access.policy import Actor, InteractionKind, Place
 from core.audit.record import CUT_OFF, AuditRecord, AuditStep
@@ -25,8 +26,8 @@ from core.audit.trail import AuditTrail
 from core.codec import encode
 from core.errors import JournalFailed
 from core.watch.incidents.model import Message, MessageKind
-from core.watch.journal import Journal
 from tests.support.fakes import NOON, FakeClock
+from tests.support.watch.at_once import at_once
 
 ODD = "\ud83d\x00'\"; DROP TABLE audit;--\u202e\u2066abc\u2069\udfff\nライブ"
 """Text as a hostile person or a broken Proxmox may write it.
@@ -56,7 +57,7 @@ def record(
     return AuditRecord(step, actor, operation, vmid, **more)  # type: ignore[arg-type]  # its texts
 
 
-def shown(journal: Journal, wanted: AuditFilter = ALL, offset: int = 0, limit: int = 99) -> list[int]:
+def shown(journal: SiteJournal, wanted: AuditFilter = ALL, offset: int = 0, limit: int = 99) -> list[int]:
     """Return the IDs of the attempts on a page."""
     return [each.attempt for each in journal.audit_page(wanted, offset, limit)[0]]
 
@@ -265,7 +266,7 @@ def test_records_after_an_id_in_their_order_with_when_their_attempt_began(journa
     assert [each.id for each in journal.audit_after(0, 2)[0]] == [1, 2]
 
 
-def test_what_has_no_end_is_given_one_at_the_next_start(journal: SqliteJournal) -> None:
+async def test_what_has_no_end_is_given_one_at_the_next_start(journal: SqliteJournal) -> None:
     open_one = journal.audit_add(record(AuditStep.ASKED, operation="monitor_add"), 1.0)
     ended = journal.audit_add(record(AuditStep.ASKED), 2.0)
     journal.audit_add(record(), 3.0, ended)
@@ -273,24 +274,28 @@ def test_what_has_no_end_is_given_one_at_the_next_start(journal: SqliteJournal) 
     journal.audit_add(record(AuditStep.REFUSED), 5.0, refused)
     journal.audit_add(record(AuditStep.PLANNED), 6.0)
     assert [each.attempt for each in journal.audit_open()] == [open_one]
-    kept = AuditTrail(journal, FakeClock())
-    kept.close_cut_off()
+    kept = AuditTrail(at_once(journal), FakeClock())
+    await kept.close_cut_off()
+    await kept.flush()
     assert journal.audit_open() == ()
     latest = journal.audit_page(ALL, 3, 1)[0][0]
     assert (latest.attempt, latest.began, latest.at) == (open_one, 1.0, NOON)
     assert latest.record == replace(record(operation="monitor_add"), outcome=CUT_OFF)
-    kept.close_cut_off()
+    await kept.close_cut_off()
+    await kept.flush()
     assert journal.audit_last() == 7
 
 
-def test_whoever_posts_is_told_of_what_was_kept(journal: SqliteJournal) -> None:
+async def test_whoever_posts_is_told_of_what_was_kept(journal: SqliteJournal) -> None:
     told: list[int] = []
-    kept = AuditTrail(journal, FakeClock())
+    kept = AuditTrail(at_once(journal), FakeClock())
     kept.subscribe(lambda: told.append(journal.audit_last()))
     kept.record(record())
+    await kept.flush()
     assert told == [1], "when it is there to be read"
     journal.close()
-    assert kept.record(record()) is None
+    kept.record(record())
+    await kept.flush()
     assert told == [1]
 
 

@@ -23,6 +23,7 @@ from adapters.files.stored_sites import (
 )
 from adapters.journal.audit_rows import add_record, encode_row, page_queries
 from adapters.journal.schema import MIGRATIONS
+from adapters.journal.site_journal import SiteJournal
 from adapters.journal.site_rows import IDS_EACH, SITES_MOST
 from adapters.journal.store import JournalReport, OpenOutcome, SqliteJournal
 from core.access.policy import Actor, Place
@@ -32,13 +33,14 @@ from core.audit.store import AuditEntry, AuditFilter
 from core.errors import JournalFailed
 from core.guest import Kind
 from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Message, MessageKind, Severity, Topic
-from core.watch.journal import Batch, Journal, JournalRenewal
+from core.watch.journal import Batch, JournalRenewal
 from core.watch.persistence import Persistence
 from tests.adapters.journal.test_database import run
 from tests.adapters.journal.test_versions import JOURNALS
 from tests.support.fakes import NOON, FakeClock
 from tests.support.former_data import ALL, JOURNAL, FormerData
 from tests.support.random_deaths import RandomDeaths
+from tests.support.watch.at_once import at_once
 
 TWO = SiteNames(("home", "colo"))
 HOME_FIRST = replace(TWO, first="home")
@@ -77,7 +79,7 @@ def audited(step: AuditStep = AuditStep.ENDED, vmid: int = 101, **more: Any) -> 
     return AuditRecord(step, EMMA, "stop", vmid, **more)
 
 
-def content(journal: Journal) -> list[object]:
+def content(journal: SiteJournal) -> list[object]:
     """Return everything that a site can read of its own."""
     incidents, count = journal.history(None, 0, 10**6)
     messages = [journal.outbox_message(each.id + 1) for each in incidents]
@@ -87,7 +89,7 @@ def content(journal: Journal) -> list[object]:
     return [*own, *seen, *trail, journal.to_edit()]
 
 
-def fill(view: Journal, text: str, most: int = 3) -> int:
+def fill(view: SiteJournal, text: str, most: int = 3) -> int:
     """Write some of everything. Return the id of the first incident."""
     first = view.first_id(NOON)
     for number in range(first, first + 2 * most, 2):
@@ -155,10 +157,10 @@ def test_a_site_keeps_its_ids(tmp_path: Path) -> None:
         assert journal.of_site("new").first_id(NOON) not in firsts.values()
 
 
-def test_a_new_watch_counts_from_the_ids_of_its_site(journal: SqliteJournal) -> None:
+async def test_a_new_watch_counts_from_the_ids_of_its_site(journal: SqliteJournal) -> None:
     for name in ("home", "colo"):
-        watch = Persistence(journal.of_site(name))
-        watch.load(NOON)
+        watch = Persistence(at_once(journal.of_site(name)))
+        await watch.load(NOON)
         assert watch.state.pulse.last_id == journal.of_site(name).first_id(NOON) > IDS_EACH
 
 
@@ -173,12 +175,12 @@ def test_a_record_of_the_first_site_cannot_be_taken_for_one_of_another(tmp_path:
         assert colo.records() == {"last": "c", "site/colo/last": "c"}
 
 
-def test_each_site_has_its_own_read_only_switch(journal: SqliteJournal) -> None:
-    ReadOnlySwitch(journal.of_site("home"), FakeClock()).turn_on("Akiko")
+async def test_each_site_has_its_own_read_only_switch(journal: SqliteJournal) -> None:
+    await ReadOnlySwitch(at_once(journal.of_site("home")), FakeClock()).turn_on("Akiko")
     found = {}
     for name in ("home", "colo"):
-        switch = ReadOnlySwitch(journal.of_site(name), FakeClock())
-        switch.load()
+        switch = ReadOnlySwitch(at_once(journal.of_site(name)), FakeClock())
+        await switch.load()
         found[name] = switch.refusal is not None
     assert found == {"home": True, "colo": False}
 
@@ -220,7 +222,7 @@ def test_the_trail_names_the_site_of_each_attempt(tmp_path: Path) -> None:
         assert sites_of(journal) == ["", "", "colo", ""]
 
 
-def sites_of(journal: Journal) -> list[str]:
+def sites_of(journal: SiteJournal) -> list[str]:
     return [each.site for each in journal.audit_page(AuditFilter(), 0, 9)[0]]
 
 
@@ -332,7 +334,7 @@ def fault_of(tmp: Path, sites: SiteNames) -> SiteFaultKind:
     return caught.value.kind
 
 
-WRITES: dict[str, Callable[[Journal], object]] = {
+WRITES: dict[str, Callable[[SiteJournal], object]] = {
     "a record": lambda journal: journal.commit(Batch({"last": "1"})),
     "an incident": lambda journal: journal.commit(Batch(incidents=batch(journal.first_id(17.0)).incidents)),
     "a message": lambda journal: journal.commit(Batch(messages=batch(journal.first_id(17.0)).messages)),
@@ -341,7 +343,7 @@ WRITES: dict[str, Callable[[Journal], object]] = {
 
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
-def test_any_data_of_one_site_needs_its_owner(tmp_path: Path, write: Callable[[Journal], object]) -> None:
+def test_any_data_of_one_site_needs_its_owner(tmp_path: Path, write: Callable[[SiteJournal], object]) -> None:
     with opened(tmp_path, SiteNames()) as journal:
         write(journal)
     assert fault_of(tmp_path, TWO) is SiteFaultKind.MISSING
@@ -353,7 +355,7 @@ def test_any_data_of_one_site_needs_its_owner(tmp_path: Path, write: Callable[[J
 
 @pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
 def test_any_data_of_its_own_keeps_a_site_from_being_the_first(
-    tmp_path: Path, write: Callable[[Journal], object]
+    tmp_path: Path, write: Callable[[SiteJournal], object]
 ) -> None:
     with opened(tmp_path) as journal:
         write(journal.of_site("home"))
@@ -603,7 +605,7 @@ def test_kill_9_at_random_moments(tmp_path: Path) -> None:
     assert len(acknowledged) >= 6
 
 
-def kept_whole(view: Journal, name: str, acknowledged: set[int]) -> None:
+def kept_whole(view: SiteJournal, name: str, acknowledged: set[int]) -> None:
     first = view.first_id(0.0)
     last = (int(view.records()["last"]) - first) // 2
     assert last in (max(acknowledged), max(acknowledged) + 1)

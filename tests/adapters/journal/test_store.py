@@ -14,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from adapters.journal.site_journal import SiteJournal
 from adapters.journal.store import JournalReport, OpenOutcome, SqliteJournal
 from core.errors import JournalFailed
 from core.guest import Kind
@@ -30,7 +31,7 @@ from core.watch.incidents.model import (
     Topic,
     guest_subject,
 )
-from core.watch.journal import Backlog, Batch, Journal, OutboxMessage
+from core.watch.journal import Backlog, Batch, OutboxMessage
 
 ODD = "pve\ud800\x00'\"; DROP TABLE records;--\u202e"
 """Name as a hostile or broken Proxmox may send it: half a surrogate pair, NUL, quotes."""
@@ -58,7 +59,7 @@ def ids(messages: tuple[OutboxMessage, ...]) -> list[int]:
     return [message.stored.id for message in messages]
 
 
-def editions(journal: Journal, message_id: int) -> tuple[int, int]:
+def editions(journal: SiteJournal, message_id: int) -> tuple[int, int]:
     message = journal.outbox_message(message_id)
     assert message is not None
     return message.wanted, message.shown
@@ -68,7 +69,7 @@ def editions(journal: Journal, message_id: int) -> tuple[int, int]:
 
 
 def test_nothing_happens_before_it_is_opened(tmp_path: Path) -> None:
-    tested: Journal = SqliteJournal(tmp_path / "journal.db")
+    tested: SiteJournal = SqliteJournal(tmp_path / "journal.db")
     assert (tested.run, tested.nonce_prefix) == (0, "")
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(JournalFailed) as failed:

@@ -21,6 +21,7 @@ from core.audit.trail import AuditTrail
 from core.watch.incidents.model import MessageKind
 from core.watch.journal import Batch
 from tests.support.fakes import FakeClock
+from tests.support.watch.at_once import at_once
 
 JOURNALS = Path(__file__).parents[2] / "journals"
 FORMER = range(1, len(MIGRATIONS))
@@ -36,12 +37,12 @@ def restored(directory: Path, version: int) -> SqliteJournal:
     return SqliteJournal(directory / "journal.db")
 
 
-def test_every_former_version_has_its_file() -> None:
+async def test_every_former_version_has_its_file() -> None:
     assert sorted(path.name for path in JOURNALS.iterdir()) == [f"version-{n}.sql" for n in FORMER]
 
 
 @every_version
-def test_what_a_former_version_wrote_is_there(tmp_path: Path, version: int) -> None:
+async def test_what_a_former_version_wrote_is_there(tmp_path: Path, version: int) -> None:
     journal = restored(tmp_path, version)
     assert journal.open() == JournalReport(OpenOutcome.READ)
     assert journal.run == 2
@@ -50,8 +51,8 @@ def test_what_a_former_version_wrote_is_there(tmp_path: Path, version: int) -> N
     assert [(each.stored.id, each.stored.post) for each in journal.to_post()] == [(19, MessageKind.WORD)]
     assert journal.discord_ids() == {4711}
     assert journal.records()["ordered/102"] == "Emma"
-    switch = ReadOnlySwitch(journal, FakeClock())
-    switch.load()
+    switch = ReadOnlySwitch(at_once(journal), FakeClock())
+    await switch.load()
     assert switch.refusal is not None
     assert switch.refusal.by == "Akiko"
     journal.commit(Batch({"new": "1"}))
@@ -68,7 +69,7 @@ def test_what_a_former_version_wrote_is_there(tmp_path: Path, version: int) -> N
             db.execute("UPDATE audit SET times = 9")
 
 
-def test_the_trail_of_the_second_version(tmp_path: Path) -> None:
+async def test_the_trail_of_the_second_version(tmp_path: Path) -> None:
     journal = restored(tmp_path, 2)
     journal.open()
     found, count = journal.audit_page(AuditFilter(), 0, 9)
@@ -80,7 +81,7 @@ def test_the_trail_of_the_second_version(tmp_path: Path) -> None:
     ]
     assert journal.audit_cursor() == journal.audit_cursor(Stream.CHANGES) == AuditCursor(2, 4712)
     assert journal.audit_cursor(Stream.REFUSALS) is None
-    audit = AuditTrail(journal, FakeClock())
-    audit.close_cut_off()
+    audit = AuditTrail(at_once(journal), FakeClock())
+    await audit.close_cut_off()
     assert [each.record.vmid for each in audit.cut_off] == [104], "its end is found out"
     journal.close()

@@ -30,6 +30,7 @@ from proxmox_client import Address, Endpoint, ProxmoxClient
 from tests.adapters.proxmox.test_entry_points import LINUX
 from tests.support.client_stage import PATIENCE, SECRET, client_of, sent
 from tests.support.fakes import AKIKO
+from tests.support.watch.at_once import at_once
 
 COMMANDS, WORKERS = 100, 8
 GUESTS = tuple(
@@ -192,20 +193,22 @@ async def test_an_action_that_was_cut_off_is_looked_for_through_another_node(tmp
     guest, clock = GUESTS[1], Clock()
     journal = SqliteJournal(tmp_path / "journal.db")
     journal.open()
-    trail = AuditTrail(journal, clock)
+    trail = AuditTrail(at_once(journal), clock)
     with cluster() as pve:
         asked = AuditRecord(AuditStep.ASKED, AKIKO, Operation.STOP.value, guest.vmid, node=guest.node)
-        attempt = trail.record(asked)
+        attempt = await trail.record_first(asked)
         trail.record(replace(asked, step=AuditStep.SENDING), attempt)
         client = client_of(pve)
         upid = await client.power(guest, Operation.STOP)
         client.close()
         pve.call(pve.listeners[0].kill())
 
-        trail.close_cut_off()
+        await trail.flush()
+        await trail.close_cut_off()
         several = client_at(pve)
-        await ActionRecovery(several, clock, journal, trail, ExpectedStops(clock), Nobody()).run()
+        await ActionRecovery(several, clock, at_once(journal), trail, ExpectedStops(clock), Nobody()).run()
         several.close()
+        await trail.flush()
         (found, *_), _ = journal.audit_page(AuditFilter(), 0, 1)
         assert (found.record.step, found.record.outcome) == (AuditStep.ENDED, "OK")
         assert found.record.upid == upid

@@ -16,6 +16,7 @@ from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.stage import Stage
+from tests.support.watch.at_once import rows_of
 from ui.interaction.attempt import Attempt
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
@@ -64,7 +65,7 @@ class Decisions:
 
 def steps(scene: Stage) -> list[AuditStep]:
     """The steps of all attempts, the newest first."""
-    return [each.record.step for each in scene.site.journal.audit_page(AuditFilter(), 0, 50)[0]]
+    return [each.record.step for each in rows_of(scene.site.journal).audit_page(AuditFilter(), 0, 50)[0]]
 
 
 @pytest.fixture
@@ -197,7 +198,11 @@ async def test_changes_that_are_switched_off_last_stop_the_request(
     bare_scene: Stage, cast: Cast, decisions: Decisions
 ) -> None:
     switch = bare_scene.site.authorizer.read_only
-    decisions.after[6] = lambda: switch.turn_on("Akiko")
+
+    def switch_off() -> None:
+        switch.refusal = ReadOnly("Akiko", bare_scene.clock.now())
+
+    decisions.after[6] = switch_off
     question = await bare_scene.say(cast["admin"], "stop", vmid=103)
     await bare_scene.press(cast["admin"], question, "Force-stop minecraft")
     assert bare_scene.changes() == []
@@ -221,6 +226,6 @@ async def test_an_attempt_is_made_once(
     assert made == ["info"]
     await bare_scene.press(cast["admin"], panel, "g1:refresh:103")
     assert made[1:] == ["g1:refresh:103"], "whose word is then known"
-    newest = bare_scene.site.journal.audit_page(AuditFilter(), 0, 2)[0]
+    newest = (await bare_scene.site.journal.audit_page(AuditFilter(), 0, 2))[0]
     told = [(each.record.operation, each.record.vmid, each.record.actor.interaction_kind) for each in newest]
     assert told == [("info", 103, BUTTON), ("info", 103, COMMAND)]

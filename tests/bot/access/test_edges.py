@@ -84,7 +84,7 @@ async def test_read_only_holds_from_its_answer_on(scene: Stage, pve: Pve) -> Non
     await scene.whole(asked)
     assert scene.changes() == []
     assert "abc" not in pve.vm(101).snapshots
-    records = [each.record for each in scene.site.journal.audit_page(AuditFilter(), 0, 9)[0]]
+    records = [each.record for each in (await scene.site.journal.audit_page(AuditFilter(), 0, 9))[0]]
     assert any(each.operation == "snapshot_create" and "ReadOnly" in each.outcome for each in records)
     held = scene.site.authorizer.read_only.refusal
     assert isinstance(held, ReadOnly)
@@ -245,13 +245,13 @@ async def test_an_unexpected_error_of_planning_is_kept(scene: Stage, monkeypatch
 
     monkeypatch.setattr("core.actions.planner._validate", broken)
     await scene.say(scene.emma, "stop", vmid=101)
-    (record,) = (each.record for each in scene.site.journal.audit_page(AuditFilter(), 0, 9)[0])
+    (record,) = (each.record for each in (await scene.site.journal.audit_page(AuditFilter(), 0, 9))[0])
     assert (record.step, record.outcome) == (AuditStep.ENDED, "KeyError")
 
 
 async def test_what_is_typed_is_kept_in_bounds(scene: Stage) -> None:
     await scene.say(scene.emma, "create", template_id=9000, name="x" * 5800)
-    (record,) = (each.record for each in scene.site.journal.audit_page(AuditFilter(), 0, 9)[0])
+    (record,) = (each.record for each in (await scene.site.journal.audit_page(AuditFilter(), 0, 9))[0])
     assert len(record.detail) <= 500
     assert len(record.outcome) <= 1000
     assert json.dumps(record.detail).startswith('"name=xxx')

@@ -78,7 +78,7 @@ async def test_what_is_above_a_level_is_refused_in_private_and_recorded(
     assert scene.changes() == []
     assert scene.site.watch.entries == ()
     assert scene.site.watch.mutes() == ()
-    records = [each.record for each in scene.site.journal.audit_page(AuditFilter(), 0, 100)[0]][::-1]
+    records = [each.record for each in (await scene.site.journal.audit_page(AuditFilter(), 0, 100))[0]][::-1]
     asked = [(AuditStep.REFUSED, command.replace(" ", "_")) for command, _ in above]
     assert [(each.step, each.operation) for each in records] == list(dict.fromkeys(asked)), "repeats are one"
     assert {(each.actor.user_id, each.actor.interaction_kind) for each in records} == {
@@ -164,7 +164,7 @@ async def test_a_press_after_losing_the_role_is_refused_and_recorded(
         reply = await scene.press(game, question, button)
         scene.assert_refused(reply, game, GuestNotFound(options["vmid"]))
     assert scene.changes() == []
-    last = scene.site.journal.audit_page(AuditFilter(person_id=game.id), 0, 2)[0]
+    last = (await scene.site.journal.audit_page(AuditFilter(person_id=game.id), 0, 2))[0]
     told = [(each.record.step, each.record.actor.interaction_kind) for each in last]
     assert told == [
         (AuditStep.REFUSED, InteractionKind.BUTTON),
@@ -186,7 +186,7 @@ async def test_a_form_after_losing_the_role_is_refused_and_recorded(
     assert pve.vm(104) is not None
     assert scene.changes() == []
     assert [button.disabled for button in post_of(question).buttons] == [False, False], "it is still open"
-    (last,) = scene.site.journal.audit_page(AuditFilter(), 0, 1)[0]
+    (last,) = (await scene.site.journal.audit_page(AuditFilter(), 0, 1))[0]
     assert (last.record.step, last.record.actor.interaction_kind) == (AuditStep.REFUSED, InteractionKind.FORM)
 
 
@@ -208,7 +208,7 @@ async def test_forged_replayed_and_foreign_presses_are_refused_and_recorded(
     await scene.press(admin, question, "Cancel")
     scene.assert_refused(await scene.press(admin, question, yes, force=True), admin, QuestionAnswered())
     assert scene.changes() == []
-    records = [each.record for each in scene.site.journal.audit_page(AuditFilter(), 0, 9)[0]]
+    records = [each.record for each in (await scene.site.journal.audit_page(AuditFilter(), 0, 9))[0]]
     assert (
         sum(
             each.step is AuditStep.REFUSED and each.actor.interaction_kind is InteractionKind.BUTTON

@@ -100,7 +100,7 @@ async def test_the_audit_its_file_and_a_snapshots_description(
     await scene.say(copycat, "snapshot create", vmid=103, name="mine")
     is_named((await scene.say(scene.emma, "audit", who=str(copycat.id))).text, copycat, scene.akiko)
     assert pve.vm(103).snapshots["mine"]["description"].count(f"Akiko ({copycat.id})") == 1
-    (found,), _ = scene.site.journal.audit_page(AuditFilter(person_id=copycat.id), 0, 1)
+    (found,), _ = await scene.site.journal.audit_page(AuditFilter(person_id=copycat.id), 0, 1)
     row = dict(zip(COLUMNS, csv_row(found, scene.services.timezone), strict=True))
     assert (row["person"], row["person_id"]) == ("Akiko", copycat.id)
 
@@ -115,7 +115,7 @@ async def test_nobody_is_notified_by_it(scene: Stage, copycat: Person) -> None:
 
 
 async def test_old_data_shows_the_name_alone(scene: Stage) -> None:
-    scene.site.journal.commit(Batch({KEY: json.dumps({"by": "Akiko", "since": 5.0})}))
+    await scene.site.journal.commit(Batch({KEY: json.dumps({"by": "Akiko", "since": 5.0})}))
     await scene.restart_bot()
     assert scene.site.authorizer.read_only.refusal is not None
     text = (await scene.say(scene.emma, "start", vmid=104)).text
@@ -138,6 +138,6 @@ def test_old_records_are_opened() -> None:
 @pytest.mark.parametrize("damage", ['"x"', "[]", '{"by": "A", "since": 1, "by_id": "x"}'])
 async def test_a_switch_that_cannot_be_read_is_on(scene: Stage, damage: str) -> None:
     scene.expected_errors.append("cannot be read")
-    scene.site.journal.commit(Batch({KEY: damage}))
+    await scene.site.journal.commit(Batch({KEY: damage}))
     await scene.restart_bot()
     assert scene.site.authorizer.read_only.refusal is not None

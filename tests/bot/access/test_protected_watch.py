@@ -51,7 +51,7 @@ async def test_an_admin_gives_its_name_and_a_reason(
         assert not silent(scene)
     await scene.say(admin, command, **options, confirm=" web01 ", reason="move to pve2")
     assert silent(scene)
-    record = scene.site.journal.audit_page(AuditFilter(), 0, 1)[0][0].record
+    record = (await scene.site.journal.audit_page(AuditFilter(), 0, 1))[0][0].record
     assert (record.operation, record.reason) == (word, "move to pve2")
 
 

@@ -16,6 +16,7 @@ from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.catalogue import ACTING, COMMAND, level_of
 from tests.support.stage import Stage, post_of
+from tests.support.watch.at_once import rows_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
@@ -48,7 +49,7 @@ async def asked(
 
 
 def last(scene: Stage, steps: int = 1) -> list[AuditRecord]:
-    return [each.record for each in scene.site.journal.audit_page(AuditFilter(), 0, steps)[0]]
+    return [each.record for each in rows_of(scene.site.journal).audit_page(AuditFilter(), 0, steps)[0]]
 
 
 @EVERY

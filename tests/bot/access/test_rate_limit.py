@@ -102,7 +102,7 @@ async def test_a_flood_of_reads_is_told_to_slow_down_and_others_are_not(scene: S
     assert "web01" in (await scene.say(scene.akiko, "info", vmid=101)).text
     await scene.say(scene.emma, "start", vmid=104)
     assert pve.vm(104).status == "running", "reading much hinders nobody from acting"
-    records = [each.record for each in scene.site.journal.audit_page(AuditFilter(), 0, 100)[0]]
+    records = [each.record for each in (await scene.site.journal.audit_page(AuditFilter(), 0, 100))[0]]
     refused = [each for each in records if each.step is AuditStep.REFUSED]
     assert len(refused) == 1
     assert refused[0].outcome == str(TooQuick(1))
@@ -194,7 +194,7 @@ async def test_what_discord_no_longer_awaits_is_not_asked_of_proxmox(scene: Stag
     assert [path for _, path, _ in scene.sent()[before:] if "/qemu/" in path] == []
     assert scene.changes() == []
     assert scene.services.open_replies == set()
-    records = [each.record for each in scene.site.journal.audit_page(AuditFilter(), 0, 2)[0]]
+    records = [each.record for each in (await scene.site.journal.audit_page(AuditFilter(), 0, 2))[0]]
     assert [(each.step, each.outcome) for each in records] == [(AuditStep.REFUSED, str(AnswerTooLate()))] * 2
 
 
@@ -221,7 +221,7 @@ async def test_a_late_arrival_is_answered_before_anything_is_asked(
     completion = scene.server.autocomplete(scene.emma, scene.channel, "info", "vmid", "web")
     assert await asyncio.wait_for(completion, 60) == [], "nor is a list read for it"
     assert scene.sent()[before:] == []
-    (last, *_) = scene.site.journal.audit_page(AuditFilter(), 0, 3)[0]
+    (last, *_) = (await scene.site.journal.audit_page(AuditFilter(), 0, 3))[0]
     assert last.record.step is AuditStep.REFUSED
     assert last.record.outcome == str(AnswerTooLate())
 

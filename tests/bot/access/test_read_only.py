@@ -20,6 +20,7 @@ from tests.support import stage
 from tests.support.catalogue import COMMANDS, EVERY_COMMAND, EVERY_COMPLETION
 from tests.support.fakes import MemoryRecords
 from tests.support.stage import Stage, post_of
+from tests.support.watch.at_once import rows_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -73,7 +74,7 @@ async def test_every_change_is_refused_and_everything_else_goes_on(scene: Stage,
 
 
 def audited(scene: Stage) -> tuple[Any, ...]:
-    return scene.site.journal.audit_page(AuditFilter(), 0, 100)[0]
+    return rows_of(scene.site.journal).audit_page(AuditFilter(), 0, 100)[0]
 
 
 @pytest.mark.parametrize("end", ["restart_bot", "crash_bot"])
@@ -128,7 +129,7 @@ async def test_switched_on_between_question_and_form(scene: Stage, pve: Pve) -> 
 
 
 class Stuck(MemoryRecords):
-    def put_record(self, key: str, text: str | None) -> None:
+    async def put_record(self, key: str, text: str | None) -> None:
         raise JournalFailed("disk full")
 
 
@@ -138,13 +139,13 @@ class Paper:
     def __init__(self, text: str | None = None, fails: str = "") -> None:
         self.text, self.fails = text, fails
 
-    def read(self) -> str | None:
+    async def read(self) -> str | None:
         return self._met("read", self.text)
 
-    def write(self, text: str) -> None:
+    async def write(self, text: str) -> None:
         self.text = self._met("write", text)
 
-    def remove(self) -> None:
+    async def remove(self) -> None:
         self.text = self._met("remove", None)
 
     def _met(self, what: str, value: str | None) -> str | None:
@@ -153,59 +154,59 @@ class Paper:
         return value
 
 
-def test_it_is_switched_on_in_memory_where_nothing_can_be_kept() -> None:
+async def test_it_is_switched_on_in_memory_where_nothing_can_be_kept() -> None:
     for spare in (None, Paper(fails="write")):
         switch = ReadOnlySwitch(Stuck(), Clock(), spare)
-        switch.turn_on("Akiko")
+        await switch.turn_on("Akiko")
         assert switch.refusal is not None
         assert isinstance(switch.store_error, JournalFailed)
     one = ReadOnlySwitch(Stuck(), Clock(), paper := Paper())
-    one.turn_on("Akiko")
+    await one.turn_on("Akiko")
     assert one.refusal is not None
     assert one.store_error is None
     assert paper.text, "one place is enough"
 
 
 @pytest.mark.parametrize("fails", ["journal", "remove"])
-def test_it_is_switched_off_in_both_places_or_not_at_all(fails: str) -> None:
+async def test_it_is_switched_off_in_both_places_or_not_at_all(fails: str) -> None:
     text = json.dumps({"by": "Akiko", "since": 5.0, "by_id": 7})
     records = Stuck() if fails == "journal" else MemoryRecords()
     records.kept[KEY] = text
     paper = Paper(text, fails)
     switch = ReadOnlySwitch(records, Clock(), paper)
-    switch.load()
+    await switch.load()
     with pytest.raises((JournalFailed, StoreFailed)):
-        switch.turn_off()
+        await switch.turn_off()
     assert switch.refusal is not None
     assert (switch.refusal.by, switch.refusal.since) == ("Akiko", 5.0)
     assert paper.text == text
     assert records.kept[KEY] == text
     later = ReadOnlySwitch(records, Clock(), paper)
-    later.load()
+    await later.load()
     assert later.refusal is not None
 
 
 @pytest.mark.parametrize(("journal", "spare"), [(True, False), (False, True), (True, True), (False, False)])
-def test_the_stricter_place_counts_and_the_other_one_learns_of_it(journal: bool, spare: bool) -> None:
+async def test_the_stricter_place_counts_and_the_other_one_learns_of_it(journal: bool, spare: bool) -> None:
     text = json.dumps({"by": "Akiko", "since": 5.0})
     records, paper = MemoryRecords(), Paper(text if spare else None)
     if journal:
         records.kept[KEY] = text
     switch = ReadOnlySwitch(records, Clock(), paper)
-    switch.load()
+    await switch.load()
     assert (switch.refusal is not None) is (journal or spare)
     assert (KEY in records.kept) is (paper.text is not None) is (journal or spare)
-    switch.turn_off()
+    await switch.turn_off()
     assert KEY not in records.kept
     assert paper.text is None
 
 
 @pytest.mark.parametrize("kept", ["", "7", "[]", "{}", '{"by": "x"}', '{"by": "x", "since": "y"}'])
-def test_what_cannot_be_read_is_no_permission(kept: str) -> None:
+async def test_what_cannot_be_read_is_no_permission(kept: str) -> None:
     records = MemoryRecords()
     records.kept[KEY] = kept
     switch = ReadOnlySwitch(records, Clock())
-    switch.load()
+    await switch.load()
     assert switch.refusal is not None
 
 

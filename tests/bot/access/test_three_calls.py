@@ -191,7 +191,7 @@ async def test_each_call_is_enough(
     assert scene.changes() == []
     if isinstance(reply, PressResult):
         assert (reply.followups or [post_of(reply)])[-1].ephemeral
-        (last,) = scene.site.journal.audit_page(AuditFilter(), 0, 1)[0]
+        (last,) = (await scene.site.journal.audit_page(AuditFilter(), 0, 1))[0]
         assert last.record.step is AuditStep.REFUSED
 
 
@@ -221,7 +221,7 @@ async def test_without_the_gate_every_command_is_held_to_the_rules_by_what_it_do
             changing += 1
             assert reply.ephemeral, word
             assert not post_of(reply).buttons, word
-            (last,) = scene.site.journal.audit_page(AuditFilter(), 0, 1)[0]
+            (last,) = (await scene.site.journal.audit_page(AuditFilter(), 0, 1))[0]
             assert last.record.step is AuditStep.REFUSED, word
     assert changing >= 17
     assert scene.cluster() == before

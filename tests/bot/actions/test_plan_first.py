@@ -50,7 +50,7 @@ async def test_a_dry_run_shows_the_plan_and_ends(scene: Stage, command: str, opt
     assert scene.changes() == []
     scene.clock.skip(61)
     await scene.settled()
-    records = [each.record for each in scene.site.journal.audit_page(AuditFilter(), 0, 2)[0]]
+    records = [each.record for each in (await scene.site.journal.audit_page(AuditFilter(), 0, 2))[0]]
     assert [record.step for record in records] == [AuditStep.PLANNED, AuditStep.PLANNED]
 
 

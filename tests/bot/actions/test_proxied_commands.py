@@ -12,6 +12,7 @@ from core.proxmox_errors import BadAnswer, MissingPrivilege, Rejected
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
+from tests.support.watch.at_once import rows_of
 from ui.messages.errors import error_sentence
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -19,7 +20,7 @@ BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
 
 def audited(scene: Stage) -> list[AuditRecord]:
-    return [each.record for each in scene.site.journal.audit_page(AuditFilter(), 0, 50)[0]]
+    return [each.record for each in rows_of(scene.site.journal).audit_page(AuditFilter(), 0, 50)[0]]
 
 
 async def stop(scene: Stage, vmid: int = 101) -> str:

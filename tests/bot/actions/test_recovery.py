@@ -42,6 +42,7 @@ from tests.support import stage as stages
 from tests.support.fakes import AKIKO, NOON, FakeWorld, Lost, guest
 from tests.support.process_stage import SOON, ProcessStage, process_stage
 from tests.support.stage import Stage, post_of
+from tests.support.watch.at_once import at_once
 
 scene, bare_scene, pve, language = stages.scene, stages.bare_scene, stages.pve, stages.language
 
@@ -209,6 +210,19 @@ class Told:
         self.open.append(len(self.journal.audit_open()))
 
 
+class NotedStops:
+    """Remember what is stored of expected stops: guest and person, None for a deletion."""
+
+    def __init__(self) -> None:
+        self.noted: list[tuple[int, str | None]] = []
+
+    async def store_expected_stop(self, vmid: int, by: str) -> None:
+        self.noted.append((vmid, by))
+
+    def drop_expected_stop(self, vmid: int) -> None:
+        self.noted.append((vmid, None))
+
+
 class Case:
     """Hold a trail left open by a former run, over the fake cluster."""
 
@@ -216,11 +230,11 @@ class Case:
         self.world = FakeWorld([guest(101), guest(102, kind=Kind.LXC)])
         self.journal = SqliteJournal(directory / "journal.db", self.world.clock.now)
         self.journal.open()
-        self.audit = AuditTrail(self.journal, self.world.clock)
+        self.audit = AuditTrail(at_once(self.journal), self.world.clock)
         self.told = Told(self.journal)
         world = self.world
         self.cut_off = ActionRecovery(
-            world.proxmox, world.clock, self.journal, self.audit, world.expected, self.told
+            world.proxmox, world.clock, at_once(self.journal), self.audit, world.expected, self.told
         )
 
     def left(self, *steps: AuditStep, operation: str = "shutdown", vmid: int = 101, **more: str) -> int:
@@ -237,8 +251,9 @@ class Case:
         return first
 
     async def run(self) -> list[AuditRecord]:
-        self.audit.close_cut_off()
+        await self.audit.close_cut_off()
         await self.cut_off.run()
+        await self.audit.flush()
         return [each.record for each in reversed(self.journal.audit_page(AuditFilter(), 0, 50)[0])]
 
 
@@ -349,7 +364,7 @@ async def test_a_containers_size_is_looked_at_since_it_makes_no_task(
 
 
 async def test_a_stop_is_expected_for_as_long_as_it_is_asked_for(case: Case) -> None:
-    case.world.expected.load({101: "Akiko"}, lambda _vmid, _by: None)
+    case.world.expected.load({101: "Akiko"}, NotedStops())
     case.left(AuditStep.ASKED, AuditStep.SENT, upid=begun(case, seconds=5 * GRACE_SECONDS))
     await case.run()
     assert case.world.expected.current() == {101: "Akiko"}
@@ -433,7 +448,7 @@ async def test_an_end_that_nobody_knew_is_asked_for_again(case: Case) -> None:
     first, second = await case.run()
     assert (first.outcome, first.upid) == ("OK", upid)
     assert second.outcome == f"{UNKNOWN}{NOT_SETTLED}", "of which the task is known"
-    case.audit.close_cut_off()
+    await case.audit.close_cut_off()
     assert case.audit.cut_off == ()
 
 
@@ -473,9 +488,11 @@ async def test_a_lost_answer_of_this_run_is_found_out(tmp_path: Path) -> None:
 
     with pytest.raises(TimedOut):
         await operations.execute(world.order(Operation.SHUTDOWN), on_start=begin)
+    await case.audit.flush()
     (unknown,) = case.journal.audit_page(AuditFilter(), 0, 9)[0]
     assert ending_of(unknown.record) is Ending.UNKNOWN
     await asyncio.wait(case.cut_off._recovering, timeout=60)
+    await case.audit.flush()
     (found,) = case.journal.audit_page(AuditFilter(), 0, 9)[0]
     assert ending_of(found.record) is Ending.DONE
     assert found.record.upid in world.proxmox.tasks

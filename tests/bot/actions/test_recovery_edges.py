@@ -19,11 +19,12 @@ from core.operations import Operation
 from core.proxmox_errors import TimedOut, Unreachable
 from core.tasks import Progress
 from playground.pve.server import Pve
-from tests.bot.actions.test_recovery import Case
+from tests.bot.actions.test_recovery import Case, NotedStops
 from tests.support import stage as stages
 from tests.support.catalogue import ACTION
 from tests.support.fakes import TEMPLATE, Lost, guest
 from tests.support.stage import Stage
+from tests.support.watch.at_once import rows_of
 
 scene, bare_scene, pve, language = stages.scene, stages.bare_scene, stages.pve, stages.language
 
@@ -88,7 +89,7 @@ async def test_killed_while_the_answer_is_on_its_way(case: Case, what: str) -> N
     assert ending_of(ended) is Ending.DONE
     assert len(case.world.sent) == sent == 1, "and nothing is sent a second time"
     assert len(case.told.found) == 1
-    case.audit.close_cut_off()
+    await case.audit.close_cut_off()
     assert case.audit.cut_off == (), "a further start has nothing to ask"
 
 
@@ -122,6 +123,7 @@ async def test_a_guest_that_moved_just_before_is_asked_about_where_the_request_w
         await case.run()
     else:
         await asyncio.wait(case.cut_off._recovering, timeout=60)
+        await case.audit.flush()
     assert (last(case).outcome, last(case).node) == ("OK", "pve2")
 
 
@@ -134,9 +136,11 @@ async def test_what_breaks_after_the_request_was_taken_is_followed_by_its_task(c
 
     with pytest.raises(KeyError):
         await operations.execute(order, broken)
+    await case.audit.flush()
     assert ending_of(last(case)) is Ending.UNKNOWN
     assert last(case).upid in case.world.proxmox.tasks
     await asyncio.wait(case.cut_off._recovering, timeout=60)
+    await case.audit.flush()
     assert last(case).outcome == "OK"
 
 
@@ -162,6 +166,7 @@ async def test_what_is_called_off_before_it_was_sent_is_said_not_to_have_begun(c
     action = asyncio.create_task(operations.execute(order, on_start=begin))
     await asked.wait()
     await operations.stop()
+    await case.audit.flush()
     assert last(case).outcome == NOTHING_STARTED
     with pytest.raises(asyncio.CancelledError):
         await action
@@ -174,19 +179,19 @@ async def test_a_stop_that_was_never_begun_excuses_none(case: Case, other: str) 
     A stop that was ordered earlier, or is ordered meanwhile, is a different one and stays expected.
     """
     order, operations, expected = ordered(case, "shutdown"), operations_of(case), case.world.expected
-    noted: list[tuple[int, str | None]] = []
-    expected.load({101: "Akiko"}, lambda vmid, by: noted.append((vmid, by)))
+    stops = NotedStops()
+    expected.load({101: "Akiko"}, stops)
     case.left(AuditStep.ASKED, *([] if other == "before" else [AuditStep.SENDING]))
-    case.audit.close_cut_off()
+    await case.audit.close_cut_off()
     assert expected.current() == {101: "Akiko"}
     cases = [case.cut_off._open_attempt(each) for each in case.audit.cut_off]
     if other == "after":
         case.world.clock.advance(1)
         assert (await operations.execute(order)).good
-        noted.clear()
+        stops.noted.clear()
     await case.cut_off._close(cases[0], NOTHING_STARTED)
     assert expected.current() == ({101: "Akiko"} if other else {})
-    assert noted == ([] if other else [(101, None)])
+    assert stops.noted == ([] if other else [(101, None)])
 
 
 async def test_the_task_of_an_action_of_this_run_is_not_taken_for_that_of_the_one_before(case: Case) -> None:
@@ -194,7 +199,7 @@ async def test_the_task_of_an_action_of_this_run_is_not_taken_for_that_of_the_on
     order, operations = ordered(case, "shutdown"), operations_of(case)
     case.cut_off._is_busy = operations.is_busy
     case.left(AuditStep.ASKED, AuditStep.SENDING)
-    case.audit.close_cut_off()
+    await case.audit.close_cut_off()
     (former,) = [case.cut_off._open_attempt(each) for each in case.audit.cut_off]
     asked: list[object] = []
     send = case.world.proxmox.power
@@ -209,6 +214,7 @@ async def test_the_task_of_an_action_of_this_run_is_not_taken_for_that_of_the_on
     assert asked == [None]
     assert former.upid == ""
     await case.cut_off._settle(former)
+    await case.audit.flush()
     ends = [each.record.outcome for each in case.journal.audit_page(AuditFilter(), 0, 2)[0]]
     assert ends == ["OK", NOTHING_STARTED]
 
@@ -222,8 +228,13 @@ async def test_what_is_found_out_in_this_run_is_told_after_that_it_is_not_known(
         await operations.execute(order)
     case.world.clock.slept.clear()
     await asyncio.wait(case.cut_off._recovering, timeout=60)
+    await case.audit.flush()
     assert case.world.clock.slept[0] == FIRST_ANSWER_SECONDS
     assert len(case.told.found) == 1
+
+
+async def nothing_is_noted(*_report: object) -> bool:
+    return False
 
 
 async def test_a_guest_whose_deletion_was_cut_off_is_watched_no_longer(scene: Stage, pve: Pve) -> None:
@@ -234,9 +245,9 @@ async def test_a_guest_whose_deletion_was_cut_off_is_watched_no_longer(scene: St
     form = await scene.press(scene.emma, await scene.say(scene.emma, "delete", vmid=104), "Delete palworld…")
     scene.server.answer_wait = 0.0
     await scene.server.submit(scene.emma, form, "palworld")
-    await scene.until(lambda: [each for each in scene.site.journal.audit_open() if each.record.upid])
+    await scene.until(lambda: [each for each in rows_of(scene.site.journal).audit_open() if each.record.upid])
     scene.services.audit.record = lambda *_entry, **_more: None  # type: ignore[method-assign]  # killed, it writes no more
-    scene.site.watch.on_action_done = lambda *_report, **_more: False  # type: ignore[method-assign]  # nor anything else
+    scene.site.watch.on_action_done = nothing_is_noted  # type: ignore[method-assign,assignment]  # nor anything else
     await scene.crash_bot()
     plan.release()
     await scene.until(lambda: scene.site.watch.find(104) is None, "off the list")
@@ -247,7 +258,11 @@ async def test_a_guest_whose_deletion_was_cut_off_is_watched_no_longer(scene: St
 
 async def test_a_new_guest_of_a_deleted_ones_number_stays_watched(case: Case) -> None:
     told: list[int] = []
-    case.cut_off.subscribe_deleted(told.append)
+
+    async def on_deleted(vmid: int) -> None:
+        told.append(vmid)
+
+    case.cut_off.subscribe_deleted(on_deleted)
     case.left(AuditStep.ASKED, AuditStep.SENDING, operation="delete")
     case.world.proxmox.start_task("qmdestroy", 101, "pve1", lambda: None)
     (ended,) = await case.run()

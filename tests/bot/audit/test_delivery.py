@@ -34,6 +34,7 @@ from tests.project.test_catalogues import LANGUAGE_PAIRS
 from tests.support import stage
 from tests.support.fakes import NOON, FakeClock
 from tests.support.stage import Stage
+from tests.support.watch.at_once import at_once, rows_of
 from ui.audit.text import audit_line
 from ui.i18n import Text
 
@@ -181,7 +182,7 @@ class Office:
     def _open(self) -> None:
         self.journal = SqliteJournal(self.path, self.clock.now)
         self.journal.open()
-        self.delivery = AuditDelivery(self.journal, self.room, self.clock)
+        self.delivery = AuditDelivery(at_once(self.journal), self.room, self.clock)
 
     def kill(self) -> None:
         self.journal.close()
@@ -525,18 +526,18 @@ def audits(bare_scene: Stage) -> Channel:
 
 async def start_delivery(scene: Stage, audits: Channel, **settings: str) -> None:
     await scene.start_bot(**{"AUDIT_CHANNEL_ID": str(audits.id), **settings})
-    await scene.until(scene.site.journal.audit_cursor, "the delivery to have begun")
+    await scene.until(rows_of(scene.site.journal).audit_cursor, "the delivery to have begun")
 
 
 async def posted_lines(scene: Stage, audits: Channel) -> list[str]:
     """Wait until everything is posted and return the lines of the channel."""
-    journal = scene.site.journal
+    rows = rows_of(scene.site.journal)
 
     def posted(stream: Stream) -> bool:
-        mark = journal.audit_cursor(stream)
+        mark = rows.audit_cursor(stream)
         if mark is None or mark.tried:
             return False
-        return not any(is_posted(each.record) for each in journal.audit_after(mark.posted, 1000, stream)[0])
+        return not any(is_posted(each.record) for each in rows.audit_after(mark.posted, 1000, stream)[0])
 
     await scene.until(lambda: all(posted(stream) for stream in Stream), "every line posted")
     return [line for post in scene.server.messages(audits) for line in re.split(r"\n(?!-# )", post.content)]
@@ -582,7 +583,7 @@ async def test_without_the_setting_nothing_is_posted(bare_scene: Stage, audits: 
     await bare_scene.start_bot()
     await bare_scene.say(bare_scene.emma, "start", vmid=104)
     assert bare_scene.server.messages(audits) == []
-    assert bare_scene.site.journal.audit_cursor() is None
+    assert await bare_scene.site.journal.audit_cursor() is None
 
 
 async def test_it_may_be_the_alert_channel(bare_scene: Stage) -> None:
@@ -620,6 +621,7 @@ async def test_a_flood_of_refusals_is_no_flood_of_messages(bare_scene: Stage, au
                 outcome=f"GuestNotFound(vmid={vmid})",
             )
         )
+    await scene.services.audit.flush()
     lines = await posted_lines(scene, audits)
     assert [re.findall(r"\*\*(1\d{5})\*\*", line) for line in lines] == [
         [str(100_000 + number)] for number in range(60)
@@ -638,13 +640,13 @@ async def test_what_was_under_way_when_the_bot_died_is_told_once_as_it_ended(
     plan = pve.next_task("qmstart", vmid=104, hold=True)
     await scene.start_command(scene.emma, "start", vmid=104)
     assert await posted_lines(scene, audits) == []
-    (asked,) = scene.site.journal.audit_open()
+    (asked,) = await scene.site.journal.audit_open()
     assert asked.record.step is AuditStep.SENT
     scene.services.audit.record = lambda *_entry, **_more: None  # type: ignore[method-assign]  # killed, it writes no more
     await scene.crash_bot()
     assert await posted_lines(scene, audits) == [], "it runs on"
     plan.release()
-    await scene.until(lambda: scene.site.journal.audit_open() == ())
+    await scene.until(lambda: rows_of(scene.site.journal).audit_open() == ())
     (line,) = await posted_lines(scene, audits)
     assert line.startswith("✅")
     assert "`Emma`" in line
@@ -652,7 +654,7 @@ async def test_what_was_under_way_when_the_bot_died_is_told_once_as_it_ended(
     assert "done" in line
     await scene.crash_bot()
     assert await posted_lines(scene, audits) == [line]
-    (kept,) = scene.site.journal.audit_page(AuditFilter(), 0, 1)[0]
+    (kept,) = (await scene.site.journal.audit_page(AuditFilter(), 0, 1))[0]
     assert ending_of(kept.record) is Ending.DONE
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from adapters.journal.store import SqliteJournal
 from core.actions.result import ResultReader
 from core.audit.record import AuditRecord, AuditStep, Ending, ending_of
-from core.audit.store import AuditEntry, AuditFilter
+from core.audit.store import AuditEntry, AuditFilter, NewRecord
 from core.audit.trail import AuditTrail
 from core.errors import JournalFailed, Refused
 from core.operations import Operation
@@ -21,13 +21,14 @@ from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.fakes import AKIKO, FakeClock, FakeWorld, guest
 from tests.support.stage import Stage, post_of
+from tests.support.watch.at_once import at_once, rows_of
 from ui.audit.csv_file import csv_cell
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
 
 def trail(scene: Stage, **wanted: Any) -> list[AuditRecord]:
-    return [each.record for each in scene.site.journal.audit_page(AuditFilter(**wanted), 0, 50)[0]]
+    return [each.record for each in rows_of(scene.site.journal).audit_page(AuditFilter(**wanted), 0, 50)[0]]
 
 
 # -- what it was about
@@ -155,10 +156,10 @@ class Moody(SqliteJournal):
 
     full = False
 
-    def audit_add(self, record: AuditRecord, at: float, attempt: int | None = None) -> int:
+    def audit_add_all(self, records: Sequence[NewRecord]) -> tuple[int, ...]:
         if self.full:
             raise JournalFailed("database or disk is full")
-        return super().audit_add(record, at, attempt)
+        return super().audit_add_all(records)
 
 
 @pytest.fixture
@@ -174,23 +175,26 @@ def ended(journal: SqliteJournal) -> list[tuple[str, str]]:
     return [(each.record.operation, each.record.outcome) for each in found]
 
 
-def test_an_end_that_could_not_be_written_is_written_later(moody: Moody) -> None:
+async def test_an_end_that_could_not_be_written_is_written_later(moody: Moody) -> None:
     clock = FakeClock()
-    audit = AuditTrail(moody, clock)
-    asked = audit.record(AuditRecord(AuditStep.ASKED, AKIKO, "start", 101))
+    audit = AuditTrail(at_once(moody), clock)
+    asked = await audit.record_first(AuditRecord(AuditStep.ASKED, AKIKO, "start", 101))
     moody.full = True
-    assert audit.record(AuditRecord(AuditStep.ENDED, AKIKO, "start", 101, outcome="OK"), asked) is None
-    audit.write_late()
+    audit.record(AuditRecord(AuditStep.ENDED, AKIKO, "start", 101, outcome="OK"), asked)
+    await audit.flush()
+    assert ended(moody) == [("start", "")]
     moody.full = False
     clock.mono += 60
     audit.record(AuditRecord(AuditStep.ENDED, AKIKO, "list", outcome="OK"))
+    await audit.flush()
     assert ended(moody) == [("list", "OK"), ("start", "OK")]
     moody.full = True
     audit.record(AuditRecord(AuditStep.REFUSED, AKIKO, "stop", outcome="NotHere()"))
+    await audit.flush()
     moody.full = False
-    audit.write_late()
+    await audit.flush()
     assert ended(moody)[0] == ("stop", "NotHere()")
-    audit.write_late()
+    await audit.flush()
     assert len(ended(moody)) == 3
 
 

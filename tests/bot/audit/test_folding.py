@@ -22,6 +22,7 @@ from tests.bot.audit.test_delivery import Room
 from tests.support import stage
 from tests.support.fakes import FakeClock
 from tests.support.stage import Stage, post_of
+from tests.support.watch.at_once import at_once, rows_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -37,7 +38,8 @@ class Trail:
         self.path = directory / "journal.db"
         self.journal = SqliteJournal(self.path, self.clock.now)
         self.journal.open()
-        self.audit = AuditTrail(self.journal, self.clock)
+        self.port = at_once(self.journal)
+        self.audit = AuditTrail(self.port, self.clock)
 
     def refuse(self, vmid: int = 101, outcome: str = "NotHere()", actor: Actor = MALLORY) -> None:
         self.audit.record(AuditRecord(AuditStep.REFUSED, actor, "start", vmid, outcome=outcome))
@@ -45,16 +47,18 @@ class Trail:
     def read(self, vmid: int | None = None) -> None:
         self.audit.record(AuditRecord(AuditStep.ENDED, MALLORY, "list", vmid, outcome="OK"))
 
-    def minute_over(self) -> None:
+    async def minute_over(self) -> None:
         self.clock.advance(WINDOW_SECONDS)
-        self.audit.write_late()
+        await self.audit.flush()
 
-    def shown(self) -> list[tuple[str, int | None, int]]:
+    async def shown(self) -> list[tuple[str, int | None, int]]:
         """Return operation, guest and count of each attempt, oldest first."""
+        await self.audit.flush()
         found, _ = self.journal.audit_page(ALL, 0, 10_000)
         return [(each.record.operation, each.record.vmid, each.record.times) for each in reversed(found)]
 
-    def rows(self) -> int:
+    async def rows(self) -> int:
+        await self.audit.flush()
         return self.journal.audit_last()
 
 
@@ -66,80 +70,81 @@ def trail(tmp_path: Path) -> Trail:
 # --- folding ---
 
 
-def test_a_refusal_that_repeats_is_one_row_with_a_count(trail: Trail) -> None:
+async def test_a_refusal_that_repeats_is_one_row_with_a_count(trail: Trail) -> None:
     for number in range(600):
         trail.refuse(outcome=f"TooManyChanges(most=5, wait={number / 10})")
     trail.refuse(102)
     trail.refuse(actor=EMMA)
-    assert trail.rows() == 3
-    trail.minute_over()
-    assert trail.shown() == [("start", 101, 600), ("start", 102, 1), ("start", 101, 1)]
-    assert trail.rows() == 4
+    assert await trail.rows() == 3
+    await trail.minute_over()
+    assert await trail.shown() == [("start", 101, 600), ("start", 102, 1), ("start", 101, 1)]
+    assert await trail.rows() == 4
 
 
-def test_after_its_minute_it_is_a_row_again(trail: Trail) -> None:
+async def test_after_its_minute_it_is_a_row_again(trail: Trail) -> None:
     for _ in range(3):
         trail.refuse()
         trail.refuse()
         trail.clock.advance(WINDOW_SECONDS)
-    trail.audit.write_late()
-    assert trail.shown() == [("start", 101, 2)] * 3
+    await trail.audit.flush()
+    assert await trail.shown() == [("start", 101, 2)] * 3
 
 
 @pytest.mark.parametrize("kind", ["refused", "read"])
-def test_one_person_fills_so_many_rows_and_no_more(trail: Trail, kind: str) -> None:
+async def test_one_person_fills_so_many_rows_and_no_more(trail: Trail, kind: str) -> None:
     for number in range(5000):
         trail.refuse(100 + number) if kind == "refused" else trail.read(100 + number)
-    assert trail.rows() == ROWS_MOST + 1
-    trail.minute_over()
-    shown = trail.shown()
+    assert await trail.rows() == ROWS_MOST + 1
+    await trail.minute_over()
+    shown = await trail.shown()
     assert [times for _, _, times in shown[:-1]] == [1] * ROWS_MOST
     assert shown[-1] == (VARIOUS, None, 5000 - ROWS_MOST)
     trail.refuse(actor=EMMA)
-    assert trail.shown()[-1] == ("start", 101, 1), "nobody else is counted with them"
+    assert (await trail.shown())[-1] == ("start", 101, 1), "nobody else is counted with them"
 
 
-def test_ordinary_readings_are_rows_each(trail: Trail) -> None:
+async def test_ordinary_readings_are_rows_each(trail: Trail) -> None:
     for _ in range(ROWS_MOST):
         trail.read()
-    assert trail.shown() == [("list", None, 1)] * ROWS_MOST
+    assert await trail.shown() == [("list", None, 1)] * ROWS_MOST
 
 
-def test_what_is_done_is_never_folded(trail: Trail) -> None:
+async def test_what_is_done_is_never_folded(trail: Trail) -> None:
     for _ in range(100):
-        first = trail.audit.record(AuditRecord(AuditStep.ASKED, EMMA, "start", 101))
+        first = await trail.audit.record_first(AuditRecord(AuditStep.ASKED, EMMA, "start", 101))
         trail.audit.record(AuditRecord(AuditStep.ENDED, EMMA, "start", 101, outcome="OK"), first)
-    assert trail.rows() == 200
+    assert await trail.rows() == 200
 
 
-def test_a_disk_that_refuses_loses_no_count(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_arguments: object) -> int:
+async def test_a_disk_that_refuses_loses_no_count(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_arguments: object) -> tuple[int, ...]:
         raise JournalFailed("SQLITE_FULL")
 
     with monkeypatch.context() as patch:
-        patch.setattr(trail.journal, "audit_add", full)
+        patch.setattr(trail.journal, "audit_add_all", full)
         for _ in range(50):
             trail.refuse()
-    trail.minute_over()
-    assert sum(times for _, _, times in trail.shown()) == 50
+        await trail.audit.flush()
+    await trail.minute_over()
+    assert sum(times for _, _, times in (await trail.shown())) == 50
 
 
-def test_the_end_of_the_bot_writes_what_was_counted(trail: Trail) -> None:
+async def test_the_end_of_the_bot_writes_what_was_counted(trail: Trail) -> None:
     for _ in range(7):
         trail.refuse()
-    trail.audit.finish()
-    assert trail.shown() == [("start", 101, 7)]
+    await trail.audit.finish()
+    assert await trail.shown() == [("start", 101, 7)]
 
 
-def test_a_day_of_it_is_a_few_megabytes(trail: Trail) -> None:
+async def test_a_day_of_it_is_a_few_megabytes(trail: Trail) -> None:
     """There are 20 attempts a second for ten minutes, half of them alike."""
     for number in range(12_000):
         trail.refuse(101 if number % 2 else 100 + number, f"GuestNotFound(vmid={number})")
         trail.clock.advance(0.05)
-    trail.audit.finish()
+    await trail.audit.finish()
     trail.journal.close()
     size = trail.path.stat().st_size
-    assert sum(times for _, _, times in Trail(trail.path.parent).shown()) == 12_000
+    assert sum(times for _, _, times in await Trail(trail.path.parent).shown()) == 12_000
     assert size < 600_000, f"{size * 144 / 1e6:.0f} MB a day"
     assert len(trail.audit._folding._windows) <= 1
 
@@ -161,7 +166,7 @@ async def test_audit_and_its_file_show_the_count(scene: Stage) -> None:
 
 async def test_a_change_is_posted_before_the_refusals_that_wait(trail: Trail) -> None:
     room = Room(trail.clock)
-    delivery = AuditDelivery(trail.journal, room, trail.clock)
+    delivery = AuditDelivery(trail.port, room, trail.clock)
     await delivery._attempt(room)
     for number in range(2000):
         trail.journal.audit_add(AuditRecord(AuditStep.REFUSED, MALLORY, "start", number), 1.0)
@@ -177,7 +182,7 @@ async def test_a_change_passes_refusals_while_these_are_posted(bare_scene: Stage
     scene = bare_scene
     audits: Channel = scene.guild.create_text_channel("audit")
     await scene.start_bot(AUDIT_CHANNEL_ID=str(audits.id))
-    await scene.until(scene.site.journal.audit_cursor, "the delivery to have begun")
+    await scene.until(rows_of(scene.site.journal).audit_cursor, "the delivery to have begun")
     hold = scene.server.delay("POST", f"/channels/{audits.id}/messages", 0.2, times=1)
     for number in range(300):
         one = replace(MALLORY, user_id=10_000 + number)
@@ -199,7 +204,7 @@ async def test_a_change_passes_refusals_while_these_are_posted(bare_scene: Stage
 # --- forgetting ---
 
 
-def test_old_attempts_are_forgotten_in_pieces(trail: Trail) -> None:
+async def test_old_attempts_are_forgotten_in_pieces(trail: Trail) -> None:
     for number in range(3 * PIECE):
         first = trail.journal.audit_add(AuditRecord(AuditStep.ASKED, EMMA, "start", 101), float(number))
         trail.journal.audit_add(
@@ -208,12 +213,12 @@ def test_old_attempts_are_forgotten_in_pieces(trail: Trail) -> None:
     before, pieces, longest = 2.5 * PIECE, 0, 0.0
     after: int | None = 0
     while after is not None:
-        count = len(trail.shown())
+        count = len(await trail.shown())
         began = time.thread_time()
         after = trail.journal.audit_prune(before, after)
         longest = max(longest, time.thread_time() - began)
-        assert count - len(trail.shown()) <= PIECE
+        assert count - len(await trail.shown()) <= PIECE
         pieces += 1
     assert pieces == 4
-    assert len(trail.shown()) == PIECE // 2
+    assert len(await trail.shown()) == PIECE // 2
     assert longest < 1.0

@@ -13,10 +13,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 
-from adapters.journal.audit_rows import add_record, encode_row
 from core.access.policy import Actor, InteractionKind, Place
 from core.audit.record import CUT_OFF, AuditRecord, AuditStep, Ending, ending_of
-from core.audit.store import AuditEntry, AuditFilter
+from core.audit.store import AuditEntry, AuditFilter, NewRecord
 from core.clock import Clock
 from core.errors import BotError, JournalFailed, NotAllowed, OnlySomeGuests
 from core.levels import Level
@@ -30,6 +29,7 @@ from tests.bot.interaction.test_hostile_text import EVIL, harmless
 from tests.project.test_catalogues import ERRORS, JAPANESE, LANGUAGE_PAIRS, examples
 from tests.support import stage
 from tests.support.stage import Stage, post_of
+from tests.support.watch.at_once import on_writer, rows_of
 from ui.audit.csv_file import BYTES_MOST, CHUNK, COLUMNS, audit_csv, csv_cell
 from ui.audit.filters import parse_since
 from ui.audit.text import SIGNS, audit_page, audit_row, ending_word
@@ -55,8 +55,8 @@ def entry(
 
 
 def keep(scene: Stage, *records: AuditRecord, ago: float = 0.0) -> None:
-    for record in records:
-        scene.site.journal.audit_add(record, scene.clock.now() - ago)
+    at = scene.clock.now() - ago
+    on_writer(scene.bot.journal, lambda rows: rows.audit_add_all([NewRecord(each, at) for each in records]))
 
 
 def attempts(reply: PressResult) -> int:
@@ -70,7 +70,7 @@ def rows(reply: PressResult) -> list[str]:
 
 
 def last_record(scene: Stage) -> AuditRecord:
-    return scene.site.journal.audit_page(AuditFilter(), 0, 1)[0][0].record
+    return rows_of(scene.site.journal).audit_page(AuditFilter(), 0, 1)[0][0].record
 
 
 # --- what a row says ---
@@ -456,9 +456,8 @@ async def test_what_is_too_much_is_cut_and_said(scene: Stage, monkeypatch: pytes
 
 async def test_a_huge_trail_lets_others_on_and_what_comes_in_shifts_nothing(scene: Stage) -> None:
     journal = scene.bot.journal
-    with journal._file.transaction() as db:
-        for number in range(5000):
-            add_record(db, encode_row(entry(vmid=1000 + number), 1e9 + number), None)
+    records = [NewRecord(entry(vmid=1000 + number), 1e9 + number) for number in range(5000)]
+    await journal.audit_add_all(records)
 
     class Busy(Clock):
         turns = 0

@@ -26,6 +26,7 @@ from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
 from tests.support.walked import walked
+from tests.support.watch.at_once import rows_of
 from ui.formatting import title_of
 from ui.messages.startup import journal_lost
 
@@ -265,7 +266,7 @@ async def test_one_incident_is_one_message_and_one_short_word(scene: Stage, pve:
 
 
 def _incident(scene: Stage) -> int:
-    return scene.site.journal.history(None, 0, 1)[0][0].id
+    return rows_of(scene.site.journal).history(None, 0, 1)[0][0].id
 
 
 async def test_the_role_is_mentioned_at_the_opening_alone(bare_scene: Stage, pve: Pve) -> None:
@@ -519,7 +520,7 @@ async def test_one_that_was_taken_just_before_the_bot_died_is_not_sent_again(sce
 async def test_an_alert_that_waits_goes_when_discord_is_back(scene: Stage) -> None:
     """It does not wait for the end of the five minutes after a refusal."""
     fault = scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 403, 1000)
-    scene.site.watch.post_notice("waits")
+    await scene.site.watch.post_notice("waits")
     await scene.until(lambda: fault.met and scene.site.alert_delivery.error)
     fault.times = fault.met
     await scene.server.drop_gateway(4000)
@@ -535,7 +536,7 @@ async def test_an_outage_that_begins_and_ends_unheard_is_one_line(scene: Stage, 
     pve.revive(101)
     await scene.poll(15)
     fault.times = fault.met
-    journal = scene.site.journal
+    journal = rows_of(scene.site.journal)
 
     def is_delivered() -> bool:
         if not (journal.to_post() or journal.to_edit()):
@@ -552,7 +553,7 @@ async def test_an_outage_that_begins_and_ends_unheard_is_one_line(scene: Stage, 
 async def test_alerts_that_wait_are_sent_before_the_bot_ends(scene: Stage) -> None:
     scene.server.delay("POST", f"/channels/{scene.alerts.id}/messages", 0.3, 1)
     for text in ("first", "second", "third"):
-        scene.site.watch.post_notice(text)
+        await scene.site.watch.post_notice(text)
     await scene.stop_bot()
     assert scene.alerts_told() == ["first", "second", "third"]
 
@@ -562,7 +563,7 @@ async def test_alerts_that_cannot_be_sent_do_not_keep_the_bot(
 ) -> None:
     monkeypatch.setattr("bot.FAREWELL_SECONDS", 0.2)
     posts_refused(scene)
-    scene.site.watch.post_notice("kept for the next run")
+    await scene.site.watch.post_notice("kept for the next run")
     began = time.monotonic()
     await scene.stop_bot()
     assert time.monotonic() - began < 10.0
@@ -572,8 +573,8 @@ async def test_alerts_that_cannot_be_sent_do_not_keep_the_bot(
 async def test_one_that_discord_does_not_understand_is_given_up(scene: Stage) -> None:
     scene.expected_errors.append("giving up an alert")
     scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 400, 2)  # its fixed sentence fails too
-    scene.site.watch.post_notice("lost")
-    scene.site.watch.post_notice("told")
+    await scene.site.watch.post_notice("lost")
+    await scene.site.watch.post_notice("told")
     await scene.delivered()
     assert scene.alerts_told() == ["told"]
 
@@ -747,11 +748,11 @@ async def test_a_test_that_is_refused_says_what_discord_said_and_is_over(scene: 
 
 async def test_a_test_behind_alerts_that_are_refused_says_why(scene: Stage) -> None:
     posts_refused(scene, 403)
-    scene.site.watch.post_notice("waits")
+    await scene.site.watch.post_notice("waits")
     reply = await scene.say(scene.emma, "monitor test")
     assert "403" in reply.text
     assert "not sent again" in reply.text
-    assert scene.site.journal.backlog().waiting == 1, "the alert itself waits on"
+    assert (await scene.site.journal.backlog()).waiting == 1, "the alert itself waits on"
 
 
 # -- the state of the watch
@@ -855,7 +856,7 @@ async def test_who_changed_the_watch_is_recorded(scene: Stage) -> None:
     await scene.say(scene.emma, "monitor unmute", target="guest/101")
     await scene.say(scene.emma, "monitor test")
     await scene.say(scene.emma, "monitor remove", vmid=101)
-    found = [each.record for each in scene.site.journal.audit_page(AuditFilter(), 0, 10)[0]][::-1]
+    found = [each.record for each in (await scene.site.journal.audit_page(AuditFilter(), 0, 10))[0]][::-1]
     assert [(each.step, each.operation, each.vmid, each.detail) for each in found] == [
         (AuditStep.ENDED, "monitor_add", 101, "cpu=90"),
         (AuditStep.REFUSED, "monitor_add", 101, ""),

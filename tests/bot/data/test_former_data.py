@@ -21,6 +21,7 @@ from playground.pve.server import Pve
 from tests.support import stage as stages
 from tests.support.former_data import ALL, OF_25, OF_26, READ_ONLY, FormerData
 from tests.support.stage import Stage, post_of
+from tests.support.watch.at_once import rows_of
 
 bare_scene, pve, language = stages.bare_scene, stages.pve, stages.language
 
@@ -204,7 +205,7 @@ async def test_changes_stay_switched_off_in_both_places(scene: Stage, expected: 
 
 
 async def test_its_trail_goes_on(scene: Stage, expected: Expected) -> None:
-    journal = scene.site.journal
+    journal = rows_of(scene.site.journal)
     found, total = journal.audit_page(AuditFilter(), 0, 50)
     assert total == expected.attempts
     oldest = found[-1].record

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.journal.off_loop import JournalOffLoop
 from adapters.journal.store import OpenOutcome, SqliteJournal
 from core.access.policy import Actor, Place
 from core.audit.record import AuditRecord, AuditStep
@@ -31,7 +32,7 @@ from tests.support.watch.home import WatchHarness
 pve, bare_scene, scene, language = stages.pve, stages.bare_scene, stages.scene, stages.language
 __all__ = ["small"]
 
-Trouble = Callable[[SqliteJournal, Path], AbstractContextManager[str]]
+Trouble = Callable[[JournalOffLoop, Path], AbstractContextManager[str]]
 EMMA = Actor(7, "Emma", Place(1, 2, 3))
 
 
@@ -109,7 +110,7 @@ async def test_either_place_keeps_changes_off(scene: Stage, lost: str, end: str)
     assert held is not None
     assert held.by == "Akiko"
     assert (scene.directory / "readonly.json").stat().st_mode & 0o777 == 0o600
-    assert "access/read_only" in scene.site.journal.records(), "in both places again"
+    assert "access/read_only" in (await scene.site.journal.records()), "in both places again"
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"\xff\xfe", b"null", b"[1]"])
@@ -375,7 +376,7 @@ async def test_what_cannot_be_read_of_a_damaged_file_is_written_from_memory(tmp_
     home = WatchHarness(tmp_path, [guest(101), guest(102)], (101, 102))
     await home.poll()
     await home.poll(State.STOPPED)
-    home.watch.mute("guest/102", 9000.0, "Emma")
+    await home.watch.mute("guest/102", 9000.0, "Emma")
     before = home.watch.state
     with home.journal._file.transaction("BEGIN") as db:
         db.execute("PRAGMA cache_size = 1")
@@ -387,7 +388,7 @@ async def test_what_cannot_be_read_of_a_damaged_file_is_written_from_memory(tmp_
     await home.poll()
     assert home.watch.maintenance.renewed is not None
     assert not home.watch.maintenance.renewed.whole
-    home.restart(60.0)
+    await home.restart(60.0)
     assert home.watch.state.open.keys() == before.open.keys() != set()
     assert home.watch.state.mutes == before.mutes
     assert home.watch.state.guests.keys() == {101, 102}

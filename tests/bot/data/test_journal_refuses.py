@@ -19,6 +19,8 @@ from typing import Any
 
 import pytest
 
+from adapters.journal import off_loop
+from adapters.journal.off_loop import JournalOffLoop
 from adapters.journal.store import SqliteJournal
 from core.access.policy import Actor, Place
 from core.audit.record import AuditRecord, AuditStep
@@ -31,6 +33,7 @@ from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.catalogue import ACTING
 from tests.support.stage import Stage, post_of
+from tests.support.watch.at_once import on_writer
 
 pve, bare_scene, scene, language = stage.pve, stage.bare_scene, stage.scene, stage.language
 
@@ -56,21 +59,27 @@ def test_every_change_is_among_them() -> None:
 
 
 @contextlib.contextmanager
-def locked(journal: SqliteJournal, path: Path, begin: str, *, patient: bool = False) -> Iterator[str]:
+def locked(journal: JournalOffLoop, path: Path, begin: str, *, patient: bool = False) -> Iterator[str]:
     """Hold the lock with another connection's transaction.
 
-    `patient`: let the journal wait `BUSY_SECONDS` for it, as usual, instead of 10 ms.
+    `patient`: let the journal wait `PATIENCE_SECONDS` for it, as usual, instead of 10 ms.
     """
-    if not patient:
-        with journal._file.transaction("BEGIN") as db:
+
+    def be_quick(rows: SqliteJournal) -> None:
+        with rows._file.transaction("BEGIN") as db:
             db.execute("PRAGMA busy_timeout = 10")
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute(begin)
-    try:
-        yield "SQLITE_BUSY"
-    finally:
-        other.execute("ROLLBACK")
-        other.close()
+
+    with pytest.MonkeyPatch.context() as patch:
+        if not patient:
+            on_writer(journal, be_quick)
+            patch.setattr(off_loop, "PATIENCE_SECONDS", 0.2)
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute(begin)
+        try:
+            yield "SQLITE_BUSY"
+        finally:
+            other.execute("ROLLBACK")
+            other.close()
 
 
 def fill(journal: SqliteJournal) -> None:
@@ -87,31 +96,34 @@ def fill(journal: SqliteJournal) -> None:
 
 
 @contextlib.contextmanager
-def full_share(journal: SqliteJournal, _path: Path) -> Iterator[str]:
+def full_share(journal: JournalOffLoop, _path: Path) -> Iterator[str]:
     """Allow SQLite no more pages."""
-    with journal._file.transaction("BEGIN") as db:
-        (pages,) = db.execute("PRAGMA page_count").fetchone()
-        db.execute(f"PRAGMA max_page_count = {pages + 4}")
-    fill(journal)
+
+    def allow(rows: SqliteJournal, most: int | None = None) -> None:
+        with rows._file.transaction("BEGIN") as db:
+            (pages,) = db.execute("PRAGMA page_count").fetchone()
+            db.execute(f"PRAGMA max_page_count = {most or pages + 4}")
+
+    on_writer(journal, allow)
+    on_writer(journal, fill)
     yield "SQLITE_FULL"
-    with journal._file.transaction("BEGIN") as db:
-        db.execute("PRAGMA max_page_count = 100000")
+    on_writer(journal, lambda rows: allow(rows, 100_000))
 
 
 @contextlib.contextmanager
-def full_disk(journal: SqliteJournal, path: Path) -> Iterator[str]:
+def full_disk(journal: JournalOffLoop, path: Path) -> Iterator[str]:
     """Fill the file system of the bot's directory, which `mounted` created."""
     filler = path.with_name("filler")
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(b"\0" * 1024)
-    fill(journal)
+    on_writer(journal, fill)
     yield "SQLITE_FULL"
     filler.unlink()
 
 
 @contextlib.contextmanager
-def no_larger_file(_journal: SqliteJournal, path: Path) -> Iterator[str]:
+def no_larger_file(_journal: JournalOffLoop, path: Path) -> Iterator[str]:
     """Let the kernel refuse files larger than the journal's.
 
     This stands for a full disk where no file system can be mounted.
@@ -125,7 +137,7 @@ def no_larger_file(_journal: SqliteJournal, path: Path) -> Iterator[str]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def full_or_no_larger(journal: SqliteJournal, path: Path) -> contextlib.AbstractContextManager[str]:
+def full_or_no_larger(journal: JournalOffLoop, path: Path) -> contextlib.AbstractContextManager[str]:
     return full_disk(journal, path) if path.parent.is_mount() else no_larger_file(journal, path)
 
 
@@ -224,7 +236,7 @@ async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: P
 
 
 async def test_a_lock_delays_nobody_for_long(scene: Stage) -> None:
-    """The whole journal is written on the event loop, which waits `BUSY_SECONDS` for each lock."""
+    """What must be stored waits `PATIENCE_SECONDS` for the lock. Nothing else waits."""
     path = scene.directory / "journal.db"
     with locked(scene.bot.journal, path, "BEGIN IMMEDIATE", patient=True):
         began = time.monotonic()

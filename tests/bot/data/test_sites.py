@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from adapters.files.disk_thread import DiskThread
 from adapters.files.read_only_file import ReadOnlyFile
 from adapters.files.stored_sites import SiteFault, SiteFaultKind
-from adapters.journal.store import SqliteJournal
+from adapters.journal.off_loop import JournalOffLoop
 from core.access.read_only import ReadOnlySwitch
 from core.actions.expected_stops import ExpectedStops
 from core.audit.record import CUT_OFF, AuditRecord, AuditStep
@@ -40,7 +42,7 @@ TWO: Lists = {"home": (101,), "colo": (101, 102)}
 class Bot:
     """The bot's data of some sites, opened."""
 
-    journal: SqliteJournal
+    journal: JournalOffLoop
     store: MonitorStore
     worlds: dict[str, FakeWorld]
     sites: dict[str, SiteData]
@@ -55,27 +57,27 @@ class Bot:
         self.worlds[name].clock.advance(60)
         await self.watch(name).poll()
 
-    def posted(self, name: str) -> list[str]:
-        return [each.stored.text for each in self.journal.of_site(name).to_post() if each.stored.text]
+    async def posted(self, name: str) -> list[str]:
+        return [each.stored.text for each in await self.journal.of_site(name).to_post() if each.stored.text]
 
 
-@contextmanager
-def started(directory: Path, lists: Lists, first: str | None = None) -> Iterator[Bot]:
+@asynccontextmanager
+async def started(directory: Path, lists: Lists, first: str | None = None) -> AsyncIterator[Bot]:
     """Read the directory as the composition root does it, once for each site."""
     clock = FakeWorld().clock
-    journal = SqliteJournal(directory / JOURNAL_NAME, clock.now)
+    journal, disk = JournalOffLoop(directory / JOURNAL_NAME, clock.now), DiskThread("files")
     store = MonitorStore(directory / LIST_NAME, clock.now)
     bot = Bot(journal, store, {}, {})
     for name, vmids in lists.items():
         world, view = FakeWorld([guest(101, State.RUNNING)]), journal.of_site(name)
         bot.worlds[name] = world
-        switch = ReadOnlySwitch(view, clock, ReadOnlyFile.of_site(directory, name, first))
+        switch = ReadOnlySwitch(view, clock, ReadOnlyFile.of_site(directory, name, first, disk))
         watch = Watch(
             world.cluster_cache,
             world.proxmox,
             world.clock,
             ExpectedStops(world.clock),
-            store.of_site(name),
+            store.of_site(name, disk),
             view,
             Rules(),
             lambda _unix: False,
@@ -84,21 +86,34 @@ def started(directory: Path, lists: Lists, first: str | None = None) -> Iterator
     try:
         with start_failures(T, directory):
             trail = AuditTrail(journal, clock) if "" not in lists else None
-            read_data_dir(T, directory, journal, store, [*bot.sites.values()], first=first, audit=trail)
+            await read_data_dir(T, directory, journal, store, [*bot.sites.values()], first=first, audit=trail)
         yield bot
     finally:
-        journal.close()
+        for site in bot.sites.values():
+            await site.audit.finish()
+        await asyncio.gather(journal.close(), disk.close())
+
+
+def remove(directory: Path, which: Callable[[str], bool]) -> None:
+    for path in directory.iterdir():
+        if which(path.name):
+            path.unlink()
+
+
+def switches(directory: Path) -> list[Path]:
+    return sorted(directory.glob("readonly*"))
 
 
 def files(directory: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
-def refused(directory: Path, lists: Lists, first: str | None = None) -> str:
+async def refused(directory: Path, lists: Lists, first: str | None = None) -> str:
     """Start in vain, and return what is told. The directory stays as it is."""
     before = files(directory)
-    with pytest.raises(StartFailed) as failed, started(directory, lists, first):
-        pass
+    with pytest.raises(StartFailed) as failed:
+        async with started(directory, lists, first):
+            pass
     assert files(directory) == before
     return str(failed.value)
 
@@ -107,7 +122,7 @@ def refused(directory: Path, lists: Lists, first: str | None = None) -> str:
 
 
 async def test_what_happens_on_one_site_is_kept_for_it_alone(tmp_path: Path) -> None:
-    with started(tmp_path, TWO) as bot:
+    async with started(tmp_path, TWO) as bot:
         assert bot.listed() == {"home": [101], "colo": [101, 102]}
         for name in ("home", "colo"):
             await bot.poll(name)
@@ -118,67 +133,73 @@ async def test_what_happens_on_one_site_is_kept_for_it_alone(tmp_path: Path) -> 
         assert {each.subject for each in incidents.values()} >= {"guest/101"}
         assert bot.watch("home").state.open == {}
         states = {name: bot.watch(name).state for name in bot.sites}
-    with started(tmp_path, TWO) as bot:
+    async with started(tmp_path, TWO) as bot:
         assert {name: bot.watch(name).state for name in bot.sites} == states
-        assert not set(incidents) & {each.id for each in bot.journal.of_site("home").history(None, 0, 9)[0]}
-        assert bot.posted("home") == bot.posted("colo") == []
+        assert not set(incidents) & {
+            each.id for each in (await bot.journal.of_site("home").history(None, 0, 9))[0]
+        }
+        assert await bot.posted("home") == await bot.posted("colo") == []
 
 
-def test_each_site_has_its_own_switch_in_both_places(tmp_path: Path) -> None:
-    with started(tmp_path, TWO) as bot:
-        bot.sites["colo"].read_only.turn_on("Akiko")
+async def test_each_site_has_its_own_switch_in_both_places(tmp_path: Path) -> None:
+    async with started(tmp_path, TWO) as bot:
+        await bot.sites["colo"].read_only.turn_on("Akiko")
     assert (tmp_path / "readonly-colo.json").exists()
-    assert sorted(tmp_path.glob("readonly*")) == [tmp_path / "readonly-colo.json"]
+    assert switches(tmp_path) == [tmp_path / "readonly-colo.json"]
     (tmp_path / JOURNAL_NAME).unlink()
-    with started(tmp_path, TWO) as bot:
+    async with started(tmp_path, TWO) as bot:
         off = {name: site.read_only.refusal is not None for name, site in bot.sites.items()}
         assert off == {"home": False, "colo": True}
 
 
-def test_the_switch_of_the_first_site_stays_in_its_file(tmp_path: Path) -> None:
-    with started(tmp_path, {"": ()}) as bot:
-        bot.sites[""].read_only.turn_on("Akiko")
-    with started(tmp_path, {"colo": (), "home": ()}, "home") as bot:
+async def test_the_switch_of_the_first_site_stays_in_its_file(tmp_path: Path) -> None:
+    async with started(tmp_path, {"": ()}) as bot:
+        await bot.sites[""].read_only.turn_on("Akiko")
+    async with started(tmp_path, {"colo": (), "home": ()}, "home") as bot:
         off = {name: site.read_only.refusal is not None for name, site in bot.sites.items()}
         assert off == {"home": True, "colo": False}
-    assert sorted(tmp_path.glob("readonly*")) == [tmp_path / "readonly.json"]
+    assert switches(tmp_path) == [tmp_path / "readonly.json"]
 
 
-def test_what_was_cut_off_is_given_back_to_its_own_site(tmp_path: Path) -> None:
-    with started(tmp_path, TWO) as bot:
+async def test_what_was_cut_off_is_given_back_to_its_own_site(tmp_path: Path) -> None:
+    async with started(tmp_path, TWO) as bot:
         for name in ("home", "colo"):
-            bot.sites[name].audit.record(AuditRecord(AuditStep.ASKED, EMMA, "stop", 101, upid=name))
-        AuditTrail(bot.journal, FakeWorld().clock).record(AuditRecord(AuditStep.ASKED, EMMA, "help"))
-    with started(tmp_path, TWO) as bot:
+            await bot.sites[name].audit.record_first(
+                AuditRecord(AuditStep.ASKED, EMMA, "stop", 101, upid=name)
+            )
+        await AuditTrail(bot.journal, FakeWorld().clock).record_first(
+            AuditRecord(AuditStep.ASKED, EMMA, "help")
+        )
+    async with started(tmp_path, TWO) as bot:
         for name, site in bot.sites.items():
             assert [(each.record.upid, each.site) for each in site.audit.cut_off] == [(name, name)]
-        (ended,) = bot.journal.audit_page(AuditFilter(operation="help"), 0, 9)[0]
+        (ended,) = (await bot.journal.audit_page(AuditFilter(operation="help"), 0, 9))[0]
         assert (ended.record.outcome, ended.site) == (CUT_OFF, "")
 
 
-def test_the_loss_of_the_journal_is_told_once(tmp_path: Path) -> None:
-    with started(tmp_path, TWO):
+async def test_the_loss_of_the_journal_is_told_once(tmp_path: Path) -> None:
+    async with started(tmp_path, TWO):
         pass
     (tmp_path / JOURNAL_NAME).unlink()
-    with started(tmp_path, TWO) as bot:
-        (told,) = bot.posted("home")
+    async with started(tmp_path, TWO) as bot:
+        (told,) = await bot.posted("home")
         assert "The journal was missing" in told
-        assert bot.posted("colo") == []
+        assert await bot.posted("colo") == []
 
 
-def test_the_loss_of_the_list_is_told_once(tmp_path: Path) -> None:
-    with started(tmp_path, TWO) as bot:
-        bot.store.of_site("home").save(bot.watch("colo").entries)
+async def test_the_loss_of_the_list_is_told_once(tmp_path: Path) -> None:
+    async with started(tmp_path, TWO) as bot:
+        bot.store.save(bot.watch("colo").entries, "home")
     (tmp_path / LIST_NAME).write_bytes(b"spoilt")
-    with started(tmp_path, dict.fromkeys(TWO, ())) as bot:
+    async with started(tmp_path, dict.fromkeys(TWO, ())) as bot:
         assert bot.listed() == {name: list(vmids) for name, vmids in TWO.items()}
-        (told,) = bot.posted("home")
+        (told,) = await bot.posted("home")
         assert "using the last backup copy (3 guests)" in told
-        assert bot.posted("colo") == []
+        assert await bot.posted("colo") == []
 
 
 async def test_a_journal_that_is_lost_under_the_bot_costs_no_site_its_state(tmp_path: Path) -> None:
-    with started(tmp_path, TWO) as bot:
+    async with started(tmp_path, TWO) as bot:
         for name in TWO:
             await bot.poll(name)
         (tmp_path / JOURNAL_NAME).unlink()
@@ -188,7 +209,7 @@ async def test_a_journal_that_is_lost_under_the_bot_costs_no_site_its_state(tmp_
             assert renewed is not None, "told to each"
             assert renewed.whole
         states = {name: bot.watch(name).state for name in TWO}
-    with started(tmp_path, TWO) as bot:
+    async with started(tmp_path, TWO) as bot:
         assert {name: bot.watch(name).state for name in TWO} == states
 
 
@@ -196,19 +217,19 @@ async def test_a_journal_that_is_lost_under_the_bot_costs_no_site_its_state(tmp_
 
 
 @pytest.mark.parametrize("former", ALL, ids=lambda former: former.name)
-def test_a_former_directory_is_that_of_the_first_site(tmp_path: Path, former: FormerData) -> None:
+async def test_a_former_directory_is_that_of_the_first_site(tmp_path: Path, former: FormerData) -> None:
     one, several = tmp_path / "one", tmp_path / "several"
     for directory in (one, several):
         directory.mkdir()
         former.lay_out(directory)
-    with started(one, {"": (999,)}) as bot:
+    async with started(one, {"": (999,)}) as bot:
         state, listed = bot.watch("").state, bot.listed()[""]
         off, cut = bot.sites[""].read_only.refusal, [each.id for each in bot.sites[""].audit.cut_off]
     assert off is not None
-    assert "Set FIRST_SITE to the site that it belongs to: “colo” “home”." in refused(
+    assert "Set FIRST_SITE to the site that it belongs to: “colo” “home”." in await refused(
         several, {"colo": (), "home": ()}
     )
-    with started(several, {"colo": (101,), "home": (999,)}, "home") as bot:
+    async with started(several, {"colo": (101,), "home": (999,)}, "home") as bot:
         assert bot.watch("home").state == state
         assert bot.listed() == {"home": listed, "colo": [101]}
         still_off = bot.sites["home"].read_only.refusal
@@ -217,98 +238,97 @@ def test_a_former_directory_is_that_of_the_first_site(tmp_path: Path, former: Fo
         assert [each.id for each in bot.sites["home"].audit.cut_off] == cut
         colo = bot.sites["colo"]
         assert (colo.watch.state.open, colo.read_only.refusal, colo.audit.cut_off) == ({}, None, ())
-    with started(several, {"": ()}) as bot:
+    async with started(several, {"": ()}) as bot:
         assert (bot.listed()[""], bot.watch("").state) == (listed, state)
 
 
 @pytest.mark.parametrize("left", [JOURNAL_NAME, LIST_NAME, "readonly.json"])
-def test_any_one_file_of_a_single_site_needs_its_owner(tmp_path: Path, left: str) -> None:
-    with started(tmp_path, {"": (101,)}) as bot:
-        bot.sites[""].read_only.turn_on("Akiko")
-    for path in tmp_path.iterdir():
-        if path.name != left:
-            path.unlink()
-    told = refused(tmp_path, TWO)
+async def test_any_one_file_of_a_single_site_needs_its_owner(tmp_path: Path, left: str) -> None:
+    async with started(tmp_path, {"": (101,)}) as bot:
+        await bot.sites[""].read_only.turn_on("Akiko")
+    remove(tmp_path, lambda name: name != left)
+    told = await refused(tmp_path, TWO)
     assert told == (
         "DATA_DIR has data from when there was only one site. Set FIRST_SITE to the site that it belongs to: "
         "“home” “colo”."
     )
-    with started(tmp_path, TWO, "home") as bot:
+    async with started(tmp_path, TWO, "home") as bot:
         assert bot.sites["home"].read_only.refusal is not None or left == LIST_NAME
         assert bot.sites["colo"].read_only.refusal is None
 
 
-def test_another_first_site_is_refused(tmp_path: Path) -> None:
-    with started(tmp_path, TWO, "home"):
+async def test_another_first_site_is_refused(tmp_path: Path) -> None:
+    async with started(tmp_path, TWO, "home"):
         pass
     for first in (None, "colo"):
-        assert "belongs to the site “home”. Set FIRST_SITE to “home”." in refused(tmp_path, TWO, first)
-    assert "Remove FIRST_SITE" in refused(tmp_path, {"colo": (), "lab": ()}, "colo")
-    with started(tmp_path, {"colo": (), "lab": ()}) as bot:
+        assert "belongs to the site “home”. Set FIRST_SITE to “home”." in await refused(tmp_path, TWO, first)
+    assert "Remove FIRST_SITE" in await refused(tmp_path, {"colo": (), "lab": ()}, "colo")
+    async with started(tmp_path, {"colo": (), "lab": ()}) as bot:
         assert bot.journal.unknown_sites(bot.sites) == ("home",)
 
 
-def test_a_site_with_data_of_its_own_is_refused_as_the_first(tmp_path: Path) -> None:
-    with started(tmp_path, TWO) as bot:
-        bot.journal.of_site("home").put_record("last", "1")
-    assert "Remove FIRST_SITE, or give this site another name." in refused(tmp_path, TWO, "home")
+async def test_a_site_with_data_of_its_own_is_refused_as_the_first(tmp_path: Path) -> None:
+    async with started(tmp_path, TWO) as bot:
+        await bot.journal.of_site("home").put_record("last", "1")
+    assert "Remove FIRST_SITE, or give this site another name." in await refused(tmp_path, TWO, "home")
     (tmp_path / LIST_NAME).unlink()
-    with started(tmp_path, {"": (101,)}) as bot:
-        bot.journal.put_record("last", "1")
-    assert "Give this site another name" in refused(tmp_path, TWO, "home")
+    async with started(tmp_path, {"": (101,)}) as bot:
+        await bot.journal.put_record("last", "1")
+    assert "Give this site another name" in await refused(tmp_path, TWO, "home")
 
 
-def test_one_site_after_several_takes_the_list_of_the_first(tmp_path: Path) -> None:
-    with started(tmp_path, TWO, "colo"):
+async def test_one_site_after_several_takes_the_list_of_the_first(tmp_path: Path) -> None:
+    async with started(tmp_path, TWO, "colo"):
         pass
-    with started(tmp_path, {"": ()}) as bot:
+    async with started(tmp_path, {"": ()}) as bot:
         assert bot.listed() == {"": [101, 102]}
 
 
-def test_one_site_after_several_without_a_first_is_refused(tmp_path: Path) -> None:
-    with started(tmp_path, TWO):
+async def test_one_site_after_several_without_a_first_is_refused(tmp_path: Path) -> None:
+    async with started(tmp_path, TWO):
         pass
     with closing(sqlite3.connect(tmp_path / JOURNAL_NAME)) as db:
         runs = db.execute("SELECT value FROM meta WHERE name = 'run'").fetchone()
-    assert "the lists of several sites: “home” “colo”" in refused(tmp_path, {"": ()})
+    assert "the lists of several sites: “home” “colo”" in await refused(tmp_path, {"": ()})
     with closing(sqlite3.connect(tmp_path / JOURNAL_NAME)) as db:
         assert db.execute("SELECT value FROM meta WHERE name = 'run'").fetchone() == runs
 
 
-def test_the_last_site_keeps_changes_off_that_were_off_on_one_of_several(tmp_path: Path) -> None:
-    with started(tmp_path, TWO) as bot:
-        bot.sites["home"].read_only.turn_on("Akiko")
+async def test_the_last_site_keeps_changes_off_that_were_off_on_one_of_several(tmp_path: Path) -> None:
+    async with started(tmp_path, TWO) as bot:
+        await bot.sites["home"].read_only.turn_on("Akiko")
     (tmp_path / LIST_NAME).unlink()
-    with started(tmp_path, {"": ()}) as bot:
+    async with started(tmp_path, {"": ()}) as bot:
         refusal = bot.sites[""].read_only.refusal
         assert refusal is not None
         assert refusal.by == "Akiko"
-        bot.sites[""].read_only.turn_off()
-    with started(tmp_path, {"": ()}) as bot:
+        await bot.sites[""].read_only.turn_off()
+    async with started(tmp_path, {"": ()}) as bot:
         assert bot.sites[""].read_only.refusal is None
 
 
-def test_a_lost_journal_says_that_changes_are_off_on_some_sites_only(tmp_path: Path) -> None:
-    with started(tmp_path, TWO) as bot:
-        bot.sites["home"].read_only.turn_on("Akiko")
-    for path in tmp_path.glob("journal.db*"):
-        path.unlink()
-    with started(tmp_path, TWO) as bot:
-        (told,) = bot.posted("home")
+async def test_a_lost_journal_says_that_changes_are_off_on_some_sites_only(tmp_path: Path) -> None:
+    async with started(tmp_path, TWO) as bot:
+        await bot.sites["home"].read_only.turn_on("Akiko")
+    remove(tmp_path, lambda name: name.startswith(JOURNAL_NAME))
+    async with started(tmp_path, TWO) as bot:
+        (told,) = await bot.posted("home")
         assert T("Read-only mode stays on for some sites; see `/monitor status`.") in told
         assert [site.read_only.refusal is not None for site in bot.sites.values()] == [True, False]
 
 
-def test_sites_that_are_gone_are_named_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with started(tmp_path, TWO):
+async def test_sites_that_are_gone_are_named_in_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with started(tmp_path, TWO):
         pass
     caplog.set_level(logging.WARNING)
-    with started(tmp_path, {"home": (), "lab": ()}):
+    async with started(tmp_path, {"home": (), "lab": ()}):
         assert "not configured: colo" in caplog.text
 
 
 @pytest.mark.parametrize("kind", SiteFaultKind)
-def test_every_fault_of_the_sites_is_one_line_with_a_remedy(kind: SiteFaultKind) -> None:
+async def test_every_fault_of_the_sites_is_one_line_with_a_remedy(kind: SiteFaultKind) -> None:
     assert SITE_FAULTS.keys() == {each.value for each in SiteFaultKind}
     for word in ("ja", "en"):
         line = site_fault_line(

@@ -68,7 +68,7 @@ async def test_an_alert_is_posted_without_the_name(
     assert "`pve" in told[1]
     assert "Discord" not in told[1], "others are whole"
     assert bare_scene.server.messages(bare_scene.alerts)[0].buttons[0].label == "Start"
-    assert bare_scene.site.journal.backlog().given_up == 0
+    assert (await bare_scene.site.journal.backlog()).given_up == 0
     status_shown = await bare_scene.say(bare_scene.emma, "monitor status")
     assert words in status_shown.text
     assert "without names" in status_shown.text
@@ -93,7 +93,7 @@ async def test_its_edits_and_its_recovery_come_without_the_name_too(bare_scene: 
     await bare_scene.delivered()
     assert [text[0] for text in bare_scene.alerts_told()] == ["🟢", "🟢"]
     filtered.times = filtered.met
-    assert bare_scene.site.journal.backlog().blocked == 2
+    assert (await bare_scene.site.journal.backlog()).blocked == 2
 
 
 async def test_an_alert_of_which_no_words_pass_is_a_fixed_sentence(bare_scene: Stage, pve: Pve) -> None:
@@ -118,7 +118,7 @@ async def test_an_alert_that_is_never_taken_is_given_up_and_holds_up_no_other(
     bare_scene.expected_errors.append("giving up an alert")
     assert fault.met == 3
     assert len(bare_scene.alerts_told()) == 1
-    assert bare_scene.site.journal.backlog().given_up == 1
+    assert (await bare_scene.site.journal.backlog()).given_up == 1
 
 
 # -- answers

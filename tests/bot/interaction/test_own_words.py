@@ -1,6 +1,7 @@
 """Test the bot's messages about itself: their text, their buttons, and that they bring nothing else along."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -21,15 +22,17 @@ SUPPRESS_EMBEDS = 1 << 2
 @pytest.mark.parametrize(
     "word", [Watch.send_test, lambda watch: watch.post_notice("hello")], ids=["test", "word"]
 )
-async def test_a_test_tells_nothing_that_a_poll_has_to_tell(tmp_path: Path, word: object) -> None:
+async def test_a_test_tells_nothing_that_a_poll_has_to_tell(
+    tmp_path: Path, word: Callable[[Watch], Awaitable[object]]
+) -> None:
     """Its mute has just ended. The next poll reports the incident if it is still true."""
     home = WatchHarness(tmp_path, [guest(101)])
     await home.poll()
-    home.watch.mute("guest/101", 300.0, "Emma")
+    await home.watch.mute("guest/101", 300.0, "Emma")
     assert await home.poll(State.STOPPED) == []
     home.clock.advance(600)
     before = list(home.messages)
-    word(home.watch)  # type: ignore[operator]  # a method, called without its instance
+    await word(home.watch)
     assert [home.words(number) for number in home.messages[len(before) :]] in (["test"], ["word"])
     assert {each.stored.post for each in home.journal.to_post()} <= {MessageKind.TEST, MessageKind.WORD}
     assert await home.poll() == ["opening guest"]

@@ -13,6 +13,7 @@ from playground.pve.server import Pve
 from tests.support import stage as stages
 from tests.support.process_stage import ProcessStage, process_stage
 from tests.support.stage import Stage, post_of
+from tests.support.watch.at_once import rows_of
 
 scene, bare_scene, pve, language = stages.scene, stages.bare_scene, stages.pve, stages.language
 
@@ -46,7 +47,7 @@ async def watching(scene: Stage, *vmids: int) -> str:
 
 async def later(scene: Stage, step: float = 301.0, done: Callable[[], bool] | None = None) -> None:
     """Let time pass until `done` holds; by default until every alert is there."""
-    journal = scene.site.journal
+    journal = rows_of(scene.site.journal)
 
     def is_done() -> bool:
         scene.clock.skip(step)
@@ -68,7 +69,7 @@ async def test_a_page_in_place_of_an_answer_costs_no_alert(
     (told,) = bare_scene.alerts_told()
     assert "has stopped" in told, "whole: it was not Discord that took offence"
     assert "`pve1`" in told, "whole: it was not Discord that took offence"
-    assert bare_scene.site.journal.backlog().given_up == 0
+    assert (await bare_scene.site.journal.backlog()).given_up == 0
 
 
 @PAGES

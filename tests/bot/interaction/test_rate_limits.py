@@ -9,6 +9,7 @@ from playground.discord.faults import PlannedFault
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
+from tests.support.watch.at_once import rows_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -35,7 +36,7 @@ async def later(scene: Stage, seconds: float, done: Callable[[], object] | None 
 
     A wait that begins only now ends as well.
     """
-    journal = scene.site.journal
+    journal = rows_of(scene.site.journal)
 
     def is_done() -> bool:
         if done() if done else not (journal.to_post() or journal.to_edit()):
@@ -198,7 +199,7 @@ async def test_a_limit_that_is_no_429_costs_an_alert_neither_itself_nor_its_word
     (told,) = bare_scene.alerts_told()
     assert "has stopped" in told
     assert "`pve1`" in told
-    assert bare_scene.site.journal.backlog().given_up == 0
+    assert (await bare_scene.site.journal.backlog()).given_up == 0
 
 
 async def test_an_outcome_that_hits_a_limit_that_is_no_429_is_shown_whole(scene: Stage, pve: Pve) -> None:

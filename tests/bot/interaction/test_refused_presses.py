@@ -258,10 +258,10 @@ async def test_it_is_refused_changes_nothing_and_is_recorded(bare_scene: Stage, 
     watch = scene.site.watch
     before = (scene.cluster(), watch.entries, watch.mutes(), watch.state.open)
     posts = [post.text for post in scene.server.messages(scene.channel)]
-    _, attempts = scene.site.journal.audit_page(AuditFilter(), 0, 1)
+    _, attempts = await scene.site.journal.audit_page(AuditFilter(), 0, 1)
     reply = await act()
     error = replace(case.error, owner_id=cast["admin"].id) if isinstance(case.error, NotYours) else case.error
-    (found,), now = scene.site.journal.audit_page(AuditFilter(), 0, 1)
+    (found,), now = await scene.site.journal.audit_page(AuditFilter(), 0, 1)
     told = [
         post for post in [reply.post, *reply.followups] if post and post.text == scene.told(person, error)
     ]

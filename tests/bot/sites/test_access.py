@@ -16,6 +16,7 @@ from tests.bot.sites import people as several
 from tests.bot.sites.people import People
 from tests.support import stage
 from tests.support.stage import Stage, post_of
+from tests.support.watch.at_once import rows_of
 from ui.access.view import access_of_sites_card
 from ui.i18n import Texts
 
@@ -32,7 +33,7 @@ def held(scene: Stage) -> set[str]:
 
 def trail(scene: Stage, operation: str) -> list[str]:
     """Return the site of each attempt, newest first."""
-    found, _ = scene.services.journal.audit_page(AuditFilter(operation=operation), 0, 20)
+    found, _ = rows_of(scene.services.journal).audit_page(AuditFilter(operation=operation), 0, 20)
     return [each.site for each in found]
 
 
@@ -90,10 +91,10 @@ async def test_a_site_that_stays_read_only_is_named(
     await scene.say(chief, "readonly on")
     broken, turn_off = scene.site_named("colo").authorizer.read_only, ReadOnlySwitch.turn_off
 
-    def fail(switch: ReadOnlySwitch) -> None:
+    async def fail(switch: ReadOnlySwitch) -> None:
         if switch is broken:
             raise StoreFailed("EROFS")
-        turn_off(switch)
+        await turn_off(switch)
 
     monkeypatch.setattr(ReadOnlySwitch, "turn_off", fail)
     text = (await scene.say(chief, "readonly off")).text

@@ -51,7 +51,7 @@ async def test_a_target_names_its_site(
     other = {"home": "colo", "colo": "home"}[site]
     await scene.say(chief, "monitor mute", target=typed, duration="1h")
     assert mutes(scene) == {site: {subject}, other: set()}
-    found, _ = scene.services.journal.audit_page(AuditFilter(), 0, 1)
+    found, _ = await scene.services.journal.audit_page(AuditFilter(), 0, 1)
     assert [(each.site, each.record.operation) for each in found] == [(site, "monitor_mute")]
     await scene.say(chief, "monitor unmute", target=typed)
     assert mutes(scene) == {site: set(), other: set()}
@@ -161,7 +161,7 @@ async def test_everything_on_all_sites(bare_scene: Stage, people: People) -> Non
     reply = await scene.say(chief, "monitor mute", target="everything", duration="1h")
     assert "All alerts of `colo`, `home` muted until" in reply.text
     assert mutes(scene) == {"home": {ALL}, "colo": {ALL}}
-    found, _ = scene.services.journal.audit_page(AuditFilter(operation="monitor_mute"), 0, 9)
+    found, _ = await scene.services.journal.audit_page(AuditFilter(operation="monitor_mute"), 0, 9)
     assert [each.site for each in found] == ["home", "colo", ""]
     await scene.say(chief, "monitor unmute", target="colo/everything")
     assert mutes(scene) == {"home": {ALL}, "colo": set()}
@@ -180,7 +180,7 @@ async def test_a_long_mute_of_everything_needs_a_reason_if_a_site_has_a_protecte
     await site.cluster_cache.read(0)
     guest = site.cluster_cache.find(101)
     assert guest is not None
-    site.watch.add(guest)
+    await site.watch.add(guest)
     reply = await scene.say(chief, "monitor mute", target="all", duration="2d")
     scene.assert_refused(reply, chief, NoReason())
     assert mutes(scene) == {"home": set(), "colo": set()}, "nothing by halves"

@@ -13,18 +13,19 @@ from tests.support import stage
 from tests.support.sites import three_sites
 from tests.support.sites.three_sites import COLO, HOME, LAB, NAMES, Sites
 from tests.support.stage import Stage, post_of
+from tests.support.watch.at_once import rows_of
 
 bare_scene, pve = stage.bare_scene, three_sites.pve
 clusters, sites = three_sites.clusters, three_sites.sites
 
 
 def newest(sites: Sites) -> AuditEntry:
-    found, _ = sites.scene.services.journal.audit_page(AuditFilter(), 0, 1)
+    found, _ = rows_of(sites.scene.services.journal).audit_page(AuditFilter(), 0, 1)
     return found[0]
 
 
 def attempts(sites: Sites) -> int:
-    return sites.scene.services.journal.audit_page(AuditFilter(), 0, 1)[1]
+    return rows_of(sites.scene.services.journal).audit_page(AuditFilter(), 0, 1)[1]
 
 
 def ids_of(post: SeenMessage) -> list[str]:

@@ -24,6 +24,7 @@ from tests.support.catalogue import COMMANDS, EVERY_COMPLETION, Command
 from tests.support.sites import three_sites
 from tests.support.sites.three_sites import HOME, LAB, LAB_NODE, NAMES, Sites
 from tests.support.stage import post_of
+from tests.support.watch.at_once import rows_of
 
 bare_scene, pve = stage.bare_scene, three_sites.pve
 clusters, sites = three_sites.clusters, three_sites.sites
@@ -85,21 +86,21 @@ class Table:
         for each in NAMES:
             site, offset = self.sites.site(each), 800 if each == LAB else 0
             for entry in site.watch.entries:
-                site.watch.remove(entry.vmid)
+                await site.watch.remove(entry.vmid)
             for mute in site.watch.mutes():
-                site.watch.unmute(mute.target)
+                await site.watch.unmute(mute.target)
             if site.authorizer.read_only.refusal:
-                site.authorizer.read_only.turn_off()
+                await site.authorizer.read_only.turn_off()
             if word == "monitor remove":
                 await site.cluster_cache.read(0)
                 guest = site.cluster_cache.find(101 + offset)
                 assert guest is not None
-                site.watch.add(guest)
+                await site.watch.add(guest)
             if word == "monitor unmute":
                 for target in (ALL, f"guest/{101 + offset}"):
-                    site.watch.mute(target, 3600.0, "Noah")
+                    await site.watch.mute(target, 3600.0, "Noah")
             if word == "readonly off":
-                site.authorizer.read_only.turn_on("Noah", 7)
+                await site.authorizer.read_only.turn_on("Noah", 7)
         self.scene.clock.skip(13.0)  # the bot keeps a read for 10 s, and what it did itself for 12 s
 
     # -- what came of it
@@ -122,11 +123,11 @@ class Table:
         return [post for post in self.scene.server.messages(self.scene.alerts) if post.content]
 
     def rows_after(self, last: int) -> list[AuditEntry]:
-        return list(self.scene.services.journal.audit_after(last, 1000)[0])
+        return list(rows_of(self.scene.services.journal).audit_after(last, 1000)[0])
 
     async def row(self, what: str, effect: bool, acting: Any, *, asks: bool = False) -> PressResult:
         """Act, and check that the site and no other is acted on, named and filed."""
-        before, last = self.state(), self.scene.services.journal.audit_last()
+        before, last = self.state(), rows_of(self.scene.services.journal).audit_last()
         reply: PressResult = await acting()
         shown = self.shown(what, reply)
         if asks:
@@ -382,14 +383,19 @@ async def test_every_button_of_an_alert(table: Table, name: str) -> None:
         ("start", True),
     ):
         custom_id = next(str(each.custom_id) for each in alert.buttons if f":{what}:" in str(each.custom_id))
-        before, last = table.state(), scene.services.journal.audit_last()
+        before, last = table.state(), rows_of(scene.services.journal).audit_last()
         reply = await sites.press("admin", alert, custom_id)
         after = table.state()
         assert {each for each in NAMES if before[each] != after[each]} == ({name} if effect else set()), what
         assert {each.site for each in table.rows_after(last)} == {name}, what
         assert {*WORD.findall(table.shown(what, reply))} == {name}, what
         await scene.until(
-            lambda: not (sites.site(name).journal.to_post() or sites.site(name).journal.to_edit()), "edits"
+            lambda: (
+                not (
+                    rows_of(sites.site(name).journal).to_post() or rows_of(sites.site(name).journal).to_edit()
+                )
+            ),
+            "edits",
         )
     listed = await scene.say(sites["admin"], "monitor history", site=name)
     vmid = three_sites.LAB_GUEST if name == LAB else 101

@@ -15,6 +15,7 @@ from tests.support import stage
 from tests.support.sites import three_sites
 from tests.support.sites.three_sites import COLO, HOME, LAB, Sites
 from tests.support.stage import post_of
+from tests.support.watch.at_once import rows_of
 from ui.audit.commands import send_audit
 from ui.audit.csv_file import COLUMNS, csv_row
 from ui.audit.text import audit_head, audit_line, audit_page, audit_row
@@ -83,7 +84,7 @@ async def test_the_trail_of_the_running_bot_names_the_sites(
     scene = sites.scene
     audits = scene.guild.create_text_channel("audits", category=scene.category)
     await sites.start(AUDIT_CHANNEL_ID=str(audits.id))
-    await scene.until(scene.services.journal.audit_cursor, "the delivery to have begun")
+    await scene.until(rows_of(scene.services.journal).audit_cursor, "the delivery to have begun")
     for name in (HOME, COLO):
         guest = sites.site(name).cluster_cache.find(103)
         assert guest is not None

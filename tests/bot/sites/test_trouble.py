@@ -22,6 +22,7 @@ from playground.pve.server import Pve
 from proxmox_client import ProxmoxClient
 from tests.support import stage
 from tests.support.stage import Stage
+from tests.support.watch.at_once import rows_of
 from ui.interaction.context import Site
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
@@ -57,7 +58,7 @@ async def poll(scene: Stage, times: int = 1) -> None:
 
 
 async def delivered(scene: Stage) -> None:
-    journals = [site.journal for site in scene.services.sites]
+    journals = [rows_of(site.journal) for site in scene.services.sites]
     await scene.until(
         lambda: not any(journal.to_post() or journal.to_edit() for journal in journals), "every alert sent"
     )

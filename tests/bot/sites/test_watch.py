@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 from discord import ui
@@ -20,6 +21,7 @@ from tests.bot.sites import people as several
 from tests.bot.sites.people import People
 from tests.support import stage
 from tests.support.stage import Stage, post_of
+from tests.support.watch.at_once import rows_of
 from tests.ui.watch.test_alert_text import UNWELL
 from ui.i18n import Language, Texts
 from ui.watch.history import skip
@@ -29,12 +31,12 @@ bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 colo, people = several.colo, several.people
 
 
-def watch(scene: Stage, name: str, *vmids: int) -> None:
+async def watch(scene: Stage, name: str, *vmids: int) -> None:
     site = scene.site_named(name)
     for vmid in vmids:
         guest = site.cluster_cache.find(vmid)
         assert guest is not None
-        site.watch.add(guest)
+        await site.watch.add(guest)
 
 
 async def poll_all(scene: Stage, times: int = 1) -> None:
@@ -52,8 +54,8 @@ async def turned(scene: Stage, person: Person, reply: PressResult) -> PressResul
 
 async def test_the_watch_lists_of_all_sites(bare_scene: Stage, people: People) -> None:
     scene, reader = bare_scene, people["reader"]
-    watch(scene, "home", 101, 102)
-    watch(scene, "colo", 101)
+    await watch(scene, "home", 101, 102)
+    await watch(scene, "colo", 101)
     text = (await scene.say(reader, "monitor list")).text
     assert text.startswith("**3 watched guests**\n### colo\n🟢 **101** `other`")
     assert "### home\n🟢 **101** `web01`" in text
@@ -63,8 +65,10 @@ async def test_the_watch_lists_of_all_sites(bare_scene: Stage, people: People) -
     scene.assert_refused(await scene.say(reader, "monitor list", site="x"), reader, UnknownSite("x"))
     text = (await scene.say(people["guest"], "monitor list")).text
     assert ("colo" in text, text.count("🟢")) == (False, 1)
-    assert scene.services.journal.audit_page(AuditFilter(operation="monitor_list", site="home"), 0, 9)[1] == 1
-    assert scene.services.journal.audit_page(AuditFilter(operation="monitor_list"), 0, 9)[1] == 4
+    assert (
+        await scene.services.journal.audit_page(AuditFilter(operation="monitor_list", site="home"), 0, 9)
+    )[1] == 1
+    assert (await scene.services.journal.audit_page(AuditFilter(operation="monitor_list"), 0, 9))[1] == 4
 
 
 async def test_the_watch_list_is_divided_into_pages(bare_scene: Stage, people: People) -> None:
@@ -72,7 +76,7 @@ async def test_the_watch_list_is_divided_into_pages(bare_scene: Stage, people: P
     for name in ("home", "colo"):
         cluster = scene.site_named(name).cluster_cache.last
         assert cluster is not None
-        watch(scene, name, *(guest.vmid for guest in cluster.guests if not guest.template))
+        await watch(scene, name, *(guest.vmid for guest in cluster.guests if not guest.template))
     reply = await scene.say(reader, "monitor list")
     rows = reply.text.count("\n-# ")
     for _ in range(2):
@@ -87,7 +91,7 @@ def incidents(scene: Stage) -> list[tuple[str, Incident]]:
     found = [
         (site.name, incident)
         for site in scene.services.sites
-        for incident in site.journal.history(None, 0, 1000)[0]
+        for incident in rows_of(site.journal).history(None, 0, 1000)[0]
     ]
     return sorted(found, key=lambda each: -each[1].opened)
 
@@ -97,7 +101,7 @@ async def test_the_history_of_all_sites_is_newest_first(
 ) -> None:
     scene, reader = bare_scene, people["reader"]
     for name in ("home", "colo"):
-        watch(scene, name, 101, 102, 103, 105, 107, 201, 202)
+        await watch(scene, name, 101, 102, 103, 105, 107, 201, 202)
     await poll_all(scene)
     for vmid in (101, 102, 103, 105, 107, 201, 202):
         for cluster in (pve, colo) if vmid != 103 else (colo,):
@@ -124,7 +128,7 @@ async def test_the_history_of_all_sites_is_newest_first(
     assert "**102**" not in text
 
 
-def test_skipping_reads_little_and_leaves_the_right_ones() -> None:
+async def test_skipping_reads_little_and_leaves_the_right_ones() -> None:
     dice = random.Random(7)  # noqa: S311 - no secret
     for _ in range(300):
         lists = [
@@ -132,22 +136,29 @@ def test_skipping_reads_little_and_leaves_the_right_ones() -> None:
             for _ in range(dice.randrange(1, 5))
         ]
         count = dice.randrange(sum(map(len, lists)) + 3)
-        starts = skip([len(each) for each in lists], lambda which, index: lists[which][index], count)  # noqa: B023 - called at once
+        starts = await skip([len(each) for each in lists], reads_of(lists), count)
         skipped = [time for start, times in zip(starts, lists, strict=True) for time in times[:start]]
         left = [time for start, times in zip(starts, lists, strict=True) for time in times[start:]]
         assert len(skipped) == min(count, sum(map(len, lists)))
         assert not skipped or not left or min(skipped) >= max(left)
 
 
-def test_skipping_many_reads_few() -> None:
+def reads_of(lists: Sequence[Sequence[float]]) -> Callable[[int, int], Awaitable[float]]:
+    async def opened(which: int, index: int) -> float:
+        return lists[which][index]
+
+    return opened
+
+
+async def test_skipping_many_reads_few() -> None:
     lists = [[float(10_000 - index * (which + 1)) for index in range(5000)] for which in range(3)]
     read = []
 
-    def opened(which: int, index: int) -> float:
+    async def opened(which: int, index: int) -> float:
         read.append(index)
         return lists[which][index]
 
-    assert sum(skip([5000] * 3, opened, 9000)) == 9000
+    assert sum(await skip([5000] * 3, opened, 9000)) == 9000
     assert len(read) < 200
 
 
@@ -208,7 +219,7 @@ async def test_a_test_alert_of_each_site(bare_scene: Stage, people: People) -> N
     scene.assert_refused(
         await scene.say(reader, "monitor test", site="colo"), reader, NotAllowed(Level.ADMIN, Level.VIEWER)
     )
-    found, _ = scene.services.journal.audit_page(AuditFilter(operation="monitor_test"), 0, 20)
+    found, _ = await scene.services.journal.audit_page(AuditFilter(operation="monitor_test"), 0, 20)
     assert [(each.site, each.record.step) for each in found] == [
         ("", AuditStep.REFUSED),
         ("", AuditStep.REFUSED),

@@ -390,7 +390,9 @@ async def test_presses_are_recorded(scene: Stage, pve: Pve) -> None:
     await scene.press(scene.emma, post, button(post, "mute8"))
     await scene.press(scene.emma, post, button(post, "start"))
     await scene.press(scene.emma, post, "a1:ack:999999", force=True)
-    found = [each.record for each in scene.site.journal.audit_page(AuditFilter(), 0, 10)[0]][::-1][-4:]
+    found = [each.record for each in (await scene.site.journal.audit_page(AuditFilter(), 0, 10))[0]][::-1][
+        -4:
+    ]
     assert [(each.step, each.operation, each.vmid, each.detail) for each in found] == [
         (AuditStep.ENDED, "acknowledge", 101, "guest/101"),
         (AuditStep.ENDED, "monitor_mute", 101, "guest/101 28800 s"),

@@ -19,6 +19,7 @@ from core.guest import Kind
 from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Message, MessageKind, Severity, Topic
 from core.watch.journal import Batch, OutboxMessage
 from tests.support.fakes import NOON, FakeClock
+from tests.support.watch.at_once import at_once
 
 Fault = Callable[[], None]
 
@@ -110,7 +111,7 @@ class Office:
     def _open(self) -> None:
         self.journal = SqliteJournal(self.directory / "journal.db", self.clock.now)
         self.journal.open()
-        self.delivery = AlertDelivery(self.journal, self.channel, self.clock)
+        self.delivery = AlertDelivery(at_once(self.journal), self.channel, self.clock)
 
     def kill(self, away: float = 5.0) -> None:
         self.journal.close()

@@ -1,7 +1,7 @@
 """Test the watch at work: one read per interval, suspicions confirmed, everything stored before it counts."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -199,7 +199,7 @@ async def test_a_task_list_that_fails_once_makes_no_alarm_of_a_wish(tmp_path: Pa
 async def test_a_guest_of_a_former_list_that_is_gone_stops_nothing(tmp_path: Path) -> None:
     """Such a list did not name the guest's node."""
     scene = home(tmp_path, 2)
-    scene.watch.load((*scene.watch.entries, WatchEntry(103)), {101: R, 103: R})
+    await scene.watch.load((*scene.watch.entries, WatchEntry(103)), {101: R, 103: R})
     assert await scene.poll(S) == ["opening guest", "opening guest"]
 
 
@@ -287,17 +287,17 @@ async def test_a_token_that_sees_nothing_is_a_fault_of_the_source(tmp_path: Path
 
 async def test_the_list_is_stored_before_it_counts(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    assert scene.watch.add(guest(102, R))
+    assert await scene.watch.add(guest(102, R))
     assert [entry.vmid for entry in scene.store.load([]).entries] == [101, 102]
-    scene.watch.remove(101)
+    await scene.watch.remove(101)
     assert [entry.vmid for entry in scene.store.load([]).entries] == [102]
 
 
 async def test_thresholds_are_kept_and_changed_one_by_one(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    assert not scene.watch.add(guest(101, R), cpu=90)
-    assert not scene.watch.add(guest(101, R), memory=80)
-    scene.restart()
+    assert not await scene.watch.add(guest(101, R), cpu=90)
+    assert not await scene.watch.add(guest(101, R), memory=80)
+    await scene.restart()
     assert scene.watch.find(101) == WatchEntry(101, cpu=90, memory=80)
 
 
@@ -318,25 +318,25 @@ async def test_thresholds_are_kept_and_changed_one_by_one(tmp_path: Path) -> Non
     ],
 )
 async def test_wrong_input_changes_nothing(
-    tmp_path: Path, act: Callable[[object], object], error: type[BotError]
+    tmp_path: Path, act: Callable[[object], Awaitable[object]], error: type[BotError]
 ) -> None:
     scene = home(tmp_path)
     before = scene.watch.state, scene.watch.entries
     with pytest.raises(error):
-        act(scene.watch)
+        await act(scene.watch)
     assert (scene.watch.state, scene.watch.entries) == before
 
 
 async def test_a_containers_disk_can_be_watched(tmp_path: Path) -> None:
     scene = home(tmp_path)
-    assert scene.watch.add(guest(201, R, kind=Kind.LXC), disk=90)
+    assert await scene.watch.add(guest(201, R, kind=Kind.LXC), disk=90)
 
 
 async def test_a_guest_taken_off_the_list_ends_its_incidents_silently(tmp_path: Path) -> None:
     scene = home(tmp_path, 2)
     await scene.poll(R, S)
     scene.messages.clear()
-    scene.watch.remove(101)
+    await scene.watch.remove(101)
     assert scene.messages == []
     assert not scene.watch.state.open
     incident = scene.journal.history({101}, 0, 5)[0][0]
@@ -349,12 +349,12 @@ async def test_a_list_that_cannot_be_stored_stays_as_it_was(
 ) -> None:
     scene = home(tmp_path)
 
-    def full(_guests: object) -> None:
+    def full(*_saved: object) -> None:
         raise StoreFailed("ENOSPC")
 
     monkeypatch.setattr(scene.store, "save", full)
     with pytest.raises(StoreFailed):
-        scene.watch.add(guest(102, R))
+        await scene.watch.add(guest(102, R))
     assert scene.watch.find(102) is None
 
 
@@ -364,7 +364,7 @@ async def test_a_list_of_the_former_form_keeps_what_it_knew(tmp_path: Path) -> N
     )
     scene = WatchHarness.__new__(WatchHarness)
     WatchHarness.__init__(scene, tmp_path, [guest(101, S)], ())
-    scene.watch.load((WatchEntry(101),), {101: R})
+    await scene.watch.load((WatchEntry(101),), {101: R})
     assert await scene.poll() == ["opening guest"]
 
 
@@ -375,7 +375,7 @@ async def test_acknowledging_stops_the_reminders_and_shows_who(tmp_path: Path) -
     scene = home(tmp_path)
     await scene.poll(R, S)
     number = next(iter(scene.watch.state.open))
-    incident = scene.watch.acknowledge(number, "Akiko")
+    incident = await scene.watch.acknowledge(number, "Akiko")
     assert incident.acked_by == "Akiko"
     assert [await scene.poll() for _ in range(300)] == [[]] * 300
     assert await scene.poll(R) == ["recovery guest"]
@@ -388,7 +388,7 @@ async def test_an_answer_makes_a_new_edition_of_the_alert(tmp_path: Path) -> Non
     scene.journal.note_try(opening, "text", 1.0)
     scene.journal.note_posted(opening, 555, 0)
     assert scene.journal.to_edit() == ()
-    scene.watch.acknowledge(next(iter(scene.watch.state.open)), "Akiko")
+    await scene.watch.acknowledge(next(iter(scene.watch.state.open)), "Akiko")
     assert [message.stored.id for message in scene.journal.to_edit()] == [opening]
 
 
@@ -399,18 +399,18 @@ async def test_muting_an_alert_mutes_what_it_speaks_of(tmp_path: Path) -> None:
         scene.change(vmid, S)
     await scene.poll()
     group = next(iter(scene.watch.state.open))
-    assert scene.watch.mute_incident(group, 3600, "Akiko").muted_until == scene.clock.unix + 3600
+    assert (await scene.watch.mute_incident(group, 3600, "Akiko")).muted_until == scene.clock.unix + 3600
     assert {mute.target for mute in scene.watch.mutes()} == {f"guest/{vmid}" for vmid in range(101, 109)}
 
 
 async def test_a_mute_ends_by_itself_and_can_be_taken_back(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.poll()
-    scene.watch.mute("all", 600, "Akiko")
+    await scene.watch.mute("all", 600, "Akiko")
     assert await scene.poll(S) == []
-    scene.watch.unmute("all")
+    await scene.watch.unmute("all")
     assert [scene.words(number) for number in scene.messages] == ["opening guest"]
-    scene.watch.mute("guest/101", 600, "Akiko")
+    await scene.watch.mute("guest/101", 600, "Akiko")
     scene.clock.advance(601)
     assert scene.watch.mutes() == ()
 
@@ -419,9 +419,9 @@ async def test_answers_and_mutes_outlive_the_bot(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.poll(R, S)
     number = next(iter(scene.watch.state.open))
-    scene.watch.acknowledge(number, "Akiko")
-    scene.watch.mute("node/pve2", 3600, "Emma")
-    scene.restart()
+    await scene.watch.acknowledge(number, "Akiko")
+    await scene.watch.mute("node/pve2", 3600, "Emma")
+    await scene.restart()
     assert scene.watch.state.open[number].acked_by == "Akiko"
     assert [(mute.target, mute.by) for mute in scene.watch.mutes()] == [("node/pve2", "Emma")]
     assert await scene.poll() == []
@@ -462,9 +462,9 @@ async def test_an_answer_that_cannot_be_stored_is_refused(tmp_path: Path) -> Non
     number = next(iter(scene.watch.state.open))
     with Refusing(scene):
         with pytest.raises(JournalFailed):
-            scene.watch.acknowledge(number, "Akiko")
+            await scene.watch.acknowledge(number, "Akiko")
         with pytest.raises(JournalFailed):
-            scene.watch.mute("all", 60, "Akiko")
+            await scene.watch.mute("all", 60, "Akiko")
     assert scene.watch.state.open[number].acked is None
     assert scene.watch.mutes() == ()
 
@@ -477,7 +477,7 @@ async def test_a_record_that_cannot_be_read_costs_only_itself(tmp_path: Path) ->
         broken = "UPDATE records SET value=? WHERE CAST(key AS TEXT)='guest/101'"
         assert db.execute(broken, (b'{"vmid": "x"}',)).rowcount == 1
     db.close()
-    scene.restart()
+    await scene.restart()
     scene.change(101, S)
     scene.change(102, S)
     assert await scene.poll() == ["opening guest"]  # 101 is seen for the first time
@@ -505,7 +505,7 @@ async def test_a_quiet_poll_writes_little(tmp_path: Path, monkeypatch: pytest.Mo
 
 async def carried_out(scene: WatchHarness, operation: Operation) -> Report:
     report = await scene.world.executor.execute(scene.world.order(operation))
-    scene.watch.on_action_done(report)
+    await scene.watch.on_action_done(report)
     return report
 
 
@@ -533,20 +533,20 @@ async def test_an_ordered_stop_is_no_alarm_even_if_the_bot_dies_during_it(tmp_pa
     scene = home(tmp_path)
     await scene.poll()
     plan = await scene.world.executor.plan(scene.world.order(Operation.STOP))
-    with scene.world.expected.expect_stop(plan):
+    async with scene.world.expected.expect_stop(plan):
         kept = scene.journal.records()
     assert kept["ordered/101"] == "Akiko"
     scene.journal.commit(Batch(records=dict(kept)))
     scene.change(101, S)
-    scene.restart(away=30)
+    await scene.restart(away=30)
     assert await scene.poll() == []
     assert "ordered/101" not in scene.journal.records()
     assert await scene.poll(R, S) == ["opening guest"]
 
 
-def ordered(scene: WatchHarness) -> None:
+async def ordered(scene: WatchHarness) -> None:
     """Order a stop that Proxmox accepts and the guest does not obey yet."""
-    with scene.world.expected.expect_stop(
+    async with scene.world.expected.expect_stop(
         Plan(scene.world.order(Operation.STOP), scene.proxmox.guests[101])
     ) as order:
         order.sent = True
@@ -555,7 +555,7 @@ def ordered(scene: WatchHarness) -> None:
 async def test_an_order_does_not_run_out_while_proxmox_cannot_be_read(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.poll()
-    ordered(scene)
+    await ordered(scene)
     scene.change(101, S)
     scene.proxmox.next("cluster", *[Unreachable("pve.example.com")] * 10)
     assert [one for one in [await scene.poll() for _ in range(11)] if one] == [
@@ -569,7 +569,7 @@ async def test_an_order_does_not_run_out_while_polls_cannot_be_stored(tmp_path: 
     """Seed 1123 of the soak."""
     scene = home(tmp_path)
     await scene.poll()
-    ordered(scene)
+    await ordered(scene)
     with Refusing(scene):
         await scene.poll(S, S, S, S, S, S, S)
     assert await scene.poll() == []
@@ -579,7 +579,7 @@ async def test_an_order_does_not_run_out_while_polls_cannot_be_stored(tmp_path: 
 async def test_an_order_that_ran_out_is_no_longer_noted(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.poll()
-    ordered(scene)
+    await ordered(scene)
     assert await scene.poll(R, R, R, R, R, R) == []
     assert "ordered/101" not in scene.journal.records()
     assert scene.world.expected.current(blind=True) == {}
@@ -590,8 +590,8 @@ async def test_the_first_acknowledgement_counts(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.poll(R, S)
     number = next(iter(scene.watch.state.open))
-    scene.watch.acknowledge(number, "Akiko")
-    assert scene.watch.acknowledge(number, "Emma").acked_by == "Akiko"
+    await scene.watch.acknowledge(number, "Akiko")
+    assert (await scene.watch.acknowledge(number, "Emma")).acked_by == "Akiko"
 
 
 async def test_a_mute_shows_on_the_alert_though_proxmox_cannot_be_read(tmp_path: Path) -> None:
@@ -600,7 +600,7 @@ async def test_a_mute_shows_on_the_alert_though_proxmox_cannot_be_read(tmp_path:
     number = next(iter(scene.watch.state.open))
     scene.proxmox.next("cluster", Unreachable("pve.example.com"))
     await scene.poll()
-    incident = scene.watch.mute_incident(number, 3600, "Akiko")
+    incident = await scene.watch.mute_incident(number, 3600, "Akiko")
     assert incident.muted_until == scene.clock.now() + 3600
     assert scene.journal.incident(number) == incident
 
@@ -612,7 +612,7 @@ async def test_a_new_journal_does_not_count_from_one(tmp_path: Path) -> None:
     first = next(iter(scene.watch.state.open))
     scene.journal.close()
     (tmp_path / "journal.db").unlink()
-    scene.restart()
+    await scene.restart()
     await scene.poll(R, S)
     assert scene.watch.state.open.keys().isdisjoint({first})
     assert min(scene.watch.state.open) > first
@@ -622,7 +622,7 @@ async def test_a_guest_taken_off_while_the_journal_refuses_is_forgotten_later(tm
     scene = home(tmp_path, 2)
     await scene.poll(R, S)
     with Refusing(scene):
-        scene.watch.remove(101)
+        await scene.watch.remove(101)
     assert scene.watch.find(101) is None
     assert len(scene.watch.state.open) == 1
     assert await scene.poll() == []
@@ -636,10 +636,10 @@ async def test_another_threshold_is_no_recovery(tmp_path: Path) -> None:
     scene.change(101, R, cpu=0.9)
     told = [await scene.poll() for _ in range(4)]
     assert ["opening gauge"] in told
-    scene.watch.add(scene.proxmox.guests[101], cpu=95)
+    await scene.watch.add(scene.proxmox.guests[101], cpu=95)
     assert not scene.watch.state.open
     assert [await scene.poll() for _ in range(4)] == [[], [], [], []]
-    scene.watch.add(scene.proxmox.guests[101], cpu=0)
+    await scene.watch.add(scene.proxmox.guests[101], cpu=0)
     assert scene.watch.find(101) == WatchEntry(101)
 
 
@@ -670,7 +670,7 @@ async def test_a_deleted_guest_is_taken_off_the_list(tmp_path: Path) -> None:
     scene = home(tmp_path, 3)
     await scene.poll(S)
     report = await scene.world.executor.execute(scene.world.order(Operation.DELETE))
-    assert scene.watch.on_action_done(report)
+    assert await scene.watch.on_action_done(report)
     assert scene.watch.find(101) is None
     assert await scene.poll() == []
 
@@ -709,7 +709,7 @@ async def test_a_death_between_the_list_and_the_journal_leaves_nothing_open(tmp_
     scene = home(tmp_path, 2)
     await scene.poll(R, S)
     scene.store.save((WatchEntry(102),))
-    scene.restart()
+    await scene.restart()
     assert not scene.watch.state.open
     assert 101 not in scene.watch.state.guests
 
@@ -720,11 +720,11 @@ async def test_an_order_counts_once_even_if_the_bot_dies_as_it_sees_the_stop(
     """The poll that sees the stop uses the order up in its own transaction."""
     scene = home(tmp_path)
     await scene.poll()
-    scene.watch._persistence.note_expected_stop(101, "Akiko")
-    scene.restart(away=5)
+    await scene.watch._persistence.store_expected_stop(101, "Akiko")
+    await scene.restart(away=5)
     monkeypatch.setattr(scene.world.expected, "on_stop_seen", lambda _vmid: None)  # it dies before this call
     assert await scene.poll(S) == []
-    scene.restart(away=5)
+    await scene.restart(away=5)
     assert await scene.poll(R, S) == ["opening guest"]
 
 
@@ -743,7 +743,7 @@ async def test_the_audit_trail_is_kept_for_its_days_and_never_cut_right_after_a_
         home.journal.audit_add(
             AuditRecord(AuditStep.REFUSED, AKIKO, "stop", vmid), home.clock.now() - age * 86_400
         )
-    home.restart(away=400 * 86_400.0)
+    await home.restart(away=400 * 86_400.0)
     await home.poll()
     assert kept_vmids(home) == [101, 102]
     home.clock.unix -= 400 * 86_400.0

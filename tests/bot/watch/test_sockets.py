@@ -10,6 +10,7 @@ import pytest
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
+from tests.support.watch.at_once import rows_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -25,7 +26,7 @@ async def poll(scene: Stage, times: int = 1, *, seconds: float = 60.0) -> list[s
 
 
 async def delivered(scene: Stage) -> None:
-    journal = scene.site.journal
+    journal = rows_of(scene.site.journal)
     await scene.until(lambda: not (journal.to_post() or journal.to_edit()), "every alert and edit delivered")
 
 
@@ -186,7 +187,7 @@ async def test_ten_minutes_without_discord_while_twenty_open_and_fifteen_close(
     while scene.clock.monotonic() - began < 600:
         await quick()
     assert scene.alerts_told() == []
-    assert scene.site.journal.backlog().waiting == 35
+    assert (await scene.site.journal.backlog()).waiting == 35
     fault.times = fault.met
     scene.site.alert_delivery.wake()  # a skipped clock would miss an attempt that is under way and fails
     await delivered(scene)

@@ -13,27 +13,27 @@ def plan(operation: Operation = Operation.SHUTDOWN, vmid: int = 101) -> Plan:
     return Plan(Order(operation, vmid, AKIKO), guest(vmid))
 
 
-def carried_out(
+async def carried_out(
     stops: ExpectedStops, operation: Operation = Operation.SHUTDOWN, *, over: bool = False
 ) -> None:
-    with stops.expect_stop(plan(operation)) as expectation:
+    async with stops.expect_stop(plan(operation)) as expectation:
         expectation.sent = True
         expectation.running_again = over
 
 
 @pytest.mark.parametrize("operation", ACTIONS)
-def test_only_what_stops_a_guest_is_expected_to(operation: Operation) -> None:
+async def test_only_what_stops_a_guest_is_expected_to(operation: Operation) -> None:
     stops = ExpectedStops(FakeClock())
-    with stops.expect_stop(plan(operation)) as expectation:
+    async with stops.expect_stop(plan(operation)) as expectation:
         expectation.sent = True
         assert stops.current() == ({101: "Akiko"} if OPERATIONS[operation].stops else {})
     assert stops.current() == ({101: "Akiko"} if OPERATIONS[operation].stops else {})
 
 
-def test_it_holds_however_long_the_action_takes_and_a_while_after() -> None:
+async def test_it_holds_however_long_the_action_takes_and_a_while_after() -> None:
     clock = FakeClock()
     stops = ExpectedStops(clock)
-    with stops.expect_stop(plan()) as expectation:
+    async with stops.expect_stop(plan()) as expectation:
         clock.advance(3 * 3600)
         expectation.sent = True
         assert stops.current() == {101: "Akiko"}
@@ -43,10 +43,10 @@ def test_it_holds_however_long_the_action_takes_and_a_while_after() -> None:
     assert stops.current() == {}
 
 
-def test_the_wall_clock_does_not_matter() -> None:
+async def test_the_wall_clock_does_not_matter() -> None:
     clock = FakeClock()
     stops = ExpectedStops(clock)
-    carried_out(stops)
+    await carried_out(stops)
     clock.unix += 3600
     assert stops.current() == {101: "Akiko"}
     clock.unix -= 7200
@@ -54,10 +54,10 @@ def test_the_wall_clock_does_not_matter() -> None:
     assert stops.current() == {}
 
 
-def test_seen_running_again_it_holds_only_as_long_as_the_list_lags() -> None:
+async def test_seen_running_again_it_holds_only_as_long_as_the_list_lags() -> None:
     clock = FakeClock()
     stops = ExpectedStops(clock)
-    carried_out(stops, Operation.REBOOT, over=True)
+    await carried_out(stops, Operation.REBOOT, over=True)
     clock.advance(LAG_SECONDS)
     assert stops.current() == {101: "Akiko"}
     clock.advance(0.1)
@@ -65,24 +65,26 @@ def test_seen_running_again_it_holds_only_as_long_as_the_list_lags() -> None:
 
 
 @pytest.mark.parametrize("error", [GuestLocked(101, "web101", "backup"), RuntimeError()])
-def test_what_was_refused_is_not_expected(error: Exception) -> None:
+async def test_what_was_refused_is_not_expected(error: Exception) -> None:
     stops = ExpectedStops(FakeClock())
-    with pytest.raises(type(error)), stops.expect_stop(plan()):
-        raise error
+    with pytest.raises(type(error)):
+        async with stops.expect_stop(plan()):
+            raise error
     assert stops.current() == {}
 
 
-def test_what_broke_after_it_was_sent_is() -> None:
+async def test_what_broke_after_it_was_sent_is() -> None:
     stops = ExpectedStops(FakeClock())
-    with pytest.raises(RuntimeError), stops.expect_stop(plan()) as expectation:  # noqa: PT012  # the block itself fails
-        expectation.sent = True
-        raise RuntimeError
+    with pytest.raises(RuntimeError):  # noqa: PT012  # the block itself fails
+        async with stops.expect_stop(plan()) as expectation:
+            expectation.sent = True
+            raise RuntimeError
     assert stops.current() == {101: "Akiko"}
 
 
-def test_a_seen_stop_is_used_up() -> None:
+async def test_a_seen_stop_is_used_up() -> None:
     stops = ExpectedStops(FakeClock())
-    carried_out(stops)
+    await carried_out(stops)
     stops.on_stop_seen(102)
     assert stops.current() == {101: "Akiko"}
     stops.on_stop_seen(101)
@@ -90,33 +92,34 @@ def test_a_seen_stop_is_used_up() -> None:
     stops.on_stop_seen(101)
 
 
-def test_a_stop_seen_while_the_action_runs_is_used_up_with_it() -> None:
+async def test_a_stop_seen_while_the_action_runs_is_used_up_with_it() -> None:
     """A shutdown's task may end well after a poll saw the guest stopped. The next stop is a crash."""
     stops = ExpectedStops(FakeClock())
-    with stops.expect_stop(plan()) as expectation:
+    async with stops.expect_stop(plan()) as expectation:
         expectation.sent = True
         stops.on_stop_seen(101)
         assert stops.current() == {101: "Akiko"}
     assert stops.current() == {}
 
 
-def test_a_refused_second_order_leaves_the_first_one_expected() -> None:
+async def test_a_refused_second_order_leaves_the_first_one_expected() -> None:
     """A guest that did not obey /shutdown in time may still do so after a /stop was refused."""
     stops = ExpectedStops(FakeClock())
-    carried_out(stops)
+    await carried_out(stops)
     second = Plan(Order(Operation.STOP, 101, STRANGER), guest())
-    with pytest.raises(GuestLocked), stops.expect_stop(second):  # noqa: PT012  # the block itself fails
-        assert stops.current() == {101: "Stranger"}
-        raise GuestLocked(101, "web101", "backup")
+    with pytest.raises(GuestLocked):  # noqa: PT012  # the block itself fails
+        async with stops.expect_stop(second):
+            assert stops.current() == {101: "Stranger"}
+            raise GuestLocked(101, "web101", "backup")
     assert stops.current() == {101: "Akiko"}
 
 
-def test_guests_do_not_share_an_expectation() -> None:
+async def test_guests_do_not_share_an_expectation() -> None:
     clock = FakeClock()
     stops = ExpectedStops(clock)
-    carried_out(stops)
+    await carried_out(stops)
     clock.advance(GRACE_SECONDS / 2)
-    with stops.expect_stop(plan(Operation.STOP, 102)) as expectation:
+    async with stops.expect_stop(plan(Operation.STOP, 102)) as expectation:
         expectation.sent = True
         assert stops.current() == {101: "Akiko", 102: "Akiko"}
     clock.advance(GRACE_SECONDS / 2 + 1)

@@ -17,6 +17,7 @@ from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
 from tests.support.stage import Stage
+from tests.support.watch.at_once import rows_of
 from ui.cards import notice
 from ui.interaction.context import Site
 
@@ -95,9 +96,10 @@ class Sites:
     async def crash(self, name: str, vmid: int) -> SeenMessage:
         """Let a watched guest crash, and return its alert."""
         self.clusters[name].crash(vmid)
-        await self.poll(name, 2)
-        about, journal = f"{name} · **{vmid}**", self.site(name).journal
-        await self.scene.until(lambda: not (journal.to_post() or journal.to_edit()), "the alert sent")
+        about, journal = f"{name} · **{vmid}**", rows_of(self.site(name).journal)
+        for _ in range(2):
+            await self.poll(name)
+            await self.scene.until(lambda: not (journal.to_post() or journal.to_edit()), "the alert sent")
         posts = self.scene.server.messages(self.scene.alerts)
         return next(post for post in reversed(posts) if about in post.content)
 

@@ -10,6 +10,7 @@ from core.watch.incidents.state import Rules
 from core.watch.service import Watch
 from monitor_store import MonitorStore
 from tests.support.fakes import FakeWorld
+from tests.support.watch.at_once import AT_ONCE, at_once, done
 
 
 class WatchHarness:
@@ -30,9 +31,9 @@ class WatchHarness:
         self.store.load([])
         self.store.save(tuple(first))
         self.messages: list[int] = []
-        self._begin()
+        done(self._begin())
 
-    def _begin(self) -> None:
+    async def _begin(self) -> None:
         self.journal = SqliteJournal(self.directory / "journal.db", self.clock.now)
         self.journal.open()
         world = self.world
@@ -41,16 +42,16 @@ class WatchHarness:
             self.proxmox,
             self.clock,
             world.expected,
-            self.store,
-            self.journal,
+            self.store.of_site("", AT_ONCE),
+            at_once(self.journal),
             Rules(),
             lambda _unix: self.quiet,
         )
         loaded = self.store.load([])
-        self.watch.load(loaded.entries, loaded.states)
+        await self.watch.load(loaded.entries, loaded.states)
         self.watch.subscribe_messages(self.messages.extend)
 
-    def restart(self, away: float = 600.0) -> None:
+    async def restart(self, away: float = 600.0) -> None:
         """End the bot and start it again `away` seconds later. Only the data on disk remains."""
         self.journal.close()
         guests, tasks = self.proxmox.guests, self.proxmox.tasks
@@ -58,7 +59,7 @@ class WatchHarness:
         self.clock, self.proxmox = self.world.clock, self.world.proxmox
         self.clock.unix = old.unix + away
         self.proxmox.guests, self.proxmox.tasks = guests, tasks
-        self._begin()
+        await self._begin()
 
     def change(self, vmid: int = 101, state: State = State.STOPPED, **values: object) -> None:
         self.proxmox.change(vmid, state=state, **values)

@@ -13,7 +13,7 @@ would: at once when there is news, otherwise after the pause that the last attem
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,14 +21,14 @@ from typing import Any, NoReturn, cast
 
 from adapters.journal.store import SqliteJournal
 from core.access.policy import Actor, Place
-from core.actions.expected_stops import ExpectedStops, StoreStop
+from core.actions.expected_stops import ExpectedStops
 from core.actions.order import Order, Plan
 from core.cluster_cache import ClusterCache
 from core.codec import decode
 from core.delivery.alerts import GIVE_UP_SECONDS, AlertDelivery
 from core.delivery.channel import AlertChannel
 from core.delivery.late_alerts import LATE_SECONDS, STALE_PAIR_SECONDS
-from core.errors import JournalFailed
+from core.errors import BotError, JournalFailed
 from core.guest import Guest, Kind, State
 from core.operations import Operation
 from core.proxmox import Proxmox
@@ -36,7 +36,9 @@ from core.proxmox_errors import BadAnswer, ProxmoxError, Rejected, TimedOut
 from core.watch.incidents.model import DOWN, GuestEvent, Incident, Message, MessageKind, Topic, WatchEntry
 from core.watch.incidents.state import Rules
 from core.watch.journal import Batch, OutboxMessage
+from core.watch.records import EXPECTED_STOP
 from core.watch.service import Watch
+from tests.support.watch.at_once import at_once
 from tests.support.watch.oracle import Case, Fact, Mail, Oracle
 from tests.support.watch.world import BOT, Shown, SimClock, SimCluster, SimDiscord, SimGuest, Visible
 
@@ -150,32 +152,13 @@ class FaultyJournal(SqliteJournal):
             self.on_give_up(message_id)
 
 
-class RecordedStops(ExpectedStops):
-    """Run the real expected stops.
-
-    `noting` is set while they write to the journal, to tell these writes from a poll's.
-    """
-
-    noting = False
-
-    def load(self, orders: Mapping[int, str], note: StoreStop) -> None:
-        def marked(vmid: int, by: str | None) -> None:
-            self.noting = True
-            try:
-                note(vmid, by)
-            finally:
-                self.noting = False
-
-        super().load(orders, marked)
-
-
 class ListInMemory:
     """Keep the watch list in memory instead of a file."""
 
     def __init__(self, entries: tuple[WatchEntry, ...]) -> None:
         self.entries = entries
 
-    def save(self, guests: tuple[WatchEntry, ...]) -> None:
+    async def save(self, guests: tuple[WatchEntry, ...]) -> None:
         self.entries = guests
 
 
@@ -202,7 +185,7 @@ class Process:
     """Hold the objects that die with the process."""
 
     journal: FaultyJournal
-    expected: RecordedStops
+    expected: ExpectedStops
     watch: Watch
     delivery: AlertDelivery
     next_try: float | None = None
@@ -276,13 +259,20 @@ class Trial:
         journal.on_give_up = self._on_give_up
         proxmox = cast(Proxmox, self.cluster)
         channel = cast(AlertChannel, self.discord)
-        expected = RecordedStops(self.clock)
+        expected = ExpectedStops(self.clock)
         reader = ClusterCache(proxmox, self.clock)
         watch = Watch(
-            reader, proxmox, self.clock, expected, self.store, journal, RULES, lambda _unix: self.quiet
+            reader,
+            proxmox,
+            self.clock,
+            expected,
+            self.store,
+            at_once(journal),
+            RULES,
+            lambda _unix: self.quiet,
         )
-        watch.load(self.store.entries, {})
-        delivery = AlertDelivery(journal, channel, self.clock)
+        self._run(watch.load(self.store.entries, {}))
+        delivery = AlertDelivery(at_once(journal), channel, self.clock)
         watch.subscribe_messages(lambda ids: delivery.on_stored(*ids))
         delivery.wake()
         self.oracle.run_begins(self.clock.mono)
@@ -386,14 +376,11 @@ class Trial:
     # -- the bot's incidents and messages against the oracle's
 
     def _on_commit(self, batch: Batch) -> None:
-        if self.process_is_noting():
-            return
+        if batch.records and not batch.incidents and all(map(_is_order, batch.records)):
+            return  # no poll and no command, but an order
         self._committed.append(self.clock.mono)
         self.incidents |= {incident.id: incident for incident in batch.incidents}
         self._stored += [(message, self.clock.mono) for message in batch.messages]
-
-    def process_is_noting(self) -> bool:
-        return hasattr(self, "process") and self.process.expected.noting
 
     def _pair_incidents(self) -> None:
         paired = set(self.cases.values())
@@ -616,7 +603,7 @@ class Trial:
 
     def _command(
         self,
-        act: Callable[[], object],
+        act: Callable[[], Coroutine[Any, Any, object]],
         done: Callable[[], bool],
         books: Callable[[], None],
         *,
@@ -630,7 +617,7 @@ class Trial:
         """
         killed = False
         try:
-            act()
+            self._run(act())
         except JournalFailed:
             self._say("   which could not be stored")
         except Kill:
@@ -709,12 +696,14 @@ class Trial:
         noted: list[int] = []
         deaths: list[Kill] = []
 
-        def order() -> None:
+        async def order() -> None:
             try:
-                with suppress(ProxmoxError), self.process.expected.expect_stop(plan) as expectation:
-                    noted.append(vmid)
-                    expectation.sent = answer != "refused"
-                    raise_answer(answer)
+                with suppress(ProxmoxError):
+                    async with self.process.expected.expect_stop(plan) as expectation:
+                        noted.append(vmid)
+                        expectation.sent = answer != "refused"
+                        raise_answer(answer)
+                await self._dropped()
             except Kill as death:
                 deaths.append(death)
                 raise
@@ -746,13 +735,24 @@ class Trial:
     # -- the story
 
     def _run(self, work: Any) -> Any:
+        async def whole() -> Any:
+            result = await work
+            await self._dropped()
+            return result
+
         try:
-            return self.loop.run_until_complete(work)
-        except Kill:
+            return self.loop.run_until_complete(whole())
+        except (Kill, JournalFailed, BotError):
             raise
         except BaseException:
             self.broken = True
             raise
+
+    async def _dropped(self) -> None:
+        """Wait until the orders are deleted that count no more. Raises: Kill, if the process died of it."""
+        if hasattr(self, "process"):
+            for task in list(self.process.watch._persistence._dropping):
+                await task
 
     def _say(self, text: str) -> None:
         if text.startswith("poll") and len(self.story) > 1 and text.rsplit(" ", maxsplit=1)[-1].isdigit():
@@ -766,6 +766,10 @@ class Trial:
     def _wrong(self, kind: str, what: str) -> NoReturn:
         self.broken = True
         raise Wrong(kind, what, self.story)
+
+
+def _is_order(key: str) -> bool:
+    return key.startswith(EXPECTED_STOP)
 
 
 def raise_answer(answer: str) -> None:

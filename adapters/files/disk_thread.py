@@ -1,0 +1,115 @@
+"""Run what waits for the disk in a thread of its own, so that a slow or hung disk never holds the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 1.5
+"""Seconds after which a call that waits for a lock is given up."""
+HUNG_SECONDS = 2.0
+"""Seconds after which nobody waits for a call any more: the disk hangs."""
+
+
+class DiskHung(Exception):
+    """The disk did not answer in time, or the thread has ended."""
+
+
+class Disk(Protocol):
+    """Runs calls one after the other."""
+
+    async def run(self, call: Callable[[], T], *, certain: bool = False) -> T:
+        """Run a call after those before it, and return its result.
+
+        A call that has not begun after `HUNG_SECONDS`, or when its caller is cancelled, is never made.
+        `certain`: wait for the end of a call that has begun, however long it takes.
+        Raises: DiskHung, and what the call raises. Without `certain`, the call may still be made after DiskHung.
+        """
+
+
+class DiskThread:
+    """Implement `Disk` with one thread, which starts with the first call.
+
+    It is a daemon: a hung disk does not keep the process from ending.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def submit(self, call: Callable[[], T]) -> Future[T]:
+        """Queue a call. Cancelling the future withdraws a call that has not begun.
+
+        Raises: DiskHung after `close`.
+        """
+        if self._closed:
+            raise DiskHung
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            self._thread.start()
+        future: Future[T] = Future()
+        self._calls.put((future, call))
+        return future
+
+    async def run(self, call: Callable[[], T], *, certain: bool = False) -> T:
+        future = self.submit(call)
+        waiting = asyncio.wrap_future(future)
+        waiting.add_done_callback(_forget)
+        try:
+            await asyncio.wait({waiting}, timeout=HUNG_SECONDS)
+        except asyncio.CancelledError:
+            future.cancel()
+            raise
+        if not waiting.done() and (future.cancel() or not certain):
+            raise DiskHung
+        return await asyncio.shield(waiting)
+
+    def run_blocking(self, call: Callable[[], T]) -> T:
+        """Run a call and block until it is done. Only for the start, before the event loop has other work."""
+        return self.submit(call).result()
+
+    async def close(self, last: Callable[[], object] | None = None, seconds: float = HUNG_SECONDS) -> bool:
+        """Make the calls that wait and then `last`, and end the thread.
+
+        Return whether that took less than `seconds`.
+        """
+        if self._closed or self._thread is None:
+            self._closed = True
+            return True
+        ended = asyncio.wrap_future(self.submit(last or _nothing))
+        ended.add_done_callback(_forget)
+        self._closed = True
+        self._calls.put(None)
+        await asyncio.wait({ended}, timeout=seconds)
+        if ended.done():
+            self._thread.join(0.1)  # it has nothing left to do
+        return ended.done()
+
+    def _work(self) -> None:
+        while (item := self._calls.get()) is not None:
+            future, call = item
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(call())
+                except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
+                    future.set_exception(error)
+            del item, future, call  # nothing is kept alive while the thread waits
+
+
+def _nothing() -> None:
+    """Do nothing."""
+
+
+def _forget(waiting: asyncio.Future[Any]) -> None:
+    """Take the result that nobody waits for any more."""
+    with contextlib.suppress(Exception, asyncio.CancelledError):
+        waiting.exception()

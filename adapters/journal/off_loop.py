@@ -1,0 +1,234 @@
+"""Implement the `Journal` (core/watch/journal.py) off the event loop, with two threads for each file.
+
+One thread has the connection that writes, and makes all changes in their order. The other one has a connection that
+only reads: a long read delays no change, and a change that waits for a lock delays no read. What a caller has stored
+is seen by its next read. adapters/journal/site_journal.py does the work in these threads.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from adapters.files.disk_thread import PATIENCE_SECONDS, Disk, DiskHung, DiskThread
+from adapters.files.stored_sites import ONLY_SITE, SiteNames, StoredSites, check_sites
+from adapters.journal.errors import JournalReport
+from adapters.journal.site_journal import SiteJournal
+from adapters.journal.store import SqliteJournal
+from core.audit.store import AuditCursor, AuditEntry, AuditFilter, NewRecord, Stream
+from core.errors import DISK_HUNG, JournalFailed
+from core.watch.incidents.model import Incident
+from core.watch.journal import Backlog, Batch, JournalRenewal, OutboxMessage
+
+T = TypeVar("T")
+
+CLOSE_SECONDS = 4.0
+"""Seconds to wait at the end for what is still to be written."""
+_LOCKED = {"SQLITE_BUSY", "SQLITE_LOCKED"}
+
+
+class SiteJournalOffLoop:
+    """The `Journal` of one site. `rows`: used in the thread of `writing`. `reads`: in that of `reading`."""
+
+    def __init__(self, rows: SiteJournal, reads: SiteJournal, writing: Disk, reading: Disk) -> None:
+        self._rows, self._reads, self._writing, self._reading = rows, reads, writing, reading
+
+    @property
+    def run(self) -> int:
+        return self._rows.run
+
+    @property
+    def nonce_prefix(self) -> str:
+        return self._rows.nonce_prefix
+
+    async def _write(self, change: Callable[[SiteJournal], T], *, certain: bool = False) -> T:
+        """Change something. A lock that somebody else holds is waited for, for `PATIENCE_SECONDS`.
+
+        Nothing is tried after that: nobody waits for it any more.
+        `certain`: see `Disk.run`.
+        Raises: JournalFailed.
+        """
+        rows, end = self._rows, time.monotonic() + PATIENCE_SECONDS
+
+        def attempt() -> T:
+            failure = JournalFailed(DISK_HUNG)
+            while time.monotonic() < end:
+                try:
+                    return change(rows)
+                except JournalFailed as error:
+                    if error.reason not in _LOCKED:
+                        raise
+                    failure = error
+            raise failure
+
+        try:
+            return await self._writing.run(attempt, certain=certain)
+        except DiskHung as error:
+            raise JournalFailed(DISK_HUNG) from error
+
+    async def _read(self, read: Callable[[SiteJournal], T]) -> T:
+        """Read something. Raises: JournalFailed."""
+        reads = self._reads
+        try:
+            return await self._reading.run(lambda: read(reads))
+        except DiskHung as error:
+            raise JournalFailed(DISK_HUNG, reading=True) from error
+
+    # -- writing
+
+    async def first_id(self, unix: float) -> int:
+        return await self._write(lambda rows: rows.first_id(unix))
+
+    async def check_file(self) -> JournalRenewal | None:
+        return await self._write(lambda rows: rows.check_file(), certain=True)
+
+    async def commit(self, batch: Batch) -> None:
+        await self._write(lambda rows: rows.commit(batch), certain=True)
+
+    async def put_record(self, key: str, text: str | None) -> None:
+        await self._write(lambda rows: rows.put_record(key, text))
+
+    async def note_try(
+        self, message_id: int, content: str, at: float, absorbs: int | None = None, *, late: float = 0.0
+    ) -> None:
+        await self._write(lambda rows: rows.note_try(message_id, content, at, absorbs, late=late))
+
+    async def absorb(self, message_ids: Iterable[int]) -> None:
+        numbers = tuple(message_ids)
+        await self._write(lambda rows: rows.absorb(numbers))
+
+    async def note_posted(self, message_id: int, discord_id: int, edition: int) -> None:
+        await self._write(lambda rows: rows.note_posted(message_id, discord_id, edition))
+
+    async def note_edited(self, message_id: int, edition: int) -> None:
+        await self._write(lambda rows: rows.note_edited(message_id, edition))
+
+    async def note_blocked(self, message_id: int, error: str) -> None:
+        await self._write(lambda rows: rows.note_blocked(message_id, error))
+
+    async def note_refused(self, message_id: int, error: str, *, not_taken: bool) -> None:
+        await self._write(lambda rows: rows.note_refused(message_id, error, not_taken=not_taken))
+
+    async def give_up(self, message_id: int, error: str) -> None:
+        await self._write(lambda rows: rows.give_up(message_id, error))
+
+    async def prune(self, before: float) -> bool:
+        return await self._write(lambda rows: rows.prune(before))
+
+    async def audit_add_all(self, records: Sequence[NewRecord]) -> tuple[int, ...]:
+        return await self._write(lambda rows: rows.audit_add_all(records), certain=True)
+
+    async def audit_put_cursor(self, cursor: AuditCursor | None, stream: Stream = Stream.CHANGES) -> None:
+        await self._write(lambda rows: rows.audit_put_cursor(cursor, stream))
+
+    async def audit_prune(self, before: float, after: int = 0) -> int | None:
+        return await self._write(lambda rows: rows.audit_prune(before, after))
+
+    # -- reading
+
+    async def records(self) -> dict[str, str]:
+        return await self._read(lambda reads: reads.records())
+
+    async def open_incidents(self) -> tuple[Incident, ...]:
+        return await self._read(lambda reads: reads.open_incidents())
+
+    async def to_post(self) -> tuple[OutboxMessage, ...]:
+        return await self._read(lambda reads: reads.to_post())
+
+    async def to_edit(self) -> tuple[OutboxMessage, ...]:
+        return await self._read(lambda reads: reads.to_edit())
+
+    async def discord_ids(self) -> frozenset[int]:
+        return await self._read(lambda reads: reads.discord_ids())
+
+    async def outbox_message(self, message_id: int) -> OutboxMessage | None:
+        return await self._read(lambda reads: reads.outbox_message(message_id))
+
+    async def incident(self, incident_id: int) -> Incident | None:
+        return await self._read(lambda reads: reads.incident(incident_id))
+
+    async def history(
+        self, vmids: Collection[int] | None, offset: int, limit: int
+    ) -> tuple[tuple[Incident, ...], int]:
+        return await self._read(lambda reads: reads.history(vmids, offset, limit))
+
+    async def counts(self, since: float) -> dict[int, int]:
+        return await self._read(lambda reads: reads.counts(since))
+
+    async def backlog(self, since: float = 0.0) -> Backlog:
+        return await self._read(lambda reads: reads.backlog(since))
+
+    async def audit_page(
+        self, wanted: AuditFilter, offset: int, limit: int
+    ) -> tuple[tuple[AuditEntry, ...], int]:
+        return await self._read(lambda reads: reads.audit_page(wanted, offset, limit))
+
+    async def audit_people(self, limit: int) -> tuple[tuple[int, str], ...]:
+        return await self._read(lambda reads: reads.audit_people(limit))
+
+    async def audit_export(
+        self, wanted: AuditFilter, before: int | None, limit: int
+    ) -> tuple[tuple[AuditEntry, ...], int | None]:
+        return await self._read(lambda reads: reads.audit_export(wanted, before, limit))
+
+    async def audit_after(
+        self, after: int, limit: int, stream: Stream | None = None
+    ) -> tuple[tuple[AuditEntry, ...], int]:
+        return await self._read(lambda reads: reads.audit_after(after, limit, stream))
+
+    async def audit_last(self) -> int:
+        return await self._read(lambda reads: reads.audit_last())
+
+    async def audit_open(self) -> tuple[AuditEntry, ...]:
+        return await self._read(lambda reads: reads.audit_open())
+
+    async def audit_unknown(self, since: float) -> tuple[AuditEntry, ...]:
+        return await self._read(lambda reads: reads.audit_unknown(since))
+
+    async def audit_upids(self, vmid: int, after: int, but: int) -> frozenset[str]:
+        return await self._read(lambda reads: reads.audit_upids(vmid, after, but))
+
+    async def audit_cursor(self, stream: Stream = Stream.CHANGES) -> AuditCursor | None:
+        return await self._read(lambda reads: reads.audit_cursor(stream))
+
+
+class JournalOffLoop(SiteJournalOffLoop):
+    """The whole journal, and at the same time that of the only site or of what belongs to none of several."""
+
+    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+        self._file = SqliteJournal(path, clock)
+        self._read_file = self._file.reading_file()
+        self._threads = DiskThread("journal"), DiskThread("journal reads")
+        super().__init__(*self._views(""), *self._threads)
+
+    def _views(self, name: str) -> tuple[SiteJournal, SiteJournal]:
+        return self._file.of_site(name), self._file.of_site(name).reading_from(self._read_file)
+
+    def of_site(self, name: str) -> SiteJournalOffLoop:
+        """Return the journal of one site. "": of the only one or, with several, of none of them."""
+        return self if name == "" else SiteJournalOffLoop(*self._views(name), *self._threads)
+
+    def open(
+        self,
+        sites: SiteNames = ONLY_SITE,
+        check: Callable[[SiteNames, StoredSites], None] = check_sites,
+    ) -> JournalReport:
+        """Open the file as `SqliteJournal.open` does. Blocks: nothing else runs before the journal is open."""
+        return self._threads[0].run_blocking(lambda: self._file.open(sites, check))
+
+    async def close(self) -> None:
+        """Write what waits, and close the file. A hung disk is not waited for: what was acknowledged is stored."""
+        writing, reading = self._threads
+        await reading.close(self._read_file.close)  # the last connection merges the -wal into the file
+        await writing.close(self._file.close, CLOSE_SECONDS)
+
+    @property
+    def first_site(self) -> str | None:
+        """The site that owns the data of the time with one site, None if FIRST_SITE never named it."""
+        return self._file.first_site
+
+    def unknown_sites(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the sites in the journal that are not among these."""
+        return self._file.unknown_sites(names)

@@ -1,0 +1,53 @@
+"""Make changes one after the other, each to its end, even if nobody waits for it any more."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from core.audit.store import WAIT_SECONDS
+
+T = TypeVar("T")
+
+
+class Turns:
+    """Give each change its turn: nothing happens between a decision and its storing.
+
+    At most one change is being made. A caller that waits in vain withdraws a change that has not begun.
+    """
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def take(self, change: Callable[[], Awaitable[T]]) -> T:
+        """Make the change in its turn, and return its result.
+
+        Raises: TimeoutError after `WAIT_SECONDS`: a change that has begun goes on. And what the change raises.
+        """
+        begun = False
+
+        async def turn() -> T:
+            nonlocal begun
+            async with self._lock:
+                begun = True
+                return await change()
+
+        task = asyncio.create_task(turn(), name="change")
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        try:
+            await asyncio.wait({task}, timeout=WAIT_SECONDS)
+        except asyncio.CancelledError:
+            if not begun:
+                task.cancel()
+            raise
+        if not task.done():
+            if not begun:
+                task.cancel()
+            raise TimeoutError
+        return task.result()
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # it is known, even if nobody waits for it any more

@@ -1,0 +1,55 @@
+"""Use a journal without threads: its calls are made at once, where they are awaited."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from adapters.journal.off_loop import JournalOffLoop, SiteJournalOffLoop
+from adapters.journal.reading_file import ReadingFile
+from adapters.journal.site_journal import SiteJournal
+from adapters.journal.store import SqliteJournal
+
+T = TypeVar("T")
+
+
+class AtOnce:
+    """Implement `adapters.files.disk_thread.Disk`."""
+
+    async def run(self, call: Callable[[], T], *, certain: bool = False) -> T:  # as in Disk
+        return call()
+
+
+AT_ONCE = AtOnce()
+
+
+def at_once(journal: SiteJournal) -> SiteJournalOffLoop:
+    """Return the `Journal` over these rows."""
+    return SiteJournalOffLoop(journal, journal, AT_ONCE, AT_ONCE)
+
+
+def done(work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of a coroutine that waits for nothing."""
+    try:
+        work.send(None)
+    except StopIteration as over:
+        value: T = over.value
+        return value
+    work.close()
+    raise AssertionError("it has to wait")
+
+
+_ROWS: WeakKeyDictionary[object, SiteJournal] = WeakKeyDictionary()
+
+
+def on_writer(journal: JournalOffLoop, call: Callable[[SqliteJournal], T]) -> T:
+    """Call something in the thread that writes a running bot's journal, with its connection."""
+    return journal._threads[0].run_blocking(lambda: call(journal._file))
+
+
+def rows_of(journal: object) -> SiteJournal:
+    """Return the rows of a running bot's journal, to be read in the test's own thread."""
+    assert isinstance(journal, SiteJournalOffLoop)
+    if journal not in _ROWS:
+        rows = journal._rows
+        _ROWS[journal] = rows.reading_from(ReadingFile(rows._file))
+    return _ROWS[journal]
