@@ -15,7 +15,7 @@ import requests
 from proxmoxer import ProxmoxAPI
 
 from adapters.proxmox.responses import Response
-from adapters.proxmox.tls import Sockets, Transport, body_of
+from adapters.proxmox.tls import Sockets, Transport, Trust, body_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +52,20 @@ class ApiConnection:
     def __init__(self, endpoint: Endpoint, address: Address) -> None:
         self.sockets = Sockets()
         self._most = 0
-        verify = endpoint.verify_ssl
-        if address.fingerprint and not isinstance(verify, Path):
-            verify = False  # the pin is stricter than any CA; without a pin verification stays on
+        verify = _verify(endpoint, address)
+        self.trust = Trust.of(verify)
         self._api = ProxmoxAPI(
             f"[{address.host}]" if ":" in address.host else address.host,
             port=address.port,
             user=endpoint.user.encode().decode("latin-1"),  # http.client encodes header text as latin-1
             token_name=endpoint.token_name,
             token_value=endpoint.token_value,
-            verify_ssl=str(verify) if isinstance(verify, Path) else verify,
+            verify_ssl=verify,
         )
         self._session: requests.Session = self._api._store["session"]  # noqa: SLF001  # proxmoxer shows its session nowhere else
         self._session.trust_env = False
         self._session.hooks["response"].append(self._take_response)
-        self._session.mount("https://", Transport(address.fingerprint, verify is not False, self.sockets))
+        self._session.mount("https://", Transport(address.fingerprint, self.trust, self.sockets))
 
     def send(
         self,
@@ -113,6 +112,13 @@ class ApiConnection:
         )
 
 
+def _verify(endpoint: Endpoint, address: Address) -> bool | str:
+    """Return `verify` for requests. A pin is stricter than the CAs of the system."""
+    if isinstance(endpoint.verify_ssl, Path):
+        return str(endpoint.verify_ssl)
+    return endpoint.verify_ssl and not address.fingerprint
+
+
 class ConnectionPool:
     """The sessions (`ApiConnection`) to one address. Idle ones are used again, the latest first."""
 
@@ -140,10 +146,14 @@ class ConnectionPool:
             connection.close()
 
     def acquire(self) -> ApiConnection | None:
-        """Return a connection for one request, None after `close`."""
+        """Return a connection for one request, None after `close`. One with an older CA file is not used again."""
+        trust = Trust.of(_verify(self._endpoint, self._address))
         with self._lock:
-            if self._idle:
-                return self._idle.pop()
+            while self._idle:
+                connection = self._idle.pop()
+                if connection.trust == trust:
+                    return connection
+                connection.close()
         connection = ApiConnection(self._endpoint, self._address)
         return connection if self._add_if_open(connection) else None
 

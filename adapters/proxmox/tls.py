@@ -5,13 +5,17 @@ adapters/proxmox/connections.py and, first of all, in adapters/proxmox/lean_requ
 """
 
 import errno
+import functools
 import hashlib
 import socket
 import ssl
 import threading
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import certifi
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
@@ -175,25 +179,62 @@ def body_of(response: requests.Response, most: int) -> bytearray:
     return body
 
 
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The CAs to accept, in a file or folder; None: any certificate. `changed`: time of the file in nanoseconds."""
+
+    authorities: str | None
+    changed: int = 0
+
+    @classmethod
+    def of(cls, verify: bool | str) -> "Trust":
+        """Return what `verify` of requests means now. A renewed CA file makes another one."""
+        if verify is False:
+            return cls(None)
+        path = certifi.where() if verify is True else verify
+        with suppress(OSError):
+            return cls(path, Path(path).stat().st_mtime_ns)
+        return cls(path)
+
+
+@functools.lru_cache(maxsize=8)
+def _context(trust: Trust) -> ssl.SSLContext:
+    """Return the context for all connections with this trust.
+
+    Loading the CAs of the system takes 30 ms, and the watch makes a new connection for every read. A file that
+    cannot be loaded has no CAs: then no certificate is accepted.
+    """
+    context = create_urllib3_context()
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.check_hostname = trust.authorities is not None  # urllib3 cannot set CERT_NONE beside it
+    if trust.authorities is not None:
+        is_folder = Path(trust.authorities).is_dir()
+        with suppress(OSError):
+            context.load_verify_locations(**{"capath" if is_folder else "cafile": trust.authorities})
+    return context
+
+
 class Transport(HTTPAdapter):
     """TLS as configured.
 
     Supports a pinned certificate, and old cluster CAs without keyUsage (Python 3.13 is strict).
     """
 
-    def __init__(self, fingerprint: str | None, verify: bool, sockets: Sockets) -> None:
-        self._fingerprint, self._verify = fingerprint, verify
+    def __init__(self, fingerprint: str | None, trust: Trust, sockets: Sockets) -> None:
+        self._fingerprint, self._trust = fingerprint, trust
         self._pool_class = _pool_class(sockets)
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        context = create_urllib3_context()
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        context.check_hostname = self._verify  # urllib3 sets the rest, and cannot set CERT_NONE beside it
         if self._fingerprint:
             kwargs["assert_fingerprint"] = self._fingerprint
-        super().init_poolmanager(*args, ssl_context=context, **kwargs)
+        super().init_poolmanager(*args, ssl_context=_context(self._trust), **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"https": self._pool_class}
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002 - of requests
+        """Verify with the CAs that the context has. requests would load them again for each connection."""
+        conn.cert_reqs = "CERT_REQUIRED" if self._trust.authorities else "CERT_NONE"
+        conn.ca_certs = conn.ca_cert_dir = None
 
 
 def presented_fingerprint(host: str, port: int, seconds: float, sockets: Sockets) -> str | None:

@@ -2,7 +2,10 @@
 
 import gc
 import logging
+import os
+import shutil
 import socket
+import ssl
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,10 +136,47 @@ async def test_a_ca_file_that_is_none(tmp_path: Path) -> None:
     with Rude(tmp_path / "rude") as rude:
         error = await refusal(client_of(rude, verify_ssl=tmp_path / "junk.pem").cluster())
         assert str(error) == str(CertificateNotTrusted("127.0.0.1", rude.fingerprint))
-        assert isinstance(
-            await refusal(client_of(rude, verify_ssl=tmp_path / "missing.pem").cluster()), BotError
-        )
+        error = await refusal(client_of(rude, verify_ssl=tmp_path / "missing.pem").cluster())
+        assert str(error) == str(CertificateNotTrusted("127.0.0.1", rude.fingerprint))
         assert rude.raw == b""
+
+
+async def test_a_renewed_ca_file_counts_at_once(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    other = make_certificates(tmp_path / "other", "pve9", "127.0.0.1").ca_file
+    authorities = tmp_path / "ca.pem"
+    with opened() as pve:
+        shutil.copy(other, authorities)
+        client = client_of(pve, verify_ssl=authorities)
+        assert isinstance(await refusal(client.cluster()), CertificateNotTrusted)
+        shutil.copy(pve.ca_file, authorities)
+        os.utime(
+            authorities, ns=(1, 1)
+        )  # the clock of the file system may be too coarse to tell the two apart
+        assert (await client.cluster()).guests
+        shutil.copy(other, authorities)
+        assert isinstance(await refusal(client.cluster()), CertificateNotTrusted), (
+            "an open connection is not used"
+        )
+
+
+async def test_the_authorities_are_loaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = list[str]()
+    load = ssl.SSLContext.load_verify_locations
+
+    def count(context: ssl.SSLContext, cafile: str | None = None, *rest: Any, **more: Any) -> None:
+        loaded.append(str(cafile))
+        load(context, cafile, *rest, **more)
+
+    with opened() as pve:
+        shutil.copy(pve.ca_file, tmp_path / "ca.pem")
+        monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", count)
+        client = client_of(pve, verify_ssl=tmp_path / "ca.pem")
+        for _ in range(3):
+            await client.cluster()
+            for point in client._calls._entry_points._points:
+                point.connections.drop_idle()
+        assert loaded == [str(tmp_path / "ca.pem")]
 
 
 # -- the environment
