@@ -73,7 +73,7 @@ class Snapshots(
         async with Reply(self._services, interaction) as reply:
             found = await find_guest(interaction, vmid, Operation.SNAPSHOT_LIST)
             with record_attempt(interaction, Operation.SNAPSHOT_LIST, found.vmid) as attempt:
-                work = found.site.planner.finder.run_on(
+                work = found.site.planner.finder.run_on_listed(
                     found.vmid, lambda guest: self._listed(reply, guest), attempt.check
                 )
                 await reply.show(await work)

@@ -98,6 +98,19 @@ class GuestFinder:
         except GuestMoved:
             return await work(await self.status(await self.find_moved(guest, check)))
 
+    async def run_on_listed(self, vmid: int, work: Callable[[Guest], Awaitable[T]], check: Check) -> T:
+        """Run `work` with the guest as listed, which asks Proxmox for nothing. If it has moved, find it once more.
+
+        `work` must change nothing, and ask Proxmox about the guest.
+        Raises: GuestNotFound, ProxmoxError, the refusal of `check`, and the errors of `work`.
+        """
+        guest = await self.find(vmid, check)
+        self._ensure_online(guest)
+        try:
+            return await work(guest)
+        except GuestMoved:
+            return await work(await self.find_moved(guest, check))
+
     async def find_moved(self, guest: Guest, check: Check) -> Guest:
         """Read the list again to find a guest that has left its listed node.
 
@@ -122,9 +135,12 @@ class GuestFinder:
 
         Raises: ProxmoxError; GuestMoved if it is not on its listed node, NodeUnreachable if that is offline.
         """
+        self._ensure_online(listed)
+        return await self._proxmox.status(listed)
+
+    def _ensure_online(self, listed: Guest) -> None:
         if self._cluster_cache.last and not self._cluster_cache.last.node_online(listed.node):
             raise NodeUnreachable(listed.node)
-        return await self._proxmox.status(listed)
 
 
 def ensure_allowed(check: Check, guest: Guest) -> None:

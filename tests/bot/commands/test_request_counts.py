@@ -61,6 +61,13 @@ async def test_the_info_of_a_guest(scene: Stage, pve: GatedPve) -> None:
     assert LIST not in paths
 
 
+async def test_the_snapshots_of_a_guest(scene: Stage, pve: GatedPve) -> None:
+    await scene.choices(scene.emma, "snapshot list", "vmid", "web")
+    before = len(pve.requests)
+    await scene.say(scene.emma, "snapshot list", vmid=103)
+    assert [path.rpartition("/")[2] for path in asked(pve, before)] == ["snapshot"]
+
+
 async def test_fifty_people_who_look_at_one_guest_cost_as_much_as_one(scene: Stage, pve: GatedPve) -> None:
     server = scene.server
     people = [server.person(scene.guild, f"person{n}", locale="en-US") for n in range(PEOPLE)]
