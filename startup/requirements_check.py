@@ -4,6 +4,7 @@ bot.py imports this first. `make` runs it to check the Python alone. An old Pyth
 files: they keep to the syntax of Python 3.6, and this one to its library.
 """
 
+import contextlib
 import os
 import re
 import sys
@@ -46,22 +47,34 @@ def old_python() -> str:
 
 def missing_packages(file: str) -> "list[str]":
     """Return the packages of a requirements file that are not installed; none if there is no file."""
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - not in old Pythons
-
     try:
         with open(file, encoding="utf-8") as lines:  # noqa: PTH123 - works in an old Python
             pins = [found for found in map(_PIN.match, lines) if found]
     except OSError:
         return []
-    missing = []
-    for pin in pins:
-        if pin.group(2) and sys.version_info < (3, int(pin.group(2))):
-            continue
-        try:
-            version(pin.group(1))
-        except PackageNotFoundError:
-            missing.append(pin.group(1))
-    return missing
+    wanted = [pin.group(1) for pin in pins if not pin.group(2) or sys.version_info >= (3, int(pin.group(2)))]
+    there = installed_packages()
+    return [name for name in wanted if normalized(name) not in there]
+
+
+def installed_packages() -> "set[str]":
+    """Return the names of the packages that this Python finds.
+
+    Each has a folder or file of its own (PyPA, "Recording installed projects"). importlib.metadata would read them
+    all, and take as long as a tenth of the start.
+    """
+    found = set()
+    for folder in sys.path:
+        with contextlib.suppress(OSError):
+            for entry in os.listdir(folder or "."):  # noqa: PTH208 - works in an old Python
+                if entry.endswith((".dist-info", ".egg-info")):
+                    found.add(normalized(entry.rpartition(".")[0].split("-")[0]))
+    return found
+
+
+def normalized(name: str) -> str:
+    """Return the name of a package in the form in which names are compared."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 if __name__ == "__main__":
