@@ -283,7 +283,11 @@ async def test_completions(trail: Stage) -> None:
     assert await trail.choices(emma, "audit", "who", str(MIA)) == [f"Mia · {MIA}"]
     found = await trail.server.autocomplete(emma, trail.channel, "audit", "who", "noah")
     assert [choice["value"] for choice in found] == [str(NOAH)]
-    assert (await trail.choices(emma, "audit", "action", "st"))[:2] == ["Start · start", "Stop · stop"]
+    assert (await trail.choices(emma, "audit", "action", "st"))[:3] == [
+        "Cluster status · status",
+        "Start · start",
+        "Stop · stop",
+    ]
     assert await trail.choices(akiko, "audit", "action", "/snapshot roll") == [
         "ロールバック · snapshot rollback"
     ]
