@@ -5,10 +5,10 @@ guest share them. Parts that are unavailable are left out.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from core.access.authorizer import Check
 from core.actions.guest_finder import ensure_allowed
@@ -19,11 +19,10 @@ from core.proxmox import Pending, Proxmox
 from core.proxmox_errors import GuestMoved, ProxmoxError
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 SHARED_SECONDS = 2.0
 """Seconds for which a guest that was read is shown to other people, too."""
-ADDRESSES_MOST = 3
-"""Maximum reads of addresses at once: guest agents that hang must leave a slot for the other reads."""
 SETTLE_SHARE, SETTLE_LEAST, SETTLE_MOST = 0.05, 0.002, 0.1
 """Share of the time that the state took, to wait for parts that arrive at about that time; least and most seconds."""
 SETTLE_EACH = 0.002
@@ -68,8 +67,8 @@ class _SharedRead:
         # the first read gets the first slot
         self.status = asyncio.create_task(self._read_status())
         self.parts: dict[Part, asyncio.Task[Any]] = {
-            Part.CONFIG: asyncio.create_task(_or_none(inspector.proxmox.config_with_pending(listed))),
-            Part.LAST_TASK: asyncio.create_task(_or_none(inspector.proxmox.recent_tasks(listed, 1))),
+            Part.CONFIG: asyncio.create_task(_or_none(inspector.proxmox.config_with_pending, listed)),
+            Part.LAST_TASK: asyncio.create_task(_or_none(inspector.proxmox.recent_tasks, listed, 1)),
             Part.ADDRESSES: asyncio.create_task(self._read_addresses()),
         }
         for task in self._tasks:
@@ -121,8 +120,7 @@ class _SharedRead:
             no_agent = listed.kind is Kind.QEMU and read is not None and not read[0].agent
             if self.status.result().state is not State.RUNNING or no_agent:
                 return None
-        async with self._inspector.places:
-            return await _or_none(self._inspector.proxmox.addresses(listed))
+        return await _or_none(self._inspector.proxmox.addresses, listed)
 
     def details(self) -> GuestDetails:
         """Return what is known by now, once the state is. Raises: ProxmoxError."""
@@ -175,7 +173,6 @@ class Inspector:
 
     def __init__(self, proxmox: Proxmox, planner: Planner, clock: Clock) -> None:
         self.proxmox, self.planner, self.clock = proxmox, planner, clock
-        self.places = asyncio.Semaphore(ADDRESSES_MOST)
         self._reads: dict[_Key, _SharedRead] = {}
 
     async def inspect(self, vmid: int, check: Check) -> AsyncGenerator[GuestDetails]:
@@ -249,9 +246,10 @@ def _listed_as(listed: Guest, details: GuestDetails) -> GuestDetails:
     return replace(details, guest=replace(details.guest, pool=listed.pool))
 
 
-async def _or_none(reading: Awaitable[T]) -> T | None:
+async def _or_none(read: Callable[P, Awaitable[T]], *given: P.args, **named: P.kwargs) -> T | None:
+    """Return the result of `read`, None if it fails. It is called here: a task may be cancelled before it begins."""
     try:
-        return await reading
+        return await read(*given, **named)
     except ProxmoxError:
         return None
 

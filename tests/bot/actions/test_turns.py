@@ -44,10 +44,11 @@ async def test_one_persons_commands_do_not_hold_up_anothers(busy_scene: Stage) -
     one = await scene.say(scene.emma, "info", vmid=mine)
     assert f"vm{mine}" in one.text or f"ct{mine}" in one.text
     await asyncio.gather(*many)
-    after = [
-        at for at in when_asked(scene, set(range(FIRST, FIRST + 40))) if at > when_asked(scene, {mine})[-1]
-    ]
-    assert len(after) > 100, "emma's few requests were sent among the first of akiko's hundreds"
+    theirs = when_asked(scene, set(range(FIRST, FIRST + 40)))
+    last = when_asked(scene, {mine})[-1]
+    assert sum(at > last for at in theirs) > len(theirs) / 2, (
+        "emma's few requests are sent among akiko's first"
+    )
 
 
 async def test_a_burst_of_commands_loses_nothing_and_asks_for_little_at_once(
