@@ -46,6 +46,8 @@ from ui.watch.sites import list_watched
 
 async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     services = services_of(interaction)
+    vmid = int(match["read"] or match["vmid"])
+    services.recent_guests.note(interaction.user.id, attempt.site.name, vmid)
     async with Reply(services, interaction) as reply:
         if match["read"]:
             with recording(attempt, ""):

@@ -70,12 +70,16 @@ def is_storage(text: str) -> bool:
     return _STORAGE.fullmatch(text) is not None
 
 
+def is_vmid(value: int) -> bool:
+    return VMID_LEAST <= value <= VMID_MOST
+
+
 def checked_vmid(value: int) -> int:
     """Return the VMID if it is within 100..999999999.
 
     Raises: BadVmid.
     """
-    if not VMID_LEAST <= value <= VMID_MOST:
+    if not is_vmid(value):
         raise BadVmid(str(value))
     return value
 

@@ -107,8 +107,15 @@ class UnknownSite(Refused):
     value: str
 
 
+@dataclass(eq=False)
 class NothingChosen(Refused):
-    """The chosen completion entry only explains why there is nothing to choose."""
+    """The chosen completion entry only explains why there is nothing to choose.
+
+    `reason`: what it explains, "" if it does not tell. `verb`: the operation that was typed.
+    """
+
+    reason: str = ""
+    verb: str = ""
 
 
 @dataclass(eq=False)

@@ -16,7 +16,8 @@ from core.wanted_errors import BadDuration, BadSince, SeveralPeople, UnknownPers
 from ui.formatting import plain, plain_label
 from ui.interaction.attempt import Attempt, attempt_of
 from ui.interaction.context import Interaction, Services, choose_site, chosen_site, services_of
-from ui.interaction.empty_choices import ChoiceKind, explain_empty
+from ui.interaction.empty_choices import Choices, explain_empty, unmatched_choice
+from ui.messages.nothing import Nothing
 from ui.messages.operations import operation_named
 from ui.options.completions import CHOICES_MOST, duration_choices
 from ui.sites.everywhere import allowed_sites, refusal_on_all
@@ -125,7 +126,11 @@ def parse_since(text: str, now: float, zone: datetime.tzinfo) -> float:
 # -- completions
 
 
-@explain_empty(ChoiceKind.PERSON)
+def _nobody(interaction: Interaction, typed: str) -> Choices:
+    return unmatched_choice(interaction, typed, UnknownPerson(typed.strip()))
+
+
+@explain_empty(Nothing.PERSON, _nobody)
 async def complete_people(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Offer the people in the audit trail, the latest first, even if they have left the server."""
     try:

@@ -12,7 +12,7 @@ from core.guest import Guest, State
 from core.validation import is_node
 from core.wanted_errors import UnknownSite
 from ui.cards import card
-from ui.formatting import Colour
+from ui.formatting import UNSURE, Colour, plain_label
 from ui.guests.lists import (
     NO_SELECTION,
     Filters,
@@ -28,9 +28,10 @@ from ui.guests.lists import (
 from ui.i18n import Text
 from ui.interaction.buttons import page_buttons
 from ui.interaction.context import Interaction, actor_of, choose_site, chosen_site, services_of
-from ui.interaction.empty_choices import ChoiceKind, explain_empty
+from ui.interaction.empty_choices import Choices, explain_empty
 from ui.interaction.reply import Reply
 from ui.interaction.site_ids import ALL_SITES
+from ui.messages.nothing import Nothing
 from ui.options.completions import CHOICES_MOST
 from ui.options.typed_guest import visible_sites
 from ui.sites.option import asked_sites, choose_typed_site, find_visible_site
@@ -126,7 +127,14 @@ def site_lists_card(
     )
 
 
-@explain_empty(ChoiceKind.NODE)
+def _no_such_node(interaction: Interaction, typed: str) -> Choices:
+    """A list of the guests on a node that nobody knows is empty, which is no error."""
+    t = services_of(interaction).texts.of_locale(str(interaction.locale))
+    name = plain_label(f"{UNSURE} {t('No matching guests.')}")
+    return [app_commands.Choice(name=name, value=typed.strip()[:100])]
+
+
+@explain_empty(Nothing.NODE, _no_such_node)
 async def complete_nodes(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Complete the nodes, as `site/node` with several sites. Scoped users get the nodes that host their guests."""
     several, actor, typed = services_of(interaction).sites.several, actor_of(interaction), normalized(current)

@@ -28,6 +28,7 @@ from ui.i18n import Texts
 from ui.interaction.command_mentions import CommandMentions
 from ui.interaction.late import Arrivals
 from ui.interaction.open_questions import Questions
+from ui.interaction.recent_guests import RecentGuests
 
 Interaction = discord.Interaction[discord.Client]
 
@@ -103,6 +104,8 @@ class Services:
     """Measures how late interactions arrive."""
     command_mentions: CommandMentions = field(default_factory=CommandMentions)
     """Mentions the registered commands."""
+    recent_guests: RecentGuests = field(default_factory=RecentGuests)
+    """Remembers whose guests to offer first."""
     open_replies: set[OpenReply] = field(default_factory=set)
     """Unfinished answers. Each shows a farewell when the bot ends."""
 

@@ -74,7 +74,7 @@ WORDS: Rows = {
     e.OnlySomeGuests: ErrorWords(
         N_("This concerns all guests, but your roles only cover some of them."),
         N_("roles only cover some guests"),
-        N_("You need permissions for all guests."),
+        N_("This concerns all guests, but your roles only cover some of them."),
     ),
     e.OnlySomeSites: ErrorWords(
         N_("This concerns all sites, but your roles do not suffice on each of them. Choose one in `site`."),
@@ -83,7 +83,11 @@ WORDS: Rows = {
     e.TooManyChanges: ErrorWords(
         N_("The limit is {most} changes per minute. Try again in {time}."), N_("too many changes per minute")
     ),
-    e.TooQuick: ErrorWords(N_("Too many requests. Try again in {time}."), N_("too many requests")),
+    e.TooQuick: ErrorWords(
+        N_("Too many requests. Try again in {time}."),
+        N_("too many requests"),
+        N_("Too many requests. Try again in {time}."),
+    ),
     e.NotYours: ErrorWords(
         N_("Only {person}, who ran the command, can answer this."), N_("someone else's confirmation")
     ),
@@ -144,6 +148,12 @@ def choice(t: Text, error: e.BotError) -> str:
     """Return the sentence for an empty completion, "" if the error has none."""
     told = WORDS[type(error)].choice
     return put_in_words(t, error, told) if told else ""
+
+
+def plain_sentence(t: Text, error: e.BotError) -> str:
+    """Return the words of an error for a completion: one line without markdown."""
+    told = choice(t, error) or error_sentence(t, error)
+    return told.partition("\n")[0].replace("`", "").replace("**", "")
 
 
 def reason_of(t: Text, outcome: str, most: int = _VALUE_MOST) -> str:

@@ -5,6 +5,7 @@ from core.validation import VMID_LEAST, VMID_MOST
 from ui.formatting import MIB, code, format_size
 from ui.i18n import N_, Text
 from ui.messages.error_words import ErrorWords, Rows, fill_in
+from ui.messages.nothing import nothing_sentence, nothing_words
 
 
 def _bad_vmid(t: Text, error: w.BadVmid) -> str:
@@ -79,9 +80,7 @@ WANTED_WORDS: Rows = {
         N_("name is not unique"),
     ),
     w.UnknownSite: ErrorWords(N_("{value} is not a site. Choose a suggestion."), N_("unknown site")),
-    w.NothingChosen: ErrorWords(
-        N_("That entry only explains why there is nothing to choose. Nothing was done."), N_("nothing chosen")
-    ),
+    w.NothingChosen: ErrorWords(nothing_sentence, N_("nothing chosen"), nothing_words),
     w.UnknownOperation: ErrorWords(
         N_("{value} is not an action of this bot. Choose a suggestion."), N_("unknown action")
     ),

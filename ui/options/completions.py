@@ -16,10 +16,11 @@ from core.errors import BotError
 from core.guest import Cluster, Guest
 from core.operations import Operation
 from core.validation import MOST_SECONDS, parse_duration
-from core.wanted_errors import BadDuration
+from core.wanted_errors import BadDuration, UnknownOperation
 from ui.formatting import format_duration, plain_label
 from ui.i18n import Text
 from ui.interaction.context import Interaction, Site, actor_of, operation_of, services_of
+from ui.interaction.empty_choices import unmatched_choice
 from ui.interaction.gate import refusal_of
 from ui.messages.operations import command_of, operation_noun
 
@@ -134,4 +135,4 @@ async def complete_operations(interaction: Interaction, current: str) -> list[ap
     found.sort(
         key=lambda choice: not any(part.startswith(typed) for part in choice.name.casefold().split(" · "))
     )
-    return found[:CHOICES_MOST]
+    return found[:CHOICES_MOST] or unmatched_choice(interaction, current, UnknownOperation(current.strip()))

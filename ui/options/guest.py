@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 
 from discord import app_commands
 
@@ -10,18 +10,34 @@ from core.access.guest_index import GuestIndex
 from core.access.guest_table import TYPED_MOST, normalized, words_of
 from core.access.policy import unknown_guest
 from core.access.rows import Rows, numbers_of
-from core.actions.preconditions import can_act
+from core.actions.preconditions import can_act, failed_precondition
+from core.errors import BotError, CannotWatchTemplate, NotWatched
 from core.guest import Cluster, Guest
-from core.operations import Operation
+from core.guest_errors import GuestNotFound
+from core.operations import OPERATIONS, Operation
+from core.validation import is_vmid
+from ui.formatting import UNSURE, plain_label
 from ui.interaction.context import (
     Interaction,
     Site,
     actor_of,
     operation_of,
+    services_of,
 )
-from ui.interaction.empty_choices import ChoiceKind, choices_or_reason
+from ui.interaction.empty_choices import Choices, choices_or_reason, unmatched_choice
+from ui.messages.nothing import Nothing
 from ui.options.completions import CHOICES_MOST, clusters_of, offered_on
-from ui.options.typed_guest import guest_label, guest_value, visible_sites
+from ui.options.typed_guest import (
+    TypedGuest,
+    guest_label,
+    guest_value,
+    matching_guests,
+    missing_guest,
+    visible_sites,
+)
+
+LISTING_GONE = (Operation.AUDIT, Operation.MONITOR_HISTORY)
+"""Operations that also know guests which are gone."""
 
 
 def best_guests(
@@ -31,6 +47,7 @@ def best_guests(
     operation: Operation | None,
     *,
     templates: bool = True,
+    recent: Sequence[int] = (),
 ) -> list[Guest]:
     """Return at most 25 matching guests of `offered`.
 
@@ -38,6 +55,7 @@ def best_guests(
     Within these, guests that begin with the typed text come first, then the order is by VMID.
     CREATE offers only templates. Operations that do not apply to templates offer none.
     `templates=False`: offer no templates.
+    `recent`: VMIDs that come first while nothing is typed, if the operation can act on them.
     """
     table, start = guest_index.table, normalized(typed)
     if operation is Operation.CREATE:
@@ -49,12 +67,17 @@ def best_guests(
     exact = offered & table.typed_exactly(start)  # Enter takes the first one: not 9100 if 100 was typed
     begins = table.beginning(start, offered) & ~exact  # what begins with the text contains its words
     able = offered if operation is None else offered & _able(guest_index, operation)
+    latest = [] if start else [table.with_vmids({vmid}) & able for vmid in recent]
+    for rows in latest:
+        begins &= ~rows
     first = begins & able
     if first.bit_count() >= CHOICES_MOST:
-        order: tuple[Rows, ...] = (exact, first)
+        order: tuple[Rows, ...] = (exact, *latest, first)
     else:
         found = table.matching(words_of(typed), offered) & ~exact
-        order = (exact, first, found & able & ~begins, begins & ~able, found & ~able & ~begins)
+        for rows in latest:
+            found &= ~rows
+        order = (exact, *latest, first, found & able & ~begins, begins & ~able, found & ~able & ~begins)
     numbers = itertools.chain.from_iterable(numbers_of(rows, table.count) for rows in order if rows)
     return [guest_index.cluster.guests[row] for row in itertools.islice(numbers, CHOICES_MOST)]
 
@@ -79,12 +102,75 @@ class GuestOption(app_commands.Transformer):
     async def autocomplete(  # type: ignore[override]  # discord.py types it for choices of every kind
         self, interaction: Interaction, value: object, /
     ) -> list[app_commands.Choice[str]]:
-        wanted = ChoiceKind.WATCHED if self._watched else ChoiceKind.GUEST
-        if self._operation is Operation.CREATE:
-            wanted = ChoiceKind.TEMPLATE
         return await choices_or_reason(
-            interaction, value, wanted, lambda typed: self._offered(interaction, str(typed))
+            interaction,
+            value,
+            self._reason,
+            lambda typed: self._offered(interaction, str(typed)),
+            lambda asked, typed: self._unmatched(asked, typed.strip()[:TYPED_MOST]),
         )
+
+    def _reason(self, interaction: Interaction) -> Nothing:
+        """Say why there is no guest to offer. A hidden guest counts as little as one that does not exist."""
+        if self._watched:
+            return Nothing.WATCHED
+        sites = [(site, site.cluster_cache.last) for site in visible_sites(interaction)]
+        clusters = [(site, cluster) for site, cluster in sites if cluster]
+        if any(self._fitting(interaction, site, cluster) for site, cluster in clusters):
+            return Nothing.STATE
+        if self._operation is Operation.CREATE:
+            return Nothing.TEMPLATE
+        actor = actor_of(interaction)
+        bare = all(
+            not cluster.guests and not site.authorizer.has_hidden_guests(actor) for site, cluster in clusters
+        )
+        return Nothing.EMPTY if bare and clusters else Nothing.GUEST
+
+    def _fitting(self, interaction: Interaction, site: Site, cluster: Cluster) -> bool:
+        """Return whether there are guests that the person may do this to, in whatever state."""
+        table = site.authorizer.guest_index(cluster).table
+        offered = offered_on(interaction, site, cluster)
+        if self._operation is Operation.CREATE:
+            return bool(offered & table.templates)
+        return bool(offered if self._operation in (None, Operation.DELETE) else offered & ~table.templates)
+
+    def _unmatched(self, interaction: Interaction, typed: str) -> Choices:
+        """Return the entry for a text that fits no offered guest, with the refusal that the command then gives."""
+        services, actor, operation = (
+            services_of(interaction),
+            actor_of(interaction),
+            operation_of(interaction),
+        )
+        wanted = TypedGuest.parse(typed)
+        sites = [site for site in visible_sites(interaction) if wanted.site in ("", site.name)]
+        known = [(site, site.cluster_cache.last) for site in sites]
+        if operation in LISTING_GONE and wanted.vmid is not None and len(sites) == 1 and is_vmid(wanted.vmid):
+            gone = unknown_guest(wanted.vmid)
+            if sites[0].authorizer.refusal(actor, operation, gone) is None:
+                t = services.texts.of_locale(str(interaction.locale))
+                name = t(
+                    "{vmid} · not in the cluster right now", vmid=guest_value(services, sites[0], gone.vmid)
+                )
+                return [app_commands.Choice(name=plain_label(f"{UNSURE} {name}"), value=typed)]
+        found = list(matching_guests(interaction, wanted, known))
+        if len(found) == 1:
+            return unmatched_choice(interaction, typed, self._refusal(interaction, *found[0]))
+        if wanted.vmid is not None and len(sites) == 1 and self._watched:
+            refusal = sites[0].authorizer.refusal(actor, operation, unknown_guest(wanted.vmid))
+            if refusal is None and is_vmid(wanted.vmid):
+                return unmatched_choice(interaction, typed, NotWatched(wanted.vmid))
+        return unmatched_choice(interaction, typed, missing_guest(wanted))
+
+    def _refusal(self, interaction: Interaction, site: Site, guest: Guest) -> BotError:
+        """Return why a guest that the person may see is not offered."""
+        refused: BotError | None = site.authorizer.refusal(
+            actor_of(interaction), operation_of(interaction), guest
+        )
+        if refused is None and self._watched is not None:
+            return NotWatched(guest.vmid) if self._watched else CannotWatchTemplate(guest.vmid, guest.label)
+        if refused is None and self._operation is not None:
+            refused = failed_precondition(OPERATIONS[self._operation], guest)
+        return refused or GuestNotFound(guest.vmid)
 
     async def _offered(self, interaction: Interaction, text: str) -> list[app_commands.Choice[str]]:
         """Return the choices of all sites: guests with exactly the typed VMID first, then the sites in turn."""
@@ -123,15 +209,20 @@ class GuestOption(app_commands.Transformer):
         self, interaction: Interaction, site: Site, cluster: Cluster, typed: str, listed: Set[int]
     ) -> list[Guest]:
         guest_index, offered = site.authorizer.guest_index(cluster), offered_on(interaction, site, cluster)
+        recent = services_of(interaction).recent_guests.of(interaction.user.id, site.name)
         if self._watched is None:
-            return best_guests(guest_index, offered, typed, self._operation)
+            if not typed and self._operation and not offered & _able(guest_index, self._operation):
+                return []  # the one entry says so
+            return best_guests(guest_index, offered, typed, self._operation, recent=recent)
         watched_rows, templates = guest_index.table.with_vmids(listed), self._watched
         watched = best_guests(
-            guest_index, offered & watched_rows, typed, self._operation, templates=templates
+            guest_index, offered & watched_rows, typed, self._operation, templates=templates, recent=recent
         )
         if self._watched:
             return watched
-        others = best_guests(guest_index, offered & ~watched_rows, typed, self._operation, templates=False)
+        others = best_guests(
+            guest_index, offered & ~watched_rows, typed, self._operation, templates=False, recent=recent
+        )
         return sorted([*others, *watched], key=lambda guest: str(guest.vmid) != typed)
 
 

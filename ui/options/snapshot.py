@@ -6,21 +6,43 @@ from discord import app_commands
 
 from core.access.guest_table import normalized
 from core.errors import BotError
+from core.guest_errors import SnapshotNotFound
 from ui.formatting import SNAPSHOT, plain, plain_label
 from ui.interaction.context import (
     Interaction,
     choose_site,
 )
-from ui.interaction.empty_choices import ChoiceKind, explain_empty
+from ui.interaction.empty_choices import Choices, explain_empty, unmatched_choice
+from ui.messages.nothing import Nothing
 from ui.options import completions
 from ui.options.completions import CHOICES_MOST, clusters_of, offers
 from ui.options.typed_guest import TypedGuest, matching_guests, visible_sites
 
 
-@explain_empty(ChoiceKind.SNAPSHOT)
+def _reason(interaction: Interaction) -> Nothing:
+    """Say why there is no snapshot. It is the same for a hidden guest and for one that does not exist."""
+    return Nothing.SNAPSHOT if _typed_guest(interaction) else Nothing.NO_VMID
+
+
+def _typed_guest(interaction: Interaction) -> str:
+    return str(getattr(interaction.namespace, "vmid", "") or "")
+
+
+def _unmatched(interaction: Interaction, typed: str) -> Choices:
+    wanted = TypedGuest.parse(_typed_guest(interaction))
+    known = (
+        (site, site.cluster_cache.last)
+        for site in visible_sites(interaction)
+        if wanted.site in ("", site.name)
+    )
+    _, guest = next(matching_guests(interaction, wanted, known))
+    return unmatched_choice(interaction, typed, SnapshotNotFound(guest.vmid, guest.label, typed.strip()))
+
+
+@explain_empty(_reason, _unmatched)
 async def complete_snapshots(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Complete the snapshots of the guest chosen in `vmid`, newest first."""
-    wanted = TypedGuest.parse(str(getattr(interaction.namespace, "vmid", "") or ""))
+    wanted = TypedGuest.parse(_typed_guest(interaction))
     sites = [site for site in visible_sites(interaction) if wanted.site in ("", site.name)]
     try:
         async with asyncio.timeout(completions.WAIT_SECONDS):

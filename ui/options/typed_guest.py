@@ -15,11 +15,12 @@ from core.access.guest_table import TYPED_MOST
 from core.access.policy import level_on, unknown_guest
 from core.actions.order import Order
 from core.audit.record import step_of
-from core.errors import BotError
+from core.errors import BotError, Refused
 from core.guest import Cluster, Guest
 from core.guest_errors import GuestNotFound
 from core.levels import Level
 from core.operations import Operation
+from core.validation import is_vmid
 from core.wanted_errors import BadVmid, NoSuchGuest, SeveralGuests, SitesUnread
 from ui.formatting import choice_label
 from ui.interaction.attempt import Attempt
@@ -97,6 +98,7 @@ async def find_guest(interaction: Interaction, typed: str, operation: Operation)
             attempt.record(step_of(error), str(error))
             raise
     choose_site(interaction, found.site)
+    services_of(interaction).recent_guests.note(interaction.user.id, found.site.name, found.vmid)
     return found
 
 
@@ -126,7 +128,16 @@ async def _found_by_reading(interaction: Interaction, wanted: TypedGuest) -> Fou
     if found:
         site, guest = found[0]
         return FoundGuest(site, guest.vmid, guest.fingerprint if wanted.vmid is None else None)
-    raise NoSuchGuest(wanted.text) if wanted.vmid is None or wanted.site else GuestNotFound(wanted.vmid)
+    raise missing_guest(wanted)
+
+
+def missing_guest(wanted: TypedGuest) -> Refused:
+    """Return the refusal of a text that fits no guest that the person may see."""
+    if wanted.vmid is None and re.fullmatch(r"[+-]?[0-9]+", wanted.name):
+        return BadVmid(wanted.text)
+    if wanted.vmid is not None and not is_vmid(wanted.vmid):
+        return BadVmid(str(wanted.vmid))
+    return NoSuchGuest(wanted.text) if wanted.vmid is None or wanted.site else GuestNotFound(wanted.vmid)
 
 
 def matching_guests(

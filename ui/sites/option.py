@@ -17,7 +17,8 @@ from ui.interaction.context import (
     chosen_site,
     operation_of,
 )
-from ui.interaction.empty_choices import ChoiceKind, choices_or_reason
+from ui.interaction.empty_choices import Choices, choices_or_reason, unmatched_choice
+from ui.messages.nothing import Nothing
 from ui.options.typed_guest import find_guest, visible_sites
 
 _NAME = "site"
@@ -73,7 +74,7 @@ class SiteOption(app_commands.Transformer):
         self, interaction: Interaction, value: object, /
     ) -> list[app_commands.Choice[str]]:
         return await choices_or_reason(
-            interaction, value, ChoiceKind.SITE, lambda typed: _offered(interaction, str(typed))
+            interaction, value, Nothing.SITE, lambda typed: _offered(interaction, str(typed)), _unknown
         )
 
 
@@ -90,6 +91,10 @@ async def _offered(interaction: Interaction, typed: str) -> list[app_commands.Ch
     ]
     names.sort(key=lambda name: not name.startswith(start))
     return [app_commands.Choice(name=name, value=name) for name in names[:_CHOICES_MOST]]
+
+
+def _unknown(interaction: Interaction, typed: str) -> Choices:
+    return unmatched_choice(interaction, typed, UnknownSite(typed))
 
 
 AnyCommand = app_commands.Command[Any, ..., Any] | app_commands.Group | app_commands.ContextMenu

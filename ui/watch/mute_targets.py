@@ -13,6 +13,7 @@ from core.access.guest_index import GuestIndex
 from core.access.guest_table import TYPED_MOST, words_of
 from core.access.policy import listed_or_unknown, unknown_guest
 from core.access.rows import NO_ROWS, Rows, numbers_of
+from core.errors import NotMuted
 from core.guest import Cluster, Guest, Kind
 from core.wanted_errors import SeveralTargets, UnknownTarget
 from core.watch.incidents.model import ALL, guest_subject, node_subject, storage_subject
@@ -27,7 +28,8 @@ from ui.interaction.context import (
     operation_of,
     services_of,
 )
-from ui.interaction.empty_choices import ChoiceKind, explain_empty
+from ui.interaction.empty_choices import Choices, explain_empty, unmatched_choice
+from ui.messages.nothing import Nothing
 from ui.messages.subjects import subject_label, vmid_of
 from ui.options.completions import CHOICES_MOST, offered_on
 from ui.options.typed_guest import visible_sites
@@ -104,13 +106,29 @@ def _meant(interaction: Interaction, read: SiteRead, typed: str, *, only_muted: 
 # -- completions
 
 
-@explain_empty(ChoiceKind.TARGET)
+def _unknown_target(interaction: Interaction, typed: str) -> Choices:
+    return unmatched_choice(interaction, typed, UnknownTarget(typed.strip()))
+
+
+def _no_such_mute(interaction: Interaction, typed: str) -> Choices:
+    """Tell a target that is not muted from one that is unknown or hidden."""
+    known = [
+        subject
+        for site in visible_sites(interaction)
+        for subject in _meant(interaction, SiteRead(site, site.cluster_cache.last), typed, only_muted=True)
+    ]
+    if len(known) == 1:
+        return unmatched_choice(interaction, typed, NotMuted(known[0]))
+    return _unknown_target(interaction, typed)
+
+
+@explain_empty(Nothing.TARGET, _unknown_target)
 async def complete_mute_targets(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Complete the targets of a mute: everything, guests (watched ones first), nodes and storages."""
     return await _complete(interaction, current, whole=True)
 
 
-@explain_empty(ChoiceKind.MUTED)
+@explain_empty(Nothing.MUTED, _no_such_mute)
 async def complete_mutes(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Complete the current mutes that the person may lift."""
     return await _complete(interaction, current, whole=False)

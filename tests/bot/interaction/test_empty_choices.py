@@ -52,7 +52,7 @@ async def test_a_level_that_does_not_suffice(bare_scene: Stage, cast: Cast, name
             continue
         said, value = await entry(scene, cast[name], command, option, **filled)
         if whole:
-            assert said == "You need permissions for all guests."
+            assert said == "This concerns all guests, but your roles only cover some of them."
         elif has is Level.NONE:
             assert said == "None of your roles may use this bot."
         else:
@@ -105,10 +105,45 @@ async def test_nothing_there_to_choose(scene: Stage, pve: Pve) -> None:
     assert said == "There are no templates you can use."
 
 
-async def test_what_is_typed_and_fits_nothing_is_discords_to_say(scene: Stage) -> None:
-    """There are choices, but none matches the text. Discord's own "no options match" is the reason."""
-    for command, option in (("start", "vmid"), ("list", "node"), ("monitor mute", "target")):
-        assert await scene.choices(scene.emma, command, option, "no such thing") == []
+@walked(
+    ("command", "option", "typed", "said"),
+    [
+        ("start", "vmid", "zzz", "⛔ No guest zzz found. See /list."),
+        ("start", "vmid", "999", "⛔ No guest with VMID 999 found. See /list."),
+        ("start", "vmid", "53", "⛔ 53 is not a VMID. A VMID is a number from 100 to 999999999."),
+        ("stop", "vmid", "9001",
+         "⛔ 9001 ubuntu2404 is a template and cannot do this. Create a guest from it with /create."),
+        ("create", "template_id", "101", "⛔ 101 web01 is not a template. Choose a suggestion of template_id."),
+        ("monitor add", "vmid", "9000", "⛔ 9000 debian13-cloud is a template and cannot be watched."),
+        ("monitor history", "vmid", "999", "❔ 999 · not in the cluster right now"),
+        ("audit", "vmid", "999", "❔ 999 · not in the cluster right now"),
+        ("list", "node", "zzz", "❔ No matching guests."),
+        ("monitor mute", "target", "zzz", "⛔ zzz is not a guest or node. Choose a suggestion, or enter all."),
+        ("access", "action", "zzz", "⛔ zzz is not an action of this bot. Choose a suggestion."),
+    ],
+)  # fmt: skip
+async def test_a_text_that_fits_nothing(
+    scene: Stage, command: str, option: str, typed: str, said: str
+) -> None:
+    """The entry inserts the text itself, so the command gives the refusal that the entry announces."""
+    found = await scene.server.autocomplete(scene.emma, scene.channel, command, option, typed)
+    assert [(choice["name"], choice["value"]) for choice in found] == [(said, typed)]
+
+
+async def test_no_guest_in_a_fitting_state(scene: Stage, pve: Pve) -> None:
+    """Nothing typed: the entry. A name typed: the guest, since its state may have changed since the last read."""
+    pve.remove_guest(109)  # the only paused one
+    await scene.site.cluster_cache.read(max_age=0)
+    said, value = await entry(scene, scene.emma, "resume", "vmid")
+    assert said == "“Resume” is not possible in the current state of any guest."
+    assert await scene.choices(scene.emma, "resume", "vmid", "web01") == ["🟢 101 web01 · pve1 · VM"]
+    reply = await scene.say(scene.emma, "resume", vmid=value)
+    scene.assert_refused(reply, scene.emma, NothingChosen("state", "resume"))
+    assert "`/list` shows their states." in reply.text
+    for guest in [*pve.vms, *pve.cts]:
+        pve.remove_guest(guest.vmid)
+    await scene.site.cluster_cache.read(max_age=0)
+    assert (await entry(scene, scene.emma, "start", "vmid"))[0] == "Proxmox shows no guests."
 
 
 async def test_a_hidden_guest_is_not_betrayed(bare_scene: Stage, cast: Cast) -> None:
@@ -150,6 +185,6 @@ async def test_in_time_also_where_proxmox_hangs(
     monkeypatch.setattr(empty_choices, "RECHECK_SECONDS", 0.2)
     scene.clock.skip(11)
     pve.hang("/cluster/resources", 1.5)
-    assert await scene.choices(scene.emma, "info", "vmid", "guest not found") == []
+    assert await scene.choices(scene.emma, "info", "vmid", "zzz") == ["⛔ No guest zzz found. See /list."]
     assert max(scene.server.ack_seconds.values()) < 1.2
     pve.hang("/cluster/resources", 0)

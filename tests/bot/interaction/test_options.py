@@ -23,7 +23,7 @@ NEEDS_VMID = [each.word for each in COMMANDS if "vmid*" in each.options and each
 
 async def offered(scene: Stage, command: str, typed: str = "", option: str = "vmid") -> list[int]:
     found = await scene.server.autocomplete(scene.emma, scene.channel, command, option, typed)
-    values = [choice["value"] for choice in found]
+    values = [choice["value"] for choice in found if choice["name"][0] not in "⛔❔"]
     return values if option == "node" else [int(value) for value in values]
 
 

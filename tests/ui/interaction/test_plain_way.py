@@ -3,7 +3,7 @@
 import itertools
 import random
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,14 +29,21 @@ from ui.options.guest import best_guests
 from ui.watch.mute_targets import rows_with
 
 
-def ranked(guests: Iterable[Guest], typed: str, operation: Operation | None) -> list[Guest]:
+def ranked(
+    guests: Iterable[Guest], typed: str, operation: Operation | None, recent: Sequence[int] = ()
+) -> list[Guest]:
     """Rank all guests at once, as the documents describe it."""
     start = normalized(typed)
 
-    def rank(guest: Guest) -> tuple[bool, bool, bool, int]:
+    def lately(guest: Guest) -> int:
+        fits = not start and guest.vmid in recent and (operation is None or can_act(operation, guest))
+        return recent.index(guest.vmid) if fits else len(recent)
+
+    def rank(guest: Guest) -> tuple[int, bool, bool, bool, int]:
         begins = str(guest.vmid).startswith(start) or (guest.name or "").casefold().startswith(start)
         begins = begins or f"{guest.vmid} {guest.name or ''} {guest.node}".casefold().startswith(start)
         return (
+            lately(guest),
             str(guest.vmid) != start,
             operation is not None and not can_act(operation, guest),
             not begins,
@@ -82,13 +89,15 @@ class Keystroke:
     operation: Operation
     typed: str
     read_only: bool
+    recent: tuple[int, ...] = ()
 
 
 def keystroke(chance: random.Random) -> Keystroke:
     roles = frozenset(role for role in range(1, 5) if chance.random() < 0.4)
     actor = Actor(chance.randint(1, 3), "A", HERE, roles)
     operation = chance.choice([*Operation, *ACTIONS, *ACTIONS])
-    return Keystroke(actor, operation, chance.choice(TYPED), chance.random() < 0.1)
+    recent = tuple(chance.sample(range(99, 108), chance.randint(0, 4)))
+    return Keystroke(actor, operation, chance.choice(TYPED), chance.random() < 0.1, recent)
 
 
 def wanted(rules: AccessRules, guests: tuple[Guest, ...], stroke: Keystroke) -> list[Guest]:
@@ -99,7 +108,7 @@ def wanted(rules: AccessRules, guests: tuple[Guest, ...], stroke: Keystroke) -> 
         for guest in guests
         if decide(rules, stroke.actor, stroke.operation, guest, guests=guests, read_only=held) is None
     ]
-    return ranked(allowed, stroke.typed, ranked_by(stroke.operation))
+    return ranked(allowed, stroke.typed, ranked_by(stroke.operation), stroke.recent)
 
 
 def ranked_by(operation: Operation) -> Operation | None:
@@ -128,7 +137,8 @@ def test_the_choices_are_those_of_the_plain_way(
             deque(itertools.islice(index.build(), seed % 8), maxlen=0)  # the others are built when needed
             for stroke, known in itertools.product(strokes, rules):
                 rows = offered_rows(known, stroke.actor, stroke.operation, index, read_only=stroke.read_only)
-                found = best_guests(index, rows, stroke.typed, ranked_by(stroke.operation))
+                operation = ranked_by(stroke.operation)
+                found = best_guests(index, rows, stroke.typed, operation, recent=stroke.recent)
                 assert found == wanted(known, cluster.guests, stroke)
 
 

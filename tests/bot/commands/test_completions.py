@@ -1,0 +1,77 @@
+"""Test every completion for every person in every state: it is never empty, and what it says is what then happens."""
+
+import re
+from typing import Any
+
+import pytest
+
+from playground.discord.people import Person
+from playground.pve.server import Pve
+from tests.bot.access.test_levels import Cast
+from tests.support import stage
+from tests.support.catalogue import COMMANDS
+from tests.support.stage import Stage
+
+bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
+
+OTHERWISE = {"Read-only mode is on.": "Read-only mode was turned on"}
+"""An entry without names and times, and the beginning of its sentence."""
+
+
+async def prepare(scene: Stage, pve: Pve, state: str) -> dict[str, Person]:
+    """Start the bot with a person of each kind, and bring about the state."""
+    cast = Cast(scene)
+    owner = scene.server.person(scene.guild, "owner", display="Owner", locale="en-US")
+    pve.guest(101).config["tags"] = f"owner-{owner.id}"
+    for guest in [*pve.vms, *pve.cts]:
+        if state == "empty" or (state == "no templates" and guest.template):
+            pve.remove_guest(guest.vmid)
+        if state == "no snapshots":
+            guest.snapshots.clear()
+    if state == "away":
+        pve.fail("GET", "/cluster/resources", 595, "No route to host")
+    await scene.start_bot(**cast.settings)
+    if state == "read-only":
+        await scene.say(cast["admin"], "readonly on")
+    return {**cast.people, "owner": owner}
+
+
+def unmarked(text: str) -> str:
+    return re.sub(r"`|\*\*", "", text)
+
+
+@pytest.mark.parametrize("state", ["as usual", "read-only", "away", "empty", "no templates", "no snapshots"])
+async def test_no_completion_is_ever_empty(bare_scene: Stage, pve: Pve, state: str) -> None:
+    scene = bare_scene
+    people = await prepare(scene, pve, state)
+    before = (scene.cluster(), scene.site.watch.entries, scene.site.watch.mutes())
+    cells = [(command, option) for command in COMMANDS for option in command.completes]
+    hidden = [guest.name for guest in [*pve.vms, *pve.cts] if "game" not in guest.config.get("tags", "")]
+    for name, person in people.items():
+        for command, option in cells:
+            filled = dict(command.completes[option])
+            for typed in ("", "zzz"):
+                cell = (name, command.word, option, typed)
+                found = await scene.server.autocomplete(
+                    person, scene.channel, command.word, option, typed, **filled
+                )
+                assert found, cell
+                if name in ("game", "nobody"):
+                    assert not [one for one in found for each in hidden if each in one["name"]], cell
+                if found[0]["name"].startswith("⛔"):
+                    assert len(found) == 1, cell
+                    await check_chosen(
+                        scene, person, command.word, {**command.example, **filled}, option, found[0]
+                    )
+    assert (scene.cluster(), scene.site.watch.entries, scene.site.watch.mutes()) == before
+    assert scene.changes() == []
+
+
+async def check_chosen(
+    scene: Stage, person: Person, word: str, filled: dict[str, Any], option: str, entry: dict[str, Any]
+) -> None:
+    """Choose the entry, and check that the command is refused with its words."""
+    reply = await scene.say(person, word, **{**filled, option: entry["value"]})
+    said = entry["name"].removeprefix("⛔ ")
+    assert unmarked(reply.text).find(OTHERWISE.get(said, said)) >= 0, (word, option, said, reply.text)
+    scene.assert_private(reply)
