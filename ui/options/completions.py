@@ -133,6 +133,6 @@ async def complete_operations(interaction: Interaction, current: str) -> list[ap
         if all(word in label.casefold() for word in words_of(typed))
     ]
     found.sort(
-        key=lambda choice: not any(part.startswith(typed) for part in choice.name.casefold().split(" · "))
+        key=lambda choice: [not part.startswith(typed) for part in choice.name.casefold().split(" · ")]
     )
     return found[:CHOICES_MOST] or unmatched_choice(interaction, current, UnknownOperation(current.strip()))

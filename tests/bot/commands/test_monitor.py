@@ -184,10 +184,10 @@ async def test_a_list_that_cannot_be_saved_is_not_changed(scene: Stage, tmp_path
 async def test_completions_offer_what_fits(scene: Stage, pve: Pve) -> None:
     await watching(scene, 101, 103)
     labels = await scene.choices(scene.emma, "monitor remove", "vmid")
-    assert [label.split()[1] for label in labels] == ["101", "103"]
+    assert [label.split()[1] for label in labels] == ["103", "101"], "the latest first"
     labels = await scene.choices(scene.emma, "monitor add", "vmid")
     assert [label.split()[1] for label in labels][:3] == ["102", "104", "105"]
-    assert [label.split()[1] for label in labels][-2:] == ["101", "103"], "to change their thresholds"
+    assert [label.split()[1] for label in labels][-2:] == ["103", "101"], "to change their thresholds"
     assert (await scene.choices(scene.emma, "monitor add", "vmid", "103"))[0].split()[1] == "103"
     pve.vms.remove(pve.vm(103))
     scene.clock.skip(11)
@@ -654,7 +654,7 @@ async def test_completions_of_targets_and_durations(scene: Stage) -> None:
     assert targets["node/pve1"] == "Node pve1"
     assert list(await offered("monitor mute", "target", "web")) == ["guest/101"]
     assert next(iter(await offered("monitor mute", "target", "103"))) == "guest/103"
-    assert list(await offered("monitor unmute", "target")) == ["!nothing"], "one entry says why"
+    assert list(await offered("monitor unmute", "target")) == ["!nothing:muted"], "one entry says why"
     await scene.say(scene.emma, "monitor mute", target="pve1", duration="1h")
     await scene.say(scene.emma, "monitor mute", target="source", duration="2h")
     assert await offered("monitor unmute", "target") == {
