@@ -39,7 +39,7 @@ class Access(commands.Cog):
                 choose_typed_site(interaction, site)
                 await show_access(reply, attempt, action)
 
-    @readonly.command(name="on", description=locale_str("Turn read-only mode on: guests cannot be changed"))
+    @readonly.command(name="on", description=locale_str("Turn read-only mode on (blocks changes)"))
     @app_commands.describe(site=SITE)
     async def turn_on(self, interaction: Interaction, site: SiteName = "") -> None:
         async with Reply(self._services, interaction) as reply:

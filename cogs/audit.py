@@ -55,13 +55,13 @@ class Audit(commands.Cog):
         if self._delivery is not None:  # otherwise it was never started
             await self._services.audit_delivery.drain()
 
-    @app_commands.command(description=locale_str("Show who did what, and the result"))
+    @app_commands.command(description=locale_str("Show who did what"))
     @app_commands.describe(
         vmid=locale_str("Only this guest: VMID or name"),
         who=locale_str("Only this person: name or user ID"),
         action=locale_str("Only this action"),
-        since=locale_str("Start time, such as 8h, 30d or 2026-11-01"),
-        csv=locale_str("Attach the full list as a CSV file"),
+        since=locale_str("Since when, such as 8h, 30d or 2026-11-01"),
+        csv=locale_str("Attach everything as a CSV file"),
         site=SITE,
     )
     @app_commands.autocomplete(who=complete_people, action=complete_operations, since=complete_since)

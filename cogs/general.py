@@ -36,9 +36,7 @@ class General(commands.Cog):
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    @app_commands.command(
-        description=locale_str("Show the cluster: nodes, storages, guests and open incidents")
-    )
+    @app_commands.command(description=locale_str("Show nodes, storages, guests and open incidents"))
     @app_commands.describe(site=SITE)
     async def status(self, interaction: Interaction, site: SiteName = "") -> None:
         async with Reply(self._services, interaction) as reply:
@@ -46,11 +44,11 @@ class General(commands.Cog):
                 choose_typed_site(interaction, site)
                 await show_cluster_status(reply)
 
-    @app_commands.command(name="list", description=locale_str("List all guests of the cluster"))
+    @app_commands.command(name="list", description=locale_str("List guests"))
     @app_commands.describe(
-        status=locale_str("Only guests with this status"),
-        kind=locale_str("Only VMs or only containers"),
-        node=locale_str("Only guests on this node"),
+        status=locale_str("Only with this status"),
+        kind=locale_str("Only VMs or containers"),
+        node=locale_str("Only on this node"),
         site=SITE,
     )
     @app_commands.choices(status=STATUSES, kind=KINDS)
@@ -68,7 +66,7 @@ class General(commands.Cog):
             with record_attempt(interaction, Operation.LIST, detail=filters.detail):
                 await list_guests(reply, typed_filters(interaction, filters, site))
 
-    @app_commands.command(description=locale_str("Show the state and controls of a guest"))
+    @app_commands.command(description=locale_str("Show a guest and its controls"))
     @app_commands.describe(vmid=VMID)
     async def info(self, interaction: Interaction, vmid: app_commands.Transform[str, GuestOption()]) -> None:
         async with Reply(self._services, interaction) as reply:
@@ -76,11 +74,11 @@ class General(commands.Cog):
             with record_attempt(interaction, Operation.INFO, guest.vmid):
                 await show_panel(guest.site, reply, guest.vmid)
 
-    @app_commands.command(description=locale_str("Create a guest by cloning a template"))
+    @app_commands.command(description=locale_str("Create a guest from a template"))
     @app_commands.describe(
         template_id=locale_str("Template to clone"),
-        name=locale_str("Name of the new guest: letters, digits and hyphens"),
-        new_vmid=locale_str("VMID of the new guest (default: the next free one)"),
+        name=locale_str("Name: letters, digits and hyphens"),
+        new_vmid=locale_str("New VMID (default: the next free one)"),
     )
     async def create(
         self,
@@ -96,10 +94,10 @@ class General(commands.Cog):
             )
             await act_or_ask(template.site, reply, order)
 
-    @app_commands.command(description=locale_str("Change the cores or memory of a guest"))
+    @app_commands.command(description=locale_str("Change cores or memory"))
     @app_commands.describe(
         vmid=VMID,
-        cores=locale_str("Number of cores (per socket)"),
+        cores=locale_str("Cores per socket"),
         memory_mb=locale_str("Memory in MiB"),
     )
     async def resize(
@@ -127,7 +125,7 @@ class General(commands.Cog):
             order = replace(guest.order(interaction, Operation.DELETE), dry_run=dry_run)
             await ask_first(guest.site, reply, order)
 
-    @app_commands.command(description=locale_str("Show the commands that you can use"))
+    @app_commands.command(description=locale_str("Show the commands you can use"))
     async def help(self, interaction: Interaction) -> None:
         async with Reply(self._services, interaction, private=True) as reply:
             with record_attempt(interaction, Operation.HELP):

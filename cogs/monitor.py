@@ -40,7 +40,7 @@ Two reads that run into every timeout of the client, the 12 s between them and t
 """
 
 NAME_MOST = 255
-CONFIRM = locale_str("Name of the guest, if it is protected")
+CONFIRM = locale_str("Guest name, if it is protected")
 REASON = locale_str("Reason, if the guest is protected")
 
 
@@ -132,12 +132,12 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         """Try once more to send the waiting alerts before the bot ends."""
         await asyncio.gather(*(loop.finish() for loop in self.loops))
 
-    @app_commands.command(description=locale_str("Add a guest to the watch list, or change its thresholds"))
+    @app_commands.command(description=locale_str("Watch a guest, or change its thresholds"))
     @app_commands.describe(
         vmid=VMID,
-        cpu=locale_str("CPU usage in percent that triggers an alert (0: off)"),
-        memory=locale_str("Memory usage in percent that triggers an alert (0: off)"),
-        disk=locale_str("Disk usage in percent that triggers an alert (0: off; containers only)"),
+        cpu=locale_str("Alert at this CPU usage in percent (0: off)"),
+        memory=locale_str("Alert at this memory usage in percent (0: off)"),
+        disk=locale_str("Alert at this disk usage in percent (0: off; containers only)"),
     )
     async def add(
         self,
@@ -164,7 +164,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
                 until = muted_until(watch, number, guest.node)
                 await reply.show(added_card(reply.t, guest, entry, before, until))
 
-    @app_commands.command(description=locale_str("Remove a guest from the watch list"))
+    @app_commands.command(description=locale_str("Stop watching a guest"))
     @app_commands.describe(vmid=VMID, confirm=CONFIRM, reason=REASON)
     async def remove(
         self,
@@ -191,7 +191,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             name = title(guest) if guest else f"**{number}**"
             await reply.show(success_card(reply.t("{guest} was removed from the watch list.", guest=name)))
 
-    @app_commands.command(name="list", description=locale_str("List the watched guests and their state"))
+    @app_commands.command(name="list", description=locale_str("List watched guests"))
     @app_commands.describe(site=SITE)
     async def list_watch(self, interaction: Interaction, site: SiteName = "") -> None:
         async with Reply(self._services, interaction) as reply:
@@ -201,7 +201,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
 
     @app_commands.command(name="mute", description=locale_str("Mute alerts for a while"))
     @app_commands.describe(
-        target=locale_str("A guest, a node, or everything"),
+        target=locale_str("Guest, node, or everything"),
         duration=locale_str("How long, such as 30m, 8h or 2d"),
         confirm=CONFIRM,
         reason=REASON,
@@ -225,7 +225,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         async with Reply(self._services, interaction) as reply:
             await unmute(reply, target)
 
-    @app_commands.command(description=locale_str("Show the incident history, newest first"))
+    @app_commands.command(description=locale_str("Show past incidents"))
     @app_commands.describe(vmid=locale_str("Only this guest: VMID or name"), site=SITE)
     async def history(
         self,
@@ -239,13 +239,13 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
                 choose_typed_site(interaction, site)
                 await show_history(reply, None if number is None else checked_vmid(number))
 
-    @app_commands.command(description=locale_str("Send a test alert to the alert channel"))
+    @app_commands.command(description=locale_str("Send a test alert"))
     @app_commands.describe(site=SITE)
     async def test(self, interaction: Interaction, site: SiteName = "") -> None:
         async with Reply(self._services, interaction) as reply:
             await send_test(reply, site)
 
-    @app_commands.command(description=locale_str("Show the monitoring status: reads, alerts, mutes"))
+    @app_commands.command(description=locale_str("Show the monitoring status"))
     @app_commands.describe(site=SITE)
     async def status(self, interaction: Interaction, site: SiteName = "") -> None:
         async with Reply(self._services, interaction) as reply:

@@ -46,7 +46,7 @@ class Power(commands.Cog):
     ) -> None:
         await self._act(interaction, Operation.REBOOT, vmid)
 
-    @app_commands.command(description=locale_str("Shut down a guest cleanly (ACPI)"))
+    @app_commands.command(description=locale_str("Shut down a guest cleanly"))
     @app_commands.describe(vmid=VMID)
     async def shutdown(
         self, interaction: Interaction, vmid: app_commands.Transform[str, GuestOption(Operation.SHUTDOWN)]
@@ -63,7 +63,7 @@ class Power(commands.Cog):
     ) -> None:
         await self._ask(interaction, Operation.STOP, vmid, dry_run=dry_run)
 
-    @app_commands.command(description=locale_str("Pause a VM (suspend to RAM)"))
+    @app_commands.command(description=locale_str("Pause a VM"))
     @app_commands.describe(vmid=VMID)
     async def suspend(
         self, interaction: Interaction, vmid: app_commands.Transform[str, GuestOption(Operation.SUSPEND)]

@@ -35,8 +35,8 @@ class Snapshots(
     @app_commands.command(description=locale_str("Create a snapshot"))
     @app_commands.describe(
         vmid=VMID,
-        name=locale_str("Name of the snapshot: starts with a letter, then letters, digits, - and _"),
-        description=locale_str("Description, such as the purpose"),
+        name=locale_str("Name: a letter, then letters, digits, - and _"),
+        description=locale_str("Description"),
         with_memory=locale_str("Include RAM (running VMs only)"),
     )
     async def create(
@@ -65,7 +65,7 @@ class Snapshots(
             return t("by {name} via Discord", name=who)
         return t("{description} (by {name} via Discord)", description=description, name=who)
 
-    @app_commands.command(name="list", description=locale_str("List the snapshots of a guest"))
+    @app_commands.command(name="list", description=locale_str("List snapshots"))
     @app_commands.describe(vmid=VMID)
     async def list_snapshots(
         self, interaction: Interaction, vmid: app_commands.Transform[str, GuestOption()]

@@ -252,7 +252,7 @@ def test_everybody_reads_commands_and_refusals_in_their_own_language(visit: Visi
     expect(refusal).to_contain_text("はすでに稼働中です")
 
     me.become("viewer emma")
-    expect(me.type_command("info")).to_contain_text("Show the state and controls of a guest")
+    expect(me.type_command("info")).to_contain_text("Show a guest and its controls")
     me.page.locator(".command-entry").first.click()
     expect(me.page.locator(".command-context")).to_contain_text("Guest: VMID or name")
     me.leave_command()
