@@ -31,12 +31,15 @@ def N_(message: str) -> Marked:  # noqa: N802 - gettext's own name for it
 
 _JAPANESE = re.compile(r"[\u3001-\u30ff\u3400-\u9fff\uff01-\uff60]")
 """A character of Japanese text, with its punctuation. The ideographic space is none."""
+_ENDS_JAPANESE = re.compile(rf"(?:{_JAPANESE.pattern}|<t:-?[0-9]+:[RD]>)\Z")
+"""The end of a Japanese text. Discord shows these timestamps as "3 分前" and "2026年11月26日"."""
 
 
 def fill_japanese(message: str, values: dict[str, object]) -> str:
     """Insert the values. Japanese takes a space beside `web01`, but none between two Japanese characters.
 
-    A message is written with the space of a Latin value ("{by} が"). It is dropped where the value is Japanese.
+    A message is written with the space of a Latin value ("{by} が"). It is dropped where the value is Japanese, or a
+    timestamp that ends so.
     Only the message's own spaces are touched, never those inside a value.
     """
     filled = ""
@@ -57,7 +60,7 @@ def fill_japanese(message: str, values: dict[str, object]) -> str:
 
 def _meet(left: str, right: str) -> bool:
     """Whether the two would touch with a Japanese character on both sides."""
-    return bool(_JAPANESE.match(left[-1:]) and _JAPANESE.match(right))
+    return bool(_JAPANESE.match(right) and _ENDS_JAPANESE.search(left[-30:]))
 
 
 class Text:

@@ -12,7 +12,15 @@ import pytest
 from core.guest import Kind, State
 from core.levels import Level
 from tools.messages import read
-from ui.formatting import format_duration, format_percent, format_usage, kind_word, level_word, state_word
+from ui.formatting import (
+    format_duration,
+    format_percent,
+    format_usage,
+    kind_word,
+    level_word,
+    state_word,
+    timestamp,
+)
 from ui.i18n import Texts
 
 ROOT = Path(__file__).parent.parent.parent
@@ -57,6 +65,14 @@ def test_durations_keep_the_rule(seconds: float) -> None:
     for sentence in ("Connected to Proxmox again after {time}. Monitoring resumed.",
                      "The limit is {most} changes per minute. Try again in {time}."):  # fmt: skip
         assert not breaches(T(sentence, time=shown, most=10))
+
+
+def test_a_timestamp_counts_as_what_discord_shows_for_it() -> None:
+    """A relative one ends in Japanese ("3 分前"), a time of day in a digit ("18:42")."""
+    sentence = "{n} guest down since {time}."
+    for style, joined in (("R", "から"), ("D", "から"), ("t", " から"), ("f", " から")):
+        time = timestamp(1_790_000_000, style)
+        assert T.plural(sentence, "", 1, time=time).startswith(f"{time}{joined} 1 台")
 
 
 def test_other_values_keep_the_rule() -> None:

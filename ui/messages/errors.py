@@ -72,13 +72,13 @@ WORDS: Rows = {
     e.ReadOnly: ErrorWords(_read_only, N_("read-only mode"), N_("Read-only mode is on.")),
     e.Unconfirmed: ErrorWords(_unconfirmed, N_("protected, not confirmed")),
     e.OnlySomeGuests: ErrorWords(
-        N_("This concerns all guests, but your roles only cover some of them."),
+        N_("This affects all guests, but your roles only cover some of them."),
         N_("roles only cover some guests"),
-        N_("This concerns all guests, but your roles only cover some of them."),
+        N_("This affects all guests, but your roles only cover some of them."),
     ),
     e.OnlySomeSites: ErrorWords(
-        N_("This concerns all sites, but your roles do not suffice on each of them. Choose one in `site`."),
-        N_("roles do not suffice on all sites"),
+        N_("This affects all sites, but your roles don't cover each of them. Choose one in `site`."),
+        N_("roles don't cover all sites"),
     ),
     e.TooManyChanges: ErrorWords(
         N_("The limit is {most} changes per minute. Try again in {time}."), N_("too many changes per minute")

@@ -27,7 +27,7 @@ class Nothing(Enum):
     PERSON = "person"
 
 
-_UNTOLD = (N_("That entry only explains why there is nothing to choose. Nothing was done."), None)
+_UNTOLD = (N_("That entry only explains why there are no suggestions. Nothing was done."), None)
 _ROWS: Mapping[Nothing, tuple[Marked, Marked | None]] = {
     Nothing.UNREAD: (N_("Cannot read from Proxmox right now."), N_("Try again in a moment.")),
     Nothing.GUEST: (

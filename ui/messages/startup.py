@@ -92,9 +92,7 @@ def journal_renewed(t: Text, file: str | None, *, whole: bool) -> str:
             "what was left; parts of the history and the audit trail may be lost."
         )
     )
-    return (
-        text + " " + t("The file found in its place was kept as {file}.", file=code(file)) if file else text
-    )
+    return text + " " + t("The file found there was kept as {file}.", file=code(file)) if file else text
 
 
 def journal_lost(t: Text, file: str, *, off: bool | None) -> str:

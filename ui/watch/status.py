@@ -155,7 +155,7 @@ def status_of_sites_card(
     shared = replace(sites[0].health, journal_error=journal_error)
     named = [code(each.name) for each in sites if each.name in counting]
     names = fit_lines(t, named, 300, t(", "))
-    counted = t("needs {sites}", sites=names) if named else t("needs none of these sites")
+    counted = t("depends on {sites}", sites=names) if named else t("depends on none of these sites")
     foot = "\n".join((f"### {t('The bot')}", *_bot_lines(t, shared, now, counted)))
     room = MESSAGE_MOST - 300 - len(foot)
     most = max(100, room // len(sites) // 3)

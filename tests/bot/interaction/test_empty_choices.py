@@ -52,7 +52,7 @@ async def test_a_level_that_does_not_suffice(bare_scene: Stage, cast: Cast, name
             continue
         said, value = await entry(scene, cast[name], command, option, **filled)
         if whole:
-            assert said == "This concerns all guests, but your roles only cover some of them."
+            assert said == "This affects all guests, but your roles only cover some of them."
         elif has is Level.NONE:
             assert said == "None of your roles may use this bot."
         else:
