@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 def recovered_card(t: Text, found: AuditEntry) -> ui.LayoutView:
     ending = ending_of(found.record)
-    note = t("Result found later: the bot had stopped or got no answer.")
+    note = t("Found out later: the bot had stopped or received no answer.")
     return card(
         f"{SIGNS[ending]} {attempt_words(t, found.record)}",
         f"-# <@{found.record.actor.user_id}> · {note}",
