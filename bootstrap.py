@@ -195,6 +195,7 @@ def add_site(services: Services, settings: Settings, own: SiteSettings, resource
         alert_delivery=alert_delivery,
         audit=audit,
         action_recovery=recovery,
+        web_url=own.proxmox_web_url,
     )
     services.sites.add(site)
     return site

@@ -123,7 +123,12 @@ class ProxmoxBot(commands.Bot):
             self.heartbeat,
             DiscordAuditChannel(self, audits, texts.public) if audits else None,
             lambda own: DiscordAlertChannel(
-                self, own.alert_channel_id, texts.public, settings.alert_mention_role_id, own.name
+                self,
+                own.alert_channel_id,
+                texts.public,
+                settings.alert_mention_role_id,
+                own.name,
+                own.proxmox_web_url,
             ),
             DiscordOutcomeNotifier(self, texts.public, clock),
             lambda: self.connected,

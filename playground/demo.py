@@ -196,6 +196,7 @@ def _site_settings(prefix: str, site: Mapping[str, Any]) -> dict[str, str]:
         "PROXMOX_TOKEN_VALUE": site["token_value"],
         "PROXMOX_VERIFY_SSL": site["ca_file"],
         "NODE_NAME": site["node"],
+        "PROXMOX_WEB_URL": "https://pve.example.com:8006",
         "MONITOR_VM_IDS": ",".join(str(vmid) for vmid in site["watched"]),
     }
     return {f"{prefix}{name}": value for name, value in own.items()}

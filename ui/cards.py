@@ -9,6 +9,8 @@ from discord import ui
 from ui.formatting import MESSAGE_MOST, Colour
 
 Item = ui.Item[Any]
+ROW_MOST = 5
+"""Maximum number of buttons in a row (Discord)."""
 
 
 def card(
@@ -29,13 +31,17 @@ def card(
         if text and room > 0:
             container.add_item(ui.TextDisplay(text[:room]))
             room -= len(text)
-    for row in (buttons, *more):
+    for row in (*_rows(buttons), *more):
         if row:
             container.add_item(ui.ActionRow(*row))
     if below is not None:
         container.add_item(below)
     view.add_item(container)
     return view
+
+
+def _rows(buttons: Sequence[Item]) -> list[Sequence[Item]]:
+    return [buttons[start : start + ROW_MOST] for start in range(0, len(buttons), ROW_MOST)]
 
 
 def name_site(view: ui.LayoutView, site: str) -> None:

@@ -32,6 +32,7 @@ class SiteSettings:
     `name`: "" if it is the only site. `entry_points`: at least one, the first one is preferred.
     `proxmox_verify_ssl`: a bool, or the absolute path of a CA file.
     `alert_channel_id`: its own, or that of the bot.
+    `proxmox_web_url`: without a slash at the end.
     `role_scopes`: by role id; a role with an empty tuple has nothing on this site.
     """
 
@@ -46,6 +47,7 @@ class SiteSettings:
     alert_channel_id: int
     role_scopes: Mapping[int, tuple[Scope, ...]]
     protected_vm_ids: tuple[int, ...]
+    proxmox_web_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

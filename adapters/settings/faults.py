@@ -55,6 +55,7 @@ class FaultKind(StrEnum):
     BAD_QUIET_HOURS = "bad_quiet_hours"  # value, reason: pattern | same
     BAD_TIMEZONE = "bad_timezone"  # value, nearest
     BAD_URL = "bad_url"  # reason: characters | scheme | host | port
+    BAD_WEB_URL = "bad_web_url"  # reason: characters | scheme | credentials | host | port | page; nearest
     NO_SUCH_FILE = "no_such_file"  # value (path)
     UNREADABLE_FILE = "unreadable_file"  # value (path), reason: errno | empty | no_certificate | bad_path
     DATA_DIR_NOT_WRITABLE = "data_dir_not_writable"  # value (path), reason: errno | bad_path

@@ -45,6 +45,7 @@ def site_settings(
         alert_channel_id=own["alert_channel_id"] or bot["alert_channel_id"],
         role_scopes=rules.scopes,
         protected_vm_ids=rules.protected,
+        proxmox_web_url=own["proxmox_web_url"],
     )
 
 

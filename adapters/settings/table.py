@@ -30,6 +30,7 @@ from adapters.settings.values import (
     parse_user,
     parse_verify_ssl,
     parse_vmids,
+    parse_web_url,
 )
 from adapters.settings.written_sites import parse_sites
 
@@ -70,6 +71,7 @@ SITE_ROWS: tuple[Setting, ...] = (
     Setting("MONITOR_VM_IDS", "list_of_whole_numbers", parse_vmids, default=()),
     Setting("PROXMOX_VERIFY_SSL", "yes_no_or_path", parse_verify_ssl, default=True),
     Setting("PROXMOX_FINGERPRINT", "fingerprints", parse_fingerprints),
+    Setting("PROXMOX_WEB_URL", "text", parse_web_url),
 )
 """The settings that each site has. One site may have them in config.py itself."""
 SITE_SETTINGS = (*SITE_ROWS, Setting("ALERT_CHANNEL_ID", "id", parse_optional_snowflake))

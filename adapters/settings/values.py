@@ -29,6 +29,9 @@ _REALM = r"[A-Za-z][A-Za-z0-9._-]+"  # pve-access-control: realm_regex, the same
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DNS = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _PREFIX = r"(?:sha-?256(?: fingerprint)?\s*[=:]\s*)?"  # as openssl prints it
+_WEB_TEXT = re.compile(r"[!#-;=?-\[\]_a-z~]{1,300}")
+"""Printable ASCII without spaces, quotes and what ends a link. The links made of it have at most 512 characters."""
+_WEB_URL = re.compile(r"https://([^/?#]*)((?:/[\w.~%-]*)*)(.*)", re.I | re.A)
 _FINGERPRINT = re.compile(_PREFIX + r"((?:[0-9a-f]{2}[: ]?){31}[0-9a-f]{2})", re.I)
 
 
@@ -108,6 +111,30 @@ def host_port(text: str) -> tuple[str, int] | str:
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
         return "port"
     return (host, int(port)) if host else "name"
+
+
+def parse_web_url(given: RawSetting) -> str:
+    """Parse the address of Proxmox' web interface, to which links are made. A proxy may have it in a folder.
+
+    It may contain a password by mistake, so only the part that could be meant is ever shown.
+    """
+    text = given.text()
+    if not _WEB_TEXT.fullmatch(text):
+        given.reject(FaultKind.BAD_WEB_URL, value=None, reason="characters")
+    match = _WEB_URL.fullmatch(text)
+    if match is None:
+        given.reject(FaultKind.BAD_WEB_URL, value=None, reason="scheme")
+    host, folder, page = match.groups()
+    if "@" in host:
+        given.reject(FaultKind.BAD_WEB_URL, value=None, reason="credentials")
+    found = host_port(host)
+    if not isinstance(found, tuple) or (":" in found[0] and not host.startswith("[")):
+        given.reject(FaultKind.BAD_WEB_URL, value=None, reason="port" if found == "port" else "host")
+    meant = f"https://{host}{folder.rstrip('/')}"
+    if page:
+        nearest = None if given.holds_secret else printable(meant, given.hide)
+        given.reject(FaultKind.BAD_WEB_URL, value=None, reason="page", nearest=nearest)
+    return meant
 
 
 def parse_user(given: RawSetting) -> str:

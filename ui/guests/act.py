@@ -22,6 +22,7 @@ from ui.interaction.buttons import guest_button, refresh_button
 from ui.interaction.context import Site, actor_of
 from ui.interaction.reply import Reply
 from ui.messages.errors import error_sentence
+from ui.web_links import guest_page, web_links
 
 
 async def act(
@@ -33,7 +34,8 @@ async def act(
     """
     report = await _carry_out(site, reply, order, (), shown, may_ask=may_ask)
     text, colour = await _outcome_with_watch(site, reply.t, report)
-    buttons = _next_steps(reply.t, report, site.name)
+    failed = [] if report.good else web_links(reply.t, site.web_url, guest_page(report.plan.guest))
+    buttons = [*_next_steps(reply.t, report, site.name), *failed]
     await reply.show(card(text, footer(reply.t, report), colour=colour, buttons=buttons))
 
 
@@ -41,7 +43,11 @@ async def act_on_panel(site: Site, reply: Reply, order: Order) -> None:
     """Carry out an order from a panel's button. The message stays a panel, with the outcome as its note."""
     known = site.cluster_cache.find(order.vmid)
     operations = _allowed_buttons(site, reply)
-    buttons = guest_buttons(reply.t, known, site.name, operations, disabled=True) if known else []
+    buttons = (
+        guest_buttons(reply.t, known, site.name, operations, disabled=True, web_url=site.web_url)
+        if known
+        else []
+    )
     try:
         report = await _carry_out(site, reply, order, buttons, None)
     except (
@@ -84,7 +90,9 @@ async def show_panel(site: Site, reply: Reply, vmid: int, note: str = "") -> Non
     operations, is_shown = _allowed_buttons(site, reply), False
 
     def panel_of(details: GuestDetails, *, cut_off: bool = False) -> ui.LayoutView:
-        return guest_panel(reply.t, details, note, operations, site=site.name, cut_off=cut_off)
+        return guest_panel(
+            reply.t, details, note, operations, site=site.name, cut_off=cut_off, web_url=site.web_url
+        )
 
     async with contextlib.aclosing(site.inspector.inspect(vmid, check)) as steps:
         async for details in steps:

@@ -34,6 +34,7 @@ from ui.guests.figures import cores_of, is_seen_by_host, memory_advice, memory_o
 from ui.i18n import Text
 from ui.interaction.buttons import guest_button, refresh_button
 from ui.messages.operations import BUTTONS
+from ui.web_links import guest_page, web_links
 
 PANEL_ACTIONS = tuple(BUTTONS)
 UNREAD = "…"
@@ -48,11 +49,12 @@ def guest_panel(
     *,
     site: str,
     cut_off: bool = False,
+    web_url: str | None = None,
 ) -> ui.LayoutView:
     """Return the panel as far as the details are known. `note`: outcome of a button that was just pressed.
 
     `cut_off`: nobody will read the details that are still unread.
-    `site`: name of the guest's site, "" if there is only one.
+    `site`: name of the guest's site, "" if there is only one. `web_url`: address of its web interface.
     """
     guest = details.guest
     head = f"### {emoji_of(guest)} {title(guest)}\n{_headline(t, guest)}"
@@ -61,7 +63,8 @@ def guest_panel(
     if details.unread:
         foot += f" · {t('the rest was not read') if cut_off else t('reading…')}"
     colour = Colour.QUIET if guest.template else colour_of(guest)
-    return card(head, body, note, foot, colour=colour, buttons=guest_buttons(t, guest, site, operations))
+    buttons = guest_buttons(t, guest, site, operations, web_url=web_url)
+    return card(head, body, note, foot, colour=colour, buttons=buttons)
 
 
 def guest_buttons(
@@ -71,14 +74,19 @@ def guest_buttons(
     operations: Sequence[Operation] = PANEL_ACTIONS,
     *,
     disabled: bool = False,
+    web_url: str | None = None,
 ) -> list[Item]:
-    """Return the buttons that fit the guest's state or are always shown, and refresh. A template has only refresh."""
+    """Return the buttons that fit the guest's state or are always shown, refresh, and the link to the web interface.
+
+    A template has none of the actions.
+    """
     buttons: list[Item] = [
         guest_button(t, operation, guest, site, disabled=disabled or not can_act(operation, guest))
         for operation in (() if guest.template else operations)
         if BUTTONS[operation].always or can_act(operation, guest)
     ]
-    return [*buttons, refresh_button(t, guest.vmid, site, disabled=disabled)]
+    refresh = refresh_button(t, guest.vmid, site, disabled=disabled)
+    return [*buttons, refresh, *web_links(t, web_url, guest_page(guest))]
 
 
 def _headline(t: Text, guest: Guest) -> str:

@@ -135,6 +135,8 @@ class Site:
     audit: AuditLog
     action_recovery: ActionRecovery
     """Finds out the results of actions that the end of an earlier run cut off."""
+    web_url: str | None = None
+    """Address of Proxmox' web interface, None if links to it are not wanted."""
 
 
 class Sites:

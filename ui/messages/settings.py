@@ -80,6 +80,12 @@ def _timezone(x: Told) -> Marked:
     return N_("{name}: {value} is not a time zone. Use an IANA name, as in Asia/Tokyo.")
 
 
+def _web_page(x: Told) -> Marked:
+    if x["nearest"]:
+        return N_("{name} contains more than the address of the web interface. Enter only {nearest}.")
+    return N_("{name} contains more than the address of the web interface. Leave out everything from # or ?.")
+
+
 # Keys: kind and reason (for wrong_type: the expected form). "" is for every other reason, such as an errno name.
 FAULTS: Table = {
     ("no_config", ""): _no_config,
@@ -233,6 +239,23 @@ FAULTS: Table = {
     ("bad_url", "port"): N_(
         "{name}: the port in the URL is not a number from 1 to 65535. Correct it, or leave it out."
     ),
+    ("bad_web_url", ""): N_("{name} is not a URL. Copy it from the address bar of the browser."),
+    ("bad_web_url", "characters"): N_(
+        "{name} contains spaces, quotes or other characters that are not allowed in a URL, or is too long. "
+        "Copy only the URL again."
+    ),
+    ("bad_web_url", "scheme"): N_(
+        "{name} does not start with https://. Enter the address of the web interface, as in "
+        "https://pve.example.com:8006."
+    ),
+    ("bad_web_url", "credentials"): N_(
+        "{name} contains a user name or password. Remove everything between // and @."
+    ),
+    ("bad_web_url", "host"): N_("{name} has no valid host. Copy the whole URL again."),
+    ("bad_web_url", "port"): N_(
+        "{name}: the port in the URL is not a number from 1 to 65535. Correct it, or leave it out."
+    ),
+    ("bad_web_url", "page"): _web_page,
     ("no_such_file", ""): N_(
         "{name}: no file found at {path}. Correct the path; relative paths start at the "
         "directory of config.py."

@@ -19,6 +19,7 @@ from ui.formatting import WARNING, plain
 from ui.i18n import Text
 from ui.interaction.buttons import alert_buttons
 from ui.watch.alert_text import CONTENT_MOST, message_text, name_site
+from ui.web_links import incident_page, web_links
 
 SEARCHED = 50
 """Number of newest messages to search for one that may already have been posted."""
@@ -36,13 +37,20 @@ class DiscordAlertChannel:
 
     `role_id`: role that alerts mention, None for no mention.
     `site`: name of the site at the head of each text, "" if there is only one. Sites may share a channel.
+    `web_url`: address of the site's web interface.
     """
 
     def __init__(
-        self, client: discord.Client, channel_id: int, t: Text, role_id: int | None = None, site: str = ""
+        self,
+        client: discord.Client,
+        channel_id: int,
+        t: Text,
+        role_id: int | None = None,
+        site: str = "",
+        web_url: str | None = None,
     ) -> None:
         self._client, self._channel_id, self._t, self._role_id = client, channel_id, t, role_id
-        self._site = site
+        self._site, self._web_url = site, web_url
 
     def compose(self, message: OutboxMessage, late: float | None) -> str:
         """Write the text. It contains the mention while the incident is not over."""
@@ -119,7 +127,7 @@ class DiscordAlertChannel:
         if not buttons:
             return None
         view = ui.View(timeout=None)
-        for button in buttons:
+        for button in (*buttons, *web_links(self._t, self._web_url, incident_page(message.incidents[0]))):
             view.add_item(button)
         return view
 
