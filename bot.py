@@ -75,6 +75,7 @@ from ui.interaction.buttons import PersistentButton
 from ui.interaction.context import Interaction
 from ui.interaction.gate import GatedTree
 from ui.interaction.incoming import GatewayGuard, answer_unreadable_press
+from ui.interaction.selects import PersistentSelect
 from ui.messages.faults import config_report
 from ui.messages.startup import open_to_all
 from ui.sites.option import hide_site_options
@@ -115,7 +116,7 @@ class ProxmoxBot(commands.Bot):
         url = settings.heartbeat_url
         self.heartbeat = Heartbeat(url.reveal() if url else None, clock=clock.now)
         texts = Texts(settings.language)
-        audits = settings.audit_channel_id
+        audits, mentioned = settings.audit_channel_id, settings.alert_mention_role_id
         resources = Resources(
             self.journal,
             self.store,
@@ -123,12 +124,7 @@ class ProxmoxBot(commands.Bot):
             self.heartbeat,
             DiscordAuditChannel(self, audits, texts.public) if audits else None,
             lambda own: DiscordAlertChannel(
-                self,
-                own.alert_channel_id,
-                texts.public,
-                settings.alert_mention_role_id,
-                own.name,
-                own.proxmox_web_url,
+                self, own.alert_channel_id, texts.public, mentioned, own.name, own.proxmox_web_url
             ),
             DiscordOutcomeNotifier(self, texts.public, clock),
             lambda: self.connected,
@@ -179,7 +175,7 @@ class ProxmoxBot(commands.Bot):
     async def _begin(self) -> None:
         """Add the cogs. They start the background work, above all the watch, without waiting for Discord."""
         services, guild = self.services, discord.Object(self._settings.guild_id)
-        self.add_dynamic_items(PersistentButton)
+        self.add_dynamic_items(PersistentButton, PersistentSelect)
         await self.tree.set_translator(CatalogueTranslator(services.texts))
         cogs: Iterable[commands.Cog] = (
             General(services),

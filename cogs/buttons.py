@@ -1,4 +1,4 @@
-"""Handle presses on lasting buttons, also after a restart.
+"""Handle presses on lasting buttons and choices in lasting menus, also after a restart.
 
 The site of a press is found before anything else. Each press passes the gate here, because CommandTree's check does
 not cover buttons. Access is decided for the person who presses.
@@ -37,6 +37,7 @@ from ui.interaction.context import (
 )
 from ui.interaction.gate import rate_limit_refusal, refusal_of, reply_privately, run_guarded
 from ui.interaction.reply import Reply
+from ui.interaction.selects import CHOICE
 from ui.interaction.site_ids import ALL_SITES, split_site
 from ui.watch.access import authorize_incident
 from ui.watch.alert_text import acked_line, muted_line
@@ -151,6 +152,13 @@ async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt
                 await list_watched(reply, page)
 
 
+async def _choice(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
+    """Open the panel of the guest that was chosen in a list, only for the person who chose."""
+    async with Reply(services_of(interaction), interaction, private=True, anew=True) as reply:
+        with recording(attempt, ""):
+            await show_panel(attempt.site, reply, int(match["vmid"]))
+
+
 async def _history(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     services, vmid = services_of(interaction), int(match["vmid"]) if match["vmid"] else None
     async with _page_reply(services, interaction, attempt) as reply:
@@ -210,6 +218,7 @@ OperationOf = Callable[[re.Match[str]], Operation | None]
 
 _HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
     (GUEST, _guest_operation, _guest),
+    (CHOICE, lambda _match: Operation.INFO, _choice),
     (ALERT, _alert_operation, _alert),
     (PAGE, _page_operation, _page),
     (AUDIT, lambda _match: Operation.AUDIT, _audit),

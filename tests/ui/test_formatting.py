@@ -82,10 +82,11 @@ from ui.guests.outcome import farewell_card, footer, outcome_text, working_card
 from ui.guests.panel import guest_buttons, guest_panel
 from ui.guests.plan import plan_parts, title_of_form, yes_label
 from ui.i18n import Language, Text, Texts
-from ui.interaction.buttons import GUEST, question_buttons
+from ui.interaction.buttons import GUEST, PAGE, question_buttons
 from ui.interaction.context import Services, Site, Sites
 from ui.interaction.open_questions import Question, Questions
 from ui.interaction.reply import Reply
+from ui.interaction.selects import CHOICE, choice_id
 from ui.interaction.site_ids import ALL_SITES
 from ui.messages.errors import error_sentence
 from ui.messages.proxmox_errors import task_hint
@@ -138,10 +139,16 @@ def shown(view: ui.LayoutView) -> str:
             case 10:
                 lines += [part["content"], "--"]
             case 2:
-                style = {1: "blue", 2: "grey", 3: "green", 4: "red"}[part["style"]]
+                style = {1: "blue", 2: "grey", 3: "green", 4: "red", 5: "link"}[part["style"]]
                 face = part.get("label") or part["emoji"]["name"]
                 off = " off" if part.get("disabled") else ""
-                lines.append(f"[{face}] {style}{off} {part['custom_id']}")
+                lines.append(f"[{face}] {style}{off} {part.get('custom_id') or part['url']}")
+            case 3:
+                lines.append(f"[{part['placeholder']}] menu {part['custom_id']}")
+                lines += [
+                    f"  {each['emoji']['name']} {each['label']} | {each['description']} | {each['value']}"
+                    for each in part["options"]
+                ]
             case kind:
                 assert kind == 1
     return "\n".join(lines)
@@ -1006,8 +1013,9 @@ def test_filtered_pages_keep_their_filters(language: Language) -> None:
     filters = Filters("template", "qemu", "n" * 63)
     view = list_card(t, big(5000, template=True), filters, 250)
     whole(view)
-    assert len(buttons_of(view)) == 4
+    assert len(buttons_of(view)) == 5
     for button in buttons_of(view):
+        assert PAGE.fullmatch(button["custom_id"])
         assert button["custom_id"].endswith(f":template:qemu:{'n' * 63}")
 
 
@@ -1121,7 +1129,13 @@ def test_any_guests_make_a_valid_message(found: list[Guest], page: int, t: Text)
     view = list_card(t, here, Filters(), page)
     whole(view)
     pages = max(1, -(-len(found) // ROWS))
-    assert len(buttons_of(view)) == (4 if pages > 1 else 0)
+    assert len(buttons_of(view)) == (5 if pages > 1 else 1)
+    menus = [part for part in walk(payload(view)) if part["type"] == 3]
+    assert len(menus) == (1 if found else 0)
+    for menu in menus:
+        values = [option["value"] for option in menu["options"]]
+        assert 0 < len(values) == len(set(values)) <= ROWS
+        assert all(CHOICE.fullmatch(choice_id(menu["custom_id"], [value])) for value in values)
     whole(listed(t, watch_of(*(WatchEntry(each.vmid) for each in found)), here, page, NOON, {}))
     for each in found[:3]:
         whole(guest_panel(t, GuestDetails(each, None, None, None), site=""))

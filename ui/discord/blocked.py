@@ -94,6 +94,9 @@ def _strip_foreign(t: Text, view: ui.LayoutView) -> ui.LayoutView:
         button = item.item if isinstance(item, ui.DynamicItem) else item
         if isinstance(button, ui.Button) and (button.custom_id or "").startswith("q1:yes:"):
             button.label = t("Confirm")  # the old label contains a foreign name
+        if isinstance(button, ui.Select):
+            for option in button.options:
+                option.label, option.description = option.value, None
     note = f"-# {_note(t)}"
     box: Any = next((item for item in view.children if isinstance(item, ui.Container)), view)
     if len(note) <= room:

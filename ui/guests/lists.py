@@ -31,9 +31,10 @@ from ui.formatting import (
 )
 from ui.guests.figures import memory_of
 from ui.i18n import Text
-from ui.interaction.buttons import page_buttons
+from ui.interaction.buttons import list_buttons
 from ui.interaction.context import Site, actor_of
 from ui.interaction.reply import Reply
+from ui.interaction.selects import guest_menu
 
 ROWS = 10
 
@@ -126,13 +127,16 @@ def guest_list_card(
     `empty`: Proxmox shows no guests at all, although the reader may see every guest.
     """
     page, pages = page_of(page, len(selection.guests))
-    rows = [guest_row(t, guest) for guest in selection.guests[page * ROWS : page * ROWS + ROWS]]
+    shown = selection.guests[page * ROWS : page * ROWS + ROWS]
+    rows = [guest_row(t, guest) for guest in shown]
     if not rows:
         rows = [none_at_all(t) if empty else t("No matching guests.")]
     head = f"### {totals_line(t, selection.counts)}{filters_line(t, filters)}"
     colour = Colour.WARN if empty else Colour.BUSY
-    buttons = page_buttons("list", page, pages, filters.parts, site)
-    return card(head, "\n".join(rows), list_footer(t, page, pages, now), colour=colour, buttons=buttons)
+    menu = guest_menu(t, [(site, guest) for guest in shown], site)
+    buttons = list_buttons(t, "list", page, pages, filters.parts, site)
+    foot = list_footer(t, page, pages, now)
+    return card(head, "\n".join(rows), foot, colour=colour, more=(menu, buttons))
 
 
 def none_at_all(t: Text) -> str:
@@ -161,15 +165,21 @@ def filters_line(t: Text, filters: Filters) -> str:
 
 
 def guest_row(t: Text, guest: Guest) -> str:
-    head = f"{emoji_of(guest)} {title(guest)}"
-    state = t("template") if guest.template else state_word(t, guest.state)
-    parts = [state, kind_word(t, guest.kind), code(guest.node)]
+    """Show a guest in a line that fits a phone, and its figures in small print.
+
+    The dot says running or stopped, and the head of the list what a dot means.
+    """
+    parts = [kind_word(t, guest.kind)]
+    if guest.template:
+        parts.insert(0, t("template"))
+    elif guest.state not in (State.RUNNING, State.STOPPED):
+        parts.insert(0, state_word(t, guest.state))
     if guest.state is State.RUNNING and not guest.template:
         parts.append(t("CPU {value}", value=format_percent(guest.cpu)))
         parts.append(t("memory {value}", value=memory_of(t, guest)))
     if guest.lock:
         parts.append(f"🔒 {code(guest.lock, 20)}")
-    return f"{head}\n-# {' · '.join(parts)}"
+    return f"{emoji_of(guest)} {title(guest)} · {code(guest.node)}\n-# {' · '.join(parts)}"
 
 
 def snapshot_list_card(t: Text, guest: Guest, snapshots: Sequence[Snapshot]) -> ui.LayoutView:

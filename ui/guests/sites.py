@@ -9,7 +9,6 @@ from discord import app_commands, ui
 from core.access.guest_table import normalized
 from core.access.policy import Actor
 from core.guest import Guest, State
-from core.validation import is_node
 from core.wanted_errors import UnknownSite
 from ui.cards import card
 from ui.formatting import UNSURE, Colour, plain_label
@@ -26,17 +25,18 @@ from ui.guests.lists import (
     totals_line,
 )
 from ui.i18n import Text
-from ui.interaction.buttons import page_buttons
+from ui.interaction.buttons import list_buttons
 from ui.interaction.context import Interaction, actor_of, choose_site, chosen_site, services_of
 from ui.interaction.empty_choices import Choices, explain_empty
 from ui.interaction.reply import Reply
+from ui.interaction.selects import guest_menu
 from ui.interaction.site_ids import ALL_SITES
 from ui.messages.nothing import Nothing
 from ui.options.completions import CHOICES_MOST
 from ui.options.typed_guest import visible_sites
 from ui.sites.option import asked_sites, choose_typed_site, find_visible_site
 from ui.sites.reads import SiteRead, read_note, read_sites, reads_for_completion
-from ui.sites.sections import Section, page_text
+from ui.sites.sections import Section, page_text, rows_on
 
 
 def typed_filters(interaction: Interaction, filters: Filters, site: str) -> Filters:
@@ -110,20 +110,22 @@ def _group(t: Text, read: SiteRead, filters: Filters, actor: Actor) -> Group:
 def site_lists_card(
     t: Text, groups: Sequence[Group], filters: Filters, site: str, page: int, now: float
 ) -> ui.LayoutView:
-    """Build one page of the guests of these sites. `site`: what the page buttons name."""
-    text, page, pages = page_text([group.section(t) for group in groups], page)
+    """Build one page of the guests of these sites. `site`: what the menu and the buttons name."""
+    sections = [group.section(t) for group in groups]
+    text, page, pages = page_text(sections, page)
+    places = [(groups[section], row) for section, row in rows_on(sections, page)]
+    shown = [(group.site, group.guests[row]) for group, row in places if group.guests]
     counts = Counter[State | None]()
     for group in groups:
         counts.update(group.selection.counts)
     head = f"**{totals_line(t, counts)}**{filters_line(t, filters)}"
-    turns = not filters.node or is_node(filters.node)  # otherwise nothing matches
     troubled = any(group.note or not group.guests for group in groups) and not any(filters.parts)
     return card(
         head,
         text or t("No matching guests."),
         list_footer(t, page, pages, now),
         colour=Colour.WARN if troubled else Colour.BUSY,
-        buttons=page_buttons("list", page, pages, filters.parts, site) if turns else (),
+        more=(guest_menu(t, shown, site), list_buttons(t, "list", page, pages, filters.parts, site)),
     )
 
 

@@ -187,4 +187,8 @@ def attempt_of(interaction: Interaction) -> Attempt:
         kept = {name: value for name, value in options.items() if name != "vmid" or vmid is None}
         return Attempt(interaction, command.qualified_name.replace(" ", "_"), vmid, format_options(kept))
     data: dict[str, object] = dict(interaction.data or {})
-    return Attempt(interaction, plain(str(data.get("custom_id") or data.get("name", "?")), 100))
+    chosen = data.get("values")
+    detail = plain(" ".join(map(str, chosen)), 100) if isinstance(chosen, list) else ""
+    return Attempt(
+        interaction, plain(str(data.get("custom_id") or data.get("name", "?")), 100), detail=detail
+    )

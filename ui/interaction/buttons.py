@@ -6,10 +6,11 @@ A button's `custom_id` names the guest and the action, and nothing else in it is
   guest that got the same VMID. It has 32 hex digits. Buttons of earlier versions have eight and still work.
 - `g1:refresh:101` reads the guest again.
 - `a1:ack:17` answers an alert by its incident. `:r` at the end marks a message that is not edited.
-- `p1:…` turns a page, or reads the card of the whole cluster again.
+- `p1:…` turns a page, or reads a list or the card of the whole cluster again.
 - `q1:…` answers a question.
 
-With several sites, `g2:`, `a2:` and `p2:` name theirs (ui/interaction/site_ids.py). A question knows its own.
+With several sites, `g2:`, `a2:` and `p2:` name theirs (ui/interaction/site_ids.py). A question knows its own. `s1:`
+is a menu (ui/interaction/selects.py).
 
 This module only creates buttons. `cogs/buttons.py` handles the presses and is called through `Services`.
 """
@@ -35,7 +36,7 @@ GUEST = re.compile(
     r"|refresh:(?P<read>[1-9][0-9]{2,8}))"
 )
 PAGE = re.compile(
-    r"p1:(?P<what>list|watch):(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5})"
+    r"p1:(?P<what>list|watch):(?P<move>first|prev|next|last|refresh):(?P<page>[0-9]{1,5})"
     r":(?P<status>(?:running|stopped|other|template)?):(?P<kind>(?:qemu|lxc)?):(?P<node>[A-Za-z0-9-]{0,63})"
 )
 AUDIT = re.compile(
@@ -57,7 +58,7 @@ FORM = re.compile(r"f1:(?P<nonce>[0-9a-f]{16})")
 QUESTION = re.compile(r"q1:(?P<answer>yes|no):(?P<nonce>[0-9a-f]{16})")
 
 
-class PersistentButton(ui.DynamicItem[ui.Button[Any]], template=r"[a-z][0-9]:.{1,97}"):
+class PersistentButton(ui.DynamicItem[ui.Button[Any]], template=r"[a-rt-z][0-9]:.{1,97}"):
     """A button of this bot. discord.py creates it again from its `custom_id` for each press."""
 
     @classmethod
@@ -160,6 +161,20 @@ def page_buttons(
         )
         for move, emoji, goal, off in moves
     ]
+
+
+def list_buttons(
+    t: Text, what: str, page: int, pages: int, filters: Sequence[str], site: str
+) -> list[PersistentButton]:
+    """Return the buttons of a list: its pages, and one that reads the shown page again.
+
+    There are none if a filter was typed that nothing can match. `site`: as of `page_buttons`.
+    """
+    refresh = f"p1:{what}:refresh:{page}:{':'.join(filters)}"
+    if not PAGE.fullmatch(refresh):
+        return []
+    again = PersistentButton(ui.Button(label=t("Refresh"), custom_id=name_site(refresh, site)))
+    return [*page_buttons(what, page, pages, filters, site), again]
 
 
 def question_buttons(t: Text, nonce: str, yes: str, *, disabled: bool = False) -> list[PersistentButton]:

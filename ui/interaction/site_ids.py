@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 ALL_SITES = "*"
-"""Stands for all sites in the `custom_id` of a page. No site has this name."""
-_NAMED = re.compile(rf"(?P<kind>[gap])2:(?P<site>[a-z0-9-]{{1,16}}|{re.escape(ALL_SITES)}):(?P<rest>.+)")
+"""Stands for all sites in the `custom_id` of a page or a menu. No site has this name."""
+_NAMED = re.compile(rf"(?P<kind>[gaps])2:(?P<site>[a-z0-9-]{{1,16}}|{re.escape(ALL_SITES)}):(?P<rest>.+)")
 _DIGITS = string.digits + string.ascii_lowercase
 _NUMBER = re.compile(r"[0-9a-z]{1,13}")
 
@@ -50,7 +50,7 @@ def _restore_number(text: str) -> str:
 
 
 _PAGE = _words("list", "watch", "audit", "history", "status")
-_MOVE = _words("first", "prev", "next", "last")
+_MOVE = _words("first", "prev", "next", "last", "refresh")
 _NO, _TEXT = _Field(_shorten_number, _restore_number), _Field(str, str)
 _GUESTS = (_MOVE, _NO, _words("running", "stopped", "other", "template"), _words("qemu", "lxc"), _TEXT)
 _FIELDS: Mapping[str, tuple[_Field, ...]] = {
@@ -77,7 +77,7 @@ def split_site(custom_id: str) -> tuple[str | None, str]:
     A forged one is returned unchanged.
     """
     match = _NAMED.fullmatch(custom_id)
-    if match is None or (match["site"] == ALL_SITES and match["kind"] != "p"):
+    if match is None or (match["site"] == ALL_SITES and match["kind"] not in "ps"):
         return None, custom_id
     try:
         rest = _restore_page(match["rest"]) if match["kind"] == "p" else match["rest"]

@@ -45,6 +45,12 @@ def pages_of(counts: Sequence[int]) -> list[list[Part]]:
     return pages
 
 
+def rows_on(sections: Sequence[Section], page: int) -> list[tuple[int, int]]:
+    """Return the numbers of section and row of each row on a page. `page`: within bounds."""
+    parts = pages_of([section.count for section in sections])[page]
+    return [(part.section, row) for part in parts for row in range(part.start, part.stop)]
+
+
 def page_text(sections: Sequence[Section], page: int) -> tuple[str, int, int]:
     """Return the text of a page, its number brought within bounds, and the number of pages."""
     pages = pages_of([section.count for section in sections])

@@ -7,14 +7,15 @@ from ui.cards import card
 from ui.formatting import WARNING, Colour
 from ui.guests.lists import list_footer
 from ui.i18n import Text
-from ui.interaction.buttons import page_buttons
+from ui.interaction.buttons import list_buttons
 from ui.interaction.context import actor_of, chosen_site, services_of
 from ui.interaction.reply import Reply
+from ui.interaction.selects import guest_menu
 from ui.interaction.site_ids import ALL_SITES
 from ui.messages.errors import reason_of
 from ui.sites.option import asked_sites
 from ui.sites.reads import SiteRead, read_note, read_sites
-from ui.sites.sections import Section, page_text
+from ui.sites.sections import Section, page_text, rows_on
 from ui.watch.commands import incident_counts, show_status, show_watch_list, visible_health, watched_entries
 from ui.watch.status import SiteHealth, status_of_sites_card
 from ui.watch.views import watch_row
@@ -35,12 +36,21 @@ async def list_watched(reply: Reply, page: int = 0) -> None:
     troubled = any(read.site.watch.read_error for read in reads)
     text, page, pages = page_text(sections, page)
     count = sum(map(len, entries))
+    named = site.name if site else ALL_SITES
+    places = [(reads[section], entries[section], row) for section, row in rows_on(sections, page)]
+    shown = [(read.site.name, read.cluster, watched[row]) for read, watched, row in places if watched]
+    guests = [
+        (name, guest) for name, cluster, entry in shown if cluster and (guest := cluster.find(entry.vmid))
+    ]
     view = card(
         f"**{reply.t.plural('{n} watched guest', '{n} watched guests', count)}**",
         text,
         list_footer(reply.t, page, pages, now),
         colour=Colour.WARN if troubled else Colour.BUSY,
-        buttons=page_buttons("watch", page, pages, ("", "", ""), site.name if site else ALL_SITES),
+        more=(
+            guest_menu(reply.t, guests, named),
+            list_buttons(reply.t, "watch", page, pages, ("", "", ""), named),
+        ),
     )
     await reply.show(view)
 

@@ -31,8 +31,9 @@ from ui.formatting import (
 from ui.guests.figures import is_seen_by_host, memory_advice
 from ui.guests.lists import ROWS, list_footer, page_of
 from ui.i18n import Text
-from ui.interaction.buttons import page_buttons
+from ui.interaction.buttons import list_buttons, page_buttons
 from ui.interaction.context import Site
+from ui.interaction.selects import guest_menu
 from ui.messages.errors import error_sentence
 from ui.messages.subjects import subject_name
 from ui.watch.alert_text import outcome_word
@@ -63,19 +64,16 @@ def watch_list_card(
     `site`: name of the site, "" if there is only one.
     """
     page, pages = page_of(page, len(watched))
-    rows = [
-        watch_row(t, watch, cluster, entry, now, counts.get(entry.vmid, 0))
-        for entry in watched[page * ROWS : page * ROWS + ROWS]
-    ]
+    shown = watched[page * ROWS : page * ROWS + ROWS]
+    rows = [watch_row(t, watch, cluster, entry, now, counts.get(entry.vmid, 0)) for entry in shown]
+    guests = [(site, guest) for entry in shown if cluster and (guest := cluster.find(entry.vmid))]
     if not rows:
         rows = [t("No watched guests yet. Add one with `/monitor add`.")]
     head = f"### {t.plural('{n} watched guest', '{n} watched guests', len(watched))}"
     trouble = f"{WARNING} {error_sentence(t, watch.read_error)}" if watch.read_error else ""
-    buttons = page_buttons("watch", page, pages, ("", "", ""), site)
+    below = guest_menu(t, guests, site), list_buttons(t, "watch", page, pages, ("", "", ""), site)
     colour = Colour.WARN if watch.read_error else Colour.BUSY
-    return card(
-        head, trouble, "\n".join(rows), list_footer(t, page, pages, now), colour=colour, buttons=buttons
-    )
+    return card(head, trouble, "\n".join(rows), list_footer(t, page, pages, now), colour=colour, more=below)
 
 
 def watch_row(

@@ -1,0 +1,75 @@
+"""Create the menu of a list, which opens the panel of a guest. It still works after a restart.
+
+The values of `s1:guest` are the VMIDs of the shown page. `s2:home:guest` names its site, if there are several. In a
+list of all sites (`s2:*:guest`) each value names its own, as in `home/101`. Nothing in a value is trusted: a choice
+is handled as a press on a button with the `custom_id` `s1:guest:101`.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, Self
+
+import discord
+from discord import ui
+
+from core.guest import Guest
+from ui.cards import Item
+from ui.formatting import emoji_of, kind_word, plain, plain_label
+from ui.i18n import Text
+from ui.interaction.context import Interaction, services_of
+from ui.interaction.site_ids import ALL_SITES, name_site, split_site
+
+OPTIONS_MOST = 25
+"""Maximum number of options in a menu (Discord)."""
+_GUEST = "s1:guest"
+CHOICE = re.compile(rf"{_GUEST}:(?P<vmid>[1-9][0-9]{{2,8}})")
+"""A choice, as it reaches `cogs/buttons.py`."""
+
+
+class PersistentSelect(ui.DynamicItem[ui.Select[Any]], template=r"s[0-9]:.{1,97}"):
+    """A menu of this bot. discord.py creates it again from its `custom_id` for each choice."""
+
+    @classmethod
+    async def from_custom_id(
+        cls, _interaction: Interaction, item: ui.Item[Any], _match: re.Match[str], /
+    ) -> Self:
+        if not isinstance(item, ui.Select):
+            raise TypeError(f"not a menu: {item!r}")
+        return cls(item)
+
+    async def callback(self, interaction: Interaction) -> None:
+        await services_of(interaction).press(interaction, choice_id(self.custom_id, self.item.values))
+
+
+def choice_id(custom_id: str, values: Sequence[object]) -> str:
+    """Return a choice as the `custom_id` of a button. A forged one may fit no button."""
+    value = str(values[0]) if len(values) == 1 else ""
+    named, unnamed = split_site(custom_id)
+    if named != ALL_SITES:
+        return f"{custom_id}:{value}"
+    site, _, vmid = value.rpartition("/")
+    return name_site(f"{unnamed}:{vmid}", site)
+
+
+def guest_menu(t: Text, guests: Sequence[tuple[str, Guest]], site: str) -> list[Item]:
+    """Return the menu of these guests, none if there are no guests.
+
+    `guests`: each with the name of its site. `site`: ALL_SITES for a list of all of several sites.
+    """
+    if not guests:
+        return []
+    options = [_option(t, name if site == ALL_SITES else "", guest) for name, guest in guests[:OPTIONS_MOST]]
+    menu: ui.Select[Any] = ui.Select(
+        custom_id=name_site(_GUEST, site), placeholder=t("Open a guest…"), options=options
+    )
+    return [PersistentSelect(menu)]
+
+
+def _option(t: Text, site: str, guest: Guest) -> discord.SelectOption:
+    value = f"{site}/{guest.vmid}" if site else str(guest.vmid)
+    return discord.SelectOption(
+        label=plain_label(f"{value} {plain(guest.name)}" if guest.name else value),
+        value=value,
+        description=plain_label(f"{plain(guest.node, 30)} · {kind_word(t, guest.kind)}"),
+        emoji=emoji_of(guest),
+    )
