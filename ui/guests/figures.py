@@ -1,8 +1,12 @@
 """Show a guest's cores and memory, also if the guest itself reports no memory use to Proxmox."""
 
+import re
+
 from core.guest import Guest, State
-from ui.formatting import format_usage
+from ui.formatting import format_disk_size, format_usage
 from ui.i18n import Text
+
+_SIZE = re.compile(r"\bsize=([0-9]{1,12}(?:\.[0-9]{1,6})?[KMGT])\b")
 
 
 def cores_of(t: Text, count: float) -> str:
@@ -20,6 +24,11 @@ def memory_of(t: Text, guest: Guest) -> str:
     if not is_seen_by_host(guest):
         return format_usage(guest.memory, guest.memory_total)
     return t("{value} (host view)", value=format_usage(guest.memory or 0, guest.memory_total))
+
+
+def in_units(value: str) -> str:
+    """Return a value of the configuration with the size of a disk (`size=16G`) in the units of all other sizes."""
+    return _SIZE.sub(lambda size: f"size={format_disk_size(size[1])}", value)
 
 
 def is_seen_by_host(guest: Guest) -> bool:

@@ -37,6 +37,8 @@ from ui.interaction.reply import Reply
 from ui.interaction.selects import guest_menu
 
 ROWS = 10
+DEPTH_MOST = 4
+"""Maximum number of steps by which a snapshot is indented, so that its name fits a phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,7 @@ def guest_list_card(
     rows = [guest_row(t, guest) for guest in shown]
     if not rows:
         rows = [none_at_all(t) if empty else t("No matching guests.")]
-    head = f"### {totals_line(t, selection.counts)}{filters_line(t, filters)}"
+    head = f"### {totals_line(t, selection.counts, between=chr(10))}{filters_line(t, filters)}"
     colour = Colour.WARN if empty else Colour.BUSY
     menu = guest_menu(t, [(site, guest) for guest in shown], site)
     buttons = list_buttons(t, "list", page, pages, filters.parts, site)
@@ -147,14 +149,17 @@ def none_at_all(t: Text) -> str:
     return f"{WARNING} " + t("Proxmox shows no guests. The API token may lack the privilege `VM.Audit`.")
 
 
-def totals_line(t: Text, counts: Mapping[State | None, int]) -> str:
-    """Show the number of guests by state, in the same words as the rows below. None stands for the templates."""
-    parts = [t.plural("{n} guest", "{n} guests", sum(counts.values()))]
-    parts += [
+def totals_line(t: Text, counts: Mapping[State | None, int], between: str = " · ") -> str:
+    """Show the number of guests by state, which also says what the dots mean. None stands for the templates.
+
+    `between`: stands after the total.
+    """
+    whole = t.plural("{n} guest", "{n} guests", sum(counts.values()))
+    parts = [
         f"{STATE_EMOJI[each]} {state_word(t, each)} {counts[each]}" for each in State if counts.get(each)
     ]
     parts += [f"{TEMPLATE_EMOJI} {t('template')} {counts[None]}"] if counts.get(None) else []
-    return " · ".join(parts)
+    return between.join(filter(None, (whole, " · ".join(parts))))
 
 
 def filters_line(t: Text, filters: Filters) -> str:
@@ -183,7 +188,7 @@ def guest_row(t: Text, guest: Guest) -> str:
 
 
 def snapshot_list_card(t: Text, guest: Guest, snapshots: Sequence[Snapshot]) -> ui.LayoutView:
-    """Show the snapshots as a tree, with age, description and a note if memory was saved."""
+    """Show the snapshots as a tree, with age, and below each in small print its description and what is special."""
     count = t.plural("{n} snapshot", "{n} snapshots", len(snapshots))
     head = f"### {title(guest)} · {count}"
     lines = [_snapshot_row(t, snapshot, depth) for snapshot, depth in _tree(snapshots)]
@@ -224,19 +229,18 @@ def _tree(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, int]]:
 
 
 def _snapshot_row(t: Text, snapshot: Snapshot, depth: int) -> str:
-    branch = "\u2003" * min(depth, 8) + ("└ " if depth else "")
-    parts = [code(snapshot.name, 40)]
+    branch = "\u2003" * min(depth, DEPTH_MOST) + ("└ " if depth else "")
+    head = [code(snapshot.name, 40)]
     if snapshot.taken:
-        parts.append(timestamp(snapshot.taken))
+        head.append(timestamp(snapshot.taken))
     elif not snapshot.incomplete:
-        parts.append(t("time unknown"))
-    if snapshot.memory:
-        parts.append(t("with RAM"))
-    if snapshot.incomplete:
-        parts.append(f"{WARNING} {t('unfinished')}")
-    if snapshot.description:
-        parts.append(code(plain(snapshot.description, 80), 80))
-    return f"{branch}{SNAPSHOT} {' · '.join(parts)}"
+        head.append(t("time unknown"))
+    parts = [f"{WARNING} {t('unfinished')}"] if snapshot.incomplete else []
+    parts += [t("with RAM")] if snapshot.memory else []
+    parts += [code(plain(snapshot.description, 80), 80)] if snapshot.description else []
+    indent = "\u2003" * min(depth, DEPTH_MOST) + ("\u2003" if depth else "")
+    small = f"\n-# {indent}{' · '.join(parts)}" if parts else ""
+    return f"{branch}{SNAPSHOT} {' · '.join(head)}{small}"
 
 
 def page_of(page: int, count: int) -> tuple[int, int]:

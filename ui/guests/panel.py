@@ -22,15 +22,15 @@ from ui.formatting import (
     emoji_of,
     fit_lines,
     format_duration,
-    format_percent,
     format_usage,
     kind_word,
     plain,
     state_word,
     timestamp,
     title,
+    usage_bar,
 )
-from ui.guests.figures import cores_of, is_seen_by_host, memory_advice, memory_of
+from ui.guests.figures import cores_of, in_units, is_seen_by_host, memory_advice, memory_of
 from ui.i18n import Text
 from ui.interaction.buttons import guest_button, refresh_button
 from ui.messages.operations import BUTTONS
@@ -102,7 +102,7 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
     return [
         (t("CPU"), _cpu(t, details)),
         (t("Memory"), _memory(t, guest)),
-        (t("Disk"), format_usage(guest.disk, guest.disk_total) if guest.disk_total else ""),
+        (t("Disk"), _disk(guest)),
         (t("IP"), _addresses(details)),
         (t("Tags"), " ".join(code(tag, 30) for tag in guest.tags[:10])),
         (t("Lock"), f"{WARNING} {code(guest.lock)}" if guest.lock else ""),
@@ -117,8 +117,9 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
 def _cpu(t: Text, details: GuestDetails) -> str:
     cores = details.guest.cpus or (details.config.total_cores if details.config else None)
     count = cores_of(t, cores) if cores else ""
-    used = format_percent(details.guest.cpu) if details.guest.state is not State.STOPPED else ""
-    return " / ".join(part for part in (used, count) if part)
+    fraction, stopped = details.guest.cpu, details.guest.state is State.STOPPED
+    used = "" if stopped else "—" if fraction is None else usage_bar(fraction)
+    return (" / " if fraction is None else " ").join(part for part in (used, count) if part)
 
 
 def _addresses(details: GuestDetails) -> str:
@@ -132,15 +133,31 @@ def _addresses(details: GuestDetails) -> str:
 
 def _memory(t: Text, guest: Guest) -> str:
     advice = f"\n-# {memory_advice(t)}" if is_seen_by_host(guest) else ""
-    return f"{memory_of(t, guest)}{advice}"
+    used = None if guest.state is State.STOPPED else guest.memory
+    return f"{_with_bar(used, guest.memory_total, memory_of(t, guest))}{advice}"
+
+
+def _disk(guest: Guest) -> str:
+    """Show how full a container's disk is. Of a VM only the size is known."""
+    if not guest.disk_total:
+        return ""
+    return _with_bar(guest.disk, guest.disk_total, format_usage(guest.disk, guest.disk_total))
+
+
+def _with_bar(used: int | None, total: int | None, usage: str) -> str:
+    """Return a bar, and the figures below it in small print, because a phone has no room for them beside it.
+
+    Return the figures alone if a bar cannot be drawn.
+    """
+    return usage if used is None or not total else f"{usage_bar(used / total)}\n-# {usage}"
 
 
 def _waiting(t: Text, pending: Sequence[Pending]) -> str:
     """List the changes that take effect only after a restart by Proxmox."""
     rows = []
     for item in pending:
-        after = t("default") if item.delete or item.pending is None else code(item.pending, 40)
-        before = code(item.value, 40) if item.value is not None else t("default")
+        after = t("default") if item.delete or item.pending is None else code(in_units(item.pending), 40)
+        before = code(in_units(item.value), 40) if item.value is not None else t("default")
         rows.append(f"{code(item.key, 20)} {before} → {after}")
     return fit_lines(t, rows, 300, " · ")
 

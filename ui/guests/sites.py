@@ -118,7 +118,7 @@ def site_lists_card(
     counts = Counter[State | None]()
     for group in groups:
         counts.update(group.selection.counts)
-    head = f"**{totals_line(t, counts)}**{filters_line(t, filters)}"
+    head = f"{totals_line(t, counts)}{filters_line(t, filters)}"
     troubled = any(group.note or not group.guests for group in groups) and not any(filters.parts)
     return card(
         head,
