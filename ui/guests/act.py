@@ -34,7 +34,8 @@ async def act(
     """
     report = await _carry_out(site, reply, order, (), shown, may_ask=may_ask)
     text, colour = await _outcome_with_watch(site, reply.t, report)
-    failed = [] if report.good else web_links(reply.t, site.web_url, guest_page(report.plan.guest))
+    subject = report.plan.guest
+    failed = [] if report.good else web_links(reply.t, site.web_url, guest_page(subject.kind, subject.vmid))
     buttons = [*_next_steps(reply.t, report, site.name), *failed]
     await reply.show(card(text, footer(reply.t, report), colour=colour, buttons=buttons))
 

@@ -188,7 +188,7 @@ def guest_row(t: Text, guest: Guest) -> str:
 
 
 def snapshot_list_card(t: Text, guest: Guest, snapshots: Sequence[Snapshot]) -> ui.LayoutView:
-    """Show the snapshots as a tree, with age, and below each in small print its description and what is special."""
+    """Show the snapshots as a tree, with age, description and a note if memory was saved."""
     count = t.plural("{n} snapshot", "{n} snapshots", len(snapshots))
     head = f"### {title(guest)} · {count}"
     lines = [_snapshot_row(t, snapshot, depth) for snapshot, depth in _tree(snapshots)]

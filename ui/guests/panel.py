@@ -86,7 +86,7 @@ def guest_buttons(
         if BUTTONS[operation].always or can_act(operation, guest)
     ]
     refresh = refresh_button(t, guest.vmid, site, disabled=disabled)
-    return [*buttons, refresh, *web_links(t, web_url, guest_page(guest))]
+    return [*buttons, refresh, *web_links(t, web_url, guest_page(guest.kind, guest.vmid))]
 
 
 def _headline(t: Text, guest: Guest) -> str:

@@ -19,7 +19,8 @@ from ui.formatting import WARNING, plain
 from ui.i18n import Text
 from ui.interaction.buttons import alert_buttons
 from ui.watch.alert_text import CONTENT_MOST, message_text, name_site
-from ui.web_links import incident_page, web_links
+from ui.watch.incidents.web_pages import incident_page
+from ui.web_links import web_links
 
 SEARCHED = 50
 """Number of newest messages to search for one that may already have been posted."""

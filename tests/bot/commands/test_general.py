@@ -53,10 +53,10 @@ async def test_list_shows_every_guest_by_vmid(scene: Stage, pve: Pve) -> None:
     reply = await scene.say(scene.akiko, "list")
     post, t = stage.post_of(reply), scene.t()
     assert not reply.ephemeral
-    head = post.text.splitlines()[0]
-    assert t.plural("{n} guest", "{n} guests", 17) in head
+    head, legend, *_ = post.text.splitlines()
+    assert head == f"### {t.plural('{n} guest', '{n} guests', 17)}"
     for word, count in (("running", 11), ("stopped", 2), ("paused", 1), ("template", 3)):
-        assert f"{t(word)} {count}" in head
+        assert f"{t(word)} {count}" in legend
     shown = vmids_in(post.text)
     following = await scene.press(scene.emma, post, button_of(post, "▶️"))
     shown += vmids_in(stage.post_of(following).text)
@@ -79,18 +79,17 @@ def button_of(post: SeenMessage, emoji: str) -> str:
 @BOTH
 async def test_a_row_of_the_list(scene: Stage) -> None:
     text, t = (await scene.say(scene.akiko, "list", node="pve2")).text, scene.t()
-    rows = dict(zip(text.splitlines()[2:-1:2], text.splitlines()[3:-1:2], strict=True))
-    row = rows["🟢 **103** `minecraft`"]
-    assert t("running") in row
+    rows = dict(zip(text.splitlines()[3:-1:2], text.splitlines()[4:-1:2], strict=True))
+    row = rows["🟢 **103** `minecraft` · `pve2`"]
+    assert t("running") not in row, "the dot says it, and the head says what a dot means"
     assert t("VM") in row
-    assert "`pve2`" in row
     assert "CPU" in row
     assert "%" in row
     assert "/ 12.0 GiB" in row
-    assert rows[f"{STOPPED} **104** `palworld`"] == f"-# {t('stopped')} · {t('VM')} · `pve2`"
-    assert t("CT") in rows["🟢 **202** `proxy`"]
-    assert rows["📄 **9001** `ubuntu2404`"].startswith(f"-# {t('template')}")
-    assert "⏸️ **109** `test-vm`" in rows
+    assert rows[f"{STOPPED} **104** `palworld` · `pve2`"] == f"-# {t('VM')}"
+    assert t("CT") in rows["🟢 **202** `proxy` · `pve2`"]
+    assert rows["📄 **9001** `ubuntu2404` · `pve2`"].startswith(f"-# {t('template')}")
+    assert rows["⏸️ **109** `test-vm` · `pve2`"].startswith(f"-# {t('paused')}")
 
 
 @walked(
@@ -131,7 +130,7 @@ async def test_list_of_five_thousand(bare_scene: Stage, pve: Pve) -> None:
     scene = bare_scene
     post = stage.post_of(await scene.say(scene.emma, "list"))
     assert "5000 guests" in post.text
-    assert [button.disabled for button in post.buttons] == [True, True, False, False]
+    assert [button.disabled for button in post.buttons] == [True, True, False, False, False]
     assert vmids_in(post.text) == every[:10]
     assert "1/500" in post.text
     for emoji, page in (("▶️", 1), ("▶️", 2), ("◀️", 1), ("⏭️", 499), ("◀️", 498), ("⏮️", 0)):
@@ -139,7 +138,7 @@ async def test_list_of_five_thousand(bare_scene: Stage, pve: Pve) -> None:
         assert vmids_in(post.text) == every[page * 10 : page * 10 + 10], (emoji, page)
         assert f"{page + 1}/500" in post.text
     await scene.press(scene.emma, post, button_of(post, "⏭️"))
-    assert [button.disabled for button in post.buttons] == [False, False, True, True]
+    assert [button.disabled for button in post.buttons] == [False, False, True, True, False]
     await scene.press(scene.emma, post, "p1:list:next:99999:::", force=True)
     assert "500/500" in post.text
 

@@ -1,5 +1,7 @@
 """Test /snapshot create, list, rollback and delete."""
 
+import re
+
 import pytest
 
 from core.errors import BotError
@@ -89,10 +91,11 @@ async def test_list_is_a_tree_without_current(scene: Stage) -> None:
     reply, t = await scene.say(scene.akiko, "snapshot list", vmid=103), scene.t()
     lines = reply.text.splitlines()
     assert t.plural("{n} snapshot", "{n} snapshots", 4) in lines[0]
-    depth = {line.split("`")[1]: len(line) - len(line.lstrip("\u2003")) for line in lines[1:]}
+    heads = [line for line in lines[1:] if not line.startswith("-# ")]
+    depth = {line.split("`")[1]: len(line) - len(line.lstrip("\u2003")) for line in heads}
     assert depth == {"clean-install": 0, "v1-21": 1, "mods-test": 2, "before-event": 2}
     assert list(depth) == ["clean-install", "v1-21", "mods-test", "before-event"]
-    rows = {line.split("`")[1]: line for line in lines[1:]}
+    rows = {row.split("`")[1]: row for row in re.split(r"\n(?!-# )", "\n".join(lines[1:]))}
     assert "`インストール直後`" in rows["clean-install"]
     assert "<t:" in rows["clean-install"]
     assert [name for name, row in rows.items() if t("with RAM") in row] == ["mods-test"]

@@ -99,7 +99,7 @@ async def test_long_lists_and_panels_without_a_guest_have_buttons_of_their_site(
     await sites.start()
     watched = await sites.press(COLO, await sites.post(), "p2:colo:w:n:1:::")
     assert "2/2" in watched.text
-    assert [each[:11] for each in ids_of(post_of(watched))] == [f"p2:colo:w:{move}" for move in "fpnl"]
+    assert [each[:11] for each in ids_of(post_of(watched))] == [f"p2:colo:w:{move}" for move in "fpnlr"]
     gone = await sites.press(COLO, await sites.post(), f"g2:colo:start:999:{'0' * 32}")
     assert ids_of(post_of(gone)) == ["g2:colo:refresh:999"]
 

@@ -14,7 +14,8 @@ from tests.support.sites import three_sites
 from tests.support.sites.three_sites import COLO, HOME, Sites
 from tests.support.stage import Stage, post_of
 from ui.i18n import Texts
-from ui.web_links import incident_page, web_links
+from ui.watch.incidents.web_pages import incident_page
+from ui.web_links import web_links
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 clusters, sites = three_sites.clusters, three_sites.sites
