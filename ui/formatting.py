@@ -214,6 +214,8 @@ def plain_label(text: str) -> str:
     return text if len(text) <= 100 else text[:99] + "…"
 
 
+_LEAST_SCALED = 0.1
+"""Least use that is shown in the unit of its total. With one digit, less would say nothing."""
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 MIB = 1024 * 1024
 
@@ -248,7 +250,7 @@ def format_disk_size(written: str) -> str:
 
 
 def format_usage(used: float | None, total: float | None) -> str:
-    """Return `1.2 / 4.0 GiB`, with the unit once if both share it.
+    """Return `1.2 / 4.0 GiB`, in the unit of the total, unless the use is too small for it.
 
     Return only the total if the use is unknown, and a dash if the total is unknown.
     """
@@ -258,8 +260,13 @@ def format_usage(used: float | None, total: float | None) -> str:
     if used is None:
         return whole
     part = format_size(used)
-    number, unit = part.split()
-    return f"{number} / {whole}" if unit == whole.split()[1] else f"{part} / {whole}"
+    (number, unit), (_, whole_unit) = part.split(), whole.split()
+    if unit != whole_unit:
+        scaled = used / 1024 ** UNITS.index(whole_unit)
+        if scaled < _LEAST_SCALED:
+            return f"{part} / {whole}"
+        number = f"{scaled:.1f}"
+    return f"{number} / {whole}"
 
 
 def listed(t: Text, words: Iterable[str]) -> str:

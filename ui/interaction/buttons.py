@@ -52,6 +52,7 @@ STATUS = re.compile(r"p1:status:(?P<move>refresh)")
 ALERT = re.compile(
     r"a1:(?P<what>start|details|ack|mute1|mute8):(?P<incident>[1-9][0-9]{0,15})(?P<unedited>:r)?"
 )
+AGAIN = "🔄"
 MUTES = {"mute1": 3600, "mute8": 8 * 3600}
 """Seconds of the two mute buttons of an alert."""
 FORM = re.compile(r"f1:(?P<nonce>[0-9a-f]{16})")
@@ -168,13 +169,19 @@ def list_buttons(
 ) -> list[PersistentButton]:
     """Return the buttons of a list: its pages, and one that reads the shown page again.
 
+    Beside the symbols of the pages it is one too, so that all of them fit in a row of a phone.
     There are none if a filter was typed that nothing can match. `site`: as of `page_buttons`.
     """
     refresh = f"p1:{what}:refresh:{page}:{':'.join(filters)}"
     if not PAGE.fullmatch(refresh):
         return []
-    again = PersistentButton(ui.Button(label=t("Refresh"), custom_id=name_site(refresh, site)))
-    return [*page_buttons(what, page, pages, filters, site), again]
+    turns = page_buttons(what, page, pages, filters, site)
+    again: ui.Button[Any] = ui.Button(custom_id=name_site(refresh, site))
+    if turns:
+        again.emoji = discord.PartialEmoji(name=AGAIN)
+    else:
+        again.label = t("Refresh")
+    return [*turns, PersistentButton(again)]
 
 
 def question_buttons(t: Text, nonce: str, yes: str, *, disabled: bool = False) -> list[PersistentButton]:

@@ -257,7 +257,7 @@ async def test_refresh_reads_the_shown_page_again_in_place(scene: Stage, pve: Pv
     assert "⚪ **205**" in shown.text
     pve.revive(205)
     scene.clock.skip(60.0)
-    reply = await scene.press(scene.emma, shown, scene.t()("Refresh"))
+    reply = await scene.press(scene.emma, shown, "p1:list:refresh:1:::")
     assert post_of(reply).id == post_of(shown).id
     assert "🟢 **205**" in shown.text
     assert "2/2" in shown.text
@@ -271,7 +271,7 @@ async def test_refresh_shares_the_read_of_all(scene: Stage) -> None:
     scene.clock.skip(60.0)
     before = len(scene.sent(path_part=RESOURCES))
     for _ in range(3):
-        await scene.press(scene.akiko, shown, "Refresh")
+        await scene.press(scene.akiko, shown, "p1:list:refresh:0:::")
         await scene.press(scene.emma, watched, "Refresh")
     assert len(scene.sent(path_part=RESOURCES)) == before + 1
 
@@ -282,7 +282,7 @@ async def test_refresh_of_a_narrowed_reader_is_private_on_a_public_list(
     scene = bare_scene
     shown = await scene.say(cast["viewer"], "list")
     before = shown.text
-    reply = await scene.press(cast["game"], shown, "Refresh")
+    reply = await scene.press(cast["game"], shown, "p1:list:refresh:0:::")
     assert reply.ephemeral
     assert "3 guests" in reply.text
     assert "web01" not in str(post_of(reply).components)
