@@ -55,8 +55,9 @@ def values_of(post: SeenMessage) -> list[str]:
     return [value for _, value in menu.options]
 
 
-def newest(scene: Stage) -> AuditEntry:
-    return scene.services.journal.audit_page(AuditFilter(), 0, 1)[0][0]
+async def newest(scene: Stage) -> AuditEntry:
+    entries, _ = await scene.services.journal.audit_page(AuditFilter(), 0, 1)
+    return entries[0]
 
 
 def told(reply: PressResult) -> str:
@@ -82,7 +83,7 @@ async def test_the_menu_opens_the_panel_for_the_person_who_chooses(scene: Stage)
     assert "**104** `palworld`" in reply.text
     assert scene.t(scene.emma)("Refresh") in [button.label for button in post_of(reply).buttons]
     assert shown.text == before, "the list stays for everybody"
-    found = newest(scene).record
+    found = (await newest(scene)).record
     assert (found.operation, found.vmid, found.actor.user_id) == ("info", 104, scene.emma.id)
     assert (found.step, found.outcome) == (AuditStep.ENDED, "OK")
 
@@ -129,10 +130,13 @@ async def test_a_choice_is_decided_for_the_person_who_makes_it(bare_scene: Stage
     assert "**103** `minecraft`" in game.text
     hidden = await choose(scene, cast["game"], shown, "101")
     assert told(hidden) == scene.told(cast["game"], GuestNotFound(101))
-    assert (newest(scene).record.operation, newest(scene).record.step) == ("info", AuditStep.REFUSED)
+    assert ((await newest(scene)).record.operation, (await newest(scene)).record.step) == (
+        "info",
+        AuditStep.REFUSED,
+    )
     nobody = await choose(scene, cast["nobody"], shown, "101")
     assert told(nobody) == scene.told(cast["nobody"], NotAllowed(Level.VIEWER, Level.NONE))
-    assert newest(scene).record.vmid == 101
+    assert (await newest(scene)).record.vmid == 101
     narrowed = await scene.say(cast["game"], "list")
     assert "101" not in values_of(post_of(narrowed))
     assert "103" in values_of(post_of(narrowed))
@@ -157,7 +161,7 @@ async def test_forged_choices_are_refused_like_forged_buttons(scene: Stage) -> N
     ):
         reply = await forge(scene, scene.emma, shown, custom_id, *values)
         assert told(reply) == scene.told(scene.emma, QuestionOver()), (custom_id, values)
-        found = newest(scene).record
+        found = (await newest(scene)).record
         assert (found.operation, found.step) == (custom_id, AuditStep.REFUSED)
         assert found.detail in (" ".join(values), "0101", "home/101"), "repeats of one operation are one row"
     assert len(scene.sent()) == before
@@ -202,7 +206,7 @@ async def test_a_list_of_all_sites_names_the_site_of_each_guest(sites: Sites) ->
     reply = await choose(scene, sites["admin"], shown, f"{COLO}/103")
     assert reply.ephemeral
     assert reply.text.startswith(f"-# **{COLO}**\n###")
-    assert (newest(scene).site, newest(scene).record.operation) == (COLO, "info")
+    assert ((await newest(scene)).site, (await newest(scene)).record.operation) == (COLO, "info")
     forged = await forge(scene, sites["admin"], shown, "s2:*:guest", f"{HOME}/103")
     assert forged.text.startswith(f"-# **{HOME}**\n###")
 
@@ -237,7 +241,7 @@ async def test_a_site_that_one_may_not_see_is_refused_as_one_that_is_not_there(s
     ):
         reply = await forge(scene, sites[HOME], shown, custom_id, value)
         assert told(reply) == scene.told(sites[HOME], QuestionOver()), (custom_id, value)
-        assert newest(scene).site == ""
+        assert (await newest(scene)).site == ""
     assert len(sites.clusters[COLO].requests) == sent
 
 
@@ -261,7 +265,7 @@ async def test_refresh_reads_the_shown_page_again_in_place(scene: Stage, pve: Pv
     assert post_of(reply).id == post_of(shown).id
     assert "🟢 **205**" in shown.text
     assert "2/2" in shown.text
-    found = newest(scene).record
+    found = (await newest(scene)).record
     assert (found.operation, found.detail) == ("list", "page=2")
 
 
