@@ -12,7 +12,7 @@ from dataclasses import replace
 from core.actions.order import Order
 from core.audit.store import AuditFilter
 from core.errors import BotError, IncidentOver, QuestionOver
-from core.operations import Operation
+from core.operations import OPERATIONS, Operation
 from core.watch.incidents.model import Incident, Topic
 from ui.audit.commands import show_audit
 from ui.audit.filters import choose_trail
@@ -20,9 +20,10 @@ from ui.cards import notice
 from ui.cluster.commands import show_cluster_status
 from ui.formatting import OK, Colour
 from ui.guests.act import act, act_on_panel, show_panel
-from ui.guests.confirm import on_press
+from ui.guests.confirm import ask_first, on_press
 from ui.guests.lists import Filters
 from ui.guests.sites import list_guests
+from ui.guests.snapshots import show_snapshots
 from ui.i18n import Text
 from ui.interaction.attempt import Attempt, recording
 from ui.interaction.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, QUESTION, STATUS, guest_of
@@ -46,18 +47,22 @@ from ui.watch.sites import list_watched
 
 
 async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
+    """Handle the button of a guest. What only reads is shown apart, except on the panel itself."""
     services = services_of(interaction)
     vmid = int(match["read"] or match["vmid"])
     services.recent_guests.note(interaction.user.id, attempt.site.name, vmid)
-    async with Reply(services, interaction) as reply:
-        if match["read"]:
+    if match["read"]:
+        apart = match["what"] != "refresh"
+        async with Reply(services, interaction, private=apart, anew=apart) as reply:
             with recording(attempt, ""):
-                await show_panel(attempt.site, reply, int(match["read"]))
-            return
-        order = Order(
-            Operation(match["action"]), int(match["vmid"]), attempt.actor, fingerprint=match["fingerprint"]
-        )
-        await act_on_panel(attempt.site, reply, order)
+                show = show_snapshots if match["what"] == "snapshots" else show_panel
+                await show(attempt.site, reply, vmid)
+        return
+    operation = Operation(match["action"])
+    asks = OPERATIONS[operation].asks
+    async with Reply(services, interaction, anew=asks) as reply:
+        order = Order(operation, vmid, attempt.actor, fingerprint=match["fingerprint"])
+        await (ask_first if asks else act_on_panel)(attempt.site, reply, order)
 
 
 async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
@@ -194,7 +199,9 @@ async def _question(interaction: Interaction, match: re.Match[str], attempt: Att
 
 
 def _guest_operation(match: re.Match[str]) -> Operation | None:
-    return Operation.INFO if match["read"] else Operation(match["action"])
+    if match["read"]:
+        return Operation.SNAPSHOT_LIST if match["what"] == "snapshots" else Operation.INFO
+    return Operation(match["action"])
 
 
 def _page_operation(match: re.Match[str]) -> Operation | None:

@@ -2,19 +2,18 @@
 
 from dataclasses import replace
 
-from discord import app_commands, ui
+from discord import app_commands
 from discord.app_commands import locale_str
 from discord.ext import commands
 
-from core.guest import Guest
 from core.operations import Operation
 from core.validation import DESCRIPTION_MOST
 from ui.formatting import plain
 from ui.guests.act import act
 from ui.guests.confirm import ask_first
-from ui.guests.lists import snapshot_list_card
+from ui.guests.snapshots import show_snapshots
 from ui.interaction.attempt import record_attempt
-from ui.interaction.context import Interaction, Services, site_of
+from ui.interaction.context import Interaction, Services
 from ui.interaction.reply import Reply
 from ui.options.completions import DRY_RUN, VMID
 from ui.options.guest import GuestOption
@@ -72,14 +71,8 @@ class Snapshots(
     ) -> None:
         async with Reply(self._services, interaction) as reply:
             found = await find_guest(interaction, vmid, Operation.SNAPSHOT_LIST)
-            with record_attempt(interaction, Operation.SNAPSHOT_LIST, found.vmid) as attempt:
-                work = found.site.planner.finder.run_on_listed(
-                    found.vmid, lambda guest: self._listed(reply, guest), attempt.check
-                )
-                await reply.show(await work)
-
-    async def _listed(self, reply: Reply, guest: Guest) -> ui.LayoutView:
-        return snapshot_list_card(reply.t, guest, await site_of(reply.interaction).proxmox.snapshots(guest))
+            with record_attempt(interaction, Operation.SNAPSHOT_LIST, found.vmid):
+                await show_snapshots(found.site, reply, found.vmid)
 
     @app_commands.command(description=locale_str("Roll back to a snapshot (asks for confirmation)"))
     @app_commands.describe(vmid=VMID, name=NAME, dry_run=DRY_RUN)

@@ -303,6 +303,18 @@ def timestamp(unix: float, style: str = "R") -> str:
     return f"<t:{int(unix)}:{style}>"
 
 
+HALF_A_DAY = 12 * 3600.0
+
+
+def moment(t: Text, unix: float, now: float, *, age: bool = False) -> str:
+    """Return the time alone if it is near, otherwise the date. `age`: also say how long ago.
+
+    Discord shows both in the reader's time zone. The bot does not know it, so near means within half a day.
+    """
+    shown = timestamp(unix, "t" if abs(now - unix) < HALF_A_DAY else "d")
+    return t("{time} ({relative})", time=shown, relative=timestamp(unix)) if age else shown
+
+
 def usage_bar(fraction: float | None) -> str:
     """Return ten cells and the percentage: `███░░░░░░░  31%`. None: the use is unknown, which is not 0%.
 

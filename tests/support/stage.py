@@ -35,7 +35,10 @@ from tests.support.home_guild import HomeGuild
 from tests.support.remembered_commands import remember_commands
 from tests.support.stage_clock import StageClock
 from ui.i18n import Text
+from ui.interaction.buttons import GUEST
 from ui.interaction.context import Services, Site
+from ui.interaction.next_steps import steps_after_refusal
+from ui.interaction.site_ids import split_site
 from ui.messages.errors import error_sentence
 
 T = TypeVar("T")
@@ -328,18 +331,18 @@ class Stage(HomeGuild):
     # -- checking
 
     def assert_refused(self, reply: PressResult, person: Person, error: BotError) -> None:
-        """Check that the reply is one private sentence in the person's language, without buttons."""
+        """Check that the reply is one private sentence in the person's language, with no buttons but next steps."""
         told = [self.told(person, error)]
         if isinstance(error, NotHere):  # the reply names a usable channel if the person sees one
             told += [self.try_in(person, channel.id) for channel in (self.channel, self.alerts)]
         assert reply.text in told, f"{reply.text!r} is not {told!r}"
-        self.assert_private(reply)
+        self.assert_private(reply, error)
 
     def assert_pressed_in_vain(self, reply: PressResult, person: Person, error: BotError) -> None:
         """Check that a press was refused with one private follow-up message. The public message was only updated."""
         assert [post.text for post in reply.followups] == [self.told(person, error)], reply.text
         assert reply.followups[0].ephemeral
-        assert not reply.followups[0].buttons
+        assert_only_next_steps(reply.followups[0], error)
         assert self.told(person, error) not in post_of(reply).text
         assert not post_of(reply).ephemeral
 
@@ -349,12 +352,13 @@ class Stage(HomeGuild):
         assert guest is not None
         return guest.fingerprint
 
-    def assert_private(self, reply: PressResult) -> None:
+    def assert_private(self, reply: PressResult, error: BotError | None = None) -> None:
+        """Check that the reply is private, and has no buttons, or only next steps after `error`."""
         posts = [post for post in [reply.post, *reply.followups] if post is not None]
         shown = [post for post in posts if post.text == reply.text]
         assert len(shown) == 1
         assert shown[0].ephemeral
-        assert not shown[0].buttons
+        assert_only_next_steps(shown[0], error)
 
     def faults_found(self) -> list[str]:
         """Return all faults that the test did not announce.
@@ -407,6 +411,14 @@ def post_of(on: SeenMessage | PressResult) -> SeenMessage:
     post = on.post if isinstance(on, PressResult) else on
     assert post is not None, f"no message: {on}"
     return post
+
+
+def assert_only_next_steps(post: SeenMessage, error: BotError | None) -> None:
+    """Check that the message of a refusal has no buttons but those of its next step."""
+    if error is None or not steps_after_refusal(error):
+        assert not post.buttons
+    for button in post.buttons:
+        assert GUEST.fullmatch(split_site(button.custom_id or "")[1]), button
 
 
 def _may_mention(request: Request, mentionable: Collection[int]) -> bool:

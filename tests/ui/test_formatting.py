@@ -46,7 +46,8 @@ from core.guest import (
     TaskSummary,
 )
 from core.guest_errors import GuestBusy, GuestLocked
-from core.operations import ACTIONS, Operation
+from core.operations import ACTIONS, OPERATIONS, Operation
+from core.proxmox import Pending
 from core.proxmox_errors import Rejected, StorageFull, Unreachable
 from core.tasks import Progress, TaskEnd, TaskResult
 from core.watch.incidents.model import Mute, WatchEntry
@@ -77,13 +78,15 @@ from ui.formatting import (
     title_of,
 )
 from ui.guests.confirm import ask, close_questions, question_over
-from ui.guests.lists import ROWS, Filters, guest_list_card, select, snapshot_list_card
+from ui.guests.lists import ROWS, Filters, guest_list_card, select
 from ui.guests.outcome import farewell_card, footer, outcome_text, working_card
 from ui.guests.panel import guest_buttons, guest_panel
 from ui.guests.plan import plan_parts, title_of_form, yes_label
+from ui.guests.snapshots import snapshot_list_card
 from ui.i18n import Language, Text, Texts
 from ui.interaction.buttons import GUEST, PAGE, question_buttons
 from ui.interaction.context import Services, Site, Sites
+from ui.interaction.next_steps import outcome_buttons
 from ui.interaction.open_questions import Question, Questions
 from ui.interaction.reply import Reply
 from ui.interaction.selects import CHOICE, choice_id
@@ -253,9 +256,11 @@ def report(operation: Operation, end: TaskEnd | None = TaskEnd.OK, **values: Any
     return Report(plan, task, **{"after": WEB, "seconds": 12.4, **values})
 
 
-def outcome(t: Text, ended: Report) -> ui.LayoutView:
+def outcome(t: Text, ended: Report, around: Site | None = None) -> ui.LayoutView:
     text, colour = outcome_text(t, ended)
-    return card(text, footer(t, ended), colour=colour)
+    return card(
+        text, footer(t, ended), colour=colour, buttons=outcome_buttons(t, around, ended) if around else []
+    )
 
 
 class NoStore:
@@ -321,6 +326,11 @@ def test_panel(language: Language, golden: Golden) -> None:
             )
         ),
     ]
+    waiting = (Pending("cores", "2", "4"), Pending("memory", "2048", "8192"), Pending("vga", None, "qxl"))
+    views += [
+        shows(GuestDetails(replace(WEB, cpus=2), CONFIG, None, TASK, waiting)),
+        shows(GuestDetails(replace(WEB, cpus=2), CONFIG, None, TASK, waiting[:1], protected=True)),
+    ]
     golden(f"panel.{language}", "\n\n".join(map(shown, views)))
 
 
@@ -383,10 +393,10 @@ def test_snapshot_trees(language: Language, golden: Golden) -> None:
     t = TEXTS.of(language)
     ring = (Snapshot("aa", 1, "", False, "bb"), Snapshot("bb", 2, "", False, "aa"))
     views = [
-        snapshot_list_card(t, WEB, SNAPSHOTS),
-        snapshot_list_card(t, WEB, ()),
-        snapshot_list_card(t, WEB, ring),
-        snapshot_list_card(t, NAMELESS, SNAPSHOTS[:1]),
+        snapshot_list_card(t, WEB, SNAPSHOTS, NOON),
+        snapshot_list_card(t, WEB, (), NOON),
+        snapshot_list_card(t, WEB, ring, NOON),
+        snapshot_list_card(t, NAMELESS, SNAPSHOTS[:1], NOON),
     ]
     golden(f"snapshots.{language}", "\n\n".join(map(shown, views)))
 
@@ -445,8 +455,9 @@ def fallbacks() -> list[Plan]:
 
 
 def question(t: Text, plan: Plan) -> ui.LayoutView:
-    buttons = question_buttons(t, "0123456789abcdef", yes_label(t, plan))
-    return card(*plan_parts(t, plan), colour=Colour.WARN, buttons=buttons)
+    severe = OPERATIONS[plan.order.operation].asks
+    buttons = question_buttons(t, "0123456789abcdef", yes_label(t, plan), severe=severe)
+    return card(*plan_parts(t, plan, NOON), colour=Colour.BAD if severe else Colour.WARN, buttons=buttons)
 
 
 @languages
@@ -502,7 +513,8 @@ def outcomes() -> list[Report]:
 @languages
 def test_outcomes(language: Language, golden: Golden) -> None:
     t = TEXTS.of(language)
-    views = [outcome(t, ended) for ended in outcomes()]
+    around = site(language)
+    views = [outcome(t, ended, around) for ended in outcomes()]
     named_guest = title(WEB)
     views += [
         working_card(t, order(Operation.START), named_guest, Progress(0)),
@@ -615,7 +627,8 @@ async def test_questions_asked_and_over(language: Language, golden: Golden) -> N
         whole(view)
         grey = [bool(button.get("disabled")) for button in buttons_of(view)]
         assert grey == [view not in (lapsing.views[0], stopping.views[0])] * 2
-        assert (Colour.QUIET if all(grey) else Colour.WARN) == payload(view)[0]["accent_color"]
+        assert (Colour.QUIET if all(grey) else Colour.BAD) == payload(view)[0]["accent_color"]
+        assert ("<t:" in "".join(texts_of(view))) == (not all(grey))
     text = "\n\n".join(map(shown, views))
     golden(f"questions.{language}", re.sub(r"(q1:\w+):[0-9a-f]{16}", r"\1:…", text))
 
@@ -812,7 +825,7 @@ def hostile_things(evil: str, *languages: Text) -> dict[str, list[str]]:
             "watch": listed(
                 t, watch_of(WatchEntry(101), trouble=Unreachable(evil)), cluster(bad), 0, NOON, {101: 3}
             ),
-            "snapshots": snapshot_list_card(t, bad, (snapshot,)),
+            "snapshots": snapshot_list_card(t, bad, (snapshot,), NOON),
             "status": cluster_status_card(t, status, ""),
             "status of sites": cluster_statuses_card(t, (status,), ALL_SITES),
         }
@@ -823,7 +836,7 @@ def hostile_things(evil: str, *languages: Text) -> dict[str, list[str]]:
             Operation.SNAPSHOT_DELETE,
         ):
             plan = Plan(order(operation, **wish), bad, config, (snapshot,), snapshot)
-            views[f"plan {operation}"] = card(*plan_parts(t, plan), colour=Colour.WARN)
+            views[f"plan {operation}"] = card(*plan_parts(t, plan, NOON), colour=Colour.WARN)
         for operation in ACTIONS:
             for end in TaskEnd:
                 ended = report(
@@ -890,7 +903,7 @@ def test_what_our_own_words_may_contain() -> None:
     """
     for texts in HARMLESS.values():
         for text in texts:
-            rest = re.sub(r"<t:\d+:[Rft]>", "", text).replace(f"<@{AKIKO.user_id}>", "")
+            rest = re.sub(r"<t:\d+:[Rdft]>", "", text).replace(f"<@{AKIKO.user_id}>", "")
             assert "Ж" not in rest
             assert not re.search(r"<[@#:/at]|@everyone|@here|http|\]\(|\|\||~~|`", rest), rest
 
@@ -1043,13 +1056,13 @@ def test_five_hundred_snapshots(language: Language) -> None:
         Snapshot(f"s{number:039d}", int(NOON), "d" * 1000, True, f"s{number - 1:039d}" if number else None)
         for number in range(500)
     )
-    view = snapshot_list_card(t, BIG, chain)
+    view = snapshot_list_card(t, BIG, chain, NOON)
     whole(view)
     listed = len(re.findall("📸", texts_of(view)[1]))
     assert listed > 10
     assert str(500 - listed) in texts_of(view)[1].splitlines()[-1]
     flat = tuple(replace(each, parent=None, description="") for each in chain)
-    whole(snapshot_list_card(t, BIG, flat))
+    whole(snapshot_list_card(t, BIG, flat, NOON))
 
 
 @languages

@@ -1,6 +1,7 @@
 """Carry out an order and show its outcome, in the same way for commands, buttons and questions."""
 
 import contextlib
+from collections.abc import Sequence
 
 from discord import ui
 
@@ -8,20 +9,21 @@ from core.access.policy import place_refusal
 from core.actions.inspector import GuestDetails
 from core.actions.order import Order, Plan, Report
 from core.errors import AnswerTooLate, BotError, ChangedMeanwhile
-from core.guest import State
 from core.guest_errors import GuestBusy
 from core.operations import Operation
 from core.tasks import Progress
 from ui.cards import Item, card
 from ui.formatting import Colour, title
 from ui.guests.outcome import farewell_card, footer, outcome_text, working_card
-from ui.guests.panel import PANEL_ACTIONS, guest_buttons, guest_panel
+from ui.guests.panel import guest_buttons, guest_panel
 from ui.i18n import Text
 from ui.interaction.attempt import ensure_awaited
-from ui.interaction.buttons import guest_button, refresh_button
+from ui.interaction.buttons import refresh_button
 from ui.interaction.context import Site, actor_of
+from ui.interaction.next_steps import outcome_buttons, panel_extras
 from ui.interaction.reply import Reply
 from ui.messages.errors import error_sentence
+from ui.messages.operations import PANEL_ACTIONS
 from ui.web_links import guest_page, web_links
 
 
@@ -36,7 +38,7 @@ async def act(
     text, colour = await _outcome_with_watch(site, reply.t, report)
     subject = report.plan.guest
     failed = [] if report.good else web_links(reply.t, site.web_url, guest_page(subject.kind, subject.vmid))
-    buttons = [*_next_steps(reply.t, report, site.name), *failed]
+    buttons = [*outcome_buttons(reply.t, site, report), *failed]
     await reply.show(card(text, footer(reply.t, report), colour=colour, buttons=buttons))
 
 
@@ -66,7 +68,8 @@ async def act_on_panel(site: Site, reply: Reply, order: Order) -> None:
             raise
         return
     text, _ = await _outcome_with_watch(site, reply.t, report)
-    await _refresh_panel(site, reply, order.vmid, f"{text}\n{footer(reply.t, report)}")
+    extras = panel_extras(reply.t, site, report)
+    await _refresh_panel(site, reply, order.vmid, f"{text}\n{footer(reply.t, report)}", extras)
 
 
 def _is_hidden(site: Site, reply: Reply, vmid: int) -> bool:
@@ -76,23 +79,35 @@ def _is_hidden(site: Site, reply: Reply, vmid: int) -> bool:
     return guest is not None and site.authorizer.refusal(actor, Operation.INFO, guest) is not None
 
 
-async def _refresh_panel(site: Site, reply: Reply, vmid: int, note: str) -> None:
+async def _refresh_panel(site: Site, reply: Reply, vmid: int, note: str, extras: Sequence[Item] = ()) -> None:
     """Show the panel again with current values. If the guest cannot be read, show the note and a refresh button."""
     try:
-        await show_panel(site, reply, vmid, note)
+        await show_panel(site, reply, vmid, note, extras)
     except BotError as error:
         told = dict.fromkeys((note, error_sentence(reply.t, error)))  # the two may be the same sentence
         await reply.show(card(*told, colour=Colour.WARN, buttons=[refresh_button(reply.t, vmid, site.name)]))
 
 
-async def show_panel(site: Site, reply: Reply, vmid: int, note: str = "") -> None:
-    """Read the guest and show its panel: once its state is known, and again as the rest arrives."""
+async def show_panel(
+    site: Site, reply: Reply, vmid: int, note: str = "", extras: Sequence[Item] = ()
+) -> None:
+    """Read the guest and show its panel: once its state is known, and again as the rest arrives.
+
+    `extras`: further buttons, for the next step after the outcome in `note`.
+    """
     check = site.authorizer.check_for(actor_of(reply.interaction), Operation.INFO)
     operations, is_shown = _allowed_buttons(site, reply), False
 
     def panel_of(details: GuestDetails, *, cut_off: bool = False) -> ui.LayoutView:
         return guest_panel(
-            reply.t, details, note, operations, site=site.name, cut_off=cut_off, web_url=site.web_url
+            reply.t,
+            details,
+            note,
+            operations,
+            site=site.name,
+            cut_off=cut_off,
+            extras=extras,
+            web_url=site.web_url,
         )
 
     async with contextlib.aclosing(site.inspector.inspect(vmid, check)) as steps:
@@ -125,6 +140,7 @@ async def _carry_out(
     may_ask: bool = False,
 ) -> Report:
     ensure_awaited(reply.interaction)
+    reply.about = order.vmid
     t, known = reply.t, site.cluster_cache.find(order.vmid)
     guest = title(known) if known else f"**{order.vmid}**"
 
@@ -148,20 +164,3 @@ async def _outcome_with_watch(site: Site, t: Text, report: Report) -> tuple[str,
     if await site.watch.on_action_done(report):
         text += "\n" + t("It was also removed from the watch list.")
     return text, colour
-
-
-def _next_steps(t: Text, report: Report, site: str) -> list[Item]:
-    """Return the most likely next step as a button.
-
-    Start a new or rolled back guest, or reboot a guest for its new size.
-    """
-    after, operation = report.after, report.plan.order.operation
-    if not report.good or after is None:
-        return []
-    if operation is Operation.CREATE:
-        return [guest_button(t, Operation.START, after, site)]
-    if report.change and report.change.waits_for_restart and not report.plan.guarded:
-        return [guest_button(t, Operation.REBOOT, after, site, label=t("Reboot now"))]
-    if operation is Operation.SNAPSHOT_ROLLBACK and after.state is State.STOPPED:
-        return [guest_button(t, Operation.START, after, site)]
-    return []

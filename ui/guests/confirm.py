@@ -1,7 +1,8 @@
 """Ask for confirmation before something is lost. Only the asker may answer, within sixty seconds and only once.
 
-A question shows the plan on a card with a red and a grey button. If more is at stake, the red button opens a form
-for the guest's name, and for a protected guest also a reason. Nothing happens before the answer. A question without
+A question shows the plan on a card with a button that agrees and a grey one. If something is destroyed or forced, the
+card and that button are red. If more is at stake, the button opens a form for the guest's name, and for a protected
+guest also a reason. Nothing happens before the answer. A question without
 an answer greys out its buttons and says so. A press after a restart is told that the question is over.
 """
 
@@ -18,11 +19,11 @@ from discord import ui
 from core.actions.order import Order, Plan
 from core.audit.record import CANCELLED, AuditStep
 from core.errors import BotError, NotYours, QuestionOver, Unconfirmed
-from core.operations import Operation
+from core.operations import OPERATIONS, Operation
 from ui.cards import card
 from ui.discord.blocked import is_blocked, send_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, log_unexpected
-from ui.formatting import DRY_RUN, Colour, plain
+from ui.formatting import DRY_RUN, Colour, plain, timestamp
 from ui.guests.act import act
 from ui.guests.plan import plan_parts, title_of_form, yes_label
 from ui.i18n import Text
@@ -44,8 +45,19 @@ async def ask(site: Site, reply: Reply, plan: Plan) -> None:
     async def end(note: str) -> None:
         await reply.show(question_over(question, note))
 
+    async def renew() -> None:
+        await reply.try_to_show(_question_card(question))
+
     services = site.services
-    question = Question(secrets.token_hex(8), plan, reply.t, end, site.name)
+    question = Question(
+        secrets.token_hex(8),
+        plan,
+        reply.t,
+        end,
+        site.name,
+        renew=renew,
+        deadline=services.clock.now() + SECONDS,
+    )
     services.questions.add(question)
     question.lapse = asyncio.create_task(_lapse(services, question))
     try:
@@ -55,7 +67,7 @@ async def ask(site: Site, reply: Reply, plan: Plan) -> None:
         raise
 
 
-def _renew(services: Services, question: Question) -> None:
+async def _renew(services: Services, question: Question) -> None:
     """Restart the timer once, because the asker has opened the form. Skip a question that is no longer open."""
     if not services.questions.is_open(question) or question.renewed:
         return
@@ -63,6 +75,8 @@ def _renew(services: Services, question: Question) -> None:
     if question.lapse:
         question.lapse.cancel()
     question.lapse = asyncio.create_task(_lapse(services, question))
+    question.deadline = services.clock.now() + SECONDS
+    await question.renew()
 
 
 async def _lapse(services: Services, question: Question) -> None:
@@ -91,10 +105,11 @@ def question_over(question: Question, note: str) -> ui.LayoutView:
 
 def _question_card(question: Question, note: str = "", *, over: bool = False) -> ui.LayoutView:
     t, plan = question.t, question.plan
-    parts = plan_parts(t, plan)
-    limit = "" if over else f"-# {t('Answer within {n} seconds.', n=int(SECONDS))}"
-    buttons = question_buttons(t, question.nonce, yes_label(t, plan), disabled=over)
-    colour = Colour.QUIET if over else Colour.WARN
+    parts = plan_parts(t, plan, question.deadline)
+    limit = "" if over else f"-# {t('Answer {time}.', time=timestamp(question.deadline))}"
+    severe = OPERATIONS[plan.order.operation].asks
+    buttons = question_buttons(t, question.nonce, yes_label(t, plan), severe=severe, disabled=over)
+    colour = Colour.QUIET if over else Colour.BAD if severe else Colour.WARN
     return card(*parts, note or limit, colour=colour, buttons=buttons)
 
 
@@ -120,7 +135,7 @@ async def on_press(interaction: Interaction, answer: str, nonce: str, attempt: A
     if answer == "yes" and question.plan.needs_name:
         t = services.texts.of_locale(str(interaction.locale))
         await _send_form(interaction, t, question)
-        _renew(services, question)
+        await _renew(services, question)
         return
     question = services.questions.take(nonce)
     if answer == "no":
@@ -285,7 +300,7 @@ async def ask_first(site: Site, reply: Reply, order: Order) -> None:
     ensure_awaited(reply.interaction)
     plan = await site.executor.plan(order)
     if order.dry_run:
-        parts = plan_parts(reply.t, plan)
+        parts = plan_parts(reply.t, plan, site.services.clock.now())
         head = f"-# {DRY_RUN} {reply.t('Dry run: nothing will be done')}"
         await reply.show(card(head, *parts, colour=Colour.QUIET))
     else:

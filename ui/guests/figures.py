@@ -11,10 +11,18 @@ _SIZE = re.compile(r"\bsize=([0-9]{1,12}(?:\.[0-9]{1,6})?[KMGT])\b")
 
 def cores_of(t: Text, count: float) -> str:
     """Return `2 cores` or `0.5 cores`, because a container's CPU limit may be fractional."""
+    number = number_of(count)
+    return (
+        t.plural("{n} core", "{n} cores", number)
+        if isinstance(number, int)
+        else t("{count} cores", count=number)
+    )
+
+
+def number_of(count: float) -> int | float:
+    """Return a number of cores as it is shown."""
     rounded = round(count, 2)
-    if rounded == int(rounded):
-        return t.plural("{n} core", "{n} cores", int(rounded))
-    return t("{count} cores", count=rounded)
+    return int(rounded) if rounded == int(rounded) else rounded
 
 
 def memory_of(t: Text, guest: Guest) -> str:

@@ -1,6 +1,6 @@
-"""List the guests of the cluster in pages, and the snapshots of a guest."""
+"""List the guests of the cluster in pages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from discord import ui
@@ -9,22 +9,18 @@ from core.access.guest_index import GuestIndex
 from core.access.policy import Actor
 from core.access.rows import Rows
 from core.audit.record import format_options
-from core.guest import Cluster, Guest, Kind, Snapshot, State
+from core.guest import Cluster, Guest, Kind, State
 from ui.cards import card
 from ui.formatting import (
-    MESSAGE_MOST,
-    SNAPSHOT,
     STATE_EMOJI,
     TEMPLATE_EMOJI,
     WARNING,
     Colour,
     code,
     emoji_of,
-    fit_lines,
     format_percent,
     kind_word,
     listed,
-    plain,
     state_word,
     timestamp,
     title,
@@ -37,8 +33,6 @@ from ui.interaction.reply import Reply
 from ui.interaction.selects import guest_menu
 
 ROWS = 10
-DEPTH_MOST = 4
-"""Maximum number of steps by which a snapshot is indented, so that its name fits a phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,62 +179,6 @@ def guest_row(t: Text, guest: Guest) -> str:
     if guest.lock:
         parts.append(f"🔒 {code(guest.lock, 20)}")
     return f"{emoji_of(guest)} {title(guest)} · {code(guest.node)}\n-# {' · '.join(parts)}"
-
-
-def snapshot_list_card(t: Text, guest: Guest, snapshots: Sequence[Snapshot]) -> ui.LayoutView:
-    """Show the snapshots as a tree, with age, description and a note if memory was saved."""
-    count = t.plural("{n} snapshot", "{n} snapshots", len(snapshots))
-    head = f"### {title(guest)} · {count}"
-    lines = [_snapshot_row(t, snapshot, depth) for snapshot, depth in _tree(snapshots)]
-    if not lines:
-        lines = [t("No snapshots. Create one with `/snapshot create`.")]
-    return card(head, fit_lines(t, lines, MESSAGE_MOST - 300), colour=Colour.BUSY)
-
-
-def _tree(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, int]]:
-    """Return each snapshot after its parent, with its depth.
-
-    A snapshot whose parent is missing is a root. In a ring of parents the first snapshot is the root.
-    """
-    names = {snapshot.name for snapshot in snapshots}
-    children: dict[str, list[Snapshot]] = {}
-    for snapshot in reversed(snapshots):
-        if snapshot.parent is not None:
-            children.setdefault(snapshot.parent, []).append(snapshot)
-    rows: list[tuple[Snapshot, int]] = []
-    placed: set[str] = set()
-
-    def place(snapshot: Snapshot, depth: int) -> None:
-        todo = [(snapshot, depth)]
-        while todo:
-            this, level = todo.pop()
-            if this.name in placed:
-                continue
-            placed.add(this.name)
-            rows.append((this, level))
-            todo += [(child, level + 1) for child in children.get(this.name, ())]
-
-    for snapshot in snapshots:
-        if snapshot.parent not in names:
-            place(snapshot, 0)
-    for snapshot in snapshots:
-        place(snapshot, 0)
-    return rows
-
-
-def _snapshot_row(t: Text, snapshot: Snapshot, depth: int) -> str:
-    branch = "\u2003" * min(depth, DEPTH_MOST) + ("└ " if depth else "")
-    head = [code(snapshot.name, 40)]
-    if snapshot.taken:
-        head.append(timestamp(snapshot.taken))
-    elif not snapshot.incomplete:
-        head.append(t("time unknown"))
-    parts = [f"{WARNING} {t('unfinished')}"] if snapshot.incomplete else []
-    parts += [t("with RAM")] if snapshot.memory else []
-    parts += [code(plain(snapshot.description, 80), 80)] if snapshot.description else []
-    indent = "\u2003" * min(depth, DEPTH_MOST) + ("\u2003" if depth else "")
-    small = f"\n-# {indent}{' · '.join(parts)}" if parts else ""
-    return f"{branch}{SNAPSHOT} {' · '.join(head)}{small}"
 
 
 def page_of(page: int, count: int) -> tuple[int, int]:

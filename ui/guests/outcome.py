@@ -28,6 +28,7 @@ from ui.guests.caveats import clone_caveats, excess_lines, running_lines
 from ui.i18n import Marked, Text
 from ui.messages.operations import WORDS
 from ui.messages.proxmox_errors import task_hint
+from ui.messages.task_words import known_end
 
 
 def _say(t: Text, message: Marked, guest: str, order: Order) -> str:
@@ -83,13 +84,13 @@ def outcome_text(t: Text, report: Report) -> tuple[str, Colour]:
         )
         return f"{UNSURE} {text}", Colour.WARN
     if task and task.end is TaskEnd.ERROR:
-        lines = [
-            f"{FAILED} {_say(t, words.failed, title(report.plan.guest), order)}",
-            code(task.message, 300),
-        ]
+        lines = [f"{FAILED} {_say(t, words.failed, title(report.plan.guest), order)}"]
         advice = task_hint(t, order.operation, task.message)
-        if advice:
-            lines.append(advice)
+        known = known_end(t, task.message)
+        if not known:
+            lines.append(code(task.message, 300))
+        if advice or known:
+            lines.append(advice or t("Reason: {reason}", reason=known))
         return _with_log("\n".join(lines), _log_without_error(task.message, task.log)), Colour.BAD
     withdrawn = order.operation is Operation.RESIZE and report.change is None
     lines = [f"{OK} {guest}: {_withdrawn(t)}" if withdrawn else f"{OK} {_say(t, words.done, guest, order)}"]

@@ -6,9 +6,9 @@ from discord import ui
 
 from core.actions.inspector import GuestDetails, Part
 from core.actions.preconditions import can_act
-from core.guest import Guest, Kind, State, TaskSummary
+from core.actions.resizing import with_pending
+from core.guest import Guest, GuestConfig, Kind, State, TaskSummary
 from core.operations import Operation
-from core.proxmox import Pending
 from core.tasks import TaskEnd, end_of
 from ui.cards import Item, card
 from ui.formatting import (
@@ -22,21 +22,29 @@ from ui.formatting import (
     emoji_of,
     fit_lines,
     format_duration,
+    format_memory,
     format_usage,
     kind_word,
-    plain,
+    moment,
     state_word,
     timestamp,
     title,
     usage_bar,
 )
-from ui.guests.figures import cores_of, in_units, is_seen_by_host, memory_advice, memory_of
+from ui.guests.figures import (
+    cores_of,
+    in_units,
+    is_seen_by_host,
+    memory_advice,
+    memory_of,
+    number_of,
+)
 from ui.i18n import Text
 from ui.interaction.buttons import guest_button, refresh_button
-from ui.messages.operations import BUTTONS
+from ui.messages.operations import BUTTONS, PANEL_ACTIONS
+from ui.messages.task_words import end_words, task_word
 from ui.web_links import guest_page, web_links
 
-PANEL_ACTIONS = tuple(BUTTONS)
 UNREAD = "…"
 """Stands for a value that is still being read, so that the lines below do not move when it arrives."""
 
@@ -50,10 +58,12 @@ def guest_panel(
     site: str,
     cut_off: bool = False,
     web_url: str | None = None,
+    extras: Sequence[Item] = (),
 ) -> ui.LayoutView:
     """Return the panel as far as the details are known. `note`: outcome of a button that was just pressed.
 
     `cut_off`: nobody will read the details that are still unread.
+    `extras`: the next step after that outcome, if the panel has no button for it.
     `site`: name of the guest's site, "" if there is only one. `web_url`: address of its web interface.
     """
     guest = details.guest
@@ -63,8 +73,9 @@ def guest_panel(
     if details.unread:
         foot += f" · {t('the rest was not read') if cut_off else t('reading…')}"
     colour = Colour.QUIET if guest.template else colour_of(guest)
-    buttons = guest_buttons(t, guest, site, operations, web_url=web_url)
-    return card(head, body, note, foot, colour=colour, buttons=buttons)
+    waits = any(item.is_waiting for item in details.pending or ()) and not details.protected
+    buttons = guest_buttons(t, guest, site, operations, waits_for_restart=waits, web_url=web_url)
+    return card(head, body, note, foot, colour=colour, buttons=buttons, more=[extras])
 
 
 def guest_buttons(
@@ -74,14 +85,22 @@ def guest_buttons(
     operations: Sequence[Operation] = PANEL_ACTIONS,
     *,
     disabled: bool = False,
+    waits_for_restart: bool = False,
     web_url: str | None = None,
 ) -> list[Item]:
     """Return the buttons that fit the guest's state or are always shown, refresh, and the link to the web interface.
 
-    A template has none of the actions.
+    A template has none of the actions. `waits_for_restart`: the reboot is the obvious next step.
     """
     buttons: list[Item] = [
-        guest_button(t, operation, guest, site, disabled=disabled or not can_act(operation, guest))
+        guest_button(
+            t,
+            operation,
+            guest,
+            site,
+            obvious=waits_for_restart and operation is Operation.REBOOT,
+            disabled=disabled or not can_act(operation, guest),
+        )
         for operation in (() if guest.template else operations)
         if BUTTONS[operation].always or can_act(operation, guest)
     ]
@@ -101,25 +120,40 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
     guest, config = details.guest, details.config
     return [
         (t("CPU"), _cpu(t, details)),
-        (t("Memory"), _memory(t, guest)),
+        (t("Memory"), _memory(t, details)),
         (t("Disk"), _disk(guest)),
         (t("IP"), _addresses(details)),
         (t("Tags"), " ".join(code(tag, 30) for tag in guest.tags[:10])),
         (t("Lock"), f"{WARNING} {code(guest.lock)}" if guest.lock else ""),
         (t("Protection"), t("on") if details.protected else ""),
         (t("HA"), t("managed") if guest.ha_managed else ""),
-        (t("After reboot"), _waiting(t, details.pending or ())),
+        (t("After reboot"), _waiting(t, details)),
         (t("Snapshot"), code(config.parent, 40) if config and config.parent else ""),
-        (t("Last task"), UNREAD if Part.LAST_TASK in details.unread else _task(details.last_task)),
+        (
+            t("Last task"),
+            UNREAD if Part.LAST_TASK in details.unread else _task(t, details.last_task, details.read_at),
+        ),
     ]
 
 
 def _cpu(t: Text, details: GuestDetails) -> str:
-    cores = details.guest.cpus or (details.config.total_cores if details.config else None)
+    config = details.config
+    cores = details.guest.cpus or (config.total_cores if config else None)
     count = cores_of(t, cores) if cores else ""
+    if cores and config and (after := _after_restart(details)) and after.total_cores != config.total_cores:
+        later = cores_of(t, after.total_cores) if after.total_cores else t("all")
+        change = f"{number_of(cores)} → {later}"
+        count = t("{value} (after reboot)", value=change)
     fraction, stopped = details.guest.cpu, details.guest.state is State.STOPPED
     used = "" if stopped else "—" if fraction is None else usage_bar(fraction)
     return (" / " if fraction is None else " ").join(part for part in (used, count) if part)
+
+
+def _after_restart(details: GuestDetails) -> GuestConfig | None:
+    """Return the configuration as it will be after a restart, None if that is not known."""
+    if details.config is None or not details.pending:
+        return None
+    return with_pending(details.config, details.guest.kind, details.pending)
 
 
 def _addresses(details: GuestDetails) -> str:
@@ -131,10 +165,18 @@ def _addresses(details: GuestDetails) -> str:
     return " ".join(code(address) for address in details.addresses or ())
 
 
-def _memory(t: Text, guest: Guest) -> str:
+def _memory(t: Text, details: GuestDetails) -> str:
+    guest, config, later = details.guest, details.config, ""
+    if (
+        config
+        and (after := _after_restart(details))
+        and after.memory_mb
+        and after.memory_mb != config.memory_mb
+    ):
+        later = f" → {t('{value} (after reboot)', value=format_memory(after.memory_mb))}"
     advice = f"\n-# {memory_advice(t)}" if is_seen_by_host(guest) else ""
     used = None if guest.state is State.STOPPED else guest.memory
-    return f"{_with_bar(used, guest.memory_total, memory_of(t, guest))}{advice}"
+    return f"{_with_bar(used, guest.memory_total, f'{memory_of(t, guest)}{later}')}{advice}"
 
 
 def _disk(guest: Guest) -> str:
@@ -152,22 +194,29 @@ def _with_bar(used: int | None, total: int | None, usage: str) -> str:
     return usage if used is None or not total else f"{usage_bar(used / total)}\n-# {usage}"
 
 
-def _waiting(t: Text, pending: Sequence[Pending]) -> str:
-    """List the changes that take effect only after a restart by Proxmox."""
+_IN_WORDS = frozenset({"cores", "sockets", "memory"})
+"""Keys of the configuration whose pending changes stand beside the present value."""
+
+
+def _waiting(t: Text, details: GuestDetails) -> str:
+    """List the other changes that take effect only after a restart by Proxmox."""
     rows = []
-    for item in pending:
+    for item in details.pending or ():
+        if item.key in _IN_WORDS and details.config is not None:
+            continue
         after = t("default") if item.delete or item.pending is None else code(in_units(item.pending), 40)
         before = code(in_units(item.value), 40) if item.value is not None else t("default")
         rows.append(f"{code(item.key, 20)} {before} → {after}")
     return fit_lines(t, rows, 300, " · ")
 
 
-def _task(task: TaskSummary | None) -> str:
+def _task(t: Text, task: TaskSummary | None, now: float) -> str:
     if task is None:
         return ""
+    word = task_word(t, task.type)
     if task.status is None:
-        return f"{WORKING} {code(task.type)} {timestamp(task.started)}"
+        return f"{WORKING} {word} · {moment(t, task.started, now, age=True)}"
     end = end_of(task.status)
     mark = {TaskEnd.OK: OK, TaskEnd.WARNINGS: WARNING}.get(end, FAILED)
-    words = "" if end is TaskEnd.OK else f" {code(plain(task.status, 80))}"
-    return f"{mark} {code(task.type)}{words} {timestamp(task.ended or task.started)}"
+    parts = [word] if end is TaskEnd.OK else [word, end_words(t, task.status)]
+    return f"{mark} {' · '.join([*parts, moment(t, task.ended or task.started, now, age=True)])}"

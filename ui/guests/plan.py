@@ -17,9 +17,9 @@ from ui.formatting import (
     format_duration,
     format_size,
     kind_word,
+    moment,
     plain,
     state_word,
-    timestamp,
     title,
 )
 from ui.guests.caveats import caveats
@@ -28,12 +28,12 @@ from ui.i18n import Text
 from ui.messages.operations import WORDS, operation_noun
 
 
-def plan_parts(t: Text, plan: Plan) -> list[str]:
-    """Return the texts of the card that asks for confirmation."""
+def plan_parts(t: Text, plan: Plan, now: float) -> list[str]:
+    """Return the texts of the card that asks for confirmation. `now`: for dates of snapshots and backups."""
     words = t("This guest is protected. Enter its name and a reason.")
     guarded = f"{PROTECTED} {words}" if plan.guarded else ""
     warned = "\n".join(caveats(t, plan))
-    parts = (_text(t, plan), warned, _fallback(t, plan), guarded)
+    parts = (_text(t, plan, now), warned, _fallback(t, plan, now), guarded)
     return [part for part in parts if part]
 
 
@@ -64,7 +64,7 @@ def _line(t: Text, guest: Guest) -> str:
     return " · ".join(parts)
 
 
-def _fallback(t: Text, plan: Plan) -> str:
+def _fallback(t: Text, plan: Plan, now: float) -> str:
     """List what the guest can be restored from afterwards: the last backup and the remaining snapshots."""
     if plan.fallback is None:
         return ""
@@ -75,7 +75,7 @@ def _fallback(t: Text, plan: Plan) -> str:
     else:
         if backups.found:
             last = backups.found[0]
-            words = [f"{timestamp(last.taken)} ({timestamp(last.taken, 'f')})", code(last.storage, 40)]
+            words = [moment(t, last.taken, now, age=True), code(last.storage, 40)]
             words += [format_size(last.size)] if last.size else []
             words += [t("{n} in total", n=len(backups.found))] if len(backups.found) > 1 else []
             lines.append(f"- {BACKUP} {t('last backup: {backup}', backup=' · '.join(words))}")
@@ -91,7 +91,7 @@ def _fallback(t: Text, plan: Plan) -> str:
     elif snapshots:
         count = t.plural("{n} snapshot", "{n} snapshots", len(snapshots))
         newest = max(snapshots, key=lambda snapshot: snapshot.taken or 0)
-        taken = f" {timestamp(newest.taken)}" if newest.taken else ""
+        taken = f" · {moment(t, newest.taken, now, age=True)}" if newest.taken else ""
         lines.append(f"- {SNAPSHOT} {count} · {t('newest: {name}', name=code(newest.name, 40))}{taken}")
     else:
         lines.append(f"- {SNAPSHOT} {t('no snapshots')}")
@@ -100,11 +100,13 @@ def _fallback(t: Text, plan: Plan) -> str:
     return "\n".join([t("Restore points:"), *lines])
 
 
-def _text(t: Text, plan: Plan) -> str:
+def _text(t: Text, plan: Plan, now: float) -> str:
     """Return the question, the guest, and the effect on the guest."""
     words = WORDS[plan.order.operation]
     particulars = _PARTICULARS.get(plan.order.operation)
     lines = particulars(t, plan) if particulars else [t(words.consequence)]
+    if plan.snapshot is not None:
+        lines.insert(0, _snapshot_line(t, plan.snapshot, now))
     return "\n".join((f"### {WARNING} {t(words.question)}", _line(t, plan.guest), *lines))
 
 
@@ -144,20 +146,17 @@ def _rollback(t: Text, plan: Plan) -> list[str]:
     if plan.snapshot and plan.snapshot.memory:
         after = t("RAM is included, so it resumes running from that point.")
     lost = t("The current state will be lost and the guest will be stopped.")
-    return [_snapshot_line(t, plan.snapshot), lost, after]
+    return [lost, after]
 
 
-def _snapshot_delete(t: Text, plan: Plan) -> list[str]:
-    stays = t("The guest does not change. A deleted snapshot cannot be restored.")
-    return [_snapshot_line(t, plan.snapshot), stays]
+def _snapshot_delete(t: Text, _plan: Plan) -> list[str]:
+    return [t("The guest does not change. A deleted snapshot cannot be restored.")]
 
 
-def _snapshot_line(t: Text, snapshot: Snapshot | None) -> str:
-    if snapshot is None:
-        return ""
+def _snapshot_line(t: Text, snapshot: Snapshot, now: float) -> str:
     parts = [f"{SNAPSHOT} {code(snapshot.name, 40)}"]
     if snapshot.taken:
-        parts.append(f"{timestamp(snapshot.taken, 'f')} ({timestamp(snapshot.taken)})")
+        parts.append(moment(t, snapshot.taken, now, age=True))
     if snapshot.memory:
         parts.append(t("with RAM"))
     if snapshot.description:

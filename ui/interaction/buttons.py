@@ -4,7 +4,8 @@ A button's `custom_id` names the guest and the action, and nothing else in it is
 
 - `g1:start:101:5d0a…` acts on a guest. The last part is `Guest.fingerprint`: a stale button must not reach another
   guest that got the same VMID. It has 32 hex digits. Buttons of earlier versions have eight and still work.
-- `g1:refresh:101` reads the guest again.
+- `g1:refresh:101` reads the guest again, `g1:details:101` opens its panel and `g1:snapshots:101` its snapshots, for
+  the person who presses only.
 - `a1:ack:17` answers an alert by its incident. `:r` at the end marks a message that is not edited.
 - `p1:…` turns a page, or reads a list or the card of the whole cluster again.
 - `q1:…` answers a question.
@@ -33,7 +34,7 @@ from ui.messages.operations import BUTTONS, operation_noun
 
 GUEST = re.compile(
     rf"g1:(?:(?P<action>{'|'.join(BUTTONS)}):(?P<vmid>[1-9][0-9]{{2,8}}):(?P<fingerprint>[0-9a-f]{{32}}|[0-9a-f]{{8}})"
-    r"|refresh:(?P<read>[1-9][0-9]{2,8}))"
+    r"|(?P<what>refresh|details|snapshots):(?P<read>[1-9][0-9]{2,8}))"
 )
 PAGE = re.compile(
     r"p1:(?P<what>list|watch):(?P<move>first|prev|next|last|refresh):(?P<page>[0-9]{1,5})"
@@ -81,14 +82,28 @@ def guest_button(
     site: str,
     *,
     label: str | None = None,
+    obvious: bool = False,
     disabled: bool = False,
 ) -> PersistentButton:
-    """Return the button of an action. `site`: as for all of these buttons, "" if there is only one."""
+    """Return the button of an action. `site`: as for all of these buttons, "" if there is only one.
+
+    `obvious`: it is the one obvious next step, so that it is blue.
+    """
     text = label or operation_noun(t, operation)
+    style = discord.ButtonStyle.primary if obvious else BUTTONS[operation].style
     custom_id = name_site(f"g1:{operation.value}:{guest.vmid}:{guest.fingerprint}", site)
-    return PersistentButton(
-        ui.Button(style=BUTTONS[operation].style, label=text, custom_id=custom_id, disabled=disabled)
-    )
+    return PersistentButton(ui.Button(style=style, label=text, custom_id=custom_id, disabled=disabled))
+
+
+def details_button(t: Text, vmid: int, site: str) -> PersistentButton:
+    """Return the button that opens the guest's panel as a private message."""
+    return PersistentButton(ui.Button(label=t("Details"), custom_id=name_site(f"g1:details:{vmid}", site)))
+
+
+def snapshots_button(t: Text, vmid: int, site: str) -> PersistentButton:
+    """Return the button that opens the guest's snapshots as a private message."""
+    custom_id = name_site(f"g1:snapshots:{vmid}", site)
+    return PersistentButton(ui.Button(label=t("Snapshots"), custom_id=custom_id))
 
 
 def refresh_button(t: Text, vmid: int, site: str, *, disabled: bool = False) -> PersistentButton:
@@ -184,12 +199,17 @@ def list_buttons(
     return [*turns, PersistentButton(again)]
 
 
-def question_buttons(t: Text, nonce: str, yes: str, *, disabled: bool = False) -> list[PersistentButton]:
-    """Return a red button, whose label `yes` names the action, and a grey one that cancels."""
-    red = discord.ButtonStyle.danger
+def question_buttons(
+    t: Text, nonce: str, yes: str, *, severe: bool, disabled: bool = False
+) -> list[PersistentButton]:
+    """Return a button whose label `yes` names the action, and a grey one that cancels.
+
+    `severe`: the action destroys or forces something, so that the button is red.
+    """
+    style = discord.ButtonStyle.danger if severe else discord.ButtonStyle.primary
     return [
         PersistentButton(
-            ui.Button(style=red, label=yes[:80], custom_id=f"q1:yes:{nonce}", disabled=disabled)
+            ui.Button(style=style, label=yes[:80], custom_id=f"q1:yes:{nonce}", disabled=disabled)
         ),
         PersistentButton(ui.Button(label=t("Cancel"), custom_id=f"q1:no:{nonce}", disabled=disabled)),
     ]

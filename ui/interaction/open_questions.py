@@ -16,6 +16,10 @@ With them a second press differs from a late one, and the audit can name the gue
 """
 
 
+async def _show_nothing() -> None:
+    """Do nothing, for a question that is shown nowhere."""
+
+
 @dataclass(slots=True)
 class Question:
     """One open question. The actor in the order of its plan is the only one who may answer."""
@@ -27,6 +31,10 @@ class Question:
     """Shows the question as over, with the given note."""
     site: str = ""
     """Name of the site that the question is about."""
+    renew: Callable[[], Awaitable[None]] = field(default=_show_nothing)
+    """Shows the new deadline."""
+    deadline: float = 0.0
+    """Unix seconds at which it lapses."""
     lapse: asyncio.Task[None] | None = field(default=None)
     renewed: bool = False
 

@@ -1,4 +1,4 @@
-"""Show a refusal: its sentence, and whether changes are switched off as well."""
+"""Show a refusal: its sentence, the next step, and whether changes are switched off as well."""
 
 import discord
 from discord import ui
@@ -7,19 +7,27 @@ from core.access.authorizer import Authorizer
 from core.access.policy import Actor, level_everywhere
 from core.errors import BotError, NotAllowed, NotHere, ReadOnly, Refused
 from core.levels import Level
-from ui.cards import notice
-from ui.formatting import READ_ONLY, level_word
+from ui.cards import card
+from ui.formatting import READ_ONLY, Colour, level_word
 from ui.i18n import Text
 from ui.interaction.context import Interaction, Services, chosen_site, named_site
+from ui.interaction.next_steps import refusal_buttons
 from ui.messages.errors import error_sentence, read_only_line
 
 
 def refusal_card(
-    services: Services, t: Text, error: BotError, interaction: Interaction, asker: Actor | None = None
+    services: Services,
+    t: Text,
+    error: BotError,
+    interaction: Interaction,
+    asker: Actor | None = None,
+    *,
+    about: int | None = None,
 ) -> ui.LayoutView:
     """Return the card of a refusal. While the bot is read-only, it says so too, to people who see the site.
 
     `t`: the reader's language. `asker`: the refused person, given only if the refusal names no guest.
+    `about`: VMID of the guest that was asked for, if it is known.
     """
     site = chosen_site(interaction)
     hidden = services.sites.several and not named_site(interaction)
@@ -31,7 +39,7 @@ def refusal_card(
     text = text or error_sentence(t, error)
     if held and isinstance(error, Refused) and not isinstance(error, ReadOnly):
         text += f"\n-# {READ_ONLY} {read_only_line(t, held)}"
-    return notice(text)
+    return card(text, colour=Colour.WARN, buttons=refusal_buttons(t, interaction, error, about))
 
 
 def usable_channel(services: Services, interaction: Interaction) -> int | None:

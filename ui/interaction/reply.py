@@ -63,6 +63,8 @@ class Reply:
         self._farewell: ui.LayoutView | None = None
         self._replaced = False
         """Whether the message shows something else by now: another answer, or the farewell."""
+        self.about: int | None = None
+        """VMID of the guest that an action is about, for the next step after an error that does not name it."""
 
     async def __aenter__(self) -> "Reply":
         self._services.open_replies.add(self)
@@ -93,7 +95,9 @@ class Reply:
             _log.info("Discord no longer expects an answer; the work was given up")
             return isinstance(error, (AnswerTooLate, asyncio.CancelledError))
         if isinstance(error, BotError):
-            await self._refuse(lambda t: refusal_card(self._services, t, error, self.interaction))
+            await self._refuse(
+                lambda t: refusal_card(self._services, t, error, self.interaction, about=self.about)
+            )
             return True
         if isinstance(error, Exception):
             error_id = log_unexpected(error)
@@ -202,6 +206,12 @@ class Reply:
         if error is not None:
             _log.info("an answer could not be completed: %r", error)
         return not (error or self._replaced)
+
+    async def try_to_show(self, view: ui.LayoutView) -> None:
+        """Show the view in place of the answer, in one try. A failure is ignored, because the answer still stands."""
+        async with self._lock:
+            with contextlib.suppress(*DISCORD_ERRORS):
+                await self._answer.fill_in(view)
 
     async def _take_place(self) -> None:
         """Let no other answer fill in the message that this one is about to change."""

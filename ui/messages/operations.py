@@ -16,10 +16,15 @@ _NONE = Marked("")
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button of the info panel. `always`: grey it out instead of hiding it if it does not fit the state."""
+    """A button that carries out the operation: green starts or resumes, red destroys or forces, grey is gentle.
+
+    `always`: on a panel, grey it out instead of hiding it if it does not fit the state.
+    `on_panel=False`: only outcomes and refusals offer it, as the next step.
+    """
 
     style: ButtonStyle
     always: bool = False
+    on_panel: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,7 @@ class Words:
     consequence: Marked = _NONE
     """Effect on the guest, for plans without details of their own."""
     yes: Marked = _NONE
-    """Label of the question's red button: verb and object (Discord). Here {name} is the object's name."""
+    """Label of the question's button that agrees: verb and object (Discord). Here {name} is the object's name."""
     button: Button | None = None
     refused: Mapping[State, Marked] = field(default_factory=dict)
     """By state of the guest, the refusal used instead of the general sentence. Placeholders: {guest}, {state}."""
@@ -66,7 +71,7 @@ WORDS: Mapping[Operation, Words] = {
         N_("Reboot?"),
         N_("The guest will shut down and start again; its users will be disconnected."),
         N_("Reboot {name}"),
-        button=Button(ButtonStyle.primary, always=True),
+        button=Button(ButtonStyle.secondary, always=True),
     ),
     Operation.SHUTDOWN: Words(
         N_("Shutdown"),
@@ -76,7 +81,7 @@ WORDS: Mapping[Operation, Words] = {
         N_("Shut down?"),
         N_("The guest will shut down and stay off until it is started again."),
         N_("Shut down {name}"),
-        button=Button(ButtonStyle.danger, always=True),
+        button=Button(ButtonStyle.secondary, always=True),
     ),
     Operation.STOP: Words(
         N_("Stop"),
@@ -86,6 +91,7 @@ WORDS: Mapping[Operation, Words] = {
         N_("Force stop?"),
         N_("This is like pulling the plug: unsaved data will be lost. Use `/shutdown` to stop it cleanly."),
         N_("Force-stop {name}"),
+        button=Button(ButtonStyle.danger, on_panel=False),
     ),
     Operation.SUSPEND: Words(
         N_("Pause"),
@@ -189,7 +195,9 @@ WORDS: Mapping[Operation, Words] = {
 BUTTONS: Mapping[Operation, Button] = {
     operation: words.button for operation, words in WORDS.items() if words.button is not None
 }
-"""Operations that have a button on the panel, in the panel's order."""
+"""Operations that have a button, in the panel's order."""
+PANEL_ACTIONS = tuple(operation for operation, button in BUTTONS.items() if button.on_panel)
+"""Operations that have a button on the panel."""
 
 
 def operation_noun(t: Text, operation: Operation) -> str:

@@ -1,6 +1,7 @@
 """Test questions and the delete form: pressed twice, by others, too late, after a restart, and after changes."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -32,6 +33,12 @@ ASKING = [
 
 QUESTIONS = [*ASKING, ("delete", {"vmid": 104}, "")]
 EVERY = pytest.mark.parametrize(("command", "options", "path"), QUESTIONS)
+
+
+def deadline_in(question: PressResult) -> float | None:
+    """Return the Unix seconds until which a question waits for an answer, None if it does not say so."""
+    found = re.search(r"^-# (?:Answer|回答期限:) <t:(\d+):R>\.?$", question.text, re.MULTILINE)
+    return float(found[1]) if found else None
 
 
 def yes_of(question: PressResult) -> str:
@@ -106,13 +113,16 @@ async def test_a_question_lapses_after_a_minute(
 ) -> None:
     question = await scene.say(scene.akiko, command, **options)
     yes = yes_of(question)
-    assert scene.t()("Answer within {n} seconds.", n=60) in question.text
+    told = deadline_in(question)
+    assert told is not None
+    assert abs(told - scene.clock.now() - 60) < 5
     scene.clock.skip(57)
     assert len(enabled(question)) == 2
     scene.clock.skip(3)
     lapsed = scene.t()("Timed out. Nothing was done.")
     await question.until(lambda shown: lapsed in shown.text)
     assert enabled(question) == []
+    assert deadline_in(question) is None
     late = await scene.press(scene.akiko, question, yes, force=True)
     scene.assert_pressed_in_vain(late, scene.akiko, QuestionOver())
     assert lapsed in question.text
@@ -268,8 +278,13 @@ async def test_a_form_sent_after_the_lapse(scene: Stage, pve: Pve) -> None:
 
 async def test_the_time_begins_anew_with_the_form(scene: Stage, pve: Pve) -> None:
     question = await scene.say(scene.emma, "delete", vmid=104)
+    first = deadline_in(question)
     scene.clock.skip(50)
     form = await scene.press(scene.emma, question, yes_of(question))
+    second = deadline_in(question)
+    assert first is not None
+    assert second is not None
+    assert 45 < second - first < 60, "the question says so"
     scene.clock.skip(50)
     await scene.submit(scene.emma, form, "palworld")
     assert pve.vm(104) is None

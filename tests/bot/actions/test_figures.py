@@ -7,7 +7,7 @@ from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
 from ui.guests.figures import cores_of
-from ui.guests.lists import snapshot_list_card
+from ui.guests.snapshots import snapshot_list_card
 from ui.i18n import Texts
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -36,7 +36,7 @@ async def test_a_containers_cpu_limit_is_shown(scene: Stage, pve: Pve) -> None:
 
 
 def shown(*snapshots: Snapshot) -> str:
-    view = snapshot_list_card(EN, Guest(101, Kind.QEMU, "pve1", State.RUNNING, "web01"), snapshots)
+    view = snapshot_list_card(EN, Guest(101, Kind.QEMU, "pve1", State.RUNNING, "web01"), snapshots, 1e9)
     return "\n".join(str(child.content) for child in view.walk_children() if hasattr(child, "content"))
 
 

@@ -9,19 +9,29 @@ from tests.support.stage import Stage, post_of
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 TIMEOUT = "VM quit/powerdown failed - got timeout"
+ERROR = "command '/usr/bin/kvm' failed"
 
 
 @BOTH
-@pytest.mark.parametrize(
-    "lines", [[], ["waiting", f"TASK ERROR: {TIMEOUT}"], [TIMEOUT, f"TASK ERROR:  {TIMEOUT}"]]
-)
+@pytest.mark.parametrize("lines", [[], ["waiting", f"TASK ERROR: {ERROR}"], [ERROR, f"TASK ERROR:  {ERROR}"]])
 async def test_a_tasks_error_stands_once(scene: Stage, pve: Pve, lines: list[str]) -> None:
-    pve.next_task("qmshutdown", vmid=103, ends=TIMEOUT, lines=lines)
+    pve.next_task("qmshutdown", vmid=103, ends=ERROR, lines=lines)
     text = (await scene.say(scene.emma, "shutdown", vmid=103)).text
-    assert text.count(TIMEOUT) == 1, text
+    assert text.count(ERROR) == 1, text
     assert ("waiting" in text) is ("waiting" in lines)
     assert "TASK ERROR" not in text
     assert "``````" not in text
+
+
+async def test_an_error_with_words_of_its_own_is_told_in_these_alone(scene: Stage, pve: Pve) -> None:
+    pve.next_task("qmshutdown", vmid=103, ends=TIMEOUT, lines=[f"TASK ERROR: {TIMEOUT}"])
+    told = await scene.say(scene.emma, "shutdown", vmid=103)
+    assert TIMEOUT not in told.text
+    assert told.text.count("The guest did not shut down in time.") == 1
+    pve.next_task("qmshutdown", vmid=103, ends="job errors", lines=["TASK ERROR: job errors"])
+    told = await scene.say(scene.emma, "shutdown", vmid=103)
+    assert "Reason: the job ended with errors" in told.text
+    assert "`" not in told.text.split("\n", 1)[1]
 
 
 async def test_a_log_that_says_more_is_shown(scene: Stage, pve: Pve) -> None:

@@ -100,9 +100,10 @@ async def test_what_waits_for_a_restart_is_shown_and_the_next_resize_starts_from
     first = await scene.say(scene.emma, "resize", vmid=101, cores=4, memory_mb=4096)
     assert "Cores: 2 → 4" in first.text
     info = (await scene.say(scene.emma, "info", vmid=101)).text
-    (row,) = [line for line in info.splitlines() if "After reboot" in line]
-    assert "`cores` `2` → `4`" in row
-    assert "`memory` `2048` → `4096`" in row
+    (cpu,) = [line for line in info.splitlines() if line.startswith("**CPU**")]
+    assert cpu.endswith(" / 2 → 4 cores (after reboot)")
+    (memory,) = [line for line in info.splitlines() if line.startswith("**Memory**")]
+    assert memory.endswith(" → 4.0 GiB (after reboot)")
 
     sent = len(scene.changes())
     again = await scene.say(scene.emma, "resize", vmid=101, cores=4, memory_mb=4096)
@@ -116,7 +117,7 @@ async def test_what_waits_for_a_restart_is_shown_and_the_next_resize_starts_from
     back = await scene.say(scene.emma, "resize", vmid=101, cores=2, memory_mb=2048)
     assert "reverted" in back.text
     assert pve.guest(101).pending == {}
-    assert "After reboot" not in (await scene.say(scene.emma, "info", vmid=101)).text
+    assert "after reboot" not in (await scene.say(scene.emma, "info", vmid=101)).text
 
 
 async def test_a_value_that_is_to_be_taken_away_is_shown_as_such(scene: Stage, pve: Pve) -> None:

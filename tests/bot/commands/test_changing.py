@@ -43,7 +43,10 @@ async def test_create_clones_a_template(scene: Stage, pve: Pve, template: int, n
     assert t("{guest} was created.", guest=title_of(100, "web-02")) in reply.text
     told = t("Cloned from {template} on node {node}.", template=title_of(template, name), node="`pve1`")
     assert told in reply.text
-    assert [(button.label, button.disabled) for button in post_of(reply).buttons] == [(t("Start"), False)]
+    assert [(button.label, button.disabled) for button in post_of(reply).buttons] == [
+        (t("Details"), False),
+        (t("Start"), False),
+    ]
     await scene.press(scene.emma, reply, t("Start"))
     assert pve.guest(100).status == "running"
 
@@ -138,7 +141,7 @@ async def test_resize_of_a_running_container_holds_now(scene: Stage, pve: Pve) -
     assert (pve.ct(201).config["cores"], pve.ct(201).config["memory"]) == (3, 768)
     assert t("Memory: {before} → {after}", before="512 MiB", after="768 MiB") in reply.text
     assert t("Already in effect.") in reply.text
-    assert post_of(reply).buttons == []
+    assert [button.label for button in post_of(reply).buttons] == [t("Details")]
     assert [method for method, _, _ in scene.changes()] == ["PUT"]
 
 
@@ -148,7 +151,7 @@ async def test_resize_of_a_stopped_guest_holds_at_the_next_start(scene: Stage, p
     reply = await scene.say(scene.akiko, "resize", vmid=vmid, cores=6)
     assert pve.guest(vmid).config["cores"] == 6
     assert scene.t()("Takes effect at the next start.") in reply.text
-    assert post_of(reply).buttons == []
+    assert [button.label for button in post_of(reply).buttons] == [scene.t()("Details")]
 
 
 @walked(

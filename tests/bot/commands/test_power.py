@@ -133,7 +133,15 @@ async def test_shutdown_that_the_guest_does_not_obey(scene: Stage, pve: Pve) -> 
     assert pve.vm(106).status == "running"
     assert t("{guest} could not be shut down.", guest=name_of(pve, 106)) in reply.text
     assert t("The guest did not shut down in time. Use `/stop` to force it.") in reply.text
-    assert "timeout" in reply.text
+    assert [button.label for button in post_of(reply).buttons] == [t("Force stop…"), t("Details")]
+    question = await scene.press(scene.akiko, reply, t("Force stop…"))
+    assert t("Force stop?") in question.text, "it asks first"
+    assert not scene.sent("POST", "/qemu/106/status/stop")
+    assert pve.vm(106).status == "running"
+    assert t("{guest} could not be shut down.", guest=name_of(pve, 106)) in reply.text, "the outcome stays"
+    done = await scene.press(scene.akiko, question, post_of(question).buttons[0].label)
+    assert t("{guest} was force-stopped.", guest=name_of(pve, 106)) in done.text
+    assert pve.vm(106).status == "stopped"
 
 
 @BOTH
@@ -200,7 +208,7 @@ async def test_an_end_proxmox_does_not_know_is_an_error(scene: Stage, pve: Pve) 
     pve.next_task("qmstart", vmid=104, ends="unexpected status")
     reply = await scene.say(scene.emma, "start", vmid=104)
     assert "could not be started" in reply.text
-    assert "unexpected status" in reply.text
+    assert "Reason: ended unexpectedly" in reply.text
 
 
 async def test_a_node_that_falls_silent_does_not_end_the_following(scene: Stage, pve: Pve) -> None:

@@ -133,7 +133,9 @@ async def test_rollback_asks_says_what_is_lost_and_rolls_back(
     told = t("{guest} was rolled back to {snapshot}.", guest=title_of(vmid, guest.name), snapshot=f"`{name}`")
     assert told in question.text
     assert t("Current state of the guest: {state}", state=t(guest.status)) in question.text
-    assert [b.label for b in post_of(question).buttons] == ([] if memory else [t("Start")])
+    assert [b.label for b in post_of(question).buttons] == (
+        [t("Details")] if memory else [t("Start"), t("Details")]
+    )
 
 
 @BOTH

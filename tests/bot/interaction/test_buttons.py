@@ -259,7 +259,7 @@ async def test_what_an_action_saw_is_not_forgotten_for_an_older_list(scene: Stag
     "custom_id",
     [
         "g1:start:104",
-        "g1:stop:101:5d0ab3f2",
+        "g1:delete:101:5d0ab3f2",
         "g1:delete:104:5d0ab3f2",
         "g1:start:../../x:5d0ab3f2",
         "g1:start:99:5d0ab3f2",

@@ -187,7 +187,7 @@ class Case:
 
 CASES = {
     "forged: no action of a button": Case(
-        forged("g1:stop:101:00000000"), QuestionOver(), "g1:stop:101:00000000"
+        forged("g1:delete:101:00000000"), QuestionOver(), "g1:delete:101:00000000"
     ),
     "forged: of no version": Case(forged("x9:whatever"), QuestionOver(), "x9:whatever"),
     "forged: pages of nonsense": Case(

@@ -1,0 +1,97 @@
+"""List the snapshots of a guest."""
+
+from collections.abc import Sequence
+
+from discord import ui
+
+from core.guest import Guest, Snapshot
+from core.operations import Operation
+from ui.cards import card
+from ui.formatting import (
+    MESSAGE_MOST,
+    SNAPSHOT,
+    WARNING,
+    Colour,
+    code,
+    fit_lines,
+    moment,
+    plain,
+    title,
+)
+from ui.i18n import Text
+from ui.interaction.context import Site, actor_of
+from ui.interaction.reply import Reply
+
+DEPTH_MOST = 4
+"""Maximum number of steps by which a snapshot is indented, so that its name fits a phone."""
+
+
+async def show_snapshots(site: Site, reply: Reply, vmid: int) -> None:
+    """Show the snapshots of a guest.
+
+    Raises: GuestNotFound, Refused, ProxmoxError.
+    """
+
+    async def read(guest: Guest) -> ui.LayoutView:
+        return snapshot_list_card(
+            reply.t, guest, await site.proxmox.snapshots(guest), site.services.clock.now()
+        )
+
+    check = site.authorizer.check_for(actor_of(reply.interaction), Operation.SNAPSHOT_LIST)
+    await reply.show(await site.planner.finder.run_on_listed(vmid, read, check))
+
+
+def snapshot_list_card(t: Text, guest: Guest, snapshots: Sequence[Snapshot], now: float) -> ui.LayoutView:
+    """Show the snapshots as a tree, with age, description and a note if memory was saved."""
+    count = t.plural("{n} snapshot", "{n} snapshots", len(snapshots))
+    head = f"### {title(guest)} · {count}"
+    lines = [_snapshot_row(t, snapshot, depth, now) for snapshot, depth in _tree(snapshots)]
+    if not lines:
+        lines = [t("No snapshots. Create one with `/snapshot create`.")]
+    return card(head, fit_lines(t, lines, MESSAGE_MOST - 300), colour=Colour.BUSY)
+
+
+def _tree(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, int]]:
+    """Return each snapshot after its parent, with its depth.
+
+    A snapshot whose parent is missing is a root. In a ring of parents the first snapshot is the root.
+    """
+    names = {snapshot.name for snapshot in snapshots}
+    children: dict[str, list[Snapshot]] = {}
+    for snapshot in reversed(snapshots):
+        if snapshot.parent is not None:
+            children.setdefault(snapshot.parent, []).append(snapshot)
+    rows: list[tuple[Snapshot, int]] = []
+    placed: set[str] = set()
+
+    def place(snapshot: Snapshot, depth: int) -> None:
+        todo = [(snapshot, depth)]
+        while todo:
+            this, level = todo.pop()
+            if this.name in placed:
+                continue
+            placed.add(this.name)
+            rows.append((this, level))
+            todo += [(child, level + 1) for child in children.get(this.name, ())]
+
+    for snapshot in snapshots:
+        if snapshot.parent not in names:
+            place(snapshot, 0)
+    for snapshot in snapshots:
+        place(snapshot, 0)
+    return rows
+
+
+def _snapshot_row(t: Text, snapshot: Snapshot, depth: int, now: float) -> str:
+    branch = "\u2003" * min(depth, DEPTH_MOST) + ("└ " if depth else "")
+    head = [code(snapshot.name, 40)]
+    if snapshot.taken:
+        head.append(moment(t, snapshot.taken, now, age=True))
+    elif not snapshot.incomplete:
+        head.append(t("time unknown"))
+    parts = [f"{WARNING} {t('unfinished')}"] if snapshot.incomplete else []
+    parts += [t("with RAM")] if snapshot.memory else []
+    parts += [code(plain(snapshot.description, 80), 80)] if snapshot.description else []
+    indent = "\u2003" * min(depth, DEPTH_MOST) + ("\u2003" if depth else "")
+    small = f"\n-# {indent}{' · '.join(parts)}" if parts else ""
+    return f"{branch}{SNAPSHOT} {' · '.join(head)}{small}"

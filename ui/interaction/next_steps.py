@@ -1,0 +1,204 @@
+"""Offer the next step as a button under an outcome or a refusal.
+
+Two tables say what follows from what. A step is only offered to a person who may take it now, and if it fits the
+guest's state. Each press is decided anew.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from enum import StrEnum
+
+from core.access.policy import Actor, InteractionKind
+from core.actions.order import Report
+from core.actions.preconditions import can_act
+from core.errors import BotError, ChangedMeanwhile
+from core.guest import Guest, State
+from core.guest_errors import (
+    GuestBusy,
+    GuestLocked,
+    NothingToChange,
+    SnapshotExists,
+    SnapshotNotFound,
+    WrongState,
+)
+from core.operations import ACTIONS, OPERATIONS, Operation
+from core.tasks import TaskEnd
+from ui.cards import Item
+from ui.i18n import Text
+from ui.interaction.buttons import details_button, guest_button, snapshots_button
+from ui.interaction.context import Interaction, Site, actor_of, chosen_site
+
+
+class Ending(StrEnum):
+    """How an action ended, as far as the next step depends on it."""
+
+    DONE = "done"
+    WAITS = "waits for a restart"
+    FAILED = "failed"
+    DISOBEYED = "the guest is not in the expected state"
+    UNKNOWN = "unknown"
+
+
+class Step(StrEnum):
+    """A next step."""
+
+    DETAILS = "details"
+    SNAPSHOTS = "snapshots"
+    START = "start"
+    RESUME = "resume"
+    SHUTDOWN = "shutdown"
+    REBOOT_NOW = "reboot now"
+    FORCE_STOP = "force stop"
+
+    @property
+    def operation(self) -> Operation:
+        return _OPERATIONS[self]
+
+
+_OPERATIONS = {
+    Step.DETAILS: Operation.INFO,
+    Step.SNAPSHOTS: Operation.SNAPSHOT_LIST,
+    Step.START: Operation.START,
+    Step.RESUME: Operation.RESUME,
+    Step.SHUTDOWN: Operation.SHUTDOWN,
+    Step.REBOOT_NOW: Operation.REBOOT,
+    Step.FORCE_STOP: Operation.STOP,
+}
+
+_LOOK = (Step.DETAILS,)
+_FORCE = (Step.FORCE_STOP, Step.DETAILS)
+AFTER: Mapping[Operation, Mapping[Ending, Sequence[Step]]] = {
+    Operation.START: {Ending.DONE: _LOOK},
+    Operation.REBOOT: {Ending.DONE: _LOOK, Ending.FAILED: _FORCE, Ending.DISOBEYED: _FORCE},
+    Operation.SHUTDOWN: {Ending.DONE: (Step.START,), Ending.FAILED: _FORCE, Ending.DISOBEYED: _FORCE},
+    Operation.STOP: {Ending.DONE: (Step.START,)},
+    Operation.SUSPEND: {Ending.DONE: (Step.RESUME,)},
+    Operation.RESUME: {Ending.DONE: _LOOK},
+    Operation.RESET: {Ending.DONE: _LOOK},
+    # only a clone that was made can be looked at
+    Operation.CREATE: {Ending.DONE: (Step.DETAILS, Step.START), Ending.FAILED: (), Ending.UNKNOWN: ()},
+    Operation.RESIZE: {Ending.DONE: _LOOK, Ending.WAITS: (Step.REBOOT_NOW, Step.DETAILS)},
+    Operation.DELETE: {Ending.DONE: ()},
+    Operation.SNAPSHOT_CREATE: {Ending.DONE: (Step.SNAPSHOTS,), Ending.FAILED: (Step.SNAPSHOTS,)},
+    Operation.SNAPSHOT_ROLLBACK: {Ending.DONE: (Step.START, Step.DETAILS)},
+    Operation.SNAPSHOT_DELETE: {Ending.DONE: (Step.SNAPSHOTS,), Ending.FAILED: (Step.SNAPSHOTS,)},
+}
+"""The steps after each action, by how it ended. Without a row: the details."""
+
+_AFTER_STATE: Mapping[State, Sequence[Step]] = {
+    State.STOPPED: (Step.START,),
+    State.PAUSED: (Step.RESUME,),
+    State.SUSPENDED: (Step.RESUME,),
+}
+"""The steps after the refusal of an action that does not fit the guest's state. Without a row: the details."""
+_BEFORE_DELETION: Mapping[State, Sequence[Step]] = {State.RUNNING: (Step.SHUTDOWN,), State.UNKNOWN: _LOOK}
+"""The same for a deletion, which needs a stopped guest. Without a row: the force stop."""
+AFTER_REFUSAL: Mapping[type[BotError], Sequence[Step]] = {
+    GuestLocked: _LOOK,
+    GuestBusy: _LOOK,
+    ChangedMeanwhile: _LOOK,
+    NothingToChange: _LOOK,
+    SnapshotNotFound: (Step.SNAPSHOTS,),
+    SnapshotExists: (Step.SNAPSHOTS,),
+}
+"""The steps after a refusal that names a guest. Without a row: none."""
+
+
+def ending_of(report: Report) -> Ending:
+    if report.task is not None and report.task.end in (TaskEnd.VANISHED, TaskEnd.LOST):
+        return Ending.UNKNOWN
+    if not report.good:
+        return Ending.FAILED
+    if not report.settled:
+        return Ending.DISOBEYED
+    waits = report.change is not None and report.change.waits_for_restart
+    return Ending.WAITS if waits else Ending.DONE
+
+
+def steps_after(operation: Operation, ending: Ending) -> Sequence[Step]:
+    """Return the steps after an action that ended in this way."""
+    return AFTER.get(operation, {}).get(ending, _LOOK)
+
+
+def steps_after_refusal(error: BotError) -> Sequence[Step]:
+    """Return the steps after a refusal."""
+    if isinstance(error, WrongState):
+        if error.verb == Operation.DELETE:
+            return _BEFORE_DELETION.get(error.state, (Step.FORCE_STOP,))
+        return _AFTER_STATE.get(error.state, _LOOK)
+    if isinstance(error, NothingToChange) and (error.cores is not None or error.memory_mb is not None):
+        return (Step.REBOOT_NOW, Step.DETAILS)
+    if getattr(error, "changing", False):  # the task may still be running
+        return _LOOK
+    return AFTER_REFUSAL.get(type(error), ())
+
+
+def outcome_buttons(t: Text, site: Site, report: Report) -> list[Item]:
+    """Return the buttons under an outcome, for the person who acted."""
+    order, plan = report.plan.order, report.plan
+    guest = report.after or plan.guest
+    if guest.vmid == plan.guest.vmid:  # the state alone does not tell whether Proxmox protects the guest
+        guest = replace(guest, protected=guest.protected or plan.guest.protected)
+    steps = steps_after(order.operation, ending_of(report))
+    if report.after is None:  # its state is not known
+        steps = [step for step in steps if step.operation not in ACTIONS]
+    return step_buttons(t, site, order.actor, guest, steps)
+
+
+def panel_extras(t: Text, site: Site, report: Report) -> list[Item]:
+    """Return the buttons that a panel lacks for the next step after an outcome that it shows."""
+    order, guest = report.plan.order, report.after
+    steps = [step for step in steps_after(order.operation, ending_of(report)) if step is Step.FORCE_STOP]
+    return step_buttons(t, site, order.actor, guest, steps) if guest else []
+
+
+def refusal_buttons(
+    t: Text, interaction: Interaction, error: BotError, vmid: int | None = None
+) -> list[Item]:
+    """Return the buttons under a refusal, for the person who is refused.
+
+    `vmid`: of the guest that was asked for, if the error does not name it.
+    """
+    site, vmid = chosen_site(interaction), getattr(error, "vmid", vmid)
+    steps = steps_after_refusal(error)
+    guest = site.cluster_cache.find(vmid) if site is not None and vmid and steps else None
+    if site is None or guest is None:
+        return []
+    if isinstance(error, WrongState):
+        guest = replace(guest, state=error.state)  # the list may be older than the refusal
+    return step_buttons(t, site, actor_of(interaction), guest, steps)
+
+
+def step_buttons(t: Text, site: Site, actor: Actor, guest: Guest, steps: Sequence[Step]) -> list[Item]:
+    """Return the buttons of the steps that this person may take now."""
+    return [_button(t, step, guest, site.name) for step in steps if _may_take(site, actor, step, guest)]
+
+
+def _may_take(site: Site, actor: Actor, step: Step, guest: Guest) -> bool:
+    """Return whether the step fits the guest, and its button would not be refused now."""
+    operation = step.operation
+    presses = replace(actor, interaction_kind=InteractionKind.BUTTON)
+    listed = site.cluster_cache.find(guest.vmid) or guest  # by which access is decided
+    if site.authorizer.refusal(presses, operation, replace(listed, protected=guest.protected)) is not None:
+        return False
+    if operation not in ACTIONS:
+        return True
+    row = OPERATIONS[operation]
+    confirmed = row.asks or not (row.guarded and site.planner.protects(guest))
+    return confirmed and can_act(operation, guest)
+
+
+def _button(t: Text, step: Step, guest: Guest, site: str) -> Item:
+    match step:
+        case Step.DETAILS:
+            return details_button(t, guest.vmid, site)
+        case Step.SNAPSHOTS:
+            return snapshots_button(t, guest.vmid, site)
+        case Step.REBOOT_NOW:
+            return guest_button(t, Operation.REBOOT, guest, site, label=t("Reboot now"), obvious=True)
+        case Step.FORCE_STOP:
+            return guest_button(t, Operation.STOP, guest, site, label=t("Force stop…"))
+        case Step.SHUTDOWN:
+            return guest_button(t, Operation.SHUTDOWN, guest, site, obvious=True)
+        case _:
+            return guest_button(t, step.operation, guest, site)
