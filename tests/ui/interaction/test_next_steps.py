@@ -32,6 +32,7 @@ from core.tasks import TaskEnd, TaskResult
 from tests.support.fakes import FakeWorld
 from ui.cards import Item
 from ui.i18n import Text, Texts
+from ui.interaction.buttons import PersistentButton
 from ui.interaction.context import Site
 from ui.interaction.next_steps import AFTER, outcome_buttons, step_buttons, steps_after_refusal
 
@@ -80,8 +81,13 @@ def report(operation: Operation, who: Actor, after: Guest | None, **values: Any)
     return Report(Plan(Order(operation, guest.vmid, who), guest), task, after, 1.0, **values)
 
 
+def pressed(buttons: list[Item]) -> list[PersistentButton]:
+    return [button for button in buttons if isinstance(button, PersistentButton)]
+
+
 def labels(buttons: list[Item]) -> list[str]:
-    return [str(button.item.label) for button in buttons]  # type: ignore[attr-defined]  # they are PersistentButtons
+    assert len(pressed(buttons)) == len(buttons)
+    return [str(button.item.label) for button in pressed(buttons)]
 
 
 FAILED: dict[str, Any] = {"end": TaskEnd.ERROR}
@@ -188,9 +194,9 @@ async def test_only_what_works_in_the_alert_channel_is_offered_there() -> None:
 async def test_the_site_is_named_in_the_buttons_if_there_are_several() -> None:
     ended = report(Operation.CREATE, actor(ADMIN), NEW)
     for name, details in (("", "g1:details:200"), ("home", "g2:home:details:200")):
-        first, second = outcome_buttons(EN, await around(NEW, name=name), ended)
-        assert first.custom_id == details  # type: ignore[attr-defined]  # they are PersistentButtons
-        assert second.custom_id.endswith(f"start:200:{NEW.fingerprint}")  # type: ignore[attr-defined]
+        first, second = pressed(outcome_buttons(EN, await around(NEW, name=name), ended))
+        assert first.custom_id == details
+        assert second.custom_id.endswith(f"start:200:{NEW.fingerprint}")
 
 
 def wrong(operation: Operation, state: State) -> WrongState:
