@@ -527,6 +527,8 @@ class CrossingTrial:
             *(f"g2:{site}:{act}:{guest.vmid}:{fingerprint}",) * 2,
             f"g1:{act}:{guest.vmid}:{fingerprint}",
             f"g1:refresh:{guest.vmid}",
+            f"g1:details:{guest.vmid}",
+            f"g1:snapshots:{guest.vmid}",
             f"g2:{site}:refresh:{guest.vmid}",
             f"p1:list:next:{chance.randrange(3)}:::",
             f"p1:history:next:{chance.randrange(3)}:",

@@ -399,6 +399,8 @@ class LeakTrial:
         others = (
             f"g1:{chance.choice(('start', 'reboot', 'shutdown'))}:{vmid}:{fingerprint}",
             f"g1:refresh:{vmid}",
+            f"g1:details:{vmid}",
+            f"g1:snapshots:{vmid}",
             f"p1:list:next:{chance.randrange(4)}:{chance.choice(('', 'running', 'stopped'))}::",
             f"p1:watch:next:{chance.randrange(4)}:::",
             "p1:status:refresh",

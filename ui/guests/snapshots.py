@@ -83,15 +83,17 @@ def _tree(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, int]]:
 
 
 def _snapshot_row(t: Text, snapshot: Snapshot, depth: int, now: float) -> str:
-    branch = "\u2003" * min(depth, DEPTH_MOST) + ("└ " if depth else "")
-    head = [code(snapshot.name, 40)]
+    """Return name and time, and what else is known in small print below."""
+    indent, parts, notes = "\u2003" * min(depth, DEPTH_MOST), [code(snapshot.name, 40)], []
     if snapshot.taken:
-        head.append(moment(t, snapshot.taken, now, age=True))
+        parts.append(moment(t, snapshot.taken, now, age=True))
     elif not snapshot.incomplete:
-        head.append(t("time unknown"))
-    parts = [f"{WARNING} {t('unfinished')}"] if snapshot.incomplete else []
-    parts += [t("with RAM")] if snapshot.memory else []
-    parts += [code(plain(snapshot.description, 80), 80)] if snapshot.description else []
-    indent = "\u2003" * min(depth, DEPTH_MOST) + ("\u2003" if depth else "")
-    small = f"\n-# {indent}{' · '.join(parts)}" if parts else ""
-    return f"{branch}{SNAPSHOT} {' · '.join(head)}{small}"
+        parts.append(t("time unknown"))
+    if snapshot.memory:
+        notes.append(t("with RAM"))
+    if snapshot.incomplete:
+        parts.append(f"{WARNING} {t('unfinished')}")
+    if snapshot.description:
+        notes.append(code(plain(snapshot.description, 80), 80))
+    row = f"{indent}{'└ ' if depth else ''}{SNAPSHOT} {' · '.join(parts)}"
+    return f"{row}\n-# {indent}{' · '.join(notes)}" if notes else row

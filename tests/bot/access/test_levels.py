@@ -197,7 +197,7 @@ async def test_forged_replayed_and_foreign_presses_are_refused_and_recorded(
     panel = await scene.say(admin, "info", vmid=101)
     question = await scene.say(admin, "stop", vmid=101)
     presses: list[tuple[Person, PressResult, str, Any]] = [
-        (admin, panel, "g1:stop:101:00000000", QuestionOver()),
+        (admin, panel, "g1:delete:101:00000000", QuestionOver()),
         (admin, panel, "x9:whatever", QuestionOver()),
         (cast["nobody"], panel, "g1:refresh:101", NotAllowed(Level.VIEWER, Level.NONE)),
         (cast["game"], question, post_of(question).buttons[0].custom_id or "", NotYours("Admin", admin.id)),

@@ -566,6 +566,8 @@ def button_rows(house: House) -> Iterator[tuple[Row, SeenMessage, str]]:
                 f"g1:{word}:{vmid}:{fingerprint(vmid)}",
             )
         yield Row("info", about, {}, vmid=up), house.panel, f"g1:refresh:{up}"
+        yield Row("info", about, {}, vmid=up), house.panel, f"g1:details:{up}"
+        yield Row("snapshot list", about, {}, vmid=up), house.panel, f"g1:snapshots:{up}"
         yield Row("monitor history", about, {}, vmid=up), house.panel, f"p1:history:next:0:{up}"
         alert, down = house.alerts[about], DOWN[about]
         number = str(alert.buttons[0].custom_id).split(":")[2]

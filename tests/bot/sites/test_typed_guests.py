@@ -133,7 +133,7 @@ async def test_a_name_never_reaches_the_guest_that_had_it_before(
     colo.add_vm(302, "only-colo", node="pve1", status="stopped")
     reply = await two.say(two.emma, command, vmid="only-colo")
     assert two.told(two.emma, ChangedMeanwhile(300)) in reply.text
-    two.assert_private(reply)
+    two.assert_private(reply, ChangedMeanwhile(300))
     assert begun(colo) + begun(pve) == []
 
 

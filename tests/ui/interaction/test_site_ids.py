@@ -21,6 +21,8 @@ def long_ids() -> list[str]:
     return [
         *(f"g1:{action}:999999999:{'f' * 32}" for action in BUTTONS),
         "g1:refresh:999999999",
+        "g1:details:999999999",
+        "g1:snapshots:999999999",
         *(f"a1:{what}:{number}:r" for what in ("start", "details", "ack", *MUTES)),
         *(
             f"p1:{what}:{move}:99999:{status}:{kind}:{'n' * 63}"
