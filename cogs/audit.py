@@ -61,6 +61,7 @@ class Audit(commands.Cog):
         who=locale_str("Only this person: name or user ID"),
         action=locale_str("Only this action"),
         since=locale_str("Since when, such as 8h, 30d or 2026-11-01"),
+        readings=locale_str("Also show what changed nothing, such as lists and details"),
         csv=locale_str("Attach everything as a CSV file"),
         site=SITE,
     )
@@ -72,13 +73,14 @@ class Audit(commands.Cog):
         who: str = "",
         action: str = "",
         since: str = "",
+        readings: bool = False,
         csv: bool = False,
         site: SiteName = "",
     ) -> None:
-        services, detail = self._services, detail_of(who, action, since, csv=csv)
+        services, detail = self._services, detail_of(who, action, since, readings=readings, csv=csv)
         async with Reply(services, interaction, private=True) as reply:
             number = await find_vmid(interaction, vmid, site, Operation.AUDIT)
             with record_attempt(interaction, Operation.AUDIT, number, detail) as asked:
                 trail = choose_trail(asked, site)
-                wanted = await filter_of(services, number, who, action, since, trail)
+                wanted = await filter_of(services, number, who, action, since, trail, readings=readings)
                 await (send_audit if csv else show_audit)(services, reply, wanted)

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from core.actions.order import Order
-from core.audit.store import AuditFilter
+from core.audit.store import AuditFilter, Extent
 from core.errors import BotError, IncidentOver, QuestionOver
 from core.operations import OPERATIONS, Operation
 from core.watch.incidents.model import Incident, Topic
@@ -186,6 +186,7 @@ async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attemp
         match["operation"],
         float(match["since"]) if match["since"] else None,
         int(match["until"]) if match["until"] else None,
+        extent=Extent.CHANGES if match["readings"] == "0" else Extent.ENTRIES,
     )
     private = interaction.message is not None and interaction.message.flags.ephemeral
     async with Reply(services, interaction, private=True, anew=not private) as reply:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
+from adapters.journal.audit_extent import CONDITIONS as EXTENTS
 from adapters.journal.schema import decode_text, encode_text
 from core.access.policy import Actor, InteractionKind, Place
 from core.audit.record import NOT_SETTLED, UNKNOWN, AuditRecord, AuditStep
@@ -215,7 +216,8 @@ def page_queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, s
         "site": wanted.site,
     }
     values = {name: value for name, value in asked.items() if value is not None}
-    first = " AND ".join(("FROM audit WHERE attempt IS NULL", *(_CONDITIONS[name] for name in values)))
+    conditions = (*(_CONDITIONS[name] for name in values), *EXTENTS[wanted.extent])
+    first = " AND ".join(("FROM audit AS entry WHERE attempt IS NULL", *conditions))
     query = (
         "SELECT latest.*, first.id AS first, first.at AS began"  # noqa: S608 - made of fixed words above
         f" FROM (SELECT id, at {first} ORDER BY id DESC LIMIT :limit OFFSET :offset) AS first"

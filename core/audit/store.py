@@ -29,12 +29,21 @@ class AuditEntry:
     site: str = ""
 
 
+class Extent(StrEnum):
+    """What of the trail is wanted."""
+
+    RECORDS = "records"  # every attempt as it is stored
+    ENTRIES = "entries"  # an answered question only by what came of it
+    CHANGES = "changes"  # of the entries the changes, the refusals and the questions
+
+
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
     """Filter of attempts; None and "" mean all. `since`: earliest start in Unix seconds.
 
     `until`: newest id to include. It keeps the pages stable while records are added.
     `site`: name of a site, or "" as in AuditEntry; None: all.
+    `extent`: leaves out what changes nothing, or questions that were answered.
     """
 
     vmid: int | None = None
@@ -43,6 +52,7 @@ class AuditFilter:
     since: float | None = None
     until: int | None = None
     site: str | None = None
+    extent: Extent = Extent.RECORDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,31 +2,15 @@
 
 import contextlib
 
-from core.audit.folding import VARIOUS
-from core.audit.record import AuditRecord, AuditStep
+from core.audit.relevance import is_posted
 from core.audit.store import AuditCursor, AuditEntry, Stream
 from core.errors import JournalFailed
-from core.levels import Effect
-from core.operations import OPERATIONS, Operation
 from core.watch.journal import Journal
 
 PAGE_RECORDS = 200
 """Records read at once."""
 UNMARKED_MOST = 500
 """Number of passed records without a line after which the cursor is stored."""
-_READS = {operation.value for operation in Operation if OPERATIONS[operation].effect is Effect.NOTHING} | {
-    VARIOUS
-}
-
-
-def is_posted(record: AuditRecord) -> bool:
-    """Return whether a record is to be posted: a refusal, or the result of an operation that changes something.
-
-    Reads and plans are not.
-    """
-    return record.step is AuditStep.REFUSED or (
-        record.step is AuditStep.ENDED and record.operation not in _READS
-    )
 
 
 class AuditQueue:

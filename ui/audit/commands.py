@@ -6,10 +6,10 @@ from functools import partial
 
 from discord import ui
 
-from core.audit.store import AuditFilter
+from core.audit.store import AuditFilter, Extent
 from ui.audit.csv_file import audit_csv
 from ui.audit.filters import name_of
-from ui.audit.text import audit_page
+from ui.audit.page import audit_page
 from ui.formatting import WARNING
 from ui.guests.lists import ROWS, page_of
 from ui.interaction.answer import Attachment
@@ -32,23 +32,29 @@ async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page
     if wanted.until is None:
         await _write_waiting(services)
         wanted = replace(wanted, until=await services.journal.audit_last())
-    _, total = await services.journal.audit_page(wanted, 0, 0)
-    page, _ = page_of(page, total)
     found, total = await services.journal.audit_page(wanted, page * ROWS, ROWS)
+    last, _ = page_of(page, total)
+    if last != page:
+        page = last
+        found, total = await services.journal.audit_page(wanted, page * ROWS, ROWS)
     name, now, several = await _name(services, wanted), services.clock.now(), services.sites.several
-    await reply.show(audit_page(reply.t, found, total, wanted, name, page, now, several=several))
+    zone = services.timezone
+    await reply.show(audit_page(reply.t, found, total, wanted, name, page, now, zone, several=several))
 
 
 async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> None:
-    """Show the first page, and attach a file of all attempts, or of the newest that fit Discord's size limit.
+    """Show the first page, and attach a file of its attempts, or of the newest that fit Discord's size limit.
+
+    With everything that changes nothing, the file has each attempt as it is stored, questions included.
 
     Raises: JournalFailed.
     """
     t, journal = reply.t, services.journal
     await _write_waiting(services)
     several = services.sites.several
+    all_of_it = replace(wanted, extent=Extent.RECORDS) if wanted.extent is Extent.ENTRIES else wanted
     data, count, whole = await audit_csv(
-        journal, services.clock, wanted, services.timezone, with_sites=several
+        journal, services.clock, all_of_it, services.timezone, with_sites=several
     )
     found, total = await journal.audit_page(wanted, 0, ROWS)
     if whole:
@@ -61,8 +67,8 @@ async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> N
             "the other options.",
             count,
         )
-    name, now = await _name(services, wanted), services.clock.now()
-    page = partial(audit_page, t, found, total, wanted, name, 0, now, several=several)
+    name, now, zone = await _name(services, wanted), services.clock.now(), services.timezone
+    page = partial(audit_page, t, found, total, wanted, name, 0, now, zone, several=several)
     attached: ui.File[ui.LayoutView] = ui.File(f"attachment://{FILE_NAME}")
     lost = f"{WARNING} {t('Discord did not accept the file. Narrow it down with `since` and the other options.')}"
     await reply.show_file(

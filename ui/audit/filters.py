@@ -8,7 +8,8 @@ from discord import app_commands
 
 from core.access.guest_table import TYPED_MOST, words_of
 from core.audit.record import format_options
-from core.audit.store import AuditFilter
+from core.audit.relevance import READS
+from core.audit.store import AuditFilter, Extent
 from core.errors import JournalFailed, Refused
 from core.operations import Operation
 from core.validation import checked_vmid, parse_duration
@@ -54,18 +55,28 @@ def choose_trail(attempt: Attempt, typed: str) -> str | None:
 
 
 async def filter_of(
-    services: Services, vmid: int | None, who: str, action: str, since: str, site: str | None = None
+    services: Services,
+    vmid: int | None,
+    who: str,
+    action: str,
+    since: str,
+    site: str | None = None,
+    *,
+    readings: bool = True,
 ) -> AuditFilter:
     """Build the filter from the options as they were typed.
 
+    `readings`: whether what changes nothing is wanted, too. It is if that is the action asked for.
     Raises: BadVmid, UnknownPerson, SeveralPeople, UnknownOperation, BadSince, JournalFailed.
     """
+    operation = operation_named(services.texts, action).value if action else ""
     return AuditFilter(
         None if vmid is None else checked_vmid(vmid),
         await _person(services, who, site) if who else None,
-        operation_named(services.texts, action).value if action else "",
+        operation,
         parse_since(since, services.clock.now(), services.timezone) if since else None,
         site=site,
+        extent=Extent.ENTRIES if readings or operation in READS else Extent.CHANGES,
     )
 
 
@@ -169,9 +180,9 @@ def _date_typed(typed: str, services: Services) -> str:
     return typed if _DATE.fullmatch(typed) else ""
 
 
-def detail_of(who: str, action: str, since: str, *, csv: bool) -> str:
+def detail_of(who: str, action: str, since: str, *, readings: bool, csv: bool) -> str:
     """Return the options in one line, for the audit trail."""
-    return format_options({"who": who, "action": action, "since": since, "csv": csv})
+    return format_options({"who": who, "action": action, "since": since, "readings": readings, "csv": csv})
 
 
 async def name_of(services: Services, person_id: int, site: str | None) -> str:

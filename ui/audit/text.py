@@ -1,40 +1,19 @@
-"""Write attempts of the audit trail, as two short lines for a list or as one line for the audit channel.
+"""Write attempts of the audit trail in words, and as the one line of the audit channel.
 
-Every text is cut, so that a page or a line always fits into a message.
+Every text is cut, so that a line fits a phone, and always a message.
 """
 
-from collections.abc import Mapping, Sequence
-
-from discord import ui
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 
 from core.audit.folding import VARIOUS
 from core.audit.record import CANCELLED, CUT_OFF, NOTHING_STARTED, UNKNOWN, AuditRecord, Ending, ending_of
-from core.audit.store import AuditEntry, AuditFilter
-from core.guest import State
+from core.audit.relevance import DRY_RUN
+from core.audit.store import AuditEntry
 from core.operations import Operation
 from core.tasks import TaskEnd
-from ui.cards import Item, card
-from ui.formatting import (
-    FAILED,
-    MESSAGE_MOST,
-    OK,
-    QUIET,
-    REFUSED,
-    UNSURE,
-    WARNING,
-    WORKING,
-    Colour,
-    code,
-    fit_lines,
-    format_duration,
-    listed,
-    state_word,
-    timestamp,
-)
-from ui.guests.lists import list_footer, page_of
+from ui.formatting import FAILED, OK, QUIET, REFUSED, UNSURE, WARNING, WORKING, code, plain, timestamp
 from ui.i18n import Text
-from ui.interaction.buttons import page_buttons
-from ui.interaction.site_ids import ALL_SITES
 from ui.messages.errors import reason_of
 from ui.messages.operations import operation_noun
 
@@ -51,7 +30,7 @@ SIGNS: Mapping[Ending, str] = {
 }
 
 
-def _asked(t: Text, word: str) -> str:
+def asked_word(t: Text, word: str) -> str:
     """Return the operation in words. A word that is no operation was forged or comes from another version."""
     if word == VARIOUS:
         return f"**{t('several actions')}**"
@@ -72,50 +51,34 @@ def ending_word(t: Text, ending: Ending) -> str:
     }[ending]
 
 
+def _has_reason(ending: Ending, outcome: str) -> bool:
+    """Return whether the outcome says more than the ending."""
+    told = (NOTHING_STARTED, CUT_OFF, CANCELLED, TaskEnd.VANISHED, TaskEnd.LOST)
+    return bool(outcome) and ending not in (Ending.DONE, Ending.WARNINGS) and outcome not in told
+
+
 def _ended(t: Text, record: AuditRecord, most: int) -> str:
     """Say how the attempt ended, with the reason if it adds something."""
     ending, outcome = ending_of(record), record.outcome
     word = ending_word(t, ending)
     if outcome == NOTHING_STARTED:
         return t("not started: no task in Proxmox")
-    if ending in (Ending.DONE, Ending.WARNINGS) or outcome in (
-        CUT_OFF,
-        CANCELLED,
-        TaskEnd.VANISHED,
-        TaskEnd.LOST,
-    ):
+    if not _has_reason(ending, outcome):
         return word
     reason = reason_of(t, outcome.removeprefix(UNKNOWN), most)
-    return t("{ending}: {reason}", ending=word, reason=reason) if reason else word
-
-
-def _more(t: Text, record: AuditRecord, most: int) -> list[str]:
-    """Return the result, the number of repetitions, the options, the typed reason, the duration and the channel."""
-    return [
-        _ended(t, record, most),
-        f"×{record.times}" if record.times > 1 else "",
-        code(record.detail, most) if record.detail else "",
-        t("reason: {reason}", reason=code(record.reason, most)) if record.reason else "",
-        format_duration(t, record.seconds) if record.seconds >= 1 else "",
-        f"<#{record.actor.place.channel_id}>" if record.actor.place.channel_id else "",
-    ]
+    return t("{ending}: {reason}", ending=word, reason=reason)
 
 
 def attempt_words(t: Text, record: AuditRecord) -> str:
     """Return the operation, the guest and the result in one line."""
-    return _joined([_asked(t, record.operation), _guest(record, 64), _ended(t, record, 300)])
+    return joined([asked_word(t, record.operation), guest_of(record, 64), _ended(t, record, 300)])
 
 
-def _joined(parts: Sequence[str]) -> str:
+def joined(parts: Sequence[str]) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _who(name: str, user_id: int, most: int) -> str:
-    """Return the name with the id, because anybody can take any name. The option `who` accepts the id."""
-    return f"{code(name, most)} ({code(str(user_id))})"
-
-
-def _guest(record: AuditRecord, most: int, site: str = "") -> str:
+def guest_of(record: AuditRecord, most: int, site: str = "") -> str:
     """Return the guest, after the name of its site. For an attempt without a guest only the site is named."""
     if record.vmid is None:
         return f"**{site}**" if site else ""
@@ -124,79 +87,101 @@ def _guest(record: AuditRecord, most: int, site: str = "") -> str:
     return f"{vmid} {code(record.guest, most)}" if named else vmid
 
 
-# -- the command's pages
+# -- what fits a phone
 
 
-def audit_row(t: Text, audited: AuditEntry) -> str:
-    record = audited.record
-    head = [
-        timestamp(audited.began, "f"),
-        _who(record.actor.name, record.actor.user_id, 24),
-        _asked(t, record.operation),
-        _guest(record, 32, audited.site),
-    ]
-    return f"{SIGNS[ending_of(record)]} {_joined(head)}\n-# {_joined(_more(t, record, 32))}"
+def width(text: str) -> int:
+    """Return about how many narrow columns a text without markup takes. A wide character takes two."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
-def audit_head(t: Text, wanted: AuditFilter, total: int, name: str) -> str:
-    """Return the title with the number of attempts and the filters. `name`: name of the person in the filter."""
-    words = [
-        f"**{wanted.site}**" if wanted.site else "",
-        f"**{wanted.vmid}**" if wanted.vmid is not None else "",
-        _who(name, wanted.person_id, 32) if wanted.person_id is not None else "",
-        _asked(t, wanted.operation) if wanted.operation else "",
-        t("since {time}", time=timestamp(wanted.since, "f")) if wanted.since is not None else "",
-    ]
-    only = listed(t, (word for word in words if word))
-    head = f"### {t('Audit trail')} · {t.plural('{n} attempt', '{n} attempts', total)}"
-    return f"{head}\n-# {t('Filter: {filters}', filters=only)}" if only else head
+def fit_parts(parts: Iterable[tuple[str, int]], room: int) -> str:
+    """Join the parts that fit into `room` columns, and leave out the others. Each part comes with its width."""
+    kept: list[str] = []
+    for text, columns in parts:
+        if text and columns + 3 <= room:
+            kept.append(text)
+            room -= columns + 3
+    return joined(kept)
 
 
-def audit_page(
-    t: Text,
-    found: Sequence[AuditEntry],
-    total: int,
-    wanted: AuditFilter,
-    name: str,
-    page: int,
-    now: float,
-    *,
-    several: bool,
-    note: str = "",
-    attached: Item | None = None,
-) -> ui.LayoutView:
-    """Build one page of the list.
+def person_part(record: AuditRecord) -> tuple[str, int]:
+    """Return the person's mention and its width. Anybody can take any name, but nobody the mention."""
+    return f"<@{record.actor.user_id}>", min(20, width(record.actor.name) + 2)
 
-    `page` counts from 0 and is brought within bounds. `several`: whether there are several sites.
-    `attached`: a file, described by `note`. The page then has no buttons.
+
+def guest_part(record: AuditRecord, site: str, room: int) -> tuple[str, int]:
+    """Return the guest and its width, with its name cut to what fits. Without a guest only the site."""
+    number = "/".join(filter(None, (site, "" if record.vmid is None else str(record.vmid))))
+    if not number:
+        return "", 0
+    name = record.guest if record.guest != str(record.vmid) else ""
+    left = room - len(number) - 2
+    if not name or left < min(4, width(name)):
+        return f"**{number}**", len(number)
+    shown = cut(name, left)
+    return f"**{number}** {code(shown)}", len(number) + 2 + width(shown)
+
+
+def cut(text: str, room: int) -> str:
+    """Cut a text to `room` columns."""
+    if width(text) <= room:
+        return text
+    kept = ""
+    for char in text:
+        if width(kept + char) > room - 1:
+            break
+        kept += char
+    return kept + "…"
+
+
+def result_part(t: Text, record: AuditRecord, room: int, *, signed: bool = False) -> tuple[str, int]:
+    """Return how the attempt ended, and its width. What does not fit is left out: values first, then the ending.
+
+    `signed`: the sign before the line says how it ended, so that only the reason is given.
     """
-    page, pages = page_of(page, total)
-    rows = [audit_row(t, each) for each in found] or [t("No matching records.")]
-    body = fit_lines(t, rows, MESSAGE_MOST - 330)
-    filters = (wanted.vmid or "", wanted.person_id or "", wanted.operation, wanted.since, wanted.until)
-    parts = [str(int(each) if isinstance(each, float) else each or "") for each in filters]
-    site = wanted.site or (ALL_SITES if several else "")
-    return card(
-        audit_head(t, wanted, total, name),
-        body,
-        note or list_footer(t, page, pages, now),
-        colour=Colour.BUSY,
-        buttons=() if attached else page_buttons("audit", page, pages, parts, site),
-        below=attached,
-    )
+    ending, outcome = ending_of(record), record.outcome
+    word = ending_word(t, ending)
+    if ending is Ending.SHOWN and not record.detail.endswith(DRY_RUN):
+        word = t("not confirmed")
+    if outcome == NOTHING_STARTED:
+        word = t("not started")
+    if not _has_reason(ending, outcome):
+        return ("", 0) if signed and ending is Ending.DONE else (word, width(word))
+    full = reason_of(t, outcome.removeprefix(UNKNOWN), max(4, room))
+    phrase, _, value = full.partition("`")
+    bare = phrase.strip()
+    named = t("{ending}: {reason}", ending=word, reason=full)
+    for text in (*(() if signed else (named,)), full):
+        if width(text.replace("`", "")) + text.count("`") // 2 <= room:
+            return text, width(text.replace("`", ""))
+    if bare:
+        shown = cut(bare, room)
+        return shown, width(shown)
+    shown = code(cut(value.rstrip("`"), room))
+    return shown, width(shown)
 
 
 # -- the audit channel
 
+LINE = 80
+"""Columns of a line in the audit channel: what a phone shows in two rows at most."""
+
 
 def audit_line(t: Text, audited: AuditEntry) -> str:
-    """Return the line of one attempt, in about 1,000 characters at most."""
+    """Return the line of one attempt: when, who, what, the guest and the result. /audit's file has the rest.
+
+    The exact time in it tells two lines apart that otherwise read the same.
+    """
     record = audited.record
-    who = _who(record.actor.name, record.actor.user_id, 32)
-    guest = _guest(record, 64, audited.site)
-    if guest and record.node:
-        state = f" ({state_word(t, State.of(record.state))})" if record.state else ""
-        guest = f"{guest} @ {code(record.node)}{state}"
-    parts = [timestamp(audited.began, "f"), who, _asked(t, record.operation), guest, *_more(t, record, 100)]
-    parts.append(code(record.upid, 150) if record.upid else "")
-    return f"{SIGNS[ending_of(record)]} {_joined(parts)}"
+    what = asked_word(t, record.operation)
+    person, wide = person_part(record)
+    head = f"{SIGNS[ending_of(record)]} {timestamp(audited.began, 't')} {person}"
+    room = LINE - wide - 9 - width(what.replace("*", ""))
+    guest = guest_part(record, audited.site, min(room, 24))
+    if record.vmid is None and record.detail:
+        options = cut(plain(record.detail, 100), 24)
+        guest = joined([guest[0], code(options)]), guest[1] + width(options) + 3
+    result = result_part(t, record, max(12, room - guest[1] - 6), signed=True)
+    times = f"×{record.times}" if record.times > 1 else ""
+    return joined([f"{head} {what}", guest[0], result[0], times])

@@ -7,7 +7,7 @@ A button's `custom_id` names the guest and the action, and nothing else in it is
 - `g1:refresh:101` reads the guest again, `g1:details:101` opens its panel and `g1:snapshots:101` its snapshots, for
   the person who presses only.
 - `a1:ack:17` answers an alert by its incident. `:r` at the end marks a message that is not edited.
-- `p1:…` turns a page, or reads a list or the card of the whole cluster again.
+- `p1:…` turns a page, or reads a list or the card of the whole cluster again. `p3:…` is the same with shorter fields.
 - `q1:…` answers a question.
 
 With several sites, `g2:`, `a2:` and `p2:` name theirs (ui/interaction/site_ids.py). A question knows its own. `s1:`
@@ -29,7 +29,7 @@ from core.watch.incidents.model import GuestEvent, Incident, Topic
 from ui.formatting import format_duration
 from ui.i18n import Text
 from ui.interaction.context import Interaction, services_of
-from ui.interaction.site_ids import name_site
+from ui.interaction.site_ids import name_site, shorten
 from ui.messages.operations import BUTTONS, operation_noun
 
 GUEST = re.compile(
@@ -43,9 +43,9 @@ PAGE = re.compile(
 AUDIT = re.compile(
     r"p1:audit:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,7}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
     r":(?P<person>[0-9]{0,19}):(?P<operation>[a-z_]{0,24}):(?P<since>[0-9]{0,11})"
-    r":(?P<until>[0-9]{0,9})"
+    r":(?P<until>[0-9]{0,9})(?::(?P<readings>[01]))?"
 )
-"""The longest match has 100 characters, Discord's limit for a `custom_id`."""
+"""A button of an earlier version has no `readings`. A newer one is shorter (`shorten`): it begins with `p3:`."""
 HISTORY = re.compile(
     r"p1:history:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
 )
@@ -173,10 +173,22 @@ def page_buttons(
     )
     return [
         PersistentButton(
-            ui.Button(emoji=emoji, custom_id=name_site(f"p1:{what}:{move}:{goal}:{tail}", site), disabled=off)
+            ui.Button(emoji=emoji, custom_id=_page_id(what, move, goal, tail, site), disabled=off)
         )
         for move, emoji, goal, off in moves
     ]
+
+
+def _page_id(what: str, move: str, goal: int, tail: str, site: str) -> str:
+    custom_id = f"p1:{what}:{move}:{goal}:{tail}"
+    return shorten(custom_id) if what == "audit" and not site else name_site(custom_id, site)
+
+
+def extent_button(t: Text, filters: Sequence[str], site: str, *, readings: bool) -> PersistentButton:
+    """Return the button that shows the trail with what changes nothing, or without. `filters`: those of its pages."""
+    label = t("Include views") if readings else t("Changes and refusals only")
+    tail = ":".join((*filters, str(int(readings))))
+    return PersistentButton(ui.Button(label=label, custom_id=_page_id("audit", "first", 0, tail, site)))
 
 
 def list_buttons(

@@ -2,7 +2,8 @@
 
 The form with a site follows from the one without: `g1:start:101:5d0a…` becomes `g2:home:start:101:5d0a…`. The fields
 of a page (`p2:`) are shorter as well, so that the longest of them and the name fit into the 100 characters that
-Discord allows: words become their first letter, and numbers are written in base 36.
+Discord allows: words become their first letter, and numbers are written in base 36. `p3:` has the
+shorter fields without a site.
 """
 
 import re
@@ -56,11 +57,13 @@ _GUESTS = (_MOVE, _NO, _words("running", "stopped", "other", "template"), _words
 _FIELDS: Mapping[str, tuple[_Field, ...]] = {
     "list": _GUESTS,
     "watch": _GUESTS,
-    "audit": (_MOVE, _NO, _NO, _NO, _TEXT, _NO, _NO),
+    "audit": (_MOVE, _NO, _NO, _NO, _TEXT, _NO, _NO, _NO),
     "history": (_MOVE, _NO, _NO),
     "status": (_words("refresh"),),
 }
 """The fields of each kind of page, in the order of `ui/interaction/buttons.py`."""
+_FORMER_AUDIT = 7
+"""Number of the fields of `audit` in an earlier version."""
 
 
 def name_site(custom_id: str, site: str) -> str:
@@ -71,11 +74,21 @@ def name_site(custom_id: str, site: str) -> str:
     return f"{kind}2:{site}:{_shorten_page(rest) if kind == 'p' else rest}"
 
 
+def shorten(custom_id: str) -> str:
+    """Return the `custom_id` of a page with shorter fields, and no site."""
+    return f"p3:{_shorten_page(custom_id.partition(':')[2])}"
+
+
 def split_site(custom_id: str) -> tuple[str | None, str]:
     """Return the name of the site and the `custom_id` without it. None: it names none.
 
     A forged one is returned unchanged.
     """
+    if custom_id.startswith("p3:"):
+        try:
+            return None, f"p1:{_restore_page(custom_id[3:])}"
+        except ValueError:
+            return None, custom_id
     match = _NAMED.fullmatch(custom_id)
     if match is None or (match["site"] == ALL_SITES and match["kind"] not in "ps"):
         return None, custom_id
@@ -96,5 +109,8 @@ def _restore_page(rest: str) -> str:
     """Raises: ValueError."""
     letter, *fields = rest.split(":")
     page = _PAGE.restore(letter)
-    longer = (field.restore(text) for field, text in zip(_FIELDS.get(page, ()), fields, strict=True))
+    known = _FIELDS.get(page, ())
+    if page == "audit" and len(fields) == _FORMER_AUDIT:
+        known = known[:_FORMER_AUDIT]
+    longer = (field.restore(text) for field, text in zip(known, fields, strict=True))
     return ":".join((page, *longer))

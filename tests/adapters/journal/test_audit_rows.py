@@ -21,7 +21,7 @@ from adapters.journal.site_journal import SiteJournal
 from adapters.journal.store import JournalReport, OpenOutcome, SqliteJournal
 from core.access.policy import Actor, InteractionKind, Place
 from core.audit.record import CUT_OFF, AuditRecord, AuditStep
-from core.audit.store import AuditCursor, AuditEntry, AuditFilter
+from core.audit.store import AuditCursor, AuditEntry, AuditFilter, Extent
 from core.audit.trail import AuditTrail
 from core.codec import encode
 from core.errors import JournalFailed
@@ -566,8 +566,10 @@ def test_a_closed_journal_refuses(tmp_path: Path) -> None:
         AuditFilter(operation="stop"),
         AuditFilter(since=1.0),
         AuditFilter(101, EMMA, "stop", 1.0),
+        AuditFilter(until=9, extent=Extent.CHANGES),
+        AuditFilter(vmid=101, extent=Extent.ENTRIES),
     ],
-    ids=["all", "vmid", "person", "operation", "since", "combined"],
+    ids=["all", "vmid", "person", "operation", "since", "combined", "changes", "entries"],
 )
 def test_no_page_and_no_count_reads_the_whole_table(journal: SqliteJournal, wanted: AuditFilter) -> None:
     """The indexes cover first records only. Without an index the query plan would contain SCAN audit."""

@@ -153,12 +153,12 @@ async def test_audit_and_its_file_show_the_count(scene: Stage) -> None:
     for _ in range(4):
         await scene.say(scene.emma, "info", vmid=999)
     reply = await scene.say(scene.emma, "audit", vmid=999)
-    assert "1 attempt" in reply.text
+    assert "1 entry" in reply.text
     assert "×4" in reply.text
     reply = await scene.say(scene.emma, "audit", vmid=999, csv=True)
     data = scene.server.attached(post_of(reply), "audit.csv")
     rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
-    assert [(row["operation"], row["times"]) for row in rows] == [("audit", "1"), ("info", "4")]
+    assert [(row["operation"], row["times"]) for row in rows] == [("info", "4")]
 
 
 # --- changes before refusals ---
@@ -193,7 +193,7 @@ async def test_a_change_passes_refusals_while_these_are_posted(bare_scene: Stage
     await scene.say(scene.emma, "start", vmid=104)
     await scene.until(
         lambda: any(
-            "**104** `palworld`" in post.content and "done" in post.content
+            "✅" in post.content and "**104** `palworld`" in post.content
             for post in scene.server.messages(audits)
         ),
         "the change told",

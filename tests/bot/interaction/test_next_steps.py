@@ -12,6 +12,7 @@ from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
+from tests.support.watch.at_once import rows_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -23,7 +24,7 @@ def labels(reply: PressResult) -> list[str]:
 
 
 def last_record(scene: Stage) -> tuple[AuditStep, str, int | None, int]:
-    (last,) = scene.site.journal.audit_page(AuditFilter(), 0, 1)[0]
+    (last,) = rows_of(scene.site.journal).audit_page(AuditFilter(), 0, 1)[0]
     return last.record.step, last.record.operation, last.record.vmid, last.record.actor.user_id
 
 
@@ -133,7 +134,7 @@ async def test_read_only_mode_leaves_only_what_reads(
     plan = pve.next_task("qmshutdown", vmid=101, hold=True)
     begun = await scene.start_command(admin, "shutdown", vmid=101)
     await begun.until("Shutting down")
-    scene.site.authorizer.read_only.turn_on("Admin", admin.id)
+    await scene.site.authorizer.read_only.turn_on("Admin", admin.id)
     plan.release()
     await scene.settled()
     assert "was shut down" in begun.text

@@ -18,7 +18,8 @@ from tests.support.stage import post_of
 from tests.support.watch.at_once import rows_of
 from ui.audit.commands import send_audit
 from ui.audit.csv_file import COLUMNS, csv_row
-from ui.audit.text import audit_head, audit_line, audit_page, audit_row
+from ui.audit.page import audit_head, audit_page, audit_row
+from ui.audit.text import audit_line
 from ui.i18n import Text, Texts
 from ui.interaction.buttons import PersistentButton
 from ui.interaction.context import Services
@@ -62,9 +63,9 @@ def test_the_head_names_the_site_of_the_filter(t: Text) -> None:
 )
 def test_the_pages_keep_the_filter(t: Text, several: bool, site: str | None, named: str | None) -> None:
     wanted = AuditFilter(999_999_999, 2**63 - 1, "snapshot_rollback", 1e10, 999_999_999, site)
-    view = audit_page(t, [ENTRY], 10**7, wanted, "n", 5, 1e9, several=several)
+    view = audit_page(t, [ENTRY], 10**7, wanted, "n", 5, 1e9, datetime.UTC, several=several)
     ids = [item.custom_id for item in view.walk_children() if isinstance(item, PersistentButton)]
-    assert len(ids) == 4
+    assert len(ids) == 5
     for custom_id in ids:
         assert split_site(custom_id)[0] == named
         assert len(custom_id) <= 100
@@ -90,7 +91,7 @@ async def test_the_trail_of_the_running_bot_names_the_sites(
         assert guest is not None
         await sites.press("admin", await sites.post(), f"g2:{name}:reboot:103:{guest.fingerprint}")
     await sites.press("admin", await sites.post(), "g2:gone:refresh:103")
-    await scene.server.wait_message(audits, "**colo/103** `minecraft` @ `pve2`")
+    await scene.server.wait_message(audits, "**colo/103** `minecraft`")
     lines = [line for each in scene.server.messages(audits) for line in each.content.splitlines()]
     rebooted = [line for line in lines if "**Reboot**" in line]
     assert ["**home/103**" in rebooted[0], "**colo/103**" in rebooted[1]] == [True, True]
@@ -99,7 +100,7 @@ async def test_the_trail_of_the_running_bot_names_the_sites(
         await send_audit(services, reply, wanted)
 
     monkeypatch.setattr(cogs.buttons, "show_audit", as_file)
-    for name in (HOME, COLO, LAB):
+    for name in (HOME, COLO, LAB):  # a button of an earlier version
         reply = await sites.press("admin", await sites.post(), f"p2:{name}:a:f:0:::::")
         data = scene.server.attached(post_of(reply), "audit.csv").decode("utf-8-sig")
         head, *found = list(csv.reader(io.StringIO(data, newline="")))

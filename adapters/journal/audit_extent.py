@@ -1,0 +1,59 @@
+"""Build the SQL conditions for the extent of a page of the audit trail. A part of adapters/journal/audit_rows.py.
+
+An attempt is judged by its first record. A question and its answer are two attempts. The answer is the next attempt
+of the same person for the same operation and guest, if it is a press or a form within the time of a question. It is
+looked for among a few records only, so that a page costs about the same in any trail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from adapters.journal.schema import encode_text
+from core.audit.record import CANCELLED
+from core.audit.relevance import ANSWER_SECONDS, DRY_RUN, MISTAKES, READS
+from core.audit.store import Extent
+
+_NEAR = 400
+"""Number of records after a question among which its answer is looked for."""
+
+
+def _literal(text: str) -> str:
+    return f"x'{encode_text(text).hex()}'"
+
+
+def _literals(texts: Iterable[str]) -> str:
+    return ", ".join(map(_literal, sorted(texts)))
+
+
+_HEAD = '{"error":"'
+"""What comes before the name in a stored error."""
+
+_ANSWERED = f"""
+    entry.step = 'planned' AND entry.outcome = x'' AND coalesce((
+        SELECT next.way IN ('button', 'form') AND (next.step != 'planned' OR next.outcome = {_literal(CANCELLED)})
+        FROM audit AS next
+        WHERE next.attempt IS NULL AND next.person_id = entry.person_id AND next.operation = entry.operation
+        AND next.vmid IS entry.vmid AND next.site = entry.site
+        AND next.id > entry.id AND next.id <= entry.id + {_NEAR} AND next.at <= entry.at + {ANSWER_SECONDS:.0f}
+        ORDER BY next.id LIMIT 1
+    ), 0)
+"""  # noqa: S608 - fixed words
+
+_CHANGES_NOTHING = f"""
+    coalesce(CASE entry.step
+    WHEN 'ended' THEN entry.operation IN ({_literals(READS)})
+    WHEN 'planned' THEN substr(entry.detail, -{len(DRY_RUN)}) = {_literal(DRY_RUN)}
+    WHEN 'refused' THEN substr(entry.outcome, 1, {len(_HEAD)}) = {_literal(_HEAD)}
+        AND substr(entry.outcome, {len(_HEAD) + 1}, instr(substr(entry.outcome, {len(_HEAD) + 1}, 60), x'22') - 1)
+            IN ({_literals(MISTAKES)})
+    END, 0)
+"""
+"""`substr` of an empty text is NULL."""
+
+CONDITIONS: Mapping[Extent, tuple[str, ...]] = {
+    Extent.RECORDS: (),
+    Extent.ENTRIES: (f"NOT ({_ANSWERED})",),
+    Extent.CHANGES: (f"NOT ({_CHANGES_NOTHING})", f"NOT ({_ANSWERED})"),
+}
+"""Conditions on the first record of an attempt, which is named `entry`."""

@@ -1,0 +1,44 @@
+"""Tell what changes something, and who was refused, from what is only read or mistyped."""
+
+from core import wanted_errors
+from core.audit.folding import VARIOUS
+from core.audit.record import AuditRecord, AuditStep
+from core.error_codec import ERRORS, word_of
+from core.guest_errors import NothingGiven
+from core.levels import Effect
+from core.operations import OPERATIONS, Operation
+
+READS = frozenset(
+    {operation.value for operation in Operation if OPERATIONS[operation].effect is Effect.NOTHING} | {VARIOUS}
+)
+"""The stored words of the operations that change nothing."""
+
+MISTAKES = frozenset(
+    {name for name, kind in ERRORS.items() if kind.__module__ == wanted_errors.__name__}
+    - {wanted_errors.SitesUnread.__name__}
+    | {NothingGiven.__name__}
+)
+"""The stored names of the errors for an option that could not be meant.
+
+A VMID without a guest is none of them, because it may be a hidden guest.
+"""
+
+DRY_RUN = "dry_run=True"
+"""End of the options of a plan that was only to be shown."""
+
+ANSWER_SECONDS = 150.0
+"""Maximum age of a question that is answered: twice its time, because a form renews it once, and a margin."""
+
+
+def is_mistyped(record: AuditRecord) -> bool:
+    return record.step is AuditStep.REFUSED and word_of(record.outcome) in MISTAKES
+
+
+def is_posted(record: AuditRecord) -> bool:
+    """Return whether the audit channel shows a record: a refusal, or the result of a change.
+
+    Reads, plans and mistyped options are left out.
+    """
+    if record.step is AuditStep.REFUSED:
+        return not is_mistyped(record)
+    return record.step is AuditStep.ENDED and record.operation not in READS

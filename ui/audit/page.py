@@ -1,0 +1,141 @@
+"""Show pages of the audit trail: the entries of each day under its date, two lines each on a phone."""
+
+import datetime
+from collections.abc import Iterator, Sequence
+
+from discord import ui
+
+from core.audit.record import AuditRecord, ending_of
+from core.audit.store import AuditEntry, AuditFilter, Extent
+from ui.audit.text import (
+    SIGNS,
+    asked_word,
+    cut,
+    fit_parts,
+    guest_part,
+    joined,
+    person_part,
+    result_part,
+    width,
+)
+from ui.cards import Item, card
+from ui.formatting import MESSAGE_MOST, Colour, code, fit_lines, format_duration, listed, plain, timestamp
+from ui.guests.lists import list_footer, page_of
+from ui.i18n import Text
+from ui.interaction.buttons import extent_button, page_buttons
+from ui.interaction.site_ids import ALL_SITES
+
+FIRST, SECOND = 33, {"ja": 38, "en": 44}
+"""Columns of each of the two lines of a row on a phone of 390 points. Small Latin letters are narrow."""
+GUEST_MOST = 24
+"""Columns of a guest."""
+
+
+def audit_row(t: Text, audited: AuditEntry) -> str:
+    """Return an entry: when what was done to which guest, and below by whom, and what came of it.
+
+    What does not fit beside the action stands in the second line: first the time, otherwise the guest.
+    """
+    record = audited.record
+    what, sign = asked_word(t, record.operation), SIGNS[ending_of(record)]
+    time = timestamp(audited.began, "t"), 5 if t.language == "ja" else 8
+    room = FIRST - 3 - width(what.replace("*", ""))
+    whole = guest_part(record, audited.site, GUEST_MOST)
+    beside = next(
+        (
+            (guest, timed)
+            for timed in (True, False)
+            if (guest := guest_part(record, audited.site, room - 3 - (time[1] + 1) * timed))[1]
+            >= min(whole[1], 14)
+        ),
+        None,
+    )
+    guest, timed = beside or (("", 0), True)
+    head = joined([f"{time[0]} {what}" if timed else what, guest[0]])
+    parts = [*([] if timed else [time]), *([] if beside else [whole]), person_part(record)]
+    times = f"×{record.times}" if record.times > 1 else ""
+    left = (
+        SECOND.get(t.language, 38)
+        - sum(columns + 3 for _, columns in parts)
+        - (len(times) + 3 if times else 0)
+    )
+    parts.append(result_part(t, record, max(10, left)))
+    more = fit_parts(_more(t, record), left - parts[-1][1])
+    return f"{sign} {head}\n-# {joined([*(text for text, _ in parts), times, more])}"
+
+
+def _more(t: Text, record: AuditRecord) -> Iterator[tuple[str, int]]:
+    """Yield what else is shown if there is room: the typed reason, the options, and the duration."""
+    if record.reason:
+        reason = cut(plain(record.reason), 20)
+        yield code(reason), width(reason) + 1
+    if record.detail:
+        options = cut(plain(record.detail), 20)
+        yield code(options), width(options) + 1
+    if record.seconds >= 1:
+        time = format_duration(t, record.seconds)
+        yield time, width(time)
+
+
+def audit_rows(t: Text, found: Sequence[AuditEntry], zone: datetime.tzinfo) -> list[str]:
+    """Return the rows, with the date above the first of each day. `zone`: where the days begin and end."""
+    rows, day = [], None
+    for each in found:
+        date = datetime.datetime.fromtimestamp(each.began, zone).date()
+        heading = f"**{timestamp(each.began, 'D')}**\n" if date != day else ""
+        rows.append(heading + audit_row(t, each))
+        day = date
+    return rows
+
+
+def audit_head(t: Text, wanted: AuditFilter, total: int, name: str) -> str:
+    """Return the title with the number of entries and the filters. `name`: name of the person in the filter."""
+    person = "" if wanted.person_id is None else f"{code(name, 24)} (<@{wanted.person_id}>)"
+    words = [
+        f"**{wanted.site}**" if wanted.site else "",
+        f"**{wanted.vmid}**" if wanted.vmid is not None else "",
+        person,
+        asked_word(t, wanted.operation) if wanted.operation else "",
+        t("since {time}", time=timestamp(wanted.since, "f")) if wanted.since is not None else "",
+    ]
+    only = listed(t, (word for word in words if word))
+    head = f"### {t('Audit trail')} · {t.plural('{n} entry', '{n} entries', total)}"
+    return f"{head}\n-# {t('Filter: {filters}', filters=only)}" if only else head
+
+
+def audit_page(
+    t: Text,
+    found: Sequence[AuditEntry],
+    total: int,
+    wanted: AuditFilter,
+    name: str,
+    page: int,
+    now: float,
+    zone: datetime.tzinfo,
+    *,
+    several: bool,
+    note: str = "",
+    attached: Item | None = None,
+) -> ui.LayoutView:
+    """Build one page of the list.
+
+    `page` counts from 0 and is brought within bounds. `several`: whether there are several sites.
+    `zone`: where the days begin and end.
+    `attached`: a file, described by `note`. The page then has no buttons.
+    """
+    page, pages = page_of(page, total)
+    rows = audit_rows(t, found, zone) or [t("No matching records.")]
+    filters = (wanted.vmid or "", wanted.person_id or "", wanted.operation, wanted.since, wanted.until)
+    parts = [str(int(each) if isinstance(each, float) else each or "") for each in filters]
+    readings = wanted.extent is not Extent.CHANGES
+    site = wanted.site or (ALL_SITES if several else "")
+    scope = t("Views included") if readings else t("Changes and refusals only")
+    return card(
+        audit_head(t, wanted, total, name),
+        fit_lines(t, rows, MESSAGE_MOST - 330),
+        note or f"-# {scope}\n{list_footer(t, page, pages, now)}",
+        colour=Colour.BUSY,
+        buttons=() if attached else page_buttons("audit", page, pages, [*parts, str(int(readings))], site),
+        more=() if attached else [[extent_button(t, parts, site, readings=not readings)]],
+        below=attached,
+    )
