@@ -256,7 +256,7 @@ COMMANDS = (
     Command("readonly off", "", ADMIN, WORDS),
     Command(
         "audit",
-        "vmid who action since csv",
+        "vmid who action since readings csv",
         ADMIN,
         NOTHING,
         {},

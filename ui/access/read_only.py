@@ -28,14 +28,19 @@ async def turn_on(reply: Reply, site: str = "") -> None:
 
     was, _ = await _switch(reply.interaction, Operation.READONLY_ON, site, act)
     said = {each: _turned_on(reply.t, each.authorizer.read_only, was=before) for each, before in was.items()}
-    note = reply.t("Viewing, alerts and mutes still work. Turn it off with `/readonly off`.")
-    await reply.show(card(*_lines(reply.t, said), f"-# {note}", colour=Colour.WARN))
+    note = reply.t("Guests cannot be changed. Viewing, alerts and mutes still work.")
+    steps = reply.mention(Operation.READONLY_OFF)
+    await reply.show(card(*_lines(reply.t, said), f"-# {note}", steps, colour=Colour.WARN))
 
 
 def _turned_on(t: Text, switch: ReadOnlySwitch, *, was: bool) -> tuple[str, str]:
     """Return what is said of a switch, and a warning or ""."""
+    line = ""
+    if switch.refusal is not None:
+        since = read_only_line(t, switch.refusal)
+        now = t("Read-only mode was turned on by {person}.", person=f"<@{switch.refusal.by_id}>")
+        line = f"{READ_ONLY} {since if was or not switch.refusal.by_id else now}"
     head = t("Read-only mode is already on.") + "\n" if was else ""
-    line = f"{READ_ONLY} {read_only_line(t, switch.refusal)}" if switch.refusal else ""
     error = switch.store_error
     return head + line, f"{WARNING} {read_only_not_stored(t, error)}" if error else ""
 

@@ -41,15 +41,13 @@ def audit_row(t: Text, audited: AuditEntry) -> str:
     time = timestamp(audited.began, "t"), 5 if t.language == "ja" else 8
     room = FIRST - 3 - width(what.replace("*", ""))
     whole = guest_part(record, audited.site, GUEST_MOST)
-    beside = next(
-        (
-            (guest, timed)
-            for timed in (True, False)
-            if (guest := guest_part(record, audited.site, room - 3 - (time[1] + 1) * timed))[1]
-            >= min(whole[1], 14)
-        ),
-        None,
-    )
+    beside = None
+    for timed in (True, False):
+        left = room - 3 - (time[1] + 1) * timed
+        guest = guest_part(record, audited.site, left)
+        if min(whole[1], 18) <= guest[1] <= max(0, left):
+            beside = guest, timed
+            break
     guest, timed = beside or (("", 0), True)
     head = joined([f"{time[0]} {what}" if timed else what, guest[0]])
     parts = [*([] if timed else [time]), *([] if beside else [whole]), person_part(record)]

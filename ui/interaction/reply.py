@@ -16,12 +16,14 @@ import discord
 from discord import ui
 
 from core.errors import AnswerTooLate, BotError
+from core.operations import Operation
 from core.tasks import OnProgress, Progress
 from ui.cards import notice
 from ui.discord.failures import DISCORD_ERRORS, log_unexpected, retry_after, send_with_retries
 from ui.i18n import Text
 from ui.interaction.answer import FIRST_SECONDS, RETRIES, Answer, AnswerState, Attachment
 from ui.interaction.context import Interaction, Services
+from ui.interaction.gate import refusal_of
 from ui.interaction.late import GIVEN_UP, acknowledge_first, give_up
 from ui.interaction.refusal import refusal_card
 from ui.messages.errors import unexpected_sentence
@@ -126,6 +128,12 @@ class Reply:
     def interaction(self) -> Interaction:
         """The interaction that is answered."""
         return self._answer.interaction
+
+    def mention(self, *operations: Operation) -> str:
+        """Return in small print the commands of these operations that the reader may use, "" if there are none."""
+        mentions = self._services.command_mentions
+        allowed = [mentions.of(each) for each in operations if refusal_of(self.interaction, each) is None]
+        return f"-# {' · '.join(allowed)}" if allowed else ""
 
     @property
     def unacknowledged(self) -> bool:

@@ -6,6 +6,7 @@ from functools import partial
 from core.access.policy import Actor
 from core.errors import JournalFailed
 from core.guest import Cluster
+from core.operations import Operation
 from core.proxmox_errors import HalfGone
 from core.watch.incidents.model import WatchEntry, node_subject
 from core.watch.journal import Backlog
@@ -46,7 +47,8 @@ async def incident_counts(site: Site) -> dict[int, int]:
 async def show_status(site: Site, reply: Reply) -> None:
     cluster = await cluster_for_completion(site)
     health = await visible_health(site, actor_of(reply.interaction), cluster)
-    await reply.show(status_card(reply.t, health, cluster, site.services.clock.now()))
+    steps = reply.mention(Operation.MONITOR_LIST, Operation.MONITOR_HISTORY)
+    await reply.show(status_card(reply.t, health, cluster, site.services.clock.now(), steps))
 
 
 async def visible_health(site: Site, actor: Actor, cluster: Cluster | None) -> Health:

@@ -49,7 +49,8 @@ async def mute(reply: Reply, target: str, duration: str, confirm: str = "", reas
         held = await site.watch.mute(subject, seconds, asked.actor.name, asked.actor.user_id)
     vmid = vmid_of(subject)
     watched = vmid is None or site.watch.find(vmid) is not None
-    await reply.show(muted_card(reply.t, held, cluster, site.services.clock.now(), watched=watched))
+    now, steps = site.services.clock.now(), reply.mention(Operation.MONITOR_UNMUTE)
+    await reply.show(muted_card(reply.t, held, cluster, now, watched=watched, steps=steps))
 
 
 async def guard_mute(

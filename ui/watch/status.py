@@ -86,15 +86,18 @@ class Health:
     """Nodes for which Proxmox has no new figures."""
 
 
-def status_card(t: Text, health: Health, cluster: Cluster | None, now: float) -> ui.LayoutView:
-    """Return the card: one line per part of the watch, each with a sign of its health."""
+def status_card(
+    t: Text, health: Health, cluster: Cluster | None, now: float, steps: str = ""
+) -> ui.LayoutView:
+    """Return the card: one line per part of the watch, each with a sign of its health. `steps`: where to go on."""
     body = "\n".join(
         (*_reading_lines(t, health, now), *_bot_lines(t, health, now), *_incident_lines(t, health, cluster))
     )
     blind = _blind(t) if health.blind else ""
     well = not blind and WARNING not in body
     colour = Colour.GOOD if well else Colour.WARN
-    return card(f"### {t('Monitoring status')}", body, blind, list_footer(t, 0, 1, now), colour=colour)
+    head = f"### {t('Monitoring status')}"
+    return card(head, body, blind, steps, list_footer(t, 0, 1, now), colour=colour)
 
 
 def _reading_lines(t: Text, health: Health, now: float, most: int = 500) -> Iterator[str]:

@@ -17,7 +17,6 @@ from ui.interaction.reply import Reply
 from ui.messages.errors import error_sentence
 from ui.sites.everywhere import whole_sites
 from ui.watch.status import reason_words
-from ui.watch.views import success_card
 
 TEST_SECONDS = 10.0
 
@@ -54,7 +53,8 @@ async def send_test(reply: Reply, site: str = "") -> None:
             raise trial
         arrived = isinstance(trial, Trial) and trial.arrived
         said = error_sentence(reply.t, trial) if isinstance(trial, BotError) else trial_text(reply.t, trial)
-        lines.append(f"{OK if arrived else FAILED} **{each.name}** · {said}")
+        link = f" {_link(trial)}" if isinstance(trial, Trial) and arrived else ""
+        lines.append(f"{OK if arrived else FAILED} **{each.name}** · {said}{link}")
         well = well and arrived
     advice = "" if well else _advice(reply.t)
     colour = Colour.GOOD if well else Colour.BAD
@@ -83,15 +83,15 @@ async def _try_out(site: Site, interaction: Interaction) -> Trial:
 def trial_card(t: Text, trial: Trial) -> ui.LayoutView:
     text = trial_text(t, trial)
     if trial.arrived:
-        return success_card(text)
+        button: ui.Button[ui.LayoutView] = ui.Button(label=t("Open the message"), url=_link(trial))
+        return card(f"{OK} {text}", colour=Colour.GOOD, buttons=[button])
     return card(f"{FAILED} {text}", _advice(t), colour=Colour.BAD)
 
 
 def trial_text(t: Text, trial: Trial) -> str:
     channel, message = f"<#{trial.channel_id}>", trial.message
     if message is not None and message.posted is not None:
-        link = f"https://discord.com/channels/{trial.guild_id}/{trial.channel_id}/{message.posted}"
-        return t("Test alert sent to {channel}: {link}", channel=channel, link=link)
+        return t("Test alert sent to {channel}.", channel=channel)
     reason = (message.error if message else "") or trial.stuck
     if reason:
         return t(
@@ -101,6 +101,11 @@ def trial_text(t: Text, trial: Trial) -> str:
         )
     time = format_duration(t, TEST_SECONDS)
     return t("The test alert for {channel} did not arrive within {time}.", channel=channel, time=time)
+
+
+def _link(trial: Trial) -> str:
+    number = trial.message.posted if trial.message else None
+    return f"https://discord.com/channels/{trial.guild_id}/{trial.channel_id}/{number}"
 
 
 def _advice(t: Text) -> str:

@@ -148,11 +148,11 @@ def success_card(text: str) -> ui.LayoutView:
 
 
 def muted_card(
-    t: Text, mute: Mute, cluster: Cluster | None, now: float, *, watched: bool = True
+    t: Text, mute: Mute, cluster: Cluster | None, now: float, *, watched: bool = True, steps: str = ""
 ) -> ui.LayoutView:
     """Return the answer to /monitor mute. The end has a date only if it is more than half a day away.
 
-    `watched`: False for a guest that is not on the watch list.
+    `watched`: False for a guest that is not on the watch list. `steps`: how to lift it.
     """
     until = timestamp(mute.until, "t" if mute.until - now < _HALF_A_DAY else "f")
     time = t("{time} ({relative})", time=until, relative=timestamp(mute.until))
@@ -161,7 +161,7 @@ def muted_card(
     else:
         text = t("{what}: alerts muted until {time}.", what=subject_name(t, mute.target, cluster), time=time)
     note = "" if watched else t("It is not on the watch list: only failed backups are reported.")
-    return card(f"{MUTED} {text}", f"-# {WARNING} {note}" if note else "", colour=Colour.QUIET)
+    return card(f"{MUTED} {text}", f"-# {WARNING} {note}" if note else "", steps, colour=Colour.QUIET)
 
 
 def unmuted_card(t: Text, target: str, cluster: Cluster | None) -> ui.LayoutView:
@@ -225,20 +225,24 @@ def history_card(
     page, pages = page_of(page, total)
     count = t.plural("{n} incident", "{n} incidents", total)
     of_guest = t("History of {guest}", guest=title_of(vmid, label or str(vmid))) if vmid else ""
-    head = f"### {of_guest or t('History')} · {count}"
-    rows = [past_row(t, incident, (names or {}).get(incident.id, "")) for incident in incidents]
+    head = f"### {of_guest or t('Incident history')} · {count}"
+    rows = [past_row(t, incident, now, (names or {}).get(incident.id, "")) for incident in incidents]
     body = fit_lines(t, rows, MESSAGE_MOST - 300) if rows else t("No incidents yet.")
     buttons = page_buttons("history", page, pages, (str(vmid) if vmid else "",), site)
     return card(head, body, list_footer(t, page, pages, now), colour=Colour.BUSY, buttons=buttons)
 
 
-def past_row(t: Text, incident: Incident, site: str = "") -> str:
-    """Return one incident. `site`: name of its site, if it is to be named."""
+def past_row(t: Text, incident: Incident, now: float, site: str = "") -> str:
+    """Return one incident. Its date is left out if it began less than half a day ago.
+
+    `site`: name of its site, if it is to be named.
+    """
     acked = (
         t("acknowledged by {person}", person=person(incident.acked_by, incident.acked_by_id))
         if incident.acked
         else ""
     )
     name = f"**{site}**" if site else ""
-    parts = [name, timestamp(incident.opened, "f"), outcome_word(t, incident), acked]
+    opened = timestamp(incident.opened, "t" if now - incident.opened < _HALF_A_DAY else "f")
+    parts = [name, opened, outcome_word(t, incident), acked]
     return f"{sign_of(incident)} {short_text(t, incident)}\n-# {' · '.join(part for part in parts if part)}"

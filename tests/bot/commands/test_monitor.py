@@ -22,6 +22,7 @@ from core.errors import (
 from core.guest_errors import GuestNotFound
 from core.wanted_errors import BadAmount, BadDuration, BadVmid, UnknownTarget
 from core.watch.incidents.model import ALL
+from playground.discord.limits import walk
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
@@ -729,7 +730,8 @@ async def test_a_test_message_really_goes_there(scene: Stage) -> None:
     (post,) = scene.server.messages(scene.alerts)
     assert post.content.startswith("🔔")
     assert f"<#{scene.alerts.id}>" in reply.text
-    assert f"https://discord.com/channels/{scene.guild.id}/{scene.alerts.id}/{post.id}" in reply.text
+    (row,) = [each for each in walk(post_of(reply)._message.components) if each.get("url")]
+    assert row["url"] == f"https://discord.com/channels/{scene.guild.id}/{scene.alerts.id}/{post.id}"
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 503])

@@ -1,0 +1,108 @@
+"""Test the screens of the audit trail: the pages of /audit, and the lines of the audit channel."""
+
+import datetime
+import re
+import unicodedata
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from core.access.policy import Actor, Place
+from core.audit.record import CANCELLED, AuditRecord, AuditStep
+from core.audit.store import AuditEntry, AuditFilter, Extent
+from core.errors import NotAllowed, ReadOnly, TooQuick
+from core.guest_errors import GuestNotFound, SnapshotExists
+from core.levels import Level
+from tests.project.test_catalogues import LANGUAGE_PAIRS
+from tests.support.fakes import NOON
+from tests.ui.test_formatting import Golden, shown, whole
+from ui.audit.page import FIRST, SECOND, audit_page, audit_row
+from ui.audit.text import audit_line, width
+from ui.i18n import Text
+
+AKIKO = Actor(2**62, "akiko", Place(1, 2, 3))
+DAY = 86_400.0
+LANGUAGES = pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
+
+
+def entry(
+    step: AuditStep,
+    operation: str,
+    vmid: int | None = 101,
+    guest: str = "web01",
+    ago: float = 0.0,
+    **more: Any,
+) -> AuditEntry:
+    record = AuditRecord(step, AKIKO, operation, vmid, guest=guest, **more)
+    return AuditEntry(1, 1, NOON - ago, NOON - ago, record)
+
+
+REFUSED, PLANNED, ENDED = AuditStep.REFUSED, AuditStep.PLANNED, AuditStep.ENDED
+CHANGES = [
+    entry(ENDED, "start", outcome="OK", seconds=12.0, upid="UPID:pve1:0:0:0:qmstart:101:bot@pve:"),
+    entry(REFUSED, "snapshot_create", outcome=str(SnapshotExists(101, "web01", "x"))),
+    entry(REFUSED, "stop", 103, "minecraft", outcome=str(NotAllowed(Level.ADMIN, Level.VIEWER))),
+    entry(REFUSED, "start", 105, "valheim", outcome=str(ReadOnly("akiko", NOON, 5))),
+    entry(REFUSED, "info", 999, "", outcome=str(GuestNotFound(999)), times=4),
+    entry(PLANNED, "delete", 205, "grafana", DAY),
+    entry(PLANNED, "delete", 205, "grafana", DAY, outcome=CANCELLED),
+    entry(ENDED, "monitor_mute", None, "", DAY, detail="node/pve2 2h", outcome="OK"),
+    entry(ENDED, "shutdown", 103, "minecraft", DAY, outcome="got timeout", seconds=61.0),
+    entry(ENDED, "stop", 102, "db01", DAY, outcome="OK", reason="in a hurry", seconds=3.0),
+]
+EVERYTHING = [
+    entry(ENDED, "list", None, "", outcome="OK"),
+    entry(PLANNED, "stop", detail="dry_run=True"),
+    entry(REFUSED, "various", None, "", outcome=str(TooQuick(3, 2)), times=12),
+    entry(ENDED, "resize", detail="cores=4 memory_mb=8192", outcome="OK", seconds=2.0),
+    entry(ENDED, "monitor_remove", 104, "a-guest-with-a-very-long-name", outcome="OK"),
+    replace(entry(ENDED, "readonly_on", None, "", outcome="OK"), site="home"),
+    replace(entry(AuditStep.SENT, "snapshot_rollback"), site="home"),
+]
+
+
+@LANGUAGES
+def test_what_audit_shows(t: Text, golden: Golden) -> None:
+    zone = datetime.UTC
+    changes = AuditFilter(until=9, extent=Extent.CHANGES)
+    everything = AuditFilter(101, 5, "stop", NOON - DAY, 9, extent=Extent.ENTRIES)
+    views = [
+        audit_page(t, CHANGES, 21, changes, "", 0, NOON, zone, several=False),
+        audit_page(t, EVERYTHING, 7, everything, "akiko", 0, NOON, zone, several=False),
+        audit_page(t, [], 0, changes, "", 0, NOON, zone, several=False),
+    ]
+    for view in views:
+        whole(view)
+    lines = [audit_line(t, each) for each in (*CHANGES, *EVERYTHING)]
+    golden(f"audit.{t.language}", "\n\n".join([*map(shown, views), "\n".join(lines)]))
+
+
+def seen(t: Text, line: str) -> int:
+    """Return how wide Discord shows a line. A mention is the name, and a time has five or eight columns."""
+    time = "00:00" if t.language == "ja" else "00:00 PM"
+    text = re.sub(r"<t:\d+:t>", time, line.removeprefix("-# ")).replace(f"<@{AKIKO.user_id}>", "@akiko")
+    return width(re.sub("[*`]", "", text))
+
+
+@LANGUAGES
+def test_a_row_has_two_lines_on_a_phone(t: Text) -> None:
+    for each in (*CHANGES, *EVERYTHING):
+        first, second = audit_row(t, each).split("\n")
+        assert seen(t, first) <= FIRST + 1, first
+        assert seen(t, second) <= SECOND[t.language] + 1, second
+
+
+@LANGUAGES
+def test_a_line_of_the_channel_names_no_ids(t: Text) -> None:
+    for each in (*CHANGES, *EVERYTHING):
+        line = audit_line(t, each)
+        assert "UPID" not in line
+        assert "\n" not in line
+        assert not re.search(r"`\d{17,}`", line)
+        assert seen(t, line) <= 84, line
+
+
+def test_wide_characters_take_two_columns() -> None:
+    assert unicodedata.east_asian_width("停") == "W"
+    assert (width("停止"), width("stop"), width("")) == (4, 4, 0)
