@@ -186,7 +186,7 @@ async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attemp
         match["operation"],
         float(match["since"]) if match["since"] else None,
         int(match["until"]) if match["until"] else None,
-        extent=Extent.CHANGES if match["readings"] == "0" else Extent.ENTRIES,
+        extent={"0": Extent.CHANGES, "1": Extent.ENTRIES}.get(match["readings"], Extent.RECORDS),
     )
     private = interaction.message is not None and interaction.message.flags.ephemeral
     async with Reply(services, interaction, private=True, anew=not private) as reply:

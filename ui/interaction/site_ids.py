@@ -99,9 +99,16 @@ def split_site(custom_id: str) -> tuple[str | None, str]:
     return match["site"], f"{match['kind']}1:{rest}"
 
 
+def _fields_of(page: str, count: int) -> tuple[_Field, ...]:
+    """Return the fields of a kind of page. `count`: how many there are; fewer if an earlier version made them."""
+    known = _FIELDS.get(page, ())
+    return known[:_FORMER_AUDIT] if page == "audit" and count == _FORMER_AUDIT else known
+
+
 def _shorten_page(rest: str) -> str:
     page, *fields = rest.split(":")
-    shorter = (field.shorten(text) for field, text in zip(_FIELDS[page], fields, strict=True))
+    known = _fields_of(page, len(fields))
+    shorter = (field.shorten(text) for field, text in zip(known, fields, strict=True))
     return ":".join((_PAGE.shorten(page), *shorter))
 
 
@@ -109,8 +116,6 @@ def _restore_page(rest: str) -> str:
     """Raises: ValueError."""
     letter, *fields = rest.split(":")
     page = _PAGE.restore(letter)
-    known = _FIELDS.get(page, ())
-    if page == "audit" and len(fields) == _FORMER_AUDIT:
-        known = known[:_FORMER_AUDIT]
+    known = _fields_of(page, len(fields))
     longer = (field.restore(text) for field, text in zip(known, fields, strict=True))
     return ":".join((page, *longer))

@@ -37,10 +37,17 @@ def is_named(text: str, one: Person, other: Person) -> None:
     assert len(re.findall(rf"`Akiko` \((?:<@|`){one.id}(?:>|`)\)", text)) == names, text
 
 
+def is_mentioned(text: str, one: Person, other: Person) -> None:
+    """Check that this person is named by the mention alone, and the other person is not."""
+    assert f"<@{one.id}>" in text, text
+    assert str(other.id) not in text, text
+    assert "`Akiko`" not in text.replace(f"`Akiko` (<@{one.id}>)", ""), text
+
+
 @BOTH
 async def test_the_switch(scene: Stage, copycat: Person) -> None:
     reply = await scene.say(copycat, "readonly on")
-    is_named(reply.text, copycat, scene.akiko)
+    is_mentioned(reply.text, copycat, scene.akiko)
     for person_ in (scene.akiko, scene.emma):
         is_named((await scene.say(person_, "start", vmid=104)).text, copycat, scene.akiko)
     is_named((await scene.say(scene.emma, "monitor status")).text, copycat, scene.akiko)
@@ -98,7 +105,7 @@ async def test_the_audit_its_file_and_a_snapshots_description(
     scene: Stage, copycat: Person, pve: Pve
 ) -> None:
     await scene.say(copycat, "snapshot create", vmid=103, name="mine")
-    is_named((await scene.say(scene.emma, "audit", who=str(copycat.id))).text, copycat, scene.akiko)
+    is_mentioned((await scene.say(scene.emma, "audit", who=str(copycat.id))).text, copycat, scene.akiko)
     assert pve.vm(103).snapshots["mine"]["description"].count(f"Akiko ({copycat.id})") == 1
     (found,), _ = await scene.site.journal.audit_page(AuditFilter(person_id=copycat.id), 0, 1)
     row = dict(zip(COLUMNS, csv_row(found, scene.services.timezone), strict=True))

@@ -43,7 +43,7 @@ async def test_every_change_is_refused_and_everything_else_goes_on(scene: Stage,
     question = await scene.say(scene.emma, "stop", vmid=101)
     reply = await scene.say(scene.akiko, "readonly on")
     assert "Read-only mode was turned on" in reply.text
-    assert "`Akiko`" in reply.text
+    assert f"<@{scene.akiko.id}>" in reply.text
     assert not reply.ephemeral
     assert {word for word, _ in CHANGING} == {one.word for one in COMMANDS if one.effect >= Effect.LIST}
     for command, options in CHANGING:

@@ -218,7 +218,7 @@ async def test_its_trail_goes_on(scene: Stage, expected: Expected) -> None:
         assert (ended.step, ended.outcome) == (AuditStep.ENDED, outcome)
     page = await scene.say(scene.emma, "audit")
     assert "**Shutdown**" in page.text
-    assert "not started: no task in Proxmox" in page.text
+    assert " · not started" in page.text
     assert "Found out later" in scene.server.messages(scene.channel)[0].text
 
 
@@ -226,18 +226,14 @@ async def test_its_trail_goes_on(scene: Stage, expected: Expected) -> None:
 async def test_its_errors_are_told_in_words(scene: Stage) -> None:
     """Errors stand in the trail as that day's bot wrote them."""
     words = {
-        107: ("failed: `snapshot feature is not availab…`",),
-        205: (
-            "refused: read-only mode",
-            "failed: refused by Proxmox `unable to stop`",
-            "refused: not possible in this state",
-        ),
-        4711: ("refused: guest not found or hidden",),
-        4712: ("refused: guest not found or hidden · ×6",),
+        107: ("`snapshot feature is not",),
+        205: ("read-only mode", "refused by Proxmox", "not possible in this state"),
+        4711: ("guest not found or hidden",),
+        4712: ("guest not found or hidden · ×6",),
     }
     for vmid, expected in words.items():
         page = (await scene.say(scene.emma, "audit", vmid=vmid)).text
-        assert [each for each in expected if f"\n-# {each} · " not in page] == [], page
+        assert [each for each in expected if each not in page] == [], page
 
 
 async def test_its_buttons_work(scene: Stage, pve: Pve, former: FormerData) -> None:

@@ -225,7 +225,7 @@ async def test_a_file_comes_with_fewer_words_beside_it(bare_scene: Stage) -> Non
     await bare_scene.start_bot()
     await bare_scene.say(bare_scene.akiko, "info", vmid=101)
     bare_scene.server.block(NAME)
-    reply = await bare_scene.say(bare_scene.emma, "audit", csv=True)
+    reply = await bare_scene.say(bare_scene.emma, "audit", csv=True, readings=True)
     assert post_of(reply).attachments == ["audit.csv"]
     assert "Discord blocked" in reply.text
 

@@ -120,17 +120,17 @@ async def acted(scene: Stage, people: People) -> None:
 async def test_who_sees_which_trail(bare_scene: Stage, people: People) -> None:
     scene, chief, homely = bare_scene, people["chief"], people["homely"]
     await acted(scene, people)
-    text = (await scene.say(chief, "audit")).text
-    assert "4 attempts" in text
-    assert "Colonist" in text
-    text = (await scene.say(chief, "audit", site="colo")).text
-    assert "2 attempts" in text
+    text = (await scene.say(chief, "audit", readings=True)).text
+    assert "4 entries" in text
+    assert f"<@{people['colonist'].id}>" in text
+    text = (await scene.say(chief, "audit", site="colo", readings=True)).text
+    assert "2 entries" in text
     assert "**colo**" in text
     for options in ({}, {"site": "home"}):
-        text = (await scene.say(homely, "audit", **options)).text
+        text = (await scene.say(homely, "audit", readings=True, **options)).text
         assert "**home**" in text
-        assert "Chief" in text
-        assert "Colonist" not in text
+        assert f"<@{chief.id}>" in text
+        assert f"<@{people['colonist'].id}>" not in text
         assert "colo" not in text
     scene.assert_refused(await scene.say(homely, "audit", site="colo"), homely, UnknownSite("colo"))
     reader = people["reader"]
@@ -146,17 +146,17 @@ async def test_the_pages_and_the_file_of_one_trail(bare_scene: Stage, people: Pe
         await scene.say(people["chief"], "list", site="home")
         await scene.say(people["chief"], "list", site="colo")
         scene.clock.skip(61.0)
-    reply = await scene.say(homely, "audit")
+    reply = await scene.say(homely, "audit", readings=True)
     button = next(button for button in post_of(reply).buttons if button.emoji == "▶️")
     assert str(button.custom_id).startswith("p2:home:a:n:")
     turned = await scene.press(homely, reply, str(button.custom_id))
     assert "colo" not in turned.text
-    whole = await scene.say(people["chief"], "audit")
+    whole = await scene.say(people["chief"], "audit", readings=True)
     every = next(button for button in post_of(whole).buttons if button.emoji == "▶️")
     assert str(every.custom_id).startswith("p2:*:a:n:")
     forged = await scene.press(homely, reply, str(every.custom_id), force=True)
     assert "colo" not in forged.text
-    reply = await scene.say(homely, "audit", csv=True)
+    reply = await scene.say(homely, "audit", csv=True, readings=True)
     data = scene.server.attached(post_of(reply), "audit.csv")
     rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
     assert {row["site"] for row in rows} == {"home"}
