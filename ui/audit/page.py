@@ -45,7 +45,7 @@ def audit_row(t: Text, audited: AuditEntry) -> str:
     for timed in (True, False):
         left = room - 3 - (time[1] + 1) * timed
         guest = guest_part(record, audited.site, left)
-        if min(whole[1], 18) <= guest[1] <= max(0, left):
+        if 0 < guest[1] == whole[1] <= left:
             beside = guest, timed
             break
     guest, timed = beside or (("", 0), True)

@@ -161,7 +161,7 @@ async def test_what_no_words_pass_of_is_a_fixed_sentence(bare_scene: Stage, pve:
         ("monitor mute", {"target": "101", "duration": "1h"}),
         ("snapshot list", {"vmid": 101}),
         ("access", {"vmid": 101}),
-        ("audit", {}),
+        ("audit", {"readings": True}),
         ("delete", {"vmid": 104, "dry_run": True}),
     ],
 )
