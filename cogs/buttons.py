@@ -26,7 +26,18 @@ from ui.guests.sites import list_guests
 from ui.guests.snapshots import show_snapshots
 from ui.i18n import Text
 from ui.interaction.attempt import Attempt, recording
-from ui.interaction.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, QUESTION, STATUS, guest_of
+from ui.interaction.buttons import (
+    ALERT,
+    AUDIT,
+    GUEST,
+    HISTORY,
+    MUTES,
+    PAGE,
+    QUESTION,
+    STATUS,
+    guest_of,
+    has_log,
+)
 from ui.interaction.context import (
     Interaction,
     Services,
@@ -41,8 +52,9 @@ from ui.interaction.reply import Reply
 from ui.interaction.selects import CHOICE
 from ui.interaction.site_ids import ALL_SITES, split_site
 from ui.watch.access import authorize_incident
-from ui.watch.alert_text import acked_line, muted_line
+from ui.watch.backup_logs import show_backup_logs
 from ui.watch.history import show_history
+from ui.watch.incidents.details import acked_line, muted_line
 from ui.watch.sites import list_watched
 
 
@@ -72,7 +84,12 @@ async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attemp
     if incident is None:
         raise IncidentOver
     attempt.vmid, attempt.detail = guest_of(incident), incident.subject
-    if what == "details":
+    if what == "details" and has_log(incident):
+        async with Reply(services, interaction, private=True, anew=True) as reply:
+            with recording(attempt):
+                await authorize_incident(attempt, incident)
+                await show_backup_logs(reply, attempt.site, incident)
+    elif what == "details":
         vmid = _vmid_of(incident)
         async with Reply(services, interaction, private=True, anew=True) as reply:
             with recording(attempt):
@@ -86,7 +103,7 @@ async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attemp
             await act(attempt.site, reply, order)
     else:
         async with Reply(services, interaction) as reply:
-            detail = incident.subject if what == "ack" else f"{incident.subject} {MUTES[what]} s"
+            detail = f"{incident.subject} {MUTES[what]} s" if what in MUTES else incident.subject
             with recording(attempt, detail):
                 await authorize_incident(attempt, incident)
                 await reply.accept()
@@ -97,8 +114,11 @@ async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attemp
 
 
 async def _answered(interaction: Interaction, incident: Incident, what: str, t: Text) -> str:
-    """Store an acknowledgement or a mute, and return the text to show."""
+    """Store an acknowledgement, a mute or the end of one, and return the text to show."""
     watch, user = site_of(interaction).watch, interaction.user
+    if what == "unmute":
+        await watch.unmute_incident(incident)
+        return t("Unmuted.")
     if what != "ack":
         muted = await watch.mute_incident(incident.id, MUTES[what], user.display_name, user.id)
         return muted_line(t, muted)
@@ -124,6 +144,7 @@ def _alert_operation(match: re.Match[str]) -> Operation | None:
         "start": Operation.START,
         "details": Operation.INFO,
         "ack": Operation.ACKNOWLEDGE,
+        "unmute": Operation.MONITOR_UNMUTE,
     }.get(match["what"], Operation.MONITOR_MUTE)
 
 

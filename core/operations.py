@@ -279,7 +279,7 @@ OPERATIONS: Mapping[Operation, OperationRow] = {
             guarded_after=LONG_MUTE_SECONDS,
             on_alerts=True,
         ),
-        OperationRow(Operation.MONITOR_UNMUTE, Level.OPERATOR, _GUEST, Effect.WORDS),
+        OperationRow(Operation.MONITOR_UNMUTE, Level.OPERATOR, _GUEST, Effect.WORDS, on_alerts=True),
         OperationRow(Operation.MONITOR_ADD, Level.ADMIN, _GUEST, Effect.LIST),
         OperationRow(Operation.MONITOR_REMOVE, Level.ADMIN, _GUEST, Effect.LIST, guarded=True),
         OperationRow(Operation.AUDIT, Level.ADMIN, _WHOLE),

@@ -15,7 +15,7 @@ from typing import TypeVar
 from adapters.journal.schema import decode_text, encode_text
 from adapters.journal.site_rows import is_other_sites, record_prefix, record_range
 from core.codec import decode, encode
-from core.watch.incidents.model import Incident, Message
+from core.watch.incidents.model import Incident, Message, MessageKind
 from core.watch.journal import Backlog, Batch, OutboxMessage
 
 T = TypeVar("T")
@@ -229,7 +229,19 @@ def _outbox_message(db: sqlite3.Connection, row: sqlite3.Row) -> OutboxMessage |
         run=row["run"],
         attempts=row["attempts"],
         error=decode_text(row["error"]),
+        opening=_posted_opening(db, message),
     )
+
+
+def _posted_opening(db: sqlite3.Connection, message: Message) -> int | None:
+    """Return Discord's id of the opening that a recovery replies to."""
+    if message.post is not MessageKind.RECOVERY or not message.incidents:
+        return None
+    row = db.execute(
+        "SELECT discord_id FROM messages WHERE incident = ? AND post = 'opening' AND status = 'posted'",
+        message.incidents[:1],
+    ).fetchone()
+    return row["discord_id"] if row else None
 
 
 def _vmids(incident: Incident) -> set[int]:

@@ -6,11 +6,12 @@ core/delivery/outbox.py says how an attempt is repeated.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from core.clock import Clock
-from core.delivery.channel import AlertChannel, DeliveryFailure, NotDelivered
+from core.delivery.channel import AlertChannel, AlertText, DeliveryFailure, NotDelivered
 from core.delivery.late_alerts import (
     LATE_SECONDS,
     STALE_PAIR_SECONDS,
@@ -215,18 +216,18 @@ class AlertDelivery:
         if age > GIVE_UP_SECONDS:
             await self._give_up(message, message.error or TOO_OLD)
             return
-        content = self._channel.compose(message, age if age > LATE_SECONDS else None)
+        text = self._channel.compose(message, age if age > LATE_SECONDS else None)
         self.tries += 1
-        is_repeat, blocked = bool(message.tried), ""
+        is_repeat, blocked, found = bool(message.tried), "", None
         try:
             searched = self._must_search(message)
             since = stored.created - CLOCK_MARGIN_SECONDS
-            found = None
             if searched:
                 known = await self._journal.discord_ids()
-                found = await self._channel.find(message.tried, since, known)
+                found = await self._channel.find(message.tried, since, known, stored.incidents)
             is_repeat = is_repeat and not searched
-            sent_text = message.tried if is_repeat else content  # keep one text until the outcome is known
+            # keep one content until the outcome is known: the message is found by it
+            sent_text = replace(text, content=message.tried) if is_repeat else text
             if found is None:
                 if not is_repeat:
                     self._tried_at[stored.id] = self._clock.monotonic()
@@ -235,13 +236,15 @@ class AlertDelivery:
                 )
                 nonce = f"{self._journal.nonce_prefix}-{stored.id}"
 
-                async def send(text: str) -> int:
-                    await self._journal.note_try(stored.id, text, self._clock.now(), absorbs, late=age)
-                    return await self._channel.post(message, text, nonce)
+                async def send(words: AlertText) -> int:
+                    await self._journal.note_try(
+                        stored.id, words.content, self._clock.now(), absorbs, late=age
+                    )
+                    return await self._channel.post(message, words, nonce)
 
                 discord_id, blocked = await send_with_fallbacks(self._channel, sent_text, send)
             else:
-                discord_id, sent_text = found, message.tried
+                discord_id, sent_text = found, replace(text, content=message.tried)
         except NotDelivered as error:
             if error.failure is DeliveryFailure.REJECTED:
                 await self._give_up(message, error.reason)
@@ -252,7 +255,9 @@ class AlertDelivery:
             await self._journal.note_refused(stored.id, error.reason, not_taken=not_taken)
             error.everywhere = bool(error.wait)  # a limit on one new message applies to all of them
             raise
-        older = sent_text != content and (is_repeat or stored.post is MessageKind.OPENING)
+        earlier = is_repeat or found is not None  # what arrived has the details of its time
+        other = sent_text != text or (earlier and (message.wanted > 0 or age > LATE_SECONDS))
+        older = other and (is_repeat or stored.post is MessageKind.OPENING)
         edition = message.wanted - 1 if older else message.wanted
         await self._journal.note_posted(stored.id, discord_id, edition)
         if blocked:
@@ -279,11 +284,9 @@ class AlertDelivery:
     # -- edits
 
     async def _edit(self, message: OutboxMessage) -> None:
-        content = self._channel.compose(message, delay_of(message))
+        text = self._channel.compose(message, delay_of(message))
         try:
-            _, blocked = await send_with_fallbacks(
-                self._channel, content, partial(self._channel.edit, message)
-            )
+            _, blocked = await send_with_fallbacks(self._channel, text, partial(self._channel.edit, message))
         except NotDelivered as error:
             young, passing = (
                 self._ages.age(message.stored) <= EDIT_GIVE_UP_SECONDS,

@@ -1,5 +1,6 @@
 """Define the port to the alert channel and the kinds of failed delivery."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -44,26 +45,42 @@ class NotDelivered(Exception):
         self.wait, self.everywhere = wait, everywhere
 
 
+@dataclass(frozen=True, slots=True)
+class AlertText:
+    """The words of one alert.
+
+    `content`: one line, shown by a notification. The message is found again by it.
+    `details`: the text below it, "" for none. `colour`: its edge as 0xRRGGBB.
+    """
+
+    content: str
+    details: str = ""
+    colour: int = 0
+
+
 class AlertChannel(Protocol):
     """The channel that receives alerts. The three asynchronous methods raise `NotDelivered` and nothing else."""
 
-    def compose(self, message: OutboxMessage, late: float | None) -> str:
+    def compose(self, message: OutboxMessage, late: float | None) -> AlertText:
         """Return the current text of the message.
 
         `late`: seconds of delay to mention, None if it is on time.
         """
 
-    def fallback_texts(self, content: str) -> tuple[str, ...]:
+    def fallback_texts(self, text: AlertText) -> tuple[AlertText, ...]:
         """Return replacements for a text that Discord blocks: one without foreign words, then a fixed sentence."""
 
-    async def post(self, message: OutboxMessage, content: str, nonce: str) -> int:
-        """Post the message with its buttons and return its Discord id."""
+    async def post(self, message: OutboxMessage, text: AlertText, nonce: str) -> int:
+        """Post the message with its buttons and return its Discord id. A recovery replies to the opening."""
 
-    async def edit(self, message: OutboxMessage, content: str) -> None:
+    async def edit(self, message: OutboxMessage, text: AlertText) -> None:
         """Edit the existing message to show this version."""
 
-    async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
+    async def find(
+        self, content: str, since: float, known: frozenset[int], incidents: tuple[int, ...] = ()
+    ) -> int | None:
         """Find the bot's own message with this content and return its id, None if there is none.
 
-        Messages older than `since` (Unix seconds) and those in `known` are ignored.
+        Messages older than `since` (Unix seconds) and those in `known` are ignored, and those whose buttons
+        answer none of the `incidents`: two incidents may have the same first line.
         """

@@ -20,6 +20,7 @@ NONCE_SECONDS = 120.0
 CLOCK_MARGIN_SECONDS = 24 * 3600.0
 """Seconds to look back further in a search: the bot's clock may have been wrong when it made the message."""
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
@@ -110,13 +111,13 @@ async def sleep_until_set(clock: Clock, seconds: float, event: asyncio.Event) ->
                 await wait
 
 
-class FallbackTexts(Protocol):
-    def fallback_texts(self, content: str) -> tuple[str, ...]:
+class FallbackTexts(Protocol[S]):
+    def fallback_texts(self, text: S, /) -> tuple[S, ...]:
         """Return replacements for a text that Discord blocks, best first."""
 
 
 async def send_with_fallbacks(
-    channel: FallbackTexts, content: str, send: Callable[[str], Awaitable[T]]
+    channel: FallbackTexts[S], content: S, send: Callable[[S], Awaitable[T]]
 ) -> tuple[T, str]:
     """Send a text, and shorter versions if Discord blocks it.
 
@@ -135,7 +136,7 @@ async def send_with_fallbacks(
     raise NotDelivered(DeliveryFailure.REJECTED, blocked, not_taken=True)
 
 
-def _texts(channel: FallbackTexts, content: str) -> Iterator[str]:
+def _texts(channel: FallbackTexts[S], content: S) -> Iterator[S]:
     yield content
     yield from channel.fallback_texts(content)
 

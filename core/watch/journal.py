@@ -34,8 +34,9 @@ class OutboxMessage:
 
     `posted`: Discord's id of the message, None until it is posted.
     `wanted` and `shown`: version numbers of the text (0: the first).
-    `tried`: text of an attempt whose outcome is unknown, "" if there is none.
+    `tried`: content of an attempt whose outcome is unknown, "" if there is none.
     `tried_at`: Unix seconds of that attempt. `late`: its delay in seconds. `run`: its run (`Journal.run`).
+    `opening`: for a recovery, Discord's id of the message that it replies to. None if there is none.
     """
 
     stored: Message
@@ -49,6 +50,7 @@ class OutboxMessage:
     run: int = 0
     attempts: int = 0
     error: str = ""
+    opening: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

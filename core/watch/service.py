@@ -222,6 +222,10 @@ class Watch:
         """End the mute of a subject. Raises: JournalFailed."""
         await self._change(lambda transition: changes.unmute(transition, target))
 
+    async def unmute_incident(self, incident: Incident) -> None:
+        """End the mutes of an incident's own subjects. It may be over. Raises: NotMuted, JournalFailed."""
+        await self._change(lambda transition: transition.unmute_incident(incident))
+
     def mutes(self) -> tuple[Mute, ...]:
         """Return the mutes in force, the first to end first."""
         now = self._time.elapsed(self.state.pulse)

@@ -520,7 +520,7 @@ class CrossingTrial:
         incidents = rows_of(self.scene.site_named(there).journal).history(None, 0, 20)[0]
         number = chance.choice([each.id for each in incidents] or [1])
         nonce = chance.choice([*self.scene.services.questions._open, "0123456789abcdef"])
-        what = chance.choice(("start", "details", "ack", "mute1", "mute8"))
+        what = chance.choice(("start", "details", "ack", "mute1", "mute8", "unmute"))
         alerts = (f"a2:{site}:{what}:{number}", f"a2:{site}:{what}:{number}:r", f"a1:{what}:{number}")
         act = chance.choice(("start", "reboot", "shutdown"))
         others = (

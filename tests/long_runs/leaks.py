@@ -393,7 +393,7 @@ class LeakTrial:
         incident = chance.choice([each.id for each in incidents] or [1])
         nonce = chance.choice([*self.scene.services.questions._open, "0123456789abcdef"])
         alerts = (
-            f"a1:{chance.choice(('start', 'details', 'ack', 'mute1', 'mute8'))}:{incident}",
+            f"a1:{chance.choice(('start', 'details', 'ack', 'mute1', 'mute8', 'unmute'))}:{incident}",
             f"a1:{chance.choice(('details', 'ack', 'mute1'))}:{incident}:r",
         )
         others = (

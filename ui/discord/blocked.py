@@ -54,7 +54,7 @@ def make_fallback_texts(t: Text, content: str, fixed: str) -> tuple[str, ...]:
     bare = without_foreign(content)
     if bare == content:  # the bot's own words were blocked
         return (fixed,)
-    return f"{bare}\n-# {_note(t)}"[:CONTENT_MOST], fixed
+    return f"{bare}\n-# {blocked_note(t)}"[:CONTENT_MOST], fixed
 
 
 async def send_with_fallbacks(
@@ -97,12 +97,13 @@ def _strip_foreign(t: Text, view: ui.LayoutView) -> ui.LayoutView:
         if isinstance(button, ui.Select):
             for option in button.options:
                 option.label, option.description = option.value, None
-    note = f"-# {_note(t)}"
+    note = f"-# {blocked_note(t)}"
     box: Any = next((item for item in view.children if isinstance(item, ui.Container)), view)
     if len(note) <= room:
         box.add_item(ui.TextDisplay(note))
     return view
 
 
-def _note(t: Text) -> str:
+def blocked_note(t: Text) -> str:
+    """Return the sentence that stands under a message without foreign text."""
     return t("Discord blocked this message, so names and other text are left out.")

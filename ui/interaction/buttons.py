@@ -7,6 +7,7 @@ A button's `custom_id` names the guest and the action, and nothing else in it is
 - `g1:refresh:101` reads the guest again, `g1:details:101` opens its panel and `g1:snapshots:101` its snapshots, for
   the person who presses only.
 - `a1:ack:17` answers an alert by its incident. `:r` at the end marks a message that is not edited.
+  `a1:unmute:17` ends the mute that has outlasted the incident.
 - `p1:…` turns a page, or reads a list or the card of the whole cluster again. `p3:…` is the same with shorter fields.
 - `q1:…` answers a question.
 
@@ -51,7 +52,7 @@ HISTORY = re.compile(
 )
 STATUS = re.compile(r"p1:status:(?P<move>refresh)")
 ALERT = re.compile(
-    r"a1:(?P<what>start|details|ack|mute1|mute8):(?P<incident>[1-9][0-9]{0,15})(?P<unedited>:r)?"
+    r"a1:(?P<what>start|details|ack|mute1|mute8|unmute):(?P<incident>[1-9][0-9]{0,15})(?P<unedited>:r)?"
 )
 AGAIN = "🔄"
 MUTES = {"mute1": 3600, "mute8": 8 * 3600}
@@ -126,7 +127,7 @@ def alert_buttons(t: Text, incident: Incident, site: str, *, edited: bool = True
     offers: list[tuple[str, str, discord.ButtonStyle]] = []
     if can_start(incident):
         offers.append(("start", operation_noun(t, Operation.START), discord.ButtonStyle.success))
-    if guest is not None:
+    if guest is not None or has_log(incident):
         offers.append(("details", t("Details"), discord.ButtonStyle.secondary))
     if incident.open and incident.acked is None:
         offers.append(("ack", t("Acknowledge"), discord.ButtonStyle.primary))
@@ -135,6 +136,8 @@ def alert_buttons(t: Text, incident: Incident, site: str, *, edited: bool = True
             (what, t("Mute {time}", time=format_duration(t, seconds)), discord.ButtonStyle.secondary)
             for what, seconds in MUTES.items()
         ]
+    elif incident.can_unmute:
+        offers.append(("unmute", t("Unmute"), discord.ButtonStyle.secondary))
     return [
         PersistentButton(ui.Button(style=style, label=label, custom_id=name_site(f"a1:{what}:{tail}", site)))
         for what, label, style in offers
@@ -149,6 +152,11 @@ def guest_of(incident: Incident) -> int | None:
         return incident.backups[0].vmid if len(incident.backups) == 1 else None
     here = [fact for fact in incident.guests if fact.what is not GuestEvent.MISSING]
     return here[0].vmid if len(here) == 1 else None
+
+
+def has_log(incident: Incident) -> bool:
+    """Return whether the details of the incident are the logs of its failed backups."""
+    return incident.topic is Topic.BACKUP and any(fact.upid for fact in incident.backups)
 
 
 def can_start(incident: Incident) -> bool:

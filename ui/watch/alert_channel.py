@@ -3,22 +3,27 @@
 import contextlib
 import datetime
 import logging
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import replace
+from functools import partial
 
 import aiohttp
 import discord
 from discord import ui
+from discord.http import handle_message_parameters
 
-from core.delivery.channel import DeliveryFailure, NotDelivered
+from core.delivery.channel import AlertText, DeliveryFailure, NotDelivered
 from core.delivery.outbox import send_with_fallbacks
 from core.watch.incidents.model import MessageKind
 from core.watch.journal import OutboxMessage
-from ui.discord.blocked import is_blocked, make_fallback_texts
+from ui.discord.blocked import blocked_note, is_blocked, without_foreign
 from ui.discord.failures import DISCORD_ERRORS, LIMITED, LongRateLimit, retry_after
-from ui.formatting import WARNING, plain
+from ui.formatting import WARNING, Colour, plain
 from ui.i18n import Text
-from ui.interaction.buttons import alert_buttons
-from ui.watch.alert_text import CONTENT_MOST, message_text, name_site
+from ui.interaction.buttons import ALERT, alert_buttons
+from ui.interaction.site_ids import split_site
+from ui.watch.alert_text import CONTENT_MOST, alert_text, name_site
+from ui.watch.incidents.details import DETAILS_MOST
 from ui.watch.incidents.web_pages import incident_page
 from ui.web_links import web_links
 
@@ -53,57 +58,90 @@ class DiscordAlertChannel:
         self._client, self._channel_id, self._t, self._role_id = client, channel_id, t, role_id
         self._site, self._web_url = site, web_url
 
-    def compose(self, message: OutboxMessage, late: float | None) -> str:
+    def compose(self, message: OutboxMessage, late: float | None) -> AlertText:
         """Write the text. It contains the mention while the incident is not over."""
         mention = f"<@&{self._role_id}>" if self._mentions(message) else ""
-        return self._named(message_text(self._t, message, late, mention))
+        text = alert_text(self._t, message, late, mention)
+        return replace(text, content=self._named(text.content))
 
-    def fallback_texts(self, content: str) -> tuple[str, ...]:
+    def fallback_texts(self, text: AlertText) -> tuple[AlertText, ...]:
         t = self._t
-        fixed = t("Discord blocked this alert. See `/monitor history` for the details.")
-        return make_fallback_texts(t, content, self._named(f"{WARNING} {fixed}"))
+        told = t("Discord blocked this alert. See `/monitor history` for the details.")
+        fixed = AlertText(self._named(f"{WARNING} {told}"))
+        bare = replace(text, content=without_foreign(text.content), details=without_foreign(text.details))
+        if bare == text:  # the bot's own words were blocked
+            return (fixed,)
+        note = f"-# {blocked_note(t)}"
+        details = f"{bare.details[: DETAILS_MOST - len(note) - 1]}\n{note}".strip()
+        return replace(bare, details=details, colour=text.colour or int(Colour.WARN)), fixed
 
     def _named(self, text: str) -> str:
         return name_site(text, self._site)[:CONTENT_MOST]
 
-    async def post(self, message: OutboxMessage, content: str, nonce: str) -> int:
+    async def post(self, message: OutboxMessage, text: AlertText, nonce: str) -> int:
         whom = discord.AllowedMentions.none()
         if self._mentions(message):
             whom = discord.AllowedMentions(
                 everyone=False, users=False, roles=[discord.Object(self._role_id or 0)], replied_user=False
             )
+        send = partial(
+            self._channel.send,
+            text.content,
+            embed=_embed(text),
+            view=self._view(message),
+            nonce=nonce,
+            silent=message.stored.silent,
+            suppress_embeds=not text.details,
+            allowed_mentions=whom,
+        )
         async with translate_errors(self._client):
-            sent = await self._channel.send(
-                content,
-                view=self._view(message),  # type: ignore[arg-type]  # discord.py takes None for no buttons
-                nonce=nonce,
-                silent=message.stored.silent,
-                suppress_embeds=True,
-                allowed_mentions=whom,
+            if message.opening is None:
+                return (await send()).id
+            answered = discord.MessageReference(
+                message_id=message.opening, channel_id=self._channel_id, fail_if_not_exists=False
             )
-        return sent.id
+            try:
+                return (await send(reference=answered)).id
+            except discord.HTTPException as error:
+                if error.status not in (400, 403):
+                    raise
+                return (await send()).id  # a reply needs the permission Read Message History
 
-    async def edit(self, message: OutboxMessage, content: str) -> None:
-        shown = self._channel.get_partial_message(message.posted or 0)
-        async with translate_errors(self._client):
-            await shown.edit(
-                content=content, view=self._view(message), allowed_mentions=discord.AllowedMentions.none()
-            )
+    async def edit(self, message: OutboxMessage, text: AlertText) -> None:
+        """Show this version. The embed is shown even if an earlier version of the bot has suppressed embeds."""
+        flags = discord.MessageFlags(
+            suppress_notifications=message.stored.silent, suppress_embeds=not text.details
+        )
+        with handle_message_parameters(
+            content=text.content,
+            embed=_embed(text),
+            view=self._view(message),
+            flags=flags,
+            allowed_mentions=discord.AllowedMentions.none(),
+        ) as params:
+            async with translate_errors(self._client):
+                await self._client.http.edit_message(self._channel_id, message.posted or 0, params=params)
 
-    async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
-        return await find_own_message(self._client, self._channel, content, since, known)
+    async def find(
+        self, content: str, since: float, known: frozenset[int], incidents: tuple[int, ...] = ()
+    ) -> int | None:
+        def fits(message: discord.Message) -> bool:
+            answered = _answered_incidents(message)
+            return not answered or not answered.isdisjoint(incidents)
+
+        return await find_own_message(self._client, self._channel, content, since, known, fits)
 
     async def send_line(self, text: str) -> None:
         """Send one line without the journal, for when that cannot be written. Tries once and does not raise."""
         try:
-            await send_with_fallbacks(self, self._named(text), self._send_line)
+            await send_with_fallbacks(self, AlertText(self._named(text)), self._send_line)
         except NotDelivered as error:
             _log.warning("a line to the alert channel could not be sent: %s", error.reason)
 
-    async def _send_line(self, text: str) -> None:
+    async def _send_line(self, text: AlertText) -> None:
         async with translate_errors(self._client):
             await self._channel.send(
-                text, suppress_embeds=True, allowed_mentions=discord.AllowedMentions.none()
+                text.content, suppress_embeds=True, allowed_mentions=discord.AllowedMentions.none()
             )
 
     @property
@@ -133,14 +171,33 @@ class DiscordAlertChannel:
         return view
 
 
+def _embed(text: AlertText) -> discord.Embed | None:
+    """Return the details with their coloured edge, None if there are none."""
+    return discord.Embed(description=text.details, colour=text.colour) if text.details else None
+
+
+def _answered_incidents(message: discord.Message) -> set[int]:
+    """Return the incidents that the buttons of an alert answer."""
+    found = set()
+    for row in message.components:
+        for button in getattr(row, "children", ()):
+            _, unnamed = split_site(getattr(button, "custom_id", None) or "")
+            if match := ALERT.fullmatch(unnamed):
+                found.add(int(match["incident"]))
+    return found
+
+
 async def find_own_message(
     client: discord.Client,
     channel: discord.PartialMessageable,
     content: str,
     since: float,
     known: Collection[int] = (),
+    fits: Callable[[discord.Message], bool] = lambda _message: True,
 ) -> int | None:
     """Find the bot's own message with this content among the newest ones, ignoring the `known` ids.
+
+    `fits`: tells whether a message with this content can be the one.
 
     None if there is none. None also if the bot may not read the history, because a message that is sent twice is
     better than a lost one.
@@ -152,7 +209,7 @@ async def find_own_message(
         try:
             async for message in channel.history(limit=SEARCHED, after=after, oldest_first=False):
                 mine = message.author.id == me and message.content == content
-                if mine and message.id not in known:
+                if mine and message.id not in known and fits(message):
                     return message.id
         except discord.Forbidden:
             return None

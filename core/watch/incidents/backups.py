@@ -188,4 +188,4 @@ def _node_of(upid: str) -> str:
 def _fact(transition: Transition, task: TaskSummary) -> BackupFact:
     vmid = int(task.id) if task.id.isascii() and task.id.isdecimal() else None
     guest = transition.observation.cluster.find(vmid) if transition.observation.cluster and vmid else None
-    return BackupFact(task.node, vmid, task.user, task.status or "", guest.name if guest else None)
+    return BackupFact(task.node, vmid, task.user, task.status or "", guest.name if guest else None, task.upid)

@@ -180,6 +180,8 @@ class BackupFact:
     by: str
     error: str
     name: str | None = None
+    upid: str = ""
+    """The task, to read its log. "" if it was not stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,10 @@ class Incident:
     """Whether it ended because nobody watches its subject any more, and not because all is well again."""
     acked_by_id: int = 0
     """User id of the person in `acked_by`; 0 if it was not stored."""
+    unmuted: bool = False
+    """Whether a mute that its buttons had set ended with it."""
+    can_unmute: bool = False
+    """Whether a mute of its own subject outlasts it."""
 
     @property
     def open(self) -> bool:
@@ -265,3 +271,5 @@ class Mute:
     by: str = ""
     by_id: int = 0
     """User id of the person in `by`; 0 if it was not stored."""
+    incident: int = 0
+    """The incident whose button set it: the mute of a guest then ends with the recovery. 0: set by command."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from core.errors import IncidentOver
+from core.errors import IncidentOver, NotMuted
 from core.guest import Guest, State
 from core.watch.incidents.model import (
     ALL,
@@ -134,11 +134,13 @@ class Transition:
     def close_incident(
         self, incident: Incident, *, ago: float = 0.0, forgotten: bool = False, **fields: Any
     ) -> Incident:
-        """End an incident that was over `ago` seconds ago."""
+        """End an incident that was over `ago` seconds ago, and with a recovery the mutes that end with it."""
         seconds = max(0.0, self.elapsed - ago - incident.began)
-        return self.update_incident(
-            replace(incident, ended=self.now.unix - ago, seconds=seconds, forgotten=forgotten, **fields)
-        )
+        unmuted = not forgotten and self._end_mutes_of(incident)
+        ended = replace(incident, ended=self.now.unix - ago, seconds=seconds, forgotten=forgotten, **fields)
+        if unmuted:
+            ended = replace(ended, muted_until=self.muted_until(ended), unmuted=True)
+        return self.update_incident(replace(ended, can_unmute=bool(self.own_mutes(ended))))
 
     # -- messages
 
@@ -199,10 +201,48 @@ class Transition:
 
     # -- muting
 
-    def mute(self, target: str, seconds: float, by: str, by_id: int = 0) -> Mute:
-        mute = Mute(target, self.elapsed + seconds, self.now.unix + seconds, by, by_id)
+    def mute(self, target: str, seconds: float, by: str, by_id: int = 0, incident: int = 0) -> Mute:
+        """Mute a target. `incident`: the one whose button was pressed, 0 for a command.
+
+        A mute that was set by command stays one, even if a button sets its end anew.
+        """
+        held = self.mutes.get(target)
+        if held is not None and not held.incident:
+            incident = 0
+        mute = Mute(target, self.elapsed + seconds, self.now.unix + seconds, by, by_id, incident)
         self.mutes[target] = mute
         return mute
+
+    def own_mutes(self, incident: Incident) -> tuple[str, ...]:
+        """Return the muted subjects that the incident itself is about, without those that include them."""
+        own = {targets[0] for targets in subjects_of(incident)}
+        return tuple(sorted(own & self.mutes.keys()))
+
+    def unmute_incident(self, incident: Incident) -> Incident:
+        """End the mutes of the incident's own subjects.
+
+        Raises: NotMuted.
+        """
+        held = self.own_mutes(incident)
+        if not held:
+            raise NotMuted(incident.subject)
+        for target in held:
+            del self.mutes[target]
+        incident = self.open.get(incident.id, incident)
+        return self.update_incident(
+            replace(incident, muted_until=self.muted_until(incident), can_unmute=False)
+        )
+
+    def _end_mutes_of(self, incident: Incident) -> bool:
+        """End the mutes of guests that this incident's buttons set. Return whether there were any."""
+        ended = [
+            target
+            for target, mute in self.mutes.items()
+            if mute.incident == incident.id and target.startswith("guest/")
+        ]
+        for target in ended:
+            del self.mutes[target]
+        return bool(ended)
 
     def muted(self, incident: Incident) -> bool:
         return self.muted_until(incident) is not None

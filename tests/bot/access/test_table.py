@@ -578,6 +578,7 @@ def button_rows(house: House) -> Iterator[tuple[Row, SeenMessage, str]]:
             ("ack", "acknowledge", None),
             ("mute1", "monitor mute", None),
             ("mute8", "monitor mute", None),
+            ("unmute", "monitor unmute", None),
         ):
             yield Row(word, about, {}, harmless, vmid=down), alert, f"a1:{what}:{number}"
 

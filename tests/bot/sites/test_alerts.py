@@ -43,12 +43,12 @@ def test_every_kind_of_message_begins_with_its_sign_and_site(language: str) -> N
     named_one = DiscordAlertChannel(None, 1, texts.public, 4711, LAB)  # type: ignore[arg-type]  # as above
     for message in messages():
         before, text = plain_one.compose(message, 90.0), named_one.compose(message, 90.0)
-        sign, _, rest = before.partition(" ")
-        begins = f"{sign} {LAB} · {rest}" if rest and not sign.isascii() else f"{LAB} · {before}"
-        assert text == begins[:CONTENT_MOST]
+        sign, _, rest = before.content.partition(" ")
+        begins = f"{sign} {LAB} · {rest}" if rest and not sign.isascii() else f"{LAB} · {before.content}"
+        assert text == replace(before, content=begins[:CONTENT_MOST])
         for shorter in named_one.fallback_texts(text):
-            assert len(shorter) <= CONTENT_MOST
-            assert LAB in shorter.split(" · ")[0], shorter
+            assert len(shorter.content) <= CONTENT_MOST
+            assert LAB in shorter.content.split(" · ")[0], shorter
 
 
 @pytest.mark.parametrize(
@@ -110,10 +110,16 @@ async def test_an_alert_whose_post_was_lost_is_found_by_its_named_text(sites: Si
     alert = await sites.crash(COLO, 101)
     channel = DiscordAlertChannel(sites.scene.bot, sites.scene.alerts.id, sites.scene.t(), site=COLO)
     (incident,) = sites.site(COLO).watch.state.open.values()
-    text = channel.compose(outbox_message(incident), None)
+    text = channel.compose(outbox_message(incident), None).content
     assert alert.content == text
-    assert await channel.find(text, incident.opened, frozenset()) == alert.id
+    assert await channel.find(text, incident.opened, frozenset(), (incident.id,)) == alert.id
     other = DiscordAlertChannel(sites.scene.bot, sites.scene.alerts.id, sites.scene.t(), site=HOME)
     assert (
-        await other.find(other.compose(outbox_message(incident), None), incident.opened, frozenset()) is None
+        await other.find(
+            other.compose(outbox_message(incident), None).content,
+            incident.opened,
+            frozenset(),
+            (incident.id,),
+        )
+        is None
     )

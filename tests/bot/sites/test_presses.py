@@ -204,7 +204,7 @@ async def test_what_the_bot_of_one_site_posted_becomes_that_of_the_first(
         reply = await sites.press(COLO, alert if pressed[0] == "a" else old, pressed)
         assert told(reply) == scene.told(sites[COLO], QuestionOver())
     await sites.press(HOME, alert, ids_of(alert)[2])
-    await scene.until(lambda: "Acknowledged by" in alert.content, "the edit")
+    await scene.until(lambda: "Acknowledged by" in alert.text, "the edit")
     assert alert.content.startswith("🔴 home · **101** ")
     assert all(each.startswith("a2:home:") for each in ids_of(alert))
     await sites.press(HOME, old, ids_of(old)[-1])

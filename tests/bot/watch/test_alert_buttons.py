@@ -7,7 +7,7 @@ import pytest
 from core.access.policy import InteractionKind
 from core.audit.record import AuditStep
 from core.audit.store import AuditFilter
-from core.errors import ChangedMeanwhile, IncidentOver, JournalFailed, NotHere
+from core.errors import ChangedMeanwhile, IncidentOver, JournalFailed, NotHere, NotMuted
 from core.guest import State
 from core.guest_errors import WrongState
 from playground.discord.people import PressResult
@@ -152,7 +152,7 @@ async def test_acknowledge_is_shown_and_ends_the_repeats(bare_scene: Stage, pve:
     reply = await scene.press(scene.akiko, post, button(post, "ack"))
     answered_in_silence(scene, reply)
     await scene.delivered()
-    assert "`Akiko`" in post.text.splitlines()[1]
+    assert "`Akiko`" in post.embeds[0]["description"].splitlines()[1]
     assert "ack" not in whats(post)
     assert "mute1" in whats(post)
     await poll(scene, 12)
@@ -194,7 +194,9 @@ async def test_what_nobody_acknowledged_is_said_again(bare_scene: Stage, pve: Pv
 
 
 @pytest.mark.parametrize(("what", "hours"), [("mute1", 1), ("mute8", 8)])
-async def test_mute_is_shown_and_holds(bare_scene: Stage, pve: Pve, what: str, hours: int) -> None:
+async def test_mute_is_shown_and_holds_until_the_recovery(
+    bare_scene: Stage, pve: Pve, what: str, hours: int
+) -> None:
     scene = bare_scene
     await scene.start_bot(ALERT_REPEAT_MINUTES="5")
     post = await alarm(scene, pve)
@@ -209,9 +211,127 @@ async def test_mute_is_shown_and_holds(bare_scene: Stage, pve: Pve, what: str, h
     assert len(scene.alerts_told()) == 1
     pve.revive(101)
     await poll(scene)
+    assert scene.site.watch.mutes() == ()
+    first, recovery = scene.server.messages(scene.alerts)
+    assert first.id == post.id
+    for message in (first, recovery):
+        assert message.content.startswith("🟢")
+        assert "The mute ended with the recovery." in message.text
+    assert whats(first) == ["details"]
+    assert whats(recovery) == []
+    pve.crash(101)
+    await poll(scene)
+    assert scene.alerts_told()[-1].startswith("🔴"), "the next stop is told"
+
+
+async def test_a_mute_by_command_outlasts_the_recovery_and_is_offered_back(scene: Stage, pve: Pve) -> None:
+    post = await alarm(scene, pve)
+    await scene.press(scene.emma, post, button(post, "ack"))
+    await scene.say(scene.emma, "monitor mute", target="guest/101", duration="2h")
+    await scene.press(scene.emma, post, button(post, "mute1"))
+    pve.revive(101)
+    await poll(scene)
     assert len(scene.alerts_told()) == 1, "edited, and no word beside it"
-    assert post.text.startswith("🟢"), "edited, and no word beside it"
-    assert "Muted until <t:" in post.text, "which it is still"
+    assert post.content.startswith("🟢")
+    assert "Muted until <t:" in post.text
+    assert whats(post) == ["details", "unmute"]
+    answered_in_silence(scene, await scene.press(scene.emma, post, button(post, "unmute")))
+    await scene.delivered()
+    assert scene.site.watch.mutes() == ()
+    assert "Muted" not in post.text
+    assert whats(post) == ["details"]
+    found = (await scene.site.journal.audit_page(AuditFilter(), 0, 1))[0][0].record
+    assert (found.step, found.operation, found.vmid) == (AuditStep.ENDED, "monitor_unmute", 101)
+
+
+async def test_a_mute_of_a_node_is_offered_back_after_its_recovery(scene: Stage, pve: Pve) -> None:
+    await scene.say(scene.emma, "monitor add", vmid=107)
+    await poll(scene)
+    pve.node_offline("pve3")
+    await poll(scene, 2)
+    post = scene.server.messages(scene.alerts)[-1]
+    await scene.press(scene.emma, post, button(post, "mute8"))
+    pve.node_online("pve3")
+    await poll(scene)
+    await scene.say(scene.emma, "monitor mute", target="guest/107", duration="2h")
+    assert whats(post) == ["unmute"]
+    await scene.press(scene.emma, post, button(post, "unmute"))
+    assert [mute.target for mute in scene.site.watch.mutes()] == ["guest/107"], "only its own"
+
+
+async def test_unmute_needs_a_mute(scene: Stage, pve: Pve) -> None:
+    post = await alarm(scene, pve)
+    incident = button(post, "ack").split(":")[2]
+    reply = await scene.press(scene.emma, post, f"a1:unmute:{incident}", force=True)
+    assert scene.told(scene.emma, NotMuted("guest/101")) in reply.text
+
+
+@pytest.fixture
+async def scoped(bare_scene: Stage) -> Stage:
+    """Provide a stage where akiko is an operator of guest 102 alone, and emma an admin."""
+    scene = bare_scene
+    operator, admin = scene.guild.create_role("operator"), scene.guild.create_role("admin")
+    scene.akiko = scene.server.person(scene.guild, "aki", locale="en-US", roles=[operator])
+    scene.emma = scene.server.person(scene.guild, "em", locale="en-US", roles=[admin])
+    await scene.start_bot(
+        OPERATOR_ROLE_IDS=str(operator.id),
+        ADMIN_ROLE_IDS=str(admin.id),
+        ROLE_SCOPES=f'{{"{operator.id}": ["vmid:102"]}}',
+    )
+    return scene
+
+
+async def test_only_who_may_mute_the_guest_may_unmute_it(scoped: Stage, pve: Pve) -> None:
+    scene = scoped
+    for vmid, left in ((101, True), (102, False)):
+        post = await alarm(scene, pve, vmid)
+        await scene.say(scene.emma, "monitor mute", target=f"guest/{vmid}", duration="2h")
+        pve.revive(vmid)
+        await poll(scene)
+        await scene.press(scene.akiko, post, button(post, "unmute"))
+        held = {mute.target for mute in scene.site.watch.mutes()}
+        assert (f"guest/{vmid}" in held) is left
+
+
+# -- the log of a failed backup
+
+
+async def failed_backup(scene: Stage, pve: Pve, vmid: int | None, node: str | None = None) -> SeenMessage:
+    await poll(scene)
+    pve.backup_job(vmid, node, ends="job errors")
+    await poll(scene, 6)
+    return scene.server.messages(scene.alerts)[-1]
+
+
+@BOTH
+async def test_details_of_a_failed_backup_are_the_end_of_its_log(scene: Stage, pve: Pve) -> None:
+    post = await failed_backup(scene, pve, 101)
+    assert whats(post) == ["details"]
+    reply = await scene.press(scene.akiko, post, button(post, "details"))
+    assert reply.ephemeral
+    assert "INFO: Starting Backup of VM 101 (qemu)" in reply.text
+    assert "```" in reply.text
+    assert scene.changes() == []
+    assert len(scene.alerts_told()) == 1
+
+
+async def test_the_log_of_a_backup_is_for_those_who_see_all_its_guests(scoped: Stage, pve: Pve) -> None:
+    scene = scoped
+    for vmid, node, seen in ((102, None, True), (101, None, False), (None, "pve1", False)):
+        post = await failed_backup(scene, pve, vmid, node)
+        reply = await scene.press(scene.akiko, post, button(post, "details"))
+        assert reply.ephemeral
+        assert ("INFO: Starting Backup" in reply.text) is seen, vmid
+        reply = await scene.press(scene.emma, post, button(post, "details"))
+        assert "INFO: Starting Backup" in reply.text, vmid
+
+
+async def test_a_log_that_cannot_be_read_is_a_sentence(scene: Stage, pve: Pve) -> None:
+    post = await failed_backup(scene, pve, 101)
+    pve.deny("Sys.Audit")
+    reply = await scene.press(scene.emma, post, button(post, "details"))
+    assert reply.ephemeral
+    assert "```" not in reply.text
 
 
 async def test_a_mute_can_be_taken_back(scene: Stage, pve: Pve) -> None:

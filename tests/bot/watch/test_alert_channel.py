@@ -8,7 +8,7 @@ import aiohttp
 import discord
 import pytest
 
-from core.delivery.channel import AlertChannel, DeliveryFailure, NotDelivered
+from core.delivery.channel import AlertChannel, AlertText, DeliveryFailure, NotDelivered
 from core.guest import Kind
 from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Message, MessageKind, Severity, Topic
 from core.watch.journal import OutboxMessage
@@ -16,6 +16,7 @@ from playground.discord.faults import Request
 from tests.support import stage
 from tests.support.stage import Stage
 from tests.support.walked import walked
+from ui.formatting import Colour
 from ui.watch.alert_channel import DiscordAlertChannel, _failure_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -68,13 +69,14 @@ async def alerts(scene: Stage) -> Alerts:
 # -- new messages
 
 
-async def test_an_alert_is_plain_text_with_buttons(alerts: Alerts) -> None:
+async def test_an_alert_is_one_line_an_embed_and_buttons(alerts: Alerts) -> None:
     there = await alerts.send(outbox_message(DOWN))
     (post,) = alerts.scene.server.messages(alerts.scene.alerts)
     assert post.id == there
-    assert post.content.startswith(
-        "🔴 **101** `web01` has stopped unexpectedly · VM · `pve1` · <t:1790000000:R>"
-    )
+    assert post.content == "🔴 **101** `web01` has stopped unexpectedly"
+    (embed,) = post.embeds
+    assert embed["description"] == "VM · `pve1` · <t:1790000000:t> (<t:1790000000:R>)"
+    assert embed["color"] == Colour.BAD
     assert [(button.label, button.style, button.custom_id) for button in post.buttons] == [
         ("Start", "success", "a1:start:17"),
         ("Details", "secondary", "a1:details:17"),
@@ -83,9 +85,8 @@ async def test_an_alert_is_plain_text_with_buttons(alerts: Alerts) -> None:
         ("Mute 8 h", "secondary", "a1:mute8:17"),
     ]
     (request,) = alerts.requests("POST")
-    assert request.body["flags"] == SUPPRESS_EMBEDS
+    assert not request.body.get("flags"), "a suppressed embed would not be shown"
     assert (request.body["nonce"], request.body["enforce_nonce"]) == ("prefix-3", True)
-    assert not request.body.get("embeds")
 
 
 async def test_it_mentions_the_one_role_and_nobody_else(alerts: Alerts) -> None:
@@ -141,7 +142,8 @@ async def test_the_opening_is_rewritten_when_it_is_over(alerts: Alerts) -> None:
     (post,) = alerts.scene.server.messages(alerts.scene.alerts)
     assert post.id == there
     assert post.edited
-    assert post.content.startswith("🟢 **101** `web01` recovered at <t:1790000725:t> after 12 min 5 s down")
+    assert post.content == "🟢 **101** `web01` recovered at <t:1790000725:t> after 12 min 5 s down"
+    assert [embed["color"] for embed in post.embeds] == [Colour.GOOD]
     assert f"<@&{ROLE}>" not in post.content
     assert [button.custom_id for button in post.buttons] == ["a1:details:17"]
     request = alerts.scene.server.requests("PATCH", f"{alerts.path}/{there}")[-1]
@@ -163,27 +165,119 @@ async def test_a_deleted_message_is_gone(alerts: Alerts) -> None:
     await alerts.scene.bot.get_partial_messageable(alerts.scene.alerts.id).get_partial_message(there).delete()
     over = replace(outbox_message(BACK), posted=there)
     with pytest.raises(NotDelivered) as caught:
-        await alerts.kept.edit(over, "x")
+        await alerts.kept.edit(over, AlertText("x"))
     assert caught.value.failure is DeliveryFailure.GONE
+
+
+async def test_a_message_of_an_older_version_gets_the_new_form(alerts: Alerts) -> None:
+    """It had the whole text in its content, and its embeds were suppressed."""
+    channel = alerts.scene.bot.get_partial_messageable(alerts.scene.alerts.id)
+    old = await channel.send("🔴 **101** `web01` has stopped\n-# This is small print.", suppress_embeds=True)
+    over = replace(outbox_message(BACK), posted=old.id)
+    await alerts.kept.edit(over, alerts.kept.compose(over, None))
+    (post,) = alerts.scene.server.messages(alerts.scene.alerts)
+    assert post.content == "🟢 **101** `web01` recovered at <t:1790000725:t> after 12 min 5 s down"
+    assert [embed["color"] for embed in post.embeds] == [Colour.GOOD]
+    assert not post.flags & SUPPRESS_EMBEDS
+
+
+async def test_an_edit_keeps_a_silent_message_silent(alerts: Alerts) -> None:
+    there = await alerts.send(outbox_message(DOWN, silent=True))
+    over = replace(outbox_message(BACK, silent=True), posted=there)
+    await alerts.kept.edit(over, alerts.kept.compose(over, None))
+    (post,) = alerts.scene.server.messages(alerts.scene.alerts)
+    assert post.flags & SUPPRESS_NOTIFICATIONS
+
+
+# -- the recovery
+
+
+def recovery(opening: int | None) -> OutboxMessage:
+    return replace(outbox_message(BACK, post=MessageKind.RECOVERY, silent=True), opening=opening)
+
+
+async def test_the_recovery_replies_to_the_opening(alerts: Alerts) -> None:
+    there = await alerts.send(outbox_message(DOWN))
+    await alerts.send(recovery(there), "prefix-4")
+    request = alerts.requests("POST")[-1]
+    reference = request.body["message_reference"]
+    assert (int(reference["message_id"]), reference["fail_if_not_exists"]) == (there, False)
+    assert request.body["allowed_mentions"] == {"parse": []}, "nobody is notified"
+    post = alerts.scene.server.messages(alerts.scene.alerts)[-1]
+    assert (post.content, post.embeds) == ("🟢 **101** `web01` recovered after 12 min 5 s.", [])
+
+
+async def test_the_recovery_of_a_deleted_opening_arrives_too(alerts: Alerts) -> None:
+    there = await alerts.send(outbox_message(DOWN))
+    await alerts.scene.bot.get_partial_messageable(alerts.scene.alerts.id).get_partial_message(there).delete()
+    await alerts.send(recovery(there), "prefix-4")
+    assert [text[0] for text in alerts.scene.alerts_told()] == ["🟢"]
+
+
+async def test_where_the_bot_may_not_reply_the_recovery_stands_alone(alerts: Alerts) -> None:
+    """A reply takes the permission to read the history, which alerts do not need otherwise."""
+    there = await alerts.send(outbox_message(DOWN))
+    alerts.scene.server.fail("POST", alerts.path, 403)
+    await alerts.send(recovery(there), "prefix-4")
+    assert len(alerts.scene.alerts_told()) == 2
+    assert "message_reference" not in alerts.requests("POST")[-1].body
+
+
+# -- blocked
+
+
+async def test_a_text_that_discord_blocks_is_sent_without_names_in_line_and_embed(alerts: Alerts) -> None:
+    evil = replace(DOWN, guests=(replace(DOWN.guests[0], name="http.evil", node="http.node"),))
+    text = alerts.kept.compose(outbox_message(evil, mention=True), 90.0)
+    bare, fixed = alerts.kept.fallback_texts(text)
+    assert bare.content == f"🔴 **101** `…` has stopped unexpectedly <@&{ROLE}>"
+    assert bare.details.splitlines() == [
+        "VM · `…` · <t:1790000000:t> (<t:1790000000:R>)",
+        "-# This message is 1 min 30 s late.",
+        "-# Discord blocked this message, so names and other text are left out.",
+    ]
+    assert bare.colour == Colour.BAD
+    assert fixed == AlertText("⚠️ Discord blocked this alert. See `/monitor history` for the details.")
+    assert alerts.kept.fallback_texts(bare) != (text,)
 
 
 # -- finding
 
 
 async def test_a_message_that_is_there_is_found(alerts: Alerts) -> None:
-    content = alerts.kept.compose(outbox_message(DOWN), None)
+    content = alerts.kept.compose(outbox_message(DOWN), None).content
     now = alerts.scene.clock.now()
-    assert await alerts.kept.find(content, now, frozenset()) is None
+    assert await alerts.kept.find(content, now, frozenset(), (17,)) is None
     there = await alerts.send(outbox_message(DOWN))
     await alerts.send(outbox_message(BACK), "prefix-5")
-    assert await alerts.kept.find(content, now, frozenset()) == there
-    assert await alerts.kept.find(content, now + 55, frozenset()) == there, "clocks differ"
+    assert await alerts.kept.find(content, now, frozenset(), (17,)) == there
+    assert await alerts.kept.find(content, now + 55, frozenset(), (17,)) == there, "clocks differ"
     assert await alerts.kept.find(content, now + 3600, frozenset()) is None, "older than that"
     assert await alerts.kept.find(content + "x", now, frozenset()) is None
 
 
+async def test_two_alerts_of_the_same_content_are_not_taken_for_each_other(alerts: Alerts) -> None:
+    """The same guest stops twice within minutes, and the second answer gets lost."""
+    content = alerts.kept.compose(outbox_message(DOWN), None).content
+    now = alerts.scene.clock.now()
+    first = await alerts.send(outbox_message(DOWN))
+    assert await alerts.kept.find(content, now, frozenset({first}), (18,)) is None
+    second = await alerts.send(outbox_message(replace(DOWN, id=18)), "prefix-4")
+    assert await alerts.kept.find(content, now, frozenset({first}), (18,)) == second
+    assert await alerts.kept.find(content, now, frozenset({first, second})) is None
+
+
+async def test_an_alert_of_a_lost_journal_is_not_taken_for_a_new_one(alerts: Alerts) -> None:
+    """Its id is not known any more. Its buttons answer another incident."""
+    content = alerts.kept.compose(outbox_message(DOWN), None).content
+    now = alerts.scene.clock.now()
+    there = await alerts.send(outbox_message(DOWN))
+    assert await alerts.kept.find(content, now, frozenset(), (18,)) is None
+    assert await alerts.kept.find(content, now, frozenset(), (17,)) == there
+
+
 async def test_what_others_wrote_is_not_the_bots(alerts: Alerts) -> None:
-    content = alerts.kept.compose(outbox_message(DOWN), None)
+    content = alerts.kept.compose(outbox_message(DOWN), None).content
     await alerts.scene.emma.actor.send(alerts.scene.alerts, content)
     assert await alerts.kept.find(content, alerts.scene.clock.now(), frozenset()) is None
 
@@ -194,7 +288,8 @@ async def test_the_newest_messages_are_looked_through(alerts: Alerts) -> None:
     for number in range(55):
         await alerts.scene.emma.actor.send(alerts.scene.alerts, f"chat {number}")
     there = await alerts.send(outbox_message(DOWN))
-    assert await alerts.kept.find(alerts.kept.compose(outbox_message(DOWN), None), made, frozenset()) == there
+    content = alerts.kept.compose(outbox_message(DOWN), None).content
+    assert await alerts.kept.find(content, made, frozenset(), (17,)) == there
 
 
 async def test_without_the_history_nothing_is_found(alerts: Alerts) -> None:
@@ -258,7 +353,7 @@ async def test_what_a_refused_edit_means(alerts: Alerts, status: int) -> None:
     there = await alerts.send(outbox_message(DOWN))
     alerts.scene.server.fail("PATCH", alerts.path, status)
     with pytest.raises(NotDelivered) as caught:
-        await alerts.kept.edit(replace(outbox_message(BACK), posted=there), "x")
+        await alerts.kept.edit(replace(outbox_message(BACK), posted=there), AlertText("x"))
     assert caught.value.failure is {400: DeliveryFailure.BLOCKED, 503: DeliveryFailure.PASSING}.get(
         status, DeliveryFailure.REFUSED
     )

@@ -13,7 +13,7 @@ import pytest
 
 from adapters.journal.store import SqliteJournal
 from core.delivery.alerts import GIVE_UP_SECONDS, AlertDelivery
-from core.delivery.channel import DeliveryFailure, NotDelivered
+from core.delivery.channel import AlertText, DeliveryFailure, NotDelivered
 from core.delivery.outbox import LONG_PAUSE
 from core.guest import Kind
 from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Message, MessageKind, Severity, Topic
@@ -45,21 +45,24 @@ class Channel:
         self.after = False
         self._nonces: dict[str, tuple[float, int]] = {}
 
-    def compose(self, message: OutboxMessage, late: float | None) -> str:
+    def compose(self, message: OutboxMessage, late: float | None) -> AlertText:
         states = ["over" if incident.ended else "open" for incident in message.incidents]
         acked = [incident.acked_by for incident in message.incidents if incident.acked_by]
         delay = [] if late is None else [f"{late:.0f} s late"]
-        return " ".join(
-            [message.stored.post.value, *map(str, message.stored.incidents), *states, *acked, *delay]
+        return AlertText(
+            " ".join(
+                [message.stored.post.value, *map(str, message.stored.incidents), *states, *acked, *delay]
+            )
         )
 
-    def fallback_texts(self, content: str) -> tuple[str, ...]:
-        return f"bare {content.split(maxsplit=1)[0]}", "fixed"
+    def fallback_texts(self, text: AlertText) -> tuple[AlertText, ...]:
+        return AlertText(f"bare {text.content.split(maxsplit=1)[0]}"), AlertText("fixed")
 
     def _fault(self) -> NotDelivered | None:
         return self.faults.pop(0) if self.faults else None
 
-    async def post(self, message: OutboxMessage, content: str, nonce: str) -> int:
+    async def post(self, message: OutboxMessage, text: AlertText, nonce: str) -> int:
+        content = text.content
         self.requests.append(f"post {content}")
         await asyncio.sleep(0)
         fault = self._fault()
@@ -76,7 +79,8 @@ class Channel:
             raise fault
         return there
 
-    async def edit(self, message: OutboxMessage, content: str) -> None:
+    async def edit(self, message: OutboxMessage, text: AlertText) -> None:
+        content = text.content
         self.requests.append(f"edit {content}")
         await asyncio.sleep(0)
         if fault := self._fault():
@@ -84,7 +88,9 @@ class Channel:
         assert message.posted is not None
         self.shown[message.posted] = content
 
-    async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
+    async def find(
+        self, content: str, since: float, known: frozenset[int], incidents: tuple[int, ...] = ()
+    ) -> int | None:
         self.requests.append("find")
         await asyncio.sleep(0)
         if fault := self._fault():
@@ -272,7 +278,7 @@ async def test_a_death_between_sending_and_noting_neither_loses_nor_doubles(
     if taken:
         message = post.journal.outbox_message(101)
         assert message is not None
-        await post.channel.post(message, content, f"{post.journal.nonce_prefix}-101")
+        await post.channel.post(message, AlertText(content), f"{post.journal.nonce_prefix}-101")
     post.kill(away)
     await post.run()
     assert len(post.shown) == 1
@@ -369,7 +375,7 @@ async def test_slow_down_is_no_doubt(post: Office) -> None:
 async def test_what_nobody_expected_does_not_end_the_sending(post: Office) -> None:
     compose = post.channel.compose
 
-    def broken(*_given: object, **_more: object) -> str:
+    def broken(*_given: object, **_more: object) -> AlertText:
         post.channel.compose = compose  # type: ignore[method-assign]  # well again
         raise KeyError("name")
 
@@ -405,9 +411,9 @@ async def test_every_message_has_its_own_nonce(post: Office, monkeypatch: pytest
     nonces: list[str] = []
     sent = post.channel.post
 
-    async def noted(message: OutboxMessage, content: str, nonce: str) -> int:
+    async def noted(message: OutboxMessage, text: AlertText, nonce: str) -> int:
         nonces.append(nonce)
-        return await sent(message, content, nonce)
+        return await sent(message, text, nonce)
 
     monkeypatch.setattr(post.channel, "post", noted)
     post.opening(1)
@@ -452,7 +458,7 @@ async def test_an_edit_waits_for_a_channel_that_comes_back(post: Office) -> None
 async def test_a_message_that_cannot_be_put_into_words_holds_up_no_other(post: Office) -> None:
     compose = post.channel.compose
 
-    def broken(message: OutboxMessage, late: float | None) -> str:
+    def broken(message: OutboxMessage, late: float | None) -> AlertText:
         if message.stored.incidents == (1,):
             raise KeyError("name")
         return compose(message, late)
@@ -598,9 +604,9 @@ async def test_a_lost_answer_to_the_bare_words_makes_no_second_message(post: Off
     post.opening(1)
     sent = post.channel.post
 
-    async def taken(message: OutboxMessage, content: str, nonce: str) -> int:
-        there = await sent(message, content, nonce)
-        if content.startswith("bare"):
+    async def taken(message: OutboxMessage, text: AlertText, nonce: str) -> int:
+        there = await sent(message, text, nonce)
+        if text.content.startswith("bare"):
             post.channel.post = sent  # type: ignore[method-assign]  # its answer arrives from now on
             raise LOST
         return there
@@ -671,9 +677,9 @@ async def test_an_edit_that_hangs_holds_up_no_new_message(post: Office) -> None:
     await post.run()
     hangs, edit = asyncio.Event(), post.channel.edit
 
-    async def slow(message: OutboxMessage, content: str) -> None:
+    async def slow(message: OutboxMessage, text: AlertText) -> None:
         await hangs.wait()
-        await edit(message, content)
+        await edit(message, text)
 
     post.channel.edit = slow  # type: ignore[method-assign]  # discord.py waits for a limit of its own
     running = asyncio.create_task(post.delivery.run())
@@ -688,3 +694,61 @@ async def test_an_edit_that_hangs_holds_up_no_new_message(post: Office) -> None:
     await post.delivery.drain()
     assert post.shown[0] == "opening 1 open Akiko", "what is under way comes to its end"
     await running
+
+
+async def test_a_recovery_knows_the_message_that_it_replies_to(post: Office) -> None:
+    post.opening(1)
+    post.opening(2)
+    await post.run()
+    post.over(2)
+    (recovery,) = post.journal.to_post()
+    assert recovery.opening == 2
+    (opening,) = post.journal.to_edit()
+    assert opening.opening is None
+
+
+async def test_the_recovery_of_an_opening_that_never_arrived_replies_to_nothing(post: Office) -> None:
+    post.channel.faults = [BAD]
+    post.opening(1)
+    await post.run()
+    post.over(1)
+    (recovery,) = post.journal.to_post()
+    assert recovery.opening is None
+
+
+@pytest.mark.parametrize("found", [False, True])
+async def test_details_that_changed_before_a_repeated_attempt_are_shown(post: Office, found: bool) -> None:
+    """The first line is the same, so that it does not tell that the message has older details."""
+    compose = post.channel.compose
+
+    def as_one_line(message: OutboxMessage, late: float | None) -> AlertText:
+        return AlertText("the same line", compose(message, late).content)
+
+    post.channel.compose = as_one_line  # type: ignore[method-assign]  # the content of all is alike
+    post.channel.faults, post.channel.after = [LOST], True
+    post.opening(1)
+    await post.run(0.5)
+    post.store(replace(incident(1), acked_by="Akiko"))
+    if found:
+        post.kill(600)
+    await post.run()
+    assert post.channel.requests[-1] == "edit the same line"
+    assert len(post.shown) == 1
+
+
+async def test_two_messages_of_one_content_are_two(post: Office) -> None:
+    """The bot dies before it learns that the second one arrived, and finds it by its content."""
+
+    def as_one_line(*_given: object, **_more: object) -> AlertText:
+        return AlertText("the same line")
+
+    post.channel.compose = as_one_line  # type: ignore[method-assign]  # the content of all is alike
+    post.opening(1)
+    await post.run()
+    post.opening(2)
+    post.channel.faults, post.channel.after = [LOST], True
+    await post.run(0.5)
+    post.kill(600)
+    await post.run()
+    assert len(post.shown) == 2
+    assert post.journal.discord_ids() == {1, 2}

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from core.codec import decode, encode
 from core.guest import Storage
-from core.watch.incidents.model import ALL, MessageKind, Metric, Mute, WatchEntry
+from core.watch import changes
+from core.watch.incidents.model import ALL, MessageKind, Metric, Mute, Severity, Topic, WatchEntry
 from core.watch.incidents.notifications import announce_all
 from core.watch.incidents.state import Rules, StepTime
 from core.watch.incidents.transition import Transition
@@ -168,7 +170,7 @@ def test_many_failed_backups_are_one_message() -> None:
 def mute(history: History, target: str, seconds: float) -> None:
     """Mute the target as core/watch/service.py does."""
     work = Transition(history.state, StepTime(history.unix, 0.0), history.rules)
-    work.mutes[target] = Mute(target, work.elapsed + seconds, history.unix + seconds)
+    work.mute(target, seconds, "Akiko")
     work.good = True
     announce_all(work)
     history._take(work.outcome())
@@ -216,6 +218,72 @@ def test_the_alert_no_longer_shows_a_mute_that_ended() -> None:
     mute(history, "guest/101", 120)
     history.see(S, S, S)
     assert history.state.open[1].muted_until is None
+
+
+def press_mute(history: History, number: int = 0, seconds: float = 36_000) -> None:
+    """Mute the incident as an alert's button does."""
+    work = Transition(history.state, StepTime(history.unix, 0.0), history.rules)
+    changes.mute_incident(work, number or max(history.state.open), seconds, "Akiko", 1)
+    work.good = True
+    announce_all(work)
+    history._take(work.outcome())
+
+
+def test_a_mute_by_button_ends_with_the_recovery_which_is_told() -> None:
+    history = History()
+    assert history.see(R, S) == [DOWN]
+    press_mute(history)
+    assert history.see(S) == []
+    assert history.see(R) == ["recovery guest 101"]
+    (over,) = history.last.incidents
+    assert (over.unmuted, over.muted_until, over.can_unmute) == (True, None, False)
+    assert history.state.mutes == {}
+    assert history.see(S) == [DOWN], "the next stop is told"
+
+
+@pytest.mark.parametrize("pressed", ["before", "after", "never"])
+def test_a_mute_by_command_outlasts_the_recovery(pressed: str) -> None:
+    """A button that sets its end anew makes it no mute of a button, and a command takes one over."""
+    history = History()
+    assert history.see(R, S) == [DOWN]
+    if pressed == "before":
+        press_mute(history)
+    mute(history, "guest/101", 36_000)
+    if pressed == "after":
+        press_mute(history)
+    assert history.see(S, R) == []
+    (over,) = history.last.incidents
+    assert (over.unmuted, over.can_unmute) == (False, True)
+    assert over.muted_until is not None
+    assert list(history.state.mutes) == ["guest/101"]
+
+
+def test_the_mute_of_another_incident_of_the_guest_goes_on() -> None:
+    history = History(WatchEntry(101, cpu=80))
+    history.see(R, R, R, **busy(0.9))
+    press_mute(history)
+    history.see(R, R, R, **busy(0.1))
+    assert history.state.mutes == {}, "its own"
+    history.see(R, R, R, **busy(0.9))
+    press_mute(history)
+    history.see(S, R, **busy(0.9))
+    assert list(history.state.mutes) == ["guest/101"], "the CPU is still busy"
+
+
+def test_a_node_muted_by_button_stays_muted() -> None:
+    work = Transition(History().state, StepTime(0.0, 0.0), Rules())
+    node = work.open_incident(Topic.NODE, "node/pve2", Severity.CRITICAL, node="pve2")
+    changes.mute_incident(work, node.id, 60, "Akiko", 1)
+    over = work.close_incident(work.open[node.id])
+    assert (over.unmuted, over.can_unmute) == (False, True)
+    assert work.unmute_incident(over).can_unmute is False
+    assert work.mutes == {}
+
+
+def test_a_mute_of_an_older_version_counts_as_set_by_command() -> None:
+    old = decode(Mute, '{"target":"guest/101","elapsed":60.0,"until":1790000060.0,"by":"Akiko"}')
+    assert old.incident == 0
+    assert "incident" not in encode(old), "and an older version reads what is written now"
 
 
 def test_a_jump_of_the_wall_clock_ends_no_mute() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from core.clock import Clock
 from core.codec import encode
-from core.delivery.channel import DeliveryFailure, NotDelivered
+from core.delivery.channel import AlertText, DeliveryFailure, NotDelivered
 from core.errors import BotError
 from core.guest import Cluster, Guest, Kind, Node, State, Storage, TaskSummary
 from core.proxmox_errors import (
@@ -383,20 +383,20 @@ class SimDiscord:
         self._nonces: dict[str, tuple[float, int]] = {}
         self._last = 5000
 
-    def compose(self, message: OutboxMessage, late: float | None) -> str:
+    def compose(self, message: OutboxMessage, late: float | None) -> AlertText:
         incidents = [encode(incident) for incident in message.incidents]
         stored = message.stored
         words = {"post": stored.post.value, "late": late, "text": stored.text, "incidents": incidents}
         text = encode(words | {"mention": stored.mention, "silent": stored.silent})
         self.on_compose(message, text)
-        return text
+        return AlertText(text)
 
     def _meets(self) -> str:
         if self.clock.mono < self.limited_until:
             return "429"
         return self.next.popleft() if self.next else self.mode
 
-    async def post(self, message: OutboxMessage, content: str, nonce: str) -> int:
+    async def post(self, message: OutboxMessage, text: AlertText, nonce: str) -> int:
         about, fault = message.stored.id, self._meets()
         if fault == "400":
             self.rejected.add(about)
@@ -404,25 +404,27 @@ class SimDiscord:
         known = self._nonces.get(nonce)
         if known is None or self.clock.mono - known[0] > NONCE_MEMORY:
             self._last += 1
-            self.shown.append(Shown(self._last, about, content, self.clock.true))
+            self.shown.append(Shown(self._last, about, text.content, self.clock.true))
             known = self._nonces[nonce] = (self.clock.mono, self._last)
         _raise_after(fault)
         return known[1]
 
-    async def edit(self, message: OutboxMessage, content: str) -> None:
+    async def edit(self, message: OutboxMessage, text: AlertText) -> None:
         if self.clock.mono < self.edits_limited_until:
             raise NotDelivered(DeliveryFailure.PASSING, "30046", not_taken=True)
         fault = self._meets()
         _raise_before("503" if fault == "400" else fault)
         for shown in self.shown:
             if shown.id == message.posted:
-                shown.content = content
+                shown.content = text.content
                 shown.edits += 1
                 _raise_after(fault)
                 return
         raise NotDelivered(DeliveryFailure.GONE, "unknown message", not_taken=True)
 
-    async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
+    async def find(
+        self, content: str, since: float, known: frozenset[int], incidents: tuple[int, ...] = ()
+    ) -> int | None:
         fault = self._meets()
         _raise_before("503" if fault == "400" else fault)
         _raise_after(fault)

@@ -47,11 +47,12 @@ from tests.ui.test_formatting import (
 from ui.cards import card
 from ui.formatting import Colour
 from ui.i18n import Language, Text, Texts
-from ui.interaction.buttons import ALERT, alert_buttons, can_start, guest_of
+from ui.interaction.buttons import ALERT, alert_buttons, can_start, guest_of, has_log
 from ui.messages.errors import error_sentence
 from ui.messages.proxmox_errors import PROXMOX_WORDS
 from ui.messages.subjects import subject_label, subject_name
-from ui.watch.alert_text import CONTENT_MOST, error_of, message_text, work_word
+from ui.watch.alert_text import CONTENT_MOST, alert_text
+from ui.watch.incidents.details import error_of, work_word
 from ui.watch.incidents.text import HEADS, OVER, RECOVERIES, SHORT
 from ui.watch.status import Health, status_card
 from ui.watch.trial import Trial, trial_card
@@ -202,10 +203,23 @@ OPENINGS: dict[str, Incident] = {
     "flapping, down": over(FLAPS, guests=(fact(GuestEvent.STOPPED),)),
     "flapping, not watched": over(FLAPS, forgotten=True),
     "restart": incident(Topic.RESTART, Severity.WARNING, guests=(fact(GuestEvent.RESTARTED, away=True),)),
+    "node of many": replace(NODE, guests=tuple(fact(vmid=vmid) for vmid in range(101, 113))),
+    "back, with its mute": over(DOWN, guests=(fact(GuestEvent.BACK),), unmuted=True),
+    "back, still muted": over(
+        DOWN, guests=(fact(GuestEvent.BACK),), muted_until=NOON + 90_000, can_unmute=True
+    ),
+    "node, back, still muted": over(NODE, muted_until=NOON + 90_000, can_unmute=True),
+    "down with a long name": replace(DOWN, guests=(fact(name="あ" * 63, node="n" * 63),)),
+    "backup with a log": incident(
+        Topic.BACKUP, Severity.WARNING, backups=(replace(BACKUPS[1], upid="UPID:pve2:"),)
+    ),
     "backup": incident(Topic.BACKUP, Severity.WARNING, backups=BACKUPS[:1]),
     "backup job": incident(Topic.BACKUP, Severity.WARNING, backups=BACKUPS[1:]),
     "backups": incident(Topic.BACKUP, Severity.WARNING, backups=BACKUPS),
     "stopped by somebody": incident(Topic.NOTE, Severity.INFO, guests=(fact(**BY),)),
+    "shut down by somebody": incident(
+        Topic.NOTE, Severity.INFO, guests=(fact(by="root@pam", task="qmshutdown"),)
+    ),
     "deleted by somebody": incident(
         Topic.NOTE, Severity.INFO, guests=(fact(GuestEvent.MISSING, by="root@pam"),)
     ),
@@ -222,9 +236,22 @@ def outbox_message(
     return OutboxMessage(Message(3, post, created, ids, text=text), incidents)
 
 
+def message_text(t: Text, sent: OutboxMessage, late: float | None = None, mention: str = "") -> str:
+    """Return the first line, and the details below it."""
+    text = alert_text(t, sent, late, mention)
+    return "\n".join(filter(None, (text.content, text.details)))
+
+
+EDGES = {Colour.BAD: "red", Colour.WARN: "amber", Colour.GOOD: "green", Colour.QUIET: "grey"}
+
+
 def told(t: Text, sent: OutboxMessage, late: float | None = None, mention: str = "") -> str:
-    """Return the message with its buttons below it."""
-    lines = [message_text(t, sent, late, mention)]
+    """Return the message with its edge, its details and the buttons below them."""
+    text = alert_text(t, sent, late, mention)
+    lines = [text.content]
+    if text.details:
+        edge = EDGES[Colour(text.colour)]
+        lines += [f"{edge} | {line}" for line in text.details.splitlines()]
     if len(sent.incidents) == 1 and sent.stored.post is not MessageKind.RECOVERY:
         buttons = alert_buttons(t, sent.incidents[0], "", edited=sent.stored.post is MessageKind.OPENING)
         faces = [f"[{button.item.label}] {button.item.custom_id}" for button in buttons]
@@ -310,12 +337,91 @@ def test_no_combination_is_without_words(topic: Topic, what: GuestEvent, forgott
 def test_the_first_line_has_the_sign_and_the_mention(name: str) -> None:
     """A notification shows only the first line, and a mention works only in the content."""
     for t in (EN, JA):
-        first, *rest = message_text(
-            t, outbox_message(MessageKind.OPENING, OPENINGS[name]), None, ROLE
-        ).splitlines()
-        assert first.startswith(("🔴 ", "⚠️ ", "⚪ ", "🟢 "))
-        assert first.endswith(f" {ROLE}")
-        assert all(line.startswith(("-# ", "**", "Backup", "ノード")) for line in rest)
+        text = alert_text(t, outbox_message(MessageKind.OPENING, OPENINGS[name]), None, ROLE)
+        assert text.content.startswith(("🔴 ", "⚠️ ", "⚪ ", "🟢 "))
+        assert text.content.endswith(f" {ROLE}")
+        assert ROLE not in text.details
+        assert text.details
+
+
+SIGNS = {"🔴": "red", "⚠": "amber", "🟢": "green", "⚪": "grey"}
+
+
+@walked("name", OPENINGS)
+def test_the_edge_has_the_colour_of_the_sign_or_is_grey_while_muted(name: str) -> None:
+    each = OPENINGS[name]
+    text = alert_text(EN, outbox_message(MessageKind.OPENING, each))
+    muted = each.open and each.muted_until is not None
+    assert EDGES[Colour(text.colour)] == ("grey" if muted else SIGNS[text.content[0]])
+
+
+def test_an_unexpected_stop_and_an_ordered_one_differ_at_a_glance() -> None:
+    ordered = OPENINGS["shut down by somebody"]
+    for t in (EN, JA):
+        alarm, note = (alert_text(t, outbox_message(MessageKind.OPENING, each)) for each in (DOWN, ordered))
+        assert (alarm.content[0], EDGES[Colour(alarm.colour)]) == ("🔴", "red")
+        assert (note.content[0], EDGES[Colour(note.colour)]) == ("⚪", "grey")
+        assert "root@pam" in note.content
+
+
+LINE_MOST = 110
+
+
+def readable(content: str) -> str:
+    """Return the line as a notification shows it."""
+    return re.sub(r"[*`]", "", re.sub(r"<t:\d+:t>", "18:37", content))
+
+
+def test_each_first_line_is_one_short_line_with_ordinary_names() -> None:
+    for language in ("ja", "en"):
+        for name, sent, late, _ in everything():
+            text = alert_text(TEXTS.of(language), sent, late)
+            assert "\n" not in text.content, name
+            assert len(readable(text.content)) <= LINE_MOST, (name, text.content)
+
+
+def test_each_first_line_says_what_happened_to_what() -> None:
+    """A burst of six, each read from its notification alone."""
+    burst = {
+        "db01": replace(DOWN, guests=(fact(name="db01"),)),
+        "web02": replace(OPENINGS["shut down by somebody"], guests=(fact(name="web02", by="root@pam"),)),
+        "pve2": NODE,
+        "nfs": SHARED,
+        "nas": incident(
+            Topic.BACKUP, Severity.WARNING, backups=(BackupFact("pve3", 107, "a@pve", "job errors", "nas"),)
+        ),
+        "g105": replace(MANY, guests=(fact(vmid=105), fact(vmid=106))),
+    }
+    for t in (EN, JA):
+        told = {
+            name: alert_text(t, outbox_message(MessageKind.OPENING, each)) for name, each in burst.items()
+        }
+        for name, text in told.items():
+            assert f"`{name}`" in text.content
+            assert len(readable(text.content)) <= LINE_MOST
+        assert len({text.content.replace(name, "") for name, text in told.items()}) == len(burst)
+
+
+def test_a_long_name_is_cut_in_the_first_line_and_whole_below() -> None:
+    name = "あ" * 63
+    for each in (
+        replace(DOWN, guests=(fact(name=name, node="n" * 63),)),
+        incident(Topic.NOTE, Severity.INFO, guests=(fact(name=name, by="b" * 60 + "@pam", task="qmstop"),)),
+        incident(Topic.BACKUP, Severity.WARNING, backups=(BackupFact("n" * 63, 101, "r", "e", name),)),
+    ):
+        for t in (EN, JA):
+            text = alert_text(t, outbox_message(MessageKind.OPENING, each))
+            assert name not in text.content
+            assert f"`{name}`" in text.details
+            assert len(readable(text.content)) <= LINE_MOST
+            assert "`" not in masked(text.content)
+
+
+def test_a_node_names_five_guests_and_counts_all() -> None:
+    text = alert_text(EN, outbox_message(MessageKind.OPENING, OPENINGS["node of many"])).details
+    assert "12 watched guests on it: **101** `web01`, " in text
+    assert text.count("**") == 2 * 5
+    assert text.endswith("`g105` … and 7 more")
 
 
 def test_green_is_for_what_is_well_again() -> None:
@@ -327,6 +433,9 @@ def test_green_is_for_what_is_well_again() -> None:
     assert green == {
         "back",
         "back, after a backup",
+        "back, with its mute",
+        "back, still muted",
+        "node, back, still muted",
         "many, all back",
         "many back after an outage",
         "node, back",
@@ -366,9 +475,10 @@ def test_buttons_fit_what_can_be_done(name: str) -> None:
     assert ("ack" in whats) is (each.open and each.acked is None)
     assert ({"mute1", "mute8"} <= whats) is each.open
     assert ("start" in whats) is can_start(each)
-    assert ("details" in whats) is (guest_of(each) is not None)
+    assert ("details" in whats) is (guest_of(each) is not None or has_log(each))
+    assert ("unmute" in whats) is each.can_unmute
     if not each.open:
-        assert whats <= {"details"}
+        assert whats <= {"details", "unmute"}
     if each.topic in (Topic.GROUP, Topic.NODE, Topic.STALE, Topic.SOURCE, Topic.STORAGE):
         assert "details" not in whats
 
@@ -443,7 +553,7 @@ def test_every_fault_becomes_its_error_again(error: type[BotError]) -> None:
 def test_a_fault_of_another_version_is_passed_over(fault: SourceFault | None) -> None:
     assert error_of(fault) is None
     text = message_text(EN, outbox_message(MessageKind.OPENING, replace(READ, fault=fault)))
-    assert len(text.splitlines()) == 1
+    assert len(text.splitlines()) == 2, "the first line and the time, without a reason"
 
 
 def test_flags_and_nothing_are_not_their_words() -> None:
@@ -593,7 +703,9 @@ def test_a_group_names_its_guests_by_what_happened() -> None:
     text = message_text(EN, outbox_message(MessageKind.OPENING, MANY))
     assert "**Stopped** (6): **101** `web01`, **102** `g102`" in text
     assert "**Stopped by `root@pam`** (1): **113** `g113`" in text
-    assert text.startswith("🔴 11 guests down since <t:"), "whoever stopped it wanted that"
+    assert text.startswith("🔴 11 guests down: **101** `web01`, **102** `g102`, "), (
+        "whoever stopped it wanted that"
+    )
 
 
 # --- the history and the state of the watch ---

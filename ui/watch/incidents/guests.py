@@ -5,7 +5,15 @@ from collections.abc import Callable, Iterable, Mapping
 from core.watch.incidents.model import DOWN, GuestEvent, GuestFact, Incident, Topic
 from ui.formatting import code, state_word, timestamp
 from ui.i18n import N_, Marked, Text
-from ui.watch.incidents.names import NAMES_MOST, duration_text, guest_name, guest_names, placed
+from ui.watch.incidents.names import (
+    NAME_MOST,
+    NAMES_MOST,
+    duration_text,
+    few_guests,
+    guest_name,
+    guest_names,
+    node_name,
+)
 from ui.watch.incidents.states import HELD, held_head, held_short
 
 IncidentText = Callable[[Text, Incident], str]
@@ -17,7 +25,7 @@ SHORT_MOST = 200
 
 
 def _person(t: Text, fact: GuestFact) -> str:
-    return code(fact.by) if fact.by else t("an unknown user")
+    return code(fact.by, NAME_MOST) if fact.by else t("an unknown user")
 
 
 def user_with_task(t: Text, fact: GuestFact) -> str:
@@ -75,26 +83,24 @@ def down_text(t: Text, incident: Incident) -> str:
         return held_head(t, incident)
     explained = fact.by or fact.task or fact.after_node or fact.after_ha
     stopped = N_("{guest} has stopped") if explained else N_("{guest} has stopped unexpectedly")
-    return placed(t, t(_STOPPED.get(fact.what, stopped), guest=guest_name(fact)), fact, incident.opened)
+    return t(_STOPPED.get(fact.what, stopped), guest=guest_name(fact))
 
 
 def recovered_text(t: Text, incident: Incident) -> str:
     fact = incident.guests[0]
     other = GuestEvent.FORGOTTEN if incident.forgotten else GuestEvent.BACK
-    text = t(
+    return t(
         _NO_LONGER_DOWN.get(fact.what, _NO_LONGER_DOWN[other]),
         guest=guest_name(fact),
         time=duration_text(t, incident),
         end=timestamp(incident.ended or 0, "t"),
     )
-    return placed(t, text, fact)
 
 
 def note_text(t: Text, incident: Incident) -> str:
     fact = incident.guests[0]
     done = _DONE.get(fact.what)
-    text = t(done, guest=guest_name(fact), by=_person(t, fact)) if done else _stopped_by(t, fact)
-    return placed(t, text, fact, incident.opened)
+    return t(done, guest=guest_name(fact), by=_person(t, fact)) if done else _stopped_by(t, fact)
 
 
 def short_down_text(t: Text, incident: Incident) -> str:
@@ -109,7 +115,7 @@ def short_note_text(t: Text, fact: GuestFact) -> str:
         _SHORT_DONE.get(fact.what, _SHORT_DONE[GuestEvent.STOPPED]),
         guest=guest_name(fact),
         by=user_with_task(t, fact),
-        node=code(fact.node),
+        node=node_name(fact.node),
     )
 
 
@@ -117,12 +123,10 @@ def calm_text(t: Text, incident: Incident) -> str:
     fact, time = incident.guests[0], duration_text(t, incident)
     guest = guest_name(fact)
     if incident.forgotten:
-        return placed(t, t("{guest} is no longer watched", guest=guest), fact)
+        return t("{guest} is no longer watched", guest=guest)
     if fact.what in DOWN:
-        text = t("{guest} kept stopping and recovering for {time}, and is still down", guest=guest, time=time)
-    else:
-        text = t("{guest} is stable after {time} of stopping and recovering", guest=guest, time=time)
-    return placed(t, text, fact)
+        return t("{guest} kept stopping and recovering for {time}, and is still down", guest=guest, time=time)
+    return t("{guest} is stable after {time} of stopping and recovering", guest=guest, time=time)
 
 
 # -- groups
@@ -155,37 +159,45 @@ def event_text(t: Text, what: GuestEvent) -> str:
 
 def group_rows(t: Text, facts: Iterable[GuestFact]) -> list[str]:
     """List the guests, one row per event, user and held state."""
+    alike = _alike(facts)
+    share = min(NAMES_MOST, GROUP_MOST // max(1, len(alike)) - 70)  # leaves room for every row
+    return [f"**{_what_all_did(t, some)}** ({len(some)}): {guest_names(t, some, share)}" for some in alike]
+
+
+def _alike(facts: Iterable[GuestFact]) -> list[list[GuestFact]]:
+    """Return the guests grouped by event, user and held state."""
     order = list(_EVENTS)
     rows: dict[tuple[int, str, str], list[GuestFact]] = {}
     for fact in facts:
         state = fact.state.value if fact.what in HELD else ""
         rows.setdefault((order.index(fact.what), fact.by, state), []).append(fact)
-    lines = []
-    for (place, by, state), some in sorted(rows.items()):
-        word = event_text(t, order[place])
-        if state:
-            word = f"{word}: {state_word(t, some[0].state)}"
-        if by:
-            word = t("{what} by {by}", what=word, by=code(by))
-        share = min(NAMES_MOST, GROUP_MOST // len(rows) - 70)  # leaves room for every row
-        lines.append(f"**{word}** ({len(some)}): {guest_names(t, some, share)}")
-    return lines
+    return [some for _, some in sorted(rows.items())]
+
+
+def _what_all_did(t: Text, some: list[GuestFact]) -> str:
+    word = event_text(t, some[0].what)
+    if some[0].what in HELD:
+        word = f"{word}: {state_word(t, some[0].state)}"
+    return t("{what} by {by}", what=word, by=_person(t, some[0])) if some[0].by else word
 
 
 def group_text(t: Text, incident: Incident) -> str:
-    return t.plural(
-        "{n} guest down since {time}.",
-        "{n} guests down since {time}.",
-        len(incident.down),
-        time=timestamp(incident.opened, "t"),
-    )
+    down = incident.down
+    names = few_guests(t, down or incident.guests)
+    return t.plural("{n} guest down: {names}", "{n} guests down: {names}", len(down), names=names)
 
 
 def group_over_text(t: Text, incident: Incident) -> str:
     if is_over_at_once(incident):
-        count = len(incident.guests)
-        text = t.plural("{n} guest changed", "{n} guests changed at once", count)
-        return f"{text} · {timestamp(incident.opened)}"
+        alike, names = _alike(incident.guests), few_guests(t, incident.guests)
+        if len(alike) == 1:
+            return f"{_what_all_did(t, alike[0])} ({len(incident.guests)}): {names}"
+        return t.plural(
+            "{n} guest changed: {names}",
+            "{n} guests changed at once: {names}",
+            len(incident.guests),
+            names=names,
+        )
     if incident.forgotten:
         return t("None of these guests is still down and watched.")
     return group_back_text(t, incident)
@@ -194,10 +206,11 @@ def group_over_text(t: Text, incident: Incident) -> str:
 def group_back_text(t: Text, incident: Incident) -> str:
     back = [fact for fact in incident.guests if fact.what is GuestEvent.BACK]
     return t.plural(
-        "{n} guest recovered after {time}.",
-        "{n} guests recovered after {time}.",
+        "{n} guest recovered after {time}: {names}",
+        "{n} guests recovered after {time}: {names}",
         len(back),
         time=duration_text(t, incident),
+        names=few_guests(t, back),
     )
 
 

@@ -3,21 +3,49 @@
 from collections.abc import Iterable
 
 from core.watch.incidents.model import GuestFact, Incident, Metric, Topic
-from ui.formatting import code, fit_lines, format_duration, format_percent, kind_word, timestamp, title_of
+from ui.formatting import code, fit_lines, format_duration, format_percent, listed, plain, title_of
 from ui.i18n import Text
 
 NAMES_MOST = 500
 """Maximum characters of a row of guests' names."""
+NAME_MOST = 32
+"""Maximum characters of one name in the first line of an alert."""
+FEW_NAMES, FEW_MOST = 3, 75
+"""Names in the first line of an alert about many guests, and the characters after which no further one follows."""
 
 
 def guest_name(fact: GuestFact) -> str:
-    return title_of(fact.vmid, fact.name or str(fact.vmid))
+    return label_of(fact.vmid, fact.name)
 
 
-def placed(t: Text, text: str, fact: GuestFact, time: float | None = None) -> str:
-    """Return the sentence with the guest's kind, its node and, if given, the `time` (Unix seconds)."""
-    parts = [text, kind_word(t, fact.kind), code(fact.node)]
-    return " · ".join(parts if time is None else [*parts, timestamp(time)])
+def label_of(vmid: int, name: str | None) -> str:
+    """Name a guest for a line that a notification shows: a long name is cut."""
+    return title_of(vmid, plain(name or str(vmid), NAME_MOST))
+
+
+def few(t: Text, names: Iterable[str]) -> str:
+    """Return the first names of many, and how many more there are."""
+    everything = list(names)
+    kept = everything[:1]
+    for name in everything[1:FEW_NAMES]:
+        if sum(map(len, kept)) + len(name) > FEW_MOST:
+            break
+        kept.append(name)
+    left = len(everything) - len(kept)
+    text = listed(t, kept)
+    return text + " " + t.plural("… and {n} more", "… and {n} more", left) if left else text
+
+
+def listed_guests(t: Text, facts: Iterable[GuestFact], most: int) -> str:
+    """Name at most `most` guests, and say how many more there are."""
+    names = [guest_name(fact) for fact in facts]
+    left = len(names) - most
+    text = listed(t, names[:most])
+    return text + " " + t.plural("… and {n} more", "… and {n} more", left) if left > 0 else text
+
+
+def few_guests(t: Text, facts: Iterable[GuestFact]) -> str:
+    return few(t, map(guest_name, facts))
 
 
 def guest_names(t: Text, facts: Iterable[GuestFact], most: int = NAMES_MOST) -> str:
@@ -26,8 +54,12 @@ def guest_names(t: Text, facts: Iterable[GuestFact], most: int = NAMES_MOST) -> 
 
 def storage_name(t: Text, storage: str, node: str) -> str:
     if node:
-        return t("Storage {storage} on {node}", storage=code(storage), node=code(node))
-    return t("Shared storage {storage}", storage=code(storage))
+        return t("Storage {storage} on {node}", storage=code(storage, NAME_MOST), node=node_name(node))
+    return t("Shared storage {storage}", storage=code(storage, NAME_MOST))
+
+
+def node_name(node: str) -> str:
+    return code(node, NAME_MOST)
 
 
 def muted_subject(t: Text, incident: Incident) -> str:

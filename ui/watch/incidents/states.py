@@ -6,7 +6,7 @@ from core.guest import State
 from core.watch.incidents.model import GuestEvent, GuestFact, Incident
 from ui.formatting import state_word
 from ui.i18n import N_, Marked, Text
-from ui.watch.incidents.names import guest_name, placed
+from ui.watch.incidents.names import guest_name
 
 HELD = frozenset({GuestEvent.HALTED, GuestEvent.STUCK})
 
@@ -46,8 +46,7 @@ _OTHER_ADVICE = N_(
 def held_head(t: Text, incident: Incident) -> str:
     """Return the first line of the incident of a guest that is HALTED or STUCK."""
     fact = incident.guests[0]
-    message = _HEADS.get(fact.state, N_("{guest} was halted"))
-    return placed(t, t(message, guest=guest_name(fact)), fact, incident.opened)
+    return t(_HEADS.get(fact.state, N_("{guest} was halted")), guest=guest_name(fact))
 
 
 def held_short(t: Text, fact: GuestFact) -> str:

@@ -7,7 +7,7 @@ spans.
 from collections.abc import Mapping
 
 from core.watch.incidents.model import DOWN, ONE_OFF, BackupFact, GuestEvent, Incident, Severity, Topic
-from ui.formatting import ALARM, BACK, QUIET, WARNING, code, timestamp, title_of
+from ui.formatting import ALARM, BACK, QUIET, WARNING, Colour, timestamp
 from ui.i18n import Text
 from ui.watch.incidents.guests import (
     IncidentText,
@@ -23,7 +23,16 @@ from ui.watch.incidents.guests import (
     short_down_text,
     short_note_text,
 )
-from ui.watch.incidents.names import duration_text, fill_percent, guest_name, metric_use, placed, storage_name
+from ui.watch.incidents.names import (
+    duration_text,
+    few,
+    fill_percent,
+    guest_name,
+    label_of,
+    metric_use,
+    node_name,
+    storage_name,
+)
 from ui.watch.incidents.unknown import (
     blind_over_text,
     blind_recovery_text,
@@ -35,6 +44,7 @@ from ui.watch.incidents.unknown import (
     stale_text,
 )
 
+_COLOURS = {ALARM: Colour.BAD, WARNING: Colour.WARN, BACK: Colour.GOOD, QUIET: Colour.QUIET}
 _LEVEL_SIGNS = {Severity.CRITICAL: ALARM, Severity.WARNING: WARNING, Severity.INFO: QUIET}
 
 
@@ -53,16 +63,22 @@ def sign_of(incident: Incident) -> str:
     return BACK
 
 
+def colour_of_incident(incident: Incident) -> Colour:
+    """Return the edge colour: the sign's, and grey while the open incident is muted."""
+    muted = incident.open and incident.muted_until is not None
+    return Colour.QUIET if muted else _COLOURS[sign_of(incident)]
+
+
 # -- backups
 
 
 def backup_of(t: Text, fact: BackupFact) -> str:
     if fact.vmid is None:
-        return t("Backup job on node {node}", node=code(fact.node))
+        return t("Backup job on node {node}", node=node_name(fact.node))
     return t(
         "Backup of {guest} on node {node}",
-        guest=title_of(fact.vmid, fact.name or str(fact.vmid)),
-        node=code(fact.node),
+        guest=label_of(fact.vmid, fact.name),
+        node=node_name(fact.node),
     )
 
 
@@ -74,14 +90,20 @@ def _backup_short(t: Text, incident: Incident) -> str:
 
 def _backup(t: Text, incident: Incident) -> str:
     if len(incident.backups) != 1:
-        text = t.plural("{n} backup failed", "{n} backups failed", len(incident.backups))
-        return f"{text} · {timestamp(incident.opened)}"
+        names = few(t, (_backed_up(t, fact) for fact in incident.backups))
+        return t.plural(
+            "{n} backup failed: {names}", "{n} backups failed: {names}", len(incident.backups), names=names
+        )
     fact = incident.backups[0]
     if fact.vmid is None:
-        text = t("Backup job failed")
-    else:
-        text = t("Backup of {guest} failed", guest=title_of(fact.vmid, fact.name or str(fact.vmid)))
-    return f"{text} · {code(fact.node)} · {timestamp(incident.opened)}"
+        return t("Backup job on node {node} failed", node=node_name(fact.node))
+    return t("Backup of {guest} failed", guest=label_of(fact.vmid, fact.name))
+
+
+def _backed_up(t: Text, fact: BackupFact) -> str:
+    if fact.vmid is None:
+        return t("Job on node {node}", node=node_name(fact.node))
+    return label_of(fact.vmid, fact.name)
 
 
 # -- storages
@@ -92,25 +114,22 @@ def _storage(t: Text, incident: Incident) -> str:
 
 
 def _storage_full(t: Text, incident: Incident) -> str:
-    text = t(
+    return t(
         "{storage} is {percent} full (threshold {limit})",
         storage=_storage(t, incident),
         percent=fill_percent(incident.percent),
         limit=fill_percent(incident.limit),
     )
-    return f"{text} · {timestamp(incident.opened)}"
 
 
 def _gauge(t: Text, incident: Incident) -> str:
-    fact = incident.guests[0]
-    text = t(
+    return t(
         "{guest}: {metric} has reached {percent} (threshold {limit})",
-        guest=guest_name(fact),
+        guest=guest_name(incident.guests[0]),
         metric=metric_use(t, incident.metric),
         percent=fill_percent(incident.percent),
         limit=fill_percent(incident.limit),
     )
-    return placed(t, text, fact, incident.opened)
 
 
 def _storage_over(t: Text, incident: Incident) -> str:
@@ -129,23 +148,21 @@ def _storage_over(t: Text, incident: Incident) -> str:
 def _gauge_over(t: Text, incident: Incident) -> str:
     fact, metric = incident.guests[0], metric_use(t, incident.metric)
     if incident.forgotten:
-        text = t(
+        return t(
             "{guest}: {metric} is no longer checked against {limit}",
             guest=guest_name(fact),
             metric=metric,
             limit=fill_percent(incident.limit),
         )
-    else:
-        text = t(
-            "{guest}: {metric} fell to {percent} at {end} after {time} over {limit}",
-            guest=guest_name(fact),
-            metric=metric,
-            limit=fill_percent(incident.limit),
-            time=duration_text(t, incident),
-            percent=fill_percent(incident.percent),
-            end=timestamp(incident.ended or 0, "t"),
-        )
-    return placed(t, text, fact)
+    return t(
+        "{guest}: {metric} fell to {percent} at {end} after {time} over {limit}",
+        guest=guest_name(fact),
+        metric=metric,
+        limit=fill_percent(incident.limit),
+        time=duration_text(t, incident),
+        percent=fill_percent(incident.percent),
+        end=timestamp(incident.ended or 0, "t"),
+    )
 
 
 # -- nodes
@@ -153,10 +170,10 @@ def _gauge_over(t: Text, incident: Incident) -> str:
 
 def _node_over(t: Text, incident: Incident) -> str:
     if incident.forgotten:
-        return t("Node {node} is no longer in the cluster.", node=code(incident.node))
+        return t("Node {node} is no longer in the cluster.", node=node_name(incident.node))
     return t(
         "Node {node} recovered at {end} after {time} offline.",
-        node=code(incident.node),
+        node=node_name(incident.node),
         time=duration_text(t, incident),
         end=timestamp(incident.ended or 0, "t"),
     )
@@ -167,25 +184,20 @@ def _node_over(t: Text, incident: Incident) -> str:
 HEADS: Mapping[Topic, IncidentText] = {
     Topic.GUEST: down_text,
     Topic.GROUP: group_text,
-    Topic.NODE: lambda t, x: f"{t('Node {node} went offline', node=code(x.node))} · {timestamp(x.opened)}",
+    Topic.NODE: lambda t, x: t("Node {node} went offline", node=node_name(x.node)),
     Topic.SOURCE: lambda t, x: (
-        t("No connection to Proxmox since {time}.", time=timestamp(x.opened, "t"))
-        if not x.watched
-        else t.plural(
-            "No connection to Proxmox since {time}. {n} guest is not monitored.",
-            "No connection to Proxmox since {time}. {n} guests are not monitored.",
+        t.plural(
+            "No connection to Proxmox. {n} guest is not monitored.",
+            "No connection to Proxmox. {n} guests are not monitored.",
             x.watched,
-            time=timestamp(x.opened, "t"),
         )
+        if x.watched
+        else t("No connection to Proxmox")
     ),
     Topic.GAUGE: _gauge,
     Topic.STORAGE: _storage_full,
-    Topic.FLAPPING: lambda t, x: placed(
-        t, t("{guest} keeps stopping and recovering", guest=guest_name(x.guests[0])), x.guests[0], x.opened
-    ),
-    Topic.RESTART: lambda t, x: placed(
-        t, t("{guest} has restarted unexpectedly", guest=guest_name(x.guests[0])), x.guests[0], x.opened
-    ),
+    Topic.FLAPPING: lambda t, x: t("{guest} keeps stopping and recovering", guest=guest_name(x.guests[0])),
+    Topic.RESTART: lambda t, x: t("{guest} has restarted unexpectedly", guest=guest_name(x.guests[0])),
     Topic.BACKUP: _backup,
     Topic.STALE: stale_text,
     Topic.BLIND: blind_text,
@@ -219,7 +231,7 @@ RECOVERIES: Mapping[Topic, IncidentText] = {
     ),
     Topic.GROUP: group_back_text,
     Topic.NODE: lambda t, x: t(
-        "Node {node} recovered after {time}.", node=code(x.node), time=duration_text(t, x)
+        "Node {node} recovered after {time}.", node=node_name(x.node), time=duration_text(t, x)
     ),
     Topic.SOURCE: lambda t, x: t(
         "Connected to Proxmox again after {time}. Monitoring resumed.", time=duration_text(t, x)
@@ -253,7 +265,7 @@ RECOVERIES: Mapping[Topic, IncidentText] = {
 SHORT: Mapping[Topic, IncidentText] = {
     Topic.GUEST: short_down_text,
     Topic.GROUP: group_short_text,
-    Topic.NODE: lambda t, x: t("Node {node} offline", node=code(x.node)),
+    Topic.NODE: lambda t, x: t("Node {node} offline", node=node_name(x.node)),
     Topic.SOURCE: lambda t, _x: t("No connection to Proxmox"),
     Topic.GAUGE: lambda t, x: t(
         "{guest}: {metric} over {limit}",

@@ -1,40 +1,38 @@
 """Describe nodes without new figures and guests in an unknown state, a part of `ui/watch/incidents/text.py`."""
 
 from core.watch.incidents.model import Incident
-from ui.formatting import code, timestamp
+from ui.formatting import timestamp
 from ui.i18n import Text
-from ui.watch.incidents.names import duration_text, guest_name, guest_names, placed
+from ui.watch.incidents.names import duration_text, few_guests, guest_name, guest_names, node_name
 
 # -- a node without new figures
 
 
 def stale_text(t: Text, x: Incident) -> str:
-    return t(
-        "Proxmox has no new data from node {node} (noticed {time}).",
-        node=code(x.node),
-        time=timestamp(x.opened),
-    )
+    return t("Proxmox has no new data from node {node}", node=node_name(x.node))
 
 
 def stale_over_text(t: Text, x: Incident) -> str:
     if x.forgotten:
         return t(
-            "No data from node {node}; it is now offline or no longer in the cluster.", node=code(x.node)
+            "No data from node {node}; it is now offline or no longer in the cluster.", node=node_name(x.node)
         )
     return t(
         "No data from node {node} for {time}, until {end}.",
-        node=code(x.node),
+        node=node_name(x.node),
         time=duration_text(t, x),
         end=timestamp(x.ended or 0, "t"),
     )
 
 
 def stale_recovery_text(t: Text, x: Incident) -> str:
-    return t("Node {node} is sending data again after {time}.", node=code(x.node), time=duration_text(t, x))
+    return t(
+        "Node {node} is sending data again after {time}.", node=node_name(x.node), time=duration_text(t, x)
+    )
 
 
 def stale_short_text(t: Text, x: Incident) -> str:
-    return t("No data from node {node}", node=code(x.node))
+    return t("No data from node {node}", node=node_name(x.node))
 
 
 def stale_notes(t: Text, x: Incident) -> list[str]:
@@ -42,9 +40,9 @@ def stale_notes(t: Text, x: Incident) -> list[str]:
     if not x.open:
         return []
     why = t("`pvestatd` is not reporting, often because a storage hangs.")
-    names = guest_names(t, x.guests)
-    if not names:
+    if not x.guests:
         return [why]
+    names = guest_names(t, x.guests)
     return [why, t("Until then, these watched guests are checked one by one: {guests}", guests=names)]
 
 
@@ -52,15 +50,13 @@ def stale_notes(t: Text, x: Incident) -> list[str]:
 
 
 def blind_text(t: Text, x: Incident) -> str:
-    if len(x.guests) == 1 and x.node:
-        fact = x.guests[0]
-        text = t("{guest}: state unknown since {time}", guest=guest_name(fact), time=timestamp(x.opened, "t"))
-        return placed(t, text, fact)
+    if len(x.guests) == 1:
+        return t("The state of {guest} is unknown", guest=guest_name(x.guests[0]))
     return t.plural(
-        "The state of {n} watched guest has been unknown since {time}.",
-        "The state of {n} watched guests has been unknown since {time}.",
+        "The state of {n} watched guest is unknown: {names}",
+        "The state of {n} watched guests is unknown: {names}",
         len(x.guests),
-        time=timestamp(x.opened, "t"),
+        names=few_guests(t, x.guests),
     )
 
 
@@ -109,9 +105,9 @@ def blind_short_text(t: Text, x: Incident) -> str:
 def blind_notes(t: Text, x: Incident) -> list[str]:
     """Name the guests if the first line does not, and say what to do."""
     lines = []
-    if len(x.guests) > 1 or not x.node:
+    if len(x.guests) > 1:
         lines.append(
-            t("On node {node}: {guests}", node=code(x.node), guests=guest_names(t, x.guests))
+            t("On node {node}: {guests}", node=node_name(x.node), guests=guest_names(t, x.guests))
             if x.node
             else guest_names(t, x.guests)
         )
