@@ -198,7 +198,7 @@ async def test_info_tells_of_lock_protection_ha_and_the_last_task(scene: Stage, 
     pve.next_task("qmstart", vmid=104, ends="start failed: no bootable disk")
     await scene.say(scene.akiko, "start", vmid=104)
     text = (await scene.say(scene.akiko, "info", vmid=104)).text
-    assert has_row(text, t("Last task"), "❌ `qmstart` `start failed: no bootable disk`")
+    assert has_row(text, t("Last task"), f"❌ {t('start')} · `start failed: no bootable disk`")
 
 
 @pytest.mark.parametrize(
