@@ -19,6 +19,9 @@ $(VENV)/ready: requirements.txt requirements-dev.txt
 demo: $(VENV)/ready   ## A Discord and a Proxmox cluster on this machine, and the bot between them
 	$(RUN) bot.py --demo
 
+screens: $(VENV)/ready   ## The pictures of all screens, in docs/images/screens.md and the READMEs (some minutes)
+	$(RUN) -m playground.screens
+
 # Many tests wait for another process more than they compute: four workers keep two cores busy.
 test: $(VENV)/ready   ## All tests
 	$(RUN) -m pytest -n 4 --dist loadgroup
@@ -71,4 +74,4 @@ check: lint coverage   ## What has to pass before every commit
 messages: $(VENV)/ready   ## Bring the catalogues in step with the source
 	$(RUN) -m tools.messages
 
-.PHONY: help demo test quick coverage soak chaos leaks access crossings flood format lint check messages
+.PHONY: help demo screens test quick coverage soak chaos leaks access crossings flood format lint check messages

@@ -149,6 +149,7 @@ class ProxmoxBot(commands.Bot):
         # calls to Proxmox share these threads with Discord's DNS look-ups: these must not queue behind the calls
         asyncio.get_running_loop().set_default_executor(UnjoinedThreads(threads(len(self._settings.sites))))
         await self._open()
+        await self._check.greeting.load()
         await self._begin()
         checking = asyncio.create_task(self._check.run(), name="start check")
         t, clock = self.services.texts.public, self.services.clock
@@ -202,6 +203,7 @@ class ProxmoxBot(commands.Bot):
     async def _register(self) -> None:
         synced = await self.tree.sync(guild=discord.Object(self._settings.guild_id))
         self.services.command_mentions.learn(synced)
+        self._check.recheck()
 
     async def on_ready(self) -> None:
         self._check.recheck()
@@ -303,9 +305,10 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
     parser.add_argument(
         "--config", type=Path, default=HERE / "config.py", metavar="PATH", help="another config.py"
     )
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="port of the demo's page")
     options = parser.parse_args(arguments)
     if options.demo:
-        run_demo(HERE)
+        run_demo(HERE, options.port)
     try:
         settings = load(options.config, environ)
     except SettingsError as error:

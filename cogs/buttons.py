@@ -14,6 +14,7 @@ from core.audit.store import AuditFilter, Extent
 from core.errors import BotError, IncidentOver, QuestionOver
 from core.operations import OPERATIONS, Operation
 from core.watch.incidents.model import Incident, Topic
+from ui.access.commands import show_access
 from ui.audit.commands import show_audit
 from ui.audit.filters import choose_trail
 from ui.cards import notice
@@ -35,6 +36,7 @@ from ui.interaction.buttons import (
     PAGE,
     QUESTION,
     STATUS,
+    WELCOME,
     guest_of,
     has_log,
 )
@@ -56,6 +58,7 @@ from ui.watch.backup_logs import show_backup_logs
 from ui.watch.history import show_history
 from ui.watch.incidents.details import acked_line, muted_line
 from ui.watch.sites import list_watched
+from ui.watch.trial import send_test
 
 
 async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
@@ -216,6 +219,19 @@ async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attemp
             await show_audit(services, reply, wanted, int(match["page"]))
 
 
+async def _welcome(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
+    """Answer a button of the first message as its command does, privately."""
+    async with Reply(services_of(interaction), interaction, private=True, anew=True) as reply:
+        if match["what"] == "test":
+            await send_test(reply)
+            return
+        with recording(attempt, ""):
+            if match["what"] == "list":
+                await list_guests(reply, Filters())
+            else:
+                await show_access(reply, attempt, "")
+
+
 async def _question(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     await on_press(interaction, match["answer"], match["nonce"], attempt)
 
@@ -228,6 +244,10 @@ def _guest_operation(match: re.Match[str]) -> Operation | None:
 
 def _page_operation(match: re.Match[str]) -> Operation | None:
     return Operation.LIST if match["what"] == "list" else Operation.MONITOR_LIST
+
+
+def _welcome_operation(match: re.Match[str]) -> Operation | None:
+    return {"list": Operation.LIST, "test": Operation.MONITOR_TEST}.get(match["what"], Operation.ACCESS)
 
 
 async def _describe(attempt: Attempt, match: re.Match[str]) -> int | None:
@@ -253,10 +273,15 @@ _HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
     (AUDIT, lambda _match: Operation.AUDIT, _audit),
     (HISTORY, lambda _match: Operation.MONITOR_HISTORY, _history),
     (STATUS, lambda _match: Operation.STATUS, _status),
+    (WELCOME, _welcome_operation, _welcome),
     (QUESTION, lambda _match: None, _question),  # the action is stored in the question, not in the button
 )
 _OF_ALL_SITES = frozenset({PAGE, HISTORY, AUDIT, STATUS})
 """The pages that may be of all sites."""
+
+
+_OF_NO_SITE = frozenset({QUESTION, WELCOME})
+"""A question knows its own site, and the first message is about the whole bot."""
 
 
 async def on_button_press(interaction: Interaction, custom_id: str) -> None:
@@ -289,7 +314,7 @@ async def _pressed(interaction: Interaction, custom_id: str, attempt: Attempt) -
         match = pattern.fullmatch(unnamed)
         if match is not None:
             operation = asks(match)
-            if pattern is not QUESTION and not _finds_site(interaction, named, pattern):
+            if pattern not in _OF_NO_SITE and not _finds_site(interaction, named, pattern):
                 return (
                     rate_limit_refusal(interaction, operation)
                     or refusal_of(interaction, operation)

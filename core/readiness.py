@@ -51,7 +51,7 @@ class Finding:
         return self.problem not in NOTES
 
 
-ALERT_CHANNEL = "ALERT_CHANNEL_ID"
+ALERT_CHANNEL, AUDIT_CHANNEL = "ALERT_CHANNEL_ID", "AUDIT_CHANNEL_ID"
 
 
 class ChannelKind(StrEnum):

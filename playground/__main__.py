@@ -18,6 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--one-site", action="store_true", help="one Proxmox cluster, without the second site"
     )
+    parser.add_argument("--calm", action="store_true", help="nothing happens by itself (for the pictures)")
     options = parser.parse_args(arguments)
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
@@ -29,7 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     from playground.demo import Demo  # noqa: PLC0415  # only once its requirements are known to exist
 
-    return asyncio.run(Demo(port=options.port, verbose=options.verbose, one_site=options.one_site).run())
+    demo = Demo(port=options.port, verbose=options.verbose, one_site=options.one_site, calm=options.calm)
+    return asyncio.run(demo.run())
 
 
 def _port(text: str) -> int:

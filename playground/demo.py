@@ -20,7 +20,8 @@ from adapters.settings.load import KNOWN_NAMES
 from playground.children import Child, ChildDied
 from playground.cluster.demo_cluster import OWNER
 from playground.discord.server import DiscordServer
-from playground.page import DemoGuild, DemoPage, build_guild
+from playground.history import write_history
+from playground.page import DemoGuild, DemoPage, PortTaken, build_guild
 
 ROOT = Path(__file__).resolve().parent.parent
 _CLUSTER_PATIENCE = 30.0
@@ -29,32 +30,53 @@ _FOREIGN = frozenset(KNOWN_NAMES)
 BLOCKED = "free-nitro"
 """A text that the link filter of the demo's Discord blocks."""
 
-_READY = """
-デモの準備ができました。ブラウザーで開いてください。 · The demo is ready. Open this in a browser:
+_READY = {
+    "ja": """
+デモの準備ができました。ブラウザーで開いてください:
 
   {url}
 
-  · 下の欄に / と入力 → /list、/info vmid: (候補から選択)、/stop、/snapshot create …
-    Type / in the box below → /list, /info vmid: (pick a completion), /stop, /snapshot create …
-  · 上の「Viewing as」で人を切り替え。権限は名前のとおり
-    emma はタグにより 204 の所有者、ken はタグ game のゲストだけの管理者
-    Switch the person with "Viewing as" at the top: akiko is an admin, taro an operator, emma a viewer
-    (who reads English, and owns 204 by its tag), and ken an admin of the guests with the tag game, who sees no others
-{sites}  · 監査チャンネル（変更と拒否が 1 件 1 行で届きます） · the audit channel, with every change and refusal:
-    {audit}
-  · この Discord のリンクフィルターは {blocked} をブロックします（/create name:{blocked} は名前なしで表示されます）
-    The link filter of this Discord blocks {blocked}: try /create name:{blocked}, which is shown without names
-  · 許可されていないチャンネル（ボットは断ります） · a channel where the bot refuses to work:
-    {outside}
+  · 下の欄に / と入力: /list、/info vmid:（候補から選択）、/stop、/snapshot create …
+  · 上のリンクで監査チャンネルと、ボットが断るチャンネルへ
+  · 「Viewing as」で人を切り替え: akiko は管理者、taro はオペレーター、emma は閲覧者（英語で読み、タグにより
+    204 の所有者）、ken はタグ game のゲストだけの管理者、mio はロールがなく、何もできません
+{sites}  · かかる時間: 開始は 2 秒、スナップショットは 2 秒、クローンは 8 秒、バックアップは 10 秒。通知はゲストが
+    止まってから 10 秒ほどで届きます（最初は 60～90 秒後。そのあと数分おきに何かが起こります）
+  · この Discord のリンクフィルターは {blocked} をブロックします: /create name:{blocked} は名前なしで表示されます
 
-終了は Ctrl-C · Ctrl-C ends all of it
-"""
+終了は Ctrl-C
+""",
+    "en": """
+The demo is ready. Open this in a browser:
 
-_SITES = """\
-  · Proxmox は 2 か所: home（3 ノードのクラスタ）と parents（実家の単独ホスト）。1 か所だけで試すには --one-site
-    Proxmox at two sites: home, a cluster of three nodes, and parents, a stand-alone host that has some VMIDs and
+  {url}
+
+  · Type / in the box at the bottom: /list, /info vmid: (pick a completion), /stop, /snapshot create …
+  · The links at the top lead to the audit channel, and to a channel where the bot refuses to work
+  · Switch the person with "Viewing as": akiko is an admin, taro an operator, emma a viewer (and the owner of 204 by
+    its tag), ken an admin of the guests with the tag game, and mio has no role and may do nothing
+{sites}  · What takes how long: a start 2 s, a snapshot 2 s, a clone 8 s, a backup 10 s. An alert comes about 10 s
+    after a guest stops (the first after 60 to 90 s; then something happens every few minutes)
+  · The link filter of this Discord blocks {blocked}: /create name:{blocked} is shown without names
+
+Ctrl-C ends it
+""",
+}
+
+_SITES = {
+    "ja": """\
+  · Proxmox は 2 か所: home（3 ノードのクラスタ）と parents（実家の単独ホスト）。1 か所だけなら --one-site
+""",
+    "en": """\
+  · Proxmox at two sites: home, a cluster of three nodes, and parents, a stand-alone host that has some VMIDs and
     names too (101, dns). With --one-site there is only the cluster
-"""
+""",
+}
+
+_PORT_TAKEN = {
+    "ja": "ポート {port} はほかのプログラムが使っています。--port で別の番号を指定するか、--port を外してください。",
+    "en": "Port {port} is used by another program. Choose another with --port, or leave --port out.",
+}
 
 
 class Demo:
@@ -62,6 +84,7 @@ class Demo:
 
     `bot` and `cluster`: arguments of Python for these programs; tests use stand-ins. `port`: of the page (0:
     any free one). `verbose`: show the output of bot and cluster. `one_site`: leave out the second site.
+    `calm`: nothing happens by itself, and the number of changes is not limited.
     """
 
     def __init__(
@@ -70,13 +93,15 @@ class Demo:
         port: int = 0,
         verbose: bool = False,
         one_site: bool = False,
+        calm: bool = False,
         bot: Sequence[str] = ("bot.py",),
         cluster: Sequence[str] = ("-m", "playground.cluster.demo_cluster"),
     ) -> None:
         self._port, self._verbose, self._program = port, verbose, tuple(bot)
-        self._one_site = one_site
+        self._one_site, self._calm = one_site, calm
         self._bot: Child | None = None
-        cluster = (*cluster, "--one-site") if one_site else cluster
+        set_options = (name for name, is_set in (("--one-site", one_site), ("--calm", calm)) if is_set)
+        cluster = (*cluster, "--language", language(), *set_options)
         self._cluster = Child("cluster", cluster, directory=ROOT, show=verbose, announces=True)
 
     async def run(self) -> int:
@@ -95,6 +120,9 @@ class Demo:
             lines = "".join(f"\n  {line}" for line in death.lines)
             print(f"{death}." + (f" Its last lines:{lines}" if lines else ""), file=sys.stderr, flush=True)
             return 1
+        except PortTaken as taken:
+            print(_PORT_TAKEN[language()].format(port=taken.port), file=sys.stderr, flush=True)
+            return 1
         except (TimeoutError, OSError) as error:
             children = (self._cluster, *((self._bot,) if self._bot else ()))
             lines = "\n".join(f"  {line}" for child in children for line in child.lines)
@@ -112,27 +140,28 @@ class Demo:
             server.answer_wait = (
                 0.5  # the page soon takes the next press; a later answer is published by itself
             )
-            stage = build_guild(server, _language())
+            stage = build_guild(server, language())
+            page = DemoPage(server, stage, self._port)
+            stack.push_async_callback(page.stop)
+            await page.start()
             stack.push_async_callback(self._cluster.stop)
             await self._cluster.start({**clean_environment(), OWNER: str(stage.viewer.id)})
             sites = _sites_told(await self._cluster.first_line(_CLUSTER_PATIENCE))
             server.block(BLOCKED)
-            page = DemoPage(server, stage, self._port)
-            stack.push_async_callback(page.stop)
-            await page.start()
+            write_history(Path(data), list(sites), stage.admin, stage.names.admin)
             # no such config.py: the user's own, beside bot.py, is for a real server
             program = (*self._program, "--config", str(Path(data) / "config.py"))
             self._bot = bot = Child("bot", program, directory=ROOT, show=self._verbose)
             stack.push_async_callback(bot.stop)
-            await bot.start({**clean_environment(), **bot_environment(server, stage, sites, Path(data))})
+            settings = bot_environment(server, stage, sites, Path(data))
+            unlimited = {"CHANGES_PER_MINUTE": "0"} if self._calm else {}
+            await bot.start({**clean_environment(), **settings, **unlimited})
             await self._unless_a_child_dies(server.wait_ready(_BOT_PATIENCE))
             print(
-                _READY.format(
+                _READY[language()].format(
                     url=page.url,
-                    outside=page.outside_url,
-                    audit=page.audit_url,
                     blocked=BLOCKED,
-                    sites="" if self._one_site else _SITES,
+                    sites="" if self._one_site else _SITES[language()],
                 ),
                 flush=True,
             )
@@ -174,7 +203,7 @@ def bot_environment(
         "ALLOWED_CATEGORY_ID": str(stage.category.id),
         "ALERT_CHANNEL_ID": str(stage.channel.id),
         "MONITOR_INTERVAL_SECONDS": "5",
-        "LANGUAGE": _language(),
+        "LANGUAGE": language(),
         "ADMIN_ROLE_IDS": f"{stage.levels['ADMIN'].id} {stage.levels['GAME'].id}",
         "OPERATOR_ROLE_IDS": str(stage.levels["OPERATOR"].id),
         "VIEWER_ROLE_IDS": str(stage.levels["VIEWER"].id),
@@ -202,7 +231,8 @@ def _site_settings(prefix: str, site: Mapping[str, Any]) -> dict[str, str]:
     return {f"{prefix}{name}": value for name, value in own.items()}
 
 
-def _language() -> str:
+def language() -> str:
+    """Return the demo's language, from LANGUAGE."""
     return "en" if os.environ.get("LANGUAGE") == "en" else "ja"
 
 

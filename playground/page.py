@@ -1,7 +1,7 @@
 """Build the demo guild, and the web page on which every command, completion, button and form can be tried.
 
-The page is SimCord's Preview. It shows one channel. Two more pages show the audit channel, and a channel where the
-bot must refuse.
+The page is SimCord's Preview. It shows one channel, and links to two more pages: the audit channel, and a channel
+where the bot must refuse.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import discord
 import simcord
 
 from playground.discord.people import Person
-from playground.discord.preview import open_preview
+from playground.discord.preview import Tab, link_pages, open_preview
 from playground.discord.server import Channel, DiscordServer, Guild, Role
 
 if TYPE_CHECKING:
@@ -24,6 +24,33 @@ if TYPE_CHECKING:
 
 _GATHER = 0.15
 """Seconds in which changes are collected before the page is published again."""
+
+
+class PortTaken(OSError):
+    """Something else listens on the port of the page."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.port = port
+
+
+@dataclass(frozen=True, slots=True)
+class GuildNames:
+    """Names of the guild, its channels, roles and people, and their language. emma reads English in both."""
+
+    locale: str
+    guild: str
+    category: str
+    outside: str
+    audit: str
+    topics: tuple[str, str, str]
+    """Of the channel for commands, of the one outside, and of the audit channel."""
+    roles: tuple[str, str, str, str]
+    admin: str
+    operator: str
+    viewer: str
+    gamer: str
+    newcomer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,43 +67,45 @@ class DemoGuild:
     viewer: Person
     gamer: Person
     """An admin of the guests with the tag `game`, who sees no others."""
+    newcomer: Person
+    """Somebody without any role."""
     levels: Mapping[str, Role]
     """The roles by level: ADMIN, OPERATOR, VIEWER and GAME."""
-    language: str = "ja"
-    """Language of the bot, and of the page's dates and times."""
+    names: GuildNames
 
     @property
     def people(self) -> tuple[Person, ...]:
-        return (self.admin, self.operator, self.viewer, self.gamer)
+        return (self.admin, self.operator, self.viewer, self.gamer, self.newcomer)
 
 
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """Names of the guild and its people, and their language. emma reads English in both."""
-
-    locale: str
-    guild: str
-    category: str
-    outside: str
-    audit: str
-    admin: str
-    operator: str
-    gamer: str
-
-
-_NAMES = {
-    "ja": _Names(
+NAMES = {
+    "ja": GuildNames(
         "ja",
         "Proxmox デモ",
         "サーバー管理",
         "雑談",
         "監査",
+        ("コマンドと通知。/ と入力", "ボットはここでは動きません", "変更と拒否の記録"),
+        ("管理者", "オペレーター", "閲覧者", "ゲーム"),
         "管理者 akiko",
         "オペレーター taro",
+        "閲覧者 emma",
         "ゲーム担当 ken",
+        "ロールなし mio",
     ),
-    "en": _Names(
-        "en-US", "Proxmox demo", "Servers", "lobby", "audit", "admin akiko", "operator taro", "game admin ken"
+    "en": GuildNames(
+        "en-US",
+        "Proxmox demo",
+        "Servers",
+        "lobby",
+        "audit",
+        ("Commands and alerts: type /", "The bot does not work here", "Every change and refusal"),
+        ("Admin", "Operator", "Viewer", "Game"),
+        "admin akiko",
+        "operator taro",
+        "viewer emma",
+        "game admin ken",
+        "mio without a role",
     ),
 }
 
@@ -87,25 +116,20 @@ def build_guild(server: DiscordServer, language: str = "ja") -> DemoGuild:
     The allowed category has a channel for commands and alerts and one for the audit. A third channel is outside
     of it. `language`: "ja" or "en".
     """
-    names = _NAMES[language]
+    names = NAMES[language]
     guild = server.guild(names.guild, locale=names.locale)
-    admins = guild.create_role("Admin", permissions=discord.Permissions(manage_guild=True), color=0xE5700E)
-    operators = guild.create_role("Operator", color=0x3498DB)
-    viewers = guild.create_role("Viewer", color=0x95A5A6)
-    gamers = guild.create_role("Game", color=0x2ECC71)
+    admin, operator, viewer, game = names.roles
+    admins = guild.create_role(admin, permissions=discord.Permissions(manage_guild=True), color=0xE5700E)
+    operators = guild.create_role(operator, color=0x3498DB)
+    viewers = guild.create_role(viewer, color=0x95A5A6)
+    gamers = guild.create_role(game, color=0x2ECC71)
     category = guild.create_category(names.category)
-    channel = guild.create_text_channel(
-        "proxmox", category=category, topic="コマンドと通知 · commands and alerts — / と入力 · type /"
-    )
-    outside = guild.create_text_channel(
-        names.outside, topic="ボットはここでは動きません · the bot refuses to work here"
-    )
-    audit = guild.create_text_channel(
-        names.audit, category=category, topic="変更と拒否の記録 · every change and refusal"
-    )
+    channel = guild.create_text_channel("proxmox", category=category, topic=names.topics[0])
+    outside = guild.create_text_channel(names.outside, topic=names.topics[1])
+    audit = guild.create_text_channel(names.audit, category=category, topic=names.topics[2])
 
-    def person(name: str, display: str, role: Role, locale: str = names.locale) -> Person:
-        return server.person(guild, name, display=display, roles=[role], locale=locale)
+    def person(name: str, display: str, *roles: Role, locale: str = names.locale) -> Person:
+        return server.person(guild, name, display=display, roles=roles, locale=locale)
 
     return DemoGuild(
         guild=guild,
@@ -115,18 +139,18 @@ def build_guild(server: DiscordServer, language: str = "ja") -> DemoGuild:
         audit=audit,
         admin=person("akiko", names.admin, admins),
         operator=person("taro", names.operator, operators),
-        viewer=person("emma", "viewer emma", viewers, "en-US"),
+        viewer=person("emma", names.viewer, viewers, locale="en-US"),
         gamer=person("ken", names.gamer, gamers),
+        newcomer=person("mio", names.newcomer),
         levels={"ADMIN": admins, "OPERATOR": operators, "VIEWER": viewers, "GAME": gamers},
-        language=language,
+        names=names,
     )
 
 
 class DemoPage:
     """Serve a stage to a browser on 127.0.0.1, and publish the bot's changes in the background.
 
-    `port` is the main page's, and the others take the next ones; 0 lets the system choose all.
-    Raises: OSError if a port is taken.
+    Each channel has a page, and links to the others. `port` is the main page's; 0: any free one.
     """
 
     def __init__(self, server: DiscordServer, stage: DemoGuild, port: int = 0) -> None:
@@ -136,33 +160,38 @@ class DemoPage:
         self._published = 0
 
     async def start(self) -> None:
-        for channel in (self._stage.channel, self._stage.outside, self._stage.audit):
+        """Start to serve.
+
+        Raises: PortTaken.
+        """
+        pages: list[tuple[Preview, list[Tab]]] = []
+        channels = (self._stage.channel, self._stage.audit, self._stage.outside)
+        for channel in channels:
+            port, tabs = 0 if pages else self._port, list[Tab]()
             preview = open_preview(
                 self._server.world,
                 channel,
                 self._stage.people,
-                locale=_NAMES[self._stage.language].locale,
+                tabs,
+                locale=self._stage.names.locale,
                 timezone="Asia/Tokyo",
-                port=self._port + len(self._previews) if self._port else 0,
+                port=port,
             )
-            await preview.__aenter__()
+            try:
+                await preview.__aenter__()
+            except simcord.SetupError as error:
+                if not port:
+                    raise
+                raise PortTaken(port) from error
             self._previews.append(preview)
+            pages.append((preview, tabs))
+        link_pages(pages, [f"# {channel.name}" for channel in channels])
         self._publisher = asyncio.create_task(self._publish())
 
     @property
     def url(self) -> str:
         """The page of the allowed channel. Its address holds a secret: everybody who has it can press buttons."""
         return self._previews[0].url
-
-    @property
-    def outside_url(self) -> str:
-        """The page of the channel outside of the allowed category."""
-        return self._previews[1].url
-
-    @property
-    def audit_url(self) -> str:
-        """The page of the audit channel."""
-        return self._previews[2].url
 
     async def closed(self) -> None:
         """Return when somebody ends the main page with its "End preview session"."""

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import NoReturn
 
 
-def run_demo(directory: Path) -> NoReturn:
-    """Replace this process by the playground in `directory`. It starts bot.py as its bot."""
+def run_demo(directory: Path, port: int) -> NoReturn:
+    """Replace this process by the playground in `directory`. It starts bot.py as its bot. `port`: of its page."""
     if find_spec("simcord") is None or find_spec("fakepve") is None:
         sys.stderr.write(
             "The demo needs more packages: pip install -r requirements-dev.txt (or: make demo)\n"
         )
         sys.exit(2)
     os.chdir(directory)
-    os.execv(sys.executable, [sys.executable, "-m", "playground"])  # noqa: S606 - the same Python, no shell
+    os.execv(sys.executable, [sys.executable, "-m", "playground", "--port", str(port)])  # noqa: S606 - the same Python, no shell

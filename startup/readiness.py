@@ -19,6 +19,7 @@ from core.guest import Cluster
 from core.proxmox_errors import HalfGone, NothingVisible
 from core.readiness import (
     ALERT_CHANNEL,
+    AUDIT_CHANNEL,
     Finding,
     GuildView,
     Problem,
@@ -27,6 +28,7 @@ from core.readiness import (
     check_proxmox,
     name_setting,
 )
+from startup.greeting import Greeting
 from ui.discord.guild import read_guild
 from ui.interaction.context import Services, Site
 from ui.messages.readiness import back_line, finding_line, fixed_line, ready_line
@@ -48,7 +50,7 @@ def required_setup(settings: Settings) -> RequiredSetup:
             name = name_setting(ALERT_CHANNEL, site.name or settings.first_site or "")
             channels[name] = site.alert_channel_id
     if settings.audit_channel_id is not None:
-        channels["AUDIT_CHANNEL_ID"] = settings.audit_channel_id
+        channels[AUDIT_CHANNEL] = settings.audit_channel_id
     mention = settings.alert_mention_role_id
     roles = {
         "VIEWER_ROLE_IDS": settings.viewer_role_ids,
@@ -61,10 +63,14 @@ def required_setup(settings: Settings) -> RequiredSetup:
 
 
 class StartCheck:
-    """Check one bot until every site is ready. `recheck` is called when Discord is connected, or back."""
+    """Check one bot until every site is ready and the first message is stored.
+
+    `recheck` is called when Discord is connected or back, and when the commands are registered.
+    """
 
     def __init__(self, client: discord.Client, services: Services, wanted: RequiredSetup) -> None:
         self._client, self._services, self._wanted = client, services, wanted
+        self.greeting = Greeting(client, services, wanted)
         self._clock, self._t = services.clock, services.texts.public
         self._wake = asyncio.Event()
         self._read_again = {site.name: asyncio.Event() for site in services.sites}
@@ -158,8 +164,11 @@ class StartCheck:
             if isinstance(seen, Cluster) and site not in faulty
         }
         if clusters and (is_late or len(self._seen) == len(sites)):
-            self._log_ready({site: clusters.get(site) for site in sites}, guild)
-        return len(clusters) == len(sites)
+            seen = {site: clusters.get(site) for site in sites}
+            self._log_ready(seen, guild)
+            greeted = await self.greeting.post(seen, found)
+            return greeted and len(clusters) == len(sites)
+        return False
 
     def _log_ready(self, clusters: dict[str, Cluster | None], guild: GuildView) -> None:
         """Log once that the bot is ready, and once of each site that was not that it is."""

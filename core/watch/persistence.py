@@ -122,6 +122,7 @@ class Persistence:
         written = changed_records(self._stored, after)
         over = (*outcome.seen_stops, *expired)  # an order counts once
         written |= dict.fromkeys(f"{EXPECTED_STOP}{vmid}" for vmid in over)
+        written |= outcome.records
         await self._journal.commit(Batch(written, outcome.incidents, outcome.messages))
         self.state, self._stored = outcome.state, after
         for incident in outcome.incidents:

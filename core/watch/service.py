@@ -237,11 +237,14 @@ class Watch:
         message = await self._change(lambda transition: transition.add_message(MessageKind.TEST), tells=False)
         return message.id
 
-    async def post_notice(self, text: str) -> None:
-        """Store a message of the bot about itself. Raises: JournalFailed."""
-        await self._change(
-            lambda transition: transition.add_message(MessageKind.WORD, text=text), tells=False
-        )
+    async def post_notice(self, text: str, records: Mapping[str, str] | None = None) -> None:
+        """Store a message of the bot about itself, together with `records`. Raises: JournalFailed."""
+
+        def add(transition: Transition) -> None:
+            transition.add_message(MessageKind.WORD, text=text)
+            transition.records.update(records or {})
+
+        await self._change(add, tells=False)
 
     # -- polling
 

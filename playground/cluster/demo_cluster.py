@@ -1,7 +1,8 @@
 """Run the demo's Proxmox: a cluster of three nodes and a stand-alone host, which behave like real ones.
 
-    python -m playground.cluster.demo_cluster [--one-site] [--port N] [--seed N]
+    python -m playground.cluster.demo_cluster [--one-site] [--port N] [--seed N] [--language en]
 
+With --calm nothing happens by itself: each SIGUSR1 lets the next guests of `BURST` crash, SIGUSR2 starts them again.
 When they serve, it prints one line of JSON: for each site its address, certificate fingerprint, API token and guests
 to watch. It ends on SIGTERM, on SIGINT, or when its standard input closes, which happens when the parent ends.
 """
@@ -34,7 +35,39 @@ OWNER = "DEMO_OWNER_ID"
 OWNED = 204
 WITHOUT_BALLOON, LIMITED = 106, 203
 """A Windows VM without the balloon service, and a container limited to half a CPU."""
-WATCHED = (101, 102, 103, 201)
+WATCHED = (101, 102, 103, 107, 201)
+"""At least one on each node."""
+
+
+BURST = ((101, 102, 103), (107, 201, 202))
+"""Guests that crash one group after the other: more at once would raise one alert for all."""
+
+
+class Calm:
+    """Let guests crash and come back on signals only."""
+
+    def __init__(self, pve: Pve) -> None:
+        self._pve, self._groups = pve, iter(BURST)
+        self._crashes, self._returns = 0, 0
+        signal.signal(signal.SIGUSR1, self._note)
+        signal.signal(signal.SIGUSR2, self._note)
+
+    def _note(self, number: int, _frame: object) -> None:
+        if number == signal.SIGUSR1:
+            self._crashes += 1
+        else:
+            self._returns += 1
+
+    def step(self, _now: float) -> None:
+        """Do what was asked for since the last step."""
+        while self._crashes:
+            self._crashes -= 1
+            self._pve.crash_all(next(self._groups, ()))
+        if self._returns:
+            self._returns = 0
+            for vmid in (vmid for group in BURST for vmid in group):
+                if self._pve.guest(vmid).status == "stopped":
+                    self._pve.start_as_root(vmid)
 
 
 def _end_with_parent(stop: threading.Event) -> None:
@@ -48,9 +81,9 @@ def _end_with_parent(stop: threading.Event) -> None:
     threading.Thread(target=read, name="stdin", daemon=True).start()
 
 
-def _home(port: int, seed: int) -> Pve:
+def _home(port: int, seed: int, language: str) -> Pve:
     pve = Pve(nodes=NODES, port=port, seed=seed)
-    build_demo(pve)
+    build_demo(pve, language)
     if owner := os.environ.get(OWNER):
         config = pve.guest(OWNED).config
         config["tags"] = f"{config['tags']};owner-{owner}"
@@ -83,22 +116,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--one-site", action="store_true", help="the cluster alone, without the second site")
     parser.add_argument("--port", type=int, default=0, help="port of the cluster; a free one by default")
     parser.add_argument("--seed", type=int, default=1, help="makes use and crashes repeatable")
+    parser.add_argument(
+        "--calm", action="store_true", help="nothing happens by itself, but SIGUSR1 and SIGUSR2"
+    )
+    parser.add_argument("--language", choices=("ja", "en"), default="ja", help="of the notes in the guests")
     options = parser.parse_args(arguments)
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with contextlib.ExitStack() as stack:
-        home = stack.enter_context(_home(options.port, options.seed))
+        home = stack.enter_context(_home(options.port, options.seed, options.language))
         sites = {"" if options.one_site else HOME: _access_to(home, NODE, WATCHED)}
-        lives: list[Happening] = [Life(home, time.monotonic(), options.seed)]
+        lives: list[Happening] = [Calm(home) if options.calm else Life(home, time.monotonic(), options.seed)]
         if not options.one_site:
             host = Pve(nodes=(parents.NODE,), seed=options.seed)
             parents.build_parents(host)
             host.time_scale = 1.0
             stack.enter_context(host)
             sites[PARENTS] = _access_to(host, parents.NODE, parents.WATCHED)
-            lives.append(parents.ParentsLife(host, time.monotonic()))
+            if not options.calm:
+                lives.append(parents.ParentsLife(host, time.monotonic()))
         print(json.dumps({"sites": sites}), flush=True)
         _end_with_parent(stop)
         while not stop.wait(1.0):

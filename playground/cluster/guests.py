@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
 from playground.pve.server import Pve
 
@@ -95,10 +96,22 @@ def _snapshot(
     guest.config["parent"] = name
 
 
-def build_demo(pve: Pve) -> None:
+_ENGLISH = {
+    quote("週末のみ"): quote("Weekends only"),
+    "インストール直後": "Right after the installation",
+    "1.21 に更新した後": "After the update to 1.21",
+    "MOD の検証 (失敗)": "Trying mods (failed)",
+    "建築イベントの前": "Before the building event",
+    "毎週の控え": "Weekly copy",
+}
+"""The notes and descriptions in English, by the Japanese ones."""
+
+
+def build_demo(pve: Pve, language: str = "ja") -> None:
     """Put the demo's nodes, storages, guests and templates into a cluster, opened or not.
 
-    Task durations count only if `time_scale` is not 0. Tests use the same cluster with instant tasks.
+    `language`: of the notes, "ja" or "en". Task durations count only if `time_scale` is not 0. Tests use the same
+    cluster with instant tasks.
     """
     now = time.time()
     pve.cluster_name = "homelab"
@@ -164,6 +177,11 @@ def build_demo(pve: Pve) -> None:
     for name in sizes:
         pve.past_task(name, "aptupdate", "", 0.4)
     set_pace(pve)
+    if language == "en":
+        for guest in (*pve.vms, *pve.cts):
+            for config in (guest.config, *guest.snapshots.values()):
+                if note := _ENGLISH.get(str(config.get("description"))):
+                    config["description"] = note
 
 
 def add_guests(pve: Pve, vms: Iterable[GuestRow], cts: Iterable[GuestRow], net: str = "192.168.10") -> None:

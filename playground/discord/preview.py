@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import simcord
@@ -20,22 +22,80 @@ if TYPE_CHECKING:
 
 _AT_THE_END = '<= 1 ? "bottom"'
 _NEAR_THE_END = '<= 600 ? "bottom"'
+_BEFORE_HEADER = '<header class="channel-header">'
+_TABS_SCRIPT = """
+for (const link of document.querySelectorAll(".demo-tabs a"))
+  link.href = `http://${window.location.hostname}:${link.dataset.port}/#${hash}`;
+"""
+_TABS_STYLE = """
+.demo-tabs { display: flex; flex-wrap: wrap; gap: 4px 16px; padding: 6px 16px; border-bottom: 1px solid #26272c; }
+.demo-tabs a { color: var(--discord-muted); }
+"""
 
 
 def open_preview(
-    world: simcord.Env, channel: simcord.ChannelHandle, people: Sequence[Person], **options: Any
+    world: simcord.Env,
+    channel: simcord.ChannelHandle,
+    people: Sequence[Person],
+    tabs: Sequence[Tab] = (),
+    **options: Any,
 ) -> Preview:
     """Return a Preview of a channel for these people, not yet entered.
 
-    `options`: further options of simcord's env.preview.
+    `tabs`: links to other pages; they may be filled in later. `options`: further options of simcord's env.preview.
     """
     viewers = [person.actor for person in people]
     preview = world.preview(channel, viewers=viewers, layout="channel", **options)
     _take_presses_on_what_was_seen(preview)
     _tell_the_time(preview)
     _follow_the_conversation(preview)
+    _show_tabs(preview, tabs)
     _describe_commands_to_each(preview, {person.id: person.locale for person in people})
     return preview
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A link to the page of another channel. `port`: of that page; 0: this one."""
+
+    label: str
+    port: int
+
+
+def link_pages(pages: Sequence[tuple[Preview, list[Tab]]], labels: Sequence[str]) -> None:
+    """Link these entered pages with each other: one address leads to all. `labels`: of the links.
+
+    They share one secret, which no page contains: the browser takes it from its own address.
+    """
+    secret = pages[0][0].capability
+    ports = [int(page.url.split(":")[2].split("/")[0]) for page, _ in pages]
+    for page, tabs in pages:
+        page.capability = secret
+        here = int(page.url.split(":")[2].split("/")[0])
+        tabs += [Tab(label, port if port != here else 0) for label, port in zip(labels, ports, strict=True)]
+
+
+def _show_tabs(preview: Preview, tabs: Sequence[Tab]) -> None:
+    """Show these links above the channel. They may be filled in once the page is entered."""
+    serve = preview._server._static  # noqa: SLF001  # private to SimCord
+    added = {"/app.js": _TABS_SCRIPT, "/preview.css": _TABS_STYLE}
+
+    async def served(request: web.Request) -> web.Response:
+        response: web.Response = await serve(request)
+        if request.path in added:  # fonts are no text
+            response.text = (response.text or "") + added[request.path]
+        elif request.path == "/":
+            links = "".join(
+                f'<a data-port="{tab.port}">{escape(tab.label)}</a>'
+                if tab.port
+                else f"<strong>{escape(tab.label)}</strong>"
+                for tab in tabs
+            )
+            bar = f'<nav class="demo-tabs">{links}</nav>'
+            response.text = (response.text or "").replace(_BEFORE_HEADER, bar + _BEFORE_HEADER)
+        return response
+
+    preview._server._static = served  # type: ignore[method-assign]  # noqa: SLF001  # private; registered when the page is entered
 
 
 def _take_presses_on_what_was_seen(preview: Preview) -> None:

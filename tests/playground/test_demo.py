@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -132,14 +133,16 @@ async def demo(tmp_path: Path) -> AsyncIterator[DemoProcess]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_it_serves_a_page_and_ends_with_everything(demo: DemoProcess, number: signal.Signals) -> None:
     told = await demo.said("Ctrl-C")
-    pages = re.findall(r"(http://127\.0\.0\.1:\d+/)#\S+", told)
-    assert len(pages) == 3
+    (page,) = re.findall(r"(http://127\.0\.0\.1:\d+/)#\S+", told)
     async with aiohttp.ClientSession() as session:
-        for page in pages:
-            async with session.get(page) as response:
+        async with session.get(page) as response:
+            ports = re.findall(r'data-port="(\d+)"', await response.text())
+        assert len(ports) == 2
+        for one in (page, *(f"http://127.0.0.1:{port}/" for port in ports)):
+            async with session.get(one) as response:
                 assert response.status == 200
                 assert "channel-composer" in await response.text()
-            async with session.get(page + "timeline.js") as response:
+            async with session.get(one + "timeline.js") as response:
                 assert '<= 600 ? "bottom"' in await response.text()  # the page scrolls with the conversation
     children = demo.child("bot"), demo.child("cluster")
     assert all(alive(pid) for pid in children)
@@ -303,3 +306,34 @@ def test_an_impossible_port_is_refused(port: str, capsys: pytest.CaptureFixture[
         command_line.main(["--port", port])
     assert ended.value.code == 2
     assert "--port" in capsys.readouterr().err
+
+
+def test_a_taken_port_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        for language, words in (
+            ("en", "is used by another program"),
+            ("ja", "ほかのプログラムが使っています"),
+        ):
+            monkeypatch.setenv("LANGUAGE", language)
+            assert command_line.main(["--port", str(port)]) == 1
+            told = capsys.readouterr().err
+            assert str(port) in told
+            assert words in told
+            assert len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+async def test_the_guild_speaks_one_language(language: str) -> None:
+    async with DiscordServer() as server:
+        stage = build_guild(server, language)
+        assert len(stage.people) == 5
+        names = stage.names
+        told = [stage.guild.name, stage.category.name, *names.topics, *names.roles]
+        told += [names.admin, names.operator, names.viewer, names.gamer, names.newcomer]
+        is_japanese = [bool(re.search("[ぁ-ん一-龥ァ-ヶ]", str(text))) for text in told]
+        assert set(is_japanese) == {language == "ja"}

@@ -5,168 +5,25 @@ Most tests run it with one site, in which every guest can be named by its VMID a
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from proxmoxer import ProxmoxAPI
 
+from playground.visitor import BROWSERS, PATIENCE, DemoProcess, Visitor, find_browser, until
+
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
-RESTING = re.compile("^(Action completed|Preview ready)$")
-"""What the page's status says while no action is under way."""
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-
 pytestmark = pytest.mark.xdist_group("page")
-
-
-class DemoProcess:
-    """Run `python -m playground` in a source tree, as a user would start it there."""
-
-    def __init__(self, tree: Path, log: Path, *options: str) -> None:
-        self._log = log
-        with log.open("wb") as out:
-            self.process = subprocess.Popen(  # noqa: S603 - this very program
-                [sys.executable, "-m", "playground", *options],
-                cwd=tree,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-            )
-
-    def output(self) -> str:
-        return self._log.read_text("utf-8", "replace")
-
-    def addresses(self) -> list[str]:
-        """Wait until the demo says that it is ready, and return the pages."""
-        until(lambda: "Ctrl-C" in self.output() or self.process.poll() is not None, "the demo to be ready")
-        assert self.process.poll() is None, self.output()
-        found = re.findall(r"http://127\.0\.0\.1:\d+/#\S+", self.output())
-        assert len(found) == 3, self.output()
-        return found
-
-    def children(self) -> dict[int, str]:
-        """Return the command lines of its child processes by PID."""
-        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        return {
-            int(pid): Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-            for pid in listed
-        }
-
-    def end(self) -> int:
-        """Send Ctrl-C and return the exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        try:
-            return self.process.wait(PATIENCE)
-        finally:
-            self.process.kill()
-            self.process.wait()
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, f"not within {PATIENCE} s: {what}"
-        time.sleep(0.02)
-
-
-class Visitor:
-    """Type and press as a visitor of the page."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.messages = page.locator("#channel-message-list")
-        self.completions = page.locator(".command-suggestion")
-
-    def type_command(self, name: str) -> Locator:
-        """Type the command, choose it from the list, and return its entry in the list.
-
-        When the page is published anew (an alert came, or another person looks) the typed text is lost, and it
-        is typed once more.
-        """
-        box = self.page.locator("#channel-composer-input")
-        entry = self.page.locator(".command-entry").filter(has_text=f"/{name}").first
-        for patience in (3000, 3000, None):
-            box.click()
-            box.fill("")
-            box.press_sequentially(f"/{name}")
-            try:
-                expect(entry).to_be_visible(timeout=patience)
-                break
-            except AssertionError:
-                if patience is None:
-                    raise
-        return entry
-
-    def fill(self, option: str, typed: str) -> None:
-        field = self.page.locator(f'.command-option-input[data-option="{option}"]')
-        expect(field).to_be_visible()
-        field.press_sequentially(typed)
-
-    def complete(self, option: str, typed: str, wanted: str) -> None:
-        """Type into an option and choose the completion that contains `wanted`."""
-        self.fill(option, typed)
-        expect(self.completions.first).to_contain_text(wanted)
-        self.completions.first.click()
-
-    def leave_command(self) -> None:
-        """Drop the command that is being typed, if there is one."""
-        leave = self.page.get_by_role("button", name="Exit command mode")
-        if leave.is_visible():
-            leave.click()
-            self.page.locator("#channel-composer-input").fill("")
-
-    def run(self, name: str, typed: str, wanted: str) -> Locator:
-        """Run a command with one guest and return the message that answers it."""
-        return self.answered(name, lambda: self.complete("vmid", typed, wanted))
-
-    def answered(self, name: str, fill_options: Callable[[], None] = lambda: None) -> Locator:
-        """Send the command and return the message that answers it.
-
-        When the page is published anew, the typed options are lost even while Send is pressed. The command is
-        then typed and sent once more. The message is pinned by its ID: later messages do not replace it.
-        """
-        header = self.page.locator(".message-interaction-header").filter(
-            has_text=f"/{name.split(maxsplit=1)[0]}"
-        )
-        answers = self.messages.locator("article").filter(has=header)
-        before = answers.count()
-        for patience in (15_000, 15_000, None):
-            self.leave_command()
-            self.type_command(name).click()
-            fill_options()
-            self.page.locator(".command-chip").focus()
-            self.page.locator("#send-message").click()
-            try:
-                expect(answers).not_to_have_count(before, timeout=patience)
-                break
-            except AssertionError:
-                if patience is None:
-                    raise
-        identity = answers.last.get_attribute("data-message-id")
-        return self.messages.locator(f'article[data-message-id="{identity}"]')
-
-    def become(self, name: str) -> None:
-        """Choose another viewer, and wait until the page has replaced its messages and typed text."""
-        self.page.locator("#viewer-picker").select_option(label=name)
-        expect(self.page.locator("#action-status")).to_have_text(RESTING)
-        expect(self.page.locator("#viewer-picker option:checked")).to_have_text(name)
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[BrowserContext]:
     """Start a browser. All pages share its cache, so that each opens in half the time."""
-    binary = next(filter(None, map(shutil.which, BROWSERS)), None)
+    binary = find_browser()
     if binary is None:
         pytest.fail(
             f"The page's tests need a browser: install one of {', '.join(BROWSERS)} (apt install chromium)"
@@ -251,7 +108,7 @@ def test_everybody_reads_commands_and_refusals_in_their_own_language(visit: Visi
     refusal = me.run("start", "web01", "101 web01")
     expect(refusal).to_contain_text("はすでに稼働中です")
 
-    me.become("viewer emma")
+    me.become("閲覧者 emma")
     expect(me.type_command("info")).to_contain_text("Show a guest and its controls")
     me.page.locator(".command-entry").first.click()
     expect(me.page.locator(".command-context")).to_contain_text("Guest: VMID or name")
@@ -355,11 +212,11 @@ def test_who_is_for_some_guests_sees_no_others(visit: Visit) -> None:
 def test_the_owner_reboots_their_guest_and_the_audit_channel_tells_of_it(visit: Visit) -> None:
     """The owner is a viewer of everything else."""
     audit, me = visit(1), visit(0)
-    me.become("viewer emma")
+    me.become("閲覧者 emma")
     outcome = me.run("reboot", "wiki", "204 wiki")
     expect(outcome).to_contain_text("を再起動しました")
     expect(audit.messages).to_contain_text("wiki")
-    expect(audit.messages).to_contain_text("viewer emma")
+    expect(audit.messages).to_contain_text("閲覧者 emma")
 
 
 def test_a_guest_is_chosen_among_two_sites(browser: BrowserContext, tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def test_a_list_of_before_there_was_a_journal_has_lost_none() -> None:
 async def test_the_first_poll_waits_for_the_directory(bare_scene: Stage) -> None:
     """A bot that cannot start sends nothing to Discord or Proxmox, and leaves the lock to others."""
     scene = bare_scene
+    scene.greeted = False
     (scene.directory / "journal.db").mkdir()
     bot = ProxmoxBot(load(scene.directory / "config.py", scene.environment()), scene.clock)
     with pytest.raises(StartFailed, match="journal"):

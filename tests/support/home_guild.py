@@ -1,6 +1,13 @@
-"""The guild in which the tests use the bot."""
+"""The guild in which the tests use the bot, and its alert channel without the bot's first message."""
 
+from collections.abc import Iterable
+from pathlib import Path
+
+from adapters.files.stored_sites import SiteNames
+from adapters.journal.store import SqliteJournal
+from core.watch.greeting import STORED
 from playground.discord.server import DiscordServer
+from startup.data_dir import JOURNAL_NAME, LIST_NAME
 
 
 class HomeGuild:
@@ -15,3 +22,17 @@ class HomeGuild:
         self.outside = self.guild.create_text_channel("lobby")
         self.akiko = server.person(self.guild, "akiko", display="Akiko", locale="ja")
         self.emma = server.person(self.guild, "emma", display="Emma", locale="en-US")
+        self.greeted = True
+        """Whether the first message counts as sent before the first start."""
+
+
+def mark_greeted(directory: Path, sites: Iterable[str] = (), first: str | None = None) -> None:
+    """Note in a new data directory that the first message is stored. Any other directory stays as it is."""
+    if any(directory.glob(f"{JOURNAL_NAME}*")) or (directory / LIST_NAME).exists():
+        return
+    names = tuple(sites) or ("",)
+    journal = SqliteJournal(directory / JOURNAL_NAME)
+    journal.open(SiteNames(names, first))
+    for key, text in STORED.items():
+        journal.of_site(names[0]).put_record(key, text)
+    journal.close()

@@ -1,6 +1,6 @@
 """Run `python bot.py` as a separate process between a simulated Discord and Proxmox cluster on loopback.
 
-Nothing of the bot is imported here. Tests set its environment and read its output and its files.
+Of the bot only its journal is imported here. Tests set its environment and read its output and its files.
 `tests/support/stage.py` runs the bot inside the test process instead.
 """
 
@@ -24,7 +24,7 @@ from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from playground.discord.server import DiscordServer
 from playground.pve.server import Pve
-from tests.support.home_guild import HomeGuild
+from tests.support.home_guild import HomeGuild, mark_greeted
 from tests.support.warm_start import POSSIBLE, WarmProcess, starter
 
 T = TypeVar("T")
@@ -195,6 +195,8 @@ class ProcessStage(HomeGuild):
     async def launch(self, *arguments: str, **settings: str) -> BotProcess:
         """Start a bot process without waiting for anything."""
         self._settings = settings
+        if self.greeted:
+            mark_greeted(self.directory, self._sites, settings.get("FIRST_SITE"))
         self._bot = await BotProcess.start(
             self.environment(**settings),
             self.directory / "bot.log",

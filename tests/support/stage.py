@@ -31,7 +31,7 @@ from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from playground.discord.server import DiscordServer
 from playground.pve.server import Pve
-from tests.support.home_guild import HomeGuild
+from tests.support.home_guild import HomeGuild, mark_greeted
 from tests.support.remembered_commands import remember_commands
 from tests.support.stage_clock import StageClock
 from ui.i18n import Text
@@ -149,6 +149,8 @@ class Stage(HomeGuild):
         Returns when it is connected, its commands are registered and its first poll of Proxmox is over.
         """
         self._settings = settings
+        if self.greeted:
+            mark_greeted(self.directory, self._sites, settings.get("FIRST_SITE"))
         self._bot = bot = ProxmoxBot(load(self.directory / "config.py", self.environment()), self.clock)
         if not self.paced:
             bot.services.rate_limiter.rates = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import discord
 
 from core.readiness import (
+    AUDIT_CHANNEL,
     HISTORY,
     SEND,
     SEND_IN_THREAD,
@@ -82,3 +83,16 @@ def _may_mention(channel: discord.abc.GuildChannel | discord.Thread, me: discord
         return channel.permissions_for(me).mention_everyone
     except discord.ClientException:  # a thread whose channel is not known
         return True
+
+
+def channels_for_commands(client: discord.Client, wanted: RequiredSetup) -> tuple[int, ...]:
+    """Return the text channels of the allowed category that the bot sees, without the one of the audit trail."""
+    guild = client.get_guild(wanted.guild)
+    category = guild.get_channel(wanted.category) if guild is not None else None
+    if guild is None or not isinstance(category, discord.CategoryChannel):
+        return ()
+    return tuple(
+        channel.id
+        for channel in category.text_channels
+        if channel.id != wanted.channels.get(AUDIT_CHANNEL) and channel.permissions_for(guild.me).view_channel
+    )

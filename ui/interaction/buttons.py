@@ -10,6 +10,7 @@ A button's `custom_id` names the guest and the action, and nothing else in it is
   `a1:unmute:17` ends the mute that has outlasted the incident.
 - `p1:…` turns a page, or reads a list or the card of the whole cluster again. `p3:…` is the same with shorter fields.
 - `q1:…` answers a question.
+- `w1:list` belongs to the bot's first message. It names no site, because it is about all of them.
 
 With several sites, `g2:`, `a2:` and `p2:` name theirs (ui/interaction/site_ids.py). A question knows its own. `s1:`
 is a menu (ui/interaction/selects.py).
@@ -57,6 +58,7 @@ ALERT = re.compile(
 AGAIN = "🔄"
 MUTES = {"mute1": 3600, "mute8": 8 * 3600}
 """Seconds of the two mute buttons of an alert."""
+WELCOME = re.compile(r"w1:(?P<what>list|test|access)")
 FORM = re.compile(r"f1:(?P<nonce>[0-9a-f]{16})")
 QUESTION = re.compile(r"q1:(?P<answer>yes|no):(?P<nonce>[0-9a-f]{16})")
 
@@ -141,6 +143,14 @@ def alert_buttons(t: Text, incident: Incident, site: str, *, edited: bool = True
     return [
         PersistentButton(ui.Button(style=style, label=label, custom_id=name_site(f"a1:{what}:{tail}", site)))
         for what, label, style in offers
+    ]
+
+
+def welcome_buttons(t: Text) -> list[PersistentButton]:
+    """Return the buttons of the bot's first message."""
+    labels = {"list": t("List"), "test": t("Test alert"), "access": t("My rights")}
+    return [
+        PersistentButton(ui.Button(label=label, custom_id=f"w1:{what}")) for what, label in labels.items()
     ]
 
 

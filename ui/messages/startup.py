@@ -150,5 +150,13 @@ def pools_unseen(t: Text, pools: Sequence[str]) -> str:
     )
 
 
+def tasks_unseen(t: Text) -> str:
+    """Report that Proxmox shows no tasks at all."""
+    return t(
+        "The API token lacks `Sys.Audit` on `/`, so the bot cannot see who stopped a guest or "
+        "which backups failed."
+    )
+
+
 def journal_well(t: Text) -> str:
     return t("The journal can be written again. Waiting alerts are being sent.")

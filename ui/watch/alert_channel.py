@@ -16,13 +16,15 @@ from core.delivery.channel import AlertText, DeliveryFailure, NotDelivered
 from core.delivery.outbox import send_with_fallbacks
 from core.watch.incidents.model import MessageKind
 from core.watch.journal import OutboxMessage
+from ui.cards import Item
 from ui.discord.blocked import blocked_note, is_blocked, without_foreign
 from ui.discord.failures import DISCORD_ERRORS, LIMITED, LongRateLimit, retry_after
 from ui.formatting import WARNING, Colour, plain
 from ui.i18n import Text
-from ui.interaction.buttons import ALERT, alert_buttons
+from ui.interaction.buttons import ALERT, alert_buttons, welcome_buttons
 from ui.interaction.site_ids import split_site
 from ui.watch.alert_text import CONTENT_MOST, alert_text, name_site
+from ui.watch.greeting import is_greeting
 from ui.watch.incidents.details import DETAILS_MOST
 from ui.watch.incidents.web_pages import incident_page
 from ui.web_links import web_links
@@ -62,7 +64,7 @@ class DiscordAlertChannel:
         """Write the text. It contains the mention while the incident is not over."""
         mention = f"<@&{self._role_id}>" if self._mentions(message) else ""
         text = alert_text(self._t, message, late, mention)
-        return replace(text, content=self._named(text.content))
+        return text if is_greeting(message) else replace(text, content=self._named(text.content))
 
     def fallback_texts(self, text: AlertText) -> tuple[AlertText, ...]:
         t = self._t
@@ -158,17 +160,20 @@ class DiscordAlertChannel:
 
         Recovery messages and messages about several incidents have no buttons.
         """
-        if len(message.incidents) != 1 or message.stored.post is MessageKind.RECOVERY:
-            return None
-        buttons = alert_buttons(
-            self._t, message.incidents[0], self._site, edited=message.stored.post is MessageKind.OPENING
-        )
+        buttons = welcome_buttons(self._t) if is_greeting(message) else self._alert_buttons(message)
         if not buttons:
             return None
         view = ui.View(timeout=None)
-        for button in (*buttons, *web_links(self._t, self._web_url, incident_page(message.incidents[0]))):
+        for button in buttons:
             view.add_item(button)
         return view
+
+    def _alert_buttons(self, message: OutboxMessage) -> list[Item]:
+        if len(message.incidents) != 1 or message.stored.post is MessageKind.RECOVERY:
+            return []
+        incident, is_edited = message.incidents[0], message.stored.post is MessageKind.OPENING
+        buttons = alert_buttons(self._t, incident, self._site, edited=is_edited)
+        return [*buttons, *web_links(self._t, self._web_url, incident_page(incident))] if buttons else []
 
 
 def _embed(text: AlertText) -> discord.Embed | None:

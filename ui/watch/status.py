@@ -30,7 +30,7 @@ from ui.formatting import (
 from ui.guests.lists import list_footer
 from ui.i18n import Text
 from ui.messages.errors import error_sentence, read_only_line, reason_of
-from ui.messages.startup import journal_stuck
+from ui.messages.startup import journal_stuck, tasks_unseen
 from ui.messages.subjects import subject_name
 from ui.sites.sections import fit_sections
 from ui.watch.alert_channel import ENDING, NO_CONNECTION
@@ -93,7 +93,7 @@ def status_card(
     body = "\n".join(
         (*_reading_lines(t, health, now), *_bot_lines(t, health, now), *_incident_lines(t, health, cluster))
     )
-    blind = _blind(t) if health.blind else ""
+    blind = f"{WARNING} {tasks_unseen(t)}" if health.blind else ""
     well = not blind and WARNING not in body
     colour = Colour.GOOD if well else Colour.WARN
     head = f"### {t('Monitoring status')}"
@@ -114,7 +114,7 @@ def blind_lines(t: Text, health: Health, now: float) -> tuple[str, ...]:
     """Return what the watch does not see, cannot send or cannot store. Empty if all is well."""
     lines = (*_reading_lines(t, health, now, 300), _line(t("Journal"), _journal(t, health.journal_error)))
     warnings = [line for line in lines if WARNING in line]
-    return (*warnings, _blind(t)) if health.blind else tuple(warnings)
+    return (*warnings, f"{WARNING} {tasks_unseen(t)}") if health.blind else tuple(warnings)
 
 
 def _bot_lines(t: Text, health: Health, now: float, counting: str = "") -> Iterator[str]:
@@ -173,7 +173,9 @@ def _section(t: Text, site: SiteHealth, now: float, most: int) -> tuple[str, str
     """Return the section of a site in full and in brief. `most`: as of its parts."""
     health = site.health
     lines = [*_reading_lines(t, health, now, most), *_incident_lines(t, health, site.cluster, most)]
-    full = "\n".join((f"### {site.name}", *lines, *([_blind(t)] if health.blind else [])))
+    full = "\n".join(
+        (f"### {site.name}", *lines, *([f"{WARNING} {tasks_unseen(t)}"] if health.blind else []))
+    )
     return full, f"{WARNING if WARNING in full else OK} **{site.name}**"
 
 
@@ -280,11 +282,3 @@ def _mutes(t: Text, mutes: Sequence[Mute], cluster: Cluster | None, most: int) -
         for mute in mutes
     ]
     return fit_lines(t, lines, most, "")
-
-
-def _blind(t: Text) -> str:
-    text = t(
-        "The API token lacks `Sys.Audit` on `/`, so the bot cannot see who stopped a guest or "
-        "which backups failed."
-    )
-    return f"{WARNING} {text}"

@@ -181,10 +181,11 @@ class StepTime:
 class Outcome:
     """The result of a step: the state, new or changed incidents, and messages to send.
 
-    `seen_stops`: VMIDs whose expected stop has now been seen.
+    `seen_stops`: VMIDs whose expected stop has now been seen. `records`: further records to write with them.
     """
 
     state: WatchState
     incidents: tuple[Incident, ...] = ()
     messages: tuple[Message, ...] = ()
     seen_stops: tuple[int, ...] = ()
+    records: Mapping[str, str] = field(default_factory=dict)

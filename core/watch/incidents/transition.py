@@ -72,6 +72,7 @@ class Transition:
         self.changed: dict[int, Incident] = {}
         self.messages: list[Message] = []
         self.seen_stops: list[int] = []
+        self.records: dict[str, str] = {}
         self.news: list[News] = []
         self.source_recovered = False
         """Whether Proxmox can be read again after it was reported as unreachable."""
@@ -102,7 +103,9 @@ class Transition:
             quieted=tuple(self.quieted),
             open=self.open,
         )
-        return Outcome(state, tuple(self.changed.values()), tuple(self.messages), tuple(self.seen_stops))
+        return Outcome(
+            state, tuple(self.changed.values()), tuple(self.messages), tuple(self.seen_stops), self.records
+        )
 
     # -- incidents
 

@@ -1,0 +1,34 @@
+"""Keep in the journal whether the first message of a data directory is still owed.
+
+A new directory is marked before anything else is known of it. The mark changes together with the storing of the
+message, so that neither a restart nor a kill loses the message or sends it twice.
+"""
+
+from collections.abc import Sequence
+
+from core.watch.journal import Batch, Journal
+
+KEY = "greeting"
+"""The record, in the journal of one site."""
+_OWED = "owed"
+OWED, STORED = {KEY: _OWED}, {KEY: "stored"}
+"""The records that say so. The second is written together with the message."""
+
+
+async def find_owing(journals: Sequence[Journal]) -> int | None:
+    """Return the position of the journal that still owes the first message, None if none does.
+
+    A directory without any mark owes it if nobody has been alerted or has used the bot: the first journal is marked.
+    Raises: JournalFailed.
+    """
+    marks = [(await journal.records()).get(KEY) for journal in journals]
+    if not any(marks) and not any([await _has_been_used(journal) for journal in journals]):
+        await journals[0].commit(Batch(OWED))
+        return 0
+    return marks.index(_OWED) if _OWED in marks else None
+
+
+async def _has_been_used(journal: Journal) -> bool:
+    if await journal.audit_last() or await journal.discord_ids() or await journal.to_post():
+        return True
+    return (await journal.history(None, 0, 1))[1] > 0

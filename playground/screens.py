@@ -1,0 +1,215 @@
+"""Make the pictures of all screens: docs/images/screens.md and the pictures of the READMEs (`make screens`).
+
+It drives the demo in a browser, once in each language, and takes each answer at the width of a phone and of a desk.
+The table in playground/screen_table.py is played from top to bottom: each row may rely on what the rows above it did.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from playground.screen_table import SCREENS
+from playground.tour import Screen, Tour, audit_channel
+from playground.visitor import PATIENCE, DemoProcess, find_browser, until
+from ui.i18n import Language
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "docs" / "images"
+PHONE, DESK = 390, 1280
+HEIGHT, TALL = 844, 1500
+COLOURS = 64
+_LAID_OUT = """async width => {
+  await document.fonts.ready;
+  const wide = document.querySelector("#channel-message-list").getBoundingClientRect().width;
+  const resting = /updated|completed|ready/.test(document.querySelector("#action-status").textContent);
+  return resting && wide <= width && wide > width / 2;
+}"""
+"""Whether the page has taken on the width of its window."""
+LANGUAGES: tuple[Language, ...] = ("ja", "en")
+
+
+README_PICTURE = {"ja": "demo.png", "en": "demo.en.png"}
+
+
+def small(picture: bytes) -> bytes:
+    """Return a PNG with a small palette: text on plain ground needs no more."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    out = io.BytesIO()
+    image.quantize(COLOURS, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def take(tour: Tour, screen: Screen, folder: Path, widths: Sequence[int]) -> None:
+    """Show one screen and write its picture for each width.
+
+    A message is shown in both windows. Everything else is there only for who acts: that window becomes narrow for a
+    moment.
+    """
+    page = tour.audit if screen.show is audit_channel else tour.page
+    shown = screen.show(tour)
+    message = shown.get_attribute("data-message-id")
+    for width in widths:
+        path = folder / f"{screen.name}.{tour.language}.{width}.png"
+        if width == PHONE and message is not None:
+            path.write_bytes(small(on_phone(tour, shown, message).screenshot(animations="disabled")))
+            continue
+        if width == PHONE:
+            resize(page, PHONE)
+        if screen.whole:
+            clip = {"x": 0, "y": TALL - HEIGHT, "width": width, "height": HEIGHT}
+            path.write_bytes(small(page.screenshot(animations="disabled", clip=clip)))  # type: ignore[arg-type]  # a TypedDict of floats
+        else:
+            path.write_bytes(small(shown.screenshot(animations="disabled")))
+        if width == PHONE:
+            resize(page, DESK)
+
+
+def on_phone(tour: Tour, shown: Locator, message: str) -> Locator:
+    """Wait until the narrow window shows the same message, and return it there."""
+    same = tour.phone.locator(f'article[data-message-id="{message}"]')
+    until(lambda: steady_text(same) == steady_text(shown), "the same message in both windows")
+    return same
+
+
+def steady_text(shown: Locator) -> list[str]:
+    """Return how each line begins, without numbers: the end may tell the time, which differs between two windows."""
+    return [re.sub(r"[0-9]+", "", line)[:4] for line in shown.inner_text().splitlines()]
+
+
+def resize(page: Page, width: int) -> None:
+    """Change the width of a window, and wait until the page has taken it on: a press meanwhile would be lost."""
+    page.set_viewport_size({"width": width, "height": TALL})
+    page.wait_for_function(_LAID_OUT, arg=width)
+
+
+def open_page(browser: Browser, address: str, width: int) -> Page:
+    page = browser.new_page(viewport={"width": width, "height": TALL})
+    page.set_default_timeout(PATIENCE * 1000)
+    page.goto(address)
+    expect(page.locator("#channel-composer-input")).to_be_visible()
+    page.wait_for_function("document.fonts.ready.then(() => true)")
+    return page
+
+
+def play(
+    browser: Browser, language: Language, folder: Path, screens: Sequence[Screen], widths: Sequence[int]
+) -> list[str]:
+    """Play the table in one language, and return what went wrong."""
+    faults = []
+    with tempfile.TemporaryDirectory() as logs:
+        demo = DemoProcess(ROOT, Path(logs) / "log", "--one-site", "--calm", LANGUAGE=language)
+        try:
+            desk, audit, _ = demo.addresses()
+            pages = [open_page(browser, *each) for each in ((desk, DESK), (desk, PHONE), (audit, DESK))]
+            tour = Tour(demo, pages[0], pages[1], pages[2], language)
+            for screen in screens:
+                try:
+                    take(tour, screen, folder, widths)
+                    print(f"{language} {screen.name}", flush=True)
+                except Exception as error:  # noqa: BLE001 - the other pictures are worth having
+                    pages[0].screenshot(
+                        path=Path(tempfile.gettempdir()) / f"failed-{screen.name}.{language}.png"
+                    )
+                    faults.append(f"{language} {screen.name}: {str(error).splitlines()[0]}")
+                    print(faults[-1], file=sys.stderr, flush=True)
+            for page in pages:
+                page.close()
+        finally:
+            demo.end()
+    return faults
+
+
+def readme_picture(folder: Path, language: Language) -> bytes | None:
+    """Put an alert, a panel and the watch list beside each other, at the width of a phone."""
+    names = ("alert", "info-running", "monitor-list")
+    paths = [folder / f"{name}.{language}.{PHONE}.png" for name in names]
+    if not all(path.exists() for path in paths):
+        return None
+    images = [Image.open(path).convert("RGB") for path in paths]
+    whole = Image.new(
+        "RGB", (sum(each.width for each in images), max(each.height for each in images)), "#323339"
+    )
+    left = 0
+    for image in images:
+        whole.paste(image, (left, 0))
+        left += image.width
+    out = io.BytesIO()
+    whole.save(out, "PNG")
+    return small(out.getvalue())
+
+
+def write_page(folder: Path) -> None:
+    """Write screens.md, with the pictures that exist."""
+    lines = [
+        "# 画面 · Screens",
+        "",
+        "すべての画面を、幅 390 と 1280 で、日本語と英語で。`make screens` で作り直します。",
+        "",
+        "Every screen at the widths 390 and 1280, in Japanese and English. `make screens` makes it again.",
+    ]
+    for screen in SCREENS:
+        rows = []
+        for width in (PHONE, DESK):
+            names = [f"{screen.name}.{language}.{width}.png" for language in LANGUAGES]
+            cells = [f"![{name}]({name})" if (folder / name).exists() else "" for name in names]
+            if any(cells):
+                rows.append(f"| {width} | {' | '.join(cells)} |")
+        if rows:
+            lines += [
+                "",
+                f"## {' · '.join(screen.titles)}",
+                "",
+                "| | 日本語 | English |",
+                "| --- | --- | --- |",
+                *rows,
+            ]
+    (folder / "screens.md").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Make the pictures, and return the exit code: 1 if any is missing."""
+    names = [screen.name for screen in SCREENS]
+    parser = argparse.ArgumentParser(
+        prog="python -m playground.screens", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("--language", choices=LANGUAGES, action="append", help="one language only")
+    parser.add_argument("--only", metavar="TEXT", default="", help="only screens whose name begins so")
+    parser.add_argument("--from", dest="start", choices=names, help="only this screen and those after it")
+    parser.add_argument("--phone", action="store_true", help="only the width of a phone")
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    options = parser.parse_args(arguments)
+    binary = find_browser()
+    if binary is None:
+        print("Install a browser first: apt install chromium", file=sys.stderr)
+        return 2
+    expect.set_options(timeout=20_000)
+    options.folder.mkdir(parents=True, exist_ok=True)
+    begin = names.index(options.start) if options.start else 0
+    chosen = [screen for screen in SCREENS[begin:] if screen.name.startswith(options.only)]
+    faults: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox"])
+        for language in options.language or LANGUAGES:
+            widths = (PHONE,) if options.phone else (PHONE, DESK)
+            faults += play(browser, language, options.folder, chosen, widths)
+        browser.close()
+    write_page(options.folder)
+    if options.folder == FOLDER:
+        for language in LANGUAGES:
+            if picture := readme_picture(FOLDER, language):
+                (ROOT / "docs" / README_PICTURE[language]).write_bytes(picture)
+    print("\n".join(faults) or "all pictures are made")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""Act on the demo for the pictures of playground/screens.py: run a command, and wait for what it is to show."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playwright.sync_api import Locator, Page, expect
+
+from core.operations import Operation
+from playground.page import NAMES, GuildNames
+from playground.visitor import PATIENCE, DemoProcess, Visitor
+from ui.i18n import Language, Text, Texts
+from ui.messages.operations import WORDS
+
+
+class Tour:
+    """Act on the demo of one language, as one person after the other."""
+
+    def __init__(self, demo: DemoProcess, page: Page, phone: Page, audit: Page, language: Language) -> None:
+        self.demo, self.language = demo, language
+        self.page, self.phone, self.audit = page, phone, audit
+        self.me = Visitor(page)
+        self.t: Text = Texts(language).public
+        self.names: GuildNames = NAMES[language]
+
+    def become(self, name: str) -> None:
+        if self.page.locator("#viewer-picker option:checked").inner_text() != name:
+            self.me.become(name)
+            Visitor(self.phone).become(name)
+
+    def command(self, name: str, options: dict[str, str]) -> Locator:
+        """Run a command with typed options, and return its answer. A form that is still open is closed."""
+        if self.page.get_by_role("dialog").count():
+            self.page.keyboard.press("Escape")
+
+        def fill() -> None:
+            for option, text in options.items():
+                self._open_option(option)
+                if text == "True":
+                    self.me.completions.filter(has_text=text).click()
+                else:
+                    self.me.fill(option, text)
+
+        return self.me.answered(name, fill)
+
+    def _open_option(self, option: str) -> None:
+        """Add an option that the command line does not show by itself."""
+        field = self.page.locator(f'.command-option-input[data-option="{option}"]')
+        if not field.is_visible():
+            self.page.locator(".command-chip").click()
+            self.me.completions.filter(has_text=option).first.click()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to the demo's cluster."""
+        children = self.demo.children()
+        (cluster,) = (pid for pid, line in children.items() if "demo_cluster" in line)
+        os.kill(cluster, number)
+
+    def alerts(self, count: int) -> Locator:
+        """Wait until this many more alerts than the first messages are shown, and return the newest one."""
+        signs = self.me.messages.locator("article").filter(has_text="🔴")
+        expect(signs).to_have_count(count, timeout=PATIENCE * 1000)
+        return signs.last
+
+
+def ending(t: Text, operation: Operation) -> str:
+    """Return the part of the sentence about success that names no guest."""
+    return max(t.raw(WORDS[operation].done).split("{guest}"), key=len).split("{")[0].strip(" .。")
+
+
+Show = Callable[[Tour], Locator]
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """One row of the table. `name`: of the files. `titles`: in Japanese and English."""
+
+    name: str
+    titles: tuple[str, str]
+    show: Show
+    whole: bool = False
+    """Whether the picture is of the whole window, as it is seen."""
+
+
+def run(
+    command: str, operation: Operation | None = None, *, button: str = "", who: str = "admin", **options: str
+) -> Show:
+    """Run a command as `who`. Wait for the success of `operation`, or for a button with this label (in English)."""
+
+    def show(tour: Tour) -> Locator:
+        tour.become(getattr(tour.names, who))
+        answer = tour.command(command, options)
+        if operation is not None:
+            expect(answer).to_contain_text(ending(tour.t, operation), timeout=PATIENCE * 1000)
+        if button:
+            expect(answer.get_by_role("button", name=tour.t.raw(button))).to_be_visible()
+        settle(answer)
+        return answer
+
+    return show
+
+
+def settle(answer: Locator) -> None:
+    """Wait until the answer has a card or a text, and no longer says that the bot is thinking."""
+    expect(answer.locator(".components-v2, .message-content").first).to_be_visible()
+
+
+def completions(command: str, option: str, typed: str, who: str = "admin") -> Show:
+    """Type into an option, and show what is offered."""
+
+    def show(tour: Tour) -> Locator:
+        tour.become(getattr(tour.names, who))
+        tour.me.leave_command()
+        tour.me.type_command(command).click()
+        tour.me.fill(option, typed)
+        popup = tour.page.locator(".command-popup")
+        expect(popup).not_to_contain_text("Loading")
+        expect(popup.locator(".command-suggestion").first).to_be_visible()
+        return popup
+
+    return show
+
+
+def hello(tour: Tour) -> Locator:
+    return tour.me.messages.locator("article").filter(has_text="👋").first
+
+
+def past(tour: Tour) -> Locator:
+    return tour.me.messages.locator("article").first
+
+
+def first_alerts(tour: Tour) -> Locator:
+    tour.send(signal.SIGUSR1)
+    return tour.alerts(3)
+
+
+def burst(tour: Tour) -> Locator:
+    """Show all alerts as a person scrolls past them."""
+    tour.send(signal.SIGUSR1)
+    tour.alerts(6)
+    return tour.page.locator("#channel-timeline")
+
+
+def recovery(tour: Tour) -> Locator:
+    tour.send(signal.SIGUSR2)
+    tour.alerts(0)
+    return tour.page.locator("#channel-timeline")
+
+
+def audit_channel(tour: Tour) -> Locator:
+    expect(tour.audit.locator("#channel-message-list article").first).to_be_visible()
+    return tour.audit.locator("#channel-timeline")
+
+
+def delete_form(tour: Tour) -> Locator:
+    question = run("delete", vmid="205")(tour)
+    question.locator("button").first.click()
+    form = tour.page.get_by_role("dialog")
+    expect(form).to_be_visible()
+    return form
+
+
+def deleted(tour: Tour) -> Locator:
+    form = delete_form(tour)  # anew: a press after the window changed its width may be lost
+    form.locator("input[name=name]").fill("grafana")
+    form.locator("button[type=submit]").click()
+    shown = tour.me.messages.locator("article").filter(has_text=ending(tour.t, Operation.DELETE)).last
+    expect(shown).to_be_visible(timeout=PATIENCE * 1000)
+    return shown

@@ -1,0 +1,165 @@
+"""Run the demo and visit its page in a browser: for the tests, and for the pictures (playground/screens.py)."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+PATIENCE = 60.0
+RESTING = re.compile("^(Action completed|Preview ready)$")
+"""What the page's status says while no action is under way."""
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def find_browser() -> str | None:
+    """Return the path of an installed browser."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+class DemoProcess:
+    """Run `python -m playground` in a source tree, as a user would start it there."""
+
+    def __init__(self, tree: Path, log: Path, *options: str, **environment: str) -> None:
+        self._log = log
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(  # noqa: S603 - this very program
+                [sys.executable, "-m", "playground", *options],
+                cwd=tree,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
+
+    def output(self) -> str:
+        return self._log.read_text("utf-8", "replace")
+
+    def addresses(self) -> list[str]:
+        """Wait until the demo says that it is ready, and return its page and the pages that this one links to."""
+        until(lambda: "Ctrl-C" in self.output() or self.process.poll() is not None, "the demo to be ready")
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the demo has ended:\n{self.output()}")
+        (address,) = re.findall(r"http://127\.0\.0\.1:\d+/#\S+", self.output())
+        secret = address.partition("#")[2]
+        with urllib.request.urlopen(address) as page:  # noqa: S310 - this machine's own page
+            ports = re.findall(r'data-port="(\d+)"', page.read().decode())
+        return [address, *(f"http://127.0.0.1:{port}/#{secret}" for port in ports)]
+
+    def children(self) -> dict[int, str]:
+        """Return the command lines of its child processes by PID."""
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return {
+            int(pid): Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            for pid in listed
+        }
+
+    def end(self) -> int:
+        """Send Ctrl-C and return the exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(PATIENCE)
+        finally:
+            self.process.kill()
+            self.process.wait()
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {PATIENCE} s: {what}")
+        time.sleep(0.02)
+
+
+class Visitor:
+    """Type and press as a visitor of the page."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.messages = page.locator("#channel-message-list")
+        self.completions = page.locator(".command-suggestion")
+
+    def type_command(self, name: str) -> Locator:
+        """Type the command, choose it from the list, and return its entry in the list.
+
+        When the page is published anew (an alert came, or another person looks) the typed text is lost, and it
+        is typed once more.
+        """
+        box = self.page.locator("#channel-composer-input")
+        entry = self.page.locator(".command-entry").filter(has_text=f"/{name}").first
+        for patience in (3000, 3000, None):
+            box.click()
+            box.fill("")
+            box.press_sequentially(f"/{name}")
+            try:
+                expect(entry).to_be_visible(timeout=patience)
+                break
+            except AssertionError:
+                if patience is None:
+                    raise
+        return entry
+
+    def fill(self, option: str, typed: str) -> None:
+        field = self.page.locator(f'.command-option-input[data-option="{option}"]')
+        expect(field).to_be_visible()
+        field.press_sequentially(typed)
+
+    def complete(self, option: str, typed: str, wanted: str) -> None:
+        """Type into an option and choose the completion that contains `wanted`."""
+        self.fill(option, typed)
+        expect(self.completions.first).to_contain_text(wanted)
+        self.completions.first.click()
+
+    def leave_command(self) -> None:
+        """Drop the command that is being typed, if there is one."""
+        leave = self.page.get_by_role("button", name="Exit command mode")
+        if leave.is_visible():
+            leave.click()
+            self.page.locator("#channel-composer-input").fill("")
+
+    def run(self, name: str, typed: str, wanted: str) -> Locator:
+        """Run a command with one guest and return the message that answers it."""
+        return self.answered(name, lambda: self.complete("vmid", typed, wanted))
+
+    def answered(self, name: str, fill_options: Callable[[], None] = lambda: None) -> Locator:
+        """Send the command and return the message that answers it.
+
+        When the page is published anew, the typed options are lost even while Send is pressed. The command is
+        then typed and sent once more. The message is pinned by its ID: later messages do not replace it.
+        """
+        header = self.page.locator(".message-interaction-header").filter(
+            has_text=f"/{name.split(maxsplit=1)[0]}"
+        )
+        answers = self.messages.locator("article").filter(has=header)
+        before = answers.count()
+        for patience in (15_000, 15_000, None):
+            self.leave_command()
+            self.type_command(name).click()
+            fill_options()
+            self.page.locator(".command-chip").focus()
+            self.page.locator("#send-message").click()
+            try:
+                expect(answers).not_to_have_count(before, timeout=patience)
+                break
+            except AssertionError:
+                if patience is None:
+                    raise
+        identity = answers.last.get_attribute("data-message-id")
+        return self.messages.locator(f'article[data-message-id="{identity}"]')
+
+    def become(self, name: str) -> None:
+        """Choose another viewer, and wait until the page has replaced its messages and typed text."""
+        self.page.locator("#viewer-picker").select_option(label=name)
+        expect(self.page.locator("#action-status")).to_have_text(RESTING)
+        expect(self.page.locator("#viewer-picker option:checked")).to_have_text(name)

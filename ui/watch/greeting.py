@@ -1,0 +1,111 @@
+"""Write the bot's first message: what is watched, where commands work, and what does not work yet."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.guest import Cluster
+from core.operations import Operation
+from core.readiness import Finding, Problem
+from core.watch.incidents.model import MessageKind
+from core.watch.journal import OutboxMessage
+from ui.formatting import MESSAGE_MOST, WARNING, fit_lines, title, title_of
+from ui.i18n import Text
+from ui.interaction.command_mentions import CommandMentions
+from ui.messages.readiness import finding_line
+from ui.messages.startup import pools_unseen, tasks_unseen
+from ui.watch.alert_text import CONTENT_MOST
+
+SIGN = "👋"
+"""Begins the message. No other word of the bot about itself begins so."""
+NAMES_MOST, CHANNELS_MOST = 5, 5
+_TROUBLES_MOST = 800
+
+
+@dataclass(frozen=True, slots=True)
+class GreetedSite:
+    """What the first message says of a site.
+
+    `name`: "" if it is the only one. `cluster`: None if it is not ready. `watched`: the VMIDs on the watch list.
+    `is_blind`: the token shows no tasks. `unseen_pools`: pools of ROLE_SCOPES that Proxmox does not show.
+    """
+
+    name: str
+    cluster: Cluster | None
+    watched: tuple[int, ...]
+    is_blind: bool = False
+    unseen_pools: tuple[str, ...] = ()
+
+
+def is_greeting(message: OutboxMessage) -> bool:
+    return message.stored.post is MessageKind.WORD and message.stored.text.startswith(f"{SIGN} ")
+
+
+def greeting_text(
+    t: Text,
+    sites: Sequence[GreetedSite],
+    channels: Sequence[int],
+    findings: Sequence[Finding],
+    mentions: CommandMentions,
+) -> str:
+    """Write the first message. `channels`: where commands may be used. `findings`: of the check at the start."""
+    count = sum(len(site.watched) for site in sites)
+    first = t.plural(
+        "The bot is ready and watches {n} guest.", "The bot is ready and watches {n} guests.", count
+    )
+    lines = [f"{SIGN} {first if count else t('The bot is ready, but no guest is watched yet.')}"]
+    lines += _watched(t, sites)
+    if channels:
+        shown = fit_lines(t, (f"<#{number}>" for number in channels[:CHANNELS_MOST]), 400, " ")
+        lines.append(t("Commands work in {channels}: type `/` there.", channels=shown))
+    if troubles := _troubles(t, sites, findings, mentions):
+        lines += [f"**{t('What does not work yet')}**", fit_lines(t, troubles, _TROUBLES_MOST)]
+    return "\n".join(lines)[:CONTENT_MOST]
+
+
+def _watched(t: Text, sites: Sequence[GreetedSite]) -> list[str]:
+    """Return a line, or with several sites one for each."""
+    if len(sites) == 1:
+        return [f"**{t('Watched')}** · {_names(t, sites[0])}"] if sites[0].watched else []
+    rows = [
+        f"**{site.name}** · {_names(t, site) if site.watched else t('no guest watched')}" for site in sites
+    ]
+    return [fit_lines(t, rows, MESSAGE_MOST // 4)]
+
+
+def _names(t: Text, site: GreetedSite) -> str:
+    known = {guest.vmid: guest for guest in site.cluster.guests} if site.cluster else {}
+    names = [
+        title(known[vmid]) if vmid in known else title_of(vmid, str(vmid))
+        for vmid in site.watched[:NAMES_MOST]
+    ]
+    left = len(site.watched) - len(names)
+    more = [t.plural("… and {n} more", "… and {n} more", left)] if left else []
+    return " · ".join([*names, *more])
+
+
+def _troubles(
+    t: Text, sites: Sequence[GreetedSite], findings: Sequence[Finding], mentions: CommandMentions
+) -> list[str]:
+    """Return a row for each thing that does not work yet, with its remedy."""
+    rows = []
+    if not any(site.watched for site in sites):
+        command = mentions.of(Operation.MONITOR_ADD)
+        rows.append(
+            f"{WARNING} {t('Nothing raises an alert yet. Add guests with {command}.', command=command)}"
+        )
+    for finding in findings:
+        if finding.problem is Problem.EVERYBODY_IS_ADMIN:
+            text = t(
+                "Everyone in the category is an admin. Set your roles in ADMIN_ROLE_IDS, OPERATOR_ROLE_IDS and "
+                "VIEWER_ROLE_IDS."
+            )
+            rows.append(f"{WARNING} {text}")
+        else:
+            rows.append(finding_line(t, finding))
+    for site in sites:
+        named = f"{site.name} · " if site.name and len(sites) > 1 else ""
+        if site.is_blind:
+            rows.append(f"{WARNING} {named}{tasks_unseen(t)}")
+        if site.unseen_pools:
+            rows.append(f"{WARNING} {named}{pools_unseen(t, site.unseen_pools)}")
+    return rows
