@@ -299,9 +299,7 @@ def _fail(text: str) -> int:
 
 def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     parser = argparse.ArgumentParser(prog="bot.py", description="Manage and watch Proxmox VE from Discord.")
-    parser.add_argument(
-        "--demo", action="store_true", help="try it on this machine, without account or server"
-    )
+    parser.add_argument("--demo", action="store_true", help="try it without account or server")
     parser.add_argument(
         "--config", type=Path, default=HERE / "config.py", metavar="PATH", help="another config.py"
     )

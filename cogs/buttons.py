@@ -11,34 +11,28 @@ from dataclasses import replace
 
 from core.actions.order import Order
 from core.audit.store import AuditFilter, Extent
-from core.errors import BotError, IncidentOver, QuestionOver
+from core.errors import BotError, QuestionOver
 from core.operations import OPERATIONS, Operation
-from core.watch.incidents.model import Incident, Topic
 from ui.access.commands import show_access
 from ui.audit.commands import show_audit
 from ui.audit.filters import choose_trail
-from ui.cards import notice
 from ui.cluster.commands import show_cluster_status
-from ui.formatting import OK, Colour
-from ui.guests.act import act, act_on_panel, show_panel
+from ui.guests.act import act_on_panel, show_panel
 from ui.guests.confirm import ask_first, on_press
 from ui.guests.lists import Filters
 from ui.guests.sites import list_guests
 from ui.guests.snapshots import show_snapshots
-from ui.i18n import Text
 from ui.interaction.attempt import Attempt, recording
 from ui.interaction.buttons import (
     ALERT,
     AUDIT,
     GUEST,
     HISTORY,
-    MUTES,
     PAGE,
     QUESTION,
     STATUS,
     WELCOME,
     guest_of,
-    has_log,
 )
 from ui.interaction.context import (
     Interaction,
@@ -47,16 +41,13 @@ from ui.interaction.context import (
     choose_site,
     chosen_site,
     services_of,
-    site_of,
 )
-from ui.interaction.gate import rate_limit_refusal, refusal_of, reply_privately, run_guarded
+from ui.interaction.gate import rate_limit_refusal, refusal_of, run_guarded
 from ui.interaction.reply import Reply
 from ui.interaction.selects import CHOICE
 from ui.interaction.site_ids import ALL_SITES, split_site
-from ui.watch.access import authorize_incident
-from ui.watch.backup_logs import show_backup_logs
 from ui.watch.history import show_history
-from ui.watch.incidents.details import acked_line, muted_line
+from ui.watch.presses import alert_operation, on_alert_press
 from ui.watch.sites import list_watched
 from ui.watch.trial import send_test
 
@@ -78,77 +69,6 @@ async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attemp
     async with Reply(services, interaction, anew=asks) as reply:
         order = Order(operation, vmid, attempt.actor, fingerprint=match["fingerprint"])
         await (ask_first if asks else act_on_panel)(attempt.site, reply, order)
-
-
-async def _alert(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
-    """Handle an alert's button. Only the delivery edits the alert, after the watch has stored the answer."""
-    services, what = services_of(interaction), match["what"]
-    incident = await attempt.site.journal.incident(int(match["incident"]))
-    if incident is None:
-        raise IncidentOver
-    attempt.vmid, attempt.detail = guest_of(incident), incident.subject
-    if what == "details" and has_log(incident):
-        async with Reply(services, interaction, private=True, anew=True) as reply:
-            with recording(attempt):
-                await authorize_incident(attempt, incident)
-                await show_backup_logs(reply, attempt.site, incident)
-    elif what == "details":
-        vmid = _vmid_of(incident)
-        async with Reply(services, interaction, private=True, anew=True) as reply:
-            with recording(attempt):
-                await show_panel(attempt.site, reply, vmid)
-    elif what == "start":
-        if incident.topic is not Topic.GUEST:
-            raise IncidentOver
-        async with Reply(services, interaction, anew=True) as reply:
-            fact = incident.guests[0]
-            order = Order(Operation.START, fact.vmid, attempt.actor, fingerprint=fact.fingerprint)
-            await act(attempt.site, reply, order)
-    else:
-        async with Reply(services, interaction) as reply:
-            detail = f"{incident.subject} {MUTES[what]} s" if what in MUTES else incident.subject
-            with recording(attempt, detail):
-                await authorize_incident(attempt, incident)
-                await reply.accept()
-                await attempt.start()
-                text = await _answered(interaction, incident, what, reply.reader)
-            if match["unedited"]:
-                await reply_privately(interaction, notice(f"{OK} {text}", Colour.GOOD))
-
-
-async def _answered(interaction: Interaction, incident: Incident, what: str, t: Text) -> str:
-    """Store an acknowledgement, a mute or the end of one, and return the text to show."""
-    watch, user = site_of(interaction).watch, interaction.user
-    if what == "unmute":
-        await watch.unmute_incident(incident)
-        return t("Unmuted.")
-    if what != "ack":
-        muted = await watch.mute_incident(incident.id, MUTES[what], user.display_name, user.id)
-        return muted_line(t, muted)
-    first = await watch.acknowledge(incident.id, user.display_name, user.id)
-    if first.acked_by_id != user.id:
-        return acked_line(t, first)
-    return t("Acknowledged. No more reminders for this incident.")
-
-
-def _vmid_of(incident: Incident) -> int:
-    """Return the VMID of an incident about one guest.
-
-    Raises: IncidentOver, for any other incident. Only a forged button names one here.
-    """
-    vmid = guest_of(incident)
-    if vmid is None:
-        raise IncidentOver
-    return vmid
-
-
-def _alert_operation(match: re.Match[str]) -> Operation | None:
-    return {
-        "start": Operation.START,
-        "details": Operation.INFO,
-        "ack": Operation.ACKNOWLEDGE,
-        "unmute": Operation.MONITOR_UNMUTE,
-    }.get(match["what"], Operation.MONITOR_MUTE)
 
 
 def _page_reply(services: Services, interaction: Interaction, attempt: Attempt) -> Reply:
@@ -268,7 +188,7 @@ OperationOf = Callable[[re.Match[str]], Operation | None]
 _HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
     (GUEST, _guest_operation, _guest),
     (CHOICE, lambda _match: Operation.INFO, _choice),
-    (ALERT, _alert_operation, _alert),
+    (ALERT, alert_operation, on_alert_press),
     (PAGE, _page_operation, _page),
     (AUDIT, lambda _match: Operation.AUDIT, _audit),
     (HISTORY, lambda _match: Operation.MONITOR_HISTORY, _history),

@@ -4,7 +4,6 @@ The functions are pure and take a language and a value. Emoji and colours mean t
 and Colour.
 """
 
-import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -313,23 +312,3 @@ def moment(t: Text, unix: float, now: float, *, age: bool = False) -> str:
     """
     shown = timestamp(unix, "t" if abs(now - unix) < HALF_A_DAY else "d")
     return t("{time} ({relative})", time=shown, relative=timestamp(unix)) if age else shown
-
-
-def usage_bar(fraction: float | None) -> str:
-    """Return ten cells and the percentage: `███░░░░░░░  31%`. None: the use is unknown, which is not 0%.
-
-    In a code span all cells are equally wide. Their number is rounded, but some use never looks like none, and
-    much never like all.
-    """
-    if fraction is None or not math.isfinite(fraction):
-        return f"`{'·' * 10}    {NOTHING}`"
-    text = format_percent(max(0.0, fraction))
-    percent = int(text.removesuffix("%"))
-    cells = 10 if percent >= 100 else min(9, max(1, (percent + 5) // 10)) if percent else 0
-    return f"`{'█' * cells}{'░' * (10 - cells)} {text:>4}`"
-
-
-def progress_bar(fraction: float) -> str:
-    """Return a progress bar of ten boxes."""
-    full = max(0, min(10, int(fraction * 10)))
-    return "▰" * full + "▱" * (10 - full)

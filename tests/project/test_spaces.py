@@ -69,10 +69,9 @@ def test_durations_keep_the_rule(seconds: float) -> None:
 
 def test_a_timestamp_counts_as_what_discord_shows_for_it() -> None:
     """A relative one ends in Japanese ("3 分前"), a time of day in a digit ("18:42")."""
-    sentence = "{n} guest down since {time}."
     for style, joined in (("R", "から"), ("D", "から"), ("t", " から"), ("f", " から")):
         time = timestamp(1_790_000_000, style)
-        assert T.plural(sentence, "", 1, time=time).startswith(f"{time}{joined} 1 台")
+        assert T("since {time}", time=time) == f"{time}{joined}"
 
 
 def test_other_values_keep_the_rule() -> None:

@@ -10,8 +10,9 @@ from core.watch.incidents.model import GuestEvent, Severity, Topic
 from tests.support.fakes import NOON, guest
 from tests.ui.test_formatting import EN, GIB, TEXTS, Golden, buttons_of, languages, outside_code, shown, whole
 from tests.ui.watch.test_alert_text import DOWN, NODE, SHARED, STORAGE, fact, incident
+from ui.bars import usage_bar
 from ui.cluster.view import ClusterStatus, cluster_status_card, cluster_statuses_card
-from ui.formatting import Colour, usage_bar
+from ui.formatting import Colour
 from ui.i18n import Language
 from ui.interaction.site_ids import ALL_SITES
 

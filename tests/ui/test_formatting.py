@@ -56,6 +56,7 @@ from core.watch.service import Watch
 from tests.support.fakes import AKIKO, CONFIG, NOON, FakeClock, FakeProxmox, FakeWorld, guest
 from tests.support.walked import walked
 from tests.support.watch.at_once import at_once
+from ui.bars import progress_bar
 from ui.cards import card, notice
 from ui.cluster.view import ClusterStatus, cluster_status_card, cluster_statuses_card
 from ui.formatting import (
@@ -72,7 +73,6 @@ from ui.formatting import (
     format_usage,
     plain,
     plain_label,
-    progress_bar,
     timestamp,
     title,
     title_of,

@@ -13,6 +13,7 @@ from discord import ui
 
 from core.guest import Cluster, Node, Storage
 from core.watch.incidents.model import Incident, Severity
+from ui.bars import usage_bar
 from ui.cards import card
 from ui.formatting import (
     ALARM,
@@ -26,7 +27,6 @@ from ui.formatting import (
     format_size,
     format_usage,
     timestamp,
-    usage_bar,
 )
 from ui.guests.figures import cores_of
 from ui.guests.lists import none_at_all, totals_line

@@ -8,6 +8,7 @@ from core.actions.order import Change, Order, Report
 from core.guest import Guest, State
 from core.operations import Operation
 from core.tasks import Progress, TaskEnd
+from ui.bars import progress_bar
 from ui.cards import Item, card
 from ui.formatting import (
     FAILED,
@@ -20,7 +21,6 @@ from ui.formatting import (
     code_block,
     format_duration,
     format_memory,
-    progress_bar,
     state_word,
     title,
 )

@@ -10,6 +10,7 @@ from core.actions.resizing import with_pending
 from core.guest import Guest, GuestConfig, Kind, State, TaskSummary
 from core.operations import Operation
 from core.tasks import TaskEnd, end_of
+from ui.bars import usage_bar
 from ui.cards import Item, card
 from ui.formatting import (
     FAILED,
@@ -29,7 +30,6 @@ from ui.formatting import (
     state_word,
     timestamp,
     title,
-    usage_bar,
 )
 from ui.guests.figures import (
     cores_of,

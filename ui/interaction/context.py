@@ -10,6 +10,7 @@ import discord
 from core.access.authorizer import Authorizer
 from core.access.policy import Actor, InteractionKind, Place
 from core.access.rate_limit import ChangeLimit, RateLimiter
+from core.access.recent_guests import RecentGuests
 from core.actions.executor import Executor
 from core.actions.inspector import Inspector
 from core.actions.planner import Planner
@@ -28,7 +29,6 @@ from ui.i18n import Texts
 from ui.interaction.command_mentions import CommandMentions
 from ui.interaction.late import Arrivals
 from ui.interaction.open_questions import Questions
-from ui.interaction.recent_guests import RecentGuests
 
 Interaction = discord.Interaction[discord.Client]
 

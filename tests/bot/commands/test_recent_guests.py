@@ -1,10 +1,10 @@
 """Test that the guests a person used lately are offered first, and never one that they may not see now."""
 
+from core.access.recent_guests import GUESTS_MOST, PEOPLE_MOST, RecentGuests
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.stage import Stage, post_of
-from ui.interaction.recent_guests import GUESTS_MOST, PEOPLE_MOST, RecentGuests
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 

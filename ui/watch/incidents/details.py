@@ -18,6 +18,7 @@ from core.watch.incidents.model import (
     SourceFault,
     Topic,
 )
+from ui.bars import usage_bar
 from ui.formatting import (
     MUTED,
     code,
@@ -28,7 +29,6 @@ from ui.formatting import (
     plain,
     timestamp,
     title_of,
-    usage_bar,
 )
 from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
