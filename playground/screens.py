@@ -40,11 +40,11 @@ LANGUAGES: tuple[Language, ...] = ("ja", "en")
 README_PICTURE = {"ja": "demo.png", "en": "demo.en.png"}
 
 
-def small(picture: bytes) -> bytes:
+def small(picture: bytes, colours: int = COLOURS) -> bytes:
     """Return a PNG with a small palette: text on plain ground needs no more."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     out = io.BytesIO()
-    image.quantize(COLOURS, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    image.quantize(colours, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
     return out.getvalue()
 
 
@@ -144,7 +144,7 @@ def readme_picture(folder: Path, language: Language) -> bytes | None:
         left += image.width
     out = io.BytesIO()
     whole.save(out, "PNG")
-    return small(out.getvalue())
+    return small(out.getvalue(), 192)
 
 
 def write_page(folder: Path) -> None:
