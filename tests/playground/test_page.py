@@ -100,7 +100,7 @@ def test_deleting_asks_for_the_name_in_a_form(visit: Visit) -> None:
 
 def test_everybody_reads_commands_and_refusals_in_their_own_language(visit: Visit) -> None:
     me = visit(0)
-    expect(me.type_command("info")).to_contain_text("ゲストの状態と操作ボタンを表示します")
+    expect(me.type_command("info")).to_contain_text("ゲストの状態と操作ボタンを表示")
     me.page.locator(".command-entry").first.click()
     expect(me.page.locator(".command-context")).to_contain_text("対象のゲスト")
     me.leave_command()
