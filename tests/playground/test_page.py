@@ -102,7 +102,7 @@ def test_everybody_reads_commands_and_refusals_in_their_own_language(visit: Visi
     me = visit(0)
     expect(me.type_command("info")).to_contain_text("ゲストの状態と操作ボタンを表示")
     me.page.locator(".command-entry").first.click()
-    expect(me.page.locator(".command-context")).to_contain_text("対象のゲスト")
+    expect(me.page.locator(".command-context")).to_contain_text("ゲスト（VMID または名前）")
     me.leave_command()
     assert status_choices(me) == ["稼働中", "停止中", "テンプレート", "稼働中・停止以外"]
     refusal = me.run("start", "web01", "101 web01")
