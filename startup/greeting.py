@@ -27,10 +27,11 @@ class Greeting:
         """The site in whose alert channel the message is owed."""
 
     async def load(self) -> None:
-        """Find out whether it is owed, once the data directory is read. Does not raise."""
+        """Find out whether it is owed, once the data directory is read and before the first poll. Does not raise."""
         sites = list(self._services.sites)
+        has_watched = any(site.watch.state.guests for site in sites)
         try:
-            owing = await find_owing([site.journal for site in sites])
+            owing = await find_owing([site.journal for site in sites], has_watched=has_watched)
         except JournalFailed as error:
             _log.warning("the first message is left out: %s", error.reason)
             return

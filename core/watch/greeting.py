@@ -15,14 +15,15 @@ OWED, STORED = {KEY: _OWED}, {KEY: "stored"}
 """The records that say so. The second is written together with the message."""
 
 
-async def find_owing(journals: Sequence[Journal]) -> int | None:
+async def find_owing(journals: Sequence[Journal], *, has_watched: bool) -> int | None:
     """Return the position of the journal that still owes the first message, None if none does.
 
     A directory without any mark owes it if nobody has been alerted or has used the bot: the first journal is marked.
+    `has_watched`: an earlier run has left states of guests, be it in a watch list older than the journal.
     Raises: JournalFailed.
     """
     marks = [(await journal.records()).get(KEY) for journal in journals]
-    if not any(marks) and not any([await _has_been_used(journal) for journal in journals]):
+    if not any(marks) and not has_watched and not any([await _has_been_used(each) for each in journals]):
         await journals[0].commit(Batch(OWED))
         return 0
     return marks.index(_OWED) if _OWED in marks else None

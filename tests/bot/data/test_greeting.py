@@ -1,5 +1,7 @@
 """Test the bot's first message: once per data directory, what it says, and its buttons."""
 
+import json
+
 import discord
 import pytest
 
@@ -81,6 +83,17 @@ async def test_a_directory_in_use_is_not_greeted(bare_scene: Stage) -> None:
     await bare_scene.site.journal.commit(Batch({"greeting": None}))
     await bare_scene.restart_bot()
     assert bare_scene.bot._check.greeting._site is None
+    assert bare_scene.alerts_told() == []
+
+
+async def test_a_watch_list_older_than_the_journal_is_not_greeted(bare_scene: Stage) -> None:
+    document = {"version": 1, "guests": [{"vmid": 101, "state": "running"}]}
+    (bare_scene.directory / "monitor_list.json").write_text(json.dumps(document))
+    bare_scene.greeted = False
+    await bare_scene.start_bot()
+    assert bare_scene.bot._check.greeting._site is None
+    await bare_scene.poll()
+    await bare_scene.delivered()
     assert bare_scene.alerts_told() == []
 
 
