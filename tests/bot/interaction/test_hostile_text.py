@@ -4,6 +4,9 @@ import re
 
 import pytest
 
+from playground.discord.limits import walk
+from playground.discord.people import Person, PressResult
+from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
@@ -26,6 +29,8 @@ ACTIVE = re.compile(
     r"@everyone|@here|<@[!&]?\d+>|<#\d+>|</|<t:0|<a?:\w+:|https?://|\]\(|\|\||\*\*x\*\*|[\u202a-\u202e\u2066-\u2069]"
 )
 
+HIDDEN = re.compile(r"[\u202a-\u202e\u2066-\u2069\u200b\u200d\ufeff]")
+
 
 def harmless(text: str, asker: int, channel: int | None = None) -> None:
     """Check that nothing active is left in the text.
@@ -38,8 +43,36 @@ def harmless(text: str, asker: int, channel: int | None = None) -> None:
     bare = re.sub(r"`[^`\n]*`", "", bare).replace(f"<@{asker}>", "").replace(f"<#{channel}>", "")
     assert "`" not in bare
     assert not ACTIVE.search(bare), bare
-    assert not re.search(r"[\u202a-\u202e\u2066-\u2069\u200b\u200d\ufeff]", text)
+    assert not HIDDEN.search(text)
     assert not re.search(r"^(# head|> quote)", bare, re.M)
+
+
+def without_own_commands(scene: Stage, text: str) -> str:
+    """Take out the mentions of the registered commands, which are the bot's own: name and id must be right."""
+    for command in scene.server.commands(scene.guild):
+        text = re.sub(rf"</{command['name']}( [a-z]+)?:{command['id']}>", "", text)
+    return text
+
+
+def check(scene: Stage, asker: Person, on: SeenMessage | PressResult) -> None:
+    """Check all that a person sees of a message: its text, its embeds, and the labels of its buttons and menus."""
+    posts = [on] if isinstance(on, SeenMessage) else [post for post in (on.post, *on.followups) if post]
+    assert posts
+    for post in posts:
+        harmless(without_own_commands(scene, post.text), asker.id)
+        labels = [button.label for button in post.buttons]
+        for component in walk(post.components):
+            for option in component.get("options", ()):
+                labels += [option["label"], option.get("description", "")]
+        for label in labels:
+            check_label(label)
+
+
+def check_label(label: str) -> None:
+    """Check a label: Discord shows it as plain text, in one line of at most 100 characters."""
+    assert len(label) <= 100
+    assert "\n" not in label
+    assert not HIDDEN.search(label), label
 
 
 @pytest.mark.parametrize("evil", EVIL)
@@ -77,10 +110,9 @@ async def test_names_notes_tags_snapshots_and_logs(bare_scene: Stage, pve: Pve, 
     ):
         reply = await scene.say(asker, command, **options)
         assert reply.text, command
-        harmless(reply.text, asker.id)
+        check(scene, asker, reply)
     for label in await scene.choices(asker, "info", "vmid", "103"):
-        assert len(label) <= 100
-        assert not re.search(r"[\u202a-\u202e\u2066-\u2069\n]", label)
+        check_label(label)
     scene.clock.skip(400)  # after this time a stop no longer counts as the one ordered above
     await scene.poll()
     assert scene.alerts_told() == []
@@ -88,12 +120,12 @@ async def test_names_notes_tags_snapshots_and_logs(bare_scene: Stage, pve: Pve, 
     await scene.poll()
     await scene.delivered()
     alert = scene.server.messages(scene.alerts)[0]
-    harmless(alert.text, asker.id)
+    check(scene, asker, alert)
     await scene.press(asker, alert, "Acknowledge")
     await scene.delivered()
-    harmless(alert.text, asker.id)
+    check(scene, asker, alert)
     details = await scene.press(asker, alert, "Details")
-    harmless(details.text, asker.id)
+    check(scene, asker, details)
     later: list[tuple[str, dict[str, str]]] = [
         ("monitor list", {}),
         ("monitor history", {}),
@@ -107,21 +139,20 @@ async def test_names_notes_tags_snapshots_and_logs(bare_scene: Stage, pve: Pve, 
     for command, words in later:
         reply = await scene.say(asker, command, **words)
         assert reply.text, command
-        harmless(reply.text, asker.id)
+        check(scene, asker, reply)
     for label in await scene.choices(asker, "monitor mute", "target", "103"):
-        assert len(label) <= 100
-        assert not re.search(r"[\u202a-\u202e\u2066-\u2069\n]", label)
+        check_label(label)
 
 
 async def test_a_person_with_a_hostile_name(scene: Stage, pve: Pve) -> None:
     mallory = scene.server.person(scene.guild, "mallory", display="@everyone <@&1> `x`", locale="en-US")
     question = await scene.say(mallory, "stop", vmid=101)
     reply = await scene.press(scene.emma, question, "Force-stop web01")
-    harmless(reply.text, mallory.id)
+    check(scene, mallory, reply)
     plan = pve.next_task("qmstart", vmid=104, hold=True)
     await scene.start_command(mallory, "start", vmid=104)
     busy = await scene.server.slash(scene.emma, scene.channel, "start", vmid=104)
-    harmless((await busy.until(lambda shown: shown.text)).text, mallory.id)
+    check(scene, mallory, await busy.until(lambda shown: shown.text))
     plan.release()
     await scene.settled()
     await scene.say(scene.emma, "monitor add", vmid=104)
@@ -133,6 +164,6 @@ async def test_a_person_with_a_hostile_name(scene: Stage, pve: Pve) -> None:
     await scene.press(mallory, alert, "Acknowledge")
     await scene.press(mallory, alert, "Mute 8 h")
     await scene.delivered()
-    harmless(alert.text, mallory.id)
-    harmless((await scene.say(scene.emma, "monitor status")).text, mallory.id)
-    harmless((await scene.say(scene.emma, "monitor history")).text, mallory.id)
+    check(scene, mallory, alert)
+    check(scene, mallory, await scene.say(scene.emma, "monitor status"))
+    check(scene, mallory, await scene.say(scene.emma, "monitor history"))
