@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from core.guest_errors import SnapshotNotFound
 from playground.discord.people import Person
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
@@ -74,4 +75,14 @@ async def check_chosen(
     reply = await scene.say(person, word, **{**filled, option: entry["value"]})
     said = entry["name"].removeprefix("⛔ ")
     assert unmarked(reply.text).find(OTHERWISE.get(said, said)) >= 0, (word, option, said, reply.text)
-    scene.assert_private(reply)
+    scene.assert_private(reply, missing_snapshot(scene, filled, option, entry["value"]))
+
+
+def missing_snapshot(
+    scene: Stage, filled: dict[str, Any], option: str, value: str
+) -> SnapshotNotFound | None:
+    """Return the refusal of a typed name that no snapshot has. Its next step is the list of those there are."""
+    guest = (
+        scene.site.cluster_cache.find(filled.get("vmid", 0)) if (option, value) == ("name", "zzz") else None
+    )
+    return SnapshotNotFound(guest.vmid, guest.label, value) if guest else None

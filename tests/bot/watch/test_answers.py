@@ -73,7 +73,12 @@ async def test_what_is_not_there_is_said(scene: Stage) -> None:
 
 
 async def test_templates_are_not_offered_to_be_watched(scene: Stage) -> None:
-    for typed in ("", "9000", "debian"):
-        labels = await scene.choices(scene.emma, "monitor add", "vmid", typed)
-        assert not [label for label in labels if label.split()[1].startswith("9")], labels
+    labels = await scene.choices(scene.emma, "monitor add", "vmid")
+    assert labels
+    assert not [label for label in labels if label.split()[1].startswith("9")], labels
+    for typed in ("9000", "debian13-cloud"):
+        (reason,) = await scene.choices(scene.emma, "monitor add", "vmid", typed)
+        assert reason == "⛔ 9000 debian13-cloud is a template and cannot be watched."
+    (reason,) = await scene.choices(scene.emma, "monitor add", "vmid", "debian")
+    assert reason.startswith("⛔ "), "part of a template's name names no guest"
     assert await scene.choices(scene.emma, "info", "vmid", "9000"), "elsewhere they are"
