@@ -43,17 +43,18 @@ async def test_a_log_that_says_more_is_shown(scene: Stage, pve: Pve) -> None:
 @BOTH
 async def test_a_state_is_one_word_in_head_row_and_panel(scene: Stage) -> None:
     t = scene.t()
-    for status, emoji, word, vmid in (
-        ("other", "⏸️", t("paused"), 109),
-        ("stopped", "⚪", t("stopped"), 104),
-        ("running", "🟢", t("running"), 101),
+    for status, emoji, word, vmid, told_by_dot in (
+        ("other", "⏸️", t("paused"), 109, False),
+        ("stopped", "⚪", t("stopped"), 104, True),
+        ("running", "🟢", t("running"), 101, True),
     ):
         text = (await scene.say(scene.akiko, "list", status=status)).text
-        head = text.splitlines()[0]
-        assert f"{emoji} {word} " in head, head
+        _, head, _, *rows = text.splitlines()  # the first line is the total, the third the filter
+        assert head.startswith(f"{emoji} {word} "), text
         assert "❔" not in head, head
-        assert f"{emoji} **{vmid}**" in text
-        assert f"-# {word} · " in text
+        row = next(number for number, line in enumerate(rows) if line.startswith(f"{emoji} **{vmid}**"))
+        assert rows[row + 1].startswith(f"-# {word} · ") is not told_by_dot, text
+        assert (word in "\n".join(rows)) is not told_by_dot, "the head says what the dot means"
         panel = (await scene.say(scene.akiko, "info", vmid=vmid)).text
         assert panel.startswith(f"### {emoji} ")
         assert f"**{word}**" in panel

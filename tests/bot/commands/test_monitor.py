@@ -295,7 +295,7 @@ async def test_who_stopped_it_is_named_and_nobody_is_called(scene: Stage, pve: P
     await poll(scene, 2)
     (text,) = scene.alerts_told()
     assert text.startswith("⚪")
-    assert "was stopped by `admin@pve` · VM" in text
+    assert "was stopped by `admin@pve`\nVM · " in text
 
 
 async def test_many_at_once_are_one_message(bare_scene: Stage, pve: Pve) -> None:
@@ -448,7 +448,7 @@ async def test_a_failed_backup_is_told(scene: Stage, pve: Pve) -> None:
     pve.backup_job(103, ends="job errors")
     await poll(scene, 6)
     (text,) = scene.alerts_told()
-    assert text.startswith("⚠️ Backup of **103** `minecraft` failed · `pve")
+    assert text.startswith("⚠️ Backup of **103** `minecraft` failed\n`pve2` · ")
     assert "the job ended with errors" in text
 
 
