@@ -109,6 +109,12 @@ class DiscordServer(DiscordService):
         """Choose in a menu: values of a text menu, or handles of people, roles or channels for the others."""
         return self._reply(await person.actor.select(self.world.response(post), values, custom_id=custom_id))
 
+    async def choose(
+        self, person: Person, post: SeenMessage, custom_id: str, values: Sequence[str]
+    ) -> PressResult:
+        """Send a choice in a text menu as it is, even of a menu or a value that was never there."""
+        return self._reply(await self.world.press(person.actor, post, custom_id, list(values)))
+
     async def submit(
         self, person: Person, shown: PressResult, values: Mapping[str, Any] | str
     ) -> PressResult:

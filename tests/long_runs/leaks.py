@@ -230,11 +230,12 @@ class LeakTrial:
     # -- requests
 
     async def do(self, acting: Awaitable[Any]) -> Any:
-        """Act, and wait until the bot has finished everything except the actions held up."""
+        """Act, and wait until the bot has finished and recorded everything except the actions held up."""
         result = await acting
         while tasks := working_tasks() - self._waiting:
             _, late = await asyncio.wait(tasks, timeout=PATIENCE)
             assert not late, f"still at work: {late}"
+        await self.scene.recorded()
         return result
 
     def posts(self, person: Person) -> list[SeenMessage]:

@@ -223,6 +223,12 @@ class Stage(HomeGuild):
         """Press a button of a message and wait for the end of the answer."""
         return await self.whole(self.server.click(person, post_of(on), button, force=force))
 
+    async def choose(
+        self, person: Person, on: SeenMessage | PressResult, custom_id: str, values: list[str]
+    ) -> PressResult:
+        """Choose in a menu, whether or not the message has it, and wait for the end of the answer."""
+        return await self.whole(self.server.choose(person, post_of(on), custom_id, values))
+
     async def submit(self, person: Person, shown: PressResult, typed: str | Mapping[str, str]) -> PressResult:
         """Submit the form that a press opened.
 
@@ -241,10 +247,14 @@ class Stage(HomeGuild):
         while tasks := working_tasks():
             _, late = await asyncio.wait(tasks, timeout=PATIENCE)
             assert not late, f"still at work after {PATIENCE} s: {late}"
+        await self.recorded()
+        await asyncio.sleep(0)  # let tasks that the handlers started (a question's time-out) begin to wait
+
+    async def recorded(self) -> None:
+        """Wait until the audit trail is written."""
         if self._bot is not None:
             for trail in self.services.trails:
                 await trail.flush()
-        await asyncio.sleep(0)  # let tasks that the handlers started (a question's time-out) begin to wait
 
     async def choices(
         self, person: Person, command: str, option: str, typed: str = "", /, **filled: Any

@@ -54,7 +54,11 @@ async def test_the_outcome_of_a_creation_is_not_lost_by_a_press(bare_scene: Stag
     await scene.start_bot(**{**cast.settings, "ROLE_SCOPES": scopes})
     made = await scene.say(cast["game"], "create", template_id=9000, name="new01")
     assert "was created" in made.text
-    await scene.press(cast["game"], made, "Start")
+    assert post_of(made).buttons == [], "no next step with a guest that this person cannot see"
+    await scene.site.cluster_cache.read(0)
+    press = f"g1:start:100:{scene.fingerprint(100)}"
+    refused = await scene.press(cast["game"], made, press, force=True)
+    scene.assert_refused(refused, cast["game"], GuestNotFound(100))
     assert "was created" in post_of(made).text
 
 
@@ -64,8 +68,9 @@ async def test_a_page_turned_by_who_sees_less_is_their_own(bare_scene: Stage, ca
     forward = next(button.custom_id for button in post_of(listed).buttons if button.emoji == "▶️")
     before = post_of(listed).text
     reply = await scene.press(game, listed, forward or "")
-    assert "3 guests" in reply.text
-    scene.assert_private(reply)
+    shown = [post for post in [reply.post, *reply.followups] if post and "3 guests" in post.text]
+    assert [post.ephemeral for post in shown] == [True]
+    assert {value for menu in shown[0].selects for _, value in menu.options} <= {"103", "104", "105"}
     assert post_of(listed).text == before
     await scene.press(cast["viewer"], listed, forward or "")
     assert post_of(listed).text != before, "who sees the same turns it for all"
@@ -122,9 +127,13 @@ async def test_a_resize_that_withdraws_says_so_and_offers_no_button_that_cannot_
     question = await scene.say(scene.emma, "resize", vmid=101, cores=3)
     form = await scene.press(scene.emma, question, post_of(question).buttons[0].custom_id or "")
     done = await scene.submit(scene.emma, form, words)
-    assert post_of(question).buttons == [], done.text
+    assert [each.custom_id for each in post_of(question).buttons] == ["g1:details:101"], done.text
     back = await scene.say(scene.emma, "resize", vmid=101, cores=2)
     assert "reverted" in back.text
+    form = await scene.press(scene.emma, back, post_of(back).buttons[0].custom_id or "")
+    done = await scene.submit(scene.emma, form, words)
+    assert "reverted" in post_of(back).text
+    assert [each.custom_id for each in post_of(back).buttons] == ["g1:details:101"]
 
 
 # -- what is not a guest

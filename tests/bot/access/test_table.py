@@ -549,8 +549,17 @@ async def test_every_completion(house: House, places: tuple[str, ...]) -> None:
                 assert len(found) <= 1, "at most the one entry that says why"
 
 
+MENU = "s1:guest"
+
+
 def button_rows(house: House) -> Iterator[tuple[Row, SeenMessage, str]]:
-    """Yield every kind of button except those of questions: the request, its message and its custom_id."""
+    """Yield every kind of button except those of questions: the request, its message and its custom_id.
+
+    The choice in a menu is written as its custom_id with the value.
+    """
+    for what, word in (("list", "list"), ("test", "monitor test"), ("access", "access")):
+        about = "everything" if word in FOR_EVERYTHING else ""
+        yield Row(word, about, {}), house.panel, f"w1:{what}"
     for page, word in (("list", "list"), ("watch", "monitor list")):
         yield Row(word, "", {}), house.panel, f"p1:{page}:next:0:::"
     yield Row("status", "", {}), house.panel, "p1:status:refresh"
@@ -567,6 +576,7 @@ def button_rows(house: House) -> Iterator[tuple[Row, SeenMessage, str]]:
             )
         yield Row("info", about, {}, vmid=up), house.panel, f"g1:refresh:{up}"
         yield Row("info", about, {}, vmid=up), house.panel, f"g1:details:{up}"
+        yield Row("info", about, {}, vmid=up), house.panel, f"{MENU}:{up}"
         yield Row("snapshot list", about, {}, vmid=up), house.panel, f"g1:snapshots:{up}"
         yield Row("monitor history", about, {}, vmid=up), house.panel, f"p1:history:next:0:{up}"
         alert, down = house.alerts[about], DOWN[about]
@@ -590,7 +600,11 @@ async def test_every_button(house: House, places: tuple[str, ...]) -> None:
         for name, (row, post, custom_id) in product(people_in(where), list(button_rows(house))):
             cell = Cell(row.word, name, where, InteractionKind.BUTTON, row.about)
             with scene.server.world.carried(channel):
-                reply = await scene.press(house.people[name], post, custom_id, force=True)
+                if custom_id.startswith(f"{MENU}:"):
+                    values = [custom_id.removeprefix(f"{MENU}:")]
+                    reply = await scene.choose(house.people[name], post, MENU, values)
+                else:
+                    reply = await scene.press(house.people[name], post, custom_id, force=True)
             house.check(cell, row, reply)
         house.unchanged()
 

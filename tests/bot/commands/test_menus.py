@@ -40,14 +40,7 @@ async def forge(
     scene: Stage, person: Person, on: SeenMessage | PressResult, custom_id: str, *values: str
 ) -> PressResult:
     """Send any choice, whether or not the message has it."""
-    return await scene.whole(_forge(scene, person, post_of(on), custom_id, list(values)))
-
-
-async def _forge(
-    scene: Stage, person: Person, post: SeenMessage, custom_id: str, values: list[str]
-) -> PressResult:
-    server = scene.server
-    return server._reply(await server.world.press(person.actor, post, custom_id, values))
+    return await scene.choose(person, on, custom_id, list(values))
 
 
 def values_of(post: SeenMessage) -> list[str]:

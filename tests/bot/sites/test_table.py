@@ -143,12 +143,13 @@ class Table:
         return reply
 
     def shown(self, what: str, reply: PressResult) -> str:
-        """Return all that a reply shows, with its invisible parts. Each lasting button names the site."""
+        """Return all that a reply shows, with its invisible parts. Each lasting button or menu names the site."""
         posts = [post for post in [reply.post, *reply.followups] if post is not None]
         for post in posts:
-            for button in post.buttons:
-                kind, *rest = str(button.custom_id).split(":")
-                assert kind == "q1" or (kind[1], rest[0]) == ("2", self.name), f"{what}: {button}"
+            lasting = [each.custom_id for each in post.buttons if each.style != "link"]
+            for custom_id in [*lasting, *(menu.custom_id for menu in post.selects)]:
+                kind, *rest = str(custom_id).split(":")
+                assert kind == "q1" or (kind[1], rest[0]) == ("2", self.name), f"{what}: {custom_id}"
         return "\n".join([*map(whole, posts), repr(reply.form)])
 
     async def confirmed(self, what: str, asked: PressResult) -> PressResult:

@@ -189,7 +189,7 @@ async def test_the_status_tells_which_sites_the_heartbeat_needs(
     await scene.start_bot(
         HEARTBEAT_URL=f"http://127.0.0.1:{unused_tcp_port}/", HEARTBEAT_IGNORES_SITES="colo"
     )
-    assert "needs `home`\n" in (await scene.say(scene.emma, "monitor status")).text
+    assert "depends on `home`\n" in (await scene.say(scene.emma, "monitor status")).text
 
 
 @pytest.mark.parametrize("count", [2, 3, 40, 99])
