@@ -124,7 +124,13 @@ class ProxmoxBot(commands.Bot):
             self.heartbeat,
             DiscordAuditChannel(self, audits, texts.public) if audits else None,
             lambda own: DiscordAlertChannel(
-                self, own.alert_channel_id, texts.public, mentioned, own.name, own.proxmox_web_url
+                self,
+                own.alert_channel_id,
+                texts.public,
+                mentioned,
+                own.name,
+                own.proxmox_web_url,
+                settings.allowed_category_id,
             ),
             DiscordOutcomeNotifier(self, texts.public, clock),
             lambda: self.connected,

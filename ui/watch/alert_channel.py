@@ -3,7 +3,7 @@
 import contextlib
 import datetime
 import logging
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -46,6 +46,7 @@ class DiscordAlertChannel:
     `role_id`: role that alerts mention, None for no mention.
     `site`: name of the site at the head of each text, "" if there is only one. Sites may share a channel.
     `web_url`: address of the site's web interface.
+    `category_id`: the category in which the bot may be used.
     """
 
     def __init__(
@@ -56,9 +57,10 @@ class DiscordAlertChannel:
         role_id: int | None = None,
         site: str = "",
         web_url: str | None = None,
+        category_id: int | None = None,
     ) -> None:
         self._client, self._channel_id, self._t, self._role_id = client, channel_id, t, role_id
-        self._site, self._web_url = site, web_url
+        self._site, self._web_url, self._category_id = site, web_url, category_id
 
     def compose(self, message: OutboxMessage, late: float | None) -> AlertText:
         """Write the text. It contains the mention while the incident is not over."""
@@ -160,13 +162,19 @@ class DiscordAlertChannel:
 
         Recovery messages and messages about several incidents have no buttons.
         """
-        buttons = welcome_buttons(self._t) if is_greeting(message) else self._alert_buttons(message)
+        buttons = self._welcome_buttons() if is_greeting(message) else self._alert_buttons(message)
         if not buttons:
             return None
         view = ui.View(timeout=None)
         for button in buttons:
             view.add_item(button)
         return view
+
+    def _welcome_buttons(self) -> Sequence[Item]:
+        """Return the buttons of the first message. Outside the category only those of alerts work."""
+        channel = self._client.get_channel(self._channel_id)
+        is_inside = getattr(channel, "category_id", None) == self._category_id
+        return welcome_buttons(self._t) if is_inside else ()
 
     def _alert_buttons(self, message: OutboxMessage) -> list[Item]:
         if len(message.incidents) != 1 or message.stored.post is MessageKind.RECOVERY:

@@ -47,6 +47,13 @@ async def test_it_says_what_is_watched_and_where_commands_work(bare_scene: Stage
     assert [button.label for button in post.buttons] == ["List", "Test alert", "My rights"]
 
 
+async def test_it_has_no_buttons_where_they_would_not_work(bare_scene: Stage) -> None:
+    bare_scene.server.move(bare_scene.alerts, None)
+    post = await greeted(bare_scene, **WATCHED)
+    assert f"<#{bare_scene.channel.id}>" in post.text
+    assert post.buttons == []
+
+
 async def test_nobody_watched_names_the_command_that_helps(bare_scene: Stage) -> None:
     post = await greeted(bare_scene, LANGUAGE="ja")
     assert post.text.startswith("👋 準備ができました。監視しているゲストはまだありません。")
