@@ -25,6 +25,7 @@ from discord.ext import commands
 from adapters.settings.load import load
 from bot import ProxmoxBot
 from core.errors import BotError, NotHere
+from core.proxmox import Proxmox
 from playground.cluster.demo_cluster import NODES, build_demo
 from playground.discord.faults import Request
 from playground.discord.people import Person, PressResult
@@ -88,6 +89,8 @@ class Stage(HomeGuild):
         """The Proxmox settings of each site, if there are several."""
         self._bot: ProxmoxBot | None = None
         self._running: asyncio.Task[None] | None = None
+        self.clients: list[Proxmox] = []
+        """The connections to Proxmox of every bot that was started."""
         self._log = _Errors()
 
     # -- the bot
@@ -152,6 +155,7 @@ class Stage(HomeGuild):
         if self.greeted:
             mark_greeted(self.directory, self._sites, settings.get("FIRST_SITE"))
         self._bot = bot = ProxmoxBot(load(self.directory / "config.py", self.environment()), self.clock)
+        self.clients += [site.proxmox for site in bot.services.sites]
         if not self.paced:
             bot.services.rate_limiter.rates = {}
         bot._connection.guild_ready_timeout = (
@@ -166,7 +170,12 @@ class Stage(HomeGuild):
                 self._running.result()
             raise
         watches = [site.watch for site in self.services.sites]
-        await self.until(lambda: all(watch.last_read or watch.read_error for watch in watches))
+        await self.until(
+            lambda: (
+                all(watch.last_read or watch.read_error for watch in watches)
+                and not any(loop._polling for loop in bot.monitor.loops)  # what was read is judged and stored
+            )
+        )
 
     async def stop_bot(self) -> None:
         if self._bot is not None and self._running is not None:
@@ -464,6 +473,8 @@ async def stage(pve: Pve, directory: Path) -> AsyncIterator[Stage]:
                     yield scene
                 finally:
                     await scene.stop_bot()
+                    for client in scene.clients:  # as the end of the process does
+                        client.close()
                 gc.collect()  # exceptions that nobody retrieved are logged now
             found = scene.faults_found()
             assert not found, "unannounced:\n" + "\n".join(found)
