@@ -173,7 +173,7 @@ async def small(pve: Pve, tmp_path: Path) -> AsyncIterator[Stage]:
 async def wish(scene: Stage, command: str, options: dict[str, Any]) -> PressResult:
     """Perform all steps of a command: the command itself, the red button and the form."""
     reply = await scene.say(scene.emma, command, **options)
-    if reply.post and len(reply.post.buttons) == 2 and not reply.ephemeral:
+    if reply.post and not reply.ephemeral and "danger" in [each.style for each in reply.post.buttons[:1]]:
         reply = await scene.press(scene.emma, reply, str(reply.post.buttons[0].custom_id))
         if reply.form is not None:
             reply = await scene.submit(scene.emma, reply, "grafana")
