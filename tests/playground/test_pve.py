@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-import select
+import selectors
 import subprocess
 import sys
 import threading
@@ -931,7 +931,9 @@ def test_the_demo_process_says_where_it_is_and_ends_cleanly(how: str) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
-        assert select.select([process.stdout], [], [], 30)[0]
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            assert selector.select(30)
         sites = json.loads(process.stdout.readline())["sites"]
         assert sites["home"]["watched"] == list(WATCHED)
         for said in sites.values():
