@@ -656,7 +656,9 @@ async def test_an_outage_of_proxmox_is_told_once_and_what_happened_meanwhile(sta
         )
         await stage.first_poll()
         await wire.cut()
-        await stage.server.wait_message(stage.alerts, "No connection to Proxmox since", 2 * PATIENCE)
+        await stage.server.wait_message(
+            stage.alerts, "No connection to Proxmox. 2 guests are not monitored.", 2 * PATIENCE
+        )
         stage.pve.crash(101)
         await wire.join()
         await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
@@ -776,7 +778,7 @@ async def test_every_command(
         assert stage.watched() == []
         helped = await stage.say(akiko, "help")
         assert helped.ephemeral
-        assert all(command in helped.text for command in COMMANDS)
+        assert [each for each in COMMANDS - {"help"} if f"</{each}" not in helped.text] == []
 
         if pve.guest(made).status != "running":  # a rollback without memory leaves it stopped
             await done("was started", "start", vmid=made)
