@@ -57,7 +57,7 @@ from tests.support.watch.at_once import rows_of
 
 REQUESTS_A_SEED = 250
 SITE_WORD = re.compile(rf"(?<![a-z0-9-])(?:{'|'.join(SITES)})(?![a-z0-9-])")
-FORMER_BUTTON = re.compile(r'"custom_id": "[agp]1:')
+FORMER_BUTTON = re.compile(r'"custom_id": "[agps]1:')
 FILE = "audit.csv"
 NONCE = re.compile(r'"q1:yes:([0-9a-f]{16})"')
 ASKING = (*PEOPLE, *(name for name, (level, _) in PEOPLE.items() if level == "ADMIN"))
@@ -437,10 +437,22 @@ class CrossingTrial:
             f"/{command} {option}={typed!r} {filled}",
             Want(frozenset((each, None) for each in self.oracle.visible(name)), self.oracle.visible(name)),
             lambda: scene.server.autocomplete(person, scene.channel, command, option, typed, **filled),
+            typed=typed,
         )
+        head = re.match(r"[a-z]*", typed)
+        if head and head[0] in set(SITES) - self.oracle.visible(name):
+            self.figures["twins"] += 1
+            gone = NO_SITE + typed[head.end() :]
+            other = await scene.server.autocomplete(person, scene.channel, command, option, gone, **filled)
+            said, instead = (without_variable_parts(json.dumps(each)) for each in (found, other))
+            if said != instead:
+                self.crossed(f"{name}: completion of {typed!r}", f"{said} is told apart from {instead}")
         if option not in ("vmid", "template_id"):
             return
-        pairs, values = self.oracle.pairs(name), [str(choice["value"]) for choice in found or ()]
+        offered = [
+            choice for choice in found or () if not choice["name"].startswith("⛔")
+        ]  # repeats what was typed
+        pairs, values = self.oracle.pairs(name), [str(choice["value"]) for choice in offered]
         inserted = [value for value in values if NUMBER.search(value)]
         for value in inserted:
             at, _, vmid = value.partition("/")
@@ -458,13 +470,14 @@ class CrossingTrial:
 
     async def press(self, name: str) -> None:
         chance = self.chance
-        posts = [post for post in self.posts(name) if post.buttons or chance.random() < 0.2]
+        posts = [post for post in self.posts(name) if post.buttons or post.selects or chance.random() < 0.2]
         running = {reply.post.id for _, reply in self._held if reply.post}  # they change by themselves
         posts = [post for post in posts if post.id not in running]
         if not posts:
             return
         post = chance.choice(posts)
-        shown = [str(button.custom_id) for button in post.buttons]
+        shown = [str(button.custom_id) for button in post.buttons if button.style != "link"]
+        shown += [f"{menu.custom_id}:{value}" for menu in post.selects for _, value in menu.options[:2]]
         if shown and chance.random() < 0.7:
             custom_id = chance.choice(shown)
             if chance.random() < 0.25:
@@ -474,14 +487,11 @@ class CrossingTrial:
         await self.press_button(name, post, custom_id)
 
     async def press_button(self, name: str, post: SeenMessage, custom_id: str) -> None:
-        person, click = self.people[name], self.scene.server.click
         want = self.oracle.meant_by_button(name, custom_id)
         told = [str(vmid) for _, vmid in want.places if vmid]
         words = f"pressed {custom_id}" + (f" of {told}" if custom_id[0] == "a" else "")
         alert = custom_id[0] == "a"
-        reply = await self.ask(
-            name, words, want, lambda: click(person, post, custom_id, force=True), alert=alert
-        )
+        reply = await self.ask(name, words, want, lambda: self.send_press(name, post, custom_id), alert=alert)
         text = reply.followups[-1].text if reply.followups else reply.text
         if reply.form is not None:
             await self.form(name, reply, want)
@@ -495,12 +505,18 @@ class CrossingTrial:
             site = custom_id.split(":")[1]
             gone = custom_id.replace(f":{site}:", f":{NO_SITE}:")
             self.figures["twins"] += 1
-            other = await self.ask(
-                name, f"pressed {gone}", Want(), lambda: click(person, post, gone, force=True)
-            )
+            other = await self.ask(name, f"pressed {gone}", Want(), lambda: self.send_press(name, post, gone))
             said = other.followups[-1].text if other.followups else other.text
             if without_variable_parts(said) != without_variable_parts(text):
                 self.crossed(f"{name}: {words}", f"{text!r} is told apart from {said!r}")
+
+    async def send_press(self, name: str, post: SeenMessage, custom_id: str) -> PressResult:
+        """Press a button, or choose in a menu: then the value is the last field of `custom_id`."""
+        person, server = self.people[name], self.scene.server
+        if custom_id[0] != "s":
+            return await server.click(person, post, custom_id, force=True)
+        menu, _, value = custom_id.rpartition(":")
+        return await server.choose(person, post, menu, [value])
 
     def of_another_site(self, custom_id: str) -> str:
         """Name another site in the button, or none, as in one of the time with one site."""
@@ -541,6 +557,10 @@ class CrossingTrial:
             "p2:*:a:n:0:::::",
             *(f"p2:{each}:s:r" for each in (site, "*")),
             f"q1:{chance.choice(('yes', 'no'))}:{nonce}",
+            f"s2:{site}:guest:{guest.vmid}",
+            f"s2:*:guest:{site}/{guest.vmid}",
+            f"s1:guest:{guest.vmid}",
+            *(f"w1:{each}" for each in ("list", "test", "access")),
         )
         return chance.choice(alerts if alert else alerts + others)
 

@@ -150,7 +150,8 @@ class Oracle:
         for site, town in self.towns.items():
             if self.is_whole(name, site):
                 found |= town.told | self._typed[site]
-        return found | (self._typed[""] if self.everywhere(name) else set())
+        of_every_site = all(self.is_whole(name, site) for site in SITES)
+        return found | (self._typed[""] if of_every_site else set())
 
     # -- what a request can mean
 
@@ -198,9 +199,10 @@ class Oracle:
         return subject == "source" or subject.rpartition("/")[2] in NODES_OF[site]
 
     def everywhere(self, name: str) -> frozenset[Place]:
-        """Return all sites, if the person may act on each as a whole."""
-        every = all(self.is_whole(name, site) for site in SITES)
-        return frozenset((site, None) for site in SITES) if every else frozenset()
+        """Return all sites that the person may see, if they may act on each as a whole."""
+        visible = self.visible(name)
+        every = all(self.is_whole(name, site) for site in visible)
+        return frozenset((site, None) for site in visible) if every else frozenset()
 
     def meant_by_command(self, name: str, command: str, values: Mapping[str, Any]) -> Want:
         visible = self.visible(name)
@@ -223,18 +225,26 @@ class Oracle:
 
     def meant_by_button(self, name: str, custom_id: str) -> Want:
         visible, kind = self.visible(name), custom_id[:2]
+        every_site = frozenset((each, None) for each in visible)
         if kind == "q1":
             asker, want = self.questions.get(custom_id.split(":")[2], ("", Want()))
             return Want(want.places if asker == name else frozenset(), filed=want.sites)
+        if kind == "w1":  # as `/list`, `/monitor test` and `/access` without a site
+            return Want(self.everywhere(name) if custom_id == "w1:test" else every_site)
         site, rest = FIRST_SITE, custom_id.split(":")[1:]
         if kind[1] == "2":
             site, *rest = rest
+        if kind[0] == "s":  # in a list of all sites, the value names the site
+            named, slash, rest[1] = rest[1].rpartition("/")
+            if bool(slash) != (site == "*"):
+                return Want()
+            site = named or site
         if site == "*":
-            return Want(frozenset((each, None) for each in visible))
+            return Want(every_site)
         if site not in visible:
             return Want()
         vmid: int | None = None
-        if kind[0] == "g":
+        if kind[0] in "gs":
             vmid = int(rest[1])
         if kind[0] == "a":
             return self.meant_by_alert(site, int(rest[1]))
