@@ -116,7 +116,8 @@ class ProxmoxBot(commands.Bot):
         url = settings.heartbeat_url
         self.heartbeat = Heartbeat(url.reveal() if url else None, clock=clock.now)
         texts = Texts(settings.language)
-        audits, mentioned = settings.audit_channel_id, settings.alert_mention_role_id
+        audits, category = settings.audit_channel_id, settings.allowed_category_id
+        mentioned = settings.alert_mention_role_id
         resources = Resources(
             self.journal,
             self.store,
@@ -124,13 +125,7 @@ class ProxmoxBot(commands.Bot):
             self.heartbeat,
             DiscordAuditChannel(self, audits, texts.public) if audits else None,
             lambda own: DiscordAlertChannel(
-                self,
-                own.alert_channel_id,
-                texts.public,
-                mentioned,
-                own.name,
-                own.proxmox_web_url,
-                settings.allowed_category_id,
+                self, own.alert_channel_id, texts.public, mentioned, own.name, own.proxmox_web_url, category
             ),
             DiscordOutcomeNotifier(self, texts.public, clock),
             lambda: self.connected,
