@@ -24,21 +24,15 @@ and the bot is restarted.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import json
-import logging
-import multiprocessing
-import os
 import random
 import re
 import sys
-import tempfile
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,27 +43,19 @@ from playground.discord.posts import SeenMessage
 from playground.pve.plan import TaskPlan
 from playground.pve.server import Pve
 from tests.long_runs.leaks import NUMBER, numbers, whole
+from tests.long_runs.seeds import Finding, SeedResult, run_seeds
 from tests.support.catalogue import ACTING, COMMAND, EVERY_COMMAND, EVERY_COMPLETION
 from tests.support.sites.meaning import PEOPLE, Oracle, Want, level_of
 from tests.support.sites.towns import FIRST_SITE, NO_SITE, NODES_OF, SITES, TAGS, TEMPLATES, VMIDS, Town
 from tests.support.stage import PATIENCE, Stage, post_of, stage, working_tasks
 from tests.support.watch.at_once import rows_of
 
-REQUESTS_A_SEED = 250
 SITE_WORD = re.compile(rf"(?<![a-z0-9-])(?:{'|'.join(SITES)})(?![a-z0-9-])")
 FORMER_BUTTON = re.compile(r'"custom_id": "[agps]1:')
 FILE = "audit.csv"
 NONCE = re.compile(r'"q1:yes:([0-9a-f]{16})"')
 ASKING = (*PEOPLE, *(name for name, (level, _) in PEOPLE.items() if level == "ADMIN"))
 """Admins ask twice as often."""
-
-
-@dataclass(frozen=True)
-class Crossing:
-    """Describe a crossing. `request`: the person and the request. `found`: what should not have been."""
-
-    request: str
-    found: str
 
 
 @dataclass(frozen=True)
@@ -87,7 +73,7 @@ class CrossingTrial:
 
     def __init__(self, scene: Stage, towns: Mapping[str, Town], chance: random.Random) -> None:
         self.scene, self.towns, self.chance = scene, towns, chance
-        self.found: list[Crossing] = []
+        self.found: list[Finding] = []
         self.figures = Counter[str]()
         roles = {name: scene.guild.create_role(name) for name, (level, _) in PEOPLE.items() if level}
         roles["root"] = scene.guild.create_role("root")
@@ -184,7 +170,7 @@ class CrossingTrial:
             self.crossed(request, f"the audit trail says nothing of {missing}: {rows}")
 
     def crossed(self, request: str, found: str) -> None:
-        self.found.append(Crossing(request, found[:2000]))
+        self.found.append(Finding(request, found[:2000]))
 
     def judge(self, request: str, shown: list[str], told: set[str], sites: frozenset[str] | set[str]) -> None:
         for text in shown:
@@ -752,15 +738,6 @@ def without_variable_parts(text: str) -> str:
     return re.sub(rf"(?<![a-z0-9-])(?:{'|'.join((*SITES, NO_SITE))})(?![a-z0-9-])", "SITE", text)
 
 
-@dataclass
-class SeedResult:
-    """Hold the result of one seed."""
-
-    seed: int
-    found: list[Crossing] = field(default_factory=list)
-    figures: Counter[str] = field(default_factory=Counter)
-
-
 async def trial(seed: int, requests: int, directory: Path, *, until_found: bool = False) -> SeedResult:
     chance = random.Random(seed)  # noqa: S311 - a seed for a repeatable test
     with contextlib.ExitStack() as stack:
@@ -775,38 +752,17 @@ async def trial(seed: int, requests: int, directory: Path, *, until_found: bool 
     return SeedResult(seed, made.found, made.figures)
 
 
-def one(job: tuple[int, int]) -> SeedResult:
-    logging.getLogger().addHandler(logging.NullHandler())
-    with tempfile.TemporaryDirectory() as directory:
-        return asyncio.run(trial(*job, Path(directory)))
+def summary(figures: Counter[str]) -> str:
+    return (
+        f"{figures['requests']} requests with {figures['effects']} effects, {figures['inserted']} with what a "
+        f"completion inserted; {figures['alerts']} alerts; {figures['twins']} requests for something hidden beside "
+        "one for nothing"
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run from the command line. Return 1 if anything crossed."""
-    parser = argparse.ArgumentParser(prog="python -m tests.long_runs.crossings", description=__doc__)
-    parser.add_argument("requests", type=int, nargs="?", default=10_000)
-    parser.add_argument("--seed", type=int, default=1, help="the first seed")
-    parser.add_argument("--processes", type=int, default=os.cpu_count())
-    options = parser.parse_args(arguments)
-    count = -(-options.requests // REQUESTS_A_SEED)
-    jobs = [(seed, REQUESTS_A_SEED) for seed in range(options.seed, options.seed + count)]
-    began, figures, crossings = time.monotonic(), Counter[str](), 0
-    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
-        for ran in pool.imap_unordered(one, jobs):
-            figures += ran.figures
-            crossings += len(ran.found)
-            for crossing in ran.found:
-                print(f"seed {ran.seed}: {crossing.request}\n    {crossing.found}", flush=True)
-    print(
-        f"meanwhile: {', '.join(f'{word} {n}' for word, n in sorted(figures.items()) if word in HAPPENINGS)}"
-    )
-    print(
-        f"seeds {jobs[0][0]}-{jobs[-1][0]}: {figures['requests']} requests with {figures['effects']} effects, "
-        f"{figures['inserted']} with what a completion inserted; {figures['alerts']} alerts; "
-        f"{figures['twins']} requests for something hidden beside one for nothing; {crossings} crossings; "
-        f"{time.monotonic() - began:.0f} s"
-    )
-    return 1 if crossings else 0
+    return run_seeds("tests.long_runs.crossings", __doc__, trial, HAPPENINGS, summary, arguments)
 
 
 if __name__ == "__main__":

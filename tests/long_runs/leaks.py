@@ -14,20 +14,13 @@ and names. New guests take the VMIDs of removed ones. Actions run, tasks fail, a
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import logging
-import multiprocessing
-import os
 import random
 import re
 import sys
-import tempfile
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +30,11 @@ from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from playground.pve.plan import TaskPlan
 from playground.pve.server import Pve
+from tests.long_runs.seeds import Finding, SeedResult, run_seeds
 from tests.support.catalogue import EVERY_COMMAND, EVERY_COMPLETION
 from tests.support.stage import PATIENCE, Stage, stage, working_tasks
 from tests.support.watch.at_once import rows_of
 
-REQUESTS_A_SEED = 250
 NUMBER = re.compile(r"(?<![0-9])[78]31[0-9]{6}(?![0-9])")
 """Pattern of the numbers: a VMID begins with 7, and a guest's private data with 8."""
 FIRST, GUESTS, SINGLE = 731_000_101, 18, 731_000_105
@@ -60,18 +53,6 @@ PEOPLE = (*SCOPES, "owner", "nobody")
 
 def numbers(*found: object) -> set[str]:
     return {number for each in found for number in NUMBER.findall(str(each))}
-
-
-@dataclass
-class Leak:
-    """Describe a leak.
-
-    `request`: the person and the request.
-    `told`: the numbers that should not have been shown, with their text.
-    """
-
-    request: str
-    told: str
 
 
 class TaggedCluster:
@@ -169,7 +150,7 @@ class LeakTrial:
 
     def __init__(self, scene: Stage, town: TaggedCluster, chance: random.Random) -> None:
         self.scene, self.town, self.pve, self.chance = scene, town, town.pve, chance
-        self.leaks: list[Leak] = []
+        self.found: list[Finding] = []
         self.figures = Counter[str]()
         make, server = scene.guild.create_role, scene.server
         roles = {name: make(name) for name in ("root", *SCOPES)}
@@ -225,7 +206,7 @@ class LeakTrial:
     def judge(self, name: str, request: str, shown: list[str], allowed: set[str]) -> None:
         for text in shown:
             if told := sorted(numbers(text) - allowed):
-                self.leaks.append(Leak(request, f"{told} in {text[:1500]}"))
+                self.found.append(Finding(request, f"{told} in {text[:1500]}"))
 
     # -- requests
 
@@ -293,7 +274,7 @@ class LeakTrial:
                 lambda: self.scene.server.slash(person, self.scene.channel, command, **twin),
             )
             if other is not None and without_variable_parts(reply.text) != without_variable_parts(other.text):
-                self.leaks.append(Leak(words, f"{reply.text!r} is told apart from {other.text!r}"))
+                self.found.append(Finding(words, f"{reply.text!r} is told apart from {other.text!r}"))
 
     def options(self, command: str, values: dict[str, Any]) -> dict[str, Any]:
         chance, vmid = self.chance, self.vmid()
@@ -536,7 +517,7 @@ class LeakTrial:
             await self.scene.say(self.root, "monitor add", vmid=vmid)
         await self.fresh()
         ways = (self.command,) * 6 + (self.completion,) * 4 + (self.press,) * 5
-        while self.figures["requests"] < requests and not (until_leak and self.leaks):
+        while self.figures["requests"] < requests and not (until_leak and self.found):
             if self.chance.random() < 0.25:
                 await self.happening()
             await self.chance.choice(ways)(self.chance.choice(PEOPLE))
@@ -594,15 +575,6 @@ def without_variable_parts(text: str) -> str:
     return re.sub(r"<t:[0-9]+", "<t:", NUMBER.sub("VMID", text))
 
 
-@dataclass
-class SeedResult:
-    """Hold the result of one seed."""
-
-    seed: int
-    leaks: list[Leak] = field(default_factory=list)
-    figures: Counter[str] = field(default_factory=Counter)
-
-
 async def trial(seed: int, requests: int, directory: Path, *, until_leak: bool = False) -> SeedResult:
     chance = random.Random(seed)  # noqa: S311 - a seed for a repeatable test
     with Pve(nodes=NODES, seed=seed) as pve:
@@ -611,39 +583,16 @@ async def trial(seed: int, requests: int, directory: Path, *, until_leak: bool =
             made = LeakTrial(scene, town, chance)
             await scene.start_bot(**made.settings)
             await made.run(requests, until_leak=until_leak)
-    return SeedResult(seed, made.leaks, made.figures)
+    return SeedResult(seed, made.found, made.figures)
 
 
-def one(job: tuple[int, int]) -> SeedResult:
-    logging.getLogger().addHandler(logging.NullHandler())
-    with tempfile.TemporaryDirectory() as directory:
-        return asyncio.run(trial(*job, Path(directory)))
+def summary(figures: Counter[str]) -> str:
+    return f"{figures['requests']} requests, {figures['twins']} of a hidden VMID beside one of nobody"
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run from the command line. Return 1 if anything leaked."""
-    parser = argparse.ArgumentParser(prog="python -m tests.long_runs.leaks", description=__doc__)
-    parser.add_argument("requests", type=int, nargs="?", default=10_000)
-    parser.add_argument("--seed", type=int, default=1, help="the first seed")
-    parser.add_argument("--processes", type=int, default=os.cpu_count())
-    options = parser.parse_args(arguments)
-    count = -(-options.requests // REQUESTS_A_SEED)
-    jobs = [(seed, REQUESTS_A_SEED) for seed in range(options.seed, options.seed + count)]
-    began, figures, leaks = time.monotonic(), Counter[str](), 0
-    with multiprocessing.get_context("spawn").Pool(options.processes) as pool:
-        for ran in pool.imap_unordered(one, jobs):
-            figures += ran.figures
-            leaks += len(ran.leaks)
-            for leak in ran.leaks:
-                print(f"seed {ran.seed}: {leak.request}\n    {leak.told}", flush=True)
-    print(
-        f"meanwhile: {', '.join(f'{word} {n}' for word, n in sorted(figures.items()) if word in HAPPENINGS)}"
-    )
-    print(
-        f"seeds {jobs[0][0]}-{jobs[-1][0]}: {figures['requests']} requests, {figures['twins']} of a hidden VMID "
-        f"beside one of nobody, {leaks} leaks; {time.monotonic() - began:.0f} s"
-    )
-    return 1 if leaks else 0
+    return run_seeds("tests.long_runs.leaks", __doc__, trial, HAPPENINGS, summary, arguments)
 
 
 if __name__ == "__main__":

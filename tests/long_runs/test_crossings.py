@@ -11,7 +11,8 @@ import pytest
 
 from adapters.journal.watch_rows import read_incidents
 from core.watch.incidents.model import Incident
-from tests.long_runs.crossings import SeedResult, trial
+from tests.long_runs.crossings import trial
+from tests.long_runs.seeds import SeedResult
 from tests.support.sites.towns import FIRST_SITE
 from ui.interaction.context import Interaction, Site, services_of
 from ui.interaction.site_ids import split_site
