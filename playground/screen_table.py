@@ -27,6 +27,23 @@ SCREENS: tuple[Screen, ...] = (
     Screen("info-container", ("詳細: コンテナ", "Info: a container"), run("info", vmid="201")),
     Screen("info-template", ("詳細: テンプレート", "Info: a template"), run("info", vmid="9000")),
     Screen("info-protected", ("詳細: 保護されたゲスト", "Info: a protected guest"), run("info", vmid="108")),
+    # long before the alerts: a stop within seconds of a snapshot is taken for part of that work
+    Screen("snapshots", ("スナップショット一覧", "Snapshots"), run("snapshot list", vmid="103")),
+    Screen(
+        "snapshot-created",
+        ("スナップショットを作成", "Snapshot created"),
+        run("snapshot create", Operation.SNAPSHOT_CREATE, vmid="103", name="today"),
+    ),
+    Screen(
+        "rollback",
+        ("ロールバックの確認", "Roll back asks"),
+        run("snapshot rollback", button="Cancel", vmid="103", name="before-event"),
+    ),
+    Screen(
+        "snapshot-delete",
+        ("スナップショット削除の確認", "Snapshot delete asks"),
+        run("snapshot delete", button="Cancel", vmid="103", name="mods-test"),
+    ),
     Screen("create", ("作成", "Create"), run("create", Operation.CREATE, template_id="9100", name="demo01")),
     Screen("resize", ("変更（再起動待ち）", "Resize (after a reboot)"), run("resize", vmid="101", cores="4")),
     Screen("info-pending", ("詳細: 再起動待ち", "Info: changes waiting"), run("info", vmid="101")),
@@ -49,22 +66,6 @@ SCREENS: tuple[Screen, ...] = (
     ),
     Screen("delete-form", ("削除のフォーム", "The form of a deletion"), delete_form),
     Screen("deleted", ("削除の結果", "Deleted"), deleted),
-    Screen("snapshots", ("スナップショット一覧", "Snapshots"), run("snapshot list", vmid="103")),
-    Screen(
-        "snapshot-created",
-        ("スナップショットを作成", "Snapshot created"),
-        run("snapshot create", Operation.SNAPSHOT_CREATE, vmid="103", name="today"),
-    ),
-    Screen(
-        "rollback",
-        ("ロールバックの確認", "Roll back asks"),
-        run("snapshot rollback", button="Cancel", vmid="103", name="before-event"),
-    ),
-    Screen(
-        "snapshot-delete",
-        ("スナップショット削除の確認", "Snapshot delete asks"),
-        run("snapshot delete", button="Cancel", vmid="103", name="mods-test"),
-    ),
     Screen("status", ("クラスタの状態", "Cluster status"), run("status")),
     Screen("monitor-add", ("監視に追加", "Watch a guest"), run("monitor add", vmid="202")),
     Screen("monitor-list", ("監視リスト", "Watch list"), run("monitor list")),
