@@ -305,10 +305,10 @@ def timestamp(unix: float, style: str = "R") -> str:
 HALF_A_DAY = 12 * 3600.0
 
 
-def moment(t: Text, unix: float, now: float, *, age: bool = False) -> str:
-    """Return the time alone if it is near, otherwise the date. `age`: also say how long ago.
+def moment(t: Text, unix: float, now: float) -> str:
+    """Return the time alone if it is near, otherwise the date, and how long ago that was.
 
     Discord shows both in the reader's time zone. The bot does not know it, so near means within half a day.
     """
     shown = timestamp(unix, "t" if abs(now - unix) < HALF_A_DAY else "d")
-    return t("{time} ({relative})", time=shown, relative=timestamp(unix)) if age else shown
+    return t("{time} ({relative})", time=shown, relative=timestamp(unix))

@@ -30,15 +30,11 @@ ANSWER_SECONDS = 150.0
 """Maximum age of a question that is answered: twice its time, because a form renews it once, and a margin."""
 
 
-def is_mistyped(record: AuditRecord) -> bool:
-    return record.step is AuditStep.REFUSED and word_of(record.outcome) in MISTAKES
-
-
 def is_posted(record: AuditRecord) -> bool:
     """Return whether the audit channel shows a record: a refusal, or the result of a change.
 
     Reads, plans and mistyped options are left out.
     """
     if record.step is AuditStep.REFUSED:
-        return not is_mistyped(record)
+        return word_of(record.outcome) not in MISTAKES
     return record.step is AuditStep.ENDED and record.operation not in READS

@@ -71,19 +71,19 @@ def _ended(t: Text, record: AuditRecord, most: int) -> str:
 
 def attempt_words(t: Text, record: AuditRecord) -> str:
     """Return the operation, the guest and the result in one line."""
-    return joined([asked_word(t, record.operation), guest_of(record, 64), _ended(t, record, 300)])
+    return joined([asked_word(t, record.operation), _guest(record, 64), _ended(t, record, 300)])
 
 
 def joined(parts: Sequence[str]) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def guest_of(record: AuditRecord, most: int, site: str = "") -> str:
-    """Return the guest, after the name of its site. For an attempt without a guest only the site is named."""
+def _guest(record: AuditRecord, most: int) -> str:
+    """Return the guest, "" for an attempt without one."""
     if record.vmid is None:
-        return f"**{site}**" if site else ""
+        return ""
     named = record.guest and record.guest != str(record.vmid)
-    vmid = f"**{site}/{record.vmid}**" if site else f"**{record.vmid}**"
+    vmid = f"**{record.vmid}**"
     return f"{vmid} {code(record.guest, most)}" if named else vmid
 
 

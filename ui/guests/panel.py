@@ -215,8 +215,8 @@ def _task(t: Text, task: TaskSummary | None, now: float) -> str:
         return ""
     word = task_word(t, task.type)
     if task.status is None:
-        return f"{WORKING} {word} · {moment(t, task.started, now, age=True)}"
+        return f"{WORKING} {word} · {moment(t, task.started, now)}"
     end = end_of(task.status)
     mark = {TaskEnd.OK: OK, TaskEnd.WARNINGS: WARNING}.get(end, FAILED)
     parts = [word] if end is TaskEnd.OK else [word, end_words(t, task.status)]
-    return f"{mark} {' · '.join([*parts, moment(t, task.ended or task.started, now, age=True)])}"
+    return f"{mark} {' · '.join([*parts, moment(t, task.ended or task.started, now)])}"

@@ -75,7 +75,7 @@ def _fallback(t: Text, plan: Plan, now: float) -> str:
     else:
         if backups.found:
             last = backups.found[0]
-            words = [moment(t, last.taken, now, age=True), code(last.storage, 40)]
+            words = [moment(t, last.taken, now), code(last.storage, 40)]
             words += [format_size(last.size)] if last.size else []
             words += [t("{n} in total", n=len(backups.found))] if len(backups.found) > 1 else []
             lines.append(f"- {BACKUP} {t('last backup: {backup}', backup=' · '.join(words))}")
@@ -91,7 +91,7 @@ def _fallback(t: Text, plan: Plan, now: float) -> str:
     elif snapshots:
         count = t.plural("{n} snapshot", "{n} snapshots", len(snapshots))
         newest = max(snapshots, key=lambda snapshot: snapshot.taken or 0)
-        taken = f" · {moment(t, newest.taken, now, age=True)}" if newest.taken else ""
+        taken = f" · {moment(t, newest.taken, now)}" if newest.taken else ""
         lines.append(f"- {SNAPSHOT} {count} · {t('newest: {name}', name=code(newest.name, 40))}{taken}")
     else:
         lines.append(f"- {SNAPSHOT} {t('no snapshots')}")
@@ -156,7 +156,7 @@ def _snapshot_delete(t: Text, _plan: Plan) -> list[str]:
 def _snapshot_line(t: Text, snapshot: Snapshot, now: float) -> str:
     parts = [f"{SNAPSHOT} {code(snapshot.name, 40)}"]
     if snapshot.taken:
-        parts.append(moment(t, snapshot.taken, now, age=True))
+        parts.append(moment(t, snapshot.taken, now))
     if snapshot.memory:
         parts.append(t("with RAM"))
     if snapshot.description:

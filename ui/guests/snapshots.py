@@ -86,7 +86,7 @@ def _snapshot_row(t: Text, snapshot: Snapshot, depth: int, now: float) -> str:
     """Return name and time, and what else is known in small print below."""
     indent, parts, notes = "\u2003" * min(depth, DEPTH_MOST), [code(snapshot.name, 40)], []
     if snapshot.taken:
-        parts.append(moment(t, snapshot.taken, now, age=True))
+        parts.append(moment(t, snapshot.taken, now))
     elif not snapshot.incomplete:
         parts.append(t("time unknown"))
     if snapshot.memory:

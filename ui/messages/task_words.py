@@ -74,10 +74,10 @@ _ENDS: tuple[tuple[re.Pattern[str], Marked], ...] = (
 _WARNINGS = re.compile(r"WARNINGS: (?P<n>[0-9]{1,6})")
 
 
-def task_word(t: Text, task_type: str, most: int = 30) -> str:
+def task_word(t: Text, task_type: str) -> str:
     """Return the noun of a task type, or Proxmox' own word as code."""
     words = TASK_WORDS.get(task_type)
-    return t(words) if words else code(task_type, most)
+    return t(words) if words else code(task_type, 30)
 
 
 def known_end(t: Text, exit_text: str) -> str:
@@ -88,6 +88,6 @@ def known_end(t: Text, exit_text: str) -> str:
     return next((t(words) for pattern, words in _ENDS if pattern.fullmatch(text)), "")
 
 
-def end_words(t: Text, exit_text: str, most: int = 80) -> str:
+def end_words(t: Text, exit_text: str) -> str:
     """Return the words for the text with which a task ended, or Proxmox' own text as code."""
-    return known_end(t, exit_text) or code(exit_text, most)
+    return known_end(t, exit_text) or code(exit_text, 80)

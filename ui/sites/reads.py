@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.cluster_cache import FRESH_SECONDS
 from core.errors import BotError
 from core.guest import Cluster
 from core.proxmox_errors import TimedOut
@@ -33,15 +32,13 @@ class SiteRead:
         return clock.now() - (clock.monotonic() - self.cluster.read_at) if self.cluster else None
 
 
-async def read_sites(sites: Sequence[Site], max_age: float = FRESH_SECONDS) -> list[SiteRead]:
+async def read_sites(sites: Sequence[Site]) -> list[SiteRead]:
     """Read each site, or return its last read after the time that a completion waits."""
     all_broken = all(site.watch.read_error for site in sites)
     patient = (
         WAIT_SECONDS if all_broken or site.watch.read_error is None else BROKEN_SECONDS for site in sites
     )
-    return await asyncio.gather(
-        *(_read(site, max_age, wait) for site, wait in zip(sites, patient, strict=True))
-    )
+    return await asyncio.gather(*(_read(site, wait) for site, wait in zip(sites, patient, strict=True)))
 
 
 async def reads_for_completion(sites: Sequence[Site]) -> list[SiteRead]:
@@ -49,10 +46,10 @@ async def reads_for_completion(sites: Sequence[Site]) -> list[SiteRead]:
     return [SiteRead(*each) for each in zip(sites, await clusters_of(sites), strict=True)]
 
 
-async def _read(site: Site, max_age: float, wait: float) -> SiteRead:
+async def _read(site: Site, wait: float) -> SiteRead:
     try:
         async with asyncio.timeout(wait):
-            return SiteRead(site, await site.cluster_cache.read(max_age))
+            return SiteRead(site, await site.cluster_cache.read())
     except BotError as error:
         return SiteRead(site, site.cluster_cache.last, error)
     except TimeoutError:
