@@ -135,8 +135,13 @@ def fit_lines(t: Text, lines: Iterable[str], most: int, between: str = "\n") -> 
         room -= len(line) + len(between)
     left = len(everything) - len(kept)
     if left:
-        kept.append(t.plural("… and {n} more", "… and {n} more", left))
+        kept.append(more_word(t, left))
     return between.join(kept)
+
+
+def more_word(t: Text, count: int) -> str:
+    """Say how many more there are than are shown."""
+    return t.plural("… and {n} more", "… and {n} more", count)
 
 
 def kind_word(t: Text, kind: Kind) -> str:

@@ -26,6 +26,7 @@ from ui.formatting import (
     fit_lines,
     format_size,
     format_usage,
+    more_word,
     timestamp,
 )
 from ui.guests.figures import cores_of
@@ -214,4 +215,4 @@ def _folded(t: Text, rows: Sequence[str], total: int, room: int) -> str:
             break
         kept.append(row)
     left = total - len(kept)
-    return "\n".join([*kept, t.plural("… and {n} more", "… and {n} more", left)] if left else kept)
+    return "\n".join([*kept, more_word(t, left)] if left else kept)

@@ -5,7 +5,7 @@ from core.proxmox_errors import ProxmoxError
 from core.tasks import LOG_EMPTY
 from core.watch.incidents.model import BackupFact, Incident
 from ui.cards import card
-from ui.formatting import BACKUP, Colour, code_block
+from ui.formatting import BACKUP, Colour, code_block, more_word
 from ui.i18n import Text
 from ui.interaction.context import Site
 from ui.interaction.reply import Reply
@@ -29,8 +29,7 @@ async def show_backup_logs(reply: Reply, site: Site, incident: Incident) -> None
         head = [] if len(incident.backups) == 1 else [f"**{backup_of(t, fact)}**"]
         texts.append("\n".join([*head, await _log_or_reason(t, site.proxmox, fact)]))
     if len(facts) > LOGS_MOST:
-        left = len(facts) - LOGS_MOST
-        texts.append(t.plural("… and {n} more", "… and {n} more", left))
+        texts.append(more_word(t, len(facts) - LOGS_MOST))
     await reply.show(card(*texts, colour=Colour.WARN))
 
 

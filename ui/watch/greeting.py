@@ -8,7 +8,7 @@ from core.operations import Operation
 from core.readiness import Finding, Problem
 from core.watch.incidents.model import MessageKind
 from core.watch.journal import OutboxMessage
-from ui.formatting import MESSAGE_MOST, WARNING, fit_lines, title, title_of
+from ui.formatting import MESSAGE_MOST, WARNING, fit_lines, more_word, title, title_of
 from ui.i18n import Text
 from ui.interaction.command_mentions import CommandMentions
 from ui.messages.readiness import finding_line
@@ -79,7 +79,7 @@ def _names(t: Text, site: GreetedSite) -> str:
         for vmid in site.watched[:NAMES_MOST]
     ]
     left = len(site.watched) - len(names)
-    more = [t.plural("… and {n} more", "… and {n} more", left)] if left else []
+    more = [more_word(t, left)] if left else []
     return " · ".join([*names, *more])
 
 

@@ -1,9 +1,9 @@
 """Name guests, storages, metrics, durations and percentages in alerts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from core.watch.incidents.model import GuestFact, Incident, Metric, Topic
-from ui.formatting import code, fit_lines, format_duration, format_percent, listed, plain, title_of
+from ui.formatting import code, fit_lines, format_duration, format_percent, listed, more_word, plain, title_of
 from ui.i18n import Text
 
 NAMES_MOST = 500
@@ -31,17 +31,19 @@ def few(t: Text, names: Iterable[str]) -> str:
         if sum(map(len, kept)) + len(name) > FEW_MOST:
             break
         kept.append(name)
-    left = len(everything) - len(kept)
-    text = listed(t, kept)
-    return text + " " + t.plural("… and {n} more", "… and {n} more", left) if left else text
+    return _listed_of(t, kept, len(everything))
 
 
 def listed_guests(t: Text, facts: Iterable[GuestFact], most: int) -> str:
     """Name at most `most` guests, and say how many more there are."""
     names = [guest_name(fact) for fact in facts]
-    left = len(names) - most
-    text = listed(t, names[:most])
-    return text + " " + t.plural("… and {n} more", "… and {n} more", left) if left > 0 else text
+    return _listed_of(t, names[:most], len(names))
+
+
+def _listed_of(t: Text, shown: Sequence[str], total: int) -> str:
+    """Join the names that are shown, and say how many of all of them are left."""
+    text, left = listed(t, shown), total - len(shown)
+    return f"{text} {more_word(t, left)}" if left else text
 
 
 def few_guests(t: Text, facts: Iterable[GuestFact]) -> str:
