@@ -14,6 +14,10 @@ Told = Mapping[str, object]
 Table = Mapping[tuple[str, str], Marked | Callable[[Told], Marked]]
 """One row per fault, by kind and reason: its sentence, or a function that chooses between two by the values."""
 
+_BAD_HOST = N_("{name} has no valid host. Copy the whole URL again.")
+_BAD_PORT = N_("{name}: the port in the URL is not a number from 1 to 65535. Correct it, or leave it out.")
+_BAD_PATH = N_("{name}: {value} is not a valid path. Correct it.")
+
 
 def _no_config(x: Told) -> Marked:
     if x["bare"] in ("", x["name"]):
@@ -235,10 +239,8 @@ FAULTS: Table = {
         "Copy only the URL again."
     ),
     ("bad_url", "scheme"): N_("{name} does not start with http:// or https://. Copy the whole URL again."),
-    ("bad_url", "host"): N_("{name} has no valid host. Copy the whole URL again."),
-    ("bad_url", "port"): N_(
-        "{name}: the port in the URL is not a number from 1 to 65535. Correct it, or leave it out."
-    ),
+    ("bad_url", "host"): _BAD_HOST,
+    ("bad_url", "port"): _BAD_PORT,
     ("bad_web_url", ""): N_("{name} is not a URL. Copy it from the address bar of the browser."),
     ("bad_web_url", "characters"): N_(
         "{name} contains spaces, quotes or other characters that are not allowed in a URL, or is too long. "
@@ -251,10 +253,8 @@ FAULTS: Table = {
     ("bad_web_url", "credentials"): N_(
         "{name} contains a user name or password. Remove everything between // and @."
     ),
-    ("bad_web_url", "host"): N_("{name} has no valid host. Copy the whole URL again."),
-    ("bad_web_url", "port"): N_(
-        "{name}: the port in the URL is not a number from 1 to 65535. Correct it, or leave it out."
-    ),
+    ("bad_web_url", "host"): _BAD_HOST,
+    ("bad_web_url", "port"): _BAD_PORT,
     ("bad_web_url", "page"): _web_page,
     ("no_such_file", ""): N_(
         "{name}: no file found at {path}. Correct the path; relative paths start at the "
@@ -271,7 +271,7 @@ FAULTS: Table = {
     ("unreadable_file", "no_certificate"): N_(
         "{name}: the file at {path} contains no certificate. Specify a CA file in PEM format."
     ),
-    ("unreadable_file", "bad_path"): N_("{name}: {value} is not a valid path. Correct it."),
+    ("unreadable_file", "bad_path"): _BAD_PATH,
     ("data_dir_not_writable", ""): N_(
         "{name}: the directory at {path} cannot be used ({reason}). Choose another one."
     ),
@@ -286,5 +286,5 @@ FAULTS: Table = {
     ("data_dir_not_writable", "EROFS"): N_(
         "{name}: the file system at {path} is read-only. Choose another directory."
     ),
-    ("data_dir_not_writable", "bad_path"): N_("{name}: {value} is not a valid path. Correct it."),
+    ("data_dir_not_writable", "bad_path"): _BAD_PATH,
 }
