@@ -71,7 +71,6 @@ def named_first(text: str, _site: str) -> str:
 SEEING = (
     "ui.options.typed_guest",
     "ui.options.guest",
-    "ui.options.snapshot",
     "ui.sites.option",
     "ui.watch.mute_targets",
     "ui.guests.sites",

@@ -5,11 +5,10 @@ from core.cluster_cache import FRESH_SECONDS
 from core.guest import Guest
 from ui.access.view import access_card, access_of_sites_card, access_texts
 from ui.interaction.attempt import Attempt
-from ui.interaction.context import chosen_site
+from ui.interaction.context import chosen_site, visible_sites
 from ui.interaction.reply import Reply
 from ui.messages.operations import operation_named
 from ui.options.completions import cluster_for_completion
-from ui.options.typed_guest import visible_sites
 from ui.sites.reads import read_sites
 
 

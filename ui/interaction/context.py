@@ -260,6 +260,12 @@ def actor_of(interaction: Interaction) -> Actor:
     )
 
 
+def visible_sites(interaction: Interaction) -> list[Site]:
+    """Return the sites of which the person may see anything. With one site it is always returned."""
+    sites, actor = services_of(interaction).sites, actor_of(interaction)
+    return [site for site in sites if not sites.several or site.authorizer.sees_anything(actor)]
+
+
 def _category_of(interaction: Interaction) -> int | None:
     """Return the category of the channel, or of its parent for a thread or forum post. None if unknown."""
     channel, guild = interaction.channel, interaction.guild

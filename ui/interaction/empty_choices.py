@@ -15,7 +15,7 @@ from core.errors import BotError, Refused
 from core.wanted_errors import NothingChosen
 from ui.formatting import REFUSED, plain_label
 from ui.i18n import Text
-from ui.interaction.context import Interaction, actor_of, chosen_site, operation_of, services_of
+from ui.interaction.context import Interaction, chosen_site, operation_of, services_of, visible_sites
 from ui.interaction.refusal import mixed_levels_text
 from ui.messages.errors import choice, plain_sentence
 from ui.messages.nothing import Nothing
@@ -105,9 +105,8 @@ def _is_unread(interaction: Interaction, reason: Reason) -> bool:
     """Return whether the choices come from Proxmox and nothing has been read yet that the person may see."""
     if reason in (Nothing.PERSON, Nothing.MUTED, Nothing.SITE):
         return False
-    sites, actor = services_of(interaction).sites, actor_of(interaction)
-    seen = [site for site in sites if not sites.several or site.authorizer.sees_anything(actor)]
-    return all(site.cluster_cache.last is None for site in seen or sites)
+    sites = visible_sites(interaction) or services_of(interaction).sites
+    return all(site.cluster_cache.last is None for site in sites)
 
 
 async def _is_narrowed(offered: Callable[[Any], Awaitable[Choices]]) -> bool:

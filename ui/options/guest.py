@@ -23,6 +23,7 @@ from ui.interaction.context import (
     actor_of,
     operation_of,
     services_of,
+    visible_sites,
 )
 from ui.interaction.empty_choices import Choices, choices_or_reason, unmatched_choice
 from ui.messages.nothing import Nothing
@@ -32,8 +33,8 @@ from ui.options.typed_guest import (
     guest_label,
     guest_value,
     matching_guests,
+    meant_sites,
     missing_guest,
-    visible_sites,
 )
 
 LISTING_GONE = (Operation.AUDIT, Operation.MONITOR_HISTORY)
@@ -142,7 +143,7 @@ class GuestOption(app_commands.Transformer):
             operation_of(interaction),
         )
         wanted = TypedGuest.parse(typed)
-        sites = [site for site in visible_sites(interaction) if wanted.site in ("", site.name)]
+        sites = meant_sites(interaction, wanted)
         known = [(site, site.cluster_cache.last) for site in sites]
         if operation in LISTING_GONE and wanted.vmid is not None and len(sites) == 1 and is_vmid(wanted.vmid):
             gone = unknown_guest(wanted.vmid)

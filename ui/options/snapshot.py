@@ -8,15 +8,12 @@ from core.access.guest_table import normalized
 from core.errors import BotError
 from core.guest_errors import SnapshotNotFound
 from ui.formatting import SNAPSHOT, plain, plain_label
-from ui.interaction.context import (
-    Interaction,
-    choose_site,
-)
+from ui.interaction.context import Interaction, choose_site
 from ui.interaction.empty_choices import Choices, explain_empty, unmatched_choice
 from ui.messages.nothing import Nothing
 from ui.options import completions
 from ui.options.completions import CHOICES_MOST, clusters_of, offers
-from ui.options.typed_guest import TypedGuest, matching_guests, visible_sites
+from ui.options.typed_guest import TypedGuest, matching_guests, meant_sites
 
 
 def _reason(interaction: Interaction) -> Nothing:
@@ -30,11 +27,7 @@ def _typed_guest(interaction: Interaction) -> str:
 
 def _unmatched(interaction: Interaction, typed: str) -> Choices:
     wanted = TypedGuest.parse(_typed_guest(interaction))
-    known = (
-        (site, site.cluster_cache.last)
-        for site in visible_sites(interaction)
-        if wanted.site in ("", site.name)
-    )
+    known = ((site, site.cluster_cache.last) for site in meant_sites(interaction, wanted))
     _, guest = next(matching_guests(interaction, wanted, known))
     return unmatched_choice(interaction, typed, SnapshotNotFound(guest.vmid, guest.label, typed.strip()))
 
@@ -43,7 +36,7 @@ def _unmatched(interaction: Interaction, typed: str) -> Choices:
 async def complete_snapshots(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Complete the snapshots of the guest chosen in `vmid`, newest first."""
     wanted = TypedGuest.parse(_typed_guest(interaction))
-    sites = [site for site in visible_sites(interaction) if wanted.site in ("", site.name)]
+    sites = meant_sites(interaction, wanted)
     try:
         async with asyncio.timeout(completions.WAIT_SECONDS):
             known = zip(sites, await clusters_of(sites), strict=True)

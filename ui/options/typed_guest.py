@@ -31,6 +31,7 @@ from ui.interaction.context import (
     actor_of,
     choose_site,
     services_of,
+    visible_sites,
 )
 from ui.options.completions import clusters_of
 
@@ -54,6 +55,11 @@ class TypedGuest:
         site, rest = (match["site"].lower(), match["rest"]) if match else ("", written)
         vmid = int(rest) if re.fullmatch(r"[+-]?[0-9]{1,15}", rest) else None
         return cls(written, site, vmid, rest)
+
+    @property
+    def is_overlong_number(self) -> bool:
+        """Whether it is a number with too many digits for any VMID."""
+        return self.vmid is None and re.fullmatch(r"[+-]?[0-9]+", self.name) is not None
 
     def find(self, guest_index: GuestIndex) -> list[Guest]:
         """Return the guests that this means."""
@@ -113,9 +119,9 @@ def _without_reading(interaction: Interaction, wanted: TypedGuest) -> FoundGuest
 
 
 async def _found_by_reading(interaction: Interaction, wanted: TypedGuest) -> FoundGuest:
-    if wanted.vmid is None and re.fullmatch(r"[+-]?[0-9]+", wanted.name):
+    if wanted.is_overlong_number:
         raise BadVmid(wanted.text)
-    sites = [site for site in visible_sites(interaction) if wanted.site in ("", site.name)]
+    sites = meant_sites(interaction, wanted)
     known = list(zip(sites, await clusters_of(sites), strict=True))
     found = list(matching_guests(interaction, wanted, known))
     if len(found) > 1:
@@ -133,7 +139,7 @@ async def _found_by_reading(interaction: Interaction, wanted: TypedGuest) -> Fou
 
 def missing_guest(wanted: TypedGuest) -> Refused:
     """Return the refusal of a text that fits no guest that the person may see."""
-    if wanted.vmid is None and re.fullmatch(r"[+-]?[0-9]+", wanted.name):
+    if wanted.is_overlong_number:
         return BadVmid(wanted.text)
     if wanted.vmid is not None and not is_vmid(wanted.vmid):
         return BadVmid(str(wanted.vmid))
@@ -154,10 +160,9 @@ def matching_guests(
                 yield site, guest
 
 
-def visible_sites(interaction: Interaction) -> list[Site]:
-    """Return the sites of which the person may see anything. With one site it is always returned."""
-    sites, actor = services_of(interaction).sites, actor_of(interaction)
-    return [site for site in sites if not sites.several or site.authorizer.sees_anything(actor)]
+def meant_sites(interaction: Interaction, wanted: TypedGuest) -> list[Site]:
+    """Return the typed site if the person may see anything of it, or all such sites if none was typed."""
+    return [site for site in visible_sites(interaction) if wanted.site in ("", site.name)]
 
 
 def guest_value(services: Services, site: Site, vmid: int) -> str:

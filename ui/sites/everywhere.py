@@ -9,8 +9,15 @@ from core.audit.record import step_of
 from core.errors import BotError, JournalFailed, OnlySomeSites, Refused, StoreFailed
 from core.operations import Operation
 from ui.interaction.attempt import Attempt, recording
-from ui.interaction.context import Interaction, Site, actor_of, choose_site, chosen_site, services_of
-from ui.options.typed_guest import visible_sites
+from ui.interaction.context import (
+    Interaction,
+    Site,
+    actor_of,
+    choose_site,
+    chosen_site,
+    services_of,
+    visible_sites,
+)
 from ui.sites.option import choose_typed_site
 
 T = TypeVar("T")

@@ -16,14 +16,15 @@ from ui.interaction.context import (
     choose_site,
     chosen_site,
     operation_of,
+    visible_sites,
 )
 from ui.interaction.empty_choices import Choices, choices_or_reason, unmatched_choice
 from ui.messages.nothing import Nothing
-from ui.options.typed_guest import find_guest, visible_sites
+from ui.options.completions import CHOICES_MOST
+from ui.options.typed_guest import find_guest
 
 _NAME = "site"
 SITE = locale_str("Only this site")
-_CHOICES_MOST = 25
 
 
 def asked_sites(interaction: Interaction) -> list[Site]:
@@ -90,7 +91,7 @@ async def _offered(interaction: Interaction, typed: str) -> list[app_commands.Ch
         if start in site.name and site.authorizer.refusal(actor, operation) is None
     ]
     names.sort(key=lambda name: not name.startswith(start))
-    return [app_commands.Choice(name=name, value=name) for name in names[:_CHOICES_MOST]]
+    return [app_commands.Choice(name=name, value=name) for name in names[:CHOICES_MOST]]
 
 
 def _unknown(interaction: Interaction, typed: str) -> Choices:

@@ -27,12 +27,12 @@ from ui.interaction.context import (
     choose_site,
     operation_of,
     services_of,
+    visible_sites,
 )
 from ui.interaction.empty_choices import Choices, explain_empty, unmatched_choice
 from ui.messages.nothing import Nothing
 from ui.messages.subjects import subject_label, vmid_of
 from ui.options.completions import CHOICES_MOST, offered_on
-from ui.options.typed_guest import visible_sites
 from ui.sites.everywhere import refusal_on_all, seen_sites
 from ui.sites.reads import SiteRead, read_sites, reads_for_completion
 from ui.watch.access import is_subject_visible_to, is_visible_to
