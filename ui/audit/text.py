@@ -149,16 +149,13 @@ def result_part(t: Text, record: AuditRecord, room: int, *, signed: bool = False
     if not _has_reason(ending, outcome):
         return ("", 0) if signed and ending is Ending.DONE else (word, width(word))
     full = reason_of(t, outcome.removeprefix(UNKNOWN), max(4, room))
-    phrase, _, value = full.partition("`")
-    bare = phrase.strip()
     named = t("{ending}: {reason}", ending=word, reason=full)
-    for text in (*(() if signed else (named,)), full):
-        if width(text.replace("`", "")) + text.count("`") // 2 <= room:
-            return text, width(text.replace("`", ""))
-    if bare:
-        shown = cut(bare, room)
-        return shown, width(shown)
-    shown = code(cut(value.rstrip("`"), room))
+    for text in (full,) if signed else (named, full):
+        wide = width(text.replace("`", ""))
+        if wide + text.count("`") // 2 <= room:
+            return text, wide
+    phrase, _, value = full.partition("`")
+    shown = cut(phrase.strip(), room) or code(cut(value.rstrip("`"), room))
     return shown, width(shown)
 
 
