@@ -82,12 +82,11 @@ def decode_resources(body: bytes | bytearray) -> tuple[ResourceRow, ...] | None:
 
 def _row(row: Mapping[str, Any]) -> ResourceRow:
     """Convert a row of any form, value by value."""
-    word, status, tags = row.get("type"), row.get("status"), row.get("tags")
     return ResourceRow(
-        type=word if isinstance(word, str) else None,
+        type=_word(row.get("type")),
         vmid=parse_vmid(row.get("vmid")),
         node=parse_text(row.get("node")),
-        status=status if isinstance(status, str) else None,
+        status=_word(row.get("status")),
         name=parse_text(row.get("name")),
         cpu=parse_number(row.get("cpu")),
         maxcpu=parse_number(row.get("maxcpu")),
@@ -99,12 +98,16 @@ def _row(row: Mapping[str, Any]) -> ResourceRow:
         uptime=parse_whole(row.get("uptime")),
         template=parse_flag(row.get("template")),
         lock=parse_text(row.get("lock")),
-        tags=tags if isinstance(tags, str) else None,
+        tags=_word(row.get("tags")),
         hastate=parse_text(row.get("hastate")),
         pool=parse_text(row.get("pool")),
         storage=parse_text(row.get("storage")),
         shared=parse_flag(row.get("shared")),
     )
+
+
+def _word(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 class FormerRead:
