@@ -27,7 +27,8 @@ _NOT_SHOWN = "record %d of the audit trail cannot be read, and is not shown"
 class SiteJournal:
     """The rows of one site. Every method blocks. adapters/journal/off_loop.py calls them in threads.
 
-    `name`: the site's name, or NO_SITE for data that belongs to none of several."""
+    `name`: the site's name, or NO_SITE for data that belongs to none of several.
+    """
 
     def __init__(self, shared: SharedJournal, name: str) -> None:
         self._shared, self._name, self._file = shared, name, shared.file

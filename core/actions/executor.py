@@ -123,13 +123,11 @@ class Executor:
             with self._claims.alone(plan, ended):
                 self._limit.take(order.actor.user_id)
                 try:
-                    attempt = await self._audit.record_first(
-                        self._make_record(AuditStep.ASKED, order, plan.guest)
-                    )
+                    asked = self._make_record(AuditStep.ASKED, order, plan.guest)
+                    attempt = await self._audit.record_first(asked)
                     progress_id = await on_start()
-                    self._planner.authorize(
-                        order, plan.guest
-                    )  # access may have changed meanwhile, for example by the read-only switch
+                    # access may have changed meanwhile, for example by the read-only switch
+                    self._planner.authorize(order, plan.guest)
                 except BaseException:
                     self._limit.give_back(order.actor.user_id)
                     raise

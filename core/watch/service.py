@@ -4,6 +4,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from core.actions.expected_stops import ExpectedStops
@@ -56,10 +57,8 @@ class Watch:
         self._poller, self._clock, self._expected = Poller(cluster_cache, proxmox, clock), clock, expected
         self._watch_list, self._time = WatchList(store), RunTime(clock, quiet)
         self._journal, self._rules = journal, rules
-        self._persistence, self.maintenance = (
-            Persistence(journal),
-            JournalMaintenance(journal, clock, rules.audit_days),
-        )
+        self._persistence = Persistence(journal)
+        self.maintenance = JournalMaintenance(journal, clock, rules.audit_days)
         self.read_error: BotError | None = None
         """Why the last read cannot be used, None if it can."""
         self.sees_tasks: bool | None = None
@@ -177,12 +176,10 @@ class Watch:
                 await self.remove(vmid)
                 return True
             if OPERATIONS[operation].stops and after is not None and vmid in self.state.guests:
-                stopped = after
-                await self._change(lambda transition: changes.settle_stop(transition, stopped))
+                await self._change(partial(changes.settle_stop, after=after))
             if after is not None and after.state is State.STOPPED:
-                self._expected.on_stop_seen(
-                    vmid
-                )  # no poll will notice it: the next stop raises an alert again
+                # no poll will notice it: the next stop raises an alert again
+                self._expected.on_stop_seen(vmid)
         except (StoreFailed, JournalFailed) as error:
             _log.warning("the action on guest %d could not be noted: %s", vmid, error)
         return False
@@ -202,7 +199,6 @@ class Watch:
 
         The first acknowledgement counts. Raises: IncidentOver, JournalFailed.
         """
-
         known = self.state.open.get(incident_id)
         if known is not None and known.acked is not None:
             return known
@@ -219,7 +215,7 @@ class Watch:
         )
 
     async def unmute(self, target: str) -> None:
-        """End the mute of a subject. Raises: JournalFailed."""
+        """End the mute of a subject. Raises: NotMuted, JournalFailed."""
         await self._change(lambda transition: changes.unmute(transition, target))
 
     async def unmute_incident(self, incident: Incident) -> None:

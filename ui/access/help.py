@@ -50,10 +50,8 @@ def _has_use(site: Site, actor: Actor, operation: Operation) -> bool:
     cluster = site.cluster_cache.last
     if cluster is None or OPERATIONS[operation].reach is not Reach.GUEST:
         return True
-    rows, guest_index = (
-        site.authorizer.offered_rows(actor, operation, cluster),
-        site.authorizer.guest_index(cluster),
-    )
+    rows = site.authorizer.offered_rows(actor, operation, cluster)
+    guest_index = site.authorizer.guest_index(cluster)
     is_everywhere = level_everywhere(site.authorizer.rules, actor) >= OPERATIONS[operation].level
     if is_everywhere and rows == guest_index.table.everyone:
         return True

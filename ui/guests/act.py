@@ -46,19 +46,13 @@ async def act_on_panel(site: Site, reply: Reply, order: Order) -> None:
     """Carry out an order from a panel's button. The message stays a panel, with the outcome as its note."""
     known = site.cluster_cache.find(order.vmid)
     operations = _allowed_buttons(site, reply)
-    buttons = (
-        guest_buttons(reply.t, known, site.name, operations, disabled=True, web_url=site.web_url)
-        if known
-        else []
-    )
+    buttons: list[Item] = []
+    if known:
+        buttons = guest_buttons(reply.t, known, site.name, operations, disabled=True, web_url=site.web_url)
     try:
         report = await _carry_out(site, reply, order, buttons, None)
-    except (
-        AnswerTooLate,
-        ChangedMeanwhile,
-        GuestBusy,
-    ):  # the panel belongs to another press or to another guest
-        raise
+    except (AnswerTooLate, ChangedMeanwhile, GuestBusy):
+        raise  # the panel belongs to another press or to another guest
     except BotError as error:
         if _is_hidden(site, reply, order.vmid):  # other people may still see the panel
             raise

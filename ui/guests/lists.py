@@ -127,7 +127,8 @@ def guest_list_card(
     rows = [guest_row(t, guest) for guest in shown]
     if not rows:
         rows = [none_at_all(t) if empty else t("No matching guests.")]
-    head = f"### {totals_line(t, selection.counts, between=chr(10))}{filters_line(t, filters)}"
+    totals = totals_line(t, selection.counts, between="\n")
+    head = f"### {totals}{filters_line(t, filters)}"
     colour = Colour.WARN if empty else Colour.BUSY
     menu = guest_menu(t, [(site, guest) for guest in shown], site)
     buttons = list_buttons(t, "list", page, pages, filters.parts, site)
