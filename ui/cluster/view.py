@@ -30,7 +30,7 @@ from ui.formatting import (
     timestamp,
 )
 from ui.guests.figures import cores_of
-from ui.guests.lists import none_at_all, totals_line
+from ui.guests.lists import counted_as, none_at_all, totals_line
 from ui.i18n import Text
 from ui.interaction.buttons import status_button
 from ui.sites.sections import fit_sections
@@ -109,8 +109,7 @@ def _totals(t: Text, status: ClusterStatus) -> str:
         return "" if status.note else t("Cannot read from Proxmox right now.")
     if not status.cluster.guests and not status.narrowed:
         return none_at_all(t)
-    counts = Counter(None if guest.template else guest.state for guest in status.cluster.guests)
-    return totals_line(t, counts)
+    return totals_line(t, Counter(map(counted_as, status.cluster.guests)))
 
 
 def _footer(t: Text, status: ClusterStatus) -> str:

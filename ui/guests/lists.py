@@ -77,6 +77,11 @@ class Selection:
     counts: Mapping[State | None, int]
 
 
+def counted_as(guest: Guest) -> State | None:
+    """Return the guest's key in `Selection.counts`."""
+    return None if guest.template else guest.state
+
+
 NO_SELECTION = Selection((), {})
 
 
@@ -92,7 +97,7 @@ def _select(guest_index: GuestIndex, visible: Rows, filters: Filters) -> Selecti
     rows = visible & guest_index.where((filters.status, filters.kind), filters.allows)
     if filters.node:
         rows &= guest_index.table.on_node(filters.node)
-    counts = guest_index.counted(rows, lambda guest: None if guest.template else guest.state)
+    counts = guest_index.counted(rows, counted_as)
     return Selection(tuple(guest_index.guests_in(rows)), counts)
 
 
