@@ -38,7 +38,7 @@ class Greeting:
         self._site = None if owing is None else sites[owing]
 
     async def post(self, clusters: Mapping[str, Cluster | None], findings: Sequence[Finding]) -> bool:
-        """Store the message for the alert channel, which sends it, if it is owed and all is there that it needs.
+        """Store the message for the alert channel if it is owed and everything that it needs is known.
 
         `clusters`: by site; None for one that is not ready.
         Return False if it is still owed.

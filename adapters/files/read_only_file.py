@@ -39,7 +39,7 @@ class ReadOnlyFile:
         return cls(directory / (f"readonly-{key}.json" if key else READ_ONLY_NAME), disk, only=not name)
 
     def _places(self) -> list[Path]:
-        """Return the file, and those that the sites left behind of which this is the last one."""
+        """Return the file and, for the only site, the files of sites that are gone."""
         return [self._path, *(sorted(self._path.parent.glob("readonly-*.json")) if self._only else ())]
 
     async def read(self) -> str | None:

@@ -26,9 +26,9 @@ LATE_SECONDS = 1.0
 LATE_MOST = 8
 """Maximum requests that run without a slot. Any more keep theirs."""
 HANGING_MOST = 2
-"""Number of late reads about one node from which its others wait.
+"""Number of late reads of one node. While so many run, its other reads wait.
 
-Also the maximum reads at once that may hang, of each node: pvedaemon has three workers there.
+Also the maximum reads of one node at once that may hang: pvedaemon has three workers there.
 """
 
 

@@ -26,7 +26,7 @@ SHARED_SECONDS = 2.0
 SETTLE_SHARE, SETTLE_LEAST, SETTLE_MOST = 0.05, 0.002, 0.1
 """Share of the time that the state took, to wait for parts that arrive at about that time; least and most seconds."""
 SETTLE_EACH = 0.002
-"""Seconds more for each further person who waits: about what it takes to show them less than all, and again all."""
+"""Additional seconds for each further person who waits: about the time of one more edit of their message."""
 
 
 class Part(StrEnum):

@@ -18,7 +18,7 @@ MISTAKES = frozenset(
     - {wanted_errors.SitesUnread.__name__}
     | {NothingGiven.__name__}
 )
-"""The stored names of the errors for an option that could not be meant.
+"""The stored names of the errors for a mistyped option.
 
 A VMID without a guest is none of them, because it may be a hidden guest.
 """

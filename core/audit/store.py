@@ -33,8 +33,8 @@ class Extent(StrEnum):
     """What of the trail is wanted."""
 
     RECORDS = "records"  # every attempt as it is stored
-    ENTRIES = "entries"  # an answered question only by what came of it
-    CHANGES = "changes"  # of the entries the changes, the refusals and the questions
+    ENTRIES = "entries"  # every attempt, but an answered question only by its result
+    CHANGES = "changes"  # the entries that are a change, a refusal or a question
 
 
 @dataclass(frozen=True, slots=True)

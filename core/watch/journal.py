@@ -86,7 +86,7 @@ class Journal(AuditStore, Protocol):
     """The durable store of the bot, including the audit trail (core/audit/store.py).
 
     Every method raises JournalFailed (core/errors.py) if the disk refuses, or does not answer for two seconds.
-    Nothing was changed then, unless the disk hangs: then it is not known.
+    Nothing was changed then. Only if the disk hangs, this is uncertain.
     """
 
     @property

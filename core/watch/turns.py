@@ -22,7 +22,8 @@ class Turns:
     async def take(self, change: Callable[[], Awaitable[T]]) -> T:
         """Make the change in its turn, and return its result.
 
-        Raises: TimeoutError after `WAIT_SECONDS`: a change that has begun goes on. And what the change raises.
+        A change that has begun goes on after a TimeoutError.
+        Raises: TimeoutError after `WAIT_SECONDS`, and what the change raises.
         """
         begun = False
 

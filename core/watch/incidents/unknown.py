@@ -49,7 +49,7 @@ def stale_nodes(read: Cluster) -> frozenset[str]:
 
 
 def _all_unknown(read: Cluster) -> set[tuple[str, Kind]]:
-    """Return the nodes and kinds of which every guest is unknown."""
+    """Return the pairs of node and kind whose guests are all unknown."""
     if State.UNKNOWN not in map(attrgetter("state"), read.guests):
         return set()  # as in most reads
     known, unknown = set[tuple[str, Kind]](), set[tuple[str, Kind]]()
