@@ -19,6 +19,7 @@ from adapters.proxmox.parse import (
     parse_backup_storages,
     parse_backups,
     parse_config,
+    parse_config_with_pending,
     parse_log,
     parse_pending,
     parse_snapshots,
@@ -26,7 +27,6 @@ from adapters.proxmox.parse import (
     parse_tasks,
 )
 from adapters.proxmox.paths import guest_path, node_path, storage_path, task_path
-from adapters.proxmox.pending_config import parse_config_with_pending
 from adapters.proxmox.resources import FormerRead, decode_resources, parse_cluster
 from core.clock import Clock
 from core.guest import Backup, Backups, Cluster, Guest, GuestConfig, Kind, Snapshot, TaskSummary

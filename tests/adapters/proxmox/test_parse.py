@@ -15,12 +15,12 @@ from adapters.proxmox.parse import (
     parse_backup_storages,
     parse_backups,
     parse_config,
+    parse_config_with_pending,
     parse_pending,
     parse_snapshots,
     parse_status,
     parse_tasks,
 )
-from adapters.proxmox.pending_config import parse_config_with_pending
 from adapters.proxmox.resources import parse_cluster
 from core.guest import (
     HALTED_STATES,
