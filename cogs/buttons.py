@@ -198,8 +198,6 @@ _HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
 )
 _OF_ALL_SITES = frozenset({PAGE, HISTORY, AUDIT, STATUS})
 """The pages that may be of all sites."""
-
-
 _OF_NO_SITE = frozenset({QUESTION, WELCOME})
 """A question knows its own site, and the first message is about the whole bot."""
 

@@ -29,8 +29,6 @@ VMID = locale_str("Guest: VMID or name")
 DRY_RUN = locale_str("Show what would happen, and do nothing")
 WAIT_SECONDS = 2.0
 """Seconds that a completion waits for Proxmox. Then it uses the last read, because Discord allows only 3 s."""
-
-
 OTHERS_SECONDS = 0.3
 """Seconds that a slower site is waited for once another one has answered."""
 

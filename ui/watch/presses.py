@@ -11,16 +11,8 @@ from ui.formatting import OK, Colour
 from ui.guests.act import act, show_panel
 from ui.i18n import Text
 from ui.interaction.attempt import Attempt, recording
-from ui.interaction.buttons import (
-    MUTES,
-    guest_of,
-    has_log,
-)
-from ui.interaction.context import (
-    Interaction,
-    services_of,
-    site_of,
-)
+from ui.interaction.buttons import MUTES, guest_of, has_log
+from ui.interaction.context import Interaction, services_of, site_of
 from ui.interaction.gate import reply_privately
 from ui.interaction.reply import Reply
 from ui.watch.access import authorize_incident
