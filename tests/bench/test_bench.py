@@ -6,13 +6,16 @@ Its figures are not checked, because those of a busy machine prove nothing.
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
+import ssl
 from pathlib import Path
 
 import pytest
 
 from tests.bench.chart import chart
 from tests.bench.compare import compare
+from tests.bench.programs.proxmox_server import BenchPve
 from tests.bench.rows import CURVES, MEASUREMENTS, ROWS, Goal, Row
 from tests.bench.runs import Results, run
 from tests.bench.table import is_met, table
@@ -43,6 +46,21 @@ def test_every_measurement_works(tmp_path: Path) -> None:
     assert found.figures("slow info", 10, "floor")[0] >= 30
     found.write(tmp_path / "bench.json")
     assert Results.read(tmp_path / "bench.json").rounds == found.rounds
+
+
+def test_a_request_in_flight_is_counted_once() -> None:
+    with BenchPve() as pve:
+        connection = http.client.HTTPSConnection(
+            pve.host, pve.port, context=ssl.create_default_context(cafile=pve.ca_file)
+        )
+        connection.request(
+            "GET",
+            "/api2/json/version",
+            headers={"Authorization": f"PVEAPIToken=discordbot@pve!bot={pve.give_bot()}"},
+        )
+        assert connection.getresponse().read()
+        connection.close()
+        assert pve.order({}) == {"asked": ["/version"], "most_in_flight": 1}
 
 
 def test_the_document_has_every_row_with_its_goal() -> None:

@@ -49,7 +49,7 @@ class BenchPve(Pve):
         super().__init__(nodes=NODES)
         self.max_requests = 1
         self.asked: list[str] = []
-        self.in_flight = self.most_in_flight = 0
+        self._open = self._most_open = 0  # the server's own `in_flight` would count each of them again
         self._free_at: list[float] = []
         self._lists: itertools.cycle[bytes] = itertools.cycle([b""])
 
@@ -96,8 +96,8 @@ class BenchPve(Pve):
         """Change what is named, and return what was asked since the last order."""
 
         def change() -> dict[str, Any]:
-            told = {"asked": self.asked, "most_in_flight": self.most_in_flight}
-            self.asked, self.most_in_flight = [], self.in_flight
+            told = {"asked": self.asked, "most_in_flight": self._most_open}
+            self.asked, self._most_open = [], self._open
             if "workers" in wanted:
                 self.workers = wanted["workers"]
                 self._free_at = [0.0] * self.workers
@@ -114,15 +114,15 @@ class BenchPve(Pve):
         counted = (
             request.path != _LIST
         )  # the one read that serves the watch and everybody runs beside the others
-        self.in_flight += counted
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self._open += counted
+        self._most_open = max(self._most_open, self._open)
         try:
             until = self._until()
             response = await super()._middleware(request, handler)
             await asyncio.sleep(max(0.0, until - time.monotonic()))
             return response
         finally:
-            self.in_flight -= counted
+            self._open -= counted
 
     def _until(self) -> float:
         """Return when the answer is due. The worker that is free first takes the request."""
