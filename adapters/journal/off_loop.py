@@ -1,12 +1,14 @@
-"""Implement the `Journal` (core/watch/journal.py) off the event loop, with two threads for each file.
+"""Implement the `Journal` (core/watch/journal.py) off the event loop, with three threads for each file.
 
-One thread has the connection that writes, and makes all changes in their order. The other one has a connection that
-only reads: a long read delays no change, and a change that waits for a lock delays no read. What a caller has stored
-is seen by its next read. adapters/journal/site_journal.py does the work in these threads.
+One thread has the connection that writes, and makes all changes in their order. The others have connections that
+only read: a long read delays no change, and a change that waits for a lock delays no read. What a caller has stored
+is seen by its next read. The third thread searches the audit trail, which may take a second: the watch does not wait
+for that, and people take turns. adapters/journal/site_journal.py does the work in these threads.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
@@ -17,6 +19,7 @@ from adapters.files.stored_sites import ONLY_SITE, SiteNames, StoredSites, check
 from adapters.journal.errors import JournalReport
 from adapters.journal.site_journal import SiteJournal
 from adapters.journal.store import SqliteJournal
+from core.access.turns import Turns
 from core.audit.store import AuditCursor, AuditEntry, AuditFilter, NewRecord, Stream
 from core.errors import DISK_HUNG, JournalFailed
 from core.watch.incidents.model import Incident
@@ -30,10 +33,23 @@ _LOCKED = {"SQLITE_BUSY", "SQLITE_LOCKED"}
 
 
 class SiteJournalOffLoop:
-    """The `Journal` of one site. `rows`: used in the thread of `writing`. `reads`: in that of `reading`."""
+    """The `Journal` of one site.
 
-    def __init__(self, rows: SiteJournal, reads: SiteJournal, writing: Disk, reading: Disk) -> None:
-        self._rows, self._reads, self._writing, self._reading = rows, reads, writing, reading
+    `rows`: used in the thread of `writing`. `reads`: in that of `reading`. `searches`: in that of `searching`.
+    """
+
+    def __init__(
+        self,
+        rows: SiteJournal,
+        reads: SiteJournal,
+        searches: SiteJournal,
+        writing: Disk,
+        reading: Disk,
+        searching: Disk,
+        turns: Turns,
+    ) -> None:
+        self._rows, self._reads, self._searches = rows, reads, searches
+        self._writing, self._reading, self._searching, self._turns = writing, reading, searching, turns
 
     @property
     def run(self) -> int:
@@ -75,6 +91,15 @@ class SiteJournalOffLoop:
             return await self._reading.run(lambda: read(reads))
         except DiskHung as error:
             raise JournalFailed(DISK_HUNG, reading=True) from error
+
+    async def _search(self, read: Callable[[SiteJournal], T]) -> T:
+        """Read what may take long, when it is the person's turn. Raises: JournalFailed."""
+        searches = self._searches
+        async with self._turns.take():
+            try:
+                return await self._searching.run(lambda: read(searches))
+            except DiskHung as error:
+                raise JournalFailed(DISK_HUNG, reading=True) from error
 
     # -- writing
 
@@ -163,15 +188,15 @@ class SiteJournalOffLoop:
     async def audit_page(
         self, wanted: AuditFilter, offset: int, limit: int
     ) -> tuple[tuple[AuditEntry, ...], int]:
-        return await self._read(lambda reads: reads.audit_page(wanted, offset, limit))
+        return await self._search(lambda reads: reads.audit_page(wanted, offset, limit))
 
     async def audit_people(self, limit: int) -> tuple[tuple[int, str], ...]:
-        return await self._read(lambda reads: reads.audit_people(limit))
+        return await self._search(lambda reads: reads.audit_people(limit))
 
     async def audit_export(
         self, wanted: AuditFilter, before: int | None, limit: int
     ) -> tuple[tuple[AuditEntry, ...], int | None]:
-        return await self._read(lambda reads: reads.audit_export(wanted, before, limit))
+        return await self._search(lambda reads: reads.audit_export(wanted, before, limit))
 
     async def audit_after(
         self, after: int, limit: int, stream: Stream | None = None
@@ -199,16 +224,17 @@ class JournalOffLoop(SiteJournalOffLoop):
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._file = SqliteJournal(path, clock)
-        self._read_file = self._file.reading_file()
-        self._threads = DiskThread("journal"), DiskThread("journal reads")
-        super().__init__(*self._views(""), *self._threads)
+        self._read_files = self._file.reading_file(), self._file.reading_file()
+        self._threads = DiskThread("journal"), DiskThread("journal reads"), DiskThread("journal searches")
+        super().__init__(*self._views(""), *self._threads, Turns(1))
 
-    def _views(self, name: str) -> tuple[SiteJournal, SiteJournal]:
-        return self._file.of_site(name), self._file.of_site(name).reading_from(self._read_file)
+    def _views(self, name: str) -> tuple[SiteJournal, SiteJournal, SiteJournal]:
+        rows, (reads, searches) = self._file.of_site(name), self._read_files
+        return rows, rows.reading_from(reads), rows.reading_from(searches)
 
     def of_site(self, name: str) -> SiteJournalOffLoop:
         """Return the journal of one site. "": of the only one or, with several, of none of them."""
-        return self if name == "" else SiteJournalOffLoop(*self._views(name), *self._threads)
+        return self if name == "" else SiteJournalOffLoop(*self._views(name), *self._threads, self._turns)
 
     def open(
         self,
@@ -220,8 +246,10 @@ class JournalOffLoop(SiteJournalOffLoop):
 
     async def close(self) -> None:
         """Write what waits, and close the file. A hung disk is not waited for: what was acknowledged is stored."""
-        writing, reading = self._threads
-        await reading.close(self._read_file.close)  # the last connection merges the -wal into the file
+        writing, reading, searching = self._threads
+        reads, searches = self._read_files
+        # the last connection merges the -wal into the file
+        await asyncio.gather(reading.close(reads.close), searching.close(searches.close))
         await writing.close(self._file.close, CLOSE_SECONDS)
 
     @property

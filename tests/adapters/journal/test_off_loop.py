@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,9 +10,12 @@ import pytest
 
 from adapters.journal import off_loop
 from adapters.journal.off_loop import JournalOffLoop
+from adapters.journal.site_journal import SiteJournal
+from core.access.turns import Turns
 from core.audit.record import AuditRecord, AuditStep
-from core.audit.store import NewRecord
+from core.audit.store import AuditFilter, NewRecord
 from core.errors import JournalFailed
+from core.proxmox import asker
 from core.watch.journal import Batch
 from tests.support.fakes import AKIKO
 
@@ -103,3 +107,47 @@ async def test_after_the_end_nothing_is_read_or_written(tmp_path: Path) -> None:
     again.open()
     assert len(await again.records()) == 10
     await again.close()
+
+
+async def test_searches_of_one_person_hold_up_neither_the_watch_nor_others(
+    journal: JournalOffLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await journal.put_record("kept", "1")
+    order = list[int]()
+
+    def search(_searches: object, wanted: AuditFilter, _offset: int, _limit: int) -> tuple[tuple[()], int]:
+        time.sleep(0.3)
+        order.append(wanted.person_id or 0)
+        return (), 0
+
+    monkeypatch.setattr(SiteJournal, "audit_page", search)
+
+    async def ask(person: int) -> None:
+        asker.set(person)
+        await journal.audit_page(AuditFilter(person_id=person), 0, 10)
+
+    greedy = [asyncio.create_task(ask(1)) for _ in range(8)]
+    await asyncio.sleep(0.05)
+    other = asyncio.create_task(ask(2))
+    async with asyncio.timeout(0.25):
+        assert await journal.records() == {"kept": "1"}
+    await other
+    assert order == [1, 2]
+    await asyncio.gather(*greedy)  # nobody is told that the disk hangs
+    assert order == [1, 2, *[1] * 7]
+
+
+async def test_so_many_take_a_turn_at_once_and_nobody_two() -> None:
+    turns, running, most = Turns(2), list[int](), list[tuple[int, ...]]()
+
+    async def take(person: int) -> None:
+        asker.set(person)
+        async with turns.take():
+            running.append(person)
+            most.append(tuple(sorted(running)))
+            await asyncio.sleep(0.01)
+            running.remove(person)
+
+    await asyncio.gather(*(asyncio.create_task(take(person)) for person in (1, 1, 1, 2, 3)))
+    assert all(len(set(people)) == len(people) <= 2 for people in most)
+    assert (1, 2) in most

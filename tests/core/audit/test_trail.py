@@ -9,6 +9,7 @@ import pytest
 
 from adapters.journal.off_loop import SiteJournalOffLoop
 from adapters.journal.store import SqliteJournal
+from core.access.turns import Turns
 from core.audit import trail as module
 from core.audit.record import NOTHING_STARTED, AuditRecord, AuditStep
 from core.audit.store import NewRecord
@@ -22,7 +23,7 @@ class Slow(SiteJournalOffLoop):
     """A journal that writes while `ready` is set, fails with `error`, and counts its transactions."""
 
     def __init__(self, rows: SqliteJournal) -> None:
-        super().__init__(rows, rows, AT_ONCE, AT_ONCE)
+        super().__init__(rows, rows, rows, AT_ONCE, AT_ONCE, AT_ONCE, Turns(1))
         self.ready, self.error, self.writes = asyncio.Event(), "", 0
         self.ready.set()
 

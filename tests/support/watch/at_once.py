@@ -8,6 +8,7 @@ from adapters.journal.off_loop import JournalOffLoop, SiteJournalOffLoop
 from adapters.journal.reading_file import ReadingFile
 from adapters.journal.site_journal import SiteJournal
 from adapters.journal.store import SqliteJournal
+from core.access.turns import Turns
 
 T = TypeVar("T")
 
@@ -24,7 +25,7 @@ AT_ONCE = AtOnce()
 
 def at_once(journal: SiteJournal) -> SiteJournalOffLoop:
     """Return the `Journal` over these rows."""
-    return SiteJournalOffLoop(journal, journal, AT_ONCE, AT_ONCE)
+    return SiteJournalOffLoop(journal, journal, journal, AT_ONCE, AT_ONCE, AT_ONCE, Turns(1))
 
 
 def done(work: Coroutine[Any, Any, T]) -> T:
