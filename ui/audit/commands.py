@@ -46,9 +46,15 @@ async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> N
     """Show the first page, and attach a file of its attempts, or of the newest that fit Discord's size limit.
 
     With everything that changes nothing, the file has each attempt as it is stored, questions included.
+    A person's next file is begun when Discord has the one before.
 
     Raises: JournalFailed.
     """
+    async with services.exports.take():
+        await _send_audit(services, reply, wanted)
+
+
+async def _send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> None:
     t, journal = reply.t, services.journal
     await _write_waiting(services)
     several = services.sites.several

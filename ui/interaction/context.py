@@ -11,6 +11,7 @@ from core.access.authorizer import Authorizer
 from core.access.policy import Actor, InteractionKind, Place
 from core.access.rate_limit import ChangeLimit, RateLimiter
 from core.access.recent_guests import RecentGuests
+from core.access.turns import Turns
 from core.actions.executor import Executor
 from core.actions.inspector import Inspector
 from core.actions.planner import Planner
@@ -31,6 +32,9 @@ from ui.interaction.late import Arrivals
 from ui.interaction.open_questions import Questions
 
 Interaction = discord.Interaction[discord.Client]
+
+EXPORTS_MOST = 2
+"""Maximum number of people whose CSV files are made and sent at once."""
 
 
 class Heartbeat(Protocol):
@@ -108,6 +112,8 @@ class Services:
     """Remembers whose guests to offer first."""
     open_replies: set[OpenReply] = field(default_factory=set)
     """Unfinished answers. Each shows a farewell when the bot ends."""
+    exports: Turns = field(default_factory=lambda: Turns(EXPORTS_MOST))
+    """Limits the CSV files in memory: each has up to 10 MB until Discord has it."""
 
     @property
     def trails(self) -> tuple[AuditLog, ...]:

@@ -30,6 +30,7 @@ from tests.project.test_catalogues import ERRORS, JAPANESE, LANGUAGE_PAIRS, exam
 from tests.support import stage
 from tests.support.stage import Stage, post_of
 from tests.support.watch.at_once import on_writer, rows_of
+from ui.audit import commands
 from ui.audit.csv_file import BYTES_MOST, CHUNK, COLUMNS, audit_csv, csv_cell
 from ui.audit.filters import parse_since
 from ui.audit.page import audit_page, audit_row, audit_rows
@@ -627,3 +628,24 @@ async def test_what_comes_in_meanwhile_shifts_no_page(scene: Stage) -> None:
         assert "555" not in post_of(shown).text
     assert seen == [str(1029 - number) for number in range(len(seen))]
     assert len(seen) == 30
+
+
+async def test_one_person_has_one_file_in_memory_at_a_time(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, most = 0, 0
+
+    async def counted(*given: Any, **named: Any) -> tuple[bytes, int, bool]:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        try:
+            await asyncio.sleep(0.05)
+            return await audit_csv(*given, **named)
+        finally:
+            running -= 1
+
+    monkeypatch.setattr(commands, "audit_csv", counted)
+    replies = await asyncio.gather(*(scene.say(scene.emma, "audit", csv=True) for _ in range(5)))
+    assert all(post_of(reply).attachments == ["audit.csv"] for reply in replies)
+    assert most == 1
