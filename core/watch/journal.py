@@ -2,7 +2,7 @@
 
 adapters/journal/off_loop.py implements it in SQLite, in threads of its own: no call holds the event loop. Each call
 is one transaction: it happens completely or not at all, whenever the process dies. The calls are carried out in
-their order. core/watch/turns.py keeps everything else from happening between a decision and its storing.
+their order. core/watch/change_queue.py keeps everything else from happening between a decision and its storing.
 """
 
 from collections.abc import Collection, Iterable, Mapping

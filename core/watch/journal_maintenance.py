@@ -4,8 +4,8 @@ import logging
 
 from core.clock import Clock
 from core.errors import DISK_HUNG, JournalFailed
+from core.watch.change_queue import ChangeQueue
 from core.watch.journal import Journal, JournalRenewal
-from core.watch.turns import Turns
 
 RETENTION_SECONDS = 90 * 86400.0
 PRUNE_EVERY = 86400.0
@@ -30,14 +30,14 @@ class JournalMaintenance:
         self.error: JournalFailed | None = None
         self.renewed: JournalRenewal | None = None
         self.has_lost_rows = False
-        self._turns = Turns()
+        self._changes = ChangeQueue()
         self._pruned = clock.monotonic() - PRUNE_EVERY + FIRST_PRUNE
         self._after: int | None = 0  # id in the audit trail to continue from; None: done
 
     async def check(self) -> None:
         """Check the file, for two seconds at most. Does not raise."""
         try:
-            await self._turns.take(self._check)
+            await self._changes.make(self._check)
         except TimeoutError:
             self.error = JournalFailed(DISK_HUNG)
 

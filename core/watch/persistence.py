@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from core.errors import DISK_HUNG, JournalFailed
+from core.watch.change_queue import ChangeQueue
 from core.watch.incidents.model import GuestFact, Incident
 from core.watch.incidents.state import Outcome, WatchState
 from core.watch.journal import Batch, Journal
 from core.watch.records import EXPECTED_STOP, changed_records, decode_state, encode_state
-from core.watch.turns import Turns
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class Persistence:
     """Write the state to the journal. `state` is the last stored one."""
 
     def __init__(self, journal: Journal) -> None:
-        self._journal, self._turns = journal, Turns()
+        self._journal, self._changes = journal, ChangeQueue()
         self.state = WatchState()
         self._stored: dict[str, object] = {}
         self.on_messages: Callable[[tuple[int, ...]], None] = _ignore
@@ -113,7 +113,7 @@ class Persistence:
 
     async def _take_turn(self, change: Callable[[], Awaitable[T]]) -> T:
         try:
-            return await self._turns.take(change)
+            return await self._changes.make(change)
         except TimeoutError as error:
             raise JournalFailed(DISK_HUNG) from error
 

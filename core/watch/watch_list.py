@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from core.errors import DISK_HUNG, StoreFailed
+from core.watch.change_queue import ChangeQueue
 from core.watch.incidents.model import WatchEntry
-from core.watch.turns import Turns
 
 
 class WatchStore(Protocol):
@@ -24,7 +24,7 @@ class WatchList:
     """The watched guests, ordered by VMID."""
 
     def __init__(self, store: WatchStore) -> None:
-        self._store, self._turns = store, Turns()
+        self._store, self._changes = store, ChangeQueue()
         self.entries: tuple[WatchEntry, ...] = ()
         self.on_edited: Callable[[str], Awaitable[None]] = _ignore
         """Called with the name of a file that keeps another edit of the list, made while the bot ran."""
@@ -56,7 +56,7 @@ class WatchList:
                 await self.on_edited(aside)
 
         try:
-            await self._turns.take(save)
+            await self._changes.make(save)
         except TimeoutError as error:
             raise StoreFailed(DISK_HUNG) from error
 

@@ -9,7 +9,7 @@ from core.audit.store import WAIT_SECONDS
 T = TypeVar("T")
 
 
-class Turns:
+class ChangeQueue:
     """Give each change its turn: nothing happens between a decision and its storing.
 
     At most one change is being made. A caller that waits in vain withdraws a change that has not begun.
@@ -19,7 +19,7 @@ class Turns:
         self._lock = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
 
-    async def take(self, change: Callable[[], Awaitable[T]]) -> T:
+    async def make(self, change: Callable[[], Awaitable[T]]) -> T:
         """Make the change in its turn, and return its result.
 
         A change that has begun goes on after a TimeoutError.

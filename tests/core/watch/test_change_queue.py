@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from core.watch import turns as module
-from core.watch.turns import Turns
+from core.watch import change_queue as module
+from core.watch.change_queue import ChangeQueue
 
 
 @pytest.fixture(autouse=True)
@@ -14,7 +14,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_change_begins_when_those_before_it_are_over() -> None:
-    turns, story = Turns(), list[str]()
+    queue, story = ChangeQueue(), list[str]()
 
     async def change(number: int) -> int:
         story.append(f"{number} begins")
@@ -22,12 +22,12 @@ async def test_a_change_begins_when_those_before_it_are_over() -> None:
         story.append(f"{number} ends")
         return number
 
-    assert await asyncio.gather(*(turns.take(lambda n=number: change(n)) for number in range(3))) == [0, 1, 2]  # type: ignore[misc]  # mypy does not know the default
+    assert await asyncio.gather(*(queue.make(lambda n=number: change(n)) for number in range(3))) == [0, 1, 2]  # type: ignore[misc]  # mypy does not know the default
     assert story == [f"{number} {word}" for number in range(3) for word in ("begins", "ends")]
 
 
 async def test_what_has_begun_goes_on_and_what_waits_in_vain_never_begins() -> None:
-    turns, over, made = Turns(), asyncio.Event(), list[str]()
+    queue, over, made = ChangeQueue(), asyncio.Event(), list[str]()
 
     async def hangs() -> None:
         await over.wait()
@@ -37,25 +37,25 @@ async def test_what_has_begun_goes_on_and_what_waits_in_vain_never_begins() -> N
         made.append("second")
 
     with pytest.raises(TimeoutError):
-        await turns.take(hangs)
+        await queue.make(hangs)
     with pytest.raises(TimeoutError):
-        await turns.take(waits)
-    cancelled = asyncio.create_task(turns.take(waits))
+        await queue.make(waits)
+    cancelled = asyncio.create_task(queue.make(waits))
     await asyncio.sleep(0)
     cancelled.cancel()
     await asyncio.wait({cancelled})
     assert made == []
     over.set()
-    await turns.take(waits)
+    await queue.make(waits)
     assert made == ["first", "second"]
 
 
 async def test_an_error_is_raised_and_ends_the_turn() -> None:
-    turns = Turns()
+    queue = ChangeQueue()
 
     async def fails() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await turns.take(fails)
-    await turns.take(lambda: asyncio.sleep(0))
+        await queue.make(fails)
+    await queue.make(lambda: asyncio.sleep(0))
