@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-# The tests start many a Python, each of which would compile everything anew.
+# The tests start many Python processes. Without compiled files each of them would compile everything.
 export PYTHONDONTWRITEBYTECODE :=
 
 help:           ## What can be made
@@ -41,16 +41,16 @@ soak: $(VENV)/ready   ## 10,000 generated histories of the watch against the ora
 	$(RUN) -m tests.long_runs.soak
 	$(RUN) -m tests.long_runs.day
 
-chaos: $(VENV)/ready   ## The real process through kills and faults on both sides, held against the truth (about 8 minutes)
+chaos: $(VENV)/ready   ## The real process under kills and faults on both sides, compared with what really happened (about 8 minutes)
 	$(RUN) -m tests.long_runs.chaos
 
-leaks: $(VENV)/ready   ## 10,000 generated requests of people who may see some guests only (about 2 minutes on 2 cores)
+leaks: $(VENV)/ready   ## 10,000 generated requests of people who may see only some guests (about 2 minutes on 2 cores)
 	$(RUN) -m tests.long_runs.leaks
 
-crossings: $(VENV)/ready   ## 10,000 generated requests with three sites of the same VMIDs (about 2 minutes on 2 cores)
+crossings: $(VENV)/ready   ## 10,000 generated requests to three sites with the same VMIDs (about 2 minutes on 2 cores)
 	$(RUN) -m tests.long_runs.crossings
 
-access: $(VENV)/ready   ## The access table at the bot: every person in every place (about 2 minutes on 2 cores)
+access: $(VENV)/ready   ## The bot against the access table: every person in every place (about 2 minutes on 2 cores)
 	EVERY_CELL=1 $(RUN) -m pytest -q -n 4 tests/bot/access/test_table.py
 
 flood: $(VENV)/ready   ## What one person's flood of requests costs everybody else (about 4 minutes)
@@ -74,4 +74,4 @@ check: lint coverage   ## What has to pass before every commit
 messages: $(VENV)/ready   ## Bring the catalogues in step with the source
 	$(RUN) -m tools.messages
 
-.PHONY: help demo screens test quick coverage soak chaos leaks access crossings flood format lint check messages
+.PHONY: help demo screens test quick coverage soak chaos leaks access crossings flood bench format lint check messages

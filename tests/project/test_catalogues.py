@@ -17,7 +17,7 @@ from core.wanted_errors import SeveralGuests
 from tests.support.fakes import NOON
 from tests.support.walked import walked
 from tools.messages import LANGUAGES, Message, compiled, in_source, messages_of, path_of, read, translated
-from ui.guests.plan import _PARTICULARS
+from ui.guests.plan import _DETAILS
 from ui.i18n import N_, Text, Texts, fill_japanese
 from ui.messages.errors import WORDS as ERROR_WORDS
 from ui.messages.errors import choice, error_sentence, unexpected_sentence
@@ -305,7 +305,7 @@ def test_what_may_ask_back_has_the_words_of_its_question(action: Operation, t: T
     assert words.question
     assert words.yes
     assert "web01" in t(words.yes, name="web01")
-    assert bool(words.consequence) is (action not in _PARTICULARS)
+    assert bool(words.consequence) is (action not in _DETAILS)
 
 
 @walked("t", LANGUAGE_PAIRS)
