@@ -105,7 +105,7 @@ class ProxmoxBot(commands.Bot):
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
             http_trace=trace,
-            max_ratelimit_timeout=30.0,  # longer waits are in startup/connection.py
+            max_ratelimit_timeout=30.0,  # startup/connection.py handles longer waits
         )
         limit_request_time(self.http)
         self._settings = settings
@@ -143,7 +143,7 @@ class ProxmoxBot(commands.Bot):
         """The task that runs `start`, if `close` has to end it."""
 
     async def start(self, token: str, *, reconnect: bool = True) -> None:  # noqa: ARG002  # discord.py's signature
-        """Watch Proxmox from now on, and connect to Discord whenever it can be reached.
+        """Start watching Proxmox, and stay connected to Discord whenever it can be reached.
 
         Raises: StartFailed, DiscordRefused.
         """
@@ -151,7 +151,7 @@ class ProxmoxBot(commands.Bot):
         asyncio.get_running_loop().set_default_executor(UnjoinedThreads(threads(len(self._settings.sites))))
         await self._open()
         await self._check.greeting.load()
-        await self._begin()
+        await self._add_cogs()
         checking = asyncio.create_task(self._check.run(), name="start check")
         t, clock = self.services.texts.public, self.services.clock
         try:
@@ -174,7 +174,7 @@ class ProxmoxBot(commands.Bot):
             first, shared = self._settings.first_site, self.services.audit if len(sites) > 1 else None
             await read_data_dir(t, directory, self.journal, self.store, sites, first=first, audit=shared)
 
-    async def _begin(self) -> None:
+    async def _add_cogs(self) -> None:
         """Add the cogs. They start the background work, above all the watch, without waiting for Discord."""
         services, guild = self.services, discord.Object(self._settings.guild_id)
         self.add_dynamic_items(PersistentButton, PersistentSelect)

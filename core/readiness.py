@@ -85,7 +85,7 @@ class GuildView:
     """The guild as the gateway shows it.
 
     `channels` and `roles`: by id, those that were looked for and exist.
-    `silent`: the role to mention would not be notified.
+    `silent`: a mention of the role would notify nobody.
     `untold`: ids of channels whose existence Discord does not reveal now.
     """
 
@@ -170,8 +170,8 @@ def _category(wanted: RequiredSetup, seen: GuildView) -> Iterator[Finding]:
         yield Finding(problem, setting, str(wanted.category))
     elif category.kind is not ChannelKind.CATEGORY:
         yield Finding(Problem.IS_A_CHANNEL, setting, category.name)
-    elif grave := tuple(name for name in category.missing if name != HISTORY):
-        yield Finding(Problem.PERMISSIONS, setting, category.name, grave)
+    elif missing := tuple(name for name in category.missing if name != HISTORY):
+        yield Finding(Problem.PERMISSIONS, setting, category.name, missing)
 
 
 def _channels(wanted: RequiredSetup, seen: GuildView) -> Iterator[Finding]:

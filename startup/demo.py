@@ -8,7 +8,7 @@ from typing import NoReturn
 
 
 def run_demo(directory: Path, port: int) -> NoReturn:
-    """Replace this process by the playground in `directory`. It starts bot.py as its bot. `port`: of its page."""
+    """Replace this process by the playground in `directory`, which starts bot.py itself. `port`: port of its page."""
     if find_spec("simcord") is None or find_spec("fakepve") is None:
         sys.stderr.write(
             "The demo needs more packages: pip install -r requirements-dev.txt (or: make demo)\n"

@@ -27,7 +27,7 @@ class Greeting:
         """The site in whose alert channel the message is owed."""
 
     async def load(self) -> None:
-        """Find out whether it is owed, once the data directory is read and before the first poll. Does not raise."""
+        """Find out whether the message is owed. Call it before the first poll. Does not raise."""
         sites = list(self._services.sites)
         has_watched = any(site.watch.state.guests for site in sites)
         try:
@@ -38,10 +38,10 @@ class Greeting:
         self._site = None if owing is None else sites[owing]
 
     async def post(self, clusters: Mapping[str, Cluster | None], findings: Sequence[Finding]) -> bool:
-        """Store the message for the alert channel if it is owed and everything that it needs is known.
+        """Queue the message for the alert channel if it is owed and all that it needs is known.
 
-        `clusters`: by site; None for one that is not ready.
-        Return False if it is still owed.
+        `clusters`: by site, None for a site that is not ready.
+        Return whether the message is owed no longer.
         """
         if self._site is None:
             return True

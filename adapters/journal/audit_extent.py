@@ -1,8 +1,8 @@
 """Build the SQL conditions for the extent of a page of the audit trail. A part of adapters/journal/audit_rows.py.
 
-An attempt is judged by its first record. A question and its answer are two attempts. The answer is the next attempt
-of the same person for the same operation and guest, if it is a press or a form within the time of a question. It is
-looked for among a few records only, so that a page costs about the same in any trail.
+The first record decides about the whole attempt. A question and its answer are two attempts. The answer is the next
+attempt of the same person for the same operation and guest, if it is a button press or a form and the question has
+not lapsed yet. Only the next few hundred records are searched for it, so that long trails do not make pages slow.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from core.audit.record import CANCELLED
 from core.audit.relevance import ANSWER_SECONDS, DRY_RUN, MISTAKES, READS
 from core.audit.store import Extent
 
-_NEAR = 400
-"""Number of records after a question among which its answer is looked for."""
+_ANSWER_RECORDS = 400
+"""Number of records after a question that are searched for its answer."""
 
 
 def _literal(text: str) -> str:
@@ -27,7 +27,7 @@ def _literals(texts: Iterable[str]) -> str:
 
 
 _HEAD = '{"error":"'
-"""What comes before the name in a stored error."""
+"""Start of a stored error. The name of the error follows."""
 
 _ANSWERED = f"""
     entry.step = 'planned' AND entry.outcome = x'' AND coalesce((
@@ -35,7 +35,8 @@ _ANSWERED = f"""
         FROM audit AS next
         WHERE next.attempt IS NULL AND next.person_id = entry.person_id AND next.operation = entry.operation
         AND next.vmid IS entry.vmid AND next.site = entry.site
-        AND next.id > entry.id AND next.id <= entry.id + {_NEAR} AND next.at <= entry.at + {ANSWER_SECONDS:.0f}
+        AND next.id > entry.id AND next.id <= entry.id + {_ANSWER_RECORDS}
+        AND next.at <= entry.at + {ANSWER_SECONDS:.0f}
         ORDER BY next.id LIMIT 1
     ), 0)
 """  # noqa: S608 - fixed words
@@ -49,7 +50,7 @@ _CHANGES_NOTHING = f"""
             IN ({_literals(MISTAKES)})
     END, 0)
 """
-"""`substr` of an empty text is NULL."""
+"""`coalesce`, because `substr` of an empty text is NULL."""
 
 CONDITIONS: Mapping[Extent, tuple[str, ...]] = {
     Extent.RECORDS: (),

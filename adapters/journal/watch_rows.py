@@ -1,6 +1,6 @@
 """Store incidents and messages in journal.db. A part of adapters/journal/store.py.
 
-It holds their SQL, and turns rows into incidents and outbox messages and back. Every function takes the
+It holds their SQL, and converts incidents and outbox messages to and from rows. Every function takes the
 connection of a running transaction. adapters/journal/database.py translates the errors.
 """
 
@@ -81,7 +81,7 @@ def write_batch(db: sqlite3.Connection, rows: Rows) -> None:
         "INSERT INTO incidents (id, opened, ended, topic, json, site) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET opened = excluded.opened, ended = excluded.ended,"
         " topic = excluded.topic, json = excluded.json,"
-        " site = CASE site WHEN excluded.site THEN site END",  # NULL is refused: of no other site
+        " site = CASE site WHEN excluded.site THEN site END",  # NULL is refused: no incident changes its site
         rows.incidents,
     )
     db.executemany("DELETE FROM incident_guests WHERE incident = ?", ids)
@@ -99,7 +99,7 @@ def write_batch(db: sqlite3.Connection, rows: Rows) -> None:
 
 
 def forget_old(db: sqlite3.Connection, before: float) -> bool:
-    """Delete a piece of the incidents that ended before `before`, and of the messages settled by then.
+    """Delete some incidents that ended before `before`, and some messages settled by then: one pruning step.
 
     `before`: Unix seconds. Return whether there may be more.
     """

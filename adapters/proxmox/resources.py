@@ -134,7 +134,7 @@ class FormerRead:
 def parse_cluster(rows: Iterable[Any], read_at: float, former: FormerRead | None = None) -> Cluster:
     """Parse the rows: a tuple from `decode_resources`, or a list of anything.
 
-    `read_at`: monotonic time of the read. `former`: is used and renewed.
+    `read_at`: monotonic time of the read. `former`: the last read, which this one replaces.
     """
     former = former or FormerRead()
     if not isinstance(rows, tuple):
@@ -191,9 +191,9 @@ def _storage(row: ResourceRow, name: str, node: str, offline: Set[str]) -> Stora
 
 
 class _Draft:
-    """A guest while it is filled. It has the slots of Guest, and becomes one when its class is changed.
+    """A guest that is being filled. It has the slots of Guest, and becomes one when its class is changed.
 
-    `Guest(…)` takes more than three times as long, because its class is frozen. In a large list that would be most
+    `Guest(…)` takes more than three times as long, because its class is frozen. For a large list that would be most
     of the work.
     """
 
@@ -205,11 +205,11 @@ _STATES: Mapping[str | None, State] = {state.value: state for state in State}
 
 
 def _guests(rows: Iterable[ResourceRow], offline: Set[str], former: FormerRead) -> list[Guest]:
-    """Make the guests, sorted by VMID. One that has not changed is the former object.
+    """Make the guests, sorted by VMID. A guest that has not changed is the same object as in `former`.
 
     A guest on an offline node is UNKNOWN, whatever the list says: pmxcfs repeats its last state for five minutes
     (status.c).
-    One function without calls per value: it runs for each of many guests.
+    There are no calls per value, because a cluster can have very many guests.
     """
     found: list[Guest] = []
     text, size, count = former.texts.setdefault, former.sizes.setdefault, former.counts.setdefault

@@ -40,7 +40,7 @@ class Setting:
     """One row of `SETTINGS`.
 
     `form`: the word for WRONG_TYPE.expected. `default`: as it would be written in config.py.
-    `unlike`: an earlier field, the guild's, whose value this one must not have.
+    `unlike`: the field of an earlier row, whose value this one must not have.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Setting:
 
     @property
     def file_name(self) -> str | None:
-        """Return the name of the setting that may give a file instead; for secrets only."""
+        """The setting that may name a file with the value instead. Only secrets have one."""
         return f"{self.name}_FILE" if self.secret else None
 
 
@@ -73,7 +73,7 @@ SITE_ROWS: tuple[Setting, ...] = (
     Setting("PROXMOX_FINGERPRINT", "fingerprints", parse_fingerprints),
     Setting("PROXMOX_WEB_URL", "text", parse_web_url),
 )
-"""The settings that each site has. One site may have them in config.py itself."""
+"""The settings that each site has. The only site has them at the top level of config.py."""
 SITE_SETTINGS = (*SITE_ROWS, Setting("ALERT_CHANNEL_ID", "id", parse_optional_snowflake))
 """The settings inside of an entry of SITES. Its alert channel is that of the bot if it has none of its own."""
 SITE_NAMES = names_of(SITE_SETTINGS)

@@ -27,7 +27,7 @@ from core.tasks import TaskEnd
 _log = logging.getLogger(__name__)
 
 CONCURRENT_MOST = 2
-"""Attempts checked at once. In the lane of CHANGES they all together wait for one turn, as one person does."""
+"""Attempts checked at once. In the lane of CHANGES they share one turn, like the requests of one person."""
 MAY_START_SECONDS = 45.0
 """Seconds after an attempt was taken up in which its request may still create a task.
 
@@ -49,6 +49,7 @@ FIRST_ANSWER_SECONDS = 5.0
 First the person is told that the result is unknown. That message must not overwrite the real result.
 """
 TASKS_READ = 50
+"""Number of latest tasks of a guest that are searched for the attempt's own."""
 IDS_BACK = 500
 """Records before the attempt that are searched for known tasks of its guest."""
 
@@ -217,7 +218,7 @@ class ActionRecovery:
         return NOTHING_STARTED if sure else None
 
     async def _resize_applied(self, entry: AuditEntry) -> bool:
-        """Return whether a container has the requested size, because its resize has no task.
+        """Return whether a container has the requested size. Its resize has no task.
 
         Raises: ProxmoxError.
         """
@@ -246,24 +247,23 @@ class ActionRecovery:
             return False
 
     async def _close(self, attempt: _OpenAttempt, outcome: str) -> None:
-        """Inform the person, then store the result. The attempt stays open until then, at most `NOTIFY_SECONDS`.
+        """Inform the person, for at most `NOTIFY_SECONDS`, then store the result.
 
-        Nothing happens if the result is as unknown as before.
+        Nothing happens if the result is still unknown.
         """
         if attempt.entry.record.step is AuditStep.ENDED and outcome in (CUT_OFF, TaskEnd.VANISHED):
             return
-        if (
-            outcome == NOTHING_STARTED and attempt.entry.record.step is not AuditStep.ASKED
-        ):  # no stop is expected of an ASKED attempt
+        # No stop is expected of an attempt that is only ASKED.
+        if outcome == NOTHING_STARTED and attempt.entry.record.step is not AuditStep.ASKED:
             self._expected.withdraw(attempt.entry.record.vmid or 0, attempt.since)
         ended = replace(attempt.entry.record, step=AuditStep.ENDED, outcome=outcome, upid=attempt.upid)
         if await self._is_gone(ended):
             await self._on_deleted(ended.vmid or 0)
         _log.info("the result of attempt %d was found out: %s", attempt.entry.attempt, outcome)
-        telling = asyncio.create_task(self._notifier.notify(replace(attempt.entry, record=ended)))
-        self._notifying.add(telling)
-        telling.add_done_callback(self._notifying.discard)
-        await asyncio.wait({telling}, timeout=NOTIFY_SECONDS)
+        notifying = asyncio.create_task(self._notifier.notify(replace(attempt.entry, record=ended)))
+        self._notifying.add(notifying)
+        notifying.add_done_callback(self._notifying.discard)
+        await asyncio.wait({notifying}, timeout=NOTIFY_SECONDS)
         self._audit.record(ended, attempt.entry.attempt)
 
 

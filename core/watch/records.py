@@ -1,4 +1,4 @@
-"""Turn the state of the watch into records of the journal, and back."""
+"""Encode the state of the watch as records of the journal, and decode it."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 EXPECTED_STOP = "ordered/"
-"""Prefix of people's stop orders. They are not part of the state; core/actions/expected_stops.py keeps them."""
+"""Prefix of the records of expected stops. core/actions/expected_stops.py keeps them, outside the state."""
 
 
 def encode_state(state: WatchState) -> dict[str, object]:

@@ -64,7 +64,7 @@ class Watch:
         self.sees_tasks: bool | None = None
         """Whether the last task list had any task: on a real cluster it always has."""
         self.journal_error: JournalFailed | None = None
-        """Why the last poll could not be stored and is judged again, or why nothing can be stored any more."""
+        """Why the last poll could not be stored and will be judged again, or why nothing can be stored any more."""
         self.last_read: float | None = None
         """Unix seconds of the last good read of Proxmox in this run."""
         self._last_poll_good = False  # the last poll was good and is stored
@@ -92,7 +92,7 @@ class Watch:
         self._persistence.on_messages = on_messages
 
     def subscribe_edits(self, on_edited: Callable[[str], Awaitable[None]]) -> None:
-        """Set the callback for the name of a file that keeps another edit of the list, made while the bot ran."""
+        """Set the callback for edits by others of the list's file. It gets the name of the copy of such an edit."""
         self._watch_list.on_edited = on_edited
 
     async def load(self, entries: tuple[WatchEntry, ...], states: Mapping[int, State]) -> None:
@@ -178,14 +178,14 @@ class Watch:
             if OPERATIONS[operation].stops and after is not None and vmid in self.state.guests:
                 await self._change(partial(changes.settle_stop, after=after))
             if after is not None and after.state is State.STOPPED:
-                # no poll will notice it: the next stop raises an alert again
+                # No poll will notice this stop. Forget it now, so that the next stop raises an alert.
                 self._expected.on_stop_seen(vmid)
         except (StoreFailed, JournalFailed) as error:
             _log.warning("the action on guest %d could not be noted: %s", vmid, error)
         return False
 
     async def on_guest_deleted(self, vmid: int) -> None:
-        """Stop watching a guest that the bot deleted, when this was only found out afterwards."""
+        """Stop watching a guest whose deletion by the bot was only confirmed afterwards."""
         try:
             if self.find(vmid) is not None:
                 await self.remove(vmid)
@@ -230,7 +230,9 @@ class Watch:
 
     async def send_test(self) -> int:
         """Store a test message and return its id. Raises: JournalFailed."""
-        message = await self._change(lambda transition: transition.add_message(MessageKind.TEST), tells=False)
+        message = await self._change(
+            lambda transition: transition.add_message(MessageKind.TEST), announce=False
+        )
         return message.id
 
     async def post_notice(self, text: str, records: Mapping[str, str] | None = None) -> None:
@@ -240,7 +242,7 @@ class Watch:
             transition.add_message(MessageKind.WORD, text=text)
             transition.records.update(records or {})
 
-        await self._change(add, tells=False)
+        await self._change(add, announce=False)
 
     # -- polling
 
@@ -297,8 +299,10 @@ class Watch:
 
     # -- storing
 
-    async def _change(self, make: Callable[[Transition], T], *, tells: bool = True) -> T:
+    async def _change(self, make: Callable[[Transition], T], *, announce: bool = True) -> T:
         """Make and store a change by a person between two polls. The clocks advance with the next poll.
+
+        `announce`: also store the alerts that follow from it.
 
         Raises: JournalFailed, and what `make` raises.
         """
@@ -306,7 +310,7 @@ class Watch:
         def decide() -> Decision[T]:
             transition = Transition(self.state, self._time.between_polls(self.state.pulse), self._rules)
             result = make(transition)
-            if tells:
+            if announce:
                 transition.good = self.state.pulse.good
                 announce_all(transition, reminds=False)  # reminders belong to a poll
             outcome = transition.outcome()

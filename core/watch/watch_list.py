@@ -27,7 +27,7 @@ class WatchList:
         self._store, self._changes = store, ChangeQueue()
         self.entries: tuple[WatchEntry, ...] = ()
         self.on_edited: Callable[[str], Awaitable[None]] = _ignore
-        """Called with the name of a file that keeps another edit of the list, made while the bot ran."""
+        """Called if somebody else had edited the list's file, with the name of the copy of that edit."""
 
     def load(self, entries: tuple[WatchEntry, ...]) -> None:
         """Start with these entries. They are already stored."""

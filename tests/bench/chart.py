@@ -1,4 +1,4 @@
-"""Draw what things cost against the number of guests, as plain text."""
+"""Draw the curves over the number of guests, as plain text."""
 
 from __future__ import annotations
 

@@ -15,12 +15,12 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 90.0
-"""Seconds after which a wait fails. The only purpose is to end a hang."""
+"""Seconds after which a wait fails. It only has to end hangs."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The requests that reached Proxmox between two orders: their paths, and the most at one moment."""
+    """The requests that reached Proxmox between two orders: their paths, and the most that were open at once."""
 
     paths: tuple[str, ...]
     most_in_flight: int
@@ -38,7 +38,7 @@ class Proxmox:
         self.ca_file, self.token = str(reach["ca_file"]), str(reach["token"])
 
     async def order(self, **wanted: float) -> Asked:
-        """Change its `latency`, its number of `workers` or how long agents `hang`. Return what was asked before."""
+        """Change its `latency`, its number of `workers` or how long agents `hang`. Return the requests before."""
         told = await _told(self._process, json.dumps(wanted))
         return Asked(tuple(told["asked"]), told["most_in_flight"])
 
@@ -97,7 +97,7 @@ class Program:
         return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
     async def until_written(self, words: str) -> float:
-        """Wait until its log has these words, and return the seconds since its start."""
+        """Wait until its log contains these words. Return the seconds since its start."""
         while words not in self.output():
             assert self.process.returncode is None, self.output()
             assert time.monotonic() < self.started + PATIENCE, f"not written: {words}\n{self.output()}"

@@ -17,9 +17,9 @@ SIZES = (10, 100, 1_000, 10_000)
 
 @dataclass(frozen=True)
 class Measurement:
-    """A function that measures once, and when it is called.
+    """A function that measures once, and how it is called.
 
-    `sizes`: numbers of guests with which it is measured. `rounds`: how often.
+    `running`: what runs meanwhile. `sizes`: numbers of guests. `rounds`: how often for each of them.
     """
 
     name: str
@@ -50,7 +50,7 @@ MEASUREMENTS = (
 
 @dataclass(frozen=True)
 class Goal:
-    """`most`: the figure may be this at most, otherwise at least. `of_ratio`: its ratio to the floor is meant."""
+    """An upper (`most`) or a lower limit of a figure, or of its ratio to the floor (`of_ratio`)."""
 
     value: float
     most: bool = True

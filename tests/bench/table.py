@@ -9,7 +9,7 @@ from tests.bench.runs import Results
 
 
 def number(value: float | None) -> str:
-    """Return the value with two or three digits that count."""
+    """Return the value with at least two significant digits, whole numbers as they are."""
     if value is None:
         return "–"
     return (
@@ -30,7 +30,7 @@ def is_met(results: Results, row: Row) -> bool | None:
 
 
 def table(results: Results, rows: Iterable[Row] = ROWS) -> Iterator[str]:
-    """Return the rows that were measured, line by line."""
+    """Yield the table line by line, without the rows that were not measured."""
     machine = results.machine
     yield (
         f"{machine['cores']} cores · Python {machine['python']} · {machine['system']} · load before "

@@ -1,6 +1,6 @@
-"""Test that every measurement works, each once and as small as possible.
+"""Test that every measurement works, by one small run of each.
 
-Its figures are not checked, because those of a busy machine prove nothing.
+The figures are not checked, because those of a busy machine prove nothing.
 """
 
 from __future__ import annotations

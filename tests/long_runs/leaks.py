@@ -38,6 +38,7 @@ from tests.support.watch.at_once import rows_of
 NUMBER = re.compile(r"(?<![0-9])[78]31[0-9]{6}(?![0-9])")
 """Pattern of the numbers: a VMID begins with 7, and a guest's private data with 8."""
 FIRST, GUESTS, SINGLE = 731_000_101, 18, 731_000_105
+"""The first VMID, the number of guests, and the only guest that `single` may see."""
 TEMPLATES = (731_000_109, 731_000_113)
 POOLS = ("lab", "lab/inner", "labor", "out")
 TAGS = ("game", "Web", "gamer", "")
@@ -188,11 +189,13 @@ class LeakTrial:
     # -- what may be shown
 
     def now(self, name: str) -> set[str]:
+        """Return the numbers of the guests that this person may see now."""
         found = set().union(*map(self.town.known_of, self.town.seen(name, self.people[name])))
         self._ever[name] |= found
         return found
 
     def _changing(self) -> None:
+        """Remember what each person may see, because a change follows."""
         for name in PEOPLE:
             self._lately[name] |= self.now(name)
 

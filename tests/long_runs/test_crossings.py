@@ -85,6 +85,8 @@ PLANTED: dict[str, list[tuple[str, Callable[..., Any]]]] = {
     "alerts name the first site": [("ui.watch.alert_channel.name_site", named_first)],
     "every site is seen": [(f"{module}.visible_sites", every_site) for module in SEEING],
 }
+"""By the planted fault: what to replace, and by what."""
+
 SEEDS = {
     "a VMID means the first site": 61_000,
     "the site of a button is ignored": 61_002,

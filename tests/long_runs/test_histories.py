@@ -36,6 +36,7 @@ from tests.support.watch.world import ALIVE, BOT, NODES, SimGuest
 T = TypeVar("T")
 MEMORY = Path("/dev/shm")
 NUMBER = st.integers(0, 8)
+"""Picks one of several guests, nodes or tasks, modulo their number."""
 POLLS = st.sampled_from((1, 1, 0, 2, 3))
 """Number of polls after an event."""
 FAULTS = ("unreachable", "refused", "slow", "page", "empty", "half", "half-there")
@@ -44,6 +45,7 @@ PASSING = tuple(map(State, ("prelaunch", "shutdown", "save-vm")))
 DOWN = (State.STOPPED, State.IO_ERROR, *HELD, *PASSING)
 DISCORD = ("503", "reset", "429", "404", "taken", "reset-taken")
 OFF = st.sampled_from((5.0, 700.0, 40.0, 7300.0, 26 * 3600.0))
+"""Seconds for which the bot is off."""
 STOP_TASKS = {
     Kind.QEMU: ("qmstop", "qmshutdown", "hastop", "qmsuspend"),
     Kind.LXC: ("vzstop", "vzshutdown", "hastop"),

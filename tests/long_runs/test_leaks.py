@@ -81,7 +81,7 @@ FORGOTTEN: dict[str, list[tuple[str, Callable[..., Any]]]] = {
         ("core.actions.planner.ensure_allowed", unasked),
     ],
 }
-
+"""By the place of a forgotten check: what to replace, and by what."""
 
 SEEDS = {
     "lists": 80_001,
@@ -90,7 +90,7 @@ SEEDS = {
     "busy guests": 80_004,
     "a guest that is read": 80_001,
 }
-"""Seeds whose first requests find the leak. Others find it later, if at all in so short a run."""
+"""Seeds that find the leak in their first requests. Other seeds need more requests."""
 
 
 @pytest.mark.parametrize("forgotten", FORGOTTEN)

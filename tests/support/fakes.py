@@ -383,9 +383,8 @@ class FakeProxmox:
         return await self._change("power", guest, kind, effect, what=operation.value)
 
     async def clone(self, template: Guest, newid: int, name: str, *, target: str | None, full: bool) -> str:
-        def reserve() -> (
-            None
-        ):  # the configuration is there, locked, before the task begins (Qemu.pm clone_vm)
+        def reserve() -> None:
+            """Add the locked configuration, which exists before the task begins (Qemu.pm clone_vm)."""
             node = target or template.node
             self.add(Guest(newid, template.kind, node, State.STOPPED, name, lock="clone"))
 

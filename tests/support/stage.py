@@ -45,7 +45,7 @@ from ui.messages.errors import error_sentence
 T = TypeVar("T")
 
 PATIENCE = 60.0
-"""Real seconds after which a wait fails. The only purpose is to end a hang."""
+"""Real seconds after which a wait fails. It only has to end hangs."""
 BUSY_ACK = 15.0
 """Seconds allowed for the first answer to a press. Discord's own limit of 3 s could pass on a busy machine."""
 _HANDLERS = ("CommandTree-invoker", "discord-ui-", "discord.py: on_interaction")
@@ -158,9 +158,7 @@ class Stage(HomeGuild):
         self.clients += [site.proxmox for site in bot.services.sites]
         if not self.paced:
             bot.services.rate_limiter.rates = {}
-        bot._connection.guild_ready_timeout = (
-            0.05  # the one guild comes at once; others need not be waited for
-        )
+        bot._connection.guild_ready_timeout = 0.05  # the only guild comes at once
         self._running = asyncio.create_task(bot.start(self.server.token))
         try:
             await self.server.wait_ready(PATIENCE)

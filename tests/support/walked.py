@@ -49,6 +49,6 @@ def walked(
         whole = inspect.signature(test)
         left = [one for name, one in whole.parameters.items() if name not in wanted]
         made.__signature__ = whole.replace(parameters=left)  # pytest reads it for the fixtures
-        return made  # type: ignore[no-any-return]  # it takes what the test takes, without the names of the table
+        return made  # type: ignore[no-any-return]  # its parameters are those of the test without `names`
 
     return decorate

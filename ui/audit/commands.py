@@ -20,7 +20,7 @@ FILE_NAME = "audit.csv"
 
 
 async def _write_waiting(services: Services) -> None:
-    """Let everything be written that was recorded so far. People see what they have just done."""
+    """Wait until all records so far are written, so that people see what they have just done."""
     await asyncio.gather(*(trail.flush(counts=True) for trail in services.trails))
 
 
@@ -43,9 +43,9 @@ async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page
 
 
 async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> None:
-    """Show the first page, and attach a file of its attempts, or of the newest that fit Discord's size limit.
+    """Show the first page, and attach a file of all attempts, or of the newest that fit Discord's size limit.
 
-    With everything that changes nothing, the file has each attempt as it is stored, questions included.
+    If the page includes what changes nothing, the file has each attempt as stored, also the questions.
     A person's next file is begun when Discord has the one before.
 
     Raises: JournalFailed.
@@ -58,9 +58,9 @@ async def _send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> 
     t, journal = reply.t, services.journal
     await _write_waiting(services)
     several = services.sites.several
-    all_of_it = replace(wanted, extent=Extent.RECORDS) if wanted.extent is Extent.ENTRIES else wanted
+    for_file = replace(wanted, extent=Extent.RECORDS) if wanted.extent is Extent.ENTRIES else wanted
     data, count, whole = await audit_csv(
-        journal, services.clock, all_of_it, services.timezone, with_sites=several
+        journal, services.clock, for_file, services.timezone, with_sites=several
     )
     found, total = await journal.audit_page(wanted, 0, ROWS)
     if whole:

@@ -38,7 +38,7 @@ def plan_parts(t: Text, plan: Plan, now: float) -> list[str]:
 
 
 def yes_label(t: Text, plan: Plan) -> str:
-    """Return the label of the red button: verb and object (Discord)."""
+    """Return the label of the red button: a verb and its object, as Discord writes its own."""
     objects = {Operation.CREATE: plan.order.name, Operation.SNAPSHOT_DELETE: plan.order.snapshot}
     name = plain(objects.get(plan.order.operation, plan.guest.label) or "", 40)
     label = t(WORDS[plan.order.operation].yes, name=name)
@@ -103,8 +103,8 @@ def _fallback(t: Text, plan: Plan, now: float) -> str:
 def _text(t: Text, plan: Plan, now: float) -> str:
     """Return the question, the guest, and the effect on the guest."""
     words = WORDS[plan.order.operation]
-    particulars = _PARTICULARS.get(plan.order.operation)
-    lines = particulars(t, plan) if particulars else [t(words.consequence)]
+    details = _DETAILS.get(plan.order.operation)
+    lines = details(t, plan) if details else [t(words.consequence)]
     if plan.snapshot is not None:
         lines.insert(0, _snapshot_line(t, plan.snapshot, now))
     return "\n".join((f"### {WARNING} {t(words.question)}", _line(t, plan.guest), *lines))
@@ -164,11 +164,11 @@ def _snapshot_line(t: Text, snapshot: Snapshot, now: float) -> str:
     return " · ".join(parts)
 
 
-_PARTICULARS: Mapping[Operation, Callable[[Text, Plan], list[str]]] = {
+_DETAILS: Mapping[Operation, Callable[[Text, Plan], list[str]]] = {
     Operation.CREATE: _create,
     Operation.RESIZE: _resize,
     Operation.DELETE: _delete,
     Operation.SNAPSHOT_ROLLBACK: _rollback,
     Operation.SNAPSHOT_DELETE: _snapshot_delete,
 }
-"""Functions for plans with details of their own. Other actions have one sentence for all guests."""
+"""Functions that describe the effect on this guest. The other actions have one sentence for all guests."""

@@ -267,7 +267,7 @@ def actor_of(interaction: Interaction) -> Actor:
 
 
 def visible_sites(interaction: Interaction) -> list[Site]:
-    """Return the sites of which the person may see anything. With one site it is always returned."""
+    """Return the sites where the person may see anything. The only site is always returned."""
     sites, actor = services_of(interaction).sites, actor_of(interaction)
     return [site for site in sites if not sites.several or site.authorizer.sees_anything(actor)]
 

@@ -21,15 +21,16 @@ from ui.messages.errors import choice, plain_sentence
 from ui.messages.nothing import Nothing
 
 WORD = "!nothing"
-"""Begin of the value of that entry; the reason follows. It cannot be a guest, node, snapshot, target or duration."""
+"""Start of the value of the entry; the reason follows. No guest, node, snapshot, target or duration starts so."""
 
 RECHECK_SECONDS = 0.5
-"""Seconds for a second completion, without the typed text. Discord allows 3 s for both."""
+"""Seconds allowed to complete once more without the typed text. Discord allows 3 s for both."""
+
 Choices = list[app_commands.Choice[Any]]
 
 
 def refusal_choice(t: Text, interaction: Interaction, refusal: Refused, asker: Actor) -> Choices:
-    """Return the entry for a refusal by the gate; no entry where the bot may not be used at all."""
+    """Return the entry for a refusal by the gate, or no entry where the bot may not be used at all."""
     said = choice(t, refusal)
     if not said:
         return []
@@ -65,7 +66,7 @@ def options_of(data: object) -> Iterator[Mapping[str, Any]]:
 
 
 def nothing_chosen(interaction: Interaction) -> NothingChosen | None:
-    """Return the refusal if that entry was chosen in the command, otherwise None."""
+    """Return the refusal of a command whose options hold the entry, None for any other command."""
     operation = operation_of(interaction)
     for option in options_of(interaction.data):
         word, _, reason = str(option.get("value")).partition(":")
@@ -92,7 +93,7 @@ async def choices_or_reason(
     if found := await offered(typed):
         return found
     unread = _is_unread(interaction, reason)
-    if text.strip() and not unread and await _is_narrowed(offered):
+    if text.strip() and not unread and await _has_choices_without_text(offered):
         return unmatched(interaction, text)
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
     nothing = reason if isinstance(reason, Nothing) else reason(interaction)
@@ -109,8 +110,8 @@ def _is_unread(interaction: Interaction, reason: Reason) -> bool:
     return all(site.cluster_cache.last is None for site in sites)
 
 
-async def _is_narrowed(offered: Callable[[Any], Awaitable[Choices]]) -> bool:
-    """Return whether only the typed text leaves no choices. True also if that cannot be checked in time."""
+async def _has_choices_without_text(offered: Callable[[Any], Awaitable[Choices]]) -> bool:
+    """Return whether there are choices if nothing is typed. Return True also if that cannot be checked in time."""
     try:
         async with asyncio.timeout(RECHECK_SECONDS):
             return bool(await offered(""))
@@ -124,7 +125,7 @@ Completion = Callable[[Interaction, str], Coroutine[Any, Any, Choices]]
 def explain_empty(reason: Reason, unmatched: Unmatched) -> Callable[[Completion], Completion]:
     """Decorate a completion function so that it explains an empty list."""
 
-    def around(complete: Completion) -> Completion:
+    def decorate(complete: Completion) -> Completion:
         @wraps(complete)
         async def completed(interaction: Interaction, current: str) -> Choices:
             return await choices_or_reason(
@@ -133,4 +134,4 @@ def explain_empty(reason: Reason, unmatched: Unmatched) -> Callable[[Completion]
 
         return completed
 
-    return around
+    return decorate

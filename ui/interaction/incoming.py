@@ -50,7 +50,7 @@ def _person_path(data: Mapping[str, Any]) -> str:
 
 
 def _person(data: Mapping[str, Any]) -> int | None:
-    """Return the user id of an interaction, None if it is no number."""
+    """Return the user id of an interaction, None if it is not a number."""
     found = str(_at(data, _person_path(data)))
     return int(found[:20]) if found.isdecimal() else None  # Discord's ids have no more digits
 
@@ -69,7 +69,7 @@ class GatewayGuard:
         self._words: set[asyncio.Task[None]] = set()
 
     def guard(self) -> None:
-        """Wrap every parser. The table is private to discord.py, but there is no public way in."""
+        """Wrap every parser."""
         parsers = self._client._connection.parsers  # noqa: SLF001  # discord.py's table has no public way in
         for event, parse in list(parsers.items()):
             parsers[event] = self._guarded(event, parse)
@@ -82,7 +82,7 @@ class GatewayGuard:
                 return
             before = asker.set(_person(data) if event == "INTERACTION_CREATE" else None)
             try:
-                parse(data)  # the tasks that it starts keep the asker
+                parse(data)  # tasks that it starts keep this asker
             except Exception as error:  # noqa: BLE001 - it would end the connection and the bot
                 _log.warning("an event %s could not be read and was ignored: %r", event, error)
                 if event == "INTERACTION_CREATE":

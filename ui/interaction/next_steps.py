@@ -1,7 +1,7 @@
 """Offer the next step as a button under an outcome or a refusal.
 
-Two tables say what follows from what. A step is only offered to a person who may take it now, and if it fits the
-guest's state. Each press is decided anew.
+Two tables say what follows from what. A step is only offered if it fits the guest's state and the person may take it
+now. Each press is checked again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ AFTER: Mapping[Operation, Mapping[Ending, Sequence[Step]]] = {
     Operation.SUSPEND: {Ending.DONE: (Step.RESUME,)},
     Operation.RESUME: {Ending.DONE: _LOOK},
     Operation.RESET: {Ending.DONE: _LOOK},
-    # only a clone that was made can be looked at
+    # There is nothing to look at unless the clone was made.
     Operation.CREATE: {Ending.DONE: (Step.DETAILS, Step.START), Ending.FAILED: (), Ending.UNKNOWN: ()},
     Operation.RESIZE: {Ending.DONE: _LOOK, Ending.WAITS: (Step.REBOOT_NOW, Step.DETAILS)},
     Operation.DELETE: {Ending.DONE: ()},
@@ -146,7 +146,7 @@ def outcome_buttons(t: Text, site: Site, report: Report) -> list[Item]:
 
 
 def panel_extras(t: Text, site: Site, report: Report) -> list[Item]:
-    """Return the buttons that a panel lacks for the next step after an outcome that it shows."""
+    """Return the next-step buttons that a panel needs besides its own, after an action that it reports."""
     order, guest = report.plan.order, report.after
     steps = [step for step in steps_after(order.operation, ending_of(report)) if step is Step.FORCE_STOP]
     return step_buttons(t, site, order.actor, guest, steps) if guest else []
@@ -177,9 +177,9 @@ def step_buttons(t: Text, site: Site, actor: Actor, guest: Guest, steps: Sequenc
 def _may_take(site: Site, actor: Actor, step: Step, guest: Guest) -> bool:
     """Return whether the step fits the guest, and its button would not be refused now."""
     operation = step.operation
-    presses = replace(actor, interaction_kind=InteractionKind.BUTTON)
-    listed = site.cluster_cache.find(guest.vmid) or guest  # by which access is decided
-    if site.authorizer.refusal(presses, operation, replace(listed, protected=guest.protected)) is not None:
+    presser = replace(actor, interaction_kind=InteractionKind.BUTTON)
+    listed = site.cluster_cache.find(guest.vmid) or guest  # access goes by the list
+    if site.authorizer.refusal(presser, operation, replace(listed, protected=guest.protected)) is not None:
         return False
     if operation not in ACTIONS:
         return True

@@ -1,4 +1,4 @@
-"""Keep the questions by nonce: the plan of each, the person asked, and whether it was answered."""
+"""Keep the open questions by nonce, and remember the latest that are over."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,10 +9,11 @@ from core.errors import QuestionAnswered, QuestionOver
 from ui.i18n import Text
 
 SECONDS = 60.0
+"""Seconds until a question lapses."""
 REMEMBERED = 500
 """Maximum number of past questions to remember.
 
-With them a second press differs from a late one, and the audit can name the guest of a late press.
+They distinguish a second press from a late one, and the audit trail can name the guest of a late press.
 """
 
 
@@ -22,7 +23,7 @@ async def _show_nothing() -> None:
 
 @dataclass(slots=True)
 class Question:
-    """One open question. The actor in the order of its plan is the only one who may answer."""
+    """One question. Only the actor of its plan's order may answer it."""
 
     nonce: str
     plan: Plan
@@ -45,7 +46,7 @@ class Questions:
     def __init__(self) -> None:
         self._open: dict[str, Question] = {}
         self._past: dict[str, tuple[Question, bool]] = {}
-        """The last past questions, and whether they were answered."""
+        """The latest questions that are over, and whether they were answered."""
 
     def add(self, question: Question) -> None:
         self._open[question.nonce] = question
@@ -67,7 +68,7 @@ class Questions:
         return question.plan if question else None
 
     def site_of(self, nonce: str) -> str | None:
-        """Return the name of the site of an open or remembered question, None as `plan_of`."""
+        """Return the name of the site of an open or remembered question, None as in `plan_of`."""
         question = self._known(nonce)
         return question.site if question else None
 
@@ -102,7 +103,7 @@ class Questions:
             del self._past[next(iter(self._past))]
 
     def take_all(self) -> list[Question]:
-        """Remove every open question and stop its timer, because the bot ends."""
+        """Remove all open questions, stop their timers and return them. The end of the bot needs this."""
         questions = list(self._open.values())
         self._open.clear()
         for question in questions:

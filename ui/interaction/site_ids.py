@@ -1,9 +1,8 @@
-"""Name the site in the `custom_id` of a lasting button, if there are several.
+"""Name the site in the `custom_id` of a persistent button, if there are several sites.
 
 The form with a site follows from the one without: `g1:start:101:5d0a…` becomes `g2:home:start:101:5d0a…`. The fields
-of a page (`p2:`) are shorter as well, so that the longest of them and the name fit into the 100 characters that
-Discord allows: words become their first letter, and numbers are written in base 36. `p3:` has the
-shorter fields without a site.
+of a page (`p2:`) are shortened as well, because Discord allows only 100 characters: words become their first
+letter, and numbers are written in base 36. `p3:` has the shortened fields without a site.
 """
 
 import re
@@ -15,11 +14,11 @@ ALL_SITES = "*"
 """Stands for all sites in the `custom_id` of a page or a menu. No site has this name."""
 _NAMED = re.compile(rf"(?P<kind>[gaps])2:(?P<site>[a-z0-9-]{{1,16}}|{re.escape(ALL_SITES)}):(?P<rest>.+)")
 _DIGITS = string.digits + string.ascii_lowercase
-_NUMBER = re.compile(r"[0-9a-z]{1,13}")
+_BASE_36 = re.compile(r"[0-9a-z]{1,13}")
 
 
 class _Field(NamedTuple):
-    """How to shorten a field, and how to restore it. Raises: ValueError, if it cannot be restored."""
+    """How to shorten a field, and how to restore it. `restore` raises ValueError for a malformed text."""
 
     shorten: Callable[[str], str]
     restore: Callable[[str], str]
@@ -45,29 +44,29 @@ def _shorten_number(text: str) -> str:
 
 
 def _restore_number(text: str) -> str:
-    if text and not _NUMBER.fullmatch(text):
+    if text and not _BASE_36.fullmatch(text):
         raise ValueError(text)
     return str(int(text, len(_DIGITS))) if text else ""
 
 
 _PAGE = _words("list", "watch", "audit", "history", "status")
 _MOVE = _words("first", "prev", "next", "last", "refresh")
-_NO, _TEXT = _Field(_shorten_number, _restore_number), _Field(str, str)
-_GUESTS = (_MOVE, _NO, _words("running", "stopped", "other", "template"), _words("qemu", "lxc"), _TEXT)
+_NUMBER, _TEXT = _Field(_shorten_number, _restore_number), _Field(str, str)
+_GUESTS = (_MOVE, _NUMBER, _words("running", "stopped", "other", "template"), _words("qemu", "lxc"), _TEXT)
 _FIELDS: Mapping[str, tuple[_Field, ...]] = {
     "list": _GUESTS,
     "watch": _GUESTS,
-    "audit": (_MOVE, _NO, _NO, _NO, _TEXT, _NO, _NO, _NO),
-    "history": (_MOVE, _NO, _NO),
+    "audit": (_MOVE, _NUMBER, _NUMBER, _NUMBER, _TEXT, _NUMBER, _NUMBER, _NUMBER),
+    "history": (_MOVE, _NUMBER, _NUMBER),
     "status": (_words("refresh"),),
 }
 """The fields of each kind of page, in the order of `ui/interaction/buttons.py`."""
 _FORMER_AUDIT = 7
-"""Number of the fields of `audit` in an earlier version."""
+"""Number of fields of `audit` in earlier versions."""
 
 
 def name_site(custom_id: str, site: str) -> str:
-    """Return the `custom_id` with the site. "": there is one site only, and it stays as it is."""
+    """Return the `custom_id` with the site, or unchanged if `site` is "" because there is only one."""
     if not site:
         return custom_id
     kind, rest = custom_id[0], custom_id.partition(":")[2]
@@ -75,14 +74,14 @@ def name_site(custom_id: str, site: str) -> str:
 
 
 def shorten(custom_id: str) -> str:
-    """Return the `custom_id` of a page with shorter fields, and no site."""
+    """Return the `custom_id` of a page with shortened fields and without a site."""
     return f"p3:{_shorten_page(custom_id.partition(':')[2])}"
 
 
 def split_site(custom_id: str) -> tuple[str | None, str]:
-    """Return the name of the site and the `custom_id` without it. None: it names none.
+    """Return the site's name, None if there is none, and the full `custom_id` without it.
 
-    A forged one is returned unchanged.
+    A malformed `custom_id` is returned unchanged.
     """
     if custom_id.startswith("p3:"):
         try:
@@ -100,7 +99,7 @@ def split_site(custom_id: str) -> tuple[str | None, str]:
 
 
 def _fields_of(page: str, count: int) -> tuple[_Field, ...]:
-    """Return the fields of a kind of page. `count`: how many there are; fewer if an earlier version made them."""
+    """Return the fields of a kind of page. `count`: their number, which is smaller in earlier versions."""
     known = _FIELDS.get(page, ())
     return known[:_FORMER_AUDIT] if page == "audit" and count == _FORMER_AUDIT else known
 
@@ -113,7 +112,7 @@ def _shorten_page(rest: str) -> str:
 
 
 def _restore_page(rest: str) -> str:
-    """Raises: ValueError."""
+    """Restore the fields of a page. Raises: ValueError."""
     letter, *fields = rest.split(":")
     page = _PAGE.restore(letter)
     known = _fields_of(page, len(fields))

@@ -62,7 +62,7 @@ class TypedGuest:
         return self.vmid is None and re.fullmatch(r"[+-]?[0-9]+", self.name) is not None
 
     def find(self, guest_index: GuestIndex) -> list[Guest]:
-        """Return the guests that this means."""
+        """Return the guests in the index that the text fits."""
         if self.vmid is not None:
             guest = guest_index.cluster.find(self.vmid)
             return [guest] if guest else []
@@ -74,9 +74,9 @@ _TYPED = re.compile(r"(?P<site>[A-Za-z0-9-]{1,16})\s*/\s*(?P<rest>.+)", re.S)
 
 @dataclass(frozen=True, slots=True)
 class FoundGuest:
-    """The guest that a person means. Whether it exists is known only to Proxmox: the action asks it.
+    """The guest that a person means. Only the action asks Proxmox whether it exists.
 
-    `fingerprint`: of the guest that had the typed name when it was last read, None if a VMID was typed.
+    `fingerprint`: that of the guest with the typed name in the last read, None if a VMID was typed.
     """
 
     site: Site
@@ -89,9 +89,9 @@ class FoundGuest:
 
 
 async def find_guest(interaction: Interaction, typed: str, operation: Operation) -> FoundGuest:
-    """Return the guest that is meant by what the person typed, and note its site as that of the interaction.
+    """Return the guest that the person typed, and set its site as that of the interaction.
 
-    A VMID needs no read with one site, nor after the name of a site. A refusal is recorded in the audit trail.
+    A VMID needs no read if there is only one site or the site is typed. A refusal is recorded in the audit trail.
     Raises: BadVmid, GuestNotFound, NoSuchGuest, SeveralGuests, SitesUnread.
     """
     wanted = TypedGuest.parse(typed)
@@ -149,7 +149,7 @@ def missing_guest(wanted: TypedGuest) -> Refused:
 def matching_guests(
     interaction: Interaction, wanted: TypedGuest, known: Iterable[tuple[Site, Cluster | None]]
 ) -> Iterator[tuple[Site, Guest]]:
-    """Yield the guests that fit and that the person may see, those that are only on a watch list too."""
+    """Yield the guests that fit and that the person may see, also those that are only on a watch list."""
     actor = actor_of(interaction)
     for site, cluster in known:
         fitting = wanted.find(site.authorizer.guest_index(cluster)) if cluster else []

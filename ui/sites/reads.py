@@ -14,12 +14,12 @@ from ui.messages.errors import reason_of
 from ui.options.completions import WAIT_SECONDS, clusters_of
 
 BROKEN_SECONDS = 0.5
-"""Seconds to wait for a site that the watch could not read either, while others are read."""
+"""Seconds to wait for a site that the watch cannot read, if it can read another site."""
 
 
 @dataclass(frozen=True, slots=True)
 class SiteRead:
-    """What is known of one site. `cluster`: the last read, None if there is none. `error`: why it is not fresh."""
+    """The last read of one site. `cluster`: None if there is none. `error`: why it is not fresh."""
 
     site: Site
     cluster: Cluster | None
@@ -33,16 +33,16 @@ class SiteRead:
 
 
 async def read_sites(sites: Sequence[Site]) -> list[SiteRead]:
-    """Read each site, or return its last read after the time that a completion waits."""
+    """Read each site. If that takes longer than a completion may wait, return its last read."""
     all_broken = all(site.watch.read_error for site in sites)
-    patient = (
+    waits = (
         WAIT_SECONDS if all_broken or site.watch.read_error is None else BROKEN_SECONDS for site in sites
     )
-    return await asyncio.gather(*(_read(site, wait) for site, wait in zip(sites, patient, strict=True)))
+    return await asyncio.gather(*(_read(site, wait) for site, wait in zip(sites, waits, strict=True)))
 
 
 async def reads_for_completion(sites: Sequence[Site]) -> list[SiteRead]:
-    """Read each site as the completions of guests do: Discord waits for no slow site."""
+    """Read each site as completions of guests do, in the short time that Discord allows."""
     return [SiteRead(*each) for each in zip(sites, await clusters_of(sites), strict=True)]
 
 

@@ -12,7 +12,7 @@ SLOTS = 12
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What is shown of one site. `row`: returns the text of a row by its index, from 0 to before `count`."""
+    """What is shown of one site. `row`: returns the text of a row by its index, below `count`."""
 
     head: str
     count: int
@@ -21,7 +21,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The rows of one section that stand on one page: from `start` to before `stop`."""
+    """The rows of one section that are on one page, from `start` up to `stop`, like a range."""
 
     section: int
     start: int
@@ -46,13 +46,13 @@ def pages_of(counts: Sequence[int]) -> list[list[Part]]:
 
 
 def rows_on(sections: Sequence[Section], page: int) -> list[tuple[int, int]]:
-    """Return the numbers of section and row of each row on a page. `page`: within bounds."""
+    """Return the indexes of section and row of each row on a page. The page must exist."""
     parts = pages_of([section.count for section in sections])[page]
     return [(part.section, row) for part in parts for row in range(part.start, part.stop)]
 
 
 def page_text(sections: Sequence[Section], page: int) -> tuple[str, int, int]:
-    """Return the text of a page, its number brought within bounds, and the number of pages."""
+    """Return the text of the nearest existing page, its number, and the number of pages."""
     pages = pages_of([section.count for section in sections])
     page = max(0, min(page, len(pages) - 1))
     lines = []
@@ -65,7 +65,7 @@ def page_text(sections: Sequence[Section], page: int) -> tuple[str, int, int]:
 def fit_sections(sections: Sequence[tuple[str, str]], most: int, note: str) -> str:
     """Join what is said of each site, in full or in brief, so that all fit into `most` characters.
 
-    The first sites are shown in full. `note`: said at the end if a site is shown in brief.
+    The first sites are shown in full. `note`: appended if any site is shown in brief.
     """
     shown, cut = [], False
     room = most - len(note) - sum(len(brief) + 1 for _, brief in sections)

@@ -95,7 +95,7 @@ DOWN = frozenset(
 class GuestFact:
     """An event of one guest and its known cause.
 
-    `by`: the Proxmox `user@realm` who wanted it; `task` is then the type of their task (`qmstop`).
+    `by`: the Proxmox `user@realm` who did it on purpose; `task` is then the type of their task (`qmstop`).
     Without `by`, `task` is the lock or task from which the guest did not come back.
     """
 
@@ -150,7 +150,7 @@ ONE_OFF = frozenset({Topic.RESTART, Topic.BACKUP, Topic.NOTE})
 
 @dataclass(frozen=True, slots=True)
 class SourceFault:
-    """Why Proxmox cannot be read: a ProxmoxError (core/proxmox_errors.py) as a value to compare and to store."""
+    """Why Proxmox cannot be read: a ProxmoxError (core/proxmox_errors.py) in a form to compare and to store."""
 
     error: str
     values: tuple[tuple[str, Any], ...] = ()
@@ -162,7 +162,7 @@ class SourceFault:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> SourceFault:
         word, values = from_plain(str, data["error"]), data.get("values", {})
-        if isinstance(values, list):  # as bots up to 26 November 2026 wrote them
+        if isinstance(values, list):  # the form of versions up to 26 November 2026
             error = error_codec.from_dict(data)
             return cls.of(error) if error else cls(word)
         return cls(word, tuple(values.items()))

@@ -58,7 +58,7 @@ class GuestState:
     unknown: float | None = None
 
     def as_guest(self) -> Guest:
-        """Return the guest as last seen, to query one that is no longer listed."""
+        """Return the guest as last seen, so that it can be queried while the list does not have it."""
         return Guest(self.vmid, self.kind, self.node, self.state, name=self.name)
 
 
@@ -95,8 +95,8 @@ class ThresholdState:
 class SourceState:
     """State of the connection to Proxmox.
 
-    `since`: `elapsed` at the first failure in a row; `opened`: the same in Unix seconds.
-    `halved`: `elapsed` at the first poll in a row that showed half of the guests gone.
+    `failures`: failed reads in a row. `since`: `elapsed` at the first of them; `opened`: the same in Unix seconds.
+    `halved`: `elapsed` at the first of the polls in a row that found half of the guests gone.
     """
 
     failures: int = 0

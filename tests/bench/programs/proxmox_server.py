@@ -41,7 +41,7 @@ class BenchPve(Pve):
     vms: list[Any]
     cts: list[Any]
     latency = 0.0
-    """Seconds from a request to its answer, without those that it waits for a worker."""
+    """Seconds from a request to its answer, besides the wait for a worker."""
     workers = 0
     """Number of requests that are worked on at once, 0 for any number."""
 
@@ -93,7 +93,7 @@ class BenchPve(Pve):
             }
 
     def order(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Change what is named, and return what was asked since the last order."""
+        """Change what is named. Return the requests since the last order."""
 
         def change() -> dict[str, Any]:
             told = {"asked": self.asked, "most_in_flight": self._most_open}
@@ -111,9 +111,7 @@ class BenchPve(Pve):
     @web.middleware
     async def _middleware(self, request: web.Request, handler: Any) -> web.StreamResponse:
         self.asked.append(request.path.removeprefix("/api2/json"))
-        counted = (
-            request.path != _LIST
-        )  # the one read that serves the watch and everybody runs beside the others
+        counted = request.path != _LIST  # the read for the watch and everybody runs beside the others
         self._open += counted
         self._most_open = max(self._most_open, self._open)
         try:

@@ -1,4 +1,4 @@
-"""Use a journal without threads: its calls are made at once, where they are awaited."""
+"""Use a journal without threads: each call runs at once, in the task that awaits it."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -29,7 +29,7 @@ def at_once(journal: SiteJournal) -> SiteJournalOffLoop:
 
 
 def done(work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of a coroutine that waits for nothing."""
+    """Return the result of a coroutine that never has to wait."""
     try:
         work.send(None)
     except StopIteration as over:

@@ -44,8 +44,8 @@ DETAILS_MOST = 4000
 """Maximum characters of all details; Discord takes 4,096 in an embed's description."""
 NODE_GUESTS = 5
 """Guests that the alert of a node names."""
-_DAY_SECONDS = 20 * 3600.0
-"""An incident that lasted longer shows the dates of its start and end."""
+_DATED_SECONDS = 20 * 3600.0
+"""Seconds after which an incident shows the dates of its start and end, and not only the times."""
 
 
 def details_of(t: Text, incident: Incident) -> list[str]:
@@ -70,7 +70,7 @@ def _only_guest(incident: Incident) -> GuestFact | None:
 
 
 def _place(t: Text, incident: Incident) -> list[str]:
-    """Return kind and node of the incident's guest."""
+    """Return kind and node of the only guest, or the node of the only failed backup."""
     if incident.topic is Topic.BACKUP:
         return [code(fact.node) for fact in incident.backups if len(incident.backups) == 1]
     fact = _only_guest(incident)
@@ -78,10 +78,10 @@ def _place(t: Text, incident: Incident) -> list[str]:
 
 
 def _time(t: Text, incident: Incident) -> str:
-    """Return when it began and how long ago, or from when to when it lasted."""
+    """Return when it began and how long ago. Once it is over, return its start and end."""
     if incident.open or incident.topic in ONE_OFF or not incident.seconds:
         return t("{time} ({ago})", time=timestamp(incident.opened, "t"), ago=timestamp(incident.opened))
-    style = "f" if incident.seconds > _DAY_SECONDS else "t"
+    style = "f" if incident.seconds > _DATED_SECONDS else "t"
     return t(
         "{start} – {end}", start=timestamp(incident.opened, style), end=timestamp(incident.ended or 0, style)
     )
