@@ -61,7 +61,7 @@ async def test_a_global_limit_on_an_alert_silences_none(bare_scene: Stage, pve: 
     pve.crash(102)
     await bare_scene.poll(later=1.0)
     assert bare_scene.alerts_told() == []
-    assert "429" in bare_scene.site.alert_delivery.error, "the status says why"
+    await bare_scene.until(lambda: "429" in bare_scene.site.alert_delivery.error, "the status to say why")
     asked = len(bare_scene.server.requests("POST", path))
     bare_scene.clock.skip(30.0)
     bare_scene.site.alert_delivery.wake()
@@ -69,7 +69,7 @@ async def test_a_global_limit_on_an_alert_silences_none(bare_scene: Stage, pve: 
     assert len(bare_scene.server.requests("POST", path)) == asked, "nothing is asked while the limit holds"
     await later(bare_scene, LONG)
     assert len(bare_scene.alerts_told()) == 2
-    assert not bare_scene.site.alert_delivery.error
+    await bare_scene.until(lambda: not bare_scene.site.alert_delivery.error, "the status to be well again")
     reply = await bare_scene.say(bare_scene.emma, "info", vmid=103)
     assert "**103**" in reply.text
 
@@ -135,7 +135,7 @@ async def test_edits_of_an_old_message_hold_back_no_new_alert(bare_scene: Stage,
     await bare_scene.until(lambda: "`Emma`" in bare_scene.alerts_told()[1], "the other edit")
     assert "`Emma`" not in bare_scene.alerts_told()[0]
     assert fault.met == 1, "not asked again before the time that Discord named"
-    assert "edits" in bare_scene.site.alert_delivery.error
+    await bare_scene.until(lambda: "edits" in bare_scene.site.alert_delivery.error, "the status to say why")
     fault.times = fault.met
     await later(bare_scene, 60.0)
     assert "`Emma`" in bare_scene.alerts_told()[0]
