@@ -156,6 +156,7 @@ def add_site(services: Services, settings: Settings, own: SiteSettings, resource
     authorizer = Authorizer(
         rules, cluster_cache, ReadOnlySwitch(resources.journal, clock, resources.read_only_file)
     )
+    cluster_cache.subscribe(authorizer.forget_read)
     planner = Planner(proxmox, cluster_cache, clock, authorizer, own.node_name)
     quiet = settings.quiet_hours
     alert_delivery = AlertDelivery(resources.journal, resources.channel, clock)

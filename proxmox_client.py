@@ -27,7 +27,7 @@ from adapters.proxmox.parse import (
     parse_tasks,
 )
 from adapters.proxmox.paths import guest_path, node_path, storage_path, task_path
-from adapters.proxmox.resources import FormerRead, decode_resources, parse_cluster
+from adapters.proxmox.resources import FormerRead, Listed, decode_resources, parse_cluster
 from core.clock import Clock
 from core.guest import Backup, Backups, Cluster, Guest, GuestConfig, Kind, Snapshot, TaskSummary
 from core.operations import OPERATIONS, Operation
@@ -96,10 +96,10 @@ class ProxmoxClient:
     async def cluster(self) -> Cluster:
         found: Cluster = await self._calls.get(
             ("cluster", "resources"),
-            (list, tuple),
+            (list, Listed),
             read=lambda rows: parse_cluster(rows, self._clock.monotonic(), self._former),
             most=LIST_MOST,
-            decode=decode_resources,
+            decode=lambda body: decode_resources(body, self._former),
         )
         return found
 

@@ -1,7 +1,7 @@
 """Share reads of the cluster and of snapshot lists: Proxmox is asked only once."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -28,7 +28,12 @@ class ClusterCache:
         self._flight: asyncio.Task[Cluster] | None = None
         self._next: asyncio.Task[Cluster] | None = None
         self._overlays: dict[int, tuple[float, Guest | None]] = {}
+        self._on_read: list[Callable[[], None]] = []
         self.last: Cluster | None = None
+
+    def subscribe(self, on_read: Callable[[], None]) -> None:
+        """Call this each time that Proxmox was read."""
+        self._on_read.append(on_read)
 
     def find(self, vmid: int) -> Guest | None:
         """Return the guest from the last read, without asking Proxmox. None if it is not listed there."""
@@ -73,6 +78,8 @@ class ClusterCache:
     async def _fetch(self) -> Cluster:
         try:
             self.last = self._with_overlays(await self._proxmox.cluster())
+            for on_read in self._on_read:
+                on_read()
             return self.last
         finally:
             if self._flight is asyncio.current_task():

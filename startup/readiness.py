@@ -103,6 +103,7 @@ class StartCheck:
         finally:
             for task in following:
                 task.cancel()
+            self._seen.clear()  # it would keep the first read for good
 
     async def _follow(self, site: Site) -> None:
         """Read a site until nothing serious is wrong with it. Only changes are checked at once."""

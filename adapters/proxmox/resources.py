@@ -1,26 +1,17 @@
 """Parse `/cluster/resources`, the list of everything in a cluster: the largest and most frequent answer.
 
-The usual form is decoded straight into typed rows. A body with anything unusual in it is decoded like any other
-answer, and its values are converted one by one. Both ways make the same rows, and these make the cluster.
+The usual form is decoded straight into typed rows, one piece of the body after the other. A body with anything
+unusual in it is decoded like any other answer, and its values are converted one by one. Both ways make the same rows,
+and these make the cluster.
 """
 
 from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
 from operator import attrgetter
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
-
-from adapters.proxmox.values import (
-    NUMBER_LIMIT,
-    TEXT_MOST,
-    WHOLE_LIMIT,
-    parse_flag,
-    parse_number,
-    parse_tags,
-    parse_text,
-    parse_vmid,
-    parse_whole,
-)
+from adapters.proxmox.resource_rows import ResourceRow, convert_row, decode_rows, pieces_of
+from adapters.proxmox.values import parse_flag, parse_tags
 from core.guest import Cluster, Guest, Kind, Node, State, Storage
 
 ROWS_MOST = 200_000
@@ -28,86 +19,23 @@ ROWS_MOST = 200_000
 SHARED_MOST = 20_000
 """Maximum number of values of one kind that are kept to be shared."""
 
-_Text = Annotated[str, msgspec.Meta(max_length=TEXT_MOST)]
-_Whole = Annotated[int, msgspec.Meta(gt=-WHOLE_LIMIT, lt=WHOLE_LIMIT)]
-_Number = Annotated[float, msgspec.Meta(gt=-NUMBER_LIMIT, lt=NUMBER_LIMIT)]
 
-
-class ResourceRow(msgspec.Struct, gc=False):
-    """The values of one row that the bot uses. None: missing or unusable. A text may be empty."""
-
-    type: str | None = None
-    vmid: int | None = None
-    node: _Text | None = None
-    status: str | None = None
-    name: _Text | None = None
-    cpu: _Number | None = None
-    maxcpu: _Number | None = None
-    mem: _Whole | None = None
-    memhost: _Whole | None = None
-    maxmem: _Whole | None = None
-    disk: _Whole | None = None
-    maxdisk: _Whole | None = None
-    uptime: _Whole | None = None
-    template: bool | int | str | None = None
-    lock: _Text | None = None
-    tags: str | None = None
-    hastate: _Text | None = None
-    pool: _Text | None = None
-    storage: _Text | None = None
-    shared: bool | int | str | None = None
-
-
-class _Body(msgspec.Struct, gc=False):
-    data: tuple[ResourceRow, ...]
-
-
-_decoder = msgspec.json.Decoder(_Body)
-
-
-def decode_resources(body: bytes | bytearray) -> tuple[ResourceRow, ...] | None:
-    """Decode a body of the usual form; None for any other.
+def decode_resources(body: bytes | bytearray, former: "FormerRead | None" = None) -> "Listed | None":
+    """Read a body of the usual form; None for any other. `former`: the last read, which this one replaces.
 
     Most values of a row are skipped and never become objects.
     """
     if body.count(b"{") > ROWS_MOST:
         return None
+    listed = Listed(former)
     try:
-        if not body.isascii():
-            body.decode("utf-8")  # the decoder does not check the texts that it skips
-        return _decoder.decode(body).data
+        for piece in pieces_of(body):
+            if not piece.isascii():
+                piece.decode("utf-8")  # the decoder does not check the texts that it skips
+            listed.add(decode_rows(piece))
     except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors
         return None
-
-
-def _row(row: Mapping[str, Any]) -> ResourceRow:
-    """Convert a row of any form, value by value."""
-    return ResourceRow(
-        type=_word(row.get("type")),
-        vmid=parse_vmid(row.get("vmid")),
-        node=parse_text(row.get("node")),
-        status=_word(row.get("status")),
-        name=parse_text(row.get("name")),
-        cpu=parse_number(row.get("cpu")),
-        maxcpu=parse_number(row.get("maxcpu")),
-        mem=parse_whole(row.get("mem")),
-        memhost=parse_whole(row.get("memhost")),
-        maxmem=parse_whole(row.get("maxmem")),
-        disk=parse_whole(row.get("disk")),
-        maxdisk=parse_whole(row.get("maxdisk")),
-        uptime=parse_whole(row.get("uptime")),
-        template=parse_flag(row.get("template")),
-        lock=parse_text(row.get("lock")),
-        tags=_word(row.get("tags")),
-        hastate=parse_text(row.get("hastate")),
-        pool=parse_text(row.get("pool")),
-        storage=parse_text(row.get("storage")),
-        shared=parse_flag(row.get("shared")),
-    )
-
-
-def _word(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    return listed
 
 
 class FormerRead:
@@ -131,34 +59,18 @@ class FormerRead:
                 values.clear()
 
 
-def parse_cluster(rows: Iterable[Any], read_at: float, former: FormerRead | None = None) -> Cluster:
-    """Parse the rows: a tuple from `decode_resources`, or a list of anything.
+def parse_cluster(
+    rows: "Listed | Iterable[Any]", read_at: float, former: FormerRead | None = None
+) -> Cluster:
+    """Make the cluster of what `decode_resources` has read, or of a list of anything.
 
     `read_at`: monotonic time of the read. `former`: the last read, which this one replaces.
     """
-    former = former or FormerRead()
-    if not isinstance(rows, tuple):
-        rows = tuple(_row(row) for row in rows if isinstance(row, dict))
-    nodes = sorted(
-        (_node(row, row.node) for row in rows if row.type == "node" and row.node), key=attrgetter("name")
-    )
-    offline = {node.name for node in nodes if not node.online}
-    guests = _guests(rows, offline, former)
-    storages = [
-        _storage(row, row.storage, row.node, offline)
-        for row in rows
-        if row.type == "storage" and row.storage and row.node
-    ]
-    pools = {row.pool for row in rows if row.pool and row.type in ("pool", "qemu", "lxc")}
-    cluster = Cluster(
-        tuple(guests),
-        tuple(nodes),
-        read_at,
-        tuple(sorted(storages, key=attrgetter("name", "node"))),
-        tuple(sorted(pools)),
-    )
-    former.keep(cluster)
-    return cluster
+    if not isinstance(rows, Listed):
+        listed = Listed(former)
+        listed.add(convert_row(row) for row in rows if isinstance(row, dict))
+        rows = listed
+    return rows.cluster(read_at)
 
 
 def _node(row: ResourceRow, name: str) -> Node:
@@ -202,53 +114,107 @@ class _Draft:
 
 _KINDS: Mapping[str | None, Kind] = {kind.value: kind for kind in Kind}
 _STATES: Mapping[str | None, State] = {state.value: state for state in State}
+_OTHERS = frozenset({"node", "storage", "pool"})
 
 
-def _guests(rows: Iterable[ResourceRow], offline: Set[str], former: FormerRead) -> list[Guest]:
-    """Make the guests, sorted by VMID. A guest that has not changed is the same object as in `former`.
+class Listed:
+    """What has been read of the list so far: guests, and the rows of everything else.
 
-    A guest on an offline node is UNKNOWN, whatever the list says: pmxcfs repeats its last state for five minutes
-    (status.c).
-    There are no calls per value, because a cluster can have very many guests.
+    A guest that has not changed is the same object as in the former read.
     """
-    found: list[Guest] = []
-    text, size, count = former.texts.setdefault, former.sizes.setdefault, former.counts.setdefault
-    former_guest, tags_of = former.cluster.find if former.cluster else _no_guest, former.tags
-    for row in rows:
-        kind, vmid, node = _KINDS.get(row.type), row.vmid, row.node
-        if kind is None or not node or vmid is None or vmid <= 0:
-            continue
-        draft: Any = _Draft()
-        old = former_guest(vmid)
-        name, used, total, tags, pool = row.name or None, row.mem, row.maxmem, row.tags, row.pool
-        draft.vmid = vmid
-        draft.kind = kind
-        draft.node = text(node, node)
-        draft.state = State.UNKNOWN if node in offline else _STATES.get(row.status, State.UNKNOWN)
-        draft.name = old.name if old is not None and old.name == name else name
-        draft.cpu = row.cpu
-        draft.cpus = count(row.maxcpu, row.maxcpu)
-        draft.memory = used
-        draft.memory_total = size(total, total)
-        draft.disk = row.disk or None
-        draft.disk_total = size(row.maxdisk, row.maxdisk)
-        draft.uptime = row.uptime
-        draft.template = parse_flag(row.template) if row.template else False
-        draft.lock = row.lock or None
-        if not tags:
-            draft.tags = ()
-        elif tags in tags_of:
-            draft.tags = tags_of[tags]
-        else:
-            draft.tags = tags_of[tags] = parse_tags(tags)
-        draft.ha_managed = bool(row.hastate) and row.hastate != "ignored"
-        draft.pool = text(pool, pool) if pool else None
-        draft.protected = False
-        draft.memory_seen_by_host = is_seen_by_host(kind, used, row.memhost, total)
-        draft.__class__ = Guest
-        found.append(old if old is not None and old.uptime == row.uptime and old == draft else draft)
-    found.sort(key=attrgetter("vmid"))
-    return found
+
+    def __init__(self, former: FormerRead | None = None) -> None:
+        self._former = former or FormerRead()
+        self._guests: list[Guest] = []
+        self._others: list[ResourceRow] = []
+        self._pools: set[str] = set()
+
+    def add(self, rows: Iterable[ResourceRow]) -> None:
+        """Add rows. There are no calls per value, because a cluster can have very many guests."""
+        former = self._former
+        text, size, count = former.texts.setdefault, former.sizes.setdefault, former.counts.setdefault
+        former_guest, tags_of = former.cluster.find if former.cluster else _no_guest, former.tags
+        for row in rows:
+            kind, vmid, node, pool = _KINDS.get(row.type), row.vmid, row.node, row.pool
+            if kind is None:
+                if row.type in _OTHERS:
+                    self._others.append(row)
+                continue
+            if pool:
+                self._pools.add(text(pool, pool))
+            if not node or vmid is None or vmid <= 0:
+                continue
+            draft: Any = _Draft()
+            old = former_guest(vmid)
+            name, used, total, tags, disk = row.name or None, row.mem, row.maxmem, row.tags, row.disk or None
+            if old is None:
+                draft.vmid, draft.name, draft.disk = vmid, name, disk
+            else:
+                draft.vmid = old.vmid
+                draft.name = old.name if old.name == name else name
+                draft.disk = old.disk if old.disk == disk else disk
+            draft.kind = kind
+            draft.node = text(node, node)
+            draft.state = _STATES.get(row.status, State.UNKNOWN)
+            draft.cpu = row.cpu
+            draft.cpus = count(row.maxcpu, row.maxcpu)
+            draft.memory = used
+            draft.memory_total = size(total, total)
+            draft.disk_total = size(row.maxdisk, row.maxdisk)
+            draft.uptime = row.uptime
+            draft.template = parse_flag(row.template) if row.template else False
+            draft.lock = row.lock or None
+            if not tags:
+                draft.tags = ()
+            elif tags in tags_of:
+                draft.tags = tags_of[tags]
+            else:
+                draft.tags = tags_of[tags] = parse_tags(tags)
+            draft.ha_managed = bool(row.hastate) and row.hastate != "ignored"
+            draft.pool = text(pool, pool) if pool else None
+            draft.protected = False
+            draft.memory_seen_by_host = is_seen_by_host(kind, used, row.memhost, total)
+            draft.__class__ = Guest
+            if old is not None and old.uptime == row.uptime and old == draft:
+                draft = old
+            self._guests.append(draft)
+
+    def cluster(self, read_at: float) -> Cluster:
+        """Make the cluster, and keep it as the former read of the next."""
+        rows = self._others
+        nodes = sorted(
+            (_node(row, row.node) for row in rows if row.type == "node" and row.node), key=attrgetter("name")
+        )
+        offline = {node.name for node in nodes if not node.online}
+        guests = self._guests
+        if offline:
+            guests = [self._unknown(guest) if guest.node in offline else guest for guest in guests]
+        storages = [
+            _storage(row, row.storage, row.node, offline)
+            for row in rows
+            if row.type == "storage" and row.storage and row.node
+        ]
+        pools = self._pools | {row.pool for row in rows if row.pool and row.type == "pool"}
+        cluster = Cluster(
+            tuple(sorted(guests, key=attrgetter("vmid"))),
+            tuple(nodes),
+            read_at,
+            tuple(sorted(storages, key=attrgetter("name", "node"))),
+            tuple(sorted(pools)),
+        )
+        self._former.keep(cluster)
+        return cluster
+
+    def _unknown(self, guest: Guest) -> Guest:
+        """Return a guest on an offline node as UNKNOWN, whatever the list says.
+
+        pmxcfs repeats its last state for five minutes (status.c).
+        """
+        if guest.state is State.UNKNOWN:
+            return guest
+        unknown = replace(guest, state=State.UNKNOWN)
+        old = self._former.cluster.find(guest.vmid) if self._former.cluster else None
+        return old if old is not None and old == unknown else unknown
 
 
 def _no_guest(_vmid: int) -> Guest | None:

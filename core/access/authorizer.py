@@ -38,6 +38,11 @@ class Authorizer:
         self.rules, self._cluster_cache, self.read_only = rules, cluster_cache, read_only
         self._guest_index: GuestIndex | None = None
 
+    def forget_read(self) -> None:
+        """Let go of the former read, which its index would keep in memory until somebody needs the next."""
+        if self._guest_index is not None:
+            self._guest_index = self._guest_index.without_read()
+
     def refusal(
         self,
         actor: Actor,

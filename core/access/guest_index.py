@@ -50,6 +50,10 @@ class GuestIndex:
                 natures = self._kept_natures.with_changes(changed)
         return GuestIndex(cluster, table, natures)
 
+    def without_read(self) -> "GuestIndex":
+        """Return an index of nothing that only has the table for the next."""
+        return GuestIndex(Cluster((), (), 0.0), self.table)
+
     def build(self) -> Iterator[None]:
         """Build what completions need, one part after each `next`, so that others can run between them."""
         yield from self.table.build()

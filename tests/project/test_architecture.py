@@ -49,7 +49,7 @@ FOREIGN = {
     "proxmoxer": {"adapters.proxmox.connections"},
     "requests": {f"adapters.proxmox.{name}" for name in ("lean_requests", "exchange", "connections", "tls")},
     "urllib3": {"adapters.proxmox.tls"},
-    "msgspec": {"adapters.proxmox.resources"},
+    "msgspec": {"adapters.proxmox.resource_rows"},
     "yarl": {"startup", "adapters.heartbeat"},
 }
 """The areas or modules that may import a library."""

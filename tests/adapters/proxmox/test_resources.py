@@ -96,6 +96,42 @@ def test_both_ways_lead_to_the_same_cluster(rows: list[dict[str, Any]], ascii_on
 
 
 @settings(max_examples=80)
+@given(st.lists(USUAL_ROWS, min_size=3, max_size=8), st.sampled_from([0, 50, 500]), st.booleans())
+def test_a_body_may_be_cut_into_pieces_anywhere(
+    rows: list[dict[str, Any]], piece: int, ascii_only: bool
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("adapters.proxmox.resource_rows.PIECE", piece)
+        assert assert_same(body_of(rows, ascii_only=ascii_only))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"name": "a},{b"},
+        {"name": 'a}, {"type": "qemu", "vmid": 9, "node": "b"'},
+        {"deep": [{"a": 1}, {"type": "qemu", "vmid": 9, "node": "b"}]},
+        {"tags": r'\\"},{"'},
+    ],
+    ids=["text", "row in a text", "inner rows", "escapes"],
+)
+@pytest.mark.parametrize("piece", range(0, 120, 7))
+def test_no_cut_within_a_row_makes_another_list(
+    odd: dict[str, Any], piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapters.proxmox.resource_rows.PIECE", piece)
+    assert_same(body_of([guest_row(100), guest_row(101, **odd), guest_row(102)]))
+
+
+def test_a_guest_on_an_offline_node_that_follows_it_is_unknown() -> None:
+    former = FormerRead()
+    offline: dict[str, object] = {"type": "node", "node": "node-of-guest", "status": "offline"}
+    first = read(former, guest_row(100), guest_row(101, node="other"), offline)
+    assert [guest.state for guest in first.guests] == [State.UNKNOWN, State.RUNNING]
+    assert read(former, guest_row(100), offline).find(100) is first.find(100)
+
+
+@settings(max_examples=80)
 @given(st.lists(USUAL_ROWS, min_size=1, max_size=3), st.data())
 def test_a_broken_body_is_no_better_the_short_way(rows: list[dict[str, Any]], data: st.DataObject) -> None:
     body = bytearray(body_of(rows, ascii_only=False))
@@ -200,9 +236,9 @@ def guest_row(vmid: int, **values: object) -> dict[str, object]:
 
 
 def read(former: FormerRead, *rows: dict[str, object]) -> Cluster:
-    decoded = decode_resources(body_of(list(rows)))
+    decoded = decode_resources(body_of(list(rows)), former)
     assert decoded is not None
-    return parse_cluster(decoded, 1.0, former)
+    return parse_cluster(decoded, 1.0)
 
 
 def test_an_unchanged_guest_is_the_same_object_in_the_next_read() -> None:

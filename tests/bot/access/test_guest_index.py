@@ -1,22 +1,28 @@
 """Test the cost and the choices of each keystroke, for any text, any size of cluster and any person."""
 
+import gc
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pkgutil import resolve_name
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.access.authorizer import Authorizer
 from core.access.guest_index import GuestIndex, offered_rows
 from core.access.guest_table import FEW, TYPED_MOST, WORDS_MOST, GuestTable, normalized, words_of
 from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, decide
+from core.access.read_only import ReadOnlySwitch
+from core.clock import Clock
+from core.cluster_cache import ClusterCache
 from core.errors import ReadOnly
 from core.guest import Cluster, Guest, Kind, State
 from core.levels import Level
 from core.operations import Operation
+from core.proxmox import Proxmox
 from playground.discord.people import Person
 from playground.pve.server import Pve
 from tests.support import stage
@@ -45,6 +51,24 @@ def test_a_hundred_characters_and_five_words_count() -> None:
     assert len(normalized("ß" * 6000)) <= 2 * TYPED_MOST
     assert normalized(" WEB ") == "web"
     assert words_of("") == words_of("   ") == ()
+
+
+async def test_no_read_is_kept_for_the_next_index() -> None:
+    class Reads:
+        async def cluster(self) -> Cluster:
+            return Cluster((Guest(100, Kind.QEMU, "pve1", State.RUNNING, "web"),), (), 0.0)
+
+    cluster_cache = ClusterCache(cast(Proxmox, Reads()), Clock())
+    authorizer = Authorizer(AccessRules(1, 2), cluster_cache, cast(ReadOnlySwitch, None))
+    cluster_cache.subscribe(authorizer.forget_read)
+    first = await cluster_cache.read(0)
+    table = authorizer.guest_index(first).table
+    second = await cluster_cache.read(0)
+    gc.collect()
+    assert not [one for one in gc.get_referrers(first) if isinstance(one, GuestIndex)]
+    index = authorizer.guest_index(second)
+    assert index.table is table, "what is still right is used again"
+    assert index.guests_named("WEB") == [second.find(100)]
 
 
 # -- who is offered what: the same as is decided
