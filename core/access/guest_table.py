@@ -4,6 +4,7 @@ The table holds what seldom changes from one read to the next, so that several r
 the state of a guest.
 """
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -76,7 +77,8 @@ class GuestTable:
     @cached_property
     def names(self) -> list[str]:
         """The name of each row in lower case, "" if it has none."""
-        return [(name or "").casefold() for name in self._names]
+        named = ((name or "", (name or "").casefold()) for name in self._names)
+        return [name if name == folded else folded for name, folded in named]  # mostly no new object
 
     @cached_property
     def _joined(self) -> str:
@@ -84,9 +86,9 @@ class GuestTable:
         return "\n".join(self.texts)
 
     @cached_property
-    def _starts(self) -> list[int]:
+    def _starts(self) -> Sequence[int]:
         """The place of each text in `_joined`, and the end."""
-        return list(accumulate((len(text) + 1 for text in self.texts), initial=0))
+        return array("Q", accumulate((len(text) + 1 for text in self.texts), initial=0))
 
     @cached_property
     def _sorted_texts(self) -> "_Sorted":
@@ -175,7 +177,7 @@ class GuestTable:
 
     @cached_property
     def _by_tag(self) -> Mapping[str, Sequence[int]]:
-        found: defaultdict[str, list[int]] = defaultdict(list)
+        found: defaultdict[str, array[int]] = defaultdict(_no_numbers)
         for row, tags in enumerate(self._tags):
             for tag in tags:
                 found[tag.casefold()].append(row)
@@ -242,7 +244,7 @@ class _Sorted:
     """Texts in alphabetical order, to find all that begin with one."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        self._rows = sorted(range(len(texts)), key=texts.__getitem__)
+        self._rows = array("I", sorted(range(len(texts)), key=texts.__getitem__))
         self._texts = [texts[row] for row in self._rows]
 
     def beginning(self, start: str) -> Sequence[int]:
@@ -252,8 +254,13 @@ class _Sorted:
         return self._rows[first:last]
 
 
+def _no_numbers() -> "array[int]":
+    """Return an empty list of row numbers. A number takes 4 bytes in it, and 36 in a list."""
+    return array("I")
+
+
 def _group(values: Iterable[str]) -> Mapping[str, Sequence[int]]:
-    found: defaultdict[str, list[int]] = defaultdict(list)
+    found: defaultdict[str, array[int]] = defaultdict(_no_numbers)
     for row, value in enumerate(values):
         found[value].append(row)
     return dict(found)
