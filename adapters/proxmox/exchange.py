@@ -3,10 +3,11 @@
 Every exception of a library is translated in one place, `_translate`.
 """
 
+import asyncio
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import requests
@@ -197,3 +198,18 @@ class Try:
         if isinstance(error, _BREAKS):
             return connection_lost(error, host, changing)
         return BadAnswer(host, changing)  # packed wrongly, for example: not an answer of Proxmox
+
+
+@dataclass(eq=False, slots=True)
+class Sending:
+    """A call that has its slot, with an item in each list for every try so far.
+
+    Only the event loop uses it. `give_back`: gives the slot back.
+    """
+
+    call: Call
+    give_back: Callable[[], None]
+    deadline: Deadline
+    tried: list[EntryPoint] = field(default_factory=list)
+    tries: list[Try] = field(default_factory=list)
+    threads: list[asyncio.Future[Any]] = field(default_factory=list)

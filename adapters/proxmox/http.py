@@ -5,14 +5,16 @@ cluster. A change does so only if nothing was sent: it is never sent twice.
 """
 
 import asyncio
+import contextvars
 import copy
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Self
 
 from adapters.proxmox.connections import Deadline, Endpoint
 from adapters.proxmox.entry_points import EntryPoint, EntryPoints
 from adapters.proxmox.errors import CallContext
-from adapters.proxmox.exchange import Call, ConnectionFault, Try, UnexpectedData
+from adapters.proxmox.exchange import Call, ConnectionFault, Sending, Try, UnexpectedData
 from adapters.proxmox.responses import Decode
 from adapters.proxmox.slots import LATE_MOST, SLOTS, RequestSlots
 from core.errors import BotError
@@ -137,83 +139,89 @@ class Calls:
         If the caller gives up while waiting, nothing is sent. If it gives up later, the thread continues and
         keeps its slot until it ends, because Proxmox is still working too.
         """
-        loop = asyncio.get_running_loop()
+        loop, context = asyncio.get_running_loop(), contextvars.copy_context()
+        begun: list[tuple[Sending, asyncio.Task[Any]]] = []
+
+        def begin(give_back: Callable[[], None]) -> None:
+            sending = Sending(call, give_back, Deadline(CONNECT_SECONDS + call.seconds))
+            self._begin_try(sending, self._entry_points.choose() or self._entry_points.current)
+            timer = loop.call_later(sending.deadline.left, sending.deadline.cut)
+            work = loop.create_task(self._over_entry_points(sending), context=context)
+            work.add_done_callback(lambda done: self._on_done(sending, timer, done))
+            begun.append((sending, work))
+
         node = call.path[1] if call.path[0] == "nodes" else None
         try:
             async with asyncio.timeout(QUEUE_SECONDS):
-                give_back = await self._slots.acquire(self._lane, node=node, may_hang=quick)
-        except TimeoutError:  # it was never sent
-            raise TimedOut(self._entry_points.current.label, changing=False) from None
-        deadline = Deadline(CONNECT_SECONDS + call.seconds)
-        tries: list[Try] = []
-        threads: list[asyncio.Task[Any]] = []
-        work = asyncio.create_task(self._over_entry_points(call, deadline, tries, threads))
-        timer = loop.call_later(deadline.left, deadline.cut)
-
-        def on_done(done: asyncio.Task[object]) -> None:
-            timer.cancel()
-            left = asyncio.gather(
-                *(thread for thread in threads if not thread.done()), return_exceptions=True
-            )
-            left.add_done_callback(lambda _: give_back())
-            _retrieve(done)  # the caller may be gone
-            self._check_one()
-
-        work.add_done_callback(on_done)
-        done, _ = await asyncio.wait({work}, timeout=deadline.left + CUT_SECONDS)
+                await self._slots.acquire(self._lane, begin, node=node, may_hang=quick)
+        except TimeoutError:
+            if not begun:  # it was never sent
+                raise TimedOut(self._entry_points.current.label, changing=False) from None
+        ((sending, work),) = begun
+        done, _ = await asyncio.wait({work}, timeout=sending.deadline.left + CUT_SECONDS)
         if not done:
-            raise TimedOut(tries[-1].point.label, call.changing)
+            raise TimedOut(sending.tries[-1].point.label, call.changing)
         return work.result()
 
-    async def _over_entry_points(
-        self, call: Call, deadline: Deadline, tries: list[Try], threads: list[asyncio.Task[Any]]
-    ) -> Any:
+    def _on_done(self, sending: Sending, timer: asyncio.TimerHandle, done: asyncio.Task[Any]) -> None:
+        timer.cancel()
+        left = [thread for thread in sending.threads if not thread.done()]
+        if left:
+            asyncio.gather(*left, return_exceptions=True).add_done_callback(lambda _: sending.give_back())
+        else:
+            sending.give_back()
+        _retrieve(done)  # the caller may be gone
+        self._check_one()
+
+    def _begin_try(self, sending: Sending, point: EntryPoint) -> None:
+        """Begin a try at this entry point in a thread.
+
+        If the first try settles the call, its thread lets the slot be given back: the next request begins at once,
+        before the tasks that wait for this one get their turn.
+        """
+        call, points = sending.call, self._entry_points
+        sending.tried.append(point)
+        connect = min(NEXT_SECONDS, CONNECT_SECONDS) if points.choose(sending.tried) else CONNECT_SECONDS
+        silence = (CHANGE_SILENCE if call.changing else READ_SILENCE) if points.several else None
+        attempt = Try(point, connect, silence)
+        on_settled = None if sending.tries else sending.give_back
+        sending.tries.append(attempt)
+        sending.threads.append(self._in_thread(call, sending.deadline, attempt, on_settled))
+
+    async def _over_entry_points(self, sending: Sending) -> Any:
         """Try the call at one entry point after the other, until one answers or the call must not go on.
 
-        A GET is sent twice where its connection breaks, because pveproxy closes idle ones after 5 s. `tries` and
-        `threads` are filled.
+        The first try has begun. A GET is sent twice where its connection breaks, because pveproxy closes idle ones
+        after 5 s.
         """
-        points, tried = self._entry_points, list[EntryPoint]()
-        silence = (CHANGE_SILENCE if call.changing else READ_SILENCE) if points.several else None
-        point, is_second = points.choose(), False
-        while point is not None:
-            tried.append(point)
-            may_go_on = points.choose(tried) is not None
-            attempt = Try(
-                point, min(NEXT_SECONDS, CONNECT_SECONDS) if may_go_on else CONNECT_SECONDS, silence
-            )
-            tries.append(attempt)
+        call, points, is_second = sending.call, self._entry_points, False
+        while True:
+            attempt = sending.tries[-1]
             try:
-                return await self._in_thread(call, deadline, attempt, threads, may_give_up=may_go_on)
+                return await self._result(attempt, sending.threads[-1], points.choose(sending.tried))
             except ConnectionFault as fault:
                 if fault.again and not (call.changing or is_second) and (fault.kept or not points.several):
                     is_second = True
+                    self._begin_try(sending, attempt.point)
                     continue
-                points.on_fault(point)
+                points.on_fault(attempt.point)
                 if not fault.elsewhere or (call.changing and fault.sent) or not points.several:
                     raise fault.error from fault.__cause__
-                point, is_second = points.choose(tried), False
+                point, is_second = points.choose(sending.tried), False
+                if point is None:
+                    labels = dict.fromkeys(each.label for each in sending.tried)
+                    raise Unreachable(", ".join(labels)) from None
+                self._begin_try(sending, point)
             finally:
                 if attempt.answered:
                     points.on_answer(attempt.point)
-        raise Unreachable(", ".join(dict.fromkeys(point.label for point in tried)))
 
-    async def _in_thread(
-        self,
-        call: Call,
-        deadline: Deadline,
-        attempt: Try,
-        threads: list[asyncio.Task[Any]],
-        *,
-        may_give_up: bool = False,
-    ) -> Any:
-        """Run one try in a thread. `may_give_up`: end it if it does not connect in time.
+    async def _result(self, attempt: Try, thread: asyncio.Future[Any], other: EntryPoint | None) -> Any:
+        """Return the result of a try. If there is an `other` to go on to, end it if it does not connect in time.
 
         A thread that was given up ends by itself, and sends nothing.
         """
-        thread = asyncio.create_task(asyncio.to_thread(self._blocking, call, deadline, attempt))
-        threads.append(thread)
-        while may_give_up and not thread.done():
+        while other is not None and not thread.done():
             await asyncio.wait({thread}, timeout=max(attempt.connect_left, 0.01))
             if attempt.connect_left or thread.done():
                 continue
@@ -222,6 +230,26 @@ class Calls:
                 raise ConnectionFault(Unreachable(attempt.point.label))
             break
         return await thread
+
+    def _in_thread(
+        self, call: Call, deadline: Deadline, attempt: Try, on_settled: Callable[[], None] | None = None
+    ) -> asyncio.Future[Any]:
+        """Begin a try in a thread. `on_settled`: called on the loop at its end, unless the connection failed."""
+        loop = asyncio.get_running_loop()
+
+        def run() -> Any:
+            settled = True
+            try:
+                return self._blocking(call, deadline, attempt)
+            except ConnectionFault:
+                settled = False
+                raise
+            finally:
+                if settled and on_settled is not None:
+                    with suppress(RuntimeError):  # the loop has ended
+                        loop.call_soon_threadsafe(on_settled)
+
+        return loop.run_in_executor(None, run)
 
     def _blocking(self, call: Call, deadline: Deadline, attempt: Try) -> Any:
         return attempt.run(call, deadline)
@@ -242,7 +270,7 @@ class Calls:
         failed: BotError | None = None
         point.connections.drop_idle()
         try:
-            await self._in_thread(call, deadline, Try(point, CONNECT_SECONDS, READ_SILENCE), [])
+            await self._in_thread(call, deadline, Try(point, CONNECT_SECONDS, READ_SILENCE))
         except ConnectionFault as fault:
             failed = fault.error
         except (BadAnswer, TimedOut, Unreachable) as error:  # a proxy answers, but no Proxmox
@@ -256,7 +284,7 @@ class Calls:
         self._check_one()
 
 
-def _retrieve(done: asyncio.Task[object]) -> None:
+def _retrieve(done: asyncio.Future[Any]) -> None:
     """Take the error of a thread that nobody waits for, so that asyncio does not log it."""
     if not done.cancelled():
         done.exception()

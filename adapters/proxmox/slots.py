@@ -34,28 +34,49 @@ Also the maximum reads of one node at once that may hang: pvedaemon has three wo
 
 @dataclass(eq=False, slots=True)
 class _Request:
-    """A request that waits or runs. `slot`: the lane whose slot it holds, None if it waits or runs late."""
+    """A request that waits or runs. `slot`: the lane whose slot it holds, None if it waits or runs late.
+
+    `begin`: see `RequestSlots.acquire`.
+    """
 
     lane: Lane
     person: int | None
     node: str | None
     may_hang: bool
     granted: asyncio.Future[None]
+    begin: Callable[[Callable[[], None]], None] | None = None
     slot: Lane | None = None
     late: bool = False
     timer: asyncio.TimerHandle | None = field(default=None, repr=False)
+
+
+class _Line(deque[_Request]):
+    """The waiting requests of one person in one lane. `hanging_next`: one that may hang has its turn."""
+
+    hanging_next = False
+
+    def find(self, may_run: Callable[[_Request], bool]) -> _Request | None:
+        """Return the oldest request that may run.
+
+        After each other request of the person, one that may hang goes before the rest: few of these may run at once,
+        so they must not all be left for the end.
+        """
+        oldest = next((each for each in self if may_run(each)), None)
+        if oldest is None or oldest.may_hang or not self.hanging_next:
+            return oldest
+        return next((each for each in self if each.may_hang and may_run(each)), oldest)
 
 
 class _Queue:
     """The waiting requests of one lane, taken from one person after another. The bot itself counts as one person."""
 
     def __init__(self) -> None:
-        self._waiting: dict[int | None, deque[_Request]] = {}
+        self._waiting: dict[int | None, _Line] = {}
         self._count = 0
 
     def add(self, request: _Request) -> None:
         """Add a request. Raises: QueueFull."""
-        own = self._waiting.get(request.person, deque())
+        own = self._waiting.get(request.person, _Line())
         if self._count >= PLACES or len(own) >= PERSON_PLACES:
             raise QueueFull
         own.append(request)
@@ -72,8 +93,9 @@ class _Queue:
     def take(self, may_run: Callable[[_Request], bool]) -> _Request | None:
         """Take out the oldest request that may run, of the person who has waited longest for a turn."""
         for person, own in self._waiting.items():
-            request = next((each for each in own if may_run(each)), None)
+            request = own.find(may_run)
             if request is not None:
+                own.hanging_next = not request.may_hang
                 self.remove(request)
                 if person in self._waiting:
                     self._waiting[person] = self._waiting.pop(person)
@@ -90,10 +112,17 @@ class RequestSlots:
         self._running: dict[_Request, None] = {}
 
     async def acquire(
-        self, lane: Lane, *, node: str | None = None, may_hang: bool = False
+        self,
+        lane: Lane,
+        begin: Callable[[Callable[[], None]], None] | None = None,
+        *,
+        node: str | None = None,
+        may_hang: bool = False,
     ) -> Callable[[], None]:
-        """Wait for a slot and return the function that gives it back.
+        """Wait for a slot and return the function that gives it back. Calling that again does nothing.
 
+        `begin`: called with this function in the moment in which the slot is granted, before the caller gets its turn
+        on the event loop. If the caller is cancelled later, it keeps the slot.
         `node`: the node that the request is about.
         `may_hang`: the request uses a slot of READS, unless the watch sends it.
         Raises: QueueFull if too many requests wait already.
@@ -101,16 +130,16 @@ class RequestSlots:
         if may_hang and lane is not Lane.WATCH:
             lane = Lane.READS
         granted = asyncio.get_running_loop().create_future()
-        request = _Request(lane, asker.get(), node, may_hang, granted)
+        request = _Request(lane, asker.get(), node, may_hang, granted, begin)
         self._queues[lane].add(request)
         self._hand_out()
         try:
             await granted
         except asyncio.CancelledError:
-            if request in self._running:  # granted in the same moment
-                self._give_back(request)
-            else:
+            if not granted.done() or granted.cancelled():
                 self._queues[lane].remove(request)
+            elif begin is None:  # granted in the same moment
+                self._give_back(request)
             raise
         return lambda: self._give_back(request)
 
@@ -148,15 +177,19 @@ class RequestSlots:
             loop = asyncio.get_running_loop()
             request.timer = loop.call_later(LATE_SECONDS, self._on_late, request)
         request.granted.set_result(None)
+        if request.begin is not None:
+            request.begin(lambda: self._give_back(request))
 
     def _on_late(self, request: _Request) -> None:
         request.late = True
         self._free_late_slots()
 
     def _give_back(self, request: _Request) -> None:
+        if request not in self._running:
+            return
+        del self._running[request]
         if request.timer is not None:
             request.timer.cancel()
-        del self._running[request]
         if request.slot is not None:
             self._free[request.slot] += 1
         self._free_late_slots()

@@ -27,6 +27,13 @@ SETTLE_SHARE, SETTLE_LEAST, SETTLE_MOST = 0.05, 0.002, 0.1
 """Share of the time that the state took, to wait for parts that arrive at about that time; least and most seconds."""
 SETTLE_EACH = 0.002
 """Additional seconds for each further person who waits: about the time of one more edit of their message."""
+BUSY_SECONDS, BUSY_MOST = 0.1, 1.0
+"""If the state took longer than this, Proxmox is busy: the last part is waited for twice that time, at most so long.
+
+Each edit takes time that the answers to others need.
+"""
+AGENTS_MOST = 2000
+"""Maximum number of VMs whose agent is remembered."""
 
 
 class Part(StrEnum):
@@ -55,6 +62,9 @@ class GuestDetails:
     """Unix seconds at which the state was read."""
 
 
+_Key = tuple[int, Kind, str]
+
+
 class _SharedRead:
     """The running reads of one guest, and the number of callers that wait for them."""
 
@@ -67,7 +77,7 @@ class _SharedRead:
         # the first read gets the first slot
         self.status = asyncio.create_task(self._read_status())
         self.parts: dict[Part, asyncio.Task[Any]] = {
-            Part.CONFIG: asyncio.create_task(_or_none(inspector.proxmox.config_with_pending, listed)),
+            Part.CONFIG: asyncio.create_task(self._read_config()),
             Part.LAST_TASK: asyncio.create_task(_or_none(inspector.proxmox.recent_tasks, listed, 1)),
             Part.ADDRESSES: asyncio.create_task(self._read_addresses()),
         }
@@ -111,10 +121,20 @@ class _SharedRead:
         self._status_took = loop.time() - began
         return guest
 
+    async def _read_config(self) -> tuple[GuestConfig, tuple[Pending, ...]] | None:
+        read = await _or_none(self._inspector.proxmox.config_with_pending, self._listed)
+        if read is not None:
+            self._inspector.note_agent(self.key, has_agent=read[0].agent)
+        return read
+
     async def _read_addresses(self) -> tuple[str, ...] | None:
-        """Ask for addresses if somebody can answer: a running container, or the agent of a running VM."""
+        """Ask for addresses if somebody can answer: a running container, or the agent of a running VM.
+
+        Do so at once if the guest was running lately, and a VM had an agent when it was last shown.
+        """
         listed = self._listed
-        if listed.kind is not Kind.LXC or listed.state is not State.RUNNING:
+        can_answer = listed.kind is Kind.LXC or self._inspector.has_agent(self.key)
+        if not can_answer or listed.state is not State.RUNNING:
             await asyncio.wait({self.status, self.parts[Part.CONFIG]})
             read = self.parts[Part.CONFIG].result()
             no_agent = listed.kind is Kind.QEMU and read is not None and not read[0].agent
@@ -138,10 +158,13 @@ class _SharedRead:
         return GuestDetails(guest, config, addresses, last, pending, protected, unread, self.read_at)
 
     async def wait_for_more(self) -> None:
-        """Wait until one part at most is missing, and a moment for the last one."""
+        """Wait until one part at most is missing, and a moment for the last one. If Proxmox is busy, wait longer."""
         while len(self.unread) > 1:
             await asyncio.wait(self._running(), return_when=asyncio.FIRST_COMPLETED)
-        await self.wait_a_moment()
+        if self.unread and self._status_took > BUSY_SECONDS:
+            await asyncio.wait(self._running(), timeout=min(2 * self._status_took, BUSY_MOST))
+        else:
+            await self.wait_a_moment()
 
     async def wait_for_all(self) -> None:
         await asyncio.wait(self.parts.values())
@@ -155,9 +178,6 @@ class _SharedRead:
 
     def _running(self) -> Iterable[asyncio.Task[Any]]:
         return [self.parts[part] for part in self.unread]
-
-
-_Key = tuple[int, Kind, str]
 
 
 def _key_of(guest: Guest) -> _Key:
@@ -174,6 +194,8 @@ class Inspector:
     def __init__(self, proxmox: Proxmox, planner: Planner, clock: Clock) -> None:
         self.proxmox, self.planner, self.clock = proxmox, planner, clock
         self._reads: dict[_Key, _SharedRead] = {}
+        self._agents: dict[_Key, None] = {}
+        """The VMs that had an agent when they were last shown, the latest last."""
 
     async def inspect(self, vmid: int, check: Check) -> AsyncGenerator[GuestDetails]:
         """Yield the details of a guest: with its state, with all but one part, and with all. At most three times.
@@ -212,6 +234,17 @@ class Inspector:
     def forget(self, vmid: int) -> None:
         """Do not let later callers join a read that began before an action on the guest."""
         self._reads = {key: read for key, read in self._reads.items() if key[0] != vmid}
+
+    def has_agent(self, key: _Key) -> bool:
+        return key in self._agents
+
+    def note_agent(self, key: _Key, *, has_agent: bool) -> None:
+        """Remember whether a guest has an agent in its configuration."""
+        self._agents.pop(key, None)
+        if has_agent:
+            self._agents[key] = None
+            if len(self._agents) > AGENTS_MOST:
+                del self._agents[next(iter(self._agents))]
 
     def _join(self, listed: Guest, held: list[_SharedRead]) -> _SharedRead:
         key = _key_of(listed)

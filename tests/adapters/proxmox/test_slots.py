@@ -138,6 +138,40 @@ async def test_who_gives_up_leaves_the_queue_in_every_moment() -> None:
     assert turns.given[-1] == "ken"
 
 
+async def test_a_request_begins_in_the_moment_in_which_another_ends() -> None:
+    """Not when its task gets its turn: Proxmox would have nothing to do until then."""
+    turns, begun = Turns(), list[Callable[[], None]]()
+    for at in range(SLOTS[Lane.READS]):
+        turns.ask(f"akiko {at}", AKIKO)
+    turns.ask("next", AKIKO, begin=begun.append)
+    await settled()
+    turns.held.pop("akiko 0")()
+    assert len(begun) == 1
+    turns.tasks["next"].cancel()
+    turns.ask("last", EMMA)
+    await settled()
+    assert "last" not in turns.given, "what has begun keeps its slot when its caller gives up"
+    begun[0]()
+    await settled()
+    assert turns.given[-1] == "last"
+    turns.ask("one more", EMMA)
+    begun[0]()
+    await settled()
+    assert "one more" not in turns.given, "a slot is given back once"
+
+
+async def test_what_may_hang_is_not_left_for_the_end() -> None:
+    """Only two of a node run at once. If all came last, the other slots would be idle then."""
+    turns = Turns()
+    for at in range(SLOTS[Lane.READS]):
+        turns.ask(f"akiko {at}", AKIKO)
+    for name, may_hang in (("a", False), ("b", False), ("c", False), ("agent 1", True), ("agent 2", True)):
+        turns.ask(name, EMMA, node="pve1", may_hang=may_hang)
+    await settled()
+    await turns.end_all()
+    assert turns.given[-5:] == ["a", "agent 1", "b", "agent 2", "c"]
+
+
 # -- what hangs
 
 

@@ -70,6 +70,23 @@ async def test_an_agent_that_is_switched_off_is_not_asked(scene: Stage, pve: Pve
     assert "**IP**" not in reply.text
 
 
+async def test_an_agent_that_has_been_seen_is_asked_at_once(scene: Stage, pve: Pve) -> None:
+    await scene.say(scene.emma, "info", vmid=101)
+    scene.clock.skip(SHARED_SECONDS)
+    pve.hang("/qemu/101/pending", HELD, times=1)
+    reply = await scene.start_command(scene.emma, "info", vmid=101)
+    await reply.until("**IP** `192.168.10.11`")
+    assert scene.t()("reading…") in reply.text, "the configuration is still held"
+    await scene.settled()
+    pve.vm(101).config["agent"] = "0"
+    scene.clock.skip(SHARED_SECONDS)
+    before = len(scene.sent())
+    await scene.say(scene.emma, "info", vmid=101)
+    scene.clock.skip(SHARED_SECONDS)
+    await scene.say(scene.emma, "info", vmid=101)
+    assert asked(scene, before).count(AGENT) <= 1, "forgotten when the configuration has none"
+
+
 async def test_a_guest_that_stopped_since_the_list_was_read_has_no_addresses(scene: Stage, pve: Pve) -> None:
     pve.crash(201)
     reply = await scene.say(scene.emma, "info", vmid=201)
