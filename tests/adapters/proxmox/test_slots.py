@@ -207,7 +207,7 @@ async def test_a_hung_agent_holds_up_nothing_else(
         assert about(pve, part) == HANGING_MOST, "more would block the node's pvedaemon"
         with hanging(pve, "/config"):
             more = [asyncio.create_task(client.config(guest)) for _ in range(20)]
-            await until(lambda: pve.in_flight == HANGING_MOST + SLOTS[Lane.READS])  # they hold no slots
+            await until(lambda: pve.in_flight >= HANGING_MOST + SLOTS[Lane.READS])  # they hold no slots
         assert not any(call.done() for call in asked)
         await ended(client, *asked, *more)
 
@@ -217,12 +217,13 @@ async def test_a_hung_node_holds_up_only_what_is_asked_about_it(pve: Pve, client
     away = replace(VM, node="pve2", vmid=101)
     with hanging(pve, "/nodes/pve2/"):
         asked = [asyncio.create_task(client.config(away)) for _ in range(20)]
-        await until(lambda: about(pve, "/nodes/pve2/") == SLOTS[Lane.READS])
+        # one more begins once the first is late
+        await until(lambda: about(pve, "/nodes/pve2/") >= SLOTS[Lane.READS])
         async with asyncio.timeout(IN_TIME):
             await asyncio.gather(*(client.config(VM) for _ in range(20)))
             asked += [asyncio.create_task(client.in_lane(Lane.CHANGES).config(away)) for _ in range(2)]
             await client.in_lane(Lane.CHANGES).config(VM)
-        assert about(pve, "/nodes/pve2/") <= SLOTS[Lane.READS] + 2
+        assert about(pve, "/nodes/pve2/") <= SLOTS[Lane.READS] + HANGING_MOST + 2
         await ended(client, *asked)
 
 
