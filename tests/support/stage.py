@@ -464,7 +464,6 @@ async def stage(pve: Pve, directory: Path) -> AsyncIterator[Stage]:
         scene = Stage(pve, server, directory, pve.give_bot())
         server.ack_limit = BUSY_ACK
         remember_commands()
-        gc.freeze()  # exclude existing objects from the collection below
         try:
             with scene.listening():
                 try:
@@ -477,7 +476,6 @@ async def stage(pve: Pve, directory: Path) -> AsyncIterator[Stage]:
             found = scene.faults_found()
             assert not found, "unannounced:\n" + "\n".join(found)
         finally:
-            gc.unfreeze()
             discord.http.Route.BASE, discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = route, gateway
 
 

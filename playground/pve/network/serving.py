@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import fakepve.server
-from aiohttp import web
+from aiohttp import web, web_app
 
 from playground.pve.network.certificates import Certificates, make_certificates, sign_node
 from playground.pve.network.listeners import Listener, port_of
@@ -109,6 +109,7 @@ class Serving(ResourceTruth):
                 self._thread.join(PATIENCE)
             self._transports.close()
             self._loop.close()
+            web_app._cached_build_middleware.cache_clear()  # noqa: SLF001  # it would keep this whole cluster
         self._loop = self._thread = None
         if self._directory is not None:
             self._directory.cleanup()
