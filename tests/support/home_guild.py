@@ -1,5 +1,7 @@
 """The guild in which the tests use the bot, and its alert channel without the bot's first message."""
 
+import functools
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -30,9 +32,17 @@ def mark_greeted(directory: Path, sites: Iterable[str] = (), first: str | None =
     """Note in a new data directory that the first message is stored. Any other directory stays as it is."""
     if any(directory.glob(f"{JOURNAL_NAME}*")) or (directory / LIST_NAME).exists():
         return
-    names = tuple(sites) or ("",)
-    journal = SqliteJournal(directory / JOURNAL_NAME)
-    journal.open(SiteNames(names, first))
-    for key, text in STORED.items():
-        journal.of_site(names[0]).put_record(key, text)
-    journal.close()
+    (directory / JOURNAL_NAME).write_bytes(_greeted_journal(tuple(sites) or ("",), first))
+
+
+@functools.cache
+def _greeted_journal(names: tuple[str, ...], first: str | None) -> bytes:
+    """Return a journal's file, made once per process: its schema takes longer than the rest of a start's files."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / JOURNAL_NAME
+        journal = SqliteJournal(path)
+        journal.open(SiteNames(names, first))
+        for key, text in STORED.items():
+            journal.of_site(names[0]).put_record(key, text)
+        journal.close()
+        return path.read_bytes()

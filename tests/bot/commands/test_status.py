@@ -78,6 +78,7 @@ async def test_a_scoped_person_sees_their_own_part(bare_scene: Stage, cast: Cast
     await scene.poll()
     pve.crash(101)
     await scene.poll()
+    await scene.delivered()  # a message that waits would be told of, too
     shown = await scene.say(cast["admin"], "status")
     assert "**Open incidents** 1" in shown.text
     text = (await scene.say(game, "status")).text

@@ -65,16 +65,20 @@ def locked(path: Path) -> Iterator[None]:
         other.close()
 
 
+WRITING, SEARCHING = 0, -1
+"""Numbers of the journal's threads."""
+
+
 @contextlib.contextmanager
-def hung(scene: Stage) -> Iterator[None]:
-    """Let the thread that writes wait for the disk."""
+def hung(scene: Stage, thread: int = WRITING) -> Iterator[None]:
+    """Let a thread of the journal wait for the disk."""
     begun, over = threading.Event(), threading.Event()
 
     def hang() -> None:
         begun.set()
         assert over.wait(120.0)
 
-    scene.bot.journal._threads[0].submit(hang)
+    scene.bot.journal._threads[thread].submit(hang)
     assert begun.wait(60.0)
     try:
         yield
@@ -149,10 +153,11 @@ async def test_a_file_of_many_attempts_holds_up_no_action(scene: Stage) -> None:
     for _ in range(ROWS // 1000):
         await scene.site.journal.audit_add_all([NewRecord(entry, now)] * 1000)
     async with gaps():
-        writing = asyncio.create_task(scene.say(scene.emma, "audit", csv=True))
-        stop = await scene.start_command(scene.akiko, "start", vmid=104)
-        await scene.until(scene.changes, "the request")
-        assert not writing.done(), "the file is still being written"
+        with hung(scene, SEARCHING):
+            writing = asyncio.create_task(scene.say(scene.emma, "audit", csv=True))
+            stop = await scene.start_command(scene.akiko, "start", vmid=104)
+            await scene.until(scene.changes, "the request")
+            assert not writing.done(), "the file is still being written"
         await writing
         await scene.whole(asyncio.sleep(0))
     assert stop.text
