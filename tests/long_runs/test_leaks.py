@@ -86,8 +86,8 @@ FORGOTTEN: dict[str, list[tuple[str, Callable[..., Any]]]] = {
 SEEDS = {
     "lists": 80_001,
     "completions": 80_003,
-    "what the history names": 80_008,
-    "busy guests": 80_004,
+    "what the history names": 80_011,
+    "busy guests": 80_007,
     "a guest that is read": 80_001,
 }
 """Seeds that find the leak in their first requests. Other seeds need more requests."""

@@ -496,14 +496,20 @@ async def test_the_file_has_every_attempt_that_fits_newest_first(scene: Stage) -
     assert "No matching records" in reply.text
 
 
-@pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＠"])
-async def test_no_cell_is_a_formula(scene: Stage, begins: str) -> None:
-    evil = f'{begins}cmd|"/c calc"!A1'
-    keep(scene, entry(name=evil, operation=evil, detail=evil, guest=evil, reason=evil, outcome=evil))
-    (row,) = parsed(scene, await scene.say(scene.emma, "audit", csv=True))
-    for name in ("person", "operation", "detail", "guest", "reason", "outcome"):
-        assert row[name] == (f"'{evil}" if begins.strip() else evil.strip()), name
-    assert not any(text.startswith(begins) for text in row.values())
+FORMULAS = ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＠"]
+"""What a formula may begin with."""
+
+
+async def test_no_cell_is_a_formula(scene: Stage) -> None:
+    for begins in FORMULAS:
+        evil = f'{begins}cmd|"/c calc"!A1'
+        keep(scene, entry(name=evil, operation=evil, detail=evil, guest=evil, reason=evil, outcome=evil))
+    found = parsed(scene, await scene.say(scene.emma, "audit", csv=True))
+    for begins, row in zip(reversed(FORMULAS), found, strict=True):  # the newest comes first
+        evil = f'{begins}cmd|"/c calc"!A1'
+        for name in ("person", "operation", "detail", "guest", "reason", "outcome"):
+            assert row[name] == (f"'{evil}" if begins.strip() else evil.strip()), (begins, name)
+        assert not any(text.startswith(begins) for text in row.values()), begins
     assert csv_cell(-5) == -5
     assert csv_cell("5") == "5"
     assert csv_cell(None) == ""
