@@ -15,7 +15,8 @@ from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
 
-PATIENCE = 60.0
+PATIENCE = 120.0
+"""Seconds after which a wait fails. It only has to end hangs, on busy machines too."""
 RESTING = re.compile("^(Action completed|Preview ready)$")
 """What the page's status says while no action is under way."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from playground import __main__ as command_line
 from playground.demo import bot_environment, clean_environment
 from playground.discord.server import DiscordServer
 from playground.page import DemoPage, build_guild
+from playground.visitor import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
 BOT = ROOT / "tests" / "support" / "tiny_discord_bot.py"
@@ -80,7 +82,7 @@ class DemoProcess:
         assert self.process.stdout is not None
         told = ""
         while wanted not in told:
-            line = await asyncio.wait_for(self.process.stdout.readline(), 30)
+            line = await asyncio.wait_for(self.process.stdout.readline(), PATIENCE)
             assert line, f"{told}\n{await self.process.stderr.read() if self.process.stderr else b''!r}"
             told += line.decode()
         return told
@@ -88,7 +90,7 @@ class DemoProcess:
     async def ended(self) -> tuple[int, str]:
         """Wait for the end. Return the exit code and the rest of standard error."""
         assert self.process is not None
-        _, errors = await asyncio.wait_for(self.process.communicate(), 20)
+        _, errors = await asyncio.wait_for(self.process.communicate(), PATIENCE)
         assert self.process.returncode is not None
         return self.process.returncode, errors.decode()
 
@@ -109,12 +111,13 @@ def alive(pid: int) -> bool:
 
 
 async def gone(*pids: int) -> bool:
-    """Return whether all processes end within 10 s."""
-    for _ in range(200):
-        if not any(alive(pid) for pid in pids):
-            return True
+    """Return whether all processes end within `PATIENCE`."""
+    end = time.monotonic() + PATIENCE
+    while any(alive(pid) for pid in pids):
+        if time.monotonic() > end:
+            return False
         await asyncio.sleep(0.05)
-    return False
+    return True
 
 
 RUN_BOT = f"import runpy; runpy.run_path({str(BOT)!r}, run_name='__main__')"
@@ -236,7 +239,7 @@ async def test_the_real_demo_has_two_sites() -> None:
     )
     told = ""
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while "ready: " not in told and process.stdout is not None and not process.stdout.at_eof():
                 told += (await process.stdout.readline()).decode()
     finally:

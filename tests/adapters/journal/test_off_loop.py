@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -114,8 +115,11 @@ async def test_searches_of_one_person_hold_up_neither_the_watch_nor_others(
 ) -> None:
     await journal.put_record("kept", "1")
     order = list[int]()
+    begun, read = threading.Event(), threading.Event()
 
     def search(_searches: object, wanted: AuditFilter, _offset: int, _limit: int) -> tuple[tuple[()], int]:
+        begun.set()
+        assert read.wait(60.0)
         time.sleep(0.3)
         order.append(wanted.person_id or 0)
         return (), 0
@@ -127,10 +131,10 @@ async def test_searches_of_one_person_hold_up_neither_the_watch_nor_others(
         await journal.audit_page(AuditFilter(person_id=person), 0, 10)
 
     greedy = [asyncio.create_task(ask(1)) for _ in range(8)]
-    await asyncio.sleep(0.05)
+    assert await asyncio.to_thread(begun.wait, 60.0)
     other = asyncio.create_task(ask(2))
-    async with asyncio.timeout(0.25):
-        assert await journal.records() == {"kept": "1"}
+    assert await journal.records() == {"kept": "1"}, "read while the first search is held"
+    read.set()
     await other
     assert order == [1, 2]
     await asyncio.gather(*greedy)  # nobody is told that the disk hangs
