@@ -104,11 +104,11 @@ def code(text: str, most: int = NAME_MOST) -> str:
 
 
 def person(name: str, user_id: int, most: int = NAME_MOST) -> str:
-    """Return a person's stored name and their mention. Anybody can take on the name, but nobody the mention.
+    """Return a person's mention. Anybody can take on a name, but nobody the mention, which Discord shows as a name.
 
-    `user_id=0`: stored before ids were kept, so that only the name is shown.
+    `user_id=0`: stored before ids were kept, so that the stored name is shown.
     """
-    return f"{code(name, most)} (<@{user_id}>)" if user_id else code(name, most)
+    return f"<@{user_id}>" if user_id else code(name, most)
 
 
 def code_block(lines: Iterable[str], most: int = 900) -> str:

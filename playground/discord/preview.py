@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import simcord
 from aiohttp import web
 from simcord.interactions import command_leaves
+from simcord.preview import _markdown
 
 from playground.discord.people import Person
 
@@ -31,6 +32,10 @@ _TABS_STYLE = """
 .demo-tabs { display: flex; flex-wrap: wrap; gap: 4px 16px; padding: 6px 16px; border-bottom: 1px solid #26272c; }
 .demo-tabs a { color: var(--discord-muted); }
 """
+
+
+_markdown._FIELD_POLICIES["embed_description"].update(mentions=True, subtext=True)  # noqa: SLF001  # private to SimCord
+"""Discord shows mentions and small print in the description of an embed too."""
 
 
 def open_preview(

@@ -85,7 +85,7 @@ async def test_it_outlives_the_bot(scene: Stage, end: str) -> None:
     assert (held(scene).by, held(scene).since) == ("Akiko", since)
     scene.assert_refused(await scene.say(scene.emma, "start", vmid=104), scene.emma, held(scene))
     again = await scene.say(scene.emma, "readonly on")
-    assert "`Akiko`" in again.text, "who switched it on stays the one who did"
+    assert f"<@{scene.akiko.id}>" in again.text, "who switched it on stays the one who did"
     await scene.say(scene.emma, "readonly off")
     await getattr(scene, end)()
     assert scene.site.authorizer.read_only.refusal is None
@@ -105,7 +105,7 @@ async def test_it_is_told_in_every_other_refusal_too(bare_scene: Stage) -> None:
         reply = await scene.say(person, command, **options)
         assert reply.text.startswith(scene.told(person, error))
         assert "Read-only mode was turned on" in reply.text
-        assert "`Admin`" in reply.text
+        assert f"<@{cast['admin'].id}>" in reply.text
         scene.assert_private(reply)
 
 

@@ -83,7 +83,7 @@ async def test_a_page_in_place_of_an_edits_answer_leaves_it_to_be_done(
     bare_scene.server.fail("PATCH", path, status, 8, page=page or " ", kind=kind)
     await bare_scene.press(bare_scene.emma, bare_scene.server.messages(bare_scene.alerts)[0], "Acknowledge")
     await later(bare_scene)
-    assert "`Emma`" in bare_scene.alerts_told()[0]
+    assert f"<@{bare_scene.emma.id}>" in bare_scene.alerts_told()[0]
 
 
 @PAGES

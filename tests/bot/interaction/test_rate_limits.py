@@ -113,7 +113,7 @@ async def test_a_global_limit_on_an_edit_silences_none(bare_scene: Stage, pve: P
     await bare_scene.poll(later=1.0)
     await later(bare_scene, LONG)
     assert len(bare_scene.alerts_told()) == 2
-    assert "`Emma`" in bare_scene.alerts_told()[0]
+    assert f"<@{bare_scene.emma.id}>" in bare_scene.alerts_told()[0]
 
 
 async def test_edits_of_an_old_message_hold_back_no_new_alert(bare_scene: Stage, pve: Pve) -> None:
@@ -132,13 +132,15 @@ async def test_edits_of_an_old_message_hold_back_no_new_alert(bare_scene: Stage,
     await bare_scene.poll(later=1.0)
     await bare_scene.until(lambda: len(bare_scene.alerts_told()) == 3, "the new alert")
     await bare_scene.press(bare_scene.emma, second, "Acknowledge")
-    await bare_scene.until(lambda: "`Emma`" in bare_scene.alerts_told()[1], "the other edit")
-    assert "`Emma`" not in bare_scene.alerts_told()[0]
+    await bare_scene.until(
+        lambda: f"<@{bare_scene.emma.id}>" in bare_scene.alerts_told()[1], "the other edit"
+    )
+    assert f"<@{bare_scene.emma.id}>" not in bare_scene.alerts_told()[0]
     assert fault.met == 1, "not asked again before the time that Discord named"
     await bare_scene.until(lambda: "edits" in bare_scene.site.alert_delivery.error, "the status to say why")
     fault.times = fault.met
     await later(bare_scene, 60.0)
-    assert "`Emma`" in bare_scene.alerts_told()[0]
+    assert f"<@{bare_scene.emma.id}>" in bare_scene.alerts_told()[0]
 
 
 @pytest.mark.parametrize("kind", ["slow", "short limits"])
@@ -159,7 +161,7 @@ async def test_an_edit_that_takes_its_time_holds_back_no_new_alert(
     pve.crash(102)
     await bare_scene.poll(later=1.0)
     await bare_scene.until(lambda: len(bare_scene.alerts_told()) == 2, "the new alert")
-    assert "`Emma`" not in bare_scene.alerts_told()[0], "the edit is still under way"
+    assert f"<@{bare_scene.emma.id}>" not in bare_scene.alerts_told()[0], "the edit is still under way"
     await bare_scene.delivered()
 
 
@@ -184,7 +186,7 @@ async def test_an_edit_that_is_refused_holds_back_no_new_alert(
     await bare_scene.until(lambda: len(bare_scene.alerts_told()) == 2, "the new alert")
     fault.times = fault.met
     await later(bare_scene, 301.0)
-    assert "`Emma`" in bare_scene.alerts_told()[0]
+    assert f"<@{bare_scene.emma.id}>" in bare_scene.alerts_told()[0]
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, 20028), (400, 20016), (403, 130000), (400, 50013)])

@@ -189,7 +189,7 @@ async def test_the_second_is_told_who_does_what(scene: Stage, pve: Pve) -> None:
         scene.assert_refused(
             reply, scene.emma, GuestBusy(104, "palworld", "start", "Akiko", since, scene.akiko.id)
         )
-    assert "`Akiko`" in reply.text
+    assert f"<@{scene.akiko.id}>" in reply.text
     assert timestamp(since) in reply.text
     other = await scene.start_command(scene.emma, "start", vmid=205)
     plan.release()

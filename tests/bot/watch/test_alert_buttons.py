@@ -152,17 +152,17 @@ async def test_acknowledge_is_shown_and_ends_the_repeats(bare_scene: Stage, pve:
     reply = await scene.press(scene.akiko, post, button(post, "ack"))
     answered_in_silence(scene, reply)
     await scene.delivered()
-    assert "`Akiko`" in post.embeds[0]["description"].splitlines()[1]
+    assert f"<@{scene.akiko.id}>" in post.embeds[0]["description"].splitlines()[1]
     assert "ack" not in whats(post)
     assert "mute1" in whats(post)
     await poll(scene, 12)
     assert len(scene.alerts_told()) == 1
     pve.revive(101)
     await poll(scene)
-    assert "`Akiko`" in post.text
+    assert f"<@{scene.akiko.id}>" in post.text
     assert post.text.startswith("🟢")
     text = (await scene.say(scene.emma, "monitor history")).text
-    assert "`Akiko`" in text
+    assert f"<@{scene.akiko.id}>" in text
 
 
 async def test_what_nobody_acknowledged_is_said_again(bare_scene: Stage, pve: Pve) -> None:
@@ -178,9 +178,9 @@ async def test_what_nobody_acknowledged_is_said_again(bare_scene: Stage, pve: Pv
     assert [one.text for one in reply.followups] == ["✅ Acknowledged. No more reminders for this incident."]
     assert reply.followups[0].ephemeral
     await scene.delivered()
-    assert "`Emma`" in post.text, "the opening shows it"
+    assert f"<@{scene.emma.id}>" in post.text, "the opening shows it"
     reply = await scene.press(scene.akiko, again, button(again, "ack"))
-    assert "`Emma`" in reply.followups[0].text, "the first counts, and the second is told"
+    assert f"<@{scene.emma.id}>" in reply.followups[0].text, "the first counts, and the second is told"
     reply = await scene.press(scene.emma, again, button(again, "mute1"))
     told = reply.followups[0].text
     assert told.startswith("✅ Muted until <t:"), told
@@ -408,7 +408,7 @@ async def test_they_live_after_a_restart(scene: Stage, pve: Pve) -> None:
     await scene.restart_bot()
     await scene.press(scene.akiko, post, button(post, "ack"))
     await scene.delivered()
-    assert "`Akiko`" in post.text
+    assert f"<@{scene.akiko.id}>" in post.text
     reply = await scene.press(scene.emma, post, button(post, "start"))
     assert "was started" in reply.text
 
@@ -460,7 +460,7 @@ async def test_in_an_alert_channel_outside_of_the_category_they_work(apart: Stag
     await apart.press(apart.akiko, post, button(post, "ack"))
     await apart.press(apart.akiko, post, button(post, "mute1"))
     await apart.delivered()
-    assert "`Akiko`" in post.text
+    assert f"<@{apart.akiko.id}>" in post.text
     assert "Muted until" in post.text
     reply = await apart.press(apart.akiko, post, button(post, "start"))
     assert "was started" in reply.text

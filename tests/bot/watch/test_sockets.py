@@ -117,7 +117,7 @@ async def test_a_restart_amid_an_incident_says_nothing_new_and_the_buttons_work(
     alert = bare_scene.server.messages(bare_scene.alerts)[0]
     await bare_scene.press(bare_scene.emma, alert, bare_scene.t()("Acknowledge"))
     await delivered(bare_scene)
-    assert "`Emma`" in bare_scene.alerts_told()[0]
+    assert f"<@{bare_scene.emma.id}>" in bare_scene.alerts_told()[0]
     alert = bare_scene.server.messages(bare_scene.alerts)[0]
     await bare_scene.press(bare_scene.akiko, alert, bare_scene.t()("Start"))
     assert pve.guest(101).status == "running"
