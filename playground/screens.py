@@ -75,6 +75,7 @@ def take(tour: Tour, screen: Screen, folder: Path, widths: Sequence[int]) -> Non
 
 def on_phone(tour: Tour, shown: Locator, message: str) -> Locator:
     """Wait until the narrow window shows the same message, and return it there."""
+    tour.page.mouse.move(0, 0)  # under the mouse a message also shows its time
     same = tour.phone.locator(f'article[data-message-id="{message}"]')
     until(lambda: steady_text(same) == steady_text(shown), "the same message in both windows")
     return same
