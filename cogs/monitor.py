@@ -161,8 +161,9 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
                 await watch.add(guest, cpu, memory, disk)
             entry = watch.find(number)
             if entry is not None:
-                until = muted_until(watch, number, guest.node)
-                await reply.show(added_card(reply.t, guest, entry, before, until))
+                until, now = muted_until(watch, number, guest.node), self._services.clock.now()
+                steps = reply.mention(Operation.MONITOR_LIST)
+                await reply.show(added_card(reply.t, guest, entry, before, now, until, steps))
 
     @app_commands.command(description=locale_str("Stop watching a guest"))
     @app_commands.describe(vmid=VMID, confirm=CONFIRM, reason=REASON)
@@ -189,7 +190,8 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
                 await attempt.start()
                 await watch.remove(number)
             name = title(guest) if guest else f"**{number}**"
-            await reply.show(success_card(reply.t("{guest} was removed from the watch list.", guest=name)))
+            text = reply.t("{guest} was removed from the watch list.", guest=name)
+            await reply.show(success_card(text, reply.mention(Operation.MONITOR_LIST)))
 
     @app_commands.command(name="list", description=locale_str("List watched guests"))
     @app_commands.describe(site=SITE)

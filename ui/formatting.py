@@ -310,6 +310,11 @@ def timestamp(unix: float, style: str = "R") -> str:
 HALF_A_DAY = 12 * 3600.0
 
 
+def until_time(unix: float, now: float) -> str:
+    """Return the time alone if it is less than half a day away, otherwise with the date."""
+    return timestamp(unix, "t" if unix - now < HALF_A_DAY else "f")
+
+
 def moment(t: Text, unix: float, now: float) -> str:
     """Return the time alone if it is near, otherwise the date, and how long ago that was.
 

@@ -76,7 +76,8 @@ def told_access(text: str, t: Text = ENGLISH) -> dict[Operation, Told]:
             told = Told(line[0] == "✅", line[2:])
         elif told and (match := re.fullmatch(r"\*\*([^*]+)\*\* (.*)", line)) and match[1] in tasks:
             all_of_it = match[2] == t("all actions")
-            group = tasks[match[1]] if all_of_it else [named[each] for each in match[2].split("`")[1::2]]
+            words = match[2].replace("\N{NO-BREAK SPACE}", " ").split("`")[1::2]
+            group = tasks[match[1]] if all_of_it else [named[each] for each in words]
             assert group
             assert not set(group) & set(found), (line, text)
             found |= dict.fromkeys(group, told)

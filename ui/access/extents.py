@@ -15,9 +15,9 @@ from core.guest_errors import GuestProtected, NotATemplate, TemplateRefused, Wro
 from core.levels import Level, Reach
 from core.operations import ACTIONS, OPERATIONS, Operation
 
-_NOT_FOR_IT = (CannotWatchTemplate, NotATemplate, TemplateRefused, WrongKind)
+NOT_FOR_IT = (CannotWatchTemplate, NotATemplate, TemplateRefused, WrongKind)
 """Errors of guests that an operation does not exist for."""
-LASTING = (*_NOT_FOR_IT, GuestProtected)
+LASTING = (*NOT_FOR_IT, GuestProtected)
 """Errors that refuse an action in every state of the guest."""
 
 
@@ -44,7 +44,7 @@ def _never(operation: Operation, guest: Guest | None) -> BotError | None:
 
 def exists_for(operation: Operation, guest: Guest) -> bool:
     """Return whether there is this operation for such a guest: its kind, or a template."""
-    return not isinstance(_never(operation, guest), _NOT_FOR_IT)
+    return not isinstance(_never(operation, guest), NOT_FOR_IT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,17 @@
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from discord import ui
 
 from core.access.authorizer import Authorizer
 from core.access.policy import Actor, Scope, grants, is_protected, level_everywhere
-from core.errors import BotError
+from core.errors import BotError, NotAllowed, OnlySomeGuests
 from core.guest import Cluster, Guest
 from core.levels import Level, Reach
 from core.operations import LONG_MUTE_SECONDS, OPERATIONS, Operation
-from ui.access.extents import Extent, extents, refusals
+from ui.access.extents import NOT_FOR_IT, Extent, extents, refusals
 from ui.access.summary import guest_names, summary, summary_on
 from ui.access.tasks import TASKS, by_task
 from ui.cards import card
@@ -31,11 +31,13 @@ from ui.formatting import (
     title,
 )
 from ui.i18n import Text
-from ui.interaction.refusal import mixed_levels_text
 from ui.messages.errors import error_sentence, read_only_line
 from ui.messages.operations import operation_command
 from ui.messages.startup import pools_unseen
 from ui.sites.sections import fit_sections
+
+_UNBROKEN = "\N{NO-BREAK SPACE}"
+"""In a command, so that a narrow screen does not break it."""
 
 
 def access_card(
@@ -91,10 +93,12 @@ def access_texts(
         if refusal is None:
             answer = _allowed(t, authorizer, where.get(each))
         else:
-            answer = _Answer(_Rank.NOWHERE, _why_not(t, authorizer, actor, guest, refusal))
+            answer = _Answer(_Rank.NOWHERE, _why_not(t, refusal))
         groups.setdefault(answer, []).append(each)
     parts = [_group(t, *each) for each in sorted(groups.items(), key=lambda each: each[0].rank)]
     parts += _notes(t, authorizer, actor, guest, cluster, allowed)
+    if any(map(_lacks_level, found.values())):
+        parts.append(f"-# {t('Ask an administrator of this server for what you lack.')}")
     if authorizer.read_only.refusal and not any(OPERATIONS[each].effect for each in found):
         parts.append(f"{READ_ONLY} {read_only_line(t, authorizer.read_only.refusal)}")
     why = summary_on(t, authorizer, actor, guest) if guest else summary(t, authorizer, actor, cluster)
@@ -127,7 +131,7 @@ def _task_lines(t: Text, operations: Collection[Operation]) -> Iterator[str]:
     """Yield a line for each task: its operations, or that it is all of them."""
     whole = {name: len(group) for name, group in TASKS}
     for name, group in by_task(operations):
-        names = " ".join(code(operation_command(t, each)) for each in group)
+        names = " ".join(code(operation_command(t, each)).replace(" ", _UNBROKEN) for each in group)
         yield f"**{t(name)}** {t('all actions') if len(group) == whole[name] else names}"
 
 
@@ -170,7 +174,7 @@ def _allowed(t: Text, authorizer: Authorizer, extent: Extent | None) -> _Answer:
     if extent is None or extent.whole:
         return _Answer(_Rank.EVERYWHERE, f"**{t('Allowed')}**")
     if not extent.on:
-        return _Answer(_Rank.NOWHERE, t("You cannot do this with any guest right now."))
+        return _Answer(_Rank.NOWHERE, f"**{t('No guest to do this with right now')}**")
     if extent.hidden or len(extent.on) <= len(extent.off):
         head = t("Only for {guests}", guests=guest_names(t, authorizer, extent.on))
     else:
@@ -178,9 +182,20 @@ def _allowed(t: Text, authorizer: Authorizer, extent: Extent | None) -> _Answer:
     return _Answer(_Rank.SOMEWHERE, head)
 
 
-def _why_not(t: Text, authorizer: Authorizer, actor: Actor, guest: Guest | None, refusal: BotError) -> str:
-    asker = actor if guest is None else None
-    return mixed_levels_text(t, authorizer, asker, refusal, Level.NONE) or error_sentence(t, refusal)
+def _why_not(t: Text, refusal: BotError) -> str:
+    """Return the heading of what is refused. The sentence at the top says what the person is."""
+    if _lacks_level(refusal):
+        return f"**{t('Needs the “{needed}” level', needed=level_word(t, refusal.needed))}**"
+    if isinstance(refusal, OnlySomeGuests):
+        return f"**{t('Needs a role for all guests')}**"
+    if isinstance(refusal, NOT_FOR_IT):
+        return f"**{t('Not available for this guest')}**"
+    return error_sentence(t, refusal)
+
+
+def _lacks_level(refusal: BotError | None) -> TypeGuard[NotAllowed]:
+    """Return whether a higher level would allow it to a person who has some level already."""
+    return isinstance(refusal, NotAllowed) and refusal.level > Level.NONE and not refusal.protected
 
 
 def _roles(t: Text, authorizer: Authorizer, actor: Actor, guest: Guest | None) -> str:

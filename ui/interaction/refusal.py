@@ -56,18 +56,15 @@ def usable_channel(services: Services, interaction: Interaction) -> int | None:
     return None
 
 
-def mixed_levels_text(
-    t: Text, authorizer: Authorizer, asker: Actor | None, error: BotError, least: Level = Level.VIEWER
-) -> str:
+def mixed_levels_text(t: Text, authorizer: Authorizer, asker: Actor | None, error: BotError) -> str:
     """Return the sentence for a person whose levels differ between guests, if the refusal names no guest.
 
-    Return "" otherwise, and if the level for the other guests is below `least`. Guests below VIEWER are hidden, so
-    the sentence must not mention them.
+    Return "" otherwise, and if the other guests are hidden from the person, because the sentence mentions them.
     """
     if asker is None or not isinstance(error, NotAllowed):
         return ""
     everywhere = level_everywhere(authorizer.rules, asker)
-    if not least <= everywhere < error.level:
+    if not Level.VIEWER <= everywhere < error.level:
         return ""
     return t(
         "You need the “{needed}” level; yours is “{level}” for some guests and “{other}” for the others.",

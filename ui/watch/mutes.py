@@ -130,7 +130,7 @@ async def unmute(reply: Reply, target: str) -> None:
             raise NotMuted(subject)
         await asked.start()
         await site.watch.unmute(subject)
-    await reply.show(unmuted_card(reply.t, subject, cluster))
+    await reply.show(unmuted_card(reply.t, subject, cluster, reply.mention(Operation.MONITOR_LIST)))
 
 
 async def mute_all_sites(reply: Reply, duration: str, detail: str, reason: str) -> None:

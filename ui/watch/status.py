@@ -26,6 +26,7 @@ from ui.formatting import (
     person,
     timestamp,
     title_of,
+    until_time,
 )
 from ui.guests.lists import list_footer
 from ui.i18n import Text
@@ -91,7 +92,11 @@ def status_card(
 ) -> ui.LayoutView:
     """Return the card: one line per part of the watch, each with a sign of its health. `steps`: where to go on."""
     body = "\n".join(
-        (*_reading_lines(t, health, now), *_bot_lines(t, health, now), *_incident_lines(t, health, cluster))
+        (
+            *_reading_lines(t, health, now),
+            *_bot_lines(t, health, now),
+            *_incident_lines(t, health, cluster, now),
+        )
     )
     blind = f"{WARNING} {tasks_unseen(t)}" if health.blind else ""
     well = not blind and WARNING not in body
@@ -126,12 +131,14 @@ def _bot_lines(t: Text, health: Health, now: float, counting: str = "") -> Itera
         yield _line(t("Audit channel"), _audit(t, health.audit, now))
 
 
-def _incident_lines(t: Text, health: Health, cluster: Cluster | None, most: int = 1500) -> Iterator[str]:
+def _incident_lines(
+    t: Text, health: Health, cluster: Cluster | None, now: float, most: int = 1500
+) -> Iterator[str]:
     """Yield read-only mode, the open incidents and the mutes. `most`: maximum characters of the mutes."""
     if health.read_only:
         yield _line(t("Read-only mode"), f"{READ_ONLY} {read_only_line(t, health.read_only)}")
     yield _line(t("Open incidents"), t("{incidents}", incidents=health.open))
-    yield _line(t("Muted"), _mutes(t, health.mutes, cluster, most))
+    yield _line(t("Muted"), _mutes(t, health.mutes, cluster, now, most))
 
 
 def _line(name: str, text: str) -> str:
@@ -172,7 +179,7 @@ def status_of_sites_card(
 def _section(t: Text, site: SiteHealth, now: float, most: int) -> tuple[str, str]:
     """Return the section of a site in full and in brief. `most`: as of its parts."""
     health = site.health
-    lines = [*_reading_lines(t, health, now, most), *_incident_lines(t, health, site.cluster, most)]
+    lines = [*_reading_lines(t, health, now, most), *_incident_lines(t, health, site.cluster, now, most)]
     full = "\n".join(
         (f"### {site.name}", *lines, *([f"{WARNING} {tasks_unseen(t)}"] if health.blind else []))
     )
@@ -273,12 +280,13 @@ def _heartbeat(t: Text, failing: str | None, beaten: float | None) -> str:
     return f"{WARNING} {code(failing, 150)} · {last}" if failing else f"{OK if beaten else WARNING} {last}"
 
 
-def _mutes(t: Text, mutes: Sequence[Mute], cluster: Cluster | None, most: int) -> str:
+def _mutes(t: Text, mutes: Sequence[Mute], cluster: Cluster | None, now: float, most: int) -> str:
     if not mutes:
         return t("none")
-    lines = [
-        f"\n-# {MUTED} {subject_name(t, mute.target, cluster)} · {t('until {time}', time=timestamp(mute.until, 'f'))}"
-        f"{' · ' + person(mute.by, mute.by_id) if mute.by else ''}"
-        for mute in mutes
-    ]
-    return fit_lines(t, lines, most, "")
+    return fit_lines(t, (f"\n-# {MUTED} {_mute(t, mute, cluster, now)}" for mute in mutes), most, "")
+
+
+def _mute(t: Text, mute: Mute, cluster: Cluster | None, now: float) -> str:
+    until = t("until {time}", time=until_time(mute.until, now))
+    by = [person(mute.by, mute.by_id)] if mute.by else []
+    return " · ".join((subject_name(t, mute.target, cluster), until, *by))

@@ -13,6 +13,7 @@ from core.watch.service import Watch
 from ui.cards import card
 from ui.formatting import (
     FAILED,
+    HALF_A_DAY,
     MESSAGE_MOST,
     MUTED,
     OK,
@@ -27,6 +28,7 @@ from ui.formatting import (
     timestamp,
     title,
     title_of,
+    until_time,
 )
 from ui.guests.figures import is_seen_by_host, memory_advice
 from ui.guests.lists import ROWS, list_footer, page_of
@@ -41,7 +43,6 @@ from ui.watch.incidents.names import fill_percent, metric_word
 from ui.watch.incidents.text import short_text, sign_of
 
 COUNTED_DAYS = 7
-_HALF_A_DAY = 43_200
 
 
 # -- the list
@@ -92,7 +93,7 @@ def watch_row(
     parts = [
         t("not found") if cluster and not guest else state_word(t, state),
         t("since {time}", time=timestamp(began)) if began else "",
-        f"{MUTED} {t('until {time}', time=timestamp(until, 'f'))}" if until else "",
+        f"{MUTED} {t('until {time}', time=until_time(until, now))}" if until else "",
         thresholds(t, entry),
         f"{WARNING} {t('memory is not measured')}" if _blind(guest, entry) else "",
         count if incidents else "",
@@ -123,11 +124,18 @@ def _blind(guest: Guest | None, entry: WatchEntry) -> bool:
 
 
 def added_card(
-    t: Text, guest: Guest, entry: WatchEntry, before: WatchEntry | None, until: float | None = None
+    t: Text,
+    guest: Guest,
+    entry: WatchEntry,
+    before: WatchEntry | None,
+    now: float,
+    until: float | None = None,
+    steps: str = "",
 ) -> ui.LayoutView:
     """Return the answer to /monitor add.
 
     `guest`: as it is now. `before`: its entry before the change. `until`: Unix time at which its mute ends.
+    `steps`: where to go on.
     """
     blind = f"{WARNING} {memory_advice(t)}" if _blind(guest, entry) else ""
     if before is None:
@@ -136,12 +144,14 @@ def added_card(
         text = t("Nothing changed. The thresholds of {guest} stay the same.", guest=title(guest))
     else:
         text = t("The thresholds of {guest} were changed.", guest=title(guest))
-    muted = f"{MUTED} {t('Muted until {time}.', time=timestamp(until, 'f'))}" if until else ""
-    return success_card("\n-# ".join(part for part in (text, thresholds(t, entry), muted, blind) if part))
+    muted = f"{MUTED} {t('Muted until {time}.', time=until_time(until, now))}" if until else ""
+    limits = thresholds(t, entry) or t("Alerts when it stops. No thresholds for CPU, memory or disk.")
+    return success_card("\n-# ".join(part for part in (text, limits, muted, blind) if part), steps)
 
 
-def success_card(text: str) -> ui.LayoutView:
-    return card(f"{OK} {text}", colour=Colour.GOOD)
+def success_card(text: str, steps: str = "") -> ui.LayoutView:
+    """Return the answer to a change that was made. `steps`: where to go on."""
+    return card(f"{OK} {text}", steps, colour=Colour.GOOD)
 
 
 # -- mutes
@@ -154,8 +164,7 @@ def muted_card(
 
     `watched`: False for a guest that is not on the watch list. `steps`: how to lift it.
     """
-    until = timestamp(mute.until, "t" if mute.until - now < _HALF_A_DAY else "f")
-    time = t("{time} ({relative})", time=until, relative=timestamp(mute.until))
+    time = t("{time} ({relative})", time=until_time(mute.until, now), relative=timestamp(mute.until))
     if mute.target == ALL:
         text = t("All alerts muted until {time}.", time=time)
     else:
@@ -164,10 +173,13 @@ def muted_card(
     return card(f"{MUTED} {text}", f"-# {WARNING} {note}" if note else "", steps, colour=Colour.QUIET)
 
 
-def unmuted_card(t: Text, target: str, cluster: Cluster | None) -> ui.LayoutView:
+def unmuted_card(t: Text, target: str, cluster: Cluster | None, steps: str = "") -> ui.LayoutView:
+    """Return the answer to /monitor unmute. `steps`: where to go on."""
     if target == ALL:
-        return success_card(t("Alerts unmuted (mutes of individual guests, nodes and storages remain)."))
-    return success_card(t("{what}: alerts unmuted.", what=subject_name(t, target, cluster)))
+        text = t("Alerts unmuted (mutes of individual guests, nodes and storages remain).")
+    else:
+        text = t("{what}: alerts unmuted.", what=subject_name(t, target, cluster))
+    return success_card(text, steps)
 
 
 def muted_everywhere_card(
@@ -175,8 +187,7 @@ def muted_everywhere_card(
 ) -> ui.LayoutView:
     """Return the answer to a mute of everything on all sites. `failed`: the sites where it could not be stored."""
     mute = next(iter(held.values()))
-    until = timestamp(mute.until, "t" if mute.until - now < _HALF_A_DAY else "f")
-    time = t("{time} ({relative})", time=until, relative=timestamp(mute.until))
+    time = t("{time} ({relative})", time=until_time(mute.until, now), relative=timestamp(mute.until))
     text = t("All alerts of {sites} muted until {time}.", sites=_site_names(t, held), time=time)
     return card(f"{MUTED} {text}", _failures(t, failed), colour=Colour.WARN if failed else Colour.QUIET)
 
@@ -243,6 +254,6 @@ def past_row(t: Text, incident: Incident, now: float, site: str = "") -> str:
         else ""
     )
     name = f"**{site}**" if site else ""
-    opened = timestamp(incident.opened, "t" if now - incident.opened < _HALF_A_DAY else "f")
+    opened = timestamp(incident.opened, "t" if now - incident.opened < HALF_A_DAY else "f")
     parts = [name, opened, outcome_word(t, incident), acked]
     return f"{sign_of(incident)} {short_text(t, incident)}\n-# {' · '.join(part for part in parts if part)}"

@@ -67,7 +67,9 @@ async def test_why_not(bare_scene: Stage, cast: Cast) -> None:
     scene = bare_scene
     text = (await scene.say(cast["operator"], "access", action="/stop", vmid=101)).text
     assert split(text) == (set(), {"/stop"})
-    assert "You need the “admin” level; yours is “operator”" in text
+    assert "You are an operator of this guest." in text
+    assert "❌ **Needs the “admin” level**" in text
+    assert "Ask an administrator of this server" in text
     assert f"<@&{cast.roles['operator'].id}>: operator" in text
     assert "/start" not in text
     text = (await scene.say(cast["operator"], "access", action="reboot", vmid=103)).text

@@ -29,11 +29,12 @@ from ui.formatting import (
     plain,
     timestamp,
     title_of,
+    until_time,
 )
 from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
 from ui.messages.proxmox_errors import PROXMOX_WORDS
-from ui.watch.incidents.guests import group_rows
+from ui.watch.incidents.guests import group_rows, with_task
 from ui.watch.incidents.names import NAME_MOST, listed_guests, muted_subject
 from ui.watch.incidents.states import HELD, held_advice
 from ui.watch.incidents.text import backup_of
@@ -154,7 +155,7 @@ def _of_guests(t: Text, incident: Incident) -> list[str]:
     if len(incident.guests) == 1 and incident.topic is Topic.GUEST:
         fact = incident.guests[0]
         if fact.by:
-            lines.append(t("Stopped by {by} (task {task}).", by=code(fact.by), task=code(fact.task or "?")))
+            lines.append(t("Stopped by {by}.", by=with_task(t, fact)))
         elif fact.task:
             lines.append(
                 t("It stopped for {work} and was not started again in time.", work=work_word(t, fact.task))
@@ -208,9 +209,10 @@ def acked_line(t: Text, incident: Incident) -> str:
 def muted_line(t: Text, incident: Incident) -> str:
     """Say until when and for which subject alerts are muted.
 
+    The end has a date only if it is more than half a day after the time that the alert shows.
     The mute of a threshold's incident covers the whole guest, and the mute of a node also covers its guests.
     """
-    time = timestamp(incident.muted_until or 0, "f")
+    time = until_time(incident.muted_until or 0, incident.opened)
     what = muted_subject(t, incident)
     return (
         t("Muted until {time}: {what}.", what=what, time=time)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from core.watch.incidents.model import DOWN, GuestEvent, GuestFact, Incident, Topic
 from ui.formatting import code, state_word, timestamp
 from ui.i18n import N_, Marked, Text
+from ui.messages.task_words import task_word
 from ui.watch.incidents.names import (
     NAME_MOST,
     NAMES_MOST,
@@ -28,12 +29,6 @@ def _person(t: Text, fact: GuestFact) -> str:
     return code(fact.by, NAME_MOST) if fact.by else t("an unknown user")
 
 
-def user_with_task(t: Text, fact: GuestFact) -> str:
-    """Return the Proxmox user who did it, with the task."""
-    by = _person(t, fact)
-    return t("{by} (task {task})", by=by, task=code(fact.task, 30)) if fact.task else by
-
-
 _STOPPED: Mapping[GuestEvent, Marked] = {
     GuestEvent.IO_ERROR: N_("{guest} was halted by an I/O error"),
     GuestEvent.MISSING: N_("{guest} has disappeared from the cluster"),
@@ -46,6 +41,10 @@ _NO_LONGER_DOWN: Mapping[GuestEvent, Marked] = {
 }
 _SHUTDOWNS, _STOPS = ("qmshutdown", "vzshutdown"), ("qmstop", "vzstop")
 """The usual tasks that end a guest, cleanly and by force."""
+_PLAIN_TASKS = frozenset(
+    (*_SHUTDOWNS, *_STOPS, "qmstart", "vzstart", "qmreboot", "vzreboot", "qmreset", "qmdestroy", "vzdestroy")
+)
+"""The tasks of the usual verbs."""
 
 
 def _stopped_by(t: Text, fact: GuestFact) -> str:
@@ -53,9 +52,15 @@ def _stopped_by(t: Text, fact: GuestFact) -> str:
     guest, by = guest_name(fact), _person(t, fact)
     if fact.task in _SHUTDOWNS:
         return t("{guest} was shut down by {by}", guest=guest, by=by)
-    if fact.task and fact.task not in _STOPS:
-        return t("{guest} was stopped by {by} (task {task})", guest=guest, by=by, task=code(fact.task, 30))
-    return t("{guest} was stopped by {by}", guest=guest, by=by)
+    return t("{guest} was stopped by {by}", guest=guest, by=with_task(t, fact))
+
+
+def with_task(t: Text, fact: GuestFact) -> str:
+    """Return the Proxmox user who did it, with the task if that says more than the sentence around it."""
+    by = _person(t, fact)
+    if not fact.task or fact.task in _PLAIN_TASKS:
+        return by
+    return t("{by} ({task})", by=by, task=task_word(t, fact.task))
 
 
 _DONE: Mapping[GuestEvent, Marked] = {
@@ -69,7 +74,6 @@ _SHORT: Mapping[GuestEvent, Marked] = {
     GuestEvent.MISSING: N_("{guest} disappeared from the cluster"),
 }
 _SHORT_DONE: Mapping[GuestEvent, Marked] = {
-    GuestEvent.STOPPED: N_("{guest} stopped by {by}"),
     GuestEvent.MISSING: N_("{guest} deleted by {by}"),
     GuestEvent.RESTARTED: N_("{guest} restarted by {by}"),
     GuestEvent.ELSEWHERE: N_("{guest} restarted by HA on node {node}"),
@@ -111,10 +115,11 @@ def short_down_text(t: Text, incident: Incident) -> str:
 
 
 def short_note_text(t: Text, fact: GuestFact) -> str:
+    stopped = N_("{guest} shut down by {by}") if fact.task in _SHUTDOWNS else N_("{guest} stopped by {by}")
     return t(
-        _SHORT_DONE.get(fact.what, _SHORT_DONE[GuestEvent.STOPPED]),
+        _SHORT_DONE.get(fact.what, stopped),
         guest=guest_name(fact),
-        by=user_with_task(t, fact),
+        by=with_task(t, fact),
         node=node_name(fact.node),
     )
 
