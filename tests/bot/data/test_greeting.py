@@ -104,6 +104,19 @@ async def test_a_watch_list_older_than_the_journal_is_not_greeted(bare_scene: St
     assert bare_scene.alerts_told() == []
 
 
+async def test_a_directory_without_its_journal_is_warned_and_not_greeted_again(bare_scene: Stage) -> None:
+    await greeted(bare_scene, **WATCHED)
+    await bare_scene.stop_bot()
+    for path in bare_scene.directory.glob("journal.db*"):
+        path.unlink()
+    bare_scene.expected_errors.append("The journal was missing")
+    bare_scene.greeted = False
+    await bare_scene.start_bot(**WATCHED)
+    await bare_scene.until(lambda: len(bare_scene.alerts_told()) > 1, "the warning")
+    await bare_scene.say(bare_scene.emma, "monitor test")
+    assert [text[0] for text in bare_scene.alerts_told()] == ["👋", "⚠", "🔔"]
+
+
 async def test_it_waits_for_its_channel(bare_scene: Stage) -> None:
     mute = discord.PermissionOverwrite(send_messages=False)
     everyone = bare_scene.guild.default_role
@@ -187,3 +200,16 @@ def test_it_fits_with_long_names_and_many_faults() -> None:
         assert len(text) < 2000
         assert "site-0" in text
         assert "SETTING" in text
+
+
+def test_names_from_guests_and_settings_do_nothing_in_it() -> None:
+    name = "@everyone <@&1> **x** `y` [a](http://x)\u202e\n# z"
+    cluster = Cluster((Guest(101, Kind.QEMU, "pve1", State.RUNNING, name),), (), 0.0)
+    site = GreetedSite("", cluster, (101,), unseen_pools=(name,))
+    text = greeting_text(Texts("en").public, [site], [7], [], CommandMentions())
+    assert "\u202e" not in text
+    assert "\n#" not in text
+    outside = "".join(text.split("`")[::2])
+    for foreign in ("@everyone", "<@", "http"):
+        assert foreign in text
+        assert foreign not in outside
