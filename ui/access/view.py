@@ -98,7 +98,7 @@ def access_texts(
     parts = [_group(t, *each) for each in sorted(groups.items(), key=lambda each: each[0].rank)]
     parts += _notes(t, authorizer, actor, guest, cluster, allowed)
     if any(map(_lacks_level, found.values())):
-        parts.append(f"-# {t('Ask an administrator of this server for what you lack.')}")
+        parts.append(f"-# {t('Need more? Ask an administrator of this server.')}")
     if authorizer.read_only.refusal and not any(OPERATIONS[each].effect for each in found):
         parts.append(f"{READ_ONLY} {read_only_line(t, authorizer.read_only.refusal)}")
     why = summary_on(t, authorizer, actor, guest) if guest else summary(t, authorizer, actor, cluster)

@@ -69,7 +69,7 @@ async def test_why_not(bare_scene: Stage, cast: Cast) -> None:
     assert split(text) == (set(), {"/stop"})
     assert "You are an operator of this guest." in text
     assert "❌ **Needs the “admin” level**" in text
-    assert "Ask an administrator of this server" in text
+    assert "Need more? Ask an administrator of this server." in text
     assert f"<@&{cast.roles['operator'].id}>: operator" in text
     assert "/start" not in text
     text = (await scene.say(cast["operator"], "access", action="reboot", vmid=103)).text
