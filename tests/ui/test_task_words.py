@@ -4,7 +4,7 @@ import pytest
 
 from core.operations import OPERATIONS
 from ui.i18n import Texts
-from ui.messages.task_words import TASK_WORDS, end_words, task_word
+from ui.messages.task_words import TASK_WORDS, end_words, lock_word, task_word
 
 TEXTS = Texts("ja")
 
@@ -28,6 +28,19 @@ def test_every_task_of_the_bot_has_words() -> None:
 def test_a_task_is_named_in_words_if_it_is_known(task: str, english: str, japanese: str) -> None:
     assert task_word(TEXTS.of("en"), task) == english
     assert task_word(TEXTS.of("ja"), task) == japanese
+
+
+@pytest.mark.parametrize(
+    ("lock", "english", "japanese"),
+    [
+        ("backup", "backup", "バックアップ"),
+        ("snapshot-delete", "deletion of a snapshot", "スナップショットの削除"),
+        ("of`tomorrow", "`ofˋtomorrow`", "`ofˋtomorrow`"),
+    ],
+)
+def test_a_lock_is_named_by_the_work_that_holds_it(lock: str, english: str, japanese: str) -> None:
+    assert lock_word(TEXTS.of("en"), lock) == english
+    assert lock_word(TEXTS.of("ja"), lock) == japanese
 
 
 @pytest.mark.parametrize(

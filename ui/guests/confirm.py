@@ -23,7 +23,7 @@ from core.operations import OPERATIONS, Operation
 from ui.cards import card
 from ui.discord.blocked import is_blocked, send_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, log_unexpected
-from ui.formatting import DRY_RUN, Colour, plain, timestamp
+from ui.formatting import Colour, plain, timestamp
 from ui.guests.act import act
 from ui.guests.plan import plan_parts, title_of_form, yes_label
 from ui.i18n import Text
@@ -31,6 +31,7 @@ from ui.interaction.attempt import Attempt, ensure_awaited
 from ui.interaction.buttons import FORM, question_buttons
 from ui.interaction.context import Interaction, Services, Site, choose_site, named_site, services_of, site_of
 from ui.interaction.gate import authorize, rate_limit_refusal, refusal_of, run_guarded
+from ui.interaction.next_steps import Step, step_buttons
 from ui.interaction.open_questions import SECONDS, Question
 from ui.interaction.reply import Reply
 
@@ -301,8 +302,9 @@ async def ask_first(site: Site, reply: Reply, order: Order) -> None:
     plan = await site.executor.plan(order)
     if order.dry_run:
         parts = plan_parts(reply.t, plan, site.services.clock.now())
-        head = f"-# {DRY_RUN} {reply.t('Dry run: nothing will be done')}"
-        await reply.show(card(head, *parts, colour=Colour.QUIET))
+        foot = f"-# {reply.t('Nothing was done.')}"
+        buttons = step_buttons(reply.t, site, order.actor, plan.guest, [Step.DETAILS])
+        await reply.show(card(*parts, foot, colour=Colour.QUIET, buttons=buttons))
     else:
         await ask(site, reply, plan)
 

@@ -31,6 +31,8 @@ from ui.interaction.buttons import list_buttons
 from ui.interaction.context import Site, actor_of
 from ui.interaction.reply import Reply
 from ui.interaction.selects import guest_menu
+from ui.messages.task_words import lock_word
+from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 
 ROWS = 10
 
@@ -132,11 +134,11 @@ def guest_list_card(
     rows = [guest_row(t, guest) for guest in shown]
     if not rows:
         rows = [none_at_all(t) if empty else t("No matching guests.")]
-    totals = totals_line(t, selection.counts, between="\n")
+    totals = totals_line(t, selection.counts)
     head = f"### {totals}{filters_line(t, filters)}"
     colour = Colour.WARN if empty else Colour.BUSY
     menu = guest_menu(t, [(site, guest) for guest in shown], site)
-    buttons = list_buttons(t, "list", page, pages, filters.parts, site)
+    buttons = list_buttons(t, "list", page, pages, filters.parts, site, empty=not shown)
     foot = list_footer(t, page, pages, now)
     return card(head, "\n".join(rows), foot, colour=colour, more=(menu, buttons))
 
@@ -149,17 +151,17 @@ def none_at_all(t: Text) -> str:
     return f"{WARNING} " + t("Proxmox shows no guests. The API token may lack the privilege `VM.Audit`.")
 
 
-def totals_line(t: Text, counts: Mapping[State | None, int], between: str = " · ") -> str:
-    """Show the number of guests by state, which also says what the dots mean. None stands for the templates.
+def totals_line(t: Text, counts: Mapping[State | None, int]) -> str:
+    """Show the number of guests, and below by state, which also says what the dots mean.
 
-    `between`: stands after the total.
+    None stands for the templates.
     """
     whole = t.plural("{n} guest", "{n} guests", sum(counts.values()))
     parts = [
         f"{STATE_EMOJI[each]} {state_word(t, each)} {counts[each]}" for each in State if counts.get(each)
     ]
     parts += [f"{TEMPLATE_EMOJI} {t('template')} {counts[None]}"] if counts.get(None) else []
-    return between.join(filter(None, (whole, " · ".join(parts))))
+    return "\n".join(filter(None, (whole, phone_lines(parts))))
 
 
 def filters_line(t: Text, filters: Filters) -> str:
@@ -183,8 +185,9 @@ def guest_row(t: Text, guest: Guest) -> str:
         parts.append(t("CPU {value}", value=format_percent(guest.cpu)))
         parts.append(t("memory {value}", value=memory_of(t, guest)))
     if guest.lock:
-        parts.append(f"🔒 {code(guest.lock, 20)}")
-    return f"{emoji_of(guest)} {title(guest)} · {code(guest.node)}\n-# {' · '.join(parts)}"
+        parts.append(f"🔒 {lock_word(t, guest.lock)}")
+    figures = phone_lines(parts, SMALL_PRINT, SMALL)
+    return f"{emoji_of(guest)} {title(guest)} · {code(guest.node)}\n{figures}"
 
 
 def page_of(page: int, count: int) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from ui.formatting import (
     code_block,
     format_duration,
     format_memory,
+    plain,
     state_word,
     title,
 )
@@ -88,7 +89,8 @@ def outcome_text(t: Text, report: Report) -> tuple[str, Colour]:
         advice = task_hint(t, order.operation, task.message)
         known = known_end(t, task.message)
         if not known:
-            lines.append(code(task.message, 300))
+            said = plain(task.message, 300)
+            lines.append(code(said, 300) if said else t("Proxmox gave no reason."))
         if advice or known:
             lines.append(advice or t("Reason: {reason}", reason=known))
         return _with_log("\n".join(lines), _log_without_error(task.message, task.log)), Colour.BAD

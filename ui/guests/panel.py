@@ -42,7 +42,8 @@ from ui.guests.figures import (
 from ui.i18n import Text
 from ui.interaction.buttons import guest_button, refresh_button
 from ui.messages.operations import BUTTONS, PANEL_ACTIONS
-from ui.messages.task_words import end_words, task_word
+from ui.messages.task_words import end_words, lock_word, task_word
+from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 from ui.web_links import guest_page, web_links
 
 UNREAD = "…"
@@ -113,7 +114,10 @@ def _headline(t: Text, guest: Guest) -> str:
     parts = [f"**{state}**", kind_word(t, guest.kind), code(guest.node)]
     if guest.uptime:
         parts.append(t("up {time}", time=format_duration(t, guest.uptime)))
-    return " · ".join(parts)
+    lines = [phone_lines(parts)]
+    if guest.state is State.UNKNOWN and not guest.template:
+        lines.append(t("Proxmox does not report its state right now. Its node may be offline."))
+    return "\n".join(lines)
 
 
 def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
@@ -124,7 +128,7 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
         (t("Disk"), _disk(guest)),
         (t("IP"), _addresses(details)),
         (t("Tags"), " ".join(code(tag, 30) for tag in guest.tags[:10])),
-        (t("Lock"), f"{WARNING} {code(guest.lock)}" if guest.lock else ""),
+        (t("Lock"), f"{WARNING} {lock_word(t, guest.lock)}" if guest.lock else ""),
         (t("Protection"), t("on") if details.protected else ""),
         (t("HA"), t("managed") if guest.ha_managed else ""),
         (t("After reboot"), _waiting(t, details)),
@@ -139,14 +143,14 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
 def _cpu(t: Text, details: GuestDetails) -> str:
     config = details.config
     cores = details.guest.cpus or (config.total_cores if config else None)
-    count = cores_of(t, cores) if cores else ""
+    count, change = cores_of(t, cores) if cores else "", ""
     if cores and config and (after := _after_restart(details)) and after.total_cores != config.total_cores:
         later = cores_of(t, after.total_cores) if after.total_cores else t("all")
-        change = f"{number_of(cores)} → {later}"
-        count = t("{value} (after reboot)", value=change)
-    fraction, stopped = details.guest.cpu, details.guest.state is State.STOPPED
-    used = "" if stopped else "—" if fraction is None else usage_bar(fraction)
-    return (" / " if fraction is None else " ").join(part for part in (used, count) if part)
+        change = t("{value} (after reboot)", value=f"{number_of(cores)} → {later}")
+    if details.guest.state is State.STOPPED:
+        return change or count
+    used = usage_bar(details.guest.cpu)
+    return f"{used}\n{SMALL_PRINT}{change}" if change else f"{used} {count}".rstrip()
 
 
 def _after_restart(details: GuestDetails) -> GuestConfig | None:
@@ -174,9 +178,12 @@ def _memory(t: Text, details: GuestDetails) -> str:
         and after.memory_mb != config.memory_mb
     ):
         later = f" → {t('{value} (after reboot)', value=format_memory(after.memory_mb))}"
-    advice = f"\n-# {memory_advice(t)}" if is_seen_by_host(guest) else ""
-    used = None if guest.state is State.STOPPED else guest.memory
-    return f"{_with_bar(used, guest.memory_total, f'{memory_of(t, guest)}{later}')}{advice}"
+    if guest.memory_total is None:
+        return "" if guest.state is State.STOPPED else t("unknown")
+    usage = f"{memory_of(t, guest)}{later}"
+    if is_seen_by_host(guest):  # usually all of it: a full bar would alarm for nothing
+        return f"{usage}\n{SMALL_PRINT}{memory_advice(t)}"
+    return _with_bar(None if guest.state is State.STOPPED else guest.memory, guest.memory_total, usage)
 
 
 def _disk(guest: Guest) -> str:
@@ -215,8 +222,9 @@ def _task(t: Text, task: TaskSummary | None, now: float) -> str:
         return ""
     word = task_word(t, task.type)
     if task.status is None:
-        return f"{WORKING} {word} · {moment(t, task.started, now)}"
+        return f"{WORKING} {word}\n{SMALL_PRINT}{moment(t, task.started, now)}"
     end = end_of(task.status)
     mark = {TaskEnd.OK: OK, TaskEnd.WARNINGS: WARNING}.get(end, FAILED)
-    parts = [word] if end is TaskEnd.OK else [word, end_words(t, task.status)]
-    return f"{mark} {' · '.join([*parts, moment(t, task.ended or task.started, now)])}"
+    notes = [] if end is TaskEnd.OK else [end_words(t, task.status)]
+    below = phone_lines([*notes, moment(t, task.ended or task.started, now)], SMALL_PRINT, SMALL)
+    return f"{mark} {word}\n{below}"

@@ -7,6 +7,7 @@ from core.guest import Disk, Guest, Snapshot
 from core.operations import Operation
 from ui.formatting import (
     BACKUP,
+    DRY_RUN,
     PROTECTED,
     SNAPSHOT,
     WARNING,
@@ -26,10 +27,14 @@ from ui.guests.caveats import caveats
 from ui.guests.outcome import change_lines
 from ui.i18n import Text
 from ui.messages.operations import WORDS, operation_noun
+from ui.phone_lines import phone_lines
 
 
 def plan_parts(t: Text, plan: Plan, now: float) -> list[str]:
-    """Return the texts of the card that asks for confirmation. `now`: for dates of snapshots and backups."""
+    """Return the texts of the card that asks for confirmation, or says what would happen in a dry run.
+
+    `now`: for dates of snapshots and backups.
+    """
     words = t("This guest is protected. Enter its name and a reason.")
     guarded = f"{PROTECTED} {words}" if plan.guarded else ""
     warned = "\n".join(caveats(t, plan))
@@ -61,7 +66,7 @@ def _line(t: Text, guest: Guest) -> str:
     ]
     if guest.uptime:
         parts.append(t("up {time}", time=format_duration(t, guest.uptime)))
-    return " · ".join(parts)
+    return phone_lines(parts)
 
 
 def _fallback(t: Text, plan: Plan, now: float) -> str:
@@ -102,12 +107,15 @@ def _fallback(t: Text, plan: Plan, now: float) -> str:
 
 def _text(t: Text, plan: Plan, now: float) -> str:
     """Return the question, the guest, and the effect on the guest."""
-    words = WORDS[plan.order.operation]
+    words, action = WORDS[plan.order.operation], operation_noun(t, plan.order.operation)
     details = _DETAILS.get(plan.order.operation)
+    head = f"{WARNING} {t(words.question)}"
+    if plan.order.dry_run:
+        head = f"{DRY_RUN} {t('Dry run: {action}', action=action)}"
     lines = details(t, plan) if details else [t(words.consequence)]
     if plan.snapshot is not None:
         lines.insert(0, _snapshot_line(t, plan.snapshot, now))
-    return "\n".join((f"### {WARNING} {t(words.question)}", _line(t, plan.guest), *lines))
+    return "\n".join((f"### {head}", _line(t, plan.guest), *lines))
 
 
 def _create(t: Text, plan: Plan) -> list[str]:
@@ -161,7 +169,7 @@ def _snapshot_line(t: Text, snapshot: Snapshot, now: float) -> str:
         parts.append(t("with RAM"))
     if snapshot.description:
         parts.append(code(snapshot.description, 80))
-    return " · ".join(parts)
+    return phone_lines(parts)
 
 
 _DETAILS: Mapping[Operation, Callable[[Text, Plan], list[str]]] = {

@@ -118,13 +118,14 @@ def site_lists_card(
     for group in groups:
         counts.update(group.selection.counts)
     head = f"{totals_line(t, counts)}{filters_line(t, filters)}"
+    buttons = list_buttons(t, "list", page, pages, filters.parts, site, empty=not shown)
     troubled = any(group.note or not group.guests for group in groups) and not any(filters.parts)
     return card(
         head,
         text or t("No matching guests."),
         list_footer(t, page, pages, now),
         colour=Colour.WARN if troubled else Colour.BUSY,
-        more=(guest_menu(t, shown, site), list_buttons(t, "list", page, pages, filters.parts, site)),
+        more=(guest_menu(t, shown, site), buttons),
     )
 
 

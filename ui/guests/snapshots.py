@@ -6,7 +6,7 @@ from discord import ui
 
 from core.guest import Guest, Snapshot
 from core.operations import Operation
-from ui.cards import card
+from ui.cards import Item, card
 from ui.formatting import (
     MESSAGE_MOST,
     SNAPSHOT,
@@ -20,7 +20,9 @@ from ui.formatting import (
 )
 from ui.i18n import Text
 from ui.interaction.context import Site, actor_of
+from ui.interaction.next_steps import Step, step_buttons
 from ui.interaction.reply import Reply
+from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 
 DEPTH_MOST = 4
 """Maximum number of steps by which a snapshot is indented, so that its name fits a phone."""
@@ -33,22 +35,25 @@ async def show_snapshots(site: Site, reply: Reply, vmid: int) -> None:
     """
 
     async def read(guest: Guest) -> ui.LayoutView:
-        return snapshot_list_card(
-            reply.t, guest, await site.proxmox.snapshots(guest), site.services.clock.now()
-        )
+        snapshots = await site.proxmox.snapshots(guest)
+        buttons = step_buttons(reply.t, site, actor, guest, [Step.DETAILS])
+        return snapshot_list_card(reply.t, guest, snapshots, site.services.clock.now(), buttons)
 
-    check = site.authorizer.check_for(actor_of(reply.interaction), Operation.SNAPSHOT_LIST)
+    actor = actor_of(reply.interaction)
+    check = site.authorizer.check_for(actor, Operation.SNAPSHOT_LIST)
     await reply.show(await site.planner.finder.run_on_listed(vmid, read, check))
 
 
-def snapshot_list_card(t: Text, guest: Guest, snapshots: Sequence[Snapshot], now: float) -> ui.LayoutView:
+def snapshot_list_card(
+    t: Text, guest: Guest, snapshots: Sequence[Snapshot], now: float, buttons: Sequence[Item] = ()
+) -> ui.LayoutView:
     """Show the snapshots as a tree, with age, description and a note if memory was saved."""
     count = t.plural("{n} snapshot", "{n} snapshots", len(snapshots))
     head = f"### {title(guest)} · {count}"
     lines = [_snapshot_row(t, snapshot, depth, now) for snapshot, depth in _tree(snapshots)]
     if not lines:
         lines = [t("No snapshots. Create one with `/snapshot create`.")]
-    return card(head, fit_lines(t, lines, MESSAGE_MOST - 300), colour=Colour.BUSY)
+    return card(head, fit_lines(t, lines, MESSAGE_MOST - 300), colour=Colour.BUSY, buttons=buttons)
 
 
 def _tree(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, int]]:
@@ -83,17 +88,17 @@ def _tree(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, int]]:
 
 
 def _snapshot_row(t: Text, snapshot: Snapshot, depth: int, now: float) -> str:
-    """Return name and time, and what else is known in small print below."""
-    indent, parts, notes = "\u2003" * min(depth, DEPTH_MOST), [code(snapshot.name, 40)], []
+    """Return the name, and below in small print the time and what else is known."""
+    indent, head, notes = "\u2003" * min(depth, DEPTH_MOST), [code(snapshot.name, 40)], []
     if snapshot.taken:
-        parts.append(moment(t, snapshot.taken, now))
+        notes.append(moment(t, snapshot.taken, now))
     elif not snapshot.incomplete:
-        parts.append(t("time unknown"))
+        notes.append(t("time unknown"))
     if snapshot.memory:
         notes.append(t("with RAM"))
     if snapshot.incomplete:
-        parts.append(f"{WARNING} {t('unfinished')}")
+        head.append(f"{WARNING} {t('unfinished')}")
     if snapshot.description:
         notes.append(code(plain(snapshot.description, 80), 80))
-    row = f"{indent}{'└ ' if depth else ''}{SNAPSHOT} {' · '.join(parts)}"
-    return f"{row}\n-# {indent}{' · '.join(notes)}" if notes else row
+    row = f"{indent}{'└ ' if depth else ''}{SNAPSHOT} {' · '.join(head)}"
+    return "\n".join(filter(None, (row, phone_lines(notes, f"{SMALL_PRINT}{indent}", SMALL))))

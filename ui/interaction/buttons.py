@@ -210,23 +210,29 @@ def extent_button(t: Text, filters: Sequence[str], site: str, *, readings: bool)
 
 
 def list_buttons(
-    t: Text, what: str, page: int, pages: int, filters: Sequence[str], site: str
+    t: Text, what: str, page: int, pages: int, filters: Sequence[str], site: str, *, empty: bool = False
 ) -> list[PersistentButton]:
     """Return the buttons of a list: its pages, and one that reads the shown page again.
 
+    `empty`: the filters match nothing, so that there is a button that drops them.
+
     Beside the symbols of the pages it is one too, so that all of them fit in a row of a phone.
-    There are none if a filter was typed that nothing can match. `site`: as of `page_buttons`.
+    The page is not read again if a filter was typed that nothing can match. `site`: as of `page_buttons`.
     """
+    unfiltered: list[PersistentButton] = []
+    if empty and any(filters):
+        custom_id = _page_id(what, "first", 0, "::", site)
+        unfiltered = [PersistentButton(ui.Button(label=t("Show all"), custom_id=custom_id))]
     refresh = f"p1:{what}:refresh:{page}:{':'.join(filters)}"
     if not PAGE.fullmatch(refresh):
-        return []
+        return unfiltered
     turns = page_buttons(what, page, pages, filters, site)
     again: ui.Button[Any] = ui.Button(custom_id=name_site(refresh, site))
     if turns:
         again.emoji = discord.PartialEmoji(name=AGAIN)
     else:
         again.label = t("Refresh")
-    return [*turns, PersistentButton(again)]
+    return [*turns, PersistentButton(again), *unfiltered]
 
 
 def question_buttons(

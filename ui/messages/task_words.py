@@ -59,6 +59,20 @@ TASK_WORDS: Mapping[str, Marked] = {
 }
 """By task type, a noun."""
 
+_LOCK_WORDS: Mapping[str, Marked] = {
+    "backup": N_("backup"),
+    "clone": N_("clone"),
+    "create": N_("creation"),
+    "destroyed": N_("deletion"),
+    "migrate": N_("migration"),
+    "rollback": N_("rollback"),
+    "snapshot": N_("snapshot"),
+    "snapshot-delete": N_("deletion of a snapshot"),
+    "suspended": N_("hibernation"),
+    "suspending": N_("hibernation"),
+}
+"""By the lock of a guest, the work that holds it (QemuConfig.pm, LXC/Config.pm)."""
+
 _ENDS: tuple[tuple[re.Pattern[str], Marked], ...] = (
     (re.compile(r"job errors"), N_("the job ended with errors")),
     (re.compile(r"unexpected status"), N_("ended unexpectedly")),
@@ -78,6 +92,12 @@ def task_word(t: Text, task_type: str) -> str:
     """Return the noun of a task type, or Proxmox' own word as code."""
     words = TASK_WORDS.get(task_type)
     return t(words) if words else code(task_type, 30)
+
+
+def lock_word(t: Text, lock: str) -> str:
+    """Return the noun of the work that holds a guest's lock, or Proxmox' own word as code."""
+    words = _LOCK_WORDS.get(lock)
+    return t(words) if words else code(lock, 20)
 
 
 def known_end(t: Text, exit_text: str) -> str:

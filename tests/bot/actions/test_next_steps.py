@@ -82,7 +82,7 @@ async def test_an_unknown_snapshot_leads_to_those_that_exist(scene: Stage) -> No
 async def test_a_dry_run_says_once_that_it_is_one(scene: Stage) -> None:
     shown = await scene.say(scene.emma, "stop", vmid=101, dry_run=True)
     assert shown.text.count("Dry run") == 1
-    assert labels(shown) == []
+    assert labels(shown) == ["Details"]
     assert "Answer" not in shown.text
 
 

@@ -14,11 +14,13 @@ from core.audit.record import AuditStep
 from core.audit.store import AuditFilter
 from core.guest import State
 from core.guest_errors import GuestProtected, WrongState
+from core.operations import Operation
 from playground.pve.server import Pve
 from proxmox_client import BACKUPS_SECONDS
 from tests.support import stage
 from tests.support.stage import Stage, post_of
 from tests.support.walked import walked
+from ui.messages.operations import operation_noun
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
@@ -38,14 +40,15 @@ DRY = walked(
 async def test_a_dry_run_shows_the_plan_and_ends(scene: Stage, command: str, options: dict[str, Any]) -> None:
     before = scene.cluster()
     dry = await scene.say(scene.emma, command, **options, dry_run=True)
-    assert post_of(dry).buttons == []
+    assert [button.label for button in post_of(dry).buttons] == [scene.t()("Details")]
     assert not dry.ephemeral
     asked = await scene.say(scene.emma, command, **options)
     head, _, plan = dry.text.partition("\n")
-    words = scene.t()("Dry run: nothing will be done")
-    assert words in head
-    assert dry.text.count(words) == 1
-    assert asked.text.startswith(plan.rstrip("-# \n")), "it is the plan that is then asked about"
+    action = operation_noun(scene.t(), Operation(command.replace("snapshot ", "snapshot_")))
+    assert head == f"### 🔍 {scene.t()('Dry run: {action}', action=action)}", "it does not ask"
+    plan, _, foot = plan.rpartition("\n")
+    assert foot == f"-# {scene.t()('Nothing was done.')}"
+    assert asked.text.partition("\n")[2].startswith(plan), "it is the plan that is then asked about"
     assert scene.cluster() == before
     assert scene.changes() == []
     scene.clock.skip(61)

@@ -166,7 +166,7 @@ async def test_a_hanging_agent_delays_only_its_own_line(scene: Stage, pve: Pve) 
     assert t("reading…") in reply.text
     other = await scene.start_command(scene.emma, "info", vmid=104)
     await other.until(lambda shown: t("reading…") not in shown.text)
-    assert f"**{t('Last task')}** ✅ {t('start')} · " in other.text
+    assert f"**{t('Last task')}** ✅ {t('start')}\n-# " in other.text
     assert "**IP** …" in reply.text, "still held"
     await scene.settled()
     assert "**IP** `192.168.10.11`" in reply.text

@@ -95,10 +95,13 @@ async def test_each_page_offers_its_own_guests_and_the_watch_list_too(scene: Sta
 async def test_a_list_without_guests_has_no_menu(scene: Stage) -> None:
     shown = await scene.say(scene.emma, "list", node="pve9")
     assert post_of(shown).selects == []
-    assert [button.label for button in post_of(shown).buttons] == ["Refresh"]
+    assert [button.label for button in post_of(shown).buttons] == ["Refresh", "Show all"]
+    everything = await scene.press(scene.emma, shown, "Show all")
+    assert everything.text.startswith("### 17 guests")
+    assert [button.label for button in post_of(everything).buttons if button.label] == []
     nonsense = await scene.say(scene.emma, "list", node="n" * 90)
     assert "No matching guests." in nonsense.text
-    assert post_of(nonsense).buttons == []
+    assert [button.label for button in post_of(nonsense).buttons] == ["Show all"]
 
 
 async def test_the_menu_works_after_a_restart(scene: Stage) -> None:
