@@ -21,6 +21,11 @@ SCREENS: tuple[Screen, ...] = (
     Screen("list", ("一覧", "List"), run("list")),
     Screen("list-none", ("一覧（該当なし）", "List (nothing matches)"), run("list", node="pve9")),
     Screen("info-running", ("詳細: 稼働中の VM", "Info: a running VM"), run("info", vmid="101")),
+    Screen(
+        "info-host-view",
+        ("詳細: メモリがホスト側の値", "Info: the host's view of the memory"),
+        run("info", vmid="106"),
+    ),
     Screen("info-stopped", ("詳細: 停止中", "Info: stopped"), run("info", vmid="104")),
     Screen("info-paused", ("詳細: 一時停止中", "Info: paused"), run("info", vmid="109")),
     Screen("info-locked", ("詳細: ロックあり", "Info: locked"), run("info", vmid="105")),
@@ -52,6 +57,11 @@ SCREENS: tuple[Screen, ...] = (
     Screen("resume", ("再開", "Resumed"), run("resume", Operation.RESUME, vmid="109")),
     Screen("suspend", ("一時停止", "Paused"), run("suspend", Operation.SUSPEND, vmid="109")),
     Screen("shutdown", ("シャットダウン", "Shut down"), run("shutdown", Operation.SHUTDOWN, vmid="204")),
+    Screen(
+        "shutdown-failed",
+        ("応じないシャットダウン", "A shutdown not obeyed"),
+        run("shutdown", button="Force stop…", vmid="106"),
+    ),
     Screen("reboot", ("再起動", "Rebooted"), run("reboot", Operation.REBOOT, vmid="203")),
     Screen("stop", ("強制停止の確認", "Force stop asks"), run("stop", button="Cancel", vmid="101")),
     Screen(
@@ -89,7 +99,7 @@ SCREENS: tuple[Screen, ...] = (
     Screen(
         "completions-viewer",
         ("候補がない理由", "Why nothing is offered"),
-        completions("start", "vmid", "1", who="viewer"),
+        completions("create", "template_id", "", who="viewer"),
         whole=True,
     ),
     Screen("readonly-on", ("読み取り専用モード", "Read-only mode"), run("readonly on")),

@@ -182,7 +182,13 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m playground.screens", description=(__doc__ or "").splitlines()[0]
     )
     parser.add_argument("--language", choices=LANGUAGES, action="append", help="one language only")
-    parser.add_argument("--only", metavar="TEXT", default="", help="only screens whose name begins so")
+    parser.add_argument(
+        "--only",
+        metavar="TEXT",
+        nargs="+",
+        default=[""],
+        help="only screens whose name begins with one of these",
+    )
     parser.add_argument("--from", dest="start", choices=names, help="only this screen and those after it")
     parser.add_argument("--phone", action="store_true", help="only the width of a phone")
     parser.add_argument("--folder", type=Path, default=FOLDER)
@@ -194,7 +200,7 @@ def main(arguments: list[str] | None = None) -> int:
     expect.set_options(timeout=20_000)
     options.folder.mkdir(parents=True, exist_ok=True)
     begin = names.index(options.start) if options.start else 0
-    chosen = [screen for screen in SCREENS[begin:] if screen.name.startswith(options.only)]
+    chosen = [screen for screen in SCREENS[begin:] if screen.name.startswith(tuple(options.only))]
     faults: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox"])

@@ -103,7 +103,8 @@ def run(
         if operation is not None:
             expect(answer).to_contain_text(ending(tour.t, operation), timeout=PATIENCE * 1000)
         if button:
-            expect(answer.get_by_role("button", name=tour.t.raw(button))).to_be_visible()
+            pressed = answer.get_by_role("button", name=tour.t.raw(button))
+            expect(pressed).to_be_visible(timeout=PATIENCE * 1000)
         settle(answer)
         return answer
 

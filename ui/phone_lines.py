@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 BODY, SMALL = 36, 40
 """Columns of a card on a phone 390 points wide: of normal and of small print. A Japanese letter takes two."""
-BETWEEN, SMALL_PRINT = " · ", "-# "
+BETWEEN, SMALL_PRINT, EM = " · ", "-# ", "\u2003"
 _UNSEEN = re.compile(r"\*\*|`|^#+ |^-# ", re.MULTILINE)
 _TIMESTAMP = re.compile(r"<t:[0-9]+(?::(?P<style>[a-zA-Z]))?>")
 _MENTION = re.compile(r"<[@#][!&]?[0-9]+>")
@@ -21,7 +21,7 @@ def columns(text: str) -> int:
     """Return about how many columns a text takes on the screen, without its markdown."""
     shown = _TIMESTAMP.sub(lambda found: "x" * _WIDTHS.get(found["style"] or "f", 18), _UNSEEN.sub("", text))
     shown = _MENTION.sub("x" * 12, shown)
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in shown)
+    return sum(2 if letter == EM or unicodedata.east_asian_width(letter) in "WF" else 1 for letter in shown)
 
 
 def phone_lines(parts: Iterable[str], lead: str = "", width: int = BODY) -> str:

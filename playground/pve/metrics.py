@@ -133,7 +133,7 @@ class MetricTruth(GuestTruth):
         )
         fixed = self.set_uses.get(guest.vmid, {})
         return {
-            "cpu": fixed.get("cpu", use.cpu),
+            "cpu": 0 if getattr(guest, "qmpstatus", "") == "paused" else fixed.get("cpu", use.cpu),
             "mem": int(fixed.get("mem", use.mem) * maxmem),
             # Proxmox knows the fill level of a container's root, but never of a VM's disk.
             "disk": int(maxdisk * fixed.get("disk", 0.4)) if guest.guest.startswith("lxc/") else 0,

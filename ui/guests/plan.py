@@ -27,7 +27,7 @@ from ui.guests.caveats import caveats
 from ui.guests.outcome import change_lines
 from ui.i18n import Text
 from ui.messages.operations import WORDS, operation_noun
-from ui.phone_lines import phone_lines
+from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 
 
 def plan_parts(t: Text, plan: Plan, now: float) -> list[str]:
@@ -76,32 +76,34 @@ def _fallback(t: Text, plan: Plan, now: float) -> str:
     backups, snapshots = plan.fallback.backups, plan.fallback.snapshots
     lines = []
     if backups is None:
-        lines.append(f"- {BACKUP} {t('backups: currently unknown')}")
+        lines.append(f"{BACKUP} {t('backups: currently unknown')}")
     else:
         if backups.found:
             last = backups.found[0]
             words = [moment(t, last.taken, now), code(last.storage, 40)]
             words += [format_size(last.size)] if last.size else []
-            words += [t("{n} in total", n=len(backups.found))] if len(backups.found) > 1 else []
-            lines.append(f"- {BACKUP} {t('last backup: {backup}', backup=' · '.join(words))}")
+            head = [t("Last backup")]
+            head += [t("{n} in total", n=len(backups.found))] if len(backups.found) > 1 else []
+            lines.append(f"{BACKUP} {phone_lines(head)}\n{phone_lines(words, SMALL_PRINT, SMALL)}")
         else:
-            lines.append(f"- {WARNING} {t('No backups found')}")
+            lines.append(f"{WARNING} {t('No backups found')}")
         if backups.unread:
             names = fit_lines(t, (code(name, 40) for name in backups.unread), 200, " ")
-            lines.append(f"- {WARNING} {t('Cannot list the backups on: {storages}', storages=names)}")
+            lines.append(f"{WARNING} {t('Cannot list the backups on: {storages}', storages=names)}")
     if plan.order.operation is Operation.DELETE:
         pass
     elif snapshots is None:
-        lines.append(f"- {SNAPSHOT} {t('snapshots: currently unknown')}")
+        lines.append(f"{SNAPSHOT} {t('snapshots: currently unknown')}")
     elif snapshots:
         count = t.plural("{n} snapshot", "{n} snapshots", len(snapshots))
         newest = max(snapshots, key=lambda snapshot: snapshot.taken or 0)
-        taken = f" · {moment(t, newest.taken, now)}" if newest.taken else ""
-        lines.append(f"- {SNAPSHOT} {count} · {t('newest: {name}', name=code(newest.name, 40))}{taken}")
+        words = [t("newest: {name}", name=code(newest.name, 40))]
+        words += [moment(t, newest.taken, now)] if newest.taken else []
+        lines.append(f"{SNAPSHOT} {count}\n{phone_lines(words, SMALL_PRINT, SMALL)}")
     else:
-        lines.append(f"- {SNAPSHOT} {t('no snapshots')}")
+        lines.append(f"{SNAPSHOT} {t('No snapshots')}")
     if not snapshots and backups is not None and not backups.found:
-        return "\n".join(line.removeprefix("- ") for line in lines)
+        return "\n".join(lines)
     return "\n".join([t("Restore points:"), *lines])
 
 

@@ -22,7 +22,7 @@ from ui.i18n import Text
 from ui.interaction.context import Site, actor_of
 from ui.interaction.next_steps import Step, step_buttons
 from ui.interaction.reply import Reply
-from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
+from ui.phone_lines import EM, SMALL, SMALL_PRINT, phone_lines
 
 DEPTH_MOST = 4
 """Maximum number of steps by which a snapshot is indented, so that its name fits a phone."""
@@ -49,7 +49,7 @@ def snapshot_list_card(
 ) -> ui.LayoutView:
     """Show the snapshots as a tree, with age, description and a note if memory was saved."""
     count = t.plural("{n} snapshot", "{n} snapshots", len(snapshots))
-    head = f"### {title(guest)} · {count}"
+    head = f"### {title(guest)}\n{count}"
     lines = [_snapshot_row(t, snapshot, depth, now) for snapshot, depth in _tree(snapshots)]
     if not lines:
         lines = [t("No snapshots. Create one with `/snapshot create`.")]
@@ -89,7 +89,7 @@ def _tree(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, int]]:
 
 def _snapshot_row(t: Text, snapshot: Snapshot, depth: int, now: float) -> str:
     """Return the name, and below in small print the time and what else is known."""
-    indent, head, notes = "\u2003" * min(depth, DEPTH_MOST), [code(snapshot.name, 40)], []
+    indent, head, notes = EM * min(depth, DEPTH_MOST), [code(snapshot.name, 40)], []
     if snapshot.taken:
         notes.append(moment(t, snapshot.taken, now))
     elif not snapshot.incomplete:

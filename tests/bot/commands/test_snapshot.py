@@ -90,12 +90,12 @@ async def test_create_where_the_storage_cannot(scene: Stage, pve: Pve) -> None:
 async def test_list_is_a_tree_without_current(scene: Stage) -> None:
     reply, t = await scene.say(scene.akiko, "snapshot list", vmid=103), scene.t()
     lines = reply.text.replace("\n-# ", " ").splitlines()  # name and time, and the rest below
-    assert t.plural("{n} snapshot", "{n} snapshots", 4) in lines[0]
-    heads = [line for line in lines[1:] if not line.startswith("-# ")]
+    assert lines[1] == t.plural("{n} snapshot", "{n} snapshots", 4)
+    heads = [line for line in lines[2:] if not line.startswith("-# ")]
     depth = {line.split("`")[1]: len(line) - len(line.lstrip("\u2003")) for line in heads}
     assert depth == {"clean-install": 0, "v1-21": 1, "mods-test": 2, "before-event": 2}
     assert list(depth) == ["clean-install", "v1-21", "mods-test", "before-event"]
-    rows = {row.split("`")[1]: row for row in re.split(r"\n(?!-# )", "\n".join(lines[1:]))}
+    rows = {row.split("`")[1]: row for row in re.split(r"\n(?!-# )", "\n".join(lines[2:]))}
     assert "`インストール直後`" in rows["clean-install"]
     assert "<t:" in rows["clean-install"]
     assert [name for name, row in rows.items() if t("with RAM") in row] == ["mods-test"]
