@@ -99,7 +99,7 @@ SCREENS: tuple[Screen, ...] = (
     Screen(
         "completions-viewer",
         ("候補がない理由", "Why nothing is offered"),
-        completions("create", "template_id", "", who="viewer"),
+        completions("create", "template_id", "9", who="viewer"),
         whole=True,
     ),
     Screen("readonly-on", ("読み取り専用モード", "Read-only mode"), run("readonly on")),

@@ -13,15 +13,21 @@ BETWEEN, SMALL_PRINT, EM = " · ", "-# ", "\u2003"
 _UNSEEN = re.compile(r"\*\*|`|^#+ |^-# ", re.MULTILINE)
 _TIMESTAMP = re.compile(r"<t:[0-9]+(?::(?P<style>[a-zA-Z]))?>")
 _MENTION = re.compile(r"<[@#][!&]?[0-9]+>")
-_WIDTHS = {"t": 5, "d": 10, "R": 9}
+_WIDTHS = {"t": 8, "d": 10, "R": 13}
 """Columns of a timestamp by its style, in the longer of both languages as a rule."""
 
 
 def columns(text: str) -> int:
-    """Return about how many columns a text takes on the screen, without its markdown."""
+    """Return about how many columns a text takes on the screen, without its markdown.
+
+    The frame of a code span takes one.
+    """
     shown = _TIMESTAMP.sub(lambda found: "x" * _WIDTHS.get(found["style"] or "f", 18), _UNSEEN.sub("", text))
     shown = _MENTION.sub("x" * 12, shown)
-    return sum(2 if letter == EM or unicodedata.east_asian_width(letter) in "WF" else 1 for letter in shown)
+    frames = text.count("`") // 2
+    return frames + sum(
+        2 if letter == EM or unicodedata.east_asian_width(letter) in "WF" else 1 for letter in shown
+    )
 
 
 def phone_lines(parts: Iterable[str], lead: str = "", width: int = BODY) -> str:

@@ -59,14 +59,13 @@ def title_of_form(t: Text, plan: Plan, site: str = "") -> str:
 
 def _line(t: Text, guest: Guest) -> str:
     parts = [
-        f"{emoji_of(guest)} {title(guest)}",
         t("template") if guest.template else state_word(t, guest.state),
         kind_word(t, guest.kind),
         code(guest.node),
     ]
     if guest.uptime:
         parts.append(t("up {time}", time=format_duration(t, guest.uptime)))
-    return phone_lines(parts)
+    return f"{emoji_of(guest)} {title(guest)}\n{phone_lines(parts)}"
 
 
 def _fallback(t: Text, plan: Plan, now: float) -> str:
