@@ -597,10 +597,7 @@ async def test_what_is_muted_is_not_told_and_told_when_it_is_not(scene: Stage, p
     await poll(scene, 3)
     assert scene.alerts_told() == []
     assert "🔕" in (await scene.say(scene.akiko, "monitor list")).text
-    assert (
-        f"`{scene.akiko.actor.member.display_name if scene.akiko.actor.member else 'Akiko'}`"
-        in (await scene.say(scene.emma, "monitor status")).text
-    )
+    assert f"<@{scene.akiko.id}>" in (await scene.say(scene.emma, "monitor status")).text
     reply = await scene.say(scene.akiko, "monitor unmute", target="web01")
     assert t("{what}: alerts unmuted.", what=title_of(101, "web01")) in reply.text
     await poll(scene)
