@@ -19,7 +19,7 @@ from ui.audit.filters import choose_trail
 from ui.cluster.commands import show_cluster_status
 from ui.guests.act import act_on_panel, show_panel
 from ui.guests.confirm import ask_first, on_press
-from ui.guests.lists import Filters
+from ui.guests.filters import Filters
 from ui.guests.sites import list_guests
 from ui.guests.snapshots import show_snapshots
 from ui.interaction.attempt import Attempt, recording
@@ -93,7 +93,8 @@ async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt
     services, page = services_of(interaction), int(match["page"])
     async with _page_reply(services, interaction, attempt) as reply:
         if match["what"] == "list":
-            filters = Filters(match["status"], match["kind"], match["node"])
+            named = ("status", "kind", "node", "sort", "tag", "pool")
+            filters = Filters(*(match[name] or "" for name in named))
             with recording(attempt, f"{filters.detail} {_page_label(match)}".strip()):
                 await list_guests(reply, filters, page)
         else:

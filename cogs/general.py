@@ -10,9 +10,10 @@ from core.operations import Operation
 from ui.access.help import show_help
 from ui.cluster.commands import show_cluster_status
 from ui.guests.act import show_panel
+from ui.guests.choices import complete_nodes, complete_pools, complete_tags
 from ui.guests.confirm import act_or_ask, ask_first
-from ui.guests.lists import Filters
-from ui.guests.sites import complete_nodes, list_guests, typed_filters
+from ui.guests.filters import Filters
+from ui.guests.sites import list_guests, typed_filters
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction, Services
 from ui.interaction.reply import Reply
@@ -26,6 +27,13 @@ STATUSES = [
     Choice(name=locale_str("stopped"), value="stopped"),
     Choice(name=locale_str("template"), value="template"),
     Choice(name=locale_str("other states"), value="other"),
+]
+ORDERS = [
+    Choice(name=locale_str("CPU usage"), value="cpu"),
+    Choice(name=locale_str("memory usage"), value="memory"),
+    Choice(name=locale_str("disk usage (containers)"), value="disk"),
+    Choice(name=locale_str("uptime"), value="uptime"),
+    Choice(name=locale_str("name"), value="name"),
 ]
 KINDS = [Choice(name=locale_str("VM"), value="qemu"), Choice(name=locale_str("CT"), value="lxc")]
 
@@ -49,20 +57,26 @@ class General(commands.Cog):
         status=locale_str("Only with this status"),
         kind=locale_str("Only VMs or containers"),
         node=locale_str("Only on this node"),
+        tag=locale_str("Only with this tag"),
+        pool=locale_str("Only in this pool"),
+        sort=locale_str("Order of the guests (default: by VMID)"),
         site=SITE,
     )
-    @app_commands.choices(status=STATUSES, kind=KINDS)
-    @app_commands.autocomplete(node=complete_nodes)
+    @app_commands.choices(status=STATUSES, kind=KINDS, sort=ORDERS)
+    @app_commands.autocomplete(node=complete_nodes, tag=complete_tags, pool=complete_pools)
     async def list_guests(
         self,
         interaction: Interaction,
         status: str = "",
         kind: str = "",
         node: str = "",
+        tag: str = "",
+        pool: str = "",
+        sort: str = "",
         site: SiteName = "",
     ) -> None:
         async with Reply(self._services, interaction) as reply:
-            filters = Filters(status, kind, node)
+            filters = Filters(status, kind, node, sort, tag, pool)
             with record_attempt(interaction, Operation.LIST, detail=filters.detail):
                 await list_guests(reply, typed_filters(interaction, filters, site))
 

@@ -300,6 +300,10 @@ def _peculiarities(pve: Pve) -> None:
         (204, 1, 1.1),
     ):
         pve.keep_backup(vmid, days, gib)
+    for pool, vmids in (("games", {103, 104, 105}), ("home/web", {101, 204}), ("home", {106, 109})):
+        pve.pools[pool] = vmids
+        for vmid in vmids:
+            pve.guest(vmid).pool = pool
     pve.snapshot_lock(105, "backup")  # an interrupted backup
     pve.pause_vm(109)
     pve.vm(106).acpi = False  # ignores the shutdown signal

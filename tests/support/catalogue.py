@@ -81,7 +81,9 @@ def tasks(suffix: str, *also: str) -> dict[Kind, frozenset[str]]:
 OF_103 = {"vmid": 103}
 COMMANDS = (
     Command("status", "", VIEWER, NOTHING),
-    Command("list", "status kind node", VIEWER, NOTHING, {}, {"node": {}}),
+    Command(
+        "list", "status kind node tag pool sort", VIEWER, NOTHING, {}, {"node": {}, "tag": {}, "pool": {}}
+    ),
     Command("info", "vmid*", VIEWER, NOTHING, {"vmid": 101}, {"vmid": {}}),
     Command(
         "create",

@@ -78,7 +78,8 @@ from ui.formatting import (
     title_of,
 )
 from ui.guests.confirm import ask, close_questions, question_over
-from ui.guests.lists import ROWS, Filters, guest_list_card, select
+from ui.guests.filters import Filters, select
+from ui.guests.lists import ROWS, guest_list_card
 from ui.guests.outcome import farewell_card, footer, outcome_text, working_card
 from ui.guests.panel import guest_buttons, guest_panel
 from ui.guests.plan import plan_parts, title_of_form, yes_label
@@ -338,7 +339,7 @@ def list_card(t: Text, here: Cluster, filters: Filters, page: int) -> ui.LayoutV
     """Return the list as somebody who sees all guests reads it."""
     index = GuestIndex(here)
     selection = select(index, index.table.everyone, filters)
-    return guest_list_card(t, selection, filters, page, NOON, site="", empty=not here.guests)
+    return guest_list_card(t, selection, page, NOON, site="", empty=not here.guests)
 
 
 @languages

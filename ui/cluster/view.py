@@ -30,7 +30,8 @@ from ui.formatting import (
     timestamp,
 )
 from ui.guests.figures import cores_of
-from ui.guests.lists import counted_as, none_at_all, totals_line
+from ui.guests.filters import counted_as
+from ui.guests.lists import none_at_all, totals_line
 from ui.i18n import Text
 from ui.interaction.buttons import status_button
 from ui.sites.sections import fit_sections

@@ -1,15 +1,11 @@
 """List the guests of the cluster in pages."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from discord import ui
 
-from core.access.guest_index import GuestIndex
 from core.access.policy import Actor
-from core.access.rows import Rows
-from core.audit.record import format_options
-from core.guest import Cluster, Guest, Kind, State
+from core.guest import Cluster, Guest, State
 from ui.cards import card
 from ui.formatting import (
     STATE_EMOJI,
@@ -18,14 +14,16 @@ from ui.formatting import (
     Colour,
     code,
     emoji_of,
+    format_duration,
     format_percent,
+    format_usage,
     kind_word,
-    listed,
     state_word,
     timestamp,
     title,
 )
 from ui.guests.figures import memory_of
+from ui.guests.filters import Filters, Selection, filters_line, select, share
 from ui.i18n import Text
 from ui.interaction.buttons import list_buttons
 from ui.interaction.context import Site, actor_of
@@ -37,101 +35,24 @@ from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 ROWS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """The filters of /list; empty means all. `status` is running, stopped, other or template."""
-
-    status: str = ""
-    kind: str = ""
-    node: str = ""
-
-    @property
-    def detail(self) -> str:
-        """Return the filters in one line, for the audit trail."""
-        return format_options({"status": self.status, "kind": self.kind, "node": self.node})
-
-    def allows(self, guest: Guest) -> bool:
-        """Return whether the guest has the status and kind. Its node is not checked."""
-        return (not self.status or self.status == status_of(guest)) and (
-            not self.kind or self.kind == guest.kind.value
-        )
-
-    @property
-    def parts(self) -> tuple[str, str, str]:
-        return (self.status, self.kind, self.node)
-
-
-def status_of(guest: Guest) -> str:
-    """Return the value of /list's option `status` that this guest matches."""
-    if guest.template:
-        return "template"
-    return guest.state.value if guest.state in (State.RUNNING, State.STOPPED) else "other"
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The guests that match the filters, sorted by VMID.
-
-    `counts`: their number by state; None stands for the templates.
-    """
-
-    guests: tuple[Guest, ...]
-    counts: Mapping[State | None, int]
-
-
-def counted_as(guest: Guest) -> State | None:
-    """Return the guest's key in `Selection.counts`."""
-    return None if guest.template else guest.state
-
-
-NO_SELECTION = Selection((), {})
-
-
-def select(guest_index: GuestIndex, visible: Rows, filters: Filters) -> Selection:
-    """Return those of the visible guests that match the filters. They are found once per read."""
-    found: Selection = guest_index.views.get(
-        (filters, visible), lambda: _select(guest_index, visible, filters)
-    )
-    return found
-
-
-def _select(guest_index: GuestIndex, visible: Rows, filters: Filters) -> Selection:
-    rows = visible & guest_index.where((filters.status, filters.kind), filters.allows)
-    if filters.node:
-        rows &= guest_index.table.on_node(filters.node)
-    counts = guest_index.counted(rows, counted_as)
-    return Selection(tuple(guest_index.guests_in(rows)), counts)
-
-
-def filter_word(t: Text, status: str) -> str:
-    """Return the label of a `status` choice, empty if there is none."""
-    return {
-        "running": t("running"),
-        "stopped": t("stopped"),
-        "other": t("other states"),
-        "template": t("template"),
-    }.get(status, "")
-
-
 def guest_list_card(
     t: Text,
     selection: Selection,
-    filters: Filters,
     page: int,
     now: float,
     *,
     site: str,
     empty: bool = False,
 ) -> ui.LayoutView:
-    """Build one page of the guests that match the filters.
+    """Build one page of the guests that match the filters of the selection.
 
     `page`: counts from 0. A page beyond the last shows the last.
     `site`: name of the site, "" if there is only one.
     `empty`: Proxmox shows no guests at all, although the reader may see every guest.
     """
-    page, pages = page_of(page, len(selection.guests))
+    filters, (page, pages) = selection.filters, page_of(page, len(selection.guests))
     shown = selection.guests[page * ROWS : page * ROWS + ROWS]
-    rows = [guest_row(t, guest) for guest in shown]
+    rows = [guest_row(t, guest, filters.sort) for guest in shown]
     if not rows:
         rows = [none_at_all(t) if empty else t("No matching guests.")]
     totals = totals_line(t, selection.counts)
@@ -164,17 +85,11 @@ def totals_line(t: Text, counts: Mapping[State | None, int]) -> str:
     return "\n".join(filter(None, (whole, phone_lines(parts))))
 
 
-def filters_line(t: Text, filters: Filters) -> str:
-    kind = kind_word(t, Kind(filters.kind)) if filters.kind else ""
-    node = code(filters.node) if filters.node else ""
-    words = [word for word in (filter_word(t, filters.status), kind, node) if word]
-    return f"\n-# {t('Filter: {filters}', filters=listed(t, words))}" if words else ""
-
-
-def guest_row(t: Text, guest: Guest) -> str:
+def guest_row(t: Text, guest: Guest, sort: str = "") -> str:
     """Show a guest in a line that fits a phone, and its figures in small print.
 
     The dot says running or stopped, and the head of the list what a dot means.
+    `sort`: of the list. The figure that decides the place of a guest is shown, too.
     """
     parts = [kind_word(t, guest.kind)]
     if guest.template:
@@ -183,11 +98,21 @@ def guest_row(t: Text, guest: Guest) -> str:
         parts.insert(0, state_word(t, guest.state))
     if guest.state is State.RUNNING and not guest.template:
         parts.append(t("CPU {value}", value=format_percent(guest.cpu)))
-        parts.append(t("memory {value}", value=memory_of(t, guest)))
+        parts.append(t("memory {value}", value=_memory(t, guest, sort)))
+        if sort == "disk" and (used := share(guest.disk, guest.disk_total)) is not None:
+            usage = format_usage(guest.disk, guest.disk_total)
+            parts.append(t("disk {value}", value=f"{format_percent(used)} ({usage})"))
+        if sort == "uptime" and guest.uptime:
+            parts.append(t("up {time}", time=format_duration(t, guest.uptime)))
     if guest.lock:
         parts.append(f"🔒 {lock_word(t, guest.lock)}")
     figures = phone_lines(parts, SMALL_PRINT, SMALL)
     return f"{emoji_of(guest)} {title(guest)} · {code(guest.node)}\n{figures}"
+
+
+def _memory(t: Text, guest: Guest, sort: str) -> str:
+    used, usage = share(guest.memory, guest.memory_total), memory_of(t, guest)
+    return usage if sort != "memory" or used is None else f"{format_percent(used)} · {usage}"
 
 
 def page_of(page: int, count: int) -> tuple[int, int]:
@@ -209,7 +134,7 @@ async def show_guests(site: Site, reply: Reply, filters: Filters, page: int = 0)
     cluster = await site.cluster_cache.read()
     selection, empty = select_visible(site, actor_of(reply.interaction), cluster, filters)
     now = site.services.clock.now()
-    await reply.show(guest_list_card(reply.t, selection, filters, page, now, site=site.name, empty=empty))
+    await reply.show(guest_list_card(reply.t, selection, page, now, site=site.name, empty=empty))
 
 
 def select_visible(site: Site, actor: Actor, cluster: Cluster, filters: Filters) -> tuple[Selection, bool]:

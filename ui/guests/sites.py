@@ -1,22 +1,18 @@
-"""List the guests of several sites in pages, and complete the nodes of all sites."""
+"""List the guests of several sites in pages."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from discord import app_commands, ui
+from discord import ui
 
-from core.access.guest_table import normalized
 from core.access.policy import Actor
 from core.guest import Guest, State
 from core.wanted_errors import UnknownSite
 from ui.cards import card
-from ui.formatting import UNSURE, Colour, plain_label
+from ui.formatting import Colour
+from ui.guests.filters import NO_SELECTION, Filters, Selection, filters_line
 from ui.guests.lists import (
-    NO_SELECTION,
-    Filters,
-    Selection,
-    filters_line,
     guest_row,
     list_footer,
     none_at_all,
@@ -26,15 +22,12 @@ from ui.guests.lists import (
 )
 from ui.i18n import Text
 from ui.interaction.buttons import list_buttons
-from ui.interaction.context import Interaction, actor_of, choose_site, chosen_site, services_of, visible_sites
-from ui.interaction.empty_choices import Choices, explain_empty
+from ui.interaction.context import Interaction, actor_of, choose_site, chosen_site, services_of
 from ui.interaction.reply import Reply
 from ui.interaction.selects import guest_menu
 from ui.interaction.site_ids import ALL_SITES
-from ui.messages.nothing import Nothing
-from ui.options.completions import CHOICES_MOST
 from ui.sites.option import asked_sites, choose_typed_site, find_visible_site
-from ui.sites.reads import SiteRead, read_note, read_sites, reads_for_completion
+from ui.sites.reads import SiteRead, read_note, read_sites
 from ui.sites.sections import Section, page_text, rows_on
 
 
@@ -44,6 +37,7 @@ def typed_filters(interaction: Interaction, filters: Filters, site: str) -> Filt
     Raises: UnknownSite.
     """
     choose_typed_site(interaction, site)
+    filters = replace(filters, tag=filters.tag.strip().casefold(), pool=filters.pool.strip())
     name, slash, node = (part.strip() for part in filters.node.partition("/"))
     if not slash or not services_of(interaction).sites.several:
         return filters
@@ -93,9 +87,10 @@ class Group:
     def section(self, t: Text) -> Section:
         count = f" · {t.plural('{n} guest', '{n} guests', len(self.guests))}" if self.guests else ""
         head = f"### {self.site}{count}" + (f"\n-# {self.note}" if self.note else "")
+        sort = self.selection.filters.sort
         if not self.guests:
             return Section(head, 1, lambda _index: self.empty)
-        return Section(head, len(self.guests), lambda index: guest_row(t, self.guests[index]))
+        return Section(head, len(self.guests), lambda index: guest_row(t, self.guests[index], sort))
 
 
 def _group(t: Text, read: SiteRead, filters: Filters, actor: Actor) -> Group:
@@ -110,6 +105,8 @@ def site_lists_card(
     t: Text, groups: Sequence[Group], filters: Filters, site: str, page: int, now: float
 ) -> ui.LayoutView:
     """Build one page of the guests of these sites. `site`: what the menu and the buttons name."""
+    restored = (each.selection.filters for each in groups if not each.selection.filters.is_short)
+    filters = next((each for each in restored if each.parts == filters.parts), filters)
     sections = [group.section(t) for group in groups]
     text, page, pages = page_text(sections, page)
     places = [(groups[section], row) for section, row in rows_on(sections, page)]
@@ -119,7 +116,7 @@ def site_lists_card(
         counts.update(group.selection.counts)
     head = f"{totals_line(t, counts)}{filters_line(t, filters)}"
     buttons = list_buttons(t, "list", page, pages, filters.parts, site, empty=not shown)
-    troubled = any(group.note or not group.guests for group in groups) and not any(filters.parts)
+    troubled = any(group.note or not group.guests for group in groups) and not filters.narrow
     return card(
         head,
         text or t("No matching guests."),
@@ -127,27 +124,3 @@ def site_lists_card(
         colour=Colour.WARN if troubled else Colour.BUSY,
         more=(guest_menu(t, shown, site), buttons),
     )
-
-
-def _no_such_node(interaction: Interaction, typed: str) -> Choices:
-    """A list of the guests on a node that nobody knows is empty, which is no error."""
-    t = services_of(interaction).texts.of_locale(str(interaction.locale))
-    name = plain_label(f"{UNSURE} {t('No matching guests.')}")
-    return [app_commands.Choice(name=name, value=typed.strip()[:100])]
-
-
-@explain_empty(Nothing.NODE, _no_such_node)
-async def complete_nodes(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-    """Complete the nodes, as `site/node` with several sites. Scoped users get the nodes that host their guests."""
-    several, actor, typed = services_of(interaction).sites.several, actor_of(interaction), normalized(current)
-    names: list[str] = []
-    for read in await reads_for_completion(visible_sites(interaction)):
-        site, cluster = read.site, read.cluster
-        nodes = [node.name for node in cluster.nodes] if cluster else []
-        if cluster and site.authorizer.has_hidden_guests(actor):
-            nodes = site.authorizer.guest_index(cluster).table.nodes_of(
-                site.authorizer.visible_rows(actor, cluster)
-            )
-        names += [f"{site.name}/{name}" if several else name for name in nodes]
-    found = [name for name in names if typed in name.casefold()]
-    return [app_commands.Choice(name=name, value=name) for name in found[:CHOICES_MOST]]

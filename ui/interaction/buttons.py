@@ -40,8 +40,12 @@ GUEST = re.compile(
 )
 PAGE = re.compile(
     r"p1:(?P<what>list|watch):(?P<move>first|prev|next|last|refresh):(?P<page>[0-9]{1,5})"
-    r":(?P<status>(?:running|stopped|other|template)?):(?P<kind>(?:qemu|lxc)?):(?P<node>[A-Za-z0-9-]{0,63})"
+    r":(?P<status>(?:running|stopped|other|template)?):(?P<kind>(?:qemu|lxc)?)"
+    r":(?P<node>[A-Za-z0-9-]{0,63}|~[0-9a-f]{12})"
+    r"(?::(?P<sort>(?:cpu|memory|disk|uptime|name)?):(?P<tag>[A-Za-z0-9_.+-]{0,16}|~[0-9a-f]{12})"
+    r":(?P<pool>[A-Za-z0-9_./-]{0,16}|~[0-9a-f]{12}))?"
 )
+"""The last three fields are left out if all are empty, as in earlier versions. `~`: `short_name` of a long name."""
 AUDIT = re.compile(
     r"p1:audit:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,7}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
     r":(?P<person>[0-9]{0,19}):(?P<operation>[a-z_]{0,24}):(?P<since>[0-9]{0,11})"

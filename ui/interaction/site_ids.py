@@ -53,16 +53,17 @@ _PAGE = _words("list", "watch", "audit", "history", "status")
 _MOVE = _words("first", "prev", "next", "last", "refresh")
 _NUMBER, _TEXT = _Field(_shorten_number, _restore_number), _Field(str, str)
 _GUESTS = (_MOVE, _NUMBER, _words("running", "stopped", "other", "template"), _words("qemu", "lxc"), _TEXT)
+_ORDER = (_words("cpu", "memory", "disk", "uptime", "name"), _TEXT, _TEXT)
 _FIELDS: Mapping[str, tuple[_Field, ...]] = {
-    "list": _GUESTS,
+    "list": (*_GUESTS, *_ORDER),
     "watch": _GUESTS,
     "audit": (_MOVE, _NUMBER, _NUMBER, _NUMBER, _TEXT, _NUMBER, _NUMBER, _NUMBER),
     "history": (_MOVE, _NUMBER, _NUMBER),
     "status": (_words("refresh"),),
 }
 """The fields of each kind of page, in the order of `ui/interaction/buttons.py`."""
-_FORMER_AUDIT = 7
-"""Number of fields of `audit` in earlier versions."""
+_FORMER = {"audit": 7, "list": len(_GUESTS)}
+"""Number of fields in earlier versions, and of a list with nothing in the others."""
 
 
 def name_site(custom_id: str, site: str) -> str:
@@ -99,9 +100,9 @@ def split_site(custom_id: str) -> tuple[str | None, str]:
 
 
 def _fields_of(page: str, count: int) -> tuple[_Field, ...]:
-    """Return the fields of a kind of page. `count`: their number, which is smaller in earlier versions."""
+    """Return the fields of a kind of page. `count`: their number, which may be the smaller one in `_FORMER`."""
     known = _FIELDS.get(page, ())
-    return known[:_FORMER_AUDIT] if page == "audit" and count == _FORMER_AUDIT else known
+    return known[:count] if count == _FORMER.get(page) else known
 
 
 def _shorten_page(rest: str) -> str:

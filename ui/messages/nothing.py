@@ -21,6 +21,8 @@ class Nothing(Enum):
     NO_VMID = "no-vmid"
     SNAPSHOT = "snapshot"
     NODE = "node"
+    TAG = "tag"
+    POOL = "pool"
     SITE = "site"
     TARGET = "target"
     MUTED = "muted"
@@ -53,6 +55,8 @@ _ROWS: Mapping[Nothing, tuple[Marked, Marked | None]] = {
         N_("Create one with `/snapshot create`."),
     ),
     Nothing.NODE: (N_("There are no nodes to choose from."), None),
+    Nothing.TAG: (N_("None of your guests has a tag."), None),
+    Nothing.POOL: (N_("None of your guests is in a pool."), None),
     Nothing.SITE: (N_("There is no site you can use this on."), None),
     Nothing.TARGET: (N_("There is nothing you can mute."), None),
     Nothing.MUTED: (N_("There is no mute you can remove."), N_("See `/monitor status`.")),

@@ -317,6 +317,8 @@ def completion_rows() -> Iterator[tuple[Row, str, str, Any]]:
     """
     for word, option, filled in (
         ("list", "node", {}),
+        ("list", "tag", {}),
+        ("list", "pool", {}),
         ("access", "action", {}),
         ("monitor mute", "duration", {"target": "all"}),
     ):

@@ -12,7 +12,7 @@ from tests.support import stage
 from tests.support.catalogue import enabled_buttons, panel_buttons
 from tests.support.stage import Stage
 from tests.support.walked import walked
-from ui.formatting import STATE_EMOJI, title_of
+from ui.formatting import STATE_EMOJI, code, title_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -103,6 +103,12 @@ async def test_a_row_of_the_list(scene: Stage) -> None:
         ({"node": "pve3"}, [105, 106, 107, 204, 205]),
         ({"status": "running", "kind": "qemu", "node": "pve1"}, [101, 102, 108]),
         ({"node": "pve9"}, []),
+        ({"tag": "GAME"}, [103, 104, 105]),
+        ({"pool": "home"}, [101, 106, 109, 204]),
+        ({"pool": "home/web", "tag": "prod"}, [101]),
+        ({"pool": "ho"}, []),
+        ({"sort": "name", "kind": "lxc", "status": "running"}, [203, 201, 202, 204]),
+        ({"sort": "uptime", "pool": "home"}, [101, 204, 106, 109]),
     ],
 )
 async def test_list_narrowed(scene: Stage, options: dict[str, str], expected: list[int]) -> None:
@@ -113,9 +119,44 @@ async def test_list_narrowed(scene: Stage, options: dict[str, str], expected: li
         assert "No matching guests." in reply.text
 
 
-async def test_node_completes(scene: Stage) -> None:
+async def test_nodes_tags_and_pools_complete(scene: Stage) -> None:
     assert await scene.choices(scene.emma, "list", "node", "2") == ["pve2"]
     assert await scene.choices(scene.emma, "list", "node") == ["pve1", "pve2", "pve3"]
+    assert await scene.choices(scene.emma, "list", "tag", "D") == ["prod", "dev", "db", "windows"]
+    assert await scene.choices(scene.emma, "list", "pool") == ["home", "games", "home/web"]
+
+
+@BOTH
+async def test_pages_keep_the_order_and_a_long_tag(scene: Stage, pve: Pve) -> None:
+    """Also names that are too long for a button, and the figure that decides the order is shown."""
+    t, tag, pool = scene.t(), "t" * 63, "p" * 40 + "/" + "q" * 40
+    vmids = [guest.vmid for guest in (*pve.vms, *pve.cts) if not guest.template][:12]
+    for place, vmid in enumerate(vmids):
+        guest = pve.guest(vmid)
+        guest.config["tags"], guest.pool = tag, pool
+        pve.set_use(vmid, memory=(place + 1) / 20)
+    pve.pools[pool] = set(vmids)
+    cluster = await scene.site.cluster_cache.read(0)
+    reply = await scene.say(scene.akiko, "list", tag=tag.upper(), pool=pool.partition("/")[0], sort="memory")
+    awake = [guest.vmid for guest in cluster.guests if guest.state is State.RUNNING]
+    running = [vmid for vmid in reversed(vmids) if vmid in awake]
+    every = [*running, *sorted(set(vmids) - set(running))]
+    post = stage.post_of(reply)
+    assert vmids_in(post.text) == every[:10]
+    assert t("memory {value}", value="60% · ") in post.text
+    for button in (button_of(post, "🔄"), button_of(post, "▶️")):
+        post = stage.post_of(await scene.press(scene.emma, post, button))
+        assert vmids_in(post.text) == (every[10:] if button.startswith("p1:list:next:") else every[:10])
+        assert t("Sorted by memory") in post.text
+        assert code(tag) in post.text
+
+
+async def test_buttons_of_earlier_lists_still_work(scene: Stage) -> None:
+    reply = await scene.say(scene.emma, "list")
+    turned = await scene.press(scene.emma, reply, "p1:list:next:1:::", force=True)
+    assert "-# 2/2 · " in turned.text
+    narrowed = await scene.press(scene.emma, reply, "p1:list:first:0:running:lxc:pve1", force=True)
+    assert vmids_in(narrowed.text) == [201, 203]
 
 
 async def test_list_of_five_thousand(bare_scene: Stage, pve: Pve) -> None:

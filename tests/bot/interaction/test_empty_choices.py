@@ -100,9 +100,13 @@ async def test_nothing_there_to_choose(scene: Stage, pve: Pve) -> None:
         assert said.startswith(words), said
     for guest in [one for one in [*pve.vms, *pve.cts] if one.template]:
         pve.remove_guest(guest.vmid)
+    for guest in (*pve.vms, *pve.cts):
+        guest.config["tags"], guest.pool = "", None
     await scene.site.cluster_cache.read(max_age=0)
     said, _ = await entry(scene, scene.emma, "create", "template_id")
     assert said == "There are no templates you can use."
+    assert (await entry(scene, scene.emma, "list", "tag"))[0] == "None of your guests has a tag."
+    assert (await entry(scene, scene.emma, "list", "pool"))[0] == "None of your guests is in a pool."
 
 
 @walked(
@@ -118,6 +122,8 @@ async def test_nothing_there_to_choose(scene: Stage, pve: Pve) -> None:
         ("monitor history", "vmid", "999", "❔ 999 · not in the cluster right now"),
         ("audit", "vmid", "999", "❔ 999 · not in the cluster right now"),
         ("list", "node", "zzz", "❔ No matching guests."),
+        ("list", "tag", "zzz", "❔ No matching guests."),
+        ("list", "pool", "zzz", "❔ No matching guests."),
         ("monitor mute", "target", "zzz", "⛔ zzz is not a guest or node. Choose a suggestion, or enter all."),
         ("access", "action", "zzz", "⛔ zzz is not an action of this bot. Choose a suggestion."),
     ],
@@ -158,6 +164,7 @@ CHOSEN: list[tuple[str, dict[str, object]]] = [
     *((command.word, {**command.example, "vmid": WORD}) for command in COMMANDS if "vmid" in command.example),
     ("create", {"template_id": WORD, "name": "new01"}),
     ("list", {"node": WORD}),
+    ("list", {"tag": WORD, "pool": WORD}),
     ("snapshot rollback", {"vmid": 103, "name": WORD}),
     ("snapshot delete", {"vmid": 103, "name": WORD}),
     ("monitor mute", {"target": WORD, "duration": "1h"}),

@@ -22,7 +22,7 @@ from core.operations import ACTIONS, Operation
 from core.watch.incidents.model import guest_subject
 from tests.bot.access.test_guest_index import ACTORS, GUESTS, HERE, RULES
 from ui.formatting import kind_word
-from ui.guests.lists import Filters, select, status_of
+from ui.guests.filters import Filters, select, status_of
 from ui.i18n import Texts
 from ui.options.completions import CHOICES_MOST
 from ui.options.guest import best_guests
@@ -143,9 +143,19 @@ def test_the_choices_are_those_of_the_plain_way(
 
 
 @given(RULES, ACTORS, GUESTS, st.sampled_from(["", "running", "stopped", "other", "template"]),
-       st.sampled_from(["", "qemu", "lxc"]), st.sampled_from(["", "pve1", "pve9"]))  # fmt: skip
+       st.sampled_from(["", "qemu", "lxc"]), st.sampled_from(["", "pve1", "pve9"]),
+       st.sampled_from(["", "web", "owner-2", "none"]), st.sampled_from(["", "lab", "home", "la"]),
+       st.sampled_from(["", "name", "uptime"]))  # fmt: skip
 def test_a_list_is_that_of_the_plain_way(
-    rules: AccessRules, actor: Actor, guests: list[Guest], status: str, kind: str, node: str
+    rules: AccessRules,
+    actor: Actor,
+    guests: list[Guest],
+    status: str,
+    kind: str,
+    node: str,
+    tag: str,
+    pool: str,
+    sort: str,
 ) -> None:
     cluster = Cluster(tuple(sorted(guests, key=lambda guest: guest.vmid)), (), 0.0)
     index = GuestIndex(cluster)
@@ -154,9 +164,15 @@ def test_a_list_is_that_of_the_plain_way(
         guest
         for guest in visible_guests(rules, actor, cluster.guests)
         if status in ("", status_of(guest)) and kind in ("", guest.kind.value) and node in ("", guest.node)
+        if not tag or tag in map(str.casefold, guest.tags)
+        if pool in ("", guest.pool, (guest.pool or "").rpartition("/")[0])
     ]
+    if sort == "name":
+        expected.sort(key=lambda guest: (guest.name is None, (guest.name or "").casefold()))
+    elif sort:
+        expected.sort(key=lambda guest: -(guest.uptime or -1) if status_of(guest) == "running" else 1)
     for _ in range(2):
-        found = select(index, visible, Filters(status, kind, node))
+        found = select(index, visible, Filters(status, kind, node, sort, tag, pool))
         assert list(found.guests) == expected
         assert found.counts == Counter(None if guest.template else guest.state for guest in expected)
 

@@ -6,11 +6,13 @@ import re
 import pytest
 
 from core.operations import Operation
+from ui.guests.filters import ORDERS, short_name
 from ui.interaction.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, STATUS, page_buttons
 from ui.interaction.site_ids import ALL_SITES, name_site, split_site
 from ui.messages.operations import BUTTONS
 
 LONGEST = "a" * 16
+SHORT = short_name("x" * 17)
 SITES = ("a", "colo-2", LONGEST)
 MOVES = ("first", "prev", "next", "last")
 
@@ -30,6 +32,14 @@ def long_ids() -> list[str]:
             for move in MOVES
             for status in ("", "running", "stopped", "other", "template")
             for kind in ("", "qemu", "lxc")
+        ),
+        *(
+            f"p1:list:{move}:99999:template:qemu:{node}:{sort}:{tag}:{pool}"
+            for move in (*MOVES, "refresh")
+            for node in ("", "n" * 16, SHORT)
+            for sort in ("", *ORDERS)
+            for tag in ("", "t+._-" + "t" * 11, SHORT)
+            for pool in ("", "lab/" + "p" * 12, SHORT)
         ),
         *(
             f"p1:audit:{move}:9999999:999999999:{'9' * 19}:{operation}:99999999999:999999999"
@@ -55,6 +65,7 @@ def test_the_longest_of_each_fits_and_is_found_again(site: str) -> None:
 
 def test_without_a_site_nothing_changes() -> None:
     for custom_id in long_ids():
+        assert len(custom_id) <= 100
         assert name_site(custom_id, "") == custom_id
         assert split_site(custom_id) == (None, custom_id)
 
@@ -89,6 +100,7 @@ def test_a_page_may_be_of_all_sites() -> None:
         "p2:home:l", "p2:home:x:f:0:::", "p2:home:l:f:0:::pve1:", "p2:home:l:f:0::", "p2:home:l:z:0:::pve1",
         "p2:home:l:f:0:running::pve1", "p2:home:l:f:-1:::pve1", "p2:home:l:f:1_0:::pve1", "p2:home:l:f: 1:::pve1",
         "p2:home:l:f:" + "z" * 14 + ":::pve1", "p2:home:l:f:１:::pve1", "p2:home:list:first:0:::pve1",
+        "p2:home:l:f:0::::c:t", "p2:home:l:f:0::::c:t:p:", "p2:home:l:f:0::::x:t:p", "p2:home:w:f:0::::c:t:p",
     ],
 )  # fmt: skip
 def test_a_forged_one_fits_no_pattern(forged: str) -> None:

@@ -1,0 +1,197 @@
+"""Filter and sort the guests of /list."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from core.access.guest_index import GuestIndex
+from core.access.policy import Scope, ScopeKind
+from core.access.rows import Rows
+from core.audit.record import format_options
+from core.guest import Guest, Kind, State
+from ui.formatting import code, kind_word, listed
+from ui.i18n import N_, Marked, Text
+
+_NAME_MOST, _DIGITS = 16, 12
+_SHORT = "~"
+"""Begins the short form of a name. No node, tag or pool begins so."""
+
+
+def short_name(name: str) -> str:
+    """Return a name as a button keeps it. A longer one becomes a hash: Discord limits a `custom_id`."""
+    if len(name) <= _NAME_MOST:
+        return name
+    return _SHORT + hashlib.sha256(name.encode(errors="replace")).hexdigest()[:_DIGITS]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """The filters and the order of /list; empty means all, by VMID.
+
+    `status`: running, stopped, other or template. `sort`: a key of `ORDERS`. `pool`: with the pools in it.
+    From a button, a long node, tag or pool is in its short form.
+    """
+
+    status: str = ""
+    kind: str = ""
+    node: str = ""
+    sort: str = ""
+    tag: str = ""
+    pool: str = ""
+
+    @property
+    def detail(self) -> str:
+        """Return the filters in one line, for the audit trail."""
+        named = ("status", "kind", "node", "sort", "tag", "pool")
+        return format_options({name: getattr(self, name) for name in named})
+
+    def allows(self, guest: Guest) -> bool:
+        """Return whether the guest has the status and kind. Nothing else is checked."""
+        return (not self.status or self.status == status_of(guest)) and (
+            not self.kind or self.kind == guest.kind.value
+        )
+
+    @property
+    def narrow(self) -> bool:
+        """Whether guests may be left out."""
+        return any((self.status, self.kind, self.node, self.tag, self.pool))
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The fields of a button. Without the last three it is as in earlier versions."""
+        if not (self.sort or self.tag or self.pool):
+            return (self.status, self.kind, self.node)
+        names = map(short_name, (self.tag, self.pool))
+        return (self.status, self.kind, short_name(self.node), self.sort, *names)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether a name is in its short form."""
+        return any(name.startswith(_SHORT) for name in (self.node, self.tag, self.pool))
+
+    def restored(self, guests: Iterable[Guest]) -> "Filters":
+        """Return the filters with the full names that these guests have."""
+        known: dict[str, dict[str, str]] = {"node": {}, "tag": {}, "pool": {}}
+        for guest in guests:
+            known["node"].setdefault(short_name(guest.node), guest.node)
+            for tag in map(str.casefold, guest.tags):
+                known["tag"].setdefault(short_name(tag), tag)
+            for pool in pools_around(guest.pool):
+                known["pool"].setdefault(short_name(pool), pool)
+        short = {key: getattr(self, key) for key in known if getattr(self, key).startswith(_SHORT)}
+        return replace(self, **{key: known[key].get(name, name) for key, name in short.items()})
+
+
+def pools_around(pool: str | None) -> Iterator[str]:
+    """Yield the pool and those that it is in: `lab/web` is in `lab`."""
+    while pool:
+        yield pool
+        pool = pool.rpartition("/")[0]
+
+
+def status_of(guest: Guest) -> str:
+    """Return the value of /list's option `status` that this guest matches."""
+    if guest.template:
+        return "template"
+    return guest.state.value if guest.state in (State.RUNNING, State.STOPPED) else "other"
+
+
+def share(used: int | None, total: int | None) -> float | None:
+    """Return the used fraction, None if it is unknown."""
+    return used / total if used is not None and total else None
+
+
+def _figure(of: Callable[[Guest], float | None]) -> Callable[[Guest], tuple[float, str]]:
+    """Return a key that puts the greatest figure first, and guests that do not run, or without a figure, last."""
+
+    def key(guest: Guest) -> tuple[float, str]:
+        figure = of(guest) if guest.state is State.RUNNING and not guest.template else None
+        return (1.0 if figure is None else -1.0 - figure, "")
+
+    return key
+
+
+def _by_name(guest: Guest) -> tuple[float, str]:
+    return (float(guest.name is None), (guest.name or "").casefold())
+
+
+ORDERS: Mapping[str, Callable[[Guest], tuple[float, str]]] = {
+    "cpu": _figure(lambda guest: guest.cpu),
+    "memory": _figure(lambda guest: share(guest.memory, guest.memory_total)),
+    "disk": _figure(lambda guest: share(guest.disk, guest.disk_total)),
+    "uptime": _figure(lambda guest: guest.uptime),
+    "name": _by_name,
+}
+"""The values of /list's option `sort`. Guests with equal keys stay in the order of their VMIDs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The guests that match the filters, in their order.
+
+    `counts`: their number by state; None stands for the templates. `filters`: with full names.
+    """
+
+    guests: tuple[Guest, ...]
+    counts: Mapping[State | None, int]
+    filters: Filters = field(default=Filters())
+
+
+def counted_as(guest: Guest) -> State | None:
+    """Return the guest's key in `Selection.counts`."""
+    return None if guest.template else guest.state
+
+
+NO_SELECTION = Selection((), {})
+
+
+def select(guest_index: GuestIndex, visible: Rows, filters: Filters) -> Selection:
+    """Return those of the visible guests that match the filters. They are found once per read."""
+    found: Selection = guest_index.views.get(
+        (filters, visible), lambda: _select(guest_index, visible, filters)
+    )
+    return found
+
+
+def _select(guest_index: GuestIndex, visible: Rows, filters: Filters) -> Selection:
+    if filters.is_short:
+        filters = filters.restored(guest_index.guests_in(visible))
+    rows = visible & guest_index.where((filters.status, filters.kind), filters.allows)
+    wanted = (ScopeKind.NODE, filters.node), (ScopeKind.TAG, filters.tag), (ScopeKind.POOL, filters.pool)
+    for kind, value in wanted:
+        if value:
+            rows &= guest_index.table.in_scopes([(Scope(kind, value),)])
+    guests = guest_index.guests_in(rows)
+    found = sorted(guests, key=ORDERS[filters.sort]) if filters.sort in ORDERS else guests
+    return Selection(tuple(found), guest_index.counted(rows, counted_as), filters)
+
+
+def status_word(t: Text, status: str) -> str:
+    """Return the label of a `status` choice, empty if there is none."""
+    return {
+        "running": t("running"),
+        "stopped": t("stopped"),
+        "other": t("other states"),
+        "template": t("template"),
+    }.get(status, "")
+
+
+_ORDERED: Mapping[str, Marked] = {
+    "cpu": N_("Sorted by CPU"),
+    "memory": N_("Sorted by memory"),
+    "disk": N_("Sorted by disk"),
+    "uptime": N_("Sorted by uptime"),
+    "name": N_("Sorted by name"),
+}
+
+
+def filters_line(t: Text, filters: Filters) -> str:
+    """Return a line that names the filters and the order, "" if there are none."""
+    words = [status_word(t, filters.status), kind_word(t, Kind(filters.kind)) if filters.kind else ""]
+    words += [code(filters.node) if filters.node else ""]
+    words += [t("tag {tag}", tag=code(filters.tag)) if filters.tag else ""]
+    words += [t("pool {pool}", pool=code(filters.pool)) if filters.pool else ""]
+    chosen = [word for word in words if word]
+    parts = [t("Filter: {filters}", filters=listed(t, chosen))] if chosen else []
+    parts += [t(_ORDERED[filters.sort])] if filters.sort in _ORDERED else []
+    return f"\n-# {' · '.join(parts)}" if parts else ""
