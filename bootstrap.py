@@ -32,6 +32,7 @@ from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditChannel, AuditDelivery
 from core.delivery.channel import AlertChannel
 from core.errors import JournalFailed
+from core.infrastructure.storage_histories import StorageHistories
 from core.levels import Level
 from core.proxmox import Lane
 from core.watch.incidents.state import Rules
@@ -188,6 +189,7 @@ def add_site(services: Services, settings: Settings, own: SiteSettings, resource
         proxmox=proxmox,
         cluster_cache=cluster_cache,
         snapshot_cache=SnapshotCache(proxmox, clock),
+        storage_histories=StorageHistories(proxmox, clock),
         inspector=Inspector(proxmox, planner, clock),
         planner=planner,
         executor=executor,

@@ -47,6 +47,7 @@ from cogs.access import Access
 from cogs.audit import Audit
 from cogs.general import General
 from cogs.monitor import Monitor
+from cogs.nodes import Nodes
 from cogs.power import Power
 from cogs.snapshot import Snapshots
 from core.clock import Clock
@@ -180,9 +181,7 @@ class ProxmoxBot(commands.Bot):
         self.add_dynamic_items(PersistentButton, PersistentSelect)
         await self.tree.set_translator(CatalogueTranslator(services.texts))
         cogs: Iterable[commands.Cog] = (
-            General(services),
-            Power(services),
-            Snapshots(services),
+            *(General(services), Nodes(services), Power(services), Snapshots(services)),
             self.audit,
             self.monitor,
             Access(services),

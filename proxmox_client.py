@@ -15,6 +15,7 @@ from adapters.proxmox.connections import Address, Endpoint
 from adapters.proxmox.errors import CallContext
 from adapters.proxmox.exchange import UnexpectedData
 from adapters.proxmox.http import LIST_MOST, Calls, threads
+from adapters.proxmox.infrastructure import parse_ha_status, parse_node_status, parse_storage_history
 from adapters.proxmox.parse import (
     parse_backup_storages,
     parse_backups,
@@ -29,9 +30,9 @@ from adapters.proxmox.parse import (
 from adapters.proxmox.paths import guest_path, node_path, storage_path, task_path
 from adapters.proxmox.resources import FormerRead, Listed, decode_resources, parse_cluster
 from core.clock import Clock
-from core.guest import Backup, Backups, Cluster, Guest, GuestConfig, Kind, Snapshot, TaskSummary
+from core.guest import Backup, Backups, Cluster, Guest, GuestConfig, Kind, Snapshot, Storage, TaskSummary
 from core.operations import OPERATIONS, Operation
-from core.proxmox import Lane, Pending, TaskStatus
+from core.proxmox import HaStatus, Lane, NodeStatus, Pending, StorageUse, TaskStatus
 from core.proxmox_errors import (
     ProxmoxError,
     TaskUnknown,
@@ -188,6 +189,22 @@ class ProxmoxClient:
     async def recent_tasks(self, guest: Guest, limit: int) -> tuple[TaskSummary, ...]:
         path = ("nodes", node_path(guest.node), "tasks")
         return await self._rows(path, parse_tasks, vmid=guest.vmid, limit=limit, source="all")
+
+    async def node_status(self, node: str) -> NodeStatus:
+        path = ("nodes", node_path(node), "status")
+        found: NodeStatus = await self._calls.get(path, dict, read=parse_node_status, quick=True)
+        return found
+
+    async def ha_status(self) -> HaStatus:
+        path = ("cluster", "ha", "status", "current")
+        found: HaStatus = await self._calls.get(
+            path, list, read=lambda rows: parse_ha_status(rows[:ROWS_MOST])
+        )
+        return found
+
+    async def storage_history(self, storage: Storage) -> tuple[StorageUse, ...]:
+        path = ("nodes", node_path(storage.node), "storage", storage_path(storage.name), "rrddata")
+        return await self._rows(path, parse_storage_history, quick=True, timeframe="week", cf="AVERAGE")
 
     async def cluster_tasks(self) -> tuple[TaskSummary, ...]:
         return await self._rows(("cluster", "tasks"), parse_tasks)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from core.actions.order import Order
+from core.audit.record import format_options
 from core.audit.store import AuditFilter, Extent
 from core.errors import BotError, QuestionOver
 from core.operations import OPERATIONS, Operation
@@ -17,6 +18,7 @@ from ui.access.commands import show_access
 from ui.audit.commands import show_audit
 from ui.audit.filters import choose_trail
 from ui.cluster.commands import show_cluster_status
+from ui.cluster.infrastructure import show_node, show_nodes, show_storages
 from ui.guests.act import act_on_panel, show_panel
 from ui.guests.confirm import ask_first, on_press
 from ui.guests.filters import Filters
@@ -97,9 +99,13 @@ async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt
             filters = Filters(*(match[name] or "" for name in named))
             with recording(attempt, f"{filters.detail} {_page_label(match)}".strip()):
                 await list_guests(reply, filters, page)
+        elif match["what"] == "nodes" and (node := match["node"]):
+            with recording(attempt, format_options({"node": node})):
+                await show_node(reply, node)
         else:
+            show = {"nodes": show_nodes, "capacity": show_storages}.get(match["what"], list_watched)
             with recording(attempt, _page_label(match)):
-                await list_watched(reply, page)
+                await show(reply, page)
 
 
 async def _choice(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
@@ -163,8 +169,18 @@ def _guest_operation(match: re.Match[str]) -> Operation | None:
     return Operation(match["action"])
 
 
+_PAGES = {
+    "list": Operation.LIST,
+    "watch": Operation.MONITOR_LIST,
+    "nodes": Operation.NODE_LIST,
+    "capacity": Operation.STORAGE,
+}
+
+
 def _page_operation(match: re.Match[str]) -> Operation | None:
-    return Operation.LIST if match["what"] == "list" else Operation.MONITOR_LIST
+    if match["what"] == "nodes" and match["node"]:
+        return Operation.NODE_INFO
+    return _PAGES[match["what"]]
 
 
 def _welcome_operation(match: re.Match[str]) -> Operation | None:

@@ -129,7 +129,7 @@ class Guest:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node. Figures are None if the token lacks Sys.Audit.
+    """One node. Figures are None if the token lacks Sys.Audit. `disk`: of its root file system.
 
     `known=False`: it is online, but Proxmox has had no data of it for five minutes (its pvestatd hangs).
     """
@@ -141,6 +141,9 @@ class Node:
     memory: int | None = None
     memory_total: int | None = None
     known: bool = True
+    disk: int | None = None
+    disk_total: int | None = None
+    uptime: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,7 @@ class Storage:
     """A storage of one node, or, if `shared`, of the cluster, listed once per node. Sizes in bytes.
 
     `available=False`: Proxmox has no figures of it now, or its node is offline.
+    `type`: Proxmox' word, such as lvmthin. `content`: its words, separated by commas.
     """
 
     name: str
@@ -156,6 +160,8 @@ class Storage:
     available: bool
     used: int | None = None
     total: int | None = None
+    type: str = ""
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ class Operation(StrEnum):
     LIST = "list"
     INFO = "info"
     HELP = "help"
+    NODE_LIST = "node_list"
+    NODE_INFO = "node_info"
+    STORAGE = "storage"
     SNAPSHOT_LIST = "snapshot_list"
     MONITOR_LIST = "monitor_list"
     MONITOR_ADD = "monitor_add"
@@ -119,6 +122,9 @@ OPERATIONS: Mapping[Operation, OperationRow] = {
         OperationRow(Operation.STATUS, Level.VIEWER, _SEEN),
         OperationRow(Operation.LIST, Level.VIEWER, _SEEN),
         OperationRow(Operation.INFO, Level.VIEWER, _GUEST, on_alerts=True),
+        OperationRow(Operation.NODE_LIST, Level.VIEWER, _SEEN),
+        OperationRow(Operation.NODE_INFO, Level.VIEWER, _SEEN),
+        OperationRow(Operation.STORAGE, Level.VIEWER, _SEEN),
         OperationRow(Operation.SNAPSHOT_LIST, Level.VIEWER, _GUEST),
         OperationRow(Operation.MONITOR_LIST, Level.VIEWER, _SEEN),
         OperationRow(Operation.MONITOR_HISTORY, Level.VIEWER, _SEEN),

@@ -1,11 +1,12 @@
 """Define the access of core/ to Proxmox as a protocol. proxmox_client.py implements it."""
 
+from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from core.guest import Backups, Cluster, Guest, GuestConfig, Snapshot, TaskSummary
+from core.guest import Backups, Cluster, Guest, GuestConfig, Snapshot, Storage, TaskSummary
 from core.operations import Operation
 
 
@@ -45,6 +46,49 @@ class Pending:
     @property
     def is_waiting(self) -> bool:
         return self.pending is not None or self.delete
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStatus:
+    """A node as it answers itself (`/nodes/{node}/status`). Sizes in bytes; `cpu`: fraction of `cpus`.
+
+    `load`: the averages of 1, 5 and 15 minutes. A value is None if it was not sent.
+    """
+
+    cpu: float | None = None
+    cpus: int | None = None
+    load: tuple[float, ...] = ()
+    memory: int | None = None
+    memory_total: int | None = None
+    swap: int | None = None
+    swap_total: int | None = None
+    root: int | None = None
+    root_total: int | None = None
+    uptime: int | None = None
+    version: str | None = None
+    kernel: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HaStatus:
+    """The quorum, and the state of high availability.
+
+    `armed`: Proxmox' word from 9.2 on (armed, standby, disarming, disarmed), "" in earlier versions.
+    `nodes`: for each node the state of its local resource manager, in Proxmox' words. Empty if HA is not used.
+    """
+
+    quorate: bool | None = None
+    armed: str = ""
+    nodes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StorageUse:
+    """The use of a storage at one time (Unix seconds), in bytes."""
+
+    time: int
+    used: float
+    total: float
 
 
 class Proxmox(Protocol):
@@ -97,6 +141,15 @@ class Proxmox(Protocol):
 
     async def recent_tasks(self, guest: Guest, limit: int) -> tuple[TaskSummary, ...]:
         """Return the guest's tasks on its node, newest first, including running ones."""
+
+    async def node_status(self, node: str) -> NodeStatus:
+        """Return what a node tells of itself. It may hang and must not block other calls."""
+
+    async def ha_status(self) -> HaStatus:
+        """Return the quorum and the state of high availability."""
+
+    async def storage_history(self, storage: Storage) -> tuple[StorageUse, ...]:
+        """Return the use of a storage in the past week, oldest first. Gaps are left out."""
 
     async def cluster_tasks(self) -> tuple[TaskSummary, ...]:
         """Return the latest 25 tasks of every node and all running ones, newest first (`/cluster/tasks`).

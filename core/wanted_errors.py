@@ -101,6 +101,13 @@ class SeveralPeople(Refused):
 
 
 @dataclass(eq=False)
+class UnknownNode(Refused):
+    """No node has this name, or the person may see nothing of it."""
+
+    value: str
+
+
+@dataclass(eq=False)
 class UnknownSite(Refused):
     """No site has this name, or the person may see nothing of it."""
 

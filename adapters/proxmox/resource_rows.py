@@ -45,6 +45,8 @@ class ResourceRow(msgspec.Struct, gc=False):
     pool: _Text | None = None
     storage: _Text | None = None
     shared: bool | int | str | None = None
+    plugintype: _Text | None = None
+    content: _Text | None = None
 
 
 PIECE = 2**16
@@ -97,6 +99,8 @@ def convert_row(row: Mapping[str, Any]) -> ResourceRow:
         pool=parse_text(row.get("pool")),
         storage=parse_text(row.get("storage")),
         shared=parse_flag(row.get("shared")),
+        plugintype=parse_text(row.get("plugintype")),
+        content=parse_text(row.get("content")),
     )
 
 

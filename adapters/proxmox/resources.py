@@ -82,6 +82,9 @@ def _node(row: ResourceRow, name: str) -> Node:
         memory=row.mem,
         memory_total=row.maxmem,
         known=row.status != "unknown",
+        disk=row.disk,
+        disk_total=row.maxdisk,
+        uptime=row.uptime,
     )
 
 
@@ -99,6 +102,8 @@ def _storage(row: ResourceRow, name: str, node: str, offline: Set[str]) -> Stora
         available=known and node not in offline,
         used=used,
         total=total,
+        type=row.plugintype or "",
+        content=row.content or "",
     )
 
 

@@ -171,6 +171,7 @@ def build_demo(pve: Pve, language: str = "ja") -> None:
         },
     }
     pve.storages = storages
+    pve.storage_paces |= {"nfs-backup": 0.021, "local-lvm": 0.0005}
     add_guests(pve, VMS, CTS)
     _templates(pve)
     _peculiarities(pve)

@@ -1,6 +1,6 @@
 """Play other people's actions in the playground's cluster, each with its task.
 
-They are administrators, backup jobs and the HA manager. Tenth layer over fakepve. Follows pve-manager
+They are administrators, backup jobs and the HA manager. Eleventh layer over fakepve. Follows pve-manager
 PVE/VZDump.pm and qemu-server PVE/VZDump/QemuServer.pm.
 """
 

@@ -1,6 +1,6 @@
 """Play events in the playground's cluster: crashes, lost nodes, full storages, guests that come and go.
 
-Eleventh layer over fakepve. Nothing here leaves a task; people's actions are in playground/pve/others.py. A
+Twelfth layer over fakepve. Nothing here leaves a task; people's actions are in playground/pve/others.py. A
 scene of many guests happens between two requests, so that no answer shows half of it.
 """
 

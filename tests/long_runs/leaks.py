@@ -499,6 +499,8 @@ class LeakTrial:
             (
                 ("list", {}),
                 ("status", {}),
+                ("node list", {}),
+                ("storage", {}),
                 ("info", {"vmid": guest.vmid}),
                 ("monitor add", {"vmid": guest.vmid}),
                 ("monitor add", {"vmid": guest.vmid}),

@@ -84,6 +84,9 @@ COMMANDS = (
     Command(
         "list", "status kind node tag pool sort", VIEWER, NOTHING, {}, {"node": {}, "tag": {}, "pool": {}}
     ),
+    Command("node list", "", VIEWER, NOTHING),
+    Command("node info", "node*", VIEWER, NOTHING, {"node": "pve1"}, {"node": {}}),
+    Command("storage", "", VIEWER, NOTHING),
     Command("info", "vmid*", VIEWER, NOTHING, {"vmid": 101}, {"vmid": {}}),
     Command(
         "create",

@@ -21,7 +21,7 @@ import pytest
 
 from core.clock import Clock
 from core.errors import BotError
-from core.guest import Guest, Kind, State
+from core.guest import Guest, Kind, State, Storage
 from core.operations import Operation
 from playground.pve.network.certificates import make_certificates
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
@@ -58,6 +58,9 @@ READS: dict[str, _Call] = {
     "backups": lambda client, guest: client.backups(guest),
     "addresses": lambda client, guest: client.addresses(guest),
     "recent_tasks": lambda client, guest: client.recent_tasks(guest, 3),
+    "node_status": lambda client, _guest: client.node_status("pve1"),
+    "ha_status": lambda client, _guest: client.ha_status(),
+    "storage_history": lambda client, _guest: client.storage_history(Storage("local", "pve1", False, True)),
     "cluster_tasks": lambda client, _guest: client.cluster_tasks(),
     "node_tasks": lambda client, _guest: client.node_tasks("pve1", 1_790_000_000),
     "failed_backups": lambda client, _guest: client.failed_backups("pve1", 1_790_000_000),

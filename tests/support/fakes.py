@@ -37,7 +37,7 @@ from core.guest import (
 )
 from core.guest_errors import VmidTaken
 from core.operations import Operation
-from core.proxmox import Pending, Proxmox, TaskStatus
+from core.proxmox import HaStatus, NodeStatus, Pending, Proxmox, StorageUse, TaskStatus
 from core.proxmox_errors import GuestMoved, Rejected, TaskUnknown
 from tests.support.catalogue import ACTION
 
@@ -326,6 +326,21 @@ class FakeProxmox:
         await self._meet("recent_tasks")
         here = [task for task in self.tasks.values() if (task.vmid, task.node) == (guest.vmid, guest.node)]
         return _summaries(here)[:limit]
+
+    async def node_status(self, node: str) -> NodeStatus:
+        if error := await self._meet("node_status"):
+            raise error
+        return NodeStatus()
+
+    async def ha_status(self) -> HaStatus:
+        if error := await self._meet("ha_status"):
+            raise error
+        return HaStatus()
+
+    async def storage_history(self, storage: Storage) -> tuple[StorageUse, ...]:
+        if error := await self._meet("storage_history"):
+            raise error
+        return ()
 
     async def cluster_tasks(self) -> tuple[TaskSummary, ...]:
         if error := await self._meet("cluster_tasks"):

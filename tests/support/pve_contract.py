@@ -106,6 +106,13 @@ CONTRACT: tuple[ContractRow, ...] = (
             "since": UNIX,
         },
     ),
+    ContractRow("GET", "/cluster/ha/status/current"),
+    ContractRow("GET", "/nodes/{node}/status"),
+    ContractRow(
+        "GET",
+        "/nodes/{node}/storage/{storage}/rrddata",
+        {"timeframe": word("week", required=True), "cf": word("AVERAGE")},
+    ),
     ContractRow("GET", "/nodes/{node}/tasks/{upid}/status"),
     ContractRow("GET", "/nodes/{node}/tasks/{upid}/log", {"start": COUNT, "limit": COUNT}),
     ContractRow("GET", "/nodes/{node}/storage", {"content": word("backup"), "enabled": FLAG}),

@@ -46,6 +46,7 @@ from core.guest import (
     TaskSummary,
 )
 from core.guest_errors import GuestBusy, GuestLocked
+from core.infrastructure.storage_histories import StorageHistories
 from core.operations import ACTIONS, OPERATIONS, Operation
 from core.proxmox import Pending
 from core.proxmox_errors import Rejected, StorageFull, Unreachable
@@ -574,6 +575,7 @@ def site(language: Language = "ja") -> Site:
         proxmox=world.proxmox,
         cluster_cache=world.cluster_cache,
         snapshot_cache=SnapshotCache(world.proxmox, world.clock),
+        storage_histories=StorageHistories(world.proxmox, world.clock),
         inspector=Inspector(world.proxmox, world.planner, world.clock),
         planner=world.planner,
         executor=world.executor,

@@ -6,7 +6,13 @@ from core.operations import Operation
 from ui.i18n import N_, Marked
 
 TASKS: tuple[tuple[Marked, tuple[Operation, ...]], ...] = (
-    (N_("View"), (Operation.STATUS, Operation.LIST, Operation.INFO, Operation.ACCESS, Operation.HELP)),
+    (
+        N_("View"),
+        (
+            *(Operation.STATUS, Operation.LIST, Operation.INFO),
+            *(Operation.NODE_LIST, Operation.NODE_INFO, Operation.STORAGE, Operation.ACCESS, Operation.HELP),
+        ),
+    ),
     (
         N_("Power"),
         (

@@ -3,10 +3,10 @@
 from functools import partial
 
 from core.access.policy import Actor
-from core.errors import BotError
 from core.guest import Cluster
 from core.watch.incidents.model import Incident
 from core.watch.subjects import concerns, visible_part
+from ui.cluster.infrastructure import read_one
 from ui.cluster.view import ClusterStatus, cluster_status_card, cluster_statuses_card
 from ui.i18n import Text
 from ui.interaction.context import Site, actor_of, choose_site
@@ -28,24 +28,11 @@ async def show_cluster_status(reply: Reply) -> None:
     sites = asked_sites(interaction)
     if len(sites) == 1:
         choose_site(interaction, sites[0])
-        status = await status_of(reply.t, await _read(sites[0]), actor)
+        status = await status_of(reply.t, await read_one(sites[0]), actor)
         await reply.show(cluster_status_card(reply.t, status, sites[0].name))
         return
     statuses = [await status_of(reply.t, read, actor) for read in await read_sites(sites)]
     await reply.show(cluster_statuses_card(reply.t, statuses, ALL_SITES))
-
-
-async def _read(site: Site) -> SiteRead:
-    """Read one site, or return its last read with the error.
-
-    Raises: ProxmoxError, if there is no last read.
-    """
-    try:
-        return SiteRead(site, await site.cluster_cache.read())
-    except BotError as error:
-        if site.cluster_cache.last is None:
-            raise
-        return SiteRead(site, site.cluster_cache.last, error)
 
 
 async def status_of(t: Text, read: SiteRead, actor: Actor) -> ClusterStatus:

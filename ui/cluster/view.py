@@ -13,8 +13,8 @@ from discord import ui
 
 from core.guest import Cluster, Node, Storage
 from core.watch.incidents.model import Incident, Severity
-from ui.bars import usage_bar
 from ui.cards import card
+from ui.cluster.rows import fill, fill_of, listed_storages, node_row, storage_name, storage_row
 from ui.formatting import (
     ALARM,
     MESSAGE_MOST,
@@ -22,14 +22,10 @@ from ui.formatting import (
     UNSURE,
     WARNING,
     Colour,
-    code,
     fit_lines,
-    format_size,
-    format_usage,
     more_word,
     timestamp,
 )
-from ui.guests.figures import cores_of
 from ui.guests.filters import counted_as
 from ui.guests.lists import none_at_all, totals_line
 from ui.i18n import Text
@@ -148,57 +144,22 @@ def _nodes(t: Text, nodes: Sequence[Node], room: int, most: int) -> str:
         return ""
 
     def urgency(node: Node) -> tuple[float, ...]:
-        return not node.online, not node.known, max(node.cpu or 0, _fill(node.memory, node.memory_total) or 0)
+        return not node.online, not node.known, max(node.cpu or 0, fill(node.memory, node.memory_total) or 0)
 
-    rows = [_node(t, node) for node in _worst(nodes, most, urgency)]
+    rows = [node_row(t, node) for node in _worst(nodes, most, urgency)]
     return f"**{t('Nodes')}**\n{_folded(t, rows, len(nodes), room)}"
-
-
-def _node(t: Text, node: Node) -> str:
-    if not node.online:
-        return f"{ALARM} {code(node.name)} · {t('offline')}"
-    fill = _fill(node.memory, node.memory_total)
-    size = [cores_of(t, node.cpus)] if node.cpus else []
-    size += [format_size(node.memory_total)] if node.memory_total else []
-    head = " · ".join((f"{'🟢' if node.known else UNSURE} {code(node.name)}", *size))
-    if not node.known:
-        head += f" · {t('no new data')}"
-    if node.cpu is None and fill is None:
-        return f"{head}\n{usage_bar(None)} {t('CPU and memory unknown')}"
-    return f"{head}\n{usage_bar(node.cpu)} {t('CPU')}\n{usage_bar(fill)} {t('memory')}"
 
 
 def _storages(t: Text, storages: Iterable[Storage], room: int, most: int) -> str:
     """Return the storages, a shared one once. Those without figures stand in one line."""
-    once: dict[tuple[str, str], Storage] = {}
-    for storage in storages:
-        key = (storage.name, "" if storage.shared else storage.node)
-        if key not in once or _fill_of(once[key]) is None:
-            once[key] = storage
-    measured = [each for each in once.values() if _fill_of(each) is not None]
-    unknown = [_storage_name(t, each) for each in once.values() if _fill_of(each) is None]
-    rows = [_storage(t, each) for each in _worst(measured, most, lambda each: (_fill_of(each) or 0,))]
+    once = [each.storage for each in listed_storages(storages)]
+    measured = [each for each in once if fill_of(each) is not None]
+    unknown = [storage_name(t, each) for each in once if fill_of(each) is None]
+    rows = [storage_row(t, each) for each in _worst(measured, most, lambda each: (fill_of(each) or 0,))]
     parts = [_folded(t, rows, len(measured), room * 4 // 5)] if rows else []
     if unknown:
         parts.append(f"{UNSURE} {t('unknown')}: {fit_lines(t, unknown, max(60, room // 5), t(', '))}")
     return "\n".join((f"**{t('Storages')}**", *parts)) if parts else ""
-
-
-def _storage(t: Text, storage: Storage) -> str:
-    usage = format_usage(storage.used, storage.total)
-    return f"{_storage_name(t, storage)}\n{usage_bar(_fill_of(storage))} {usage}"
-
-
-def _storage_name(t: Text, storage: Storage) -> str:
-    return f"{code(storage.name)} · {t('shared') if storage.shared else code(storage.node)}"
-
-
-def _fill_of(storage: Storage) -> float | None:
-    return _fill(storage.used, storage.total) if storage.available else None
-
-
-def _fill(used: int | None, total: int | None) -> float | None:
-    return used / total if used is not None and total else None
 
 
 def _worst(items: Sequence[T], most: int, urgency: Callable[[T], tuple[float, ...]]) -> list[T]:

@@ -39,7 +39,7 @@ GUEST = re.compile(
     r"|(?P<what>refresh|details|snapshots):(?P<read>[1-9][0-9]{2,8}))"
 )
 PAGE = re.compile(
-    r"p1:(?P<what>list|watch):(?P<move>first|prev|next|last|refresh):(?P<page>[0-9]{1,5})"
+    r"p1:(?P<what>list|watch|nodes|capacity):(?P<move>first|prev|next|last|refresh):(?P<page>[0-9]{1,5})"
     r":(?P<status>(?:running|stopped|other|template)?):(?P<kind>(?:qemu|lxc)?)"
     r":(?P<node>[A-Za-z0-9-]{0,63}|~[0-9a-f]{12})"
     r"(?::(?P<sort>(?:cpu|memory|disk|uptime|name)?):(?P<tag>[A-Za-z0-9_.+-]{0,16}|~[0-9a-f]{12})"

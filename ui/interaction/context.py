@@ -22,6 +22,7 @@ from core.clock import Clock
 from core.cluster_cache import ClusterCache, SnapshotCache
 from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditDelivery
+from core.infrastructure.storage_histories import StorageHistories
 from core.operations import Operation
 from core.proxmox import Proxmox
 from core.watch.journal import Journal
@@ -131,6 +132,7 @@ class Site:
     proxmox: Proxmox
     cluster_cache: ClusterCache
     snapshot_cache: SnapshotCache
+    storage_histories: StorageHistories
     inspector: Inspector
     planner: Planner
     executor: Executor

@@ -49,7 +49,7 @@ def _restore_number(text: str) -> str:
     return str(int(text, len(_DIGITS))) if text else ""
 
 
-_PAGE = _words("list", "watch", "audit", "history", "status")
+_PAGE = _words("list", "watch", "audit", "history", "status", "nodes", "capacity")
 _MOVE = _words("first", "prev", "next", "last", "refresh")
 _NUMBER, _TEXT = _Field(_shorten_number, _restore_number), _Field(str, str)
 _GUESTS = (_MOVE, _NUMBER, _words("running", "stopped", "other", "template"), _words("qemu", "lxc"), _TEXT)
@@ -57,6 +57,8 @@ _ORDER = (_words("cpu", "memory", "disk", "uptime", "name"), _TEXT, _TEXT)
 _FIELDS: Mapping[str, tuple[_Field, ...]] = {
     "list": (*_GUESTS, *_ORDER),
     "watch": _GUESTS,
+    "nodes": _GUESTS,
+    "capacity": _GUESTS,
     "audit": (_MOVE, _NUMBER, _NUMBER, _NUMBER, _TEXT, _NUMBER, _NUMBER, _NUMBER),
     "history": (_MOVE, _NUMBER, _NUMBER),
     "status": (_words("refresh"),),

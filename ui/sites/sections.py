@@ -28,16 +28,19 @@ class Part:
     stop: int
 
 
-def pages_of(counts: Sequence[int]) -> list[list[Part]]:
-    """Divide sections with these numbers of rows. There is at least one page, and no heading without a row."""
+def pages_of(counts: Sequence[int], slots: int = SLOTS) -> list[list[Part]]:
+    """Divide sections with these numbers of rows. There is at least one page, and no heading without a row.
+
+    `slots`: rows and headings on a page; fewer if rows are longer.
+    """
     pages: list[list[Part]] = [[]]
-    room = SLOTS
+    room = slots
     for section, count in enumerate(counts):
         start = 0
         while start < count:
             if room < 2:
                 pages.append([])
-                room = SLOTS
+                room = slots
             stop = min(count, start + room - 1)
             pages[-1].append(Part(section, start, stop))
             room -= 1 + stop - start
@@ -45,21 +48,21 @@ def pages_of(counts: Sequence[int]) -> list[list[Part]]:
     return pages
 
 
-def rows_on(sections: Sequence[Section], page: int) -> list[tuple[int, int]]:
+def rows_on(sections: Sequence[Section], page: int, slots: int = SLOTS) -> list[tuple[int, int]]:
     """Return the indexes of section and row of each row on a page. The page must exist."""
-    parts = pages_of([section.count for section in sections])[page]
+    parts = pages_of([section.count for section in sections], slots)[page]
     return [(part.section, row) for part in parts for row in range(part.start, part.stop)]
 
 
-def page_text(sections: Sequence[Section], page: int) -> tuple[str, int, int]:
+def page_text(sections: Sequence[Section], page: int, slots: int = SLOTS) -> tuple[str, int, int]:
     """Return the text of the nearest existing page, its number, and the number of pages."""
-    pages = pages_of([section.count for section in sections])
+    pages = pages_of([section.count for section in sections], slots)
     page = max(0, min(page, len(pages) - 1))
     lines = []
     for part in pages[page]:
         section = sections[part.section]
         lines += [section.head, *map(section.row, range(part.start, part.stop))]
-    return "\n".join(lines), page, len(pages)
+    return "\n".join(filter(None, lines)), page, len(pages)
 
 
 def fit_sections(sections: Sequence[tuple[str, str]], most: int, note: str) -> str:

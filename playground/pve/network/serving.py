@@ -1,6 +1,6 @@
 """Start and stop the playground's Proxmox: a thread with its own event loop, and HTTPS on loopback.
 
-Ninth layer over fakepve.
+Tenth layer over fakepve.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from aiohttp import web, web_app
 from playground.pve.network.certificates import Certificates, make_certificates, sign_node
 from playground.pve.network.listeners import Listener, port_of
 from playground.pve.network.routes import WEB
-from playground.pve.resources import ResourceTruth
+from playground.pve.node_facts import NodeFacts
 
 setattr(fakepve.server, "web", WEB)  # noqa: B010 - mypy forbids assigning to another module's import
 
@@ -57,7 +57,7 @@ PATIENCE = 180.0
 """Real seconds after which a wait fails. Ten thousand guests are added in one piece, on busy machines too."""
 
 
-class Serving(ResourceTruth):
+class Serving(NodeFacts):
     """A cluster that serves during the `with` block (or between open() and close())."""
 
     def __init__(

@@ -284,6 +284,7 @@ def command_rows() -> Iterator[Row]:
     """Yield at least one row for every command."""
     for word in (each.word for each in COMMANDS if "*" not in each.options):
         yield Row(word, "everything" if word in FOR_EVERYTHING else "", {})
+    yield Row("node info", "", {"node": "pve2"})
     yield Row("monitor mute", "everything", {"target": "node/pve3", "duration": "1h"})
     yield Row("monitor unmute", "everything", {"target": "node/pve2"}, NotMuted("node/pve2"))
     for about in BOTH:
@@ -319,6 +320,7 @@ def completion_rows() -> Iterator[tuple[Row, str, str, Any]]:
         ("list", "node", {}),
         ("list", "tag", {}),
         ("list", "pool", {}),
+        ("node info", "node", {}),
         ("access", "action", {}),
         ("monitor mute", "duration", {"target": "all"}),
     ):

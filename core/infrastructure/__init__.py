@@ -1,0 +1,1 @@
+"""Nodes, storages and high availability, beyond what one read of the cluster shows."""

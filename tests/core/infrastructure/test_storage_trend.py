@@ -1,0 +1,49 @@
+"""Test when a storage is said to be full, and that nothing is said on weak grounds."""
+
+import math
+
+import pytest
+
+from core.infrastructure.storage_trend import DAY, days_until_full
+from core.proxmox import StorageUse
+from tests.support.walked import walked
+
+NOW = 1_790_000_000
+NINE, EIGHT = (1800, 336), (10800, 60)
+"""Step in seconds and number of rows of a week, in Proxmox 9 and 8."""
+
+
+def week(use: object, step: int = 1800, rows: int = 336, total: float = 1000.0) -> list[StorageUse]:
+    """Return a history. `use`: a function of the days before now, negative ones."""
+    times = [NOW - step * (rows - 1 - place) for place in range(rows)]
+    return [StorageUse(when, use((when - NOW) / DAY), total) for when in times]  # type: ignore[operator]  # a lambda
+
+
+@pytest.mark.parametrize(("step", "rows"), [NINE, EIGHT])
+def test_steady_growth(step: int, rows: int) -> None:
+    found = days_until_full(week(lambda day: 800 + 20 * day + 3 * math.sin(day * 6.28), step, rows))
+    assert found == pytest.approx(10, rel=0.1)
+    assert days_until_full(week(lambda day: 1000 + 20 * day, step, rows)) == 0
+
+
+@walked(
+    "history",
+    [
+        [],
+        week(lambda _day: 500),
+        week(lambda day: 500 - 20 * day),  # it shrinks
+        week(lambda day: 500 + 200 * (day % 3) / 3),  # backups come, and are pruned
+        week(lambda day: 800 + 20 * day, 60, 60),  # an hour is no week
+        week(lambda day: 800 + 20 * day, 1800, 100),  # three days
+        week(lambda day: 500 + 0.5 * day),  # in years
+        [*week(lambda day: 900 + 20 * day)[:200], *week(lambda day: 900 + 20 * day, total=2000)[200:]],
+        week(lambda day: 800 + 20 * day, total=0),
+    ],
+)
+def test_nothing_is_said(history: list[StorageUse]) -> None:
+    assert days_until_full(history) is None
+
+
+def test_gaps_do_no_harm() -> None:
+    gappy = [row for row in week(lambda day: 800 + 20 * day) if row.time // DAY % 3]
+    assert days_until_full(gappy) == pytest.approx(10, rel=0.1)

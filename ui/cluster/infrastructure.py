@@ -1,0 +1,160 @@
+"""Gather nodes and storages of the chosen site, or of all that a person may see."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
+
+from core.access.policy import Actor
+from core.errors import BotError
+from core.guest import Cluster, Storage
+from core.infrastructure.storage_trend import days_until_full
+from core.proxmox import HaStatus, NodeStatus
+from core.proxmox_errors import NodeUnreachable, TimedOut
+from core.wanted_errors import UnknownNode
+from ui.cluster.nodes import NodeView, SiteNodes, node_card, node_list_card
+from ui.cluster.rows import listed_storages
+from ui.cluster.storages import AUDIT, SiteStorages, sections_of, shown_on, storages_card
+from ui.formatting import WARNING, code
+from ui.i18n import Text
+from ui.interaction.context import Interaction, Site, actor_of, choose_site, chosen_site, services_of
+from ui.interaction.reply import Reply
+from ui.interaction.site_ids import ALL_SITES
+from ui.sites.option import asked_sites, find_visible_site
+from ui.sites.reads import SiteRead, read_note, read_sites
+
+T = TypeVar("T")
+
+PART_SECONDS = 5.0
+"""Seconds to wait for what a node tells of itself. A hung one must not hold up the rest of its card."""
+
+
+async def _reads(reply: Reply) -> tuple[list[SiteRead], str, bool]:
+    """Return the reads, the site that buttons name, and whether each site needs its heading.
+
+    Raises: ProxmoxError, if there is one site only and nothing of it has ever been read.
+    """
+    interaction, several = reply.interaction, services_of(reply.interaction).sites.several
+    sites, chosen = asked_sites(interaction), chosen_site(interaction)
+    if not several:
+        return [await read_one(services_of(interaction).sites.only)], "", False
+    return await read_sites(sites), chosen.name if chosen else ALL_SITES, True
+
+
+async def read_one(site: Site) -> SiteRead:
+    """Read one site, or return its last read with the error.
+
+    Raises: ProxmoxError, if there is no last read.
+    """
+    try:
+        return SiteRead(site, await site.cluster_cache.read())
+    except BotError as error:
+        if site.cluster_cache.last is None:
+            raise
+        return SiteRead(site, site.cluster_cache.last, error)
+
+
+def _visible(read: SiteRead, actor: Actor) -> Cluster | None:
+    return read.site.authorizer.visible_cluster(actor, read.cluster) if read.cluster else None
+
+
+async def show_nodes(reply: Reply, page: int = 0) -> None:
+    """Show one page of the nodes, from the shared read. Raises: ProxmoxError, as `_reads`."""
+    t, actor, now = reply.t, actor_of(reply.interaction), services_of(reply.interaction).clock.now()
+    reads, named, several = await _reads(reply)
+    sites = [SiteNodes(read.site.name, _visible(read, actor), read_note(t, read)) for read in reads]
+    await reply.show(node_list_card(t, sites, named, page, now, several=several))
+
+
+async def show_storages(reply: Reply, page: int = 0) -> None:
+    """Show one page of the storages, and when those on it will be full. Raises: ProxmoxError, as `_reads`."""
+    t, actor, now = reply.t, actor_of(reply.interaction), services_of(reply.interaction).clock.now()
+    reads, named, several = await _reads(reply)
+    sites = [_storages_of(t, read, actor) for read in reads]
+    wanted = shown_on(sections_of(t, sites, {}, several=several), sites, page)
+
+    async def ahead_on(read: SiteRead) -> dict[tuple[str, Storage], float]:
+        theirs = [storage for site, storage in wanted if site == read.site.name and storage.available]
+        histories = await read.site.storage_histories.read(theirs)
+        days = {(read.site.name, each): days_until_full(past) for each, past in histories.items()}
+        return {key: value for key, value in days.items() if value is not None}
+
+    found = {key: days for each in await asyncio.gather(*map(ahead_on, reads)) for key, days in each.items()}
+    sections = sections_of(t, sites, found, several=several)
+    await reply.show(storages_card(t, sections, sites, named, page, now))
+
+
+def _storages_of(t: Text, read: SiteRead, actor: Actor) -> SiteStorages:
+    note, cluster = read_note(t, read), _visible(read, actor)
+    if cluster is None:
+        return SiteStorages(read.site.name, (), note or t("Cannot read from Proxmox right now."))
+    if read.site.authorizer.has_hidden_guests(actor):
+        empty = t("Storages are shown to people who may see all guests.")
+    else:
+        empty = t(
+            "Proxmox shows no storages. The API token may lack the privilege {privilege}.",
+            privilege=code(AUDIT),
+        )
+    fullest_first = sorted(listed_storages(cluster.storages), key=lambda each: -(each.fill or 0.0))
+    return SiteStorages(read.site.name, fullest_first, f"{WARNING} {empty}", note)
+
+
+async def show_node(reply: Reply, typed: str) -> None:
+    """Show one node. What it does not tell in time, or the token may not read, is left out.
+
+    Raises: UnknownNode; ProxmoxError, if there is one site only and nothing of it has ever been read.
+    """
+    actor = actor_of(reply.interaction)
+    site, cluster, name = await _find_node(reply.interaction, typed, actor)
+    node = cluster.node(name)
+    if node is None:
+        raise UnknownNode(typed)
+    proxmox, clock = site.proxmox, site.services.clock
+    status, ha = await asyncio.gather(
+        _in_time(proxmox.node_status(name), NodeStatus) if node.online else _offline(name),
+        _in_time(proxmox.ha_status(), HaStatus),
+    )
+    guests = [guest for guest in cluster.guests if guest.node == name]
+    await reply.show(
+        node_card(reply.t, NodeView(node, guests, status, ha, clock.now()), site.name, site.web_url)
+    )
+
+
+async def _offline(name: str) -> BotError:
+    return NodeUnreachable(name)
+
+
+async def _in_time(read: Awaitable[T], _type: type[T]) -> T | BotError:
+    try:
+        async with asyncio.timeout(PART_SECONDS):
+            return await read
+    except BotError as error:
+        return error
+    except TimeoutError:
+        return TimedOut("", changing=False)
+
+
+async def _find_node(interaction: Interaction, typed: str, actor: Actor) -> tuple[Site, Cluster, str]:
+    """Find a node by its name, or by `site/node`, among what the person may see, and note its site.
+
+    Raises: UnknownNode, also if several sites have a node of this name.
+    """
+    services = services_of(interaction)
+    if not services.sites.several:
+        read = await read_one(services.sites.only)
+        cluster = _visible(read, actor)
+        if cluster is None:
+            raise UnknownNode(typed)
+        return read.site, cluster, typed.strip()
+    first, slash, name = (part.strip() for part in typed.partition("/"))
+    named = find_visible_site(interaction, first) if slash else None
+    sites: Sequence[Site] = [named] if named else asked_sites(interaction)
+    wanted = name if named else typed.strip()
+    found = []
+    for read in await read_sites(sites):
+        cluster = _visible(read, actor)
+        if cluster is not None and cluster.node(wanted):
+            found.append((read.site, cluster, wanted))
+    if len(found) != 1:
+        raise UnknownNode(typed)
+    choose_site(interaction, found[0][0])
+    return found[0]

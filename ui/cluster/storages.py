@@ -1,0 +1,147 @@
+"""Show the storages of clusters in pages: how full they are, what for, and when they will be full."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from discord import ui
+
+from core.guest import Storage
+from ui.cards import card
+from ui.cluster.rows import SLOTS, ListedStorage, fill_of, storage_name, storage_row
+from ui.formatting import UNSURE, WARNING, Colour, code, listed, more_word
+from ui.guests.lists import list_footer
+from ui.i18n import N_, Marked, Text
+from ui.interaction.buttons import list_buttons
+from ui.sites.sections import Section, page_text, rows_on
+
+PAGE = "capacity"
+"""The word of these pages in a `custom_id`."""
+AUDIT = "Datastore.Audit"
+FULL, NEARLY = 0.95, 0.85
+"""Fractions from which a storage colours the card."""
+_TYPES: Mapping[str, str] = {
+    "lvmthin": "LVM-Thin", "lvm": "LVM", "nfs": "NFS", "cifs": "SMB/CIFS", "rbd": "RBD", "cephfs": "CephFS",
+    "zfspool": "ZFS", "zfs": "ZFS over iSCSI", "pbs": "Proxmox Backup Server", "btrfs": "BTRFS", "iscsi": "iSCSI",
+    "iscsidirect": "iSCSI", "glusterfs": "GlusterFS", "esxi": "ESXi",
+}  # fmt: skip
+_CONTENTS: Mapping[str, Marked] = {
+    "images": N_("disk images"),
+    "rootdir": N_("containers"),
+    "backup": N_("backups"),
+    "iso": N_("ISO images"),
+    "vztmpl": N_("container templates"),
+    "snippets": N_("snippets"),
+    "import": N_("imports"),
+}
+WORDS_MOST, NODES_MOST = 7, 2
+
+
+@dataclass(frozen=True, slots=True)
+class SiteStorages:
+    """What a person may see of the storages of one site.
+
+    `empty`: said instead, if there are none. `note`: why it is not fresh, "" if it is.
+    """
+
+    site: str
+    storages: Sequence[ListedStorage]
+    empty: str
+    note: str = ""
+
+
+def sections_of(
+    t: Text, sites: Sequence[SiteStorages], ahead: Mapping[tuple[str, Storage], float], *, several: bool
+) -> list[Section]:
+    """Return a section for each site. `ahead`: days until a storage is full, by its site."""
+    return [_section(t, each, ahead, several=several) for each in sites]
+
+
+def _section(
+    t: Text, site: SiteStorages, ahead: Mapping[tuple[str, Storage], float], *, several: bool
+) -> Section:
+    note = f"-# {site.note}" if site.note else ""
+    head = "\n".join(filter(None, (f"### {site.site}" if several else "", note)))
+    if not site.storages:
+        return Section(head, 1, lambda _: site.empty)
+
+    def row(place: int) -> str:
+        each = site.storages[place]
+        return _row(t, each, ahead.get((site.site, each.storage)))
+
+    return Section(head, len(site.storages), row)
+
+
+def shown_on(
+    sections: Sequence[Section], sites: Sequence[SiteStorages], page: int
+) -> list[tuple[str, Storage]]:
+    """Return the storages on the nearest existing page, each with its site."""
+    _, page, _ = page_text(sections, page, SLOTS)
+    places = ((sites[section], row) for section, row in rows_on(sections, page, SLOTS))
+    return [(site.site, site.storages[row].storage) for site, row in places if site.storages]
+
+
+def storages_card(
+    t: Text,
+    sections: Sequence[Section],
+    sites: Sequence[SiteStorages],
+    named: str,
+    page: int,
+    now: float,
+) -> ui.LayoutView:
+    """Build one page. `named`: the site in the buttons."""
+    text, page, pages = page_text(sections, page, SLOTS)
+    every = [storage for each in sites for storage in each.storages]
+    fullest = max((each.fill or 0.0 for each in every), default=0.0)
+    troubled = not every or any(each.note for each in sites) or any(each.fill is None for each in every)
+    colour = Colour.WARN if fullest >= NEARLY or troubled else Colour.GOOD
+    head = f"### {t('Storages')} · {len(every)}"
+    buttons = list_buttons(t, PAGE, page, pages, ("", "", ""), named)
+    return card(
+        head,
+        text,
+        list_footer(t, page, pages, now),
+        colour=Colour.BAD if fullest >= FULL else colour,
+        more=[buttons],
+    )
+
+
+def _row(t: Text, each: ListedStorage, ahead: float | None) -> str:
+    """Show a storage in at most 450 characters."""
+    storage = each.storage
+    top = storage_row(t, storage) if fill_of(storage) is not None else _unknown(t, each)
+    small = [kind_of(t, storage), contents_of(t, storage.content)]
+    if storage.shared:
+        small.append(t.plural("{n} node", "{n} nodes", len(each.nodes)))
+    lines = [top, f"-# {' · '.join(filter(None, small))}"] if any(small) else [top]
+    if ahead is not None:
+        days = max(1, round(ahead))
+        said = t.plural(
+            "full in about {n} day at the pace of the last week",
+            "full in about {n} days at the pace of the last week",
+            days,
+        )
+        lines.append(f"-# {WARNING} {said}")
+    if each.away and fill_of(storage) is not None:
+        names = [code(name, 16) for name in each.away[:NODES_MOST]]
+        names += [more_word(t, len(each.away) - NODES_MOST)] if len(each.away) > NODES_MOST else []
+        lines.append(f"-# {WARNING} {t('not available on {nodes}', nodes=listed(t, names))}")
+    return "\n".join(lines)
+
+
+def _unknown(t: Text, each: ListedStorage) -> str:
+    return f"{UNSURE} {storage_name(t, each.storage)} · {t('not available')}"
+
+
+def kind_of(t: Text, storage: Storage) -> str:
+    """Return the type as Proxmox' own pages name it."""
+    if storage.type == "dir":
+        return t("Directory")
+    return _TYPES.get(storage.type, code(storage.type, 20) if storage.type else "")
+
+
+def contents_of(t: Text, content: str) -> str:
+    """Return what the storage is for, in words."""
+    words = [word for word in content.split(",") if word and word != "none"]
+    return listed(
+        t, [t(_CONTENTS[each]) if each in _CONTENTS else code(each, 12) for each in words[:WORDS_MOST]]
+    )
