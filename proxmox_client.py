@@ -4,16 +4,15 @@ Each path is checked against Proxmox' own patterns. Each answer becomes a datacl
 adapters/proxmox/http.py makes the calls.
 """
 
-import asyncio
 import copy
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self, TypeVar
 
-from adapters.proxmox.addresses import parse_addresses, parse_agent_addresses
 from adapters.proxmox.connections import Address, Endpoint
 from adapters.proxmox.errors import CallContext
 from adapters.proxmox.exchange import UnexpectedData
+from adapters.proxmox.guest_agent import parse_addresses, parse_agent_addresses, parse_file_systems
 from adapters.proxmox.http import LIST_MOST, Calls, threads
 from adapters.proxmox.infrastructure import parse_ha_status, parse_node_status, parse_storage_history
 from adapters.proxmox.parse import (
@@ -31,32 +30,15 @@ from adapters.proxmox.paths import guest_path, node_path, storage_path, task_pat
 from adapters.proxmox.resources import FormerRead, Listed, decode_resources, parse_cluster
 from core.clock import Clock
 from core.guest import Backup, Backups, Cluster, Guest, GuestConfig, Kind, Snapshot, Storage, TaskSummary
+from core.infrastructure.backups import ask_all
 from core.operations import OPERATIONS, Operation
-from core.proxmox import HaStatus, Lane, NodeStatus, Pending, StorageUse, TaskStatus
+from core.proxmox import FileSystem, HaStatus, Lane, NodeStatus, Pending, StorageUse, TaskStatus
 from core.proxmox_errors import (
     ProxmoxError,
     TaskUnknown,
 )
 from core.validation import checked_snapshot_name, checked_vmid
 from core.wanted_errors import BadVmid
-
-Ask = Callable[[str], Awaitable[tuple[Backup, ...] | None]]
-"""Takes a storage's name and returns its backups, None if it cannot be asked."""
-
-
-async def ask_all(names: Iterable[str], ask: Ask, seconds: float) -> Backups:
-    """Return the backups, newest first, and the names of the storages that did not answer within `seconds`."""
-    asked = {name: asyncio.ensure_future(ask(name)) for name in names}
-    if asked:
-        _, late = await asyncio.wait(asked.values(), timeout=seconds)
-        for task in late:
-            task.cancel()
-        await asyncio.wait(asked.values())
-    answers = {name: None if task.cancelled() else task.result() for name, task in asked.items()}
-    found = [backup for each in answers.values() for backup in each or ()]
-    found.sort(key=lambda backup: (backup.taken, backup.volume), reverse=True)
-    return Backups(tuple(found), tuple(name for name, each in answers.items() if each is None))
-
 
 __all__ = ["BACKUPS_SECONDS", "Address", "Endpoint", "ProxmoxClient", "threads"]
 
@@ -184,6 +166,13 @@ class ProxmoxClient:
         else:
             path = (*guest_path(guest), "agent", "network-get-interfaces")
             found = await self._calls.get(path, dict, guest, read=parse_agent_addresses, quick=True)
+        return found
+
+    async def file_systems(self, guest: Guest) -> tuple[FileSystem, ...]:
+        path = (*guest_path(guest), "agent", "get-fsinfo")
+        found: tuple[FileSystem, ...] = await self._calls.get(
+            path, dict, guest, read=parse_file_systems, quick=True
+        )
         return found
 
     async def recent_tasks(self, guest: Guest, limit: int) -> tuple[TaskSummary, ...]:

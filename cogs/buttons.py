@@ -24,6 +24,7 @@ from ui.guests.confirm import ask_first, on_press
 from ui.guests.filters import Filters
 from ui.guests.sites import list_guests
 from ui.guests.snapshots import show_snapshots
+from ui.guests.storage_view import show_storage_of
 from ui.interaction.attempt import Attempt, recording
 from ui.interaction.buttons import (
     ALERT,
@@ -63,8 +64,8 @@ async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attemp
         apart = match["what"] != "refresh"
         async with Reply(services, interaction, private=apart, anew=apart) as reply:
             with recording(attempt, ""):
-                show = show_snapshots if match["what"] == "snapshots" else show_panel
-                await show(attempt.site, reply, vmid)
+                shows = {"snapshots": show_snapshots, "disks": show_storage_of}
+                await shows.get(match["what"], show_panel)(attempt.site, reply, vmid)
         return
     operation = Operation(match["action"])
     asks = OPERATIONS[operation].asks

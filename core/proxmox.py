@@ -91,6 +91,21 @@ class StorageUse:
     total: float
 
 
+@dataclass(frozen=True, slots=True)
+class FileSystem:
+    """A file system inside of a VM, as its guest agent tells. Sizes in bytes; `total` is not 0."""
+
+    mountpoint: str
+    type: str
+    used: int
+    total: int
+
+    @property
+    def fill(self) -> float:
+        """The used fraction."""
+        return self.used / self.total
+
+
 class Proxmox(Protocol):
     """The requests to Proxmox.
 
@@ -138,6 +153,9 @@ class Proxmox(Protocol):
 
     async def addresses(self, guest: Guest) -> tuple[str, ...] | None:
         """Return IP addresses without loopback and link-local ones; None if neither agent nor LXC reports any."""
+
+    async def file_systems(self, guest: Guest) -> tuple[FileSystem, ...]:
+        """Return the real file systems that a VM's guest agent tells of, the fullest first. It may hang."""
 
     async def recent_tasks(self, guest: Guest, limit: int) -> tuple[TaskSummary, ...]:
         """Return the guest's tasks on its node, newest first, including running ones."""

@@ -163,6 +163,15 @@ def audit_channel(tour: Tour) -> Locator:
     return tour.audit.locator("#channel-timeline")
 
 
+def disks(tour: Tour) -> Locator:
+    """Press the button of a panel that shows the file systems and backups."""
+    panel = run("info", button="Disks and backups", vmid="101")(tour)
+    panel.get_by_role("button", name=tour.t.raw("Disks and backups")).click()
+    shown = tour.me.messages.locator("article").filter(has_text=tour.t.raw("File systems")).last
+    expect(shown).to_be_visible()
+    return shown
+
+
 def delete_form(tour: Tour) -> Locator:
     question = run("delete", vmid="205")(tour)
     question.locator("button").first.click()

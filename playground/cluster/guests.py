@@ -72,6 +72,26 @@ def _interfaces(vmid: int, net: str) -> list[dict[str, Any]]:
     ]
 
 
+def _file_systems(gib: int) -> list[dict[str, Any]]:
+    """Return what the agent tells of file systems: also those that are in memory, images, layers and binds."""
+
+    def row(name: str, mount: str, kind: str, used: float, total: float) -> dict[str, Any]:
+        sizes = {"used-bytes": int(used * GIB), "total-bytes": int(total * GIB)}
+        return {"name": name, "mountpoint": mount, "type": kind, "disk": [], **sizes}
+
+    return [
+        row("sda1", "/", "ext4", gib * 0.6 * 0.71, gib * 0.6),
+        row("sda15", "/boot/efi", "vfat", 0.01, 0.12),
+        row("sdb1", "/srv", "xfs", gib * 0.4 * 0.93, gib * 0.4),
+        row("sdb1", "/var/lib/containers/bind", "xfs", gib * 0.4 * 0.93, gib * 0.4),
+        row("loop3", "/snap/core22/1621", "squashfs", 0.07, 0.07),
+        row("tmpfs", "/run", "tmpfs", 0.2, 0.8),
+        row("overlay", "/var/lib/docker/overlay2/8a/merged", "overlay", gib * 0.4, gib * 0.6),
+        row("sr0", "/media/cdrom", "iso9660", 0.6, 0.6),
+        {"name": "dm-9", "mountpoint": "/mnt/odd", "type": "ext4", "disk": []},
+    ]
+
+
 def _snapshot(
     guest: Any,
     name: str,
@@ -206,7 +226,7 @@ def add_guests(pve: Pve, vms: Iterable[GuestRow], cts: Iterable[GuestRow], net: 
         )
         vm.start_secs, vm.shutdown_secs, vm.stop_secs = 2, 4, 1
         if more.get("agent"):
-            vm.agent = {"interfaces": _interfaces(vmid, net)}
+            vm.agent = {"interfaces": _interfaces(vmid, net), "get-fsinfo": _file_systems(disk)}
         if days is not None:
             vm.started_at = now - days * DAY
     for vmid, name, node, days, cores, memory, disk, tags, more in cts:

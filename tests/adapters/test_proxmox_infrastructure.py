@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from adapters.proxmox.guest_agent import parse_file_systems
 from adapters.proxmox.infrastructure import parse_ha_status, parse_node_status, parse_storage_history
 from core.guest import Storage
 from core.proxmox import HaStatus, NodeStatus, StorageUse
@@ -64,3 +65,24 @@ def test_odd_rows() -> None:
     uses = [None, {"time": 9}, {"time": 3, "used": "2", "total": 8}, {"time": 2, "used": 1, "total": 8.0},
             {"time": 4, "used": 1, "total": 0}, {"time": "x", "used": 1, "total": 8}]  # fmt: skip
     assert parse_storage_history(uses) == (StorageUse(2, 1.0, 8.0), StorageUse(3, 2.0, 8.0))
+
+
+def test_odd_file_systems() -> None:
+    def row(**values: object) -> dict[str, object]:
+        return {
+            "name": "sda1",
+            "mountpoint": "/",
+            "type": "ext4",
+            "used-bytes": 1,
+            "total-bytes": 4,
+            **values,
+        }
+
+    rows = [7, {}, row(), row(mountpoint="/mnt/bind"), row(type="TMPFS"), row(name="a", **{"total-bytes": 0}),
+            row(name="b", **{"used-bytes": 9}), row(name="c", **{"used-bytes": None}), row(name="d", mountpoint=""),
+            {"mountpoint": "C:\\", "type": "NTFS", "used-bytes": "3", "total-bytes": 4},
+            {"mountpoint": "D:\\", "type": "CDFS", "used-bytes": 4, "total-bytes": 4}]  # fmt: skip
+    found = parse_file_systems({"result": rows})
+    assert [(each.mountpoint, each.fill) for each in found] == [("C:\\", 0.75), ("/", 0.25)]
+    for answer in ({}, {"result": None}, {"result": "x"}, {"result": [{"used-bytes": 1}] * 9000}):
+        assert parse_file_systems(answer) == ()

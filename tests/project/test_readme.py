@@ -55,6 +55,7 @@ NEEDED: dict[str, set[str]] = {
     "can_snapshot": {"VM.Audit"},
     "backups": {"VM.Backup", "Datastore.AllocateSpace", "Datastore.Audit"},
     "addresses": {"VM.Audit", "VM.GuestAgent.Audit"},
+    "file_systems": {"VM.GuestAgent.Audit"},
     "recent_tasks": set(),
     "node_tasks": {"Sys.Audit"},
     "node_status": {"Sys.Audit"},

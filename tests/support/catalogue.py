@@ -306,7 +306,7 @@ def panel_buttons(t: Text, kind: Kind, state: State) -> list[tuple[str, bool]]:
         fits = kind in action.tasks and state in action.states
         if action.button == "always" or (action.button == "fits" and fits):
             found.append((operation_noun(t, operation), fits))
-    return [*found, (t("Refresh"), True)]
+    return [*found, (t("Refresh"), True), (t("Disks and backups"), True)]
 
 
 def enabled_buttons(t: Text, kind: Kind, state: State) -> list[str]:

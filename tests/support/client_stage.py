@@ -57,6 +57,7 @@ READS: dict[str, _Call] = {
     "can_snapshot": lambda client, guest: client.can_snapshot(guest),
     "backups": lambda client, guest: client.backups(guest),
     "addresses": lambda client, guest: client.addresses(guest),
+    "file_systems": lambda client, guest: client.file_systems(replace(guest, kind=Kind.QEMU)),
     "recent_tasks": lambda client, guest: client.recent_tasks(guest, 3),
     "node_status": lambda client, _guest: client.node_status("pve1"),
     "ha_status": lambda client, _guest: client.ha_status(),

@@ -37,7 +37,7 @@ from core.guest import (
 )
 from core.guest_errors import VmidTaken
 from core.operations import Operation
-from core.proxmox import HaStatus, NodeStatus, Pending, Proxmox, StorageUse, TaskStatus
+from core.proxmox import FileSystem, HaStatus, NodeStatus, Pending, Proxmox, StorageUse, TaskStatus
 from core.proxmox_errors import GuestMoved, Rejected, TaskUnknown
 from tests.support.catalogue import ACTION
 
@@ -326,6 +326,11 @@ class FakeProxmox:
         await self._meet("recent_tasks")
         here = [task for task in self.tasks.values() if (task.vmid, task.node) == (guest.vmid, guest.node)]
         return _summaries(here)[:limit]
+
+    async def file_systems(self, guest: Guest) -> tuple[FileSystem, ...]:
+        if error := await self._meet("file_systems"):
+            raise error
+        return ()
 
     async def node_status(self, node: str) -> NodeStatus:
         if error := await self._meet("node_status"):

@@ -79,6 +79,7 @@ def _guest_rows(kind: str) -> tuple[ContractRow, ...]:
         ContractRow("GET", f"{guest}/snapshot/{{snapname}}/config"),
         ContractRow("GET", f"{guest}/feature", {"feature": word("snapshot", required=True)}),
         ContractRow("GET", f"{guest}/agent/network-get-interfaces" if qemu else f"{guest}/interfaces"),
+        *((ContractRow("GET", f"{guest}/agent/get-fsinfo"),) if qemu else ()),
         *(ContractRow("POST", f"{guest}/status/{action}") for action in words_of_power(Kind(kind))),
         ContractRow("POST", f"{guest}/clone", clone),
         ContractRow("POST" if qemu else "PUT", f"{guest}/config", config),

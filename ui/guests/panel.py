@@ -1,5 +1,6 @@
 """Show the info panel of one guest: its data, and the buttons that fit its state."""
 
+import re
 from collections.abc import Sequence
 
 from discord import ui
@@ -27,6 +28,7 @@ from ui.formatting import (
     format_usage,
     kind_word,
     moment,
+    plain,
     state_word,
     timestamp,
     title,
@@ -40,7 +42,7 @@ from ui.guests.figures import (
     number_of,
 )
 from ui.i18n import Text
-from ui.interaction.buttons import guest_button, refresh_button
+from ui.interaction.buttons import disks_button, guest_button, refresh_button
 from ui.messages.operations import BUTTONS, PANEL_ACTIONS
 from ui.messages.task_words import end_words, lock_word, task_word
 from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
@@ -105,8 +107,10 @@ def guest_buttons(
         for operation in (() if guest.template else operations)
         if BUTTONS[operation].always or can_act(operation, guest)
     ]
-    refresh = refresh_button(t, guest.vmid, site, disabled=disabled)
-    return [*buttons, refresh, *web_links(t, web_url, guest_page(guest.kind, guest.vmid))]
+    buttons.append(refresh_button(t, guest.vmid, site, disabled=disabled))
+    if not guest.template:
+        buttons.append(disks_button(t, guest.vmid, site, disabled=disabled))
+    return [*buttons, *web_links(t, web_url, guest_page(guest.kind, guest.vmid))]
 
 
 def _headline(t: Text, guest: Guest) -> str:
@@ -137,7 +141,20 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
             t("Last task"),
             UNREAD if Part.LAST_TASK in details.unread else _task(t, details.last_task, details.read_at),
         ),
+        (t("Notes"), notes_of(config.description) if config and config.description else ""),
     ]
+
+
+_MARKUP = re.compile(r"<[^<>]{0,500}>|!?\[([^][]{0,200})\]\([^()]{0,500}\)|[*_#>`|~]{1,6}")
+"""HTML and Markdown, of which Proxmox' notes are made: scripts that set up guests fill them with pictures."""
+NOTES_MOST, NOTE_MOST = 2000, 200
+
+
+def notes_of(description: str) -> str:
+    """Return the beginning of the notes in a code span, where nothing in them has any effect."""
+    text = _MARKUP.sub(lambda found: found[1] or "", description[:NOTES_MOST])
+    lines = filter(None, (plain(each, NOTE_MOST) for each in text.splitlines()))
+    return code(" / ".join(lines) or description[:NOTES_MOST], NOTE_MOST)
 
 
 def _cpu(t: Text, details: GuestDetails) -> str:

@@ -4,8 +4,8 @@ A button's `custom_id` names the guest and the action, and nothing else in it is
 
 - `g1:start:101:5d0a…` acts on a guest. The last part is `Guest.fingerprint`: a stale button must not reach another
   guest that got the same VMID. It has 32 hex digits. Buttons of earlier versions have eight and still work.
-- `g1:refresh:101` reads the guest again, `g1:details:101` opens its panel and `g1:snapshots:101` its snapshots, for
-  the person who presses only.
+- `g1:refresh:101` reads the guest again, `g1:details:101` opens its panel, `g1:snapshots:101` its snapshots and
+  `g1:disks:101` its file systems and backups, for the person who presses only.
 - `a1:ack:17` answers an alert by its incident. `:r` at the end marks a message that is not edited.
   `a1:unmute:17` ends the mute that has outlasted the incident.
 - `p1:…` turns a page, or reads a list or the card of the whole cluster again. `p3:…` is the same with shorter fields.
@@ -36,7 +36,7 @@ from ui.messages.operations import BUTTONS, operation_noun
 
 GUEST = re.compile(
     rf"g1:(?:(?P<action>{'|'.join(BUTTONS)}):(?P<vmid>[1-9][0-9]{{2,8}}):(?P<fingerprint>[0-9a-f]{{32}}|[0-9a-f]{{8}})"
-    r"|(?P<what>refresh|details|snapshots):(?P<read>[1-9][0-9]{2,8}))"
+    r"|(?P<what>refresh|details|snapshots|disks):(?P<read>[1-9][0-9]{2,8}))"
 )
 PAGE = re.compile(
     r"p1:(?P<what>list|watch|nodes|capacity):(?P<move>first|prev|next|last|refresh):(?P<page>[0-9]{1,5})"
@@ -111,6 +111,12 @@ def snapshots_button(t: Text, vmid: int, site: str) -> PersistentButton:
     """Return the button that opens the guest's snapshots as a private message."""
     custom_id = name_site(f"g1:snapshots:{vmid}", site)
     return PersistentButton(ui.Button(label=t("Snapshots"), custom_id=custom_id))
+
+
+def disks_button(t: Text, vmid: int, site: str, *, disabled: bool = False) -> PersistentButton:
+    """Return the button that opens the guest's file systems and backups as a private message."""
+    custom_id = name_site(f"g1:disks:{vmid}", site)
+    return PersistentButton(ui.Button(label=t("Disks and backups"), custom_id=custom_id, disabled=disabled))
 
 
 def refresh_button(t: Text, vmid: int, site: str, *, disabled: bool = False) -> PersistentButton:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.proxmox.addresses import parse_addresses
+from adapters.proxmox.guest_agent import parse_addresses
 from adapters.proxmox.parse import (
     parse_backup_storages,
     parse_backups,

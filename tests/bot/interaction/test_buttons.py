@@ -19,6 +19,7 @@ from ui.messages.errors import error_sentence
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
+DISKS = "Disks and backups"
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
 
@@ -72,7 +73,7 @@ async def test_refresh_shows_what_is_now(scene: Stage, pve: Pve) -> None:
     scene.clock.skip(SHARED_SECONDS)
     await scene.press(scene.akiko, panel, "Refresh")
     assert "**stopped**" in panel.text
-    assert enabled(panel) == ["Start", "Refresh"]
+    assert enabled(panel) == ["Start", "Refresh", DISKS]
 
 
 async def test_a_panel_that_is_out_of_date_is_refused_and_brought_up_to_date(scene: Stage, pve: Pve) -> None:
@@ -106,7 +107,7 @@ async def test_a_panel_while_proxmox_is_away_can_be_refreshed_later(scene: Stage
     assert enabled(panel) == ["Refresh"]
     pve.failures.clear()
     await scene.press(scene.akiko, panel, "Refresh")
-    assert enabled(panel) == ["Start", "Refresh"]
+    assert enabled(panel) == ["Start", "Refresh", DISKS]
 
 
 @BOTH
@@ -129,7 +130,7 @@ async def test_a_panel_whose_work_was_refused_after_it_was_shown_as_begun(
     told = error_sentence(scene.t(), NodeUnreachable("pve2", changing=True))
     assert told in panel.text
     assert reply.followups == []
-    expected = ["Start", "Refresh"] if readable else ["Refresh"]
+    expected = ["Start", "Refresh", DISKS] if readable else ["Refresh"]
     assert enabled(panel) == [scene.t()(label) for label in expected]
     assert len(scene.changes()) == 1
 

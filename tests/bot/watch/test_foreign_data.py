@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from adapters.proxmox.addresses import ROWS_MOST, parse_addresses
 from adapters.proxmox.errors import TEXT_MOST, CallContext, make_error
+from adapters.proxmox.guest_agent import ROWS_MOST, parse_addresses
 from adapters.proxmox.responses import Response, parse_response
 from core.errors import BotError
 from core.guest import Guest, Kind, State
@@ -129,7 +129,7 @@ def test_at_most_so_many_rows_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> 
     def address(text: str) -> None:
         looked.append(text)
 
-    monkeypatch.setattr("adapters.proxmox.addresses._address", address)
+    monkeypatch.setattr("adapters.proxmox.guest_agent._address", address)
     parse_addresses([interface(f"eth{n}", *many(50)) for n in range(400)])
     parse_addresses([interface("eth0", *many(50_000))])
     assert len(looked) <= 2 * ROWS_MOST

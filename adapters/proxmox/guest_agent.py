@@ -1,4 +1,4 @@
-"""Find a guest's IP addresses in the report of its agent or kernel.
+"""Find a guest's IP addresses and file systems in the report of its agent or kernel.
 
 The work is bounded whatever the report contains.
 """
@@ -8,7 +8,12 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
+from adapters.proxmox.values import parse_text, parse_whole
+from core.proxmox import FileSystem
+
 ADDRESSES_MOST = 6
+MOUNT_MOST = 200
+"""Characters kept of the place where a file system is mounted."""
 ROWS_MOST = 1000
 """Maximum number of rows with an address that are read in all."""
 ROWS_EACH = 100
@@ -85,3 +90,34 @@ def _address(text: str) -> _Address | None:
         return None
     nobodys = address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
     return None if nobodys else address
+
+
+_UNREAL = frozenset(
+    {
+        *("tmpfs", "devtmpfs", "ramfs", "squashfs", "overlay", "overlayfs", "aufs", "iso9660", "udf", "cdfs"),
+        *("autofs", "efivarfs", "proc", "sysfs", "cgroup", "cgroup2", "erofs", "fuse.snapfuse"),
+    }
+)
+"""File systems without space of their own: in memory, read-only images, CDs, layers of containers."""
+MOUNTS_MOST = 500
+"""Maximum number of file systems that are read."""
+
+
+def parse_file_systems(answer: dict[str, Any]) -> tuple[FileSystem, ...]:
+    """Parse QEMU's agent (get-fsinfo): each real file system once, the fullest first.
+
+    One that is mounted at several places counts at the shortest. Old agents name no sizes.
+    """
+    rows = answer.get("result")
+    found: dict[tuple[str, int, int], FileSystem] = {}
+    for row in rows[:MOUNTS_MOST] if isinstance(rows, list) else ():
+        if not isinstance(row, dict):
+            continue
+        kind, mount = parse_text(row.get("type")) or "", parse_text(row.get("mountpoint")) or ""
+        used, total = parse_whole(row.get("used-bytes")), parse_whole(row.get("total-bytes"))
+        if kind.casefold() in _UNREAL or not mount or used is None or not total or not 0 <= used <= total:
+            continue
+        key = (parse_text(row.get("name")) or mount, used, total)
+        if key not in found or len(mount) < len(found[key].mountpoint):
+            found[key] = FileSystem(mount[:MOUNT_MOST], kind[:20], used, total)
+    return tuple(sorted(found.values(), key=lambda each: (-each.fill, each.mountpoint)))

@@ -1,0 +1,55 @@
+"""Test the button "Disks and backups" of a panel: real file systems, the last backups, and what is not known."""
+
+import pytest
+
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+
+async def test_each_real_file_system_once_the_fullest_first(scene: Stage, pve: Pve) -> None:
+    panel = await scene.say(scene.emma, "info", vmid=101)
+    before = len(scene.sent())
+    reply = await scene.press(scene.emma, panel, "Disks and backups")
+    assert reply.ephemeral
+    marked = [line.split("`")[3] for line in reply.text.splitlines() if line.startswith(("`█", "`░"))]
+    assert marked == ["/srv", "/", "/boot/efi"]
+    assert "93%` `/srv` ⚠️\n-# 11.9 / 12.8 GiB · `xfs`" in reply.text
+    assert reply.text.count("💾 <t:") == 2
+    asked = [path for _, path, _ in scene.sent()[before:]]
+    assert [path for path in asked if path.endswith("/agent/get-fsinfo")] == [
+        "/nodes/pve1/qemu/101/agent/get-fsinfo"
+    ]
+    assert len(asked) == len(set(asked)) <= 4
+    pve.vm(101).agent["get-fsinfo"] = []
+    empty = await scene.press(scene.emma, panel, "Disks and backups")
+    assert "❔ not known: the guest agent names no file systems" in empty.text
+
+
+async def test_what_is_not_known_is_no_zero(scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ui.guests.storage_view.AGENT_SECONDS", 1.5)
+
+    async def disks(vmid: int) -> str:
+        return (await scene.press(scene.emma, panel, f"g1:disks:{vmid}", force=True)).text
+
+    panel = await scene.say(scene.emma, "info", vmid=101)
+    assert "not known: the guest agent does not answer" in await disks(107)  # it has none
+    assert "not known while the guest does not run" in await disks(104)
+    assert "40%` `/`" in await disks(201)  # a container
+    assert "⚠️ No backups found" in await disks(202)
+    pve.hang("/qemu/101/agent/", 5, times=1)
+    hung = await disks(101)
+    assert "not known: the guest agent does not answer (timed out)" in hung
+    assert "💾 <t:" in hung
+    pve.deny("VM.GuestAgent.Audit")
+    assert "the API token lacks the privilege `VM.GuestAgent.Audit" in await disks(102)
+
+
+async def test_notes_are_shown_without_their_markup(scene: Stage, pve: Pve) -> None:
+    note = "<div align='center'>\n![logo](https://x.example/l.png)\n</div>\n\n# **Wiki** [docs](https://evil.example)\n@everyone"
+    pve.vm(101).config["description"] = note
+    text = (await scene.say(scene.emma, "info", vmid=101)).text
+    assert "**Notes** `logo / Wiki docs / @everyone`" in text
+    assert "example" not in text

@@ -1,0 +1,129 @@
+"""Show how full the file systems of a guest are, and its backups, for the person who asks."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from typing import TypeVar
+
+from discord import ui
+
+from core.errors import BotError
+from core.guest import Backups, Guest, Kind, State
+from core.operations import Operation
+from core.proxmox import FileSystem
+from core.proxmox_errors import GuestMoved, MissingPrivilege, TimedOut
+from ui.bars import usage_bar
+from ui.cards import card
+from ui.formatting import (
+    BACKUP,
+    UNSURE,
+    WARNING,
+    Colour,
+    code,
+    fit_lines,
+    format_size,
+    format_usage,
+    moment,
+    title,
+)
+from ui.i18n import Text
+from ui.interaction.context import Site, actor_of
+from ui.interaction.reply import Reply
+from ui.messages.errors import reason_of
+
+T = TypeVar("T")
+
+AGENT_SECONDS = 5.0
+"""Seconds to wait for the guest agent. A hung one must not hold up the backups."""
+SYSTEMS_MOST, BACKUPS_MOST = 10, 5
+NEARLY = 0.9
+"""Used fraction from which a file system is marked."""
+
+
+async def show_storage_of(site: Site, reply: Reply, vmid: int) -> None:
+    """Show the file systems that the guest agent tells of, and the backups.
+
+    Raises: GuestNotFound, Refused, ProxmoxError.
+    """
+
+    async def read(guest: Guest) -> ui.LayoutView:
+        asks = guest.kind is Kind.QEMU and guest.state is State.RUNNING and not guest.template
+        systems, backups = await asyncio.gather(
+            _in_time(site.proxmox.file_systems(guest)) if asks else _nothing(),
+            _in_time(site.proxmox.backups(guest)),
+        )
+        return storage_view_card(reply.t, guest, systems, backups, site.services.clock.now())
+
+    check = site.authorizer.check_for(actor_of(reply.interaction), Operation.INFO)
+    await reply.show(await site.planner.finder.run_on_listed(vmid, read, check))
+
+
+async def _nothing() -> None:
+    return None
+
+
+async def _in_time(read: Awaitable[T]) -> T | BotError:
+    try:
+        async with asyncio.timeout(AGENT_SECONDS):
+            return await read
+    except GuestMoved:
+        raise
+    except BotError as error:
+        return error
+    except TimeoutError:
+        return TimedOut("", changing=False)
+
+
+def storage_view_card(
+    t: Text,
+    guest: Guest,
+    systems: Sequence[FileSystem] | BotError | None,
+    backups: Backups | BotError,
+    now: float,
+) -> ui.LayoutView:
+    """Build the card. `systems`: None if nobody can be asked, because the guest is no running VM."""
+    parts = [f"### {title(guest)}", f"**{t('File systems')}**\n{_systems(t, guest, systems)}"]
+    parts.append(f"**{t('Backups')}**\n{_backups(t, backups, now)}")
+    full = not isinstance(systems, BotError) and any(each.fill >= NEARLY for each in systems or ())
+    return card(*parts, colour=Colour.WARN if full else Colour.BUSY)
+
+
+def _systems(t: Text, guest: Guest, systems: Sequence[FileSystem] | BotError | None) -> str:
+    if isinstance(systems, MissingPrivilege):
+        privilege = code(systems.privilege or "VM.GuestAgent.Audit", 60)
+        return (
+            f"{UNSURE} {t('not known: the API token lacks the privilege {privilege}', privilege=privilege)}"
+        )
+    if isinstance(systems, BotError):
+        reason = reason_of(t, str(systems))
+        return f"{UNSURE} {t('not known: the guest agent does not answer ({reason})', reason=reason)}"
+    if systems is None:
+        if guest.kind is Kind.LXC and guest.disk_total and guest.disk is not None:
+            used = format_usage(guest.disk, guest.disk_total)
+            return f"{usage_bar(guest.disk / guest.disk_total)} {code('/')}\n-# {used}"
+        return f"{UNSURE} {t('not known while the guest does not run')}"
+    if not systems:
+        return f"{UNSURE} {t('not known: the guest agent names no file systems')}"
+    rows = [_system(each) for each in systems[:SYSTEMS_MOST]]
+    return fit_lines(t, [*rows, *[""] * (len(systems) - len(rows))], 1800)
+
+
+def _system(each: FileSystem) -> str:
+    mark = f" {WARNING}" if each.fill >= NEARLY else ""
+    kind = f" · {code(each.type, 16)}" if each.type else ""
+    return f"{usage_bar(each.fill)} {code(each.mountpoint, 60)}{mark}\n-# {format_usage(each.used, each.total)}{kind}"
+
+
+def _backups(t: Text, backups: Backups | BotError, now: float) -> str:
+    if isinstance(backups, BotError):
+        return f"{UNSURE} {t('not known')} ({reason_of(t, str(backups))})"
+    lines = []
+    for each in backups.found[:BACKUPS_MOST]:
+        size = f" · {format_size(each.size)}" if each.size is not None else ""
+        lines.append(f"{BACKUP} {moment(t, each.taken, now)} · {code(each.storage, 40)}{size}")
+    left = len(backups.found) - len(lines)
+    lines += [f"-# {t('{n} older ones', n=left)}"] if left else []
+    lines = lines or [f"{WARNING} {t('No backups found')}"]
+    if backups.unread:
+        names = fit_lines(t, (code(name, 40) for name in backups.unread), 200, " ")
+        lines.append(f"{WARNING} {t('Cannot list the backups on: {storages}', storages=names)}")
+    return "\n".join(lines)
