@@ -48,12 +48,13 @@ class SiteNodes:
 
 def _row(t: Text, node: Node, guests: Mapping[tuple[str, State | None], int]) -> str:
     """Show a node in at most 450 characters."""
-    row = node_row(t, node, [t("up {time}", time=format_duration(t, node.uptime))] if node.uptime else [])
+    row = node_row(t, node)
+    if node.online and (used := fill(node.disk, node.disk_total)) is not None:
+        row += f"\n{usage_bar(used)} {t('root disk')}"
     count = sum(number for (name, _), number in guests.items() if name == node.name)
     small = [t.plural("{n} guest", "{n} guests", count)]
     small += [t("{n} running", n=running)] if (running := guests.get((node.name, State.RUNNING), 0)) else []
-    if node.online and node.disk is not None:
-        small.append(t("root disk {value}", value=format_usage(node.disk, node.disk_total)))
+    small += [t("up {time}", time=format_duration(t, node.uptime))] if node.uptime else []
     return f"{row}\n-# {' · '.join(small)}"
 
 

@@ -1,6 +1,6 @@
 """Show single nodes and storages, wherever they are listed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.guest import Node, Storage
@@ -19,14 +19,14 @@ def fill(used: int | None, total: int | None) -> float | None:
     return used / total if used is not None and total else None
 
 
-def node_row(t: Text, node: Node, more: Sequence[str] = ()) -> str:
-    """Show a node with its bars. `more`: further words for its first line."""
+def node_row(t: Text, node: Node) -> str:
+    """Show a node with its bars."""
     if not node.online:
         return f"{ALARM} {code(node.name)} · {t('offline')}"
     used = fill(node.memory, node.memory_total)
     size = [cores_of(t, node.cpus)] if node.cpus else []
     size += [format_size(node.memory_total)] if node.memory_total else []
-    head = " · ".join((f"{'🟢' if node.known else UNSURE} {code(node.name)}", *size, *more))
+    head = " · ".join((f"{'🟢' if node.known else UNSURE} {code(node.name)}", *size))
     if not node.known:
         head += f" · {t('no new data')}"
     if node.cpu is None and used is None:
