@@ -735,7 +735,9 @@ async def test_every_command(
         panel = await done(name, "info", vmid=made)
         assert panel.post is not None
         pause = ["Pause"] if kind == "VM" else []
-        assert [b.label for b in panel.post.buttons] == ["Start", "Reboot", "Shutdown", *pause, "Refresh"]
+        assert [b.label for b in panel.post.buttons] == [
+            *("Start", "Reboot", "Shutdown", *pause, "Refresh", "Disks and backups")
+        ]
         await stage.press(akiko, panel, "Refresh")
 
         offered = await server.autocomplete(akiko, channel, "shutdown", "vmid", name)

@@ -9,6 +9,7 @@ from core.access.policy import place_refusal
 from core.actions.inspector import GuestDetails
 from core.actions.order import Order, Plan, Report
 from core.errors import AnswerTooLate, BotError, ChangedMeanwhile
+from core.guest import Guest
 from core.guest_errors import GuestBusy
 from core.operations import Operation
 from core.tasks import Progress
@@ -45,9 +46,9 @@ async def act(
 async def act_on_panel(site: Site, reply: Reply, order: Order) -> None:
     """Carry out an order from a panel's button. The message stays a panel, with the outcome as its note."""
     known = site.cluster_cache.find(order.vmid)
-    operations = _allowed_buttons(site, reply)
     buttons: list[Item] = []
     if known:
+        operations = _allowed_buttons(site, reply, known)
         buttons = guest_buttons(reply.t, known, site.name, operations, disabled=True, web_url=site.web_url)
     try:
         report = await _carry_out(site, reply, order, buttons, None)
@@ -90,14 +91,14 @@ async def show_panel(
     `extras`: further buttons, for the next step after the outcome in `note`.
     """
     check = site.authorizer.check_for(actor_of(reply.interaction), Operation.INFO)
-    operations, is_shown = _allowed_buttons(site, reply), False
+    is_shown = False
 
     def panel_of(details: GuestDetails, *, cut_off: bool = False) -> ui.LayoutView:
         return guest_panel(
             reply.t,
             details,
             note,
-            operations,
+            _allowed_buttons(site, reply, details.guest),
             site=site.name,
             cut_off=cut_off,
             extras=extras,
@@ -114,14 +115,18 @@ async def show_panel(
             is_shown = True
 
 
-def _allowed_buttons(site: Site, reply: Reply) -> tuple[Operation, ...]:
+def _allowed_buttons(site: Site, reply: Reply, guest: Guest) -> tuple[Operation, ...]:
     """Return the actions whose buttons a panel may have in this place.
 
-    In an alert channel outside the category not all of them work. Everybody sees the buttons; access is decided
-    for the person who presses one.
+    In an alert channel outside the category not all of them work. On a private panel there are only those that its
+    one reader may do. On a public one everybody sees the buttons; access is decided for the person who presses one.
     """
-    rules, actor = site.authorizer.rules, actor_of(reply.interaction)
-    return tuple(operation for operation in PANEL_ACTIONS if place_refusal(rules, actor, operation) is None)
+    authorizer, actor = site.authorizer, actor_of(reply.interaction)
+    if reply.is_private:
+        refusals = {each: authorizer.refusal(actor, each, guest) for each in PANEL_ACTIONS}
+    else:
+        refusals = {each: place_refusal(authorizer.rules, actor, each) for each in PANEL_ACTIONS}
+    return tuple(operation for operation, refusal in refusals.items() if refusal is None)
 
 
 async def _carry_out(

@@ -136,6 +136,12 @@ class Reply:
         return f"-# {' · '.join(allowed)}" if allowed else ""
 
     @property
+    def is_private(self) -> bool:
+        """Whether only the person who asks sees the message."""
+        shown_in = self.interaction.message if self._answer.in_place else None
+        return self._answer.private or (shown_in is not None and shown_in.flags.ephemeral)
+
+    @property
     def unacknowledged(self) -> bool:
         """Whether Discord still waits for the first answer."""
         return not self._answer.answered
@@ -164,9 +170,7 @@ class Reply:
         await self._take_place()
         await self._first(show_working if self._answer.in_place else self._answer.acknowledge)
         self._farewell = farewell
-        shown_in = self.interaction.message if self._answer.in_place else None
-        hidden = self._answer.private or (shown_in is not None and shown_in.flags.ephemeral)
-        return None if hidden else self._answer.message_id
+        return None if self.is_private else self._answer.message_id
 
     async def accept(self) -> None:
         """Acknowledge a press before it changes something. Another part of the bot then shows the change.

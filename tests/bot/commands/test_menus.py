@@ -62,6 +62,18 @@ def told(reply: PressResult) -> str:
     return reply.text
 
 
+async def test_a_private_panel_has_the_buttons_of_its_reader_alone(bare_scene: Stage, cast: Cast) -> None:
+    """A viewer reads only, an operator acts, and a protected guest is left to admins."""
+    offered: dict[str, list[str | None]] = {}
+    for name in ("viewer", "operator"):
+        listed = await bare_scene.say(cast[name], "list", node="pve1")
+        chosen = await choose(bare_scene, cast[name], listed, "101")
+        assert post_of(chosen).ephemeral
+        offered[name] = [button.label for button in post_of(chosen).buttons]
+    assert offered["viewer"] == ["Refresh", "Disks and backups"]
+    assert set(offered["operator"]) > {"Start", "Reboot", "Shutdown"}
+
+
 # -- the menu
 
 

@@ -14,6 +14,7 @@ from ui.formatting import title_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
+DISKS = "Disks and backups"
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 VM, CT = 101, 203
 
@@ -264,13 +265,19 @@ async def test_the_panel_offers_what_fits(scene: Stage, pve: Pve) -> None:
         return [button.label for button in post_of(post).buttons]
 
     panel = await scene.say(scene.emma, "info", vmid=VM)
-    assert offered(panel) == ["Start", "Reboot", "Shutdown", "Pause", "Refresh"]
+    assert offered(panel) == ["Start", "Reboot", "Shutdown", "Pause", "Refresh", DISKS]
     await scene.press(scene.emma, panel, "Pause")
     assert pve.vm(VM).qmpstatus == "paused"
-    assert offered(panel) == ["Start", "Reboot", "Shutdown", "Resume", "Refresh"]
+    assert offered(panel) == ["Start", "Reboot", "Shutdown", "Resume", "Refresh", DISKS]
     await scene.press(scene.emma, panel, "Resume")
     assert pve.vm(VM).qmpstatus == "running"
-    assert offered(await scene.say(scene.emma, "info", vmid=CT)) == ["Start", "Reboot", "Shutdown", "Refresh"]
+    assert offered(await scene.say(scene.emma, "info", vmid=CT)) == [
+        "Start",
+        "Reboot",
+        "Shutdown",
+        "Refresh",
+        DISKS,
+    ]
 
 
 @pytest.mark.parametrize("by_the_bot", [True, False])

@@ -127,7 +127,7 @@ async def test_details_are_for_the_presser_alone(scene: Stage, pve: Pve) -> None
     assert "**101** `web01`" in reply.text
     assert scene.t(scene.akiko)("stopped") in reply.text, "in the presser's own language"
     assert [one.label for one in post_of(reply).buttons if not one.disabled] == [
-        scene.t(scene.akiko)(word) for word in ("Start", "Refresh")
+        scene.t(scene.akiko)(word) for word in ("Start", "Refresh", "Disks and backups")
     ]
     assert post.text == before
     assert len(scene.alerts_told()) == 1
@@ -470,9 +470,9 @@ async def test_in_an_alert_channel_outside_of_the_category_they_work(apart: Stag
 async def test_there_the_panel_has_no_buttons_that_would_be_refused(apart: Stage, pve: Pve) -> None:
     post = await alarm(apart, pve)
     panel = await apart.press(apart.emma, post, button(post, "details"))
-    assert [one.label for one in post_of(panel).buttons] == ["Start", "Refresh"]
+    assert [one.label for one in post_of(panel).buttons] == ["Start", "Refresh", "Disks and backups"]
     await apart.press(apart.emma, panel, "Start")
-    assert [one.label for one in post_of(panel).buttons] == ["Start", "Refresh"]
+    assert [one.label for one in post_of(panel).buttons] == ["Start", "Refresh", "Disks and backups"]
     assert pve.vm(101).status == "running"
     for operation in ("reboot", "shutdown"):
         forged = f"g1:{operation}:101:{apart.fingerprint(101)}"
