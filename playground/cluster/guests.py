@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote
 
 from playground.pve.server import Pve
 
@@ -29,7 +28,7 @@ VMS: tuple[GuestRow, ...] = (
         8192,
         48,
         "game",
-        {"description": "%E9%80%B1%E6%9C%AB%E3%81%AE%E3%81%BF"},
+        {"description": "週末のみ"},
     ),
     (106, "win11-dev", "pve3", 1.1, 4, 16384, 128, "dev;windows", {"ostype": "win11"}),
     (107, "nas", "pve3", 61.0, 2, 8192, 64, "prod;storage", {"onboot": 1}),
@@ -117,7 +116,7 @@ def _snapshot(
 
 
 _ENGLISH = {
-    quote("週末のみ"): quote("Weekends only"),
+    "週末のみ": "Weekends only",
     "インストール直後": "Right after the installation",
     "1.21 に更新した後": "After the update to 1.21",
     "MOD の検証 (失敗)": "Trying mods (failed)",
