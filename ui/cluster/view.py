@@ -1,43 +1,22 @@
-"""Show a cluster on one card: guests by state, open incidents, nodes and storages with bars.
-
-Each part has its share of the message, so that a cluster of any size fits. What is left out is counted, and of many
-nodes or storages those are shown that need attention most.
-"""
+"""Show a cluster on one card: guests by state, open incidents, nodes and storages with bars (ui/cluster/parts.py)."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from discord import ui
 
-from core.guest import Cluster, Node, Storage
+from core.guest import Cluster
 from core.watch.incidents.model import Incident, Severity
 from ui.cards import card
-from ui.cluster.rows import fill, fill_of, listed_storages, node_row, storage_name, storage_row
-from ui.formatting import (
-    ALARM,
-    MESSAGE_MOST,
-    OK,
-    UNSURE,
-    WARNING,
-    Colour,
-    fit_lines,
-    more_word,
-    timestamp,
-)
+from ui.cluster.parts import NODES_MOST, STORAGES_MOST, incidents_text, nodes_text, storages_text
+from ui.formatting import ALARM, MESSAGE_MOST, OK, WARNING, Colour, timestamp
 from ui.guests.filters import counted_as
 from ui.guests.lists import none_at_all, totals_line
 from ui.i18n import Text
 from ui.interaction.buttons import status_button
 from ui.sites.sections import fit_sections
-from ui.watch.incidents.text import short_text, sign_of
 
-T = TypeVar("T")
-
-NODES_MOST, STORAGES_MOST, INCIDENTS_MOST = 8, 6, 5
-"""How many of them are shown of one site."""
-_GRAVITY = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 _ROOM = 3300
 """Maximum characters of the parts below the totals."""
 
@@ -116,64 +95,11 @@ def _footer(t: Text, status: ClusterStatus) -> str:
 def _parts(t: Text, status: ClusterStatus, room: int, sites: int) -> list[str]:
     """Return the parts below the totals, in `room` characters in all. `sites`: how many share the message."""
     trouble = "\n".join(filter(None, (status.note, *status.blind)))
-    parts = [trouble, _incidents(t, status, room // 4)]
+    unsure = bool(status.blind or status.note or not status.sees_nodes)
+    parts = [trouble, incidents_text(t, status.incidents, room // 4, unsure=unsure)]
     room -= sum(map(len, parts))
     if status.cluster is not None:
-        parts.append(_nodes(t, status.cluster.nodes, room * 3 // 5, max(2, NODES_MOST // sites)))
+        parts.append(nodes_text(t, status.cluster.nodes, room * 3 // 5, max(2, NODES_MOST // sites)))
         room -= len(parts[-1])
-        parts.append(_storages(t, status.cluster.storages, room - 50, max(2, STORAGES_MOST // sites)))
+        parts.append(storages_text(t, status.cluster.storages, room - 50, max(2, STORAGES_MOST // sites)))
     return parts
-
-
-def _incidents(t: Text, status: ClusterStatus, room: int) -> str:
-    """Return the open incidents, the gravest and newest first. None is no good news while something is not seen."""
-    incidents = sorted(status.incidents, key=lambda each: (_GRAVITY.index(each.level), -each.opened))
-    if not incidents:
-        unsure = status.blind or status.note or not status.sees_nodes
-        return f"{UNSURE} {t('No known open incidents')}" if unsure else f"{OK} {t('No open incidents')}"
-    head = f"**{t('Open incidents')}** {t('{incidents}', incidents=len(incidents))}"
-    rows = [
-        f"{sign_of(each)} {short_text(t, each)} · {timestamp(each.opened)}"
-        for each in incidents[:INCIDENTS_MOST]
-    ]
-    return f"{head}\n{_folded(t, rows, len(incidents), room)}"
-
-
-def _nodes(t: Text, nodes: Sequence[Node], room: int, most: int) -> str:
-    if not nodes:
-        return ""
-
-    def urgency(node: Node) -> tuple[float, ...]:
-        return not node.online, not node.known, max(node.cpu or 0, fill(node.memory, node.memory_total) or 0)
-
-    rows = [node_row(t, node) for node in _worst(nodes, most, urgency)]
-    return f"**{t('Nodes')}**\n{_folded(t, rows, len(nodes), room)}"
-
-
-def _storages(t: Text, storages: Iterable[Storage], room: int, most: int) -> str:
-    """Return the storages, a shared one once. Those without figures stand in one line."""
-    once = [each.storage for each in listed_storages(storages)]
-    measured = [each for each in once if fill_of(each) is not None]
-    unknown = [storage_name(t, each) for each in once if fill_of(each) is None]
-    rows = [storage_row(t, each) for each in _worst(measured, most, lambda each: (fill_of(each) or 0,))]
-    parts = [_folded(t, rows, len(measured), room * 4 // 5)] if rows else []
-    if unknown:
-        parts.append(f"{UNSURE} {t('unknown')}: {fit_lines(t, unknown, max(60, room // 5), t(', '))}")
-    return "\n".join((f"**{t('Storages')}**", *parts)) if parts else ""
-
-
-def _worst(items: Sequence[T], most: int, urgency: Callable[[T], tuple[float, ...]]) -> list[T]:
-    """Return at most `most` items, those with the greatest urgency, in their own order."""
-    ranked = sorted(range(len(items)), key=lambda place: urgency(items[place]), reverse=True)
-    return [items[place] for place in sorted(ranked[:most])]
-
-
-def _folded(t: Text, rows: Sequence[str], total: int, room: int) -> str:
-    """Join as many rows as fit into `room` characters, and count the rest of `total`."""
-    kept: list[str] = []
-    for row in rows:
-        if sum(len(each) + 1 for each in (*kept, row)) + 40 > room:
-            break
-        kept.append(row)
-    left = total - len(kept)
-    return "\n".join([*kept, more_word(t, left)] if left else kept)

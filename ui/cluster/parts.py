@@ -1,0 +1,76 @@
+"""Show the parts of a cluster with bars: open incidents, nodes and storages.
+
+Each part gets its share of a message, so that a cluster of any size fits. What is left out is counted, and of many
+nodes or storages those are shown that need attention most.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from core.guest import Node, Storage
+from core.watch.incidents.model import Incident, Severity
+from ui.cluster.rows import fill, fill_of, listed_storages, node_row, storage_name, storage_row
+from ui.formatting import OK, UNSURE, fit_lines, more_word, timestamp
+from ui.i18n import Text
+from ui.watch.incidents.text import short_text, sign_of
+
+T = TypeVar("T")
+
+NODES_MOST, STORAGES_MOST, INCIDENTS_MOST = 8, 6, 5
+"""How many of them are shown of one site."""
+_GRAVITY = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
+
+
+def incidents_text(
+    t: Text, incidents: Iterable[Incident], room: int, *, unsure: bool, most: int = INCIDENTS_MOST
+) -> str:
+    """Return the open incidents, the gravest and newest first.
+
+    `unsure`: something is not seen now, so that none is no good news.
+    """
+    ordered = sorted(incidents, key=lambda each: (_GRAVITY.index(each.level), -each.opened))
+    if not ordered:
+        return f"{UNSURE} {t('No known open incidents')}" if unsure else f"{OK} {t('No open incidents')}"
+    head = f"**{t('Open incidents')}** {t('{incidents}', incidents=len(ordered))}"
+    rows = [f"{sign_of(each)} {short_text(t, each)} · {timestamp(each.opened)}" for each in ordered[:most]]
+    return f"{head}\n{fold_rows(t, rows, len(ordered), room)}"
+
+
+def nodes_text(t: Text, nodes: Sequence[Node], room: int, most: int) -> str:
+    if not nodes:
+        return ""
+
+    def urgency(node: Node) -> tuple[float, ...]:
+        return not node.online, not node.known, max(node.cpu or 0, fill(node.memory, node.memory_total) or 0)
+
+    rows = [node_row(t, node) for node in _worst(nodes, most, urgency)]
+    return f"**{t('Nodes')}**\n{fold_rows(t, rows, len(nodes), room)}"
+
+
+def storages_text(t: Text, storages: Iterable[Storage], room: int, most: int) -> str:
+    """Return the storages, a shared one once. Those without figures stand in one line."""
+    once = [each.storage for each in listed_storages(storages)]
+    measured = [each for each in once if fill_of(each) is not None]
+    unknown = [storage_name(t, each) for each in once if fill_of(each) is None]
+    rows = [storage_row(t, each) for each in _worst(measured, most, lambda each: (fill_of(each) or 0,))]
+    parts = [fold_rows(t, rows, len(measured), room * 4 // 5)] if rows else []
+    if unknown:
+        parts.append(f"{UNSURE} {t('unknown')}: {fit_lines(t, unknown, max(60, room // 5), t(', '))}")
+    return "\n".join((f"**{t('Storages')}**", *parts)) if parts else ""
+
+
+def _worst(items: Sequence[T], most: int, urgency: Callable[[T], tuple[float, ...]]) -> list[T]:
+    """Return at most `most` items, those with the greatest urgency, in their own order."""
+    ranked = sorted(range(len(items)), key=lambda place: urgency(items[place]), reverse=True)
+    return [items[place] for place in sorted(ranked[:most])]
+
+
+def fold_rows(t: Text, rows: Sequence[str], total: int, room: int) -> str:
+    """Join as many rows as fit into `room` characters, and count the rest of `total`."""
+    kept: list[str] = []
+    for row in rows:
+        if sum(len(each) + 1 for each in (*kept, row)) + 40 > room:
+            break
+        kept.append(row)
+    left = total - len(kept)
+    return "\n".join([*kept, more_word(t, left)] if left else kept)
