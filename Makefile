@@ -56,6 +56,9 @@ access: $(VENV)/ready   ## The bot against the access table: every person in eve
 flood: $(VENV)/ready   ## What one person's flood of requests costs everybody else (about 4 minutes)
 	$(RUN) -m tests.long_runs.flood
 
+dashboards: $(VENV)/ready   ## 1,000 generated sequences of what may happen to a dashboard (about 1 minute on 2 cores)
+	$(RUN) -m tests.long_runs.dashboards
+
 # make bench ONLY="/info" for some rows, COMPARE=old.json for what moved since.
 bench: $(VENV)/ready   ## How quick the bot is and what it costs, against goals and floors (about 5 minutes)
 	$(RUN) -m tests.bench $(if $(ONLY),--only "$(ONLY)") $(if $(COMPARE),--compare "$(COMPARE)")
@@ -74,4 +77,4 @@ check: lint coverage   ## What has to pass before every commit
 messages: $(VENV)/ready   ## Bring the catalogues in step with the source
 	$(RUN) -m tools.messages
 
-.PHONY: help demo screens test quick coverage soak chaos leaks access crossings flood bench format lint check messages
+.PHONY: help demo screens test quick coverage soak chaos leaks access crossings flood dashboards bench format lint check messages

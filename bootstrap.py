@@ -28,6 +28,8 @@ from core.audit.store import PeopleReader
 from core.audit.trail import AuditTrail
 from core.clock import Clock
 from core.cluster_cache import ClusterCache, SnapshotCache
+from core.dashboard.keeper import DashboardKeeper
+from core.dashboard.source import Source
 from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditChannel, AuditDelivery
 from core.delivery.channel import AlertChannel
@@ -40,6 +42,8 @@ from core.watch.service import Watch
 from core.watch.watch_list import WatchStore
 from monitor_store import MonitorStore
 from proxmox_client import Address, Endpoint, ProxmoxClient
+from ui.dashboard.channel import DiscordDashboards
+from ui.dashboard.presence import Presence
 from ui.formatting import WARNING
 from ui.i18n import Text, Texts
 from ui.interaction.context import Services, Site, Sites
@@ -57,6 +61,8 @@ class Resources:
 
     `store`: the watch lists. `disk`: where their file and those of the read-only switches are written.
     `alert_channel`: returns the alert channel of a site.
+    `dashboards`: returns the channels of a site's dashboards.
+    `presence`: shows how many guests run.
     `connected`: whether Discord's gateway is connected.
     """
 
@@ -67,6 +73,8 @@ class Resources:
     audit_channel: AuditChannel | None
     alert_channel: Callable[[SiteSettings], DiscordAlertChannel]
     notifier: OutcomeNotifier
+    dashboards: Callable[[SiteSettings], DiscordDashboards]
+    presence: Presence
     connected: Callable[[], bool]
 
 
@@ -79,6 +87,7 @@ class SiteResources:
     journal: SiteJournalOffLoop
     channel: AlertChannel
     notifier: OutcomeNotifier
+    dashboards: DiscordDashboards
 
 
 def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Resources) -> Services:
@@ -123,9 +132,11 @@ def add_sites(services: Services, settings: Settings, resources: Resources) -> l
             resources.journal.of_site(own.name),
             channel,
             resources.notifier,
+            resources.dashboards(own),
         )
         site = add_site(services, settings, own, kept)
-        loops.append(WatchLoop(site, WatchReports(site, channel.send_line, leads=not loops), pulse))
+        reports = WatchReports(site, channel.send_line, leads=not loops)
+        loops.append(WatchLoop(site, reports, pulse, resources.presence))
     return loops
 
 
@@ -171,6 +182,7 @@ def add_site(services: Services, settings: Settings, own: SiteSettings, resource
         Rules(settings.alert_repeat_minutes * 60.0, settings.storage_alert_percent, settings.audit_days),
         lambda unix: quiet is not None and quiet.holds(minute_of_day(settings.timezone, unix)),
     )
+    source = Source(watch, cluster_cache, watching, authorizer, clock, settings.monitor_interval_seconds)
     changes_planner = Planner(changing, cluster_cache, clock, authorizer, own.node_name)
     executor = Executor(
         changing, cluster_cache, clock, changes_planner, audit, expected, services.change_limit
@@ -197,6 +209,7 @@ def add_site(services: Services, settings: Settings, own: SiteSettings, resource
         journal=resources.journal,
         alert_delivery=alert_delivery,
         audit=audit,
+        dashboards=DashboardKeeper(resources.journal, resources.dashboards, source, clock),
         action_recovery=recovery,
         web_url=own.proxmox_web_url,
     )

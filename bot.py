@@ -25,11 +25,10 @@ if __name__ == "__main__":  # the other imports take a second, and nothing has s
         signal.signal(end, lambda *_: os._exit(0))
     gc.disable()  # hardly anything that is imported is garbage; `settle_memory` enables it again
 
-import argparse
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import discord
@@ -45,6 +44,7 @@ from adapters.settings.load import Settings, SettingsError, load
 from bootstrap import Resources, add_sites, build_services
 from cogs.access import Access
 from cogs.audit import Audit
+from cogs.dashboard import Dashboards
 from cogs.general import General
 from cogs.monitor import Monitor
 from cogs.nodes import Nodes
@@ -53,6 +53,7 @@ from cogs.snapshot import Snapshots
 from core.clock import Clock
 from monitor_store import MonitorStore
 from proxmox_client import threads
+from startup.arguments import parse_arguments
 from startup.connection import Connection, DiscordRefused, use_other_discord
 from startup.data_dir import (
     JOURNAL_NAME,
@@ -68,6 +69,8 @@ from startup.readiness import StartCheck, required_setup
 from startup.threads import UnjoinedThreads, exit_process
 from ui.audit.channel import DiscordAuditChannel
 from ui.audit.recovery import DiscordOutcomeNotifier
+from ui.dashboard.channel import DiscordDashboards
+from ui.dashboard.presence import Presence
 from ui.discord.proxy_pages import refuse_proxy_pages
 from ui.discord.rate_limits import RateLimitWatch, limit_request_time
 from ui.guests.confirm import close_questions, on_submit, typed_fields
@@ -117,6 +120,7 @@ class ProxmoxBot(commands.Bot):
         url = settings.heartbeat_url
         self.heartbeat = Heartbeat(url.reveal() if url else None, clock=clock.now)
         texts = Texts(settings.language)
+        self.presence = Presence(self, texts.public, clock)
         audits, category = settings.audit_channel_id, settings.allowed_category_id
         mentioned = settings.alert_mention_role_id
         resources = Resources(
@@ -129,6 +133,8 @@ class ProxmoxBot(commands.Bot):
                 self, own.alert_channel_id, texts.public, mentioned, own.name, own.proxmox_web_url, category
             ),
             DiscordOutcomeNotifier(self, texts.public, clock),
+            lambda own: DiscordDashboards(self, texts.public, own.name),
+            self.presence,
             lambda: self.connected,
         )
         self.services = build_services(settings, clock, texts, resources)
@@ -180,13 +186,9 @@ class ProxmoxBot(commands.Bot):
         services, guild = self.services, discord.Object(self._settings.guild_id)
         self.add_dynamic_items(PersistentButton, PersistentSelect)
         await self.tree.set_translator(CatalogueTranslator(services.texts))
-        cogs: Iterable[commands.Cog] = (
-            *(General(services), Nodes(services), Power(services), Snapshots(services)),
-            self.audit,
-            self.monitor,
-            Access(services),
-        )
-        for cog in cogs:
+        kinds = (General, Nodes, Power, Snapshots, Access, Dashboards)
+        made: list[commands.Cog] = [kind(services) for kind in kinds]
+        for cog in (*made, self.audit, self.monitor):
             await self.add_cog(cog, guild=guild)
         if not services.sites.several:
             hide_site_options(self.tree.get_commands(guild=guild))
@@ -198,6 +200,7 @@ class ProxmoxBot(commands.Bot):
     def _send_waiting(self) -> None:
         for site in self.services.sites:
             site.alert_delivery.wake()
+            site.dashboards.on_reconnect()
         self.services.audit_delivery.on_reconnect()
 
     async def _register(self) -> None:
@@ -206,6 +209,8 @@ class ProxmoxBot(commands.Bot):
         self._check.recheck()
 
     async def on_ready(self) -> None:
+        self.presence.forget()
+        await self.presence.show(self.services.sites)
         self._check.recheck()
         self._send_waiting()
 
@@ -298,13 +303,7 @@ def _fail(text: str) -> int:
 
 
 def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    parser = argparse.ArgumentParser(prog="bot.py", description="Manage and watch Proxmox VE from Discord.")
-    parser.add_argument("--demo", action="store_true", help="try it without account or server")
-    parser.add_argument(
-        "--config", type=Path, default=HERE / "config.py", metavar="PATH", help="another config.py"
-    )
-    parser.add_argument("--port", type=int, default=0, metavar="N", help="port of the demo's page")
-    options = parser.parse_args(arguments)
+    options = parse_arguments(arguments, HERE / "config.py")
     if options.demo:
         run_demo(HERE, options.port)
     try:

@@ -19,6 +19,7 @@ from ui.audit.commands import show_audit
 from ui.audit.filters import choose_trail
 from ui.cluster.commands import show_cluster_status
 from ui.cluster.infrastructure import show_node, show_nodes, show_storages
+from ui.dashboard.presses import on_dashboard_press
 from ui.guests.act import act_on_panel, show_panel
 from ui.guests.confirm import ask_first, on_press
 from ui.guests.filters import Filters
@@ -29,6 +30,7 @@ from ui.interaction.attempt import Attempt, recording
 from ui.interaction.buttons import (
     ALERT,
     AUDIT,
+    DASHBOARD,
     GUEST,
     HISTORY,
     PAGE,
@@ -129,6 +131,10 @@ async def _status(interaction: Interaction, _match: re.Match[str], attempt: Atte
             await show_cluster_status(reply)
 
 
+async def _dashboard(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
+    await on_dashboard_press(interaction, match["what"], match["mark"], attempt)
+
+
 async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     """Show a page of the audit trail, always privately."""
     services = services_of(interaction)
@@ -184,6 +190,10 @@ def _page_operation(match: re.Match[str]) -> Operation | None:
     return _PAGES[match["what"]]
 
 
+def _dashboard_operation(match: re.Match[str]) -> Operation | None:
+    return Operation.STATUS if match["what"] == "refresh" else Operation.MONITOR_HISTORY
+
+
 def _welcome_operation(match: re.Match[str]) -> Operation | None:
     return {"list": Operation.LIST, "test": Operation.MONITOR_TEST}.get(match["what"], Operation.ACCESS)
 
@@ -210,6 +220,7 @@ _HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
     (PAGE, _page_operation, _page),
     (AUDIT, lambda _match: Operation.AUDIT, _audit),
     (HISTORY, lambda _match: Operation.MONITOR_HISTORY, _history),
+    (DASHBOARD, _dashboard_operation, _dashboard),
     (STATUS, lambda _match: Operation.STATUS, _status),
     (WELCOME, _welcome_operation, _welcome),
     (QUESTION, lambda _match: None, _question),  # the action is stored in the question, not in the button

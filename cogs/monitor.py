@@ -13,6 +13,7 @@ from core.audit.record import format_options
 from core.errors import NotWatched
 from core.operations import Operation
 from core.validation import checked_vmid
+from ui.dashboard.presence import Presence
 from ui.discord.failures import log_unexpected
 from ui.formatting import plain, title
 from ui.interaction.attempt import record_attempt
@@ -52,29 +53,32 @@ class WatchLoop:
     on the monotonic clock restarts the loop when it has not run for two intervals.
     """
 
-    def __init__(self, site: Site, reports: WatchReports, pulse: Pulse) -> None:
+    def __init__(self, site: Site, reports: WatchReports, pulse: Pulse, presence: Presence) -> None:
         self._site, self._services, self._reports, self._pulse = site, site.services, reports, pulse
+        self._presence = presence
         self._ran, self._polling = self._services.clock.monotonic(), False
         self._sending: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._keeping: asyncio.Task[None] | None = None
         self._poll.change_interval(seconds=self._services.poll_seconds)
 
     def start(self) -> None:
         self._sending = asyncio.create_task(self._site.alert_delivery.run(), name="alerts")
         self._watching = asyncio.create_task(self._watchdog(), name="watchdog")
+        self._keeping = asyncio.create_task(self._site.dashboards.run(), name="dashboards")
         self._poll.start()
 
     def cancel(self) -> None:
         self._poll.cancel()
         self._reports.cancel()
         self._pulse.cancel()
-        for task in filter(None, (self._sending, self._watching)):
+        for task in filter(None, (self._sending, self._watching, self._keeping)):
             task.cancel()
 
     async def finish(self) -> None:
         """Try once more to send the waiting alerts before the bot ends. Nothing else sends meanwhile."""
         if self._sending is not None:  # otherwise sending was never started
-            await self._site.alert_delivery.drain()
+            await asyncio.gather(self._site.alert_delivery.drain(), self._site.dashboards.finish())
 
     @tasks.loop(seconds=60)
     async def _poll(self) -> None:
@@ -95,6 +99,8 @@ class WatchLoop:
     async def poll_once(self) -> None:
         watch = self._site.watch
         await watch.poll()
+        self._site.dashboards.on_poll()
+        await self._presence.show(self._services.sites)
         await self._reports.report_poll()
         well = watch.read_error is None and watch.journal_error is None and not watch.blind
         self._pulse.note(self._site.name, well=well and self._services.connected())

@@ -45,6 +45,9 @@ class Operation(StrEnum):
     ACCESS = "access"
     READONLY_ON = "readonly_on"
     READONLY_OFF = "readonly_off"
+    DASHBOARD_CREATE = "dashboard_create"
+    DASHBOARD_REMOVE = "dashboard_remove"
+    DASHBOARD_LIST = "dashboard_list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +295,9 @@ OPERATIONS: Mapping[Operation, OperationRow] = {
         OperationRow(Operation.MONITOR_TEST, Level.ADMIN, _WHOLE, Effect.WORDS),
         OperationRow(Operation.READONLY_ON, Level.ADMIN, _WHOLE, Effect.WORDS),
         OperationRow(Operation.READONLY_OFF, Level.ADMIN, _WHOLE, Effect.WORDS),
+        OperationRow(Operation.DASHBOARD_CREATE, Level.ADMIN, _SEEN, Effect.WORDS),
+        OperationRow(Operation.DASHBOARD_REMOVE, Level.ADMIN, _SEEN, Effect.WORDS),
+        OperationRow(Operation.DASHBOARD_LIST, Level.ADMIN, _SEEN),
     )
 }
 """One row per operation.

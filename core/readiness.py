@@ -62,11 +62,12 @@ class ChannelKind(StrEnum):
     OTHER = "other"  # a forum, a directory
 
 
-VIEW, SEND, SEND_IN_THREAD, HISTORY = (
+VIEW, SEND, SEND_IN_THREAD, HISTORY, PIN = (
     "view_channel",
     "send_messages",
     "send_messages_in_threads",
     "read_message_history",
+    "pin_messages",
 )
 """Permissions, as Discord's API names them."""
 

@@ -130,3 +130,43 @@ class UnknownOperation(Refused):
     """The value names no operation of the bot."""
 
     value: str
+
+
+@dataclass(eq=False)
+class DashboardExists(Refused):
+    """The channel already has a dashboard that shows the same. `channel_id`: the channel."""
+
+    channel_id: int
+
+
+@dataclass(eq=False)
+class TooManyDashboards(Refused):
+    """The site has `most` dashboards, and may have no more."""
+
+    most: int
+
+
+@dataclass(eq=False)
+class NoSuchDashboard(Refused):
+    """There is no such dashboard, or the person may not see it."""
+
+    value: str
+
+
+class NothingWithin(Refused):
+    """No guest and no node that the person may see is on the node, or has the tag or pool, that was typed."""
+
+
+@dataclass(eq=False)
+class UnfitChannel(Refused):
+    """The channel is no text channel, or is outside of the category in which the bot may be used."""
+
+    channel_id: int
+
+
+@dataclass(eq=False)
+class ChannelPermissionsMissing(Refused):
+    """The bot lacks permissions in the channel. `names`: as Discord's API names them, one a line."""
+
+    channel_id: int
+    names: str

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from adapters.journal.schema import migrate
 
-_TABLES = ("meta", "records", "incidents", "incident_guests", "messages", "audit")
+_TABLES = ("meta", "records", "incidents", "incident_guests", "messages", "audit", "dashboards")
 
 
 def copy_all(source: sqlite3.Connection, target: Path) -> bool:

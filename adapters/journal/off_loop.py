@@ -21,6 +21,8 @@ from adapters.journal.site_journal import SiteJournal
 from adapters.journal.store import SqliteJournal
 from core.access.turns import Turns
 from core.audit.store import AuditCursor, AuditEntry, AuditFilter, NewRecord, Stream
+from core.dashboard.model import Dashboard
+from core.dashboard.ports import AddOutcome
 from core.errors import DISK_HUNG, JournalFailed
 from core.watch.incidents.model import Incident
 from core.watch.journal import Backlog, Batch, JournalRenewal, OutboxMessage
@@ -142,6 +144,15 @@ class SiteJournalOffLoop:
     async def prune(self, before: float) -> bool:
         return await self._write(lambda rows: rows.prune(before))
 
+    async def add_dashboard(self, dashboard: Dashboard) -> AddOutcome:
+        return await self._write(lambda rows: rows.add_dashboard(dashboard), certain=True)
+
+    async def put_dashboard(self, dashboard: Dashboard) -> None:
+        await self._write(lambda rows: rows.put_dashboard(dashboard), certain=True)
+
+    async def drop_dashboard(self, mark: str) -> None:
+        await self._write(lambda rows: rows.drop_dashboard(mark))
+
     async def audit_add_all(self, records: Sequence[NewRecord]) -> tuple[int, ...]:
         return await self._write(lambda rows: rows.audit_add_all(records), certain=True)
 
@@ -170,6 +181,9 @@ class SiteJournalOffLoop:
 
     async def outbox_message(self, message_id: int) -> OutboxMessage | None:
         return await self._read(lambda reads: reads.outbox_message(message_id))
+
+    async def dashboards(self) -> tuple[Dashboard, ...]:
+        return await self._read(lambda reads: reads.dashboards())
 
     async def incident(self, incident_id: int) -> Incident | None:
         return await self._read(lambda reads: reads.incident(incident_id))

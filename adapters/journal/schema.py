@@ -135,6 +135,18 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX audit_person ON audit (person_id, id, at, vmid, operation, site) WHERE attempt IS NULL;
     CREATE INDEX audit_operation ON audit (operation, id, at, vmid, person_id, site) WHERE attempt IS NULL;
     """,
+    # adds the words dashboard_create, dashboard_remove and dashboard_list to audit.operation
+    """
+    CREATE TABLE dashboards (
+        id INTEGER PRIMARY KEY,
+        site TEXT NOT NULL,
+        mark TEXT NOT NULL UNIQUE,
+        channel_id INTEGER NOT NULL,
+        extent BLOB NOT NULL,       -- what it shows, as JSON
+        json TEXT NOT NULL,         -- the whole dashboard
+        UNIQUE (site, channel_id, extent)
+    );
+    """,
 )
 
 

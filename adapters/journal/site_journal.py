@@ -10,17 +10,20 @@ import copy
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from adapters.journal import audit_rows, watch_rows
+from adapters.journal import audit_rows, dashboard_rows, watch_rows
 from adapters.journal.database import READ, JournalFile
 from adapters.journal.schema import encode_text
 from adapters.journal.shared import SharedJournal
 from adapters.journal.site_rows import IDS_EACH
 from core.audit.record import AuditRecord
 from core.audit.store import AuditCursor, AuditEntry, AuditFilter, NewRecord, Stream
+from core.dashboard.model import Dashboard
+from core.dashboard.ports import AddOutcome
 from core.watch.incidents.model import Incident
 from core.watch.journal import Backlog, Batch, JournalRenewal, OutboxMessage
 
 _NOT_SENT = "message %d in the journal cannot be read, and is not sent"
+_NOT_KEPT = "dashboard %d in the journal cannot be read, and is not kept"
 _NOT_SHOWN = "record %d of the audit trail cannot be read, and is not shown"
 
 
@@ -177,6 +180,25 @@ class SiteJournal:
         with self._file.transaction(READ) as db:
             found = watch_rows.read_outbox(db, query, (*values, self._key))
         return self._shared.readable(found, _NOT_SENT)
+
+    # -- the dashboards
+
+    def dashboards(self) -> tuple[Dashboard, ...]:
+        with self._file.transaction(READ) as db:
+            found = dashboard_rows.read_dashboards(db, self._key)
+        return self._shared.readable(found, _NOT_KEPT)
+
+    def add_dashboard(self, dashboard: Dashboard) -> AddOutcome:
+        with self._file.transaction() as db:
+            return dashboard_rows.add_dashboard(db, self._key, dashboard)
+
+    def put_dashboard(self, dashboard: Dashboard) -> None:
+        with self._file.transaction() as db:
+            dashboard_rows.write_dashboard(db, self._key, dashboard)
+
+    def drop_dashboard(self, mark: str) -> None:
+        with self._file.transaction() as db:
+            dashboard_rows.drop_dashboard(db, mark)
 
     # -- the audit trail
 

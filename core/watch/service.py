@@ -12,7 +12,7 @@ from core.actions.order import Report
 from core.clock import Clock
 from core.cluster_cache import ClusterCache
 from core.errors import BotError, JournalFailed, NotWatched, StoreFailed
-from core.guest import Guest, State
+from core.guest import Guest, State, TaskSummary
 from core.operations import OPERATIONS, Operation
 from core.proxmox import Proxmox
 from core.validation import checked_vmid
@@ -61,6 +61,8 @@ class Watch:
         self.maintenance = JournalMaintenance(journal, clock, rules.audit_days)
         self.read_error: BotError | None = None
         """Why the last read cannot be used, None if it can."""
+        self.tasks: tuple[TaskSummary, ...] | None = None
+        """The cluster's task list, if the last poll read it."""
         self.sees_tasks: bool | None = None
         """Whether the last task list had any task: on a real cluster it always has."""
         self.journal_error: JournalFailed | None = None
@@ -265,6 +267,7 @@ class Watch:
             observation, unsure=observation.unsure | self._recent_actions.outdated(observation, began)
         )
         self.read_error = observation.fault
+        self.tasks = observation.tasks
         if observation.tasks is not None:
             self.sees_tasks = bool(observation.tasks)
         if self.read_error is None:

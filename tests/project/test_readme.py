@@ -144,7 +144,11 @@ def test_the_invitation_asks_for_what_the_bot_needs(language: str) -> None:
     query = parse_qs(urlsplit(match[0]).query)
     assert set(query["scope"][0].split()) == {"bot", "applications.commands"}
     needed = discord.Permissions(
-        view_channel=True, send_messages=True, send_messages_in_threads=True, read_message_history=True
+        view_channel=True,
+        send_messages=True,
+        send_messages_in_threads=True,
+        read_message_history=True,
+        pin_messages=True,
     )
     assert int(query["permissions"][0]) == needed.value
 

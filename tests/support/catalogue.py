@@ -260,6 +260,17 @@ COMMANDS = (
     Command("readonly on", "", ADMIN, WORDS),
     Command("readonly off", "", ADMIN, WORDS),
     Command(
+        "dashboard create",
+        "channel node tag pool",
+        ADMIN,
+        WORDS,
+        completes={"node": {}, "tag": {}, "pool": {}},
+    ),
+    Command(
+        "dashboard remove", "dashboard*", ADMIN, WORDS, {"dashboard": "0123456789abcdef"}, {"dashboard": {}}
+    ),
+    Command("dashboard list", "", ADMIN, NOTHING),
+    Command(
         "audit",
         "vmid who action since readings csv",
         ADMIN,

@@ -68,7 +68,10 @@ PEOPLE: dict[str, tuple[int, int, dict[int, int]]] = {
     "game and owner": (OWNER, 4, {103: ADMIN, 104: ADMIN, 105: OPERATOR, 106: OPERATOR}),
 }
 """For each person the id, a role, and the level on each guest that they may see."""
-CHANGING = {"acknowledge", "monitor mute", "monitor unmute", "monitor test", "readonly on", "readonly off"}
+CHANGING = {
+    *("acknowledge", "monitor mute", "monitor unmute", "monitor test", "readonly on", "readonly off"),
+    *("dashboard create", "dashboard remove", "dashboard list"),
+}
 """Commands above the level of a viewer that read-only mode leaves."""
 
 

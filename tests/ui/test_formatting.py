@@ -28,6 +28,8 @@ from core.actions.recovery import ActionRecovery
 from core.actions.resizing import Excess
 from core.audit.store import AuditEntry, PeopleReader
 from core.cluster_cache import OVERLAY_SECONDS, ClusterCache, SnapshotCache
+from core.dashboard.keeper import DashboardKeeper
+from core.dashboard.source import Source
 from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditDelivery
 from core.guest import (
@@ -60,6 +62,7 @@ from tests.support.watch.at_once import at_once
 from ui.bars import progress_bar
 from ui.cards import card, notice
 from ui.cluster.view import ClusterStatus, cluster_status_card, cluster_statuses_card
+from ui.dashboard.channel import DiscordDashboards
 from ui.formatting import (
     Colour,
     choice_label,
@@ -568,6 +571,8 @@ def site(language: Language = "ja") -> Site:
         timezone=ZoneInfo("Asia/Tokyo"),
         poll_seconds=60.0,
     )
+    watch, nobody = watch_of(), discord.Client(intents=discord.Intents.none())
+    source = Source(watch, world.cluster_cache, world.proxmox, world.authorizer, world.clock, 60.0)
     made = Site(
         name="",
         services=services,
@@ -579,10 +584,11 @@ def site(language: Language = "ja") -> Site:
         inspector=Inspector(world.proxmox, world.planner, world.clock),
         planner=world.planner,
         executor=world.executor,
-        watch=watch_of(),
+        watch=watch,
         journal=JOURNAL,
         alert_delivery=AlertDelivery(JOURNAL, Nowhere(), world.clock),
         audit=world.ledger,
+        dashboards=DashboardKeeper(JOURNAL, DiscordDashboards(nobody, EN), source, world.clock),
         action_recovery=ActionRecovery(
             world.proxmox, world.clock, JOURNAL, world.ledger, world.expected, Silent()
         ),

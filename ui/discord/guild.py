@@ -7,6 +7,7 @@ import discord
 from core.readiness import (
     AUDIT_CHANNEL,
     HISTORY,
+    PIN,
     SEND,
     SEND_IN_THREAD,
     VIEW,
@@ -67,6 +68,12 @@ def _channel(found: discord.abc.GuildChannel | discord.Thread, me: discord.Membe
     except discord.ClientException:  # a thread whose channel is not known
         return ChannelView(found.name, kind)
     return ChannelView(found.name, kind, tuple(name for name in needed if not getattr(has, name)))
+
+
+def missing_for_dashboard(channel: discord.TextChannel) -> tuple[str, ...]:
+    """Return the permissions that the bot needs for a dashboard in the channel and does not have."""
+    has = channel.permissions_for(channel.guild.me)
+    return tuple(name for name in (VIEW, SEND, HISTORY, PIN) if not getattr(has, name))
 
 
 def _is_silent(guild: discord.Guild, wanted: RequiredSetup) -> bool:

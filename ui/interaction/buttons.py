@@ -10,10 +10,11 @@ A button's `custom_id` names the guest and the action, and nothing else in it is
   `a1:unmute:17` ends the mute that has outlasted the incident.
 - `p1:…` turns a page, or reads a list or the card of the whole cluster again. `p3:…` is the same with shorter fields.
 - `q1:…` answers a question.
+- `d1:refresh:5d0a…` renews a dashboard, which is named by its 16 hex digits. `d1:alerts:…` shows the open incidents.
 - `w1:list` belongs to the bot's first message. It names no site, because it is about all of them.
 
-With several sites, `g2:`, `a2:` and `p2:` name theirs (ui/interaction/site_ids.py). A question knows its own. `s1:`
-is a menu (ui/interaction/selects.py).
+With several sites, `g2:`, `a2:`, `p2:` and `d2:` name theirs (ui/interaction/site_ids.py). A question knows its own.
+`s1:` is a menu (ui/interaction/selects.py).
 
 This module only creates buttons. `cogs/buttons.py` handles the presses and is called through `Services`.
 """
@@ -59,6 +60,7 @@ STATUS = re.compile(r"p1:status:(?P<move>refresh)")
 ALERT = re.compile(
     r"a1:(?P<what>start|details|ack|mute1|mute8|unmute):(?P<incident>[1-9][0-9]{0,15})(?P<unedited>:r)?"
 )
+DASHBOARD = re.compile(r"d1:(?P<what>refresh|alerts):(?P<mark>[0-9a-f]{16})")
 AGAIN = "🔄"
 MUTES = {"mute1": 3600, "mute8": 8 * 3600}
 """Seconds of the two mute buttons of an alert."""
@@ -127,6 +129,15 @@ def refresh_button(t: Text, vmid: int, site: str, *, disabled: bool = False) -> 
 def status_button(t: Text, site: str) -> PersistentButton:
     """Return the button that reads the cluster again. `site`: ALL_SITES for all of several sites."""
     return PersistentButton(ui.Button(label=t("Refresh"), custom_id=name_site("p1:status:refresh", site)))
+
+
+def dashboard_buttons(t: Text, mark: str, site: str) -> list[PersistentButton]:
+    """Return the buttons under a dashboard. `mark`: its hex digits."""
+    labels = {"refresh": t("Refresh"), "alerts": t("Alerts")}
+    return [
+        PersistentButton(ui.Button(label=label, custom_id=name_site(f"d1:{what}:{mark}", site)))
+        for what, label in labels.items()
+    ]
 
 
 def alert_buttons(t: Text, incident: Incident, site: str, *, edited: bool = True) -> list[PersistentButton]:

@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import discord
 
@@ -20,6 +20,7 @@ from core.audit.store import AuditStore, PeopleReader
 from core.audit.trail import AuditLog
 from core.clock import Clock
 from core.cluster_cache import ClusterCache, SnapshotCache
+from core.dashboard.keeper import DashboardKeeper
 from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditDelivery
 from core.infrastructure.storage_histories import StorageHistories
@@ -141,6 +142,7 @@ class Site:
     """The rows of this site."""
     alert_delivery: AlertDelivery
     audit: AuditLog
+    dashboards: DashboardKeeper[Any]
     action_recovery: ActionRecovery
     """Finds out the results of actions that the end of an earlier run cut off."""
     web_url: str | None = None

@@ -104,7 +104,7 @@ async def choices_or_reason(
 
 def _is_unread(interaction: Interaction, reason: Reason) -> bool:
     """Return whether the choices come from Proxmox and nothing has been read yet that the person may see."""
-    if reason in (Nothing.PERSON, Nothing.MUTED, Nothing.SITE):
+    if reason in (Nothing.PERSON, Nothing.MUTED, Nothing.SITE, Nothing.DASHBOARD):
         return False
     sites = visible_sites(interaction) or services_of(interaction).sites
     return all(site.cluster_cache.last is None for site in sites)

@@ -27,6 +27,9 @@ class Nothing(Enum):
     TARGET = "target"
     MUTED = "muted"
     PERSON = "person"
+    TAG = "tag"
+    POOL = "pool"
+    DASHBOARD = "dashboard"
 
 
 _UNTOLD = (N_("That entry only explains why there are no suggestions. Nothing was done."), None)
@@ -60,6 +63,12 @@ _ROWS: Mapping[Nothing, tuple[Marked, Marked | None]] = {
     Nothing.SITE: (N_("There is no site you can use this on."), None),
     Nothing.TARGET: (N_("There is nothing you can mute."), None),
     Nothing.MUTED: (N_("There is no mute you can remove."), N_("See `/monitor status`.")),
+    Nothing.TAG: (N_("None of your guests has a tag."), None),
+    Nothing.POOL: (N_("None of your guests is in a pool."), None),
+    Nothing.DASHBOARD: (
+        N_("There is no dashboard you can remove."),
+        N_("Create one with `/dashboard create`."),
+    ),
     Nothing.PERSON: (N_("Nobody found: the audit trail is empty or cannot be read right now."), None),
 }
 

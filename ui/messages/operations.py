@@ -193,6 +193,9 @@ WORDS: Mapping[Operation, Words] = {
     Operation.READONLY_ON: Words(N_("Read-only on")),
     Operation.READONLY_OFF: Words(N_("Read-only off")),
     Operation.AUDIT: Words(N_("Audit trail")),
+    Operation.DASHBOARD_CREATE: Words(N_("Create dashboard")),
+    Operation.DASHBOARD_REMOVE: Words(N_("Remove dashboard")),
+    Operation.DASHBOARD_LIST: Words(N_("Dashboards")),
 }
 
 BUTTONS: Mapping[Operation, Button] = {

@@ -9,9 +9,6 @@ from core.guest import Cluster
 from core.readiness import (
     ALERT_CHANNEL,
     HISTORY,
-    SEND,
-    SEND_IN_THREAD,
-    VIEW,
     Finding,
     GuildView,
     Problem,
@@ -22,6 +19,7 @@ from core.readiness import (
 from ui.formatting import FAILED, OK, WARNING, plain
 from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
+from ui.messages.permissions import permission_names
 
 _MOST = 100
 _NAMES_MOST = 20
@@ -65,16 +63,6 @@ _LINES: Mapping[Problem, Marked] = {
     ),
     Problem.EVERYBODY_IS_ADMIN: N_("no roles are configured, so everyone in the category is an admin."),
 }
-
-
-def _permissions(t: Text) -> dict[str, str]:
-    """Return the names that Discord's settings use for the permissions."""
-    return {
-        VIEW: t("View Channel"),
-        SEND: t("Send Messages"),
-        SEND_IN_THREAD: t("Send Messages in Threads"),
-        HISTORY: t("Read Message History"),
-    }
 
 
 def finding_line(t: Text, finding: Finding) -> str:
@@ -135,7 +123,7 @@ def _told(t: Text, finding: Finding) -> str:
         sentence = " ".join(error_sentence(t, finding.error).split())
         return f"{name_setting(setting, finding.site)}: {sentence}"
     if finding.problem in (Problem.PERMISSIONS, Problem.NO_HISTORY):
-        words = _permissions(t)
+        words = permission_names(t)
         shown = [words[name] for name in (finding.names or (HISTORY,))]
     else:
         shown = [plain(name, _MOST) for name in finding.names[:_NAMES_MOST]]

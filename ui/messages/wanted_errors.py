@@ -6,6 +6,7 @@ from ui.formatting import MIB, code, format_size
 from ui.i18n import N_, Text
 from ui.messages.error_words import ErrorWords, Rows, fill_in
 from ui.messages.nothing import nothing_sentence, nothing_words
+from ui.messages.permissions import permission_names
 
 
 def _bad_vmid(t: Text, error: w.BadVmid) -> str:
@@ -31,6 +32,15 @@ def _sites_unread(t: Text, error: w.SitesUnread) -> str:
         "{value} may also be a guest of {names}, which cannot be read now. Enter the site, as in `home/101`."
     )
     return fill_in(t, error, message, names=", ".join(map(code, error.sites.split("\n"))))
+
+
+def _permissions_missing(t: Text, error: w.ChannelPermissionsMissing) -> str:
+    words = permission_names(t)
+    names = t(", ").join(words.get(each, code(each)) for each in error.names.split("\n"))
+    message = N_(
+        "The bot lacks permissions in that channel: {names}. Grant them to its role, then try again."
+    )
+    return fill_in(t, error, message, names=names)
 
 
 WANTED_WORDS: Rows = {
@@ -82,6 +92,26 @@ WANTED_WORDS: Rows = {
     w.UnknownNode: ErrorWords(N_("{value} is not a node. Choose a suggestion."), N_("unknown node")),
     w.UnknownSite: ErrorWords(N_("{value} is not a site. Choose a suggestion."), N_("unknown site")),
     w.NothingChosen: ErrorWords(nothing_sentence, N_("nothing chosen"), nothing_words),
+    w.DashboardExists: ErrorWords(
+        N_("That channel already has a dashboard that shows the same. See `/dashboard list`."),
+        N_("already exists"),
+    ),
+    w.TooManyDashboards: ErrorWords(
+        N_("There are already {most} dashboards. Remove one first with `/dashboard remove`."),
+        N_("too many dashboards"),
+    ),
+    w.NoSuchDashboard: ErrorWords(
+        N_("{value} is not a dashboard. Choose a suggestion."), N_("unknown dashboard")
+    ),
+    w.NothingWithin: ErrorWords(
+        N_("None of your guests matches this node, tag or pool. Choose a suggestion."),
+        N_("no matching guests"),
+    ),
+    w.UnfitChannel: ErrorWords(
+        N_("That channel cannot have a dashboard. Choose a text channel in the bot's category."),
+        N_("channel not suitable"),
+    ),
+    w.ChannelPermissionsMissing: ErrorWords(_permissions_missing, N_("the bot lacks permissions")),
     w.UnknownOperation: ErrorWords(
         N_("{value} is not an action of this bot. Choose a suggestion."), N_("unknown action")
     ),

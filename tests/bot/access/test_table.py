@@ -45,7 +45,7 @@ from core.guest_errors import (
 )
 from core.levels import Level
 from core.operations import Operation
-from core.wanted_errors import UnknownTarget
+from core.wanted_errors import NoSuchDashboard, NothingWithin, UnknownTarget
 from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage
 from playground.discord.server import Channel
@@ -282,7 +282,10 @@ def unfit(word: str, about: str) -> tuple[int, BotError]:
 
 def command_rows() -> Iterator[Row]:
     """Yield at least one row for every command."""
-    for word in (each.word for each in COMMANDS if "*" not in each.options):
+    yield Row("dashboard create", "", {"tag": "no-such"}, NothingWithin())
+    yield Row("dashboard remove", "", {"dashboard": "no-such"}, NoSuchDashboard("no-such"))
+    alone = (each.word for each in COMMANDS if "*" not in each.options)
+    for word in (word for word in alone if word != "dashboard create"):
         yield Row(word, "everything" if word in FOR_EVERYTHING else "", {})
     yield Row("node info", "", {"node": "pve2"})
     yield Row("monitor mute", "everything", {"target": "node/pve3", "duration": "1h"})
@@ -322,6 +325,10 @@ def completion_rows() -> Iterator[tuple[Row, str, str, Any]]:
         ("list", "pool", {}),
         ("node info", "node", {}),
         ("access", "action", {}),
+        ("dashboard create", "node", {}),
+        ("dashboard create", "tag", {}),
+        ("dashboard create", "pool", {}),
+        ("dashboard remove", "dashboard", {}),
         ("monitor mute", "duration", {"target": "all"}),
     ):
         yield Row(word, "", filled), option, "", None
@@ -367,6 +374,7 @@ class House:
         owner = f"owner-{self.people['owner'].id}"
         for vmid in (RUNNING["game"], STOPPED["game"], DOWN["game"], TEMPLATE["game"]):
             pve.guest(vmid).config["tags"] = f"Game;{owner}"
+            pve.guest(vmid).pool = "lab"
 
     def settings(self) -> dict[str, str]:
         ids = {name: str(role.id) for name, role in self.roles.items()}
@@ -396,6 +404,8 @@ class House:
         pve.revive_all(DOWN.values())
         for target in ("all", *(f"guest/{vmid}" for vmid in DOWN.values())):
             await scene.say(self.root, "monitor mute", target=target, duration="2d")
+        for maker in (self.root, self.people["game admin"]):
+            await scene.say(maker, "dashboard create")
         self.panel = post_of(await scene.say(self.root, "info", vmid=RUNNING["other"]))
         self.before = (scene.cluster(), scene.site.watch.entries, len(scene.changes()))
 
@@ -568,6 +578,9 @@ def button_rows(house: House) -> Iterator[tuple[Row, SeenMessage, str]]:
         yield Row(word, "", {}), house.panel, f"p1:{page}:next:0:::"
     yield Row("status", "", {}), house.panel, "p1:status:refresh"
     yield Row("monitor history", "", {}), house.panel, "p1:history:next:0:"
+    mark = house.scene.site.dashboards.dashboards()[0][0].mark
+    yield Row("status", "", {}), house.panel, f"d1:refresh:{mark}"
+    yield Row("monitor history", "", {}), house.panel, f"d1:alerts:{mark}"
     yield Row("audit", "everything", {}), house.panel, "p1:audit:next:0:::::"
     for about in BOTH:
         up, fingerprint = RUNNING[about], house.scene.fingerprint

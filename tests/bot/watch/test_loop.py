@@ -82,7 +82,7 @@ async def watching(
         alert_delivery=AlertDelivery(scene.site.journal, channel, Clock()),
     )
     reports = WatchReports(site, channel.send_line, leads=True)
-    loop = WatchLoop(site, reports, Pulse(beats or Beats(), {site.name}))
+    loop = WatchLoop(site, reports, Pulse(beats or Beats(), {site.name}), scene.bot.presence)
     loop.start()
     try:
         yield loop, watch

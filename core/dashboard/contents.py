@@ -1,0 +1,187 @@
+"""Gather what a dashboard shows, from the last read of the cluster and the state of the watch. Pure functions."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from heapq import nlargest
+
+from core.access.guest_index import GuestIndex
+from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind
+from core.access.rows import Rows
+from core.dashboard.model import Extent
+from core.errors import BotError
+from core.guest import Cluster, Guest, State, TaskSummary
+from core.levels import Level
+from core.watch.incidents.model import Incident
+from core.watch.subjects import concerns, visible_part
+
+BUSIEST_MOST, MENU_MOST = 6, 25
+"""How many running guests are listed, and how many guests the menu offers (Discord)."""
+_CONSOLES = frozenset({"vncproxy", "vncshell", "spiceproxy", "spiceshell", "termproxy", "vzconsole"})
+"""Tasks that run as long as somebody looks at a console: they are no work of the cluster."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a dashboard shows.
+
+    `cluster`: the part of the last read within its extent, None if nothing current is known.
+    `counts`: its guests by state; None stands for the templates.
+    `busiest`: running guests, the busiest first. `menu`: the guests to choose from, by VMID.
+    `tasks`: the running tasks, None if they are not known.
+    `fault`, `since`: why nothing current is known, and the Unix seconds of the last good read, if that is known.
+    `true_at`: Unix seconds of the read. It is not compared.
+    """
+
+    cluster: Cluster | None
+    incidents: tuple[Incident, ...]
+    counts: Mapping[State | None, int]
+    busiest: tuple[Guest, ...] = ()
+    menu: tuple[Guest, ...] = ()
+    tasks: tuple[TaskSummary, ...] | None = None
+    fault: BotError | None = None
+    since: float | None = None
+    true_at: float | None = None
+
+
+def contents_of(
+    extent: Extent,
+    rules: AccessRules,
+    index: GuestIndex,
+    incidents: Iterable[Incident],
+    tasks: Collection[TaskSummary] | None,
+    true_at: float,
+) -> Contents:
+    """Return what is true at this read of the cluster. `tasks`: the cluster's task list, None if it is not known."""
+    cluster = narrowed_cluster(extent, rules, index)
+    by_state: Counter[State | None] = Counter(
+        None if guest.template else guest.state for guest in cluster.guests
+    )
+    running = (guest for guest in cluster.guests if guest.state is State.RUNNING and not guest.template)
+    busy = tuple(nlargest(MENU_MOST, running, key=busyness))
+    return Contents(
+        cluster=cluster,
+        incidents=incidents_within(extent, cluster, incidents),
+        counts=by_state,
+        busiest=busy[:BUSIEST_MOST],
+        menu=_menu(cluster.guests, busy),
+        tasks=None if tasks is None else running_tasks(extent, cluster, tasks),
+        true_at=true_at,
+    )
+
+
+def contents_without_read(
+    extent: Extent,
+    rules: AccessRules,
+    index: GuestIndex | None,
+    incidents: Iterable[Incident],
+    fault: BotError,
+    since: float | None,
+) -> Contents:
+    """Return what is known while Proxmox cannot be read: the open incidents, and no figures.
+
+    `index`: the last read of this run. Only by it is known what an extent contains.
+    """
+    known = narrowed_cluster(extent, rules, index) if index else None
+    found = tuple(incidents) if extent.is_whole else incidents_within(extent, known, incidents)
+    return Contents(None, found, {}, fault=fault, since=since)
+
+
+def extent_rows(extent: Extent, rules: AccessRules, index: GuestIndex) -> Rows:
+    """Return the guests within an extent. Roles have what the settings give them now."""
+    table = index.table
+    rows = table.everyone
+    if extent.roles:
+        holder = Actor(0, "", Place(None, None), frozenset(extent.roles))
+        rows &= table.at_level(rules, holder, Level.ADMIN)
+    for kind, value in (
+        (ScopeKind.NODE, extent.node),
+        (ScopeKind.TAG, extent.tag),
+        (ScopeKind.POOL, extent.pool),
+    ):
+        if value:
+            rows &= table.in_scopes([(Scope(kind, value),)])
+    return rows
+
+
+def narrowed_cluster(extent: Extent, rules: AccessRules, index: GuestIndex) -> Cluster:
+    """Return the part of a read within an extent: its guests, the nodes that host them, and a node's storages.
+
+    A single node is shown without guests, too, unless the dashboard is limited otherwise.
+    """
+    if extent.is_whole:
+        return index.cluster
+    rows = extent_rows(extent, rules, index)
+    narrowed: Cluster = index.views.get(
+        ("dashboard", extent.node if _is_node(extent) else "", rows),
+        lambda: _narrowed(extent, index, rows),
+    )
+    return narrowed
+
+
+def _narrowed(extent: Extent, index: GuestIndex, rows: Rows) -> Cluster:
+    cluster, guests = index.cluster, tuple(index.guests_in(rows))
+    shown = {extent.node} if _is_node(extent) else {guest.node for guest in guests}
+    return replace(
+        cluster,
+        guests=guests,
+        nodes=tuple(node for node in cluster.nodes if node.name in shown),
+        storages=tuple(each for each in cluster.storages if _is_node(extent) and each.node in shown),
+    )
+
+
+def _is_node(extent: Extent) -> bool:
+    """Return whether the extent is a whole node."""
+    return bool(extent.node) and extent == Extent(node=extent.node)
+
+
+def incidents_within(
+    extent: Extent, cluster: Cluster | None, incidents: Iterable[Incident]
+) -> tuple[Incident, ...]:
+    """Return the incidents that concern the extent, without guests outside of it. `cluster`: the extent's part."""
+    if extent.is_whole:
+        return tuple(incidents)
+    vmids = cluster.vmids if cluster else frozenset[int]()
+
+    def exists(vmid: int) -> bool:
+        return vmid in vmids
+
+    return tuple(
+        visible_part(each, exists, cluster)
+        for each in incidents
+        if concerns(each, exists) or (_is_node(extent) and each.node == extent.node)
+    )
+
+
+def running_tasks(extent: Extent, cluster: Cluster, tasks: Iterable[TaskSummary]) -> tuple[TaskSummary, ...]:
+    """Return the running tasks that concern the extent, the oldest first."""
+    found = [
+        task
+        for task in tasks
+        if task.status is None
+        and task.type not in _CONSOLES
+        and (
+            extent.is_whole
+            or (_is_node(extent) and task.node == extent.node)
+            or (task.id.isdecimal() and int(task.id) in cluster.vmids)
+        )
+    ]
+    return tuple(sorted(found, key=lambda task: (task.started, task.upid)))
+
+
+def busyness(guest: Guest) -> tuple[float, float, int]:
+    """Return the order of running guests: by CPU use as a part of its cores, then by memory use."""
+    memory = (guest.memory or 0) / guest.memory_total if guest.memory_total else 0.0
+    return guest.cpu or 0.0, memory, -guest.vmid
+
+
+def _menu(guests: tuple[Guest, ...], busy: tuple[Guest, ...]) -> tuple[Guest, ...]:
+    """Return all guests if a menu holds them, else the busiest and, if these are few, the first others; by VMID."""
+    if len(guests) <= MENU_MOST:
+        return guests
+    chosen = {guest.vmid: guest for guest in busy}
+    for guest in guests:
+        if len(chosen) >= MENU_MOST:
+            break
+        chosen.setdefault(guest.vmid, guest)
+    return tuple(chosen[vmid] for vmid in sorted(chosen))

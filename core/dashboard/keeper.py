@@ -1,0 +1,329 @@
+"""Keep the messages of one site's dashboards: post each once, edit it when something changed, find it again.
+
+What is about to be sent is stored before, and what was sent after it, as for every message of the bot
+(core/delivery/outbox.py). core/dashboard/steps.py decides what is done next. A single task sends.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
+
+from core.clock import Clock
+from core.dashboard.contents import Contents
+from core.dashboard.kept import Kept, Trouble
+from core.dashboard.model import DASHBOARDS_MOST, Dashboard, Extent
+from core.dashboard.ports import AddOutcome, DashboardChannel, DashboardStore
+from core.dashboard.source import Source
+from core.dashboard.steps import NEVER, Moment, Step, after_loss, next_step
+from core.delivery.alerts import BROKEN
+from core.delivery.channel import DeliveryFailure, NotDelivered
+from core.delivery.outbox import LIMIT_MOST, LONG_PAUSE, PAUSES, sleep_until_set
+from core.errors import JournalFailed
+from core.wanted_errors import DashboardExists, NoSuchDashboard, TooManyDashboards
+
+C = TypeVar("C")
+
+_log = logging.getLogger(__name__)
+
+
+class DashboardKeeper(Generic[C]):
+    """The dashboards of one site."""
+
+    def __init__(
+        self, store: DashboardStore, channel: DashboardChannel[C], source: Source, clock: Clock
+    ) -> None:
+        self._store, self._channel, self._source, self._clock = store, channel, source, clock
+        self._kept: dict[str, Kept[C]] = {}
+        self._work, self._ending, self._busy = asyncio.Event(), asyncio.Event(), asyncio.Lock()
+        self._rounds = asyncio.Condition()
+        self._limited_until = NEVER
+        self._is_loaded = False
+
+    # -- what others ask
+
+    def dashboards(self) -> tuple[tuple[Dashboard, Trouble | None], ...]:
+        """Return the dashboards that are not being removed, oldest first, each with its trouble."""
+        return tuple(
+            (each.dashboard, each.trouble) for each in self._kept.values() if not each.dashboard.ending
+        )
+
+    def find(self, mark: str) -> Dashboard | None:
+        kept = self._kept.get(mark)
+        return kept.dashboard if kept and not kept.dashboard.ending else None
+
+    def look(self, extent: Extent) -> Contents | None:
+        """Return what a dashboard of this extent would show."""
+        return self._source.look(extent)
+
+    async def create(self, dashboard: Dashboard) -> None:
+        """Store a new dashboard. Its message follows.
+
+        Raises: DashboardExists, TooManyDashboards, JournalFailed.
+        """
+        await self._load()
+        outcome = await self._store.add_dashboard(dashboard)
+        if outcome is AddOutcome.EXISTS:
+            raise DashboardExists(dashboard.channel_id)
+        if outcome is AddOutcome.FULL:
+            raise TooManyDashboards(DASHBOARDS_MOST)
+        self._kept.setdefault(dashboard.mark, Kept(dashboard))
+        self.wake()
+
+    async def remove(self, mark: str) -> Dashboard:
+        """Remove a dashboard. Its message is deleted as soon as Discord allows it.
+
+        Raises: NoSuchDashboard, JournalFailed.
+        """
+        kept = self._kept.get(mark)
+        if kept is None or kept.dashboard.ending:
+            raise NoSuchDashboard(mark)
+        kept.change(ending=True)
+        try:
+            await self._save(kept)
+        except JournalFailed:
+            kept.change(ending=False)
+            raise
+        kept.note(retry_at=NEVER)
+        self.wake()
+        return kept.dashboard
+
+    async def refresh(self, mark: str, seconds: float) -> None:
+        """Edit the message soon, if something newer is known. Wait for that up to `seconds`."""
+        kept = self._kept.get(mark)
+        if kept is None:
+            return
+        kept.note(asked=True)
+        self.wake()
+        await self.attended(lambda: not kept.shown.asked, seconds)
+
+    async def attended(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait until the condition is true after a round, up to `seconds` seconds. Return whether it is."""
+        try:
+            async with asyncio.timeout(seconds), self._rounds:
+                await self._rounds.wait_for(condition)
+        except TimeoutError:
+            return False
+        return True
+
+    # -- the loop
+
+    def on_poll(self) -> None:
+        """Note that the watch has polled: there may be something new to show."""
+        self._source.on_poll()
+        self.wake()
+
+    def wake(self) -> None:
+        """Look at all dashboards now, because something changed or Discord is back."""
+        self._work.set()
+
+    def on_reconnect(self) -> None:
+        """Try again what failed: Discord is back. A limit named by Discord still holds."""
+        for kept in self._kept.values():
+            kept.note(retry_at=NEVER, pin_at=NEVER)
+        self.wake()
+
+    async def run(self) -> None:
+        """Keep the messages until the bot ends. Unexpected errors are logged and do not end the loop."""
+        async with self._busy:
+            while not self._ending.is_set():
+                self._work.clear()
+                pause = await self.attend()
+                if not self._ending.is_set():
+                    await (
+                        self._work.wait()
+                        if pause is None
+                        else sleep_until_set(self._clock, pause, self._work)
+                    )
+
+    async def finish(self) -> None:
+        """Let what is being sent end, before the bot ends. No call of discord.py may be cancelled."""
+        self._ending.set()
+        self._work.set()
+        async with self._busy:
+            pass
+
+    async def attend(self) -> float | None:
+        """Do everything that is due. Return the seconds until something else is, None if nothing waits."""
+        try:
+            await self._load()
+        except JournalFailed as error:
+            _log.warning("the dashboards could not be read: %s", error.reason)
+            return PAUSES[-1]
+        if self._kept:
+            await self._source.prepare()
+        due: list[float] = []
+        for kept in list(self._kept.values()):
+            until = await self._attend_one(kept)
+            if until is not None:
+                due.append(until)
+        async with self._rounds:
+            self._rounds.notify_all()
+        return max(0.0, min(due) - self._clock.monotonic()) if due else None
+
+    async def _load(self) -> None:
+        """Read the stored dashboards once. Raises: JournalFailed."""
+        if self._is_loaded:
+            return
+        for dashboard in await self._store.dashboards():
+            self._kept.setdefault(dashboard.mark, Kept(dashboard))
+        self._is_loaded = True
+
+    async def _attend_one(self, kept: Kept[C]) -> float | None:
+        """Take the steps that are due. Return the monotonic time of the next one, None if none is foreseen."""
+        for _ in range(len(Step)):
+            if self._ending.is_set():
+                return None
+            left = self._limited_until
+            if left > self._clock.monotonic():
+                return left
+            try:
+                if not kept.is_stored:
+                    await self._save(kept)
+                step, until = await self._step(kept)
+            except NotDelivered as error:
+                self._pause_after(kept, error)
+            except JournalFailed as error:
+                self._pause(kept, kept.next_pause(), f"the journal: {error.reason}")
+            except Exception:  # noqa: BLE001 - a bug in one dashboard must not stop the others
+                _log.exception("the dashboard %s cannot be kept", kept.dashboard.mark)
+                self._pause(kept, LONG_PAUSE, BROKEN)
+            else:
+                if step is Step.WAIT:
+                    kept.note(asked=False)
+                    return until
+                if step is Step.FORGET:
+                    return None
+                continue
+            kept.note(asked=False)
+            return kept.shown.retry_at
+        return self._clock.monotonic() + PAUSES[-1]
+
+    async def _step(self, kept: Kept[C]) -> tuple[Step, float | None]:
+        """Take one step. Raises: NotDelivered, JournalFailed."""
+        contents = self._source.look(kept.dashboard.extent)
+        view = None if contents is None else self._channel.compose(kept.dashboard, contents)
+        true_at = contents.true_at if contents else None
+        kept.note(is_current=view is not None and view == kept.view)
+        now = Moment(
+            self._clock.monotonic(), self._clock.now(), true_at, contents is not None, self._store.run
+        )
+        step, until = next_step(kept.dashboard, kept.shown, now)
+        match step:
+            case Step.POST if view is not None:
+                await self._post(kept, view, true_at)
+            case Step.FIND:
+                await self._find(kept)
+            case Step.EDIT if view is not None:
+                await self._unless_gone(kept, self._edit(kept, view, true_at))
+            case Step.PIN:
+                await self._unless_gone(kept, self._pin(kept))
+            case Step.DELETE:
+                await self._unless_gone(kept, self._channel.delete(kept.dashboard))
+                if kept.dashboard.message_id is not None:
+                    kept.dashboard = after_loss(kept.dashboard)
+                    await self._save(kept)
+            case Step.FORGET:
+                await self._store.drop_dashboard(kept.dashboard.mark)
+                self._kept.pop(kept.dashboard.mark, None)
+            case _:
+                pass
+        return step, until
+
+    # -- the steps
+
+    async def _post(self, kept: Kept[C], view: C, true_at: float | None) -> None:
+        """Post the message. An attempt whose outcome is unknown is repeated with the same nonce."""
+        is_repeat = bool(kept.dashboard.tried)
+        if not is_repeat:
+            kept.change(tried=max(1.0, self._clock.now()), run=self._store.run)
+            try:
+                await self._save(kept)
+            except JournalFailed:
+                kept.change(tried=0.0)
+                raise
+            kept.note(tried=self._clock.monotonic())
+        try:
+            message_id = await self._channel.post(kept.dashboard, view, true_at)
+        except NotDelivered as error:
+            if error.not_taken and not is_repeat:
+                kept.change(tried=0.0)
+            raise
+        # a repeat may be answered with the message of the first attempt, which shows what was true then
+        self._note_sent(kept, None if is_repeat else view, true_at)
+        await self._note_arrived(kept, message_id)
+
+    async def _find(self, kept: Kept[C]) -> None:
+        """Search for the message of an attempt that may have arrived. If it is not there, it is sent once more."""
+        found = await self._channel.find(kept.dashboard)
+        if found is not None:
+            await self._note_arrived(kept, found)
+        elif kept.dashboard.ending:
+            kept.change(tried=0.0)
+        else:
+            kept.change(run=self._store.run)  # the nonce is the same, in case that Discord still knows it
+            kept.note(tried=self._clock.monotonic())
+
+    async def _note_arrived(self, kept: Kept[C], message_id: int) -> None:
+        kept.change(message_id=message_id, tried=0.0, posted=self._clock.now(), pinned=False)
+        await self._save(kept)
+
+    async def _edit(self, kept: Kept[C], view: C, true_at: float | None) -> None:
+        kept.view = None  # not known until the edit has arrived
+        kept.note(sent=self._clock.monotonic())
+        await self._channel.edit(kept.dashboard, view, true_at)
+        self._note_sent(kept, view, true_at)
+        if kept.trouble and not kept.trouble.pinning:
+            kept.trouble = None
+
+    def _note_sent(self, kept: Kept[C], view: C | None, true_at: float | None) -> None:
+        kept.view, kept.failures = view, 0
+        kept.note(sent=self._clock.monotonic(), true_at=true_at)
+
+    async def _pin(self, kept: Kept[C]) -> None:
+        """Pin the message. If that is refused, the dashboard lives on without it, and it is tried again later."""
+        try:
+            await self._channel.pin(kept.dashboard)
+        except NotDelivered as error:
+            if error.failure is DeliveryFailure.GONE or error.everywhere:
+                raise
+            kept.note(pin_at=self._clock.monotonic() + max(LONG_PAUSE, min(error.wait, LIMIT_MOST)))
+            kept.note_trouble(error.reason, self._clock.now(), pinning=True)
+            return
+        kept.trouble = None
+        kept.change(pinned=True)
+        await self._save(kept)
+
+    async def _unless_gone(self, kept: Kept[C], work: Coroutine[Any, Any, None]) -> None:
+        """Do something with the message. If it is gone, forget it: a new one follows, unless it is being removed."""
+        try:
+            await work
+        except NotDelivered as error:
+            if error.failure is not DeliveryFailure.GONE:
+                raise
+            kept.dashboard, kept.view = after_loss(kept.dashboard), None
+            await self._save(kept)
+
+    async def _save(self, kept: Kept[C]) -> None:
+        """Store the dashboard. Raises: JournalFailed."""
+        kept.is_stored = False
+        saved = kept.dashboard
+        await self._store.put_dashboard(saved)
+        kept.is_stored = kept.dashboard is saved
+
+    # -- failures
+
+    def _pause_after(self, kept: Kept[C], error: NotDelivered) -> None:
+        if error.wait:
+            pause = max(PAUSES[0], min(error.wait, LIMIT_MOST))
+        elif error.failure is DeliveryFailure.PASSING:
+            pause = kept.next_pause()
+        else:
+            pause = LONG_PAUSE
+        if error.wait and error.everywhere:
+            self._limited_until = self._clock.monotonic() + pause
+        self._pause(kept, pause, error.reason)
+
+    def _pause(self, kept: Kept[C], seconds: float, reason: str) -> None:
+        kept.note(retry_at=self._clock.monotonic() + seconds)
+        kept.note_trouble(reason, self._clock.now())

@@ -1,0 +1,56 @@
+"""Hold one dashboard while the bot runs: what is stored of it, and what only this run knows."""
+
+import logging
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+from core.dashboard.model import Dashboard
+from core.dashboard.steps import Shown
+from core.delivery.outbox import LONG_PAUSE, PAUSES
+
+C = TypeVar("C")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a dashboard is not as it should be. `pinning`: only its pin is missing. `since`: Unix seconds."""
+
+    reason: str
+    since: float
+    pinning: bool = False
+
+
+@dataclass(slots=True)
+class Kept(Generic[C]):
+    """A dashboard of this run. `view`: what Discord shows, None if that is not known."""
+
+    dashboard: Dashboard
+    view: C | None = None
+    shown: Shown = field(default_factory=Shown)
+    failures: int = 0
+    trouble: Trouble | None = None
+    is_stored: bool = True
+
+    def change(self, **values: Any) -> None:
+        """Change what is stored of the dashboard. It must be stored after that."""
+        self.dashboard = replace(self.dashboard, **values)
+        self.is_stored = False
+
+    def note(self, **values: Any) -> None:
+        """Change what only this run knows."""
+        self.shown = replace(self.shown, **values)
+
+    def next_pause(self) -> float:
+        """Count a passing failure, and return the seconds until the next attempt."""
+        self.failures += 1
+        return PAUSES[self.failures - 1] if self.failures <= len(PAUSES) else LONG_PAUSE
+
+    def note_trouble(self, reason: str, now: float, *, pinning: bool = False) -> None:
+        """Note why the dashboard is not as it should be. Each reason is logged once, however long it lasts."""
+        known = self.trouble
+        if known and known.reason == reason and known.pinning == pinning:
+            return
+        _log.warning("a dashboard cannot be %s: %s", "pinned" if pinning else "kept", reason)
+        self.trouble = Trouble(reason, now, pinning)

@@ -1,0 +1,65 @@
+"""Define the ports of the dashboards: where they are stored, and the channels in which they stand."""
+
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from core.dashboard.contents import Contents
+from core.dashboard.model import Dashboard
+
+C = TypeVar("C")
+
+
+class AddOutcome(StrEnum):
+    """What came of storing a new dashboard."""
+
+    ADDED = "added"
+    EXISTS = "exists"  # the channel has one with the same extent
+    FULL = "full"  # the site has `DASHBOARDS_MOST`
+
+
+class DashboardStore(Protocol):
+    """The stored dashboards of one site. Every method raises JournalFailed (core/errors.py)."""
+
+    @property
+    def run(self) -> int:
+        """Number of the bot's starts on this journal."""
+
+    async def dashboards(self) -> tuple[Dashboard, ...]:
+        """Return the dashboards, oldest first."""
+
+    async def add_dashboard(self, dashboard: Dashboard) -> AddOutcome:
+        """Store a new dashboard, unless its channel has one of the same extent. Of two at once, one is stored."""
+
+    async def put_dashboard(self, dashboard: Dashboard) -> None:
+        """Store the dashboard in place of the one with its mark."""
+
+    async def drop_dashboard(self, mark: str) -> None:
+        """Forget the dashboard."""
+
+
+class DashboardChannel(Protocol[C]):
+    """The channels of Discord. `C`: what a message shows, equal if it looks the same.
+
+    The asynchronous methods raise `NotDelivered` and nothing else.
+    """
+
+    def compose(self, dashboard: Dashboard, contents: Contents) -> C:
+        """Return what the message is to show, without the time at which it was true."""
+
+    async def post(self, dashboard: Dashboard, shown: C, true_at: float | None) -> int:
+        """Post the message with the dashboard's nonce, and return its id. `true_at`: Unix seconds."""
+
+    async def edit(self, dashboard: Dashboard, shown: C, true_at: float | None) -> None:
+        """Show this in the existing message."""
+
+    async def find(self, dashboard: Dashboard) -> int | None:
+        """Find the dashboard's own message in its channel, None if it is not there.
+
+        A channel that cannot be read is refused: a second message would be worse than none.
+        """
+
+    async def pin(self, dashboard: Dashboard) -> None:
+        """Pin the message."""
+
+    async def delete(self, dashboard: Dashboard) -> None:
+        """Delete the message."""

@@ -1,0 +1,93 @@
+"""Provide what all dashboards of a site show, from reads that the watch has made anyway.
+
+Only the list of tasks is read in addition, once for all dashboards after a poll that did not read it itself.
+"""
+
+import logging
+from typing import Protocol
+
+from core.access.authorizer import Authorizer
+from core.clock import Clock
+from core.cluster_cache import ClusterCache
+from core.dashboard.contents import Contents, contents_of, contents_without_read
+from core.dashboard.model import Extent
+from core.errors import BotError
+from core.guest import TaskSummary
+from core.proxmox import Proxmox
+from core.proxmox_errors import ProxmoxError, TimedOut
+from core.watch.incidents.state import WatchState
+
+STALE_POLLS = 3
+"""Number of intervals without a good read after which nothing counts as current any more."""
+
+_log = logging.getLogger(__name__)
+
+
+class WatchView(Protocol):
+    """What the dashboards need to know of the watch (core/watch/service.py)."""
+
+    read_error: BotError | None
+    last_read: float | None
+    tasks: tuple[TaskSummary, ...] | None
+
+    @property
+    def state(self) -> WatchState: ...
+
+
+class Source:
+    """The facts of one site. `interval`: seconds between two polls."""
+
+    def __init__(
+        self,
+        watch: WatchView,
+        cluster_cache: ClusterCache,
+        proxmox: Proxmox,
+        authorizer: Authorizer,
+        clock: Clock,
+        interval: float,
+    ) -> None:
+        self._watch, self._cluster_cache, self._proxmox = watch, cluster_cache, proxmox
+        self._authorizer, self._clock, self._interval = authorizer, clock, interval
+        self._tasks: tuple[TaskSummary, ...] | None = None
+        self._polled = False  # since the tasks were taken or read
+
+    def on_poll(self) -> None:
+        """Note that the watch has polled."""
+        self._polled = True
+
+    async def prepare(self) -> None:
+        """Take the tasks of the last poll, or read them if it did not. Does not raise."""
+        if not self._polled:
+            return
+        self._polled = False
+        tasks = self._watch.tasks
+        if tasks is None and self._watch.read_error is None:
+            try:
+                tasks = await self._proxmox.cluster_tasks()
+            except ProxmoxError as error:
+                _log.info("the tasks could not be read for the dashboards: %s", error)
+        self._tasks = tasks or None  # a token without Sys.Audit sees none, and a real cluster always has some
+
+    def look(self, extent: Extent) -> Contents | None:
+        """Return what is known of an extent now. None: nothing was read in this run, and no read has failed."""
+        watch, last, now = self._watch, self._cluster_cache.last, self._clock.now()
+        incidents, rules = watch.state.open.values(), self._authorizer.rules
+        if last is None and watch.read_error is None:
+            return None
+        age = self._clock.monotonic() - last.read_at if last else 0.0
+        fault = watch.read_error
+        if fault is None and age > max(STALE_POLLS * self._interval, 60.0):
+            fault = TimedOut("", changing=False)
+        index = self._authorizer.guest_index(last) if last else None
+        if fault is None and index is not None:
+            return contents_of(extent, rules, index, incidents, self._tasks, now - age)
+        return contents_without_read(
+            extent, rules, index, incidents, fault or TimedOut("", changing=False), self._since(now - age)
+        )
+
+    def _since(self, read: float) -> float | None:
+        """Return the Unix seconds of the last good read, as far as known. `read`: those of the last read."""
+        if self._watch.last_read is not None:
+            return self._watch.last_read
+        source = self._watch.state.source
+        return source.opened if self._cluster_cache.last is None else read

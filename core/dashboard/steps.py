@@ -1,0 +1,114 @@
+"""Decide what is done next for one dashboard. A pure function of what is stored and what this run knows."""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from core.dashboard.model import Dashboard
+from core.delivery.outbox import NONCE_SECONDS
+
+EDIT_SECONDS = 30.0
+"""Minimum seconds between two edits of one message."""
+REFRESH_SECONDS = 10.0
+"""The same for an edit that a person asks for. Reads of the cluster are shared for as long."""
+RENEW_SECONDS = 600.0
+"""Seconds after which an unchanged message is edited: it names a newer time, and a deleted one is noticed."""
+REPOST_SECONDS = 600.0
+"""Minimum seconds between two new messages: a channel that is cleared all the time is not filled again at once."""
+
+SETTLE_SECONDS = 30.0
+"""Seconds after which a message that may have been sent is in the channel, or will never be."""
+
+NEVER, FOREVER = float("-inf"), float("inf")
+
+
+class Step(StrEnum):
+    """What to do next with a dashboard's message."""
+
+    WAIT = "wait"
+    FIND = "find"  # an earlier attempt may have arrived
+    POST = "post"
+    EDIT = "edit"
+    PIN = "pin"
+    DELETE = "delete"
+    FORGET = "forget"  # it is removed, and no message is left
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What this run knows of a dashboard's message. The times are monotonic.
+
+    `is_current`: Discord shows what is true now. `true_at`: Unix seconds of the read that it shows.
+    `sent`: the last post or edit. `tried`: the first attempt of the message whose arrival is not known.
+    `retry_at`, `pin_at`: nothing, or no pinning, is tried before.
+    `asked`: a person has asked for an edit now.
+    """
+
+    is_current: bool = False
+    true_at: float | None = None
+    sent: float = NEVER
+    tried: float = NEVER
+    retry_at: float = NEVER
+    pin_at: float = NEVER
+    asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The present. `true_at`: Unix seconds of the newest read. `known`: there is something to show."""
+
+    monotonic: float
+    unix: float
+    true_at: float | None
+    known: bool
+    run: int
+
+
+def next_step(dashboard: Dashboard, shown: Shown, now: Moment) -> tuple[Step, float | None]:
+    """Return the next step, and for WAIT the monotonic time until which to wait: None until something changes."""
+    if now.monotonic < shown.retry_at:
+        return Step.WAIT, shown.retry_at
+    if dashboard.message_id is None:
+        return _without_message(dashboard, shown, now)
+    if dashboard.ending:
+        return Step.DELETE, None
+    if not dashboard.pinned and now.monotonic >= shown.pin_at:
+        return Step.PIN, None
+    due = min(_edit_due(shown, now), FOREVER if dashboard.pinned else shown.pin_at)
+    if _edit_due(shown, now) <= now.monotonic:
+        return Step.EDIT, None
+    return Step.WAIT, None if due == FOREVER else due
+
+
+def _without_message(dashboard: Dashboard, shown: Shown, now: Moment) -> tuple[Step, float | None]:
+    if dashboard.tried:
+        # within a run the nonce answers for a while; what another run tried must be searched for
+        is_known = dashboard.run == now.run and now.monotonic - shown.tried < NONCE_SECONDS
+        if dashboard.ending and now.monotonic - shown.tried < SETTLE_SECONDS:
+            return Step.WAIT, shown.tried + SETTLE_SECONDS
+        if dashboard.ending or not is_known:
+            return Step.FIND, None
+        return (Step.POST, None) if now.known else (Step.WAIT, None)
+    if dashboard.ending:
+        return Step.FORGET, None
+    if not now.known:
+        return Step.WAIT, None
+    left = dashboard.posted + REPOST_SECONDS - now.unix if dashboard.posted else 0.0
+    if left > 0:  # also after the clock was set back, but then no longer than this
+        return Step.WAIT, now.monotonic + min(left, REPOST_SECONDS)
+    return Step.POST, None
+
+
+def _edit_due(shown: Shown, now: Moment) -> float:
+    """Return the monotonic time of the next edit, infinity if nothing makes one necessary."""
+    if not now.known:
+        return FOREVER
+    newer = now.true_at is not None and now.true_at != shown.true_at
+    due = shown.sent + (RENEW_SECONDS if shown.is_current else EDIT_SECONDS)
+    if shown.asked and (newer or not shown.is_current):
+        due = min(due, shown.sent + REFRESH_SECONDS)
+    return due
+
+
+def after_loss(dashboard: Dashboard) -> Dashboard:
+    """Return the dashboard without its message, which somebody has deleted."""
+    return replace(dashboard, message_id=None, message=dashboard.message + 1, tried=0.0, pinned=False)

@@ -1,0 +1,95 @@
+"""Test /dashboard, and what people see of dashboards, with the real bot over sockets."""
+
+import discord
+
+from core.wanted_errors import (
+    ChannelPermissionsMissing,
+    DashboardExists,
+    NoSuchDashboard,
+    NothingWithin,
+    UnfitChannel,
+)
+from playground.discord.posts import SeenMessage
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+
+def boards(scene: Stage) -> list[SeenMessage]:
+    """Return the dashboards in the bot's channel."""
+    return [
+        post
+        for post in scene.server.messages(scene.channel)
+        if any((button.custom_id or "").startswith(("d1:", "d2:")) for button in post.buttons)
+    ]
+
+
+async def test_a_dashboard_is_made_kept_and_removed(scene: Stage, pve: Pve) -> None:
+    await scene.say(scene.emma, "monitor add", vmid=101)
+    await scene.poll()
+    reply = await scene.say(scene.emma, "dashboard create")
+    (board,) = boards(scene)
+    assert board.pinned
+    assert f"/{board.id}" in reply.text
+    assert "viewer of all guests" in reply.text
+    assert "as of <t:" in board.text
+    again = await scene.say(scene.emma, "dashboard create")
+    assert scene.told(scene.emma, DashboardExists(scene.channel.id)) in again.text
+    before = len(scene.sent("GET", "/cluster/resources"))
+    pve.crash(101)
+    await scene.poll(2)
+    await scene.until(lambda: "Open incidents" in board.text, "the incident is shown")
+    assert len(scene.sent("GET", "/cluster/resources")) == before + 2
+    pve.fail("GET", "/cluster/resources", 595, "No route to host", times=2)
+    await scene.poll(2)
+    await scene.until(lambda: "No connection to Proxmox since" in board.text, "no figures")
+    assert "Busiest" not in board.text
+    await scene.poll()
+    await scene.until(lambda: "Busiest" in board.text, "the figures are back")
+    alerts = await scene.press(scene.akiko, board, "Alerts")
+    assert alerts.post is not None
+    assert alerts.post.ephemeral
+    panel = await scene.choose(scene.emma, board, board.selects[0].custom_id, ["102"])
+    assert "102" in panel.text
+    assert len(boards(scene)) == 1
+    await scene.press(scene.emma, board, "Refresh")
+    listed = await scene.say(scene.emma, "dashboard list")
+    assert f"/{board.id}" in listed.text
+    offered = await scene.choices(scene.emma, "dashboard remove", "dashboard", "prox")
+    assert offered == ["#proxmox · whole cluster"]
+    await scene.say(scene.emma, "dashboard remove", dashboard=f"https://discord.com/channels/1/2/{board.id}")
+    await scene.until(lambda: not board.exists, "it is deleted")
+    gone = await scene.say(scene.emma, "dashboard remove", dashboard=str(board.id))
+    assert scene.told(scene.emma, NoSuchDashboard(str(board.id))) in gone.text
+
+
+async def test_restarts_lost_answers_and_deletions_double_nothing(scene: Stage) -> None:
+    """A message whose answer was lost is found again by another run, by its buttons."""
+    scene.server.reset("POST", f"/channels/{scene.channel.id}/messages", 1, after=True)
+    await scene.say(scene.emma, "dashboard create")
+    await scene.until(lambda: boards(scene), "it arrived")
+    await scene.crash_bot()
+    await scene.until(lambda: boards(scene)[0].pinned, "it is found")
+    assert len(boards(scene)) == 1
+    ((dashboard, trouble),) = scene.site.dashboards.dashboards()
+    assert (dashboard.message_id, trouble) == (boards(scene)[0].id, None)
+
+
+async def test_what_is_missing_is_named_before_anything_is_promised(scene: Stage) -> None:
+    everyone, no_pin = (
+        scene.guild.default_role,
+        discord.PermissionOverwrite(pin_messages=False, send_messages=False),
+    )
+    silent = scene.guild.create_text_channel("silent", category=scene.category, overwrites={everyone: no_pin})
+    for where, error in (
+        (silent, ChannelPermissionsMissing(silent.id, "send_messages\npin_messages")),
+        (scene.outside, UnfitChannel(scene.outside.id)),
+    ):
+        reply = await scene.whole(
+            scene.server.slash(scene.emma, scene.channel, "dashboard create", channel=where)
+        )
+        assert scene.told(scene.emma, error) in reply.text
+    nothing = await scene.say(scene.emma, "dashboard create", tag="no-such")
+    assert scene.told(scene.emma, NothingWithin()) in nothing.text

@@ -1,0 +1,65 @@
+"""Test the dashboards with a short run of tests/long_runs/dashboards.py, and that it finds planted bugs."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.dashboard import keeper, source, steps
+from core.dashboard.contents import Contents
+from core.dashboard.keeper import DashboardKeeper
+from core.dashboard.model import Dashboard, Extent
+from core.dashboard.source import Source
+from core.dashboard.steps import Moment, Shown, Step
+from tests.long_runs.dashboards import run_one
+
+SEQUENCES = range(20)
+
+
+def test_no_dashboard_doubles_or_is_silently_stale(tmp_path: Path) -> None:
+    happened = Counter[str]()
+    for seed in SEQUENCES:
+        _, fault, counted = run_one(seed, tmp_path)
+        assert fault == "", f"seed {seed}"
+        happened += counted
+    assert min(happened[each] for each in ("deaths", "find", "deleted channel", "two at once")) > 5
+
+
+def _never_searches(dashboard: Dashboard, shown: Shown, now: Moment) -> tuple[Step, float | None]:
+    step, until = steps.next_step(dashboard, shown, now)
+    return (Step.POST, None) if step is Step.FIND else (step, until)
+
+
+async def _posts_unstored(self: DashboardKeeper[Any], kept: Any, view: Any, true_at: float | None) -> None:
+    message_id = await self._channel.post(kept.dashboard, view, true_at)
+    self._note_sent(kept, view, true_at)
+    await self._note_arrived(kept, message_id)
+
+
+def _shows_old_figures(self: Source, extent: Extent) -> Contents | None:
+    shown = LOOK(self, extent)
+    last = self._cluster_cache.last
+    if shown is None or shown.fault is None or last is None:
+        return shown
+    return replace(shown, cluster=last, fault=None)
+
+
+LOOK = source.Source.look
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "bug"),
+    [
+        (keeper, "next_step", _never_searches),
+        (DashboardKeeper, "_post", _posts_unstored),
+        (Source, "look", _shows_old_figures),
+    ],
+)
+def test_a_planted_bug_is_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, target: object, name: str, bug: Callable[..., object]
+) -> None:
+    monkeypatch.setattr(target, name, bug)
+    assert any(run_one(seed, tmp_path)[1] for seed in range(100))

@@ -1,0 +1,67 @@
+"""Show in the bot's presence how many guests run and how many incidents are open, on all sites together."""
+
+import logging
+from collections import deque
+from collections.abc import Iterable
+
+import discord
+
+from core.clock import Clock
+from core.guest import State
+from ui.discord.failures import DISCORD_ERRORS
+from ui.i18n import Text
+from ui.interaction.context import Site
+
+UPDATES_MOST, UPDATES_SECONDS = 4, 20.0
+"""How often the presence may change in how many seconds. Discord drops more than five."""
+
+_log = logging.getLogger(__name__)
+
+
+def presence_text(t: Text, sites: Iterable[Site]) -> str | None:
+    """Return what is known, None if nothing was read yet. Sites that cannot be read are said, not guessed."""
+    running = alerts = known = unknown = 0
+    for site in sites:
+        cluster, watch = site.cluster_cache.last, site.watch
+        if watch.read_error is not None:
+            unknown += 1
+        elif cluster is not None:
+            known += 1
+            running += sum(guest.state is State.RUNNING and not guest.template for guest in cluster.guests)
+            alerts += len(watch.state.open)
+    if not known:
+        return t("No connection to Proxmox") if unknown else None
+    parts = [
+        t.plural("{n} running", "{n} running", running),
+        t.plural("{n} alert", "{n} alerts", alerts) if alerts else t("no alerts"),
+    ]
+    if unknown:
+        parts.append(t.plural("{n} site unknown", "{n} sites unknown", unknown))
+    return " · ".join(parts)
+
+
+class Presence:
+    """Keep the presence up to date. The gateway forgets it with each new session."""
+
+    def __init__(self, client: discord.Client, t: Text, clock: Clock) -> None:
+        self._client, self._t, self._clock = client, t, clock
+        self._shown: str | None = None
+        self._sent: deque[float] = deque(maxlen=UPDATES_MOST)
+
+    def forget(self) -> None:
+        """Note that Discord shows nothing any more, because a new session has begun."""
+        self._shown = None
+
+    async def show(self, sites: Iterable[Site]) -> None:
+        """Show what is known now, if it changed. Does not raise."""
+        text, now = presence_text(self._t, sites), self._clock.monotonic()
+        full = len(self._sent) == UPDATES_MOST and now - self._sent[0] < UPDATES_SECONDS
+        if text == self._shown or full or self._client.ws is None or not self._client.is_ready():
+            return
+        try:
+            await self._client.change_presence(activity=discord.CustomActivity(text) if text else None)
+        except DISCORD_ERRORS as error:
+            _log.debug("the presence could not be changed", exc_info=error)
+            return
+        self._sent.append(now)
+        self._shown = text

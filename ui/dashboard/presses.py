@@ -1,0 +1,48 @@
+"""Answer the buttons of a dashboard."""
+
+import contextlib
+
+from core.errors import BotError
+from core.operations import Operation
+from core.wanted_errors import NoSuchDashboard
+from ui.cards import card
+from ui.cluster.commands import status_of
+from ui.cluster.infrastructure import read_one
+from ui.cluster.parts import incidents_text
+from ui.formatting import MESSAGE_MOST, Colour
+from ui.interaction.attempt import Attempt, recording
+from ui.interaction.context import Interaction, actor_of, services_of
+from ui.interaction.reply import Reply
+
+REFRESH_SECONDS = 5.0
+"""Seconds to wait until the message is renewed."""
+ALERTS_MOST = 15
+
+
+async def on_dashboard_press(interaction: Interaction, what: str, mark: str, attempt: Attempt) -> None:
+    """Renew the message, or show the open incidents that the person may see."""
+    services = services_of(interaction)
+    if what == "alerts":
+        async with Reply(services, interaction, private=True, anew=True) as reply:
+            with recording(attempt, ""):
+                await _show_incidents(reply, attempt)
+        return
+    async with Reply(services, interaction) as reply:
+        with recording(attempt, ""):
+            keeper = attempt.site.dashboards
+            if keeper.find(mark) is None:
+                raise NoSuchDashboard(mark)
+            await reply.accept()
+            with contextlib.suppress(BotError):  # the watch says it on the dashboard
+                await attempt.site.cluster_cache.read()
+            await keeper.refresh(mark, REFRESH_SECONDS)
+
+
+async def _show_incidents(reply: Reply, attempt: Attempt) -> None:
+    status = await status_of(reply.t, await read_one(attempt.site), actor_of(reply.interaction))
+    unsure = bool(status.blind or status.note or not status.sees_nodes)
+    text = incidents_text(reply.t, status.incidents, MESSAGE_MOST - 800, unsure=unsure, most=ALERTS_MOST)
+    trouble = "\n".join(filter(None, (status.note, *status.blind)))
+    steps = reply.mention(Operation.MONITOR_HISTORY)
+    colour = Colour.WARN if status.incidents or unsure else Colour.GOOD
+    await reply.show(card(text, trouble[:600], steps, colour=colour))

@@ -1,0 +1,15 @@
+"""Name Discord's permissions as its settings do."""
+
+from core.readiness import HISTORY, PIN, SEND, SEND_IN_THREAD, VIEW
+from ui.i18n import Text
+
+
+def permission_names(t: Text) -> dict[str, str]:
+    """Return the names by the word of Discord's API."""
+    return {
+        VIEW: t("View Channel"),
+        SEND: t("Send Messages"),
+        SEND_IN_THREAD: t("Send Messages in Threads"),
+        HISTORY: t("Read Message History"),
+        PIN: t("Pin Messages"),
+    }
