@@ -4,6 +4,7 @@ from core.operations import Operation
 from playground.tour import (
     Screen,
     audit_channel,
+    board,
     burst,
     completions,
     delete_form,
@@ -38,6 +39,8 @@ SCREENS: tuple[Screen, ...] = (
     Screen("info-container", ("詳細: コンテナ", "Info: a container"), run("info", vmid="201")),
     Screen("info-template", ("詳細: テンプレート", "Info: a template"), run("info", vmid="9000")),
     Screen("info-protected", ("詳細: 保護されたゲスト", "Info: a protected guest"), run("info", vmid="108")),
+    Screen("dashboard", ("ダッシュボード", "Dashboard"), board),
+    Screen("dashboard-list", ("ダッシュボードの一覧", "Dashboard list"), run("dashboard list")),
     Screen("snapshots", ("スナップショット一覧", "Snapshots"), run("snapshot list", vmid="103")),
     Screen(
         "snapshot-created",

@@ -140,6 +140,15 @@ def past(tour: Tour) -> Locator:
     return tour.me.messages.locator("article").first
 
 
+def board(tour: Tour) -> Locator:
+    """Create a dashboard and show it."""
+    run("dashboard create")(tour)
+    shown = tour.me.messages.locator("article").filter(has=tour.page.locator(".components-v2"))
+    found = shown.filter(has_text=tour.t("Busiest guests")).last
+    expect(found).to_be_visible()
+    return found
+
+
 def first_alerts(tour: Tour) -> Locator:
     tour.send(signal.SIGUSR1)
     return tour.alerts(3)

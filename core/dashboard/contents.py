@@ -44,28 +44,42 @@ class Contents:
     true_at: float | None = None
 
 
-def contents_of(
-    extent: Extent,
-    rules: AccessRules,
-    index: GuestIndex,
-    incidents: Iterable[Incident],
-    tasks: Collection[TaskSummary] | None,
-    true_at: float,
-) -> Contents:
-    """Return what is true at this read of the cluster. `tasks`: the cluster's task list, None if it is not known."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of one read within an extent. The fields are those of `Contents`."""
+
+    cluster: Cluster
+    counts: Mapping[State | None, int]
+    busiest: tuple[Guest, ...]
+    menu: tuple[Guest, ...]
+
+
+def part_of(extent: Extent, rules: AccessRules, index: GuestIndex) -> Part:
+    """Return the part of a read. That takes some milliseconds in a large cluster, and is done once for each read."""
     cluster = narrowed_cluster(extent, rules, index)
     by_state: Counter[State | None] = Counter(
         None if guest.template else guest.state for guest in cluster.guests
     )
     running = (guest for guest in cluster.guests if guest.state is State.RUNNING and not guest.template)
     busy = tuple(nlargest(MENU_MOST, running, key=busyness))
+    return Part(cluster, by_state, busy[:BUSIEST_MOST], _menu(cluster.guests, busy))
+
+
+def contents_of(
+    extent: Extent,
+    part: Part,
+    incidents: Iterable[Incident],
+    tasks: Collection[TaskSummary] | None,
+    true_at: float,
+) -> Contents:
+    """Return what is true at a read of the cluster. `tasks`: the cluster's task list, None if it is not known."""
     return Contents(
-        cluster=cluster,
-        incidents=incidents_within(extent, cluster, incidents),
-        counts=by_state,
-        busiest=busy[:BUSIEST_MOST],
-        menu=_menu(cluster.guests, busy),
-        tasks=None if tasks is None else running_tasks(extent, cluster, tasks),
+        cluster=part.cluster,
+        incidents=incidents_within(extent, part.cluster, incidents),
+        counts=part.counts,
+        busiest=part.busiest,
+        menu=part.menu,
+        tasks=None if tasks is None else running_tasks(extent, part.cluster, tasks),
         true_at=true_at,
     )
 

@@ -7,12 +7,13 @@ import logging
 from typing import Protocol
 
 from core.access.authorizer import Authorizer
+from core.access.guest_index import GuestIndex
 from core.clock import Clock
 from core.cluster_cache import ClusterCache
-from core.dashboard.contents import Contents, contents_of, contents_without_read
+from core.dashboard.contents import Contents, Part, contents_of, contents_without_read, part_of
 from core.dashboard.model import Extent
 from core.errors import BotError
-from core.guest import TaskSummary
+from core.guest import Cluster, TaskSummary
 from core.proxmox import Proxmox
 from core.proxmox_errors import ProxmoxError, TimedOut
 from core.watch.incidents.state import WatchState
@@ -49,6 +50,8 @@ class Source:
         self._watch, self._cluster_cache, self._proxmox = watch, cluster_cache, proxmox
         self._authorizer, self._clock, self._interval = authorizer, clock, interval
         self._tasks: tuple[TaskSummary, ...] | None = None
+        self._parts_of: Cluster | None = None
+        self._parts: dict[Extent, Part] = {}
         self._polled = False  # since the tasks were taken or read
 
     def on_poll(self) -> None:
@@ -80,10 +83,18 @@ class Source:
             fault = TimedOut("", changing=False)
         index = self._authorizer.guest_index(last) if last else None
         if fault is None and index is not None:
-            return contents_of(extent, rules, index, incidents, self._tasks, now - age)
+            return contents_of(extent, self._part(extent, index), incidents, self._tasks, now - age)
         return contents_without_read(
             extent, rules, index, incidents, fault or TimedOut("", changing=False), self._since(now - age)
         )
+
+    def _part(self, extent: Extent, index: GuestIndex) -> Part:
+        """Return the part of the last read. Those of earlier reads are forgotten."""
+        if self._parts_of is not index.cluster:
+            self._parts_of, self._parts = index.cluster, {}
+        if extent not in self._parts:
+            self._parts[extent] = part_of(extent, self._authorizer.rules, index)
+        return self._parts[extent]
 
     def _since(self, read: float) -> float | None:
         """Return the Unix seconds of the last good read, as far as known. `read`: those of the last read."""

@@ -13,7 +13,7 @@ from core.operations import Operation
 from core.wanted_errors import ChannelPermissionsMissing, NothingWithin, UnfitChannel, UnknownSite
 from ui.cards import card
 from ui.dashboard.card import extent_words
-from ui.dashboard.options import dashboards_of, find_dashboard
+from ui.dashboard.options import find_dashboard
 from ui.discord.guild import missing_for_dashboard
 from ui.formatting import MESSAGE_MOST, OK, WARNING, Colour, fit_lines, person, timestamp
 from ui.guests.lists import Filters
@@ -23,6 +23,7 @@ from ui.interaction.attempt import Attempt, record_attempt
 from ui.interaction.context import Interaction, Site, actor_of, choose_site, services_of
 from ui.interaction.reply import Reply
 from ui.sites.option import asked_sites
+from ui.watch.access import dashboards_of
 from ui.watch.status import reason_words
 
 POST_SECONDS = 6.0
@@ -49,9 +50,9 @@ async def create_dashboard(
         chosen = _choose_site(interaction, site, filters)
         attempt.authorize()
         extent = Extent(chosen.node, extent.tag.strip(), extent.pool.strip(), roles_of(attempt))
-        checked = _checked_channel(interaction, place)
         keeper = attempt.site.dashboards
         _ensure_shows_something(attempt.site, extent)
+        checked = _checked_channel(interaction, place)
         actor = attempt.actor
         dashboard = Dashboard(
             secrets.token_hex(8),

@@ -6,11 +6,8 @@ from collections.abc import Iterable
 from discord import app_commands
 
 from core.access.guest_table import normalized
-from core.access.policy import Actor
-from core.dashboard.kept import Trouble
 from core.dashboard.model import Dashboard
 from core.guest import Guest
-from core.operations import Operation
 from core.wanted_errors import NoSuchDashboard
 from ui.dashboard.card import extent_words
 from ui.formatting import UNSURE, plain_label
@@ -20,24 +17,10 @@ from ui.interaction.empty_choices import Choices, explain_empty, unmatched_choic
 from ui.messages.nothing import Nothing
 from ui.options.completions import CHOICES_MOST
 from ui.sites.reads import reads_for_completion
+from ui.watch.access import dashboards_of
 
 _LAST_NUMBER = re.compile(r"([0-9]{15,20})/?$")
 _CODE = re.compile(r"`([^`]*)`")
-
-
-def dashboards_of(site: Site, actor: Actor) -> list[tuple[Dashboard, Trouble | None]]:
-    """Return the dashboards of a site that the person may know of.
-
-    Who is limited to some guests knows only those that were made for roles that they have.
-    """
-    if site.authorizer.refusal(actor, Operation.DASHBOARD_LIST) is not None:
-        return []
-    limited = site.authorizer.has_hidden_guests(actor)
-    return [
-        (dashboard, trouble)
-        for dashboard, trouble in site.dashboards.dashboards()
-        if not limited or (dashboard.extent.roles and actor.roles.issuperset(dashboard.extent.roles))
-    ]
 
 
 def find_dashboard(interaction: Interaction, typed: str) -> tuple[Site, Dashboard]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 
 from core.access.policy import Actor, level_on, listed_or_unknown
+from core.dashboard.kept import Trouble
+from core.dashboard.model import Dashboard
 from core.errors import OnlySomeGuests
 from core.guest import Cluster
 from core.levels import Level
@@ -79,3 +81,18 @@ async def authorize_incident(attempt: Attempt, incident: Incident) -> None:
         raise OnlySomeGuests
     for vmid in vmids:
         attempt.authorize(listed_or_unknown(cluster, vmid or 0))
+
+
+def dashboards_of(site: Site, actor: Actor) -> list[tuple[Dashboard, Trouble | None]]:
+    """Return the dashboards of a site that the person may know of.
+
+    Who is limited to some guests knows only those that were made for roles that they have.
+    """
+    if site.authorizer.refusal(actor, Operation.DASHBOARD_LIST) is not None:
+        return []
+    limited = site.authorizer.has_hidden_guests(actor)
+    return [
+        (dashboard, trouble)
+        for dashboard, trouble in site.dashboards.dashboards()
+        if not limited or (dashboard.extent.roles and actor.roles.issuperset(dashboard.extent.roles))
+    ]

@@ -14,7 +14,7 @@ from core.watch.subjects import concerns
 from ui.interaction.context import Services, Site, actor_of
 from ui.interaction.reply import Reply
 from ui.options.completions import cluster_for_completion
-from ui.watch.access import is_subject_visible_to, is_visible_to
+from ui.watch.access import dashboards_of, is_subject_visible_to, is_visible_to
 from ui.watch.status import AuditHealth, Health, status_card
 from ui.watch.views import COUNTED_DAYS, watch_list_card
 
@@ -59,7 +59,15 @@ async def visible_health(site: Site, actor: Actor, cluster: Cluster | None) -> H
     stale = tuple(
         name for name in health.stale if is_subject_visible_to(site, actor, node_subject(name), cluster)
     )
-    health = replace(health, mutes=mutes, unknown=unknown, stale=stale)
+    boards = dashboards_of(site, actor)
+    health = replace(
+        health,
+        mutes=mutes,
+        unknown=unknown,
+        stale=stale,
+        dashboards=len(boards),
+        troubled_dashboards=sum(trouble is not None for _, trouble in boards),
+    )
     if site.authorizer.has_hidden_guests(actor):
         exists = partial(is_visible_to, site, actor, cluster=cluster)
         open_ = site.watch.state.open.values()

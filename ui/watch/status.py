@@ -85,6 +85,10 @@ class Health:
     """Watched guests whose state has been unknown for long."""
     stale: tuple[str, ...] = ()
     """Nodes for which Proxmox has no new figures."""
+    dashboards: int = 0
+    """Number of dashboards that the person may know of."""
+    troubled_dashboards: int = 0
+    """How many of them cannot be kept up to date or pinned."""
 
 
 def status_card(
@@ -134,11 +138,13 @@ def _bot_lines(t: Text, health: Health, now: float, counting: str = "") -> Itera
 def _incident_lines(
     t: Text, health: Health, cluster: Cluster | None, now: float, most: int = 1500
 ) -> Iterator[str]:
-    """Yield read-only mode, the open incidents and the mutes. `most`: maximum characters of the mutes."""
+    """Yield read-only mode, open incidents, mutes and dashboards. `most`: maximum characters of the mutes."""
     if health.read_only:
         yield _line(t("Read-only mode"), f"{READ_ONLY} {read_only_line(t, health.read_only)}")
     yield _line(t("Open incidents"), t("{incidents}", incidents=health.open))
     yield _line(t("Muted"), _mutes(t, health.mutes, cluster, now, most))
+    if health.dashboards:
+        yield _line(t("Dashboards"), _dashboards(t, health))
 
 
 def _line(name: str, text: str) -> str:
@@ -267,6 +273,13 @@ def reason_words(t: Text, reason: str) -> str:
         BROKEN: t("internal error, see the log"),
     }
     return ours.get(reason) or reason_of(t, reason, 150)
+
+
+def _dashboards(t: Text, health: Health) -> str:
+    if not health.troubled_dashboards:
+        return f"{OK} {t('all up to date')}"
+    bad = t.plural("{n} cannot be updated", "{n} cannot be updated", health.troubled_dashboards)
+    return f"{WARNING} {bad}. {t('See `/dashboard list`.')}"
 
 
 def _journal(t: Text, error: JournalFailed | None) -> str:

@@ -92,4 +92,9 @@ async def test_what_is_missing_is_named_before_anything_is_promised(scene: Stage
         )
         assert scene.told(scene.emma, error) in reply.text
     nothing = await scene.say(scene.emma, "dashboard create", tag="no-such")
+    scene.server.fail("PUT", "/pins/", 403, 1)
+    made = await scene.say(scene.emma, "dashboard create")
+    assert "not pinned" in made.text
+    status = await scene.say(scene.emma, "monitor status")
+    assert "1 cannot be updated" in status.text
     assert scene.told(scene.emma, NothingWithin()) in nothing.text
