@@ -10,7 +10,7 @@ from core.dashboard.model import Dashboard
 from core.guest import Guest
 from core.wanted_errors import NoSuchDashboard
 from ui.dashboard.card import extent_words
-from ui.formatting import UNSURE, plain_label
+from ui.formatting import UNSURE, plain, plain_label
 from ui.i18n import Text
 from ui.interaction.context import Interaction, Site, actor_of, services_of, visible_sites
 from ui.interaction.empty_choices import Choices, explain_empty, unmatched_choice
@@ -58,8 +58,12 @@ def _label(t: Text, interaction: Interaction, site: Site, dashboard: Dashboard) 
     channel = interaction.guild.get_channel(dashboard.channel_id) if interaction.guild else None
     extent = _CODE.sub(r"\1", extent_words(t, dashboard.extent))
     for role in interaction.guild.roles if interaction.guild else ():
-        extent = extent.replace(f"<@&{role.id}>", f"@{role.name}")
-    parts = (f"#{channel.name}" if channel else t("deleted channel"), site.name, extent or t("whole cluster"))
+        extent = extent.replace(f"<@&{role.id}>", f"@{plain(role.name)}")
+    parts = (
+        f"#{plain(channel.name)}" if channel else t("deleted channel"),
+        site.name,
+        extent or t("whole cluster"),
+    )
     return plain_label(" · ".join(filter(None, parts)))
 
 
@@ -92,5 +96,9 @@ async def _seen_guests(interaction: Interaction) -> list[Guest]:
 
 def _choices(values: Iterable[str], current: str) -> list[app_commands.Choice[str]]:
     typed = normalized(current)
-    found = sorted({value for value in values if typed in value.casefold() and len(value) <= 100})
-    return [app_commands.Choice(name=plain_label(value), value=value) for value in found[:CHOICES_MOST]]
+    found = sorted(
+        {value for value in values if typed in value.casefold() and len(value) <= 100 and plain(value)}
+    )
+    return [
+        app_commands.Choice(name=plain_label(plain(value)), value=value) for value in found[:CHOICES_MOST]
+    ]

@@ -134,14 +134,22 @@ async def test_names_notes_tags_snapshots_and_logs(bare_scene: Stage, pve: Pve, 
         ("monitor mute", {"target": "all", "duration": evil}),
         ("monitor status", {}),
         ("status", {}),
+        ("dashboard remove", {"dashboard": evil}),
         ("monitor unmute", {"target": "guest/103"}),
     ]
     for command, words in later:
         reply = await scene.say(asker, command, **words)
         assert reply.text, command
         check(scene, asker, reply)
-    for label in await scene.choices(asker, "monitor mute", "target", "103"):
-        check_label(label)
+    for shown in ({}, {"tag": evil}):
+        await scene.say(asker, "dashboard create", **shown)
+    boards = [post for post in scene.server.messages(scene.channel) if post.pinned]
+    assert boards
+    for board in boards:
+        check(scene, asker, board)
+    for option, typed in (("monitor mute", "target"), ("dashboard create", "tag")):
+        for label in await scene.choices(asker, option, typed):
+            check_label(label)
 
 
 async def test_a_person_with_a_hostile_name(scene: Stage, pve: Pve) -> None:

@@ -28,6 +28,7 @@ bare_scene, scene, pve, language = stage.bare_scene, stage.scene, stage.pve, sta
 colo, people = several.colo, several.people
 
 WITH_SITE = {
+    *("dashboard create", "dashboard list"),
     "status",
     "list",
     "monitor list",

@@ -116,6 +116,7 @@ class Table:
                 tuple((mute.target, mute.until) for mute in watch.mutes()),
                 tuple(each.id for each in open_incidents if each.acked),
                 site.authorizer.read_only.refusal is None,
+                tuple(each.mark for each, _ in site.dashboards.dashboards()),
             )
         return found
 
