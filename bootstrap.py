@@ -26,6 +26,7 @@ from core.actions.planner import Planner
 from core.actions.recovery import ActionRecovery, OutcomeNotifier
 from core.audit.store import PeopleReader
 from core.audit.trail import AuditTrail
+from core.charts.pictures import Pictures, Renderer
 from core.clock import Clock
 from core.cluster_cache import ClusterCache, SnapshotCache
 from core.dashboard.keeper import DashboardKeeper
@@ -76,6 +77,7 @@ class Resources:
     dashboards: Callable[[SiteSettings], DiscordDashboards]
     presence: Presence
     connected: Callable[[], bool]
+    renderer: Renderer
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
         journal=resources.journal,
         heartbeat=resources.heartbeat,
         connected=resources.connected,
+        renderer=resources.renderer,
+        pictures=Pictures(clock),
         audit=audit,
         audit_delivery=audit_delivery,
         clock=clock,

@@ -35,6 +35,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from adapters.charts.process import ChartProcess
 from adapters.files.data_lock import DataLock, lock_data_dir, others_may_write
 from adapters.files.disk_thread import DiskThread
 from adapters.heartbeat import Heartbeat
@@ -46,6 +47,7 @@ from cogs.access import Access
 from cogs.audit import Audit
 from cogs.dashboard import Dashboards
 from cogs.general import General
+from cogs.graph import Graph
 from cogs.monitor import Monitor
 from cogs.nodes import Nodes
 from cogs.power import Power
@@ -136,6 +138,7 @@ class ProxmoxBot(commands.Bot):
             lambda own: DiscordDashboards(self, texts.public, own.name),
             self.presence,
             lambda: self.connected,
+            ChartProcess(clock),
         )
         self.services = build_services(settings, clock, texts, resources)
         loops = add_sites(self.services, settings, resources)
@@ -186,7 +189,7 @@ class ProxmoxBot(commands.Bot):
         services, guild = self.services, discord.Object(self._settings.guild_id)
         self.add_dynamic_items(PersistentButton, PersistentSelect)
         await self.tree.set_translator(CatalogueTranslator(services.texts))
-        kinds = (General, Nodes, Power, Snapshots, Access, Dashboards)
+        kinds = (General, Graph, Nodes, Power, Snapshots, Access, Dashboards)
         made: list[commands.Cog] = [kind(services) for kind in kinds]
         for cog in (*made, self.audit, self.monitor):
             await self.add_cog(cog, guild=guild)
@@ -241,8 +244,7 @@ class ProxmoxBot(commands.Bot):
             replies = list(self.services.open_replies)
             await asyncio.gather(*(site.executor.stop() for site in self.services.sites))
             farewells = [reply.say_farewell() for reply in replies]
-            farewells += [close_questions(self.services), self.monitor.finish()]
-            farewells.append(self.audit.finish())
+            farewells += [close_questions(self.services), self.monitor.finish(), self.audit.finish()]
             last_words = {asyncio.ensure_future(farewell) for farewell in farewells}
             # not cancelled when it takes too long: a cancelled wait for a rate limit would block discord.py's
             # other requests for good
@@ -263,7 +265,7 @@ class ProxmoxBot(commands.Bot):
             async with asyncio.timeout(1.0):
                 await asyncio.gather(*last_words, return_exceptions=True)
         await asyncio.gather(*(trail.finish() for trail in self.services.trails))
-        await asyncio.gather(self.disk.close(), self.journal.close())
+        await asyncio.gather(self.disk.close(), self.journal.close(), self.services.renderer.close())
         if self._lock is not None:
             self._lock.release()
 
@@ -290,16 +292,12 @@ async def serve(settings: Settings) -> int:
                     raise
                 await asyncio.gather(*stopping)
     except (StartFailed, DiscordRefused) as error:
-        return _fail(str(error))
+        print(error, file=sys.stderr)
+        return 1
     finally:
         for site in bot.services.sites:
             site.proxmox.close()
     return 0
-
-
-def _fail(text: str) -> int:
-    print(text, file=sys.stderr)
-    return 1
 
 
 def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:

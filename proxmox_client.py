@@ -13,6 +13,7 @@ from adapters.proxmox.connections import Address, Endpoint
 from adapters.proxmox.errors import CallContext
 from adapters.proxmox.exchange import UnexpectedData
 from adapters.proxmox.guest_agent import parse_addresses, parse_agent_addresses, parse_file_systems
+from adapters.proxmox.history import SAMPLES_MOST, parse_history
 from adapters.proxmox.http import LIST_MOST, Calls, threads
 from adapters.proxmox.infrastructure import parse_ha_status, parse_node_status, parse_storage_history
 from adapters.proxmox.parse import (
@@ -32,7 +33,17 @@ from core.clock import Clock
 from core.guest import Backup, Backups, Cluster, Guest, GuestConfig, Kind, Snapshot, Storage, TaskSummary
 from core.infrastructure.backups import ask_all
 from core.operations import OPERATIONS, Operation
-from core.proxmox import FileSystem, HaStatus, Lane, NodeStatus, Pending, StorageUse, TaskStatus
+from core.proxmox import (
+    FileSystem,
+    HaStatus,
+    Lane,
+    NodeStatus,
+    Pending,
+    Period,
+    Sample,
+    StorageUse,
+    TaskStatus,
+)
 from core.proxmox_errors import (
     ProxmoxError,
     TaskUnknown,
@@ -194,6 +205,25 @@ class ProxmoxClient:
     async def storage_history(self, storage: Storage) -> tuple[StorageUse, ...]:
         path = ("nodes", node_path(storage.node), "storage", storage_path(storage.name), "rrddata")
         return await self._rows(path, parse_storage_history, quick=True, timeframe="week", cf="AVERAGE")
+
+    async def guest_history(self, guest: Guest, period: Period) -> tuple[Sample, ...]:
+        return await self._history(guest_path(guest), period, guest)
+
+    async def node_history(self, node: str, period: Period) -> tuple[Sample, ...]:
+        return await self._history(("nodes", node_path(node)), period)
+
+    async def _history(
+        self, path: tuple[str, ...], period: Period, guest: Guest | None = None
+    ) -> tuple[Sample, ...]:
+        found: tuple[Sample, ...] = await self._calls.get(
+            (*path, "rrddata"),
+            list,
+            guest,
+            read=lambda rows: parse_history(rows[:SAMPLES_MOST]),
+            timeframe=Period(period).value,
+            cf="AVERAGE",
+        )
+        return found
 
     async def cluster_tasks(self) -> tuple[TaskSummary, ...]:
         return await self._rows(("cluster", "tasks"), parse_tasks)

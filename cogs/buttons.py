@@ -6,17 +6,21 @@ not cover buttons. Access is decided for the person who presses.
 
 import contextlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from core.actions.order import Order
 from core.audit.record import format_options
 from core.audit.store import AuditFilter, Extent
+from core.charts.series import Topic
 from core.errors import BotError, QuestionOver
 from core.operations import OPERATIONS, Operation
+from core.proxmox import Period
 from ui.access.commands import show_access
 from ui.audit.commands import show_audit
 from ui.audit.filters import choose_trail
+from ui.charts.commands import show_guest_chart, show_node_chart
+from ui.charts.view import Wish
 from ui.cluster.commands import show_cluster_status
 from ui.cluster.infrastructure import show_node, show_nodes, show_storages
 from ui.dashboard.presses import on_dashboard_press
@@ -25,11 +29,11 @@ from ui.guests.confirm import ask_first, on_press
 from ui.guests.filters import Filters
 from ui.guests.sites import list_guests
 from ui.guests.snapshots import show_snapshots
-from ui.guests.storage_view import show_storage_of
 from ui.interaction.attempt import Attempt, recording
 from ui.interaction.buttons import (
     ALERT,
     AUDIT,
+    CHART,
     DASHBOARD,
     GUEST,
     HISTORY,
@@ -42,6 +46,7 @@ from ui.interaction.buttons import (
 from ui.interaction.context import (
     Interaction,
     Services,
+    Site,
     actor_of,
     choose_site,
     chosen_site,
@@ -57,6 +62,18 @@ from ui.watch.sites import list_watched
 from ui.watch.trial import send_test
 
 
+async def _show_day(site: Site, reply: Reply, vmid: int) -> None:
+    await show_guest_chart(site, reply, vmid, Wish.of_guest(vmid, Period.DAY))
+
+
+_SHOW: Mapping[str, Callable[[Site, Reply, int], Awaitable[None]]] = {
+    "refresh": show_panel,
+    "details": show_panel,
+    "snapshots": show_snapshots,
+    "chart": _show_day,
+}
+
+
 async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     """Handle the button of a guest. What only reads is shown apart, except on the panel itself."""
     services = services_of(interaction)
@@ -66,8 +83,7 @@ async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attemp
         apart = match["what"] != "refresh"
         async with Reply(services, interaction, private=apart, anew=apart) as reply:
             with recording(attempt, ""):
-                shows = {"snapshots": show_snapshots, "disks": show_storage_of}
-                await shows.get(match["what"], show_panel)(attempt.site, reply, vmid)
+                await _SHOW[match["what"]](attempt.site, reply, vmid)
         return
     operation = Operation(match["action"])
     asks = OPERATIONS[operation].asks
@@ -109,6 +125,21 @@ async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt
             show = {"nodes": show_nodes, "capacity": show_storages}.get(match["what"], list_watched)
             with recording(attempt, _page_label(match)):
                 await show(reply, page)
+
+
+async def _chart(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
+    """Show another chart in the message of one."""
+    services, message = services_of(interaction), interaction.message
+    own = message is not None and message.flags.ephemeral
+    period, topic = Period(match["period"]), Topic(match["topic"]) if match["topic"] else None
+    async with Reply(services, interaction, private=own) as reply:
+        with recording(attempt, f"period={period.value}"):
+            if match["node"]:
+                attempt.detail = f"node={match['node']} {attempt.detail}"
+                await show_node_chart(reply, match["node"], period, topic)
+            else:
+                vmid = int(match["vmid"])
+                await show_guest_chart(attempt.site, reply, vmid, Wish.of_guest(vmid, period, topic))
 
 
 async def _choice(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
@@ -170,10 +201,22 @@ async def _question(interaction: Interaction, match: re.Match[str], attempt: Att
     await on_press(interaction, match["answer"], match["nonce"], attempt)
 
 
+_READS = {
+    "refresh": Operation.INFO,
+    "details": Operation.INFO,
+    "snapshots": Operation.SNAPSHOT_LIST,
+    "chart": Operation.GRAPH_GUEST,
+}
+
+
 def _guest_operation(match: re.Match[str]) -> Operation | None:
     if match["read"]:
-        return Operation.SNAPSHOT_LIST if match["what"] == "snapshots" else Operation.INFO
+        return _READS[match["what"]]
     return Operation(match["action"])
+
+
+def _chart_operation(match: re.Match[str]) -> Operation | None:
+    return Operation.GRAPH_NODE if match["node"] else Operation.GRAPH_GUEST
 
 
 _PAGES = {
@@ -217,6 +260,7 @@ _HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
     (GUEST, _guest_operation, _guest),
     (CHOICE, lambda _match: Operation.INFO, _choice),
     (ALERT, alert_operation, on_alert_press),
+    (CHART, _chart_operation, _chart),
     (PAGE, _page_operation, _page),
     (AUDIT, lambda _match: Operation.AUDIT, _audit),
     (HISTORY, lambda _match: Operation.MONITOR_HISTORY, _history),

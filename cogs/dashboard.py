@@ -8,9 +8,9 @@ from discord.ext import commands
 from core.dashboard.model import Extent
 from core.operations import Operation
 from ui.dashboard.commands import create_dashboard, list_dashboards, remove_dashboard
-from ui.dashboard.options import complete_dashboards, complete_pools, complete_tags
-from ui.guests.lists import Filters
-from ui.guests.sites import complete_nodes
+from ui.dashboard.options import complete_dashboards
+from ui.guests.choices import complete_nodes, complete_pools, complete_tags
+from ui.guests.filters import Filters
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction, Services
 from ui.interaction.reply import Reply

@@ -18,11 +18,16 @@
     │   ├── ChangedMeanwhile         the guest is no longer the one that the question showed
     │   ├── AlreadyWatched, NotWatched, CannotWatchTemplate, DiskUnknown, NotMuted
     │   ├── IncidentOver             an alert's button was pressed after the incident had ended
+    │   ├── ChartsBusy               too many charts are being drawn
+    │   ├── PressureUnknown          this Proxmox records no pressure
+    │   ├── FilesRefused             the bot may not send files in this channel
     │   ├── …                        the guest does not allow the action: core/guest_errors.py
     │   └── …                        the input is invalid: core/wanted_errors.py
     ├── ProxmoxError                 Proxmox refused, or could not be reached: core/proxmox_errors.py
     ├── StoreFailed                  the watch list or the copy of the read-only switch could not be written
-    └── JournalFailed                the journal could not be written or read
+    ├── JournalFailed                the journal could not be written or read
+    ├── ChartTooSlow                 a chart was not drawn in time
+    └── ChartFailed                  a chart could not be drawn
 
 An error carries values and no sentence. `ui` has one row of words for each class.
 """
@@ -230,6 +235,28 @@ class NotMuted(Refused):
 
 class IncidentOver(Refused):
     """The incident has ended: there is nothing left to acknowledge or mute."""
+
+
+class ChartsBusy(Refused):
+    """Too many charts are being drawn, for this person or for all."""
+
+
+class PressureUnknown(Refused):
+    """Pressure was asked for, but there are no figures of it: Proxmox 8 records none."""
+
+
+class FilesRefused(Refused):
+    """The bot lacks the permission to attach files in this channel."""
+
+
+@dataclass(eq=False)
+class ChartTooSlow(BotError):
+    """A chart was not drawn in time, and the drawing was ended."""
+
+
+@dataclass(eq=False)
+class ChartFailed(BotError):
+    """A chart could not be drawn. The log says why."""
 
 
 DISK_HUNG = "ETIMEDOUT"

@@ -18,6 +18,8 @@ class Operation(StrEnum):
     NODE_LIST = "node_list"
     NODE_INFO = "node_info"
     STORAGE = "storage"
+    GRAPH_GUEST = "graph_guest"
+    GRAPH_NODE = "graph_node"
     SNAPSHOT_LIST = "snapshot_list"
     MONITOR_LIST = "monitor_list"
     MONITOR_ADD = "monitor_add"
@@ -128,6 +130,8 @@ OPERATIONS: Mapping[Operation, OperationRow] = {
         OperationRow(Operation.NODE_LIST, Level.VIEWER, _SEEN),
         OperationRow(Operation.NODE_INFO, Level.VIEWER, _SEEN),
         OperationRow(Operation.STORAGE, Level.VIEWER, _SEEN),
+        OperationRow(Operation.GRAPH_GUEST, Level.VIEWER, _GUEST, on_alerts=True),
+        OperationRow(Operation.GRAPH_NODE, Level.VIEWER, _SEEN, on_alerts=True),
         OperationRow(Operation.SNAPSHOT_LIST, Level.VIEWER, _GUEST),
         OperationRow(Operation.MONITOR_LIST, Level.VIEWER, _SEEN),
         OperationRow(Operation.MONITOR_HISTORY, Level.VIEWER, _SEEN),

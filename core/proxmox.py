@@ -106,6 +106,66 @@ class FileSystem:
         return self.used / self.total
 
 
+class Period(StrEnum):
+    """A period that ends now, by Proxmox' word for it. Proxmox 9 has a decade too, but for nodes only."""
+
+    HOUR = "hour"
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+
+    @property
+    def seconds(self) -> float:
+        return _SECONDS[self]
+
+
+_SECONDS = {
+    Period.HOUR: 3600.0,
+    Period.DAY: 86400.0,
+    Period.WEEK: 7 * 86400.0,
+    Period.MONTH: 30 * 86400.0,
+    Period.YEAR: 365 * 86400.0,
+}
+
+
+class Measure(StrEnum):
+    """What a sample has values of. CPU and IO_WAIT are fractions, pressures percentages, the others bytes.
+
+    NET_… and DISK_READ, DISK_WRITE are bytes per second.
+    """
+
+    CPU = "cpu"
+    IO_WAIT = "io wait"
+    MEMORY = "memory"
+    MEMORY_TOTAL = "memory total"
+    MEMORY_HOST = "memory host"  # what the VM takes of its node (Proxmox 9)
+    NET_IN = "net in"
+    NET_OUT = "net out"
+    DISK_READ = "disk read"
+    DISK_WRITE = "disk write"
+    DISK_USED = "disk used"
+    DISK_TOTAL = "disk total"
+    CPU_SOME = "cpu some"  # pressure (PSI, Proxmox 9)
+    CPU_FULL = "cpu full"
+    IO_SOME = "io some"
+    IO_FULL = "io full"
+    MEMORY_SOME = "memory some"
+    MEMORY_FULL = "memory full"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A part of the past of a guest or node: averages up to one moment (Unix seconds).
+
+    What is not known, as of a stopped guest, is left out. The longer the period, the longer the time from one sample
+    to the next. How long depends on the version of Proxmox, so take it from the samples.
+    """
+
+    time: float
+    values: Mapping[Measure, float]
+
+
 class Proxmox(Protocol):
     """The requests to Proxmox.
 
@@ -168,6 +228,15 @@ class Proxmox(Protocol):
 
     async def storage_history(self, storage: Storage) -> tuple[StorageUse, ...]:
         """Return the use of a storage in the past week, oldest first. Gaps are left out."""
+
+    async def guest_history(self, guest: Guest, period: Period) -> tuple[Sample, ...]:
+        """Return the guest's past use in the order of the times, averaged. Proxmox 8 sends more than the period."""
+
+    async def node_history(self, node: str, period: Period) -> tuple[Sample, ...]:
+        """Return the node's past use, as `guest_history` does.
+
+        Raises: MissingPrivilege without Sys.Audit on the node.
+        """
 
     async def cluster_tasks(self) -> tuple[TaskSummary, ...]:
         """Return the latest 25 tasks of every node and all running ones, newest first (`/cluster/tasks`).

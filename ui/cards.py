@@ -19,10 +19,11 @@ def card(
     buttons: Sequence[Item] = (),
     more: Sequence[Sequence[Item]] = (),
     below: Item | None = None,
+    picture: Item | None = None,
 ) -> ui.LayoutView:
     """Build a card of texts, then rows of at most five buttons each, then `below` (a file).
 
-    Empty texts are left out. Text that is too long is cut and not refused.
+    `picture`: stands below the first text. Empty texts are left out. Text that is too long is cut and not refused.
     """
     view = ui.LayoutView(timeout=None)
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=discord.Colour(int(colour)))
@@ -31,6 +32,9 @@ def card(
         if text and room > 0:
             container.add_item(ui.TextDisplay(text[:room]))
             room -= len(text)
+        if picture is not None:
+            container.add_item(picture)
+            picture = None
     for row in (*_rows(buttons), *more):
         if row:
             container.add_item(ui.ActionRow(*row))

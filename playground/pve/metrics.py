@@ -1,8 +1,8 @@
-"""Measure the playground's Proxmox: use of guests and nodes, now and in the past.
+"""Measure the playground's Proxmox: use of guests and nodes.
 
 Seventh layer over fakepve. Use is a smooth function of the clock and the guest's id. So the present value and
-the history (rrddata) always agree, and only the times when a guest ran are recorded. Follows pvestatd.pm and
-RRD.pm.
+the history (playground/pve/history.py) always agree, and only the times when a guest ran are recorded. Follows
+pvestatd.pm.
 """
 
 from __future__ import annotations
@@ -18,15 +18,6 @@ from playground.pve.guests import GuestTruth
 from playground.pve.network.http import Values
 
 GIB = 1024**3
-# Proxmox 9: step in seconds and number of rows of each timeframe (RRD.pm create_rrd_data).
-TIMEFRAMES = {
-    "hour": (60, 60),
-    "day": (60, 1440),
-    "week": (1800, 336),
-    "month": (1800, 1440),
-    "year": (21600, 1440),
-    "decade": (604800, 520),
-}
 # Guests of a node that its history adds up; more would only cost time.
 SUMMED_GUESTS = 40
 
@@ -209,81 +200,6 @@ class MetricTruth(GuestTruth):
     def _uptime_of(self, name: str) -> int:
         return int(time.time() - self.nodes[name].setdefault("booted", time.time() - 12 * 86400))
 
-    # ------------------------------------------------------------ history
-
     def _ran(self, guest: Any, when: float) -> bool:
         self._seen(guest)
         return any(start <= when and (end is None or when < end) for start, end in self._runs[guest.vmid])
-
-    @staticmethod
-    def _times(timeframe: str) -> list[int]:
-        step, rows = TIMEFRAMES[timeframe]
-        last = int(time.time()) // step * step
-        return [last - step * (rows - 1 - n) for n in range(rows)]
-
-    async def _guest_history(self, v: Values, _user: str) -> list[Values]:
-        """Serve rrddata of a guest: rates in B/s, cpu 0..1. A row where it did not run has only its time."""
-        guest = self.vm(v["vmid"]) or self.ct(v["vmid"])
-        guest = self.find(v["node"], v["vmid"]) if guest in self.vms else self._find_ct(v["node"], v["vmid"])
-        row = self._guest_row(guest)
-        maxima = {"maxcpu": row["maxcpu"], "maxmem": row["maxmem"], "maxdisk": row["maxdisk"]}
-        rows: list[Values] = []
-        for when in self._times(v["timeframe"]):
-            if not self._ran(guest, when):
-                rows.append({"time": when})
-                continue
-            use = use_at(self.seed, str(guest.vmid), when)
-            mem = use.mem * row["maxmem"]
-            rows.append(
-                {
-                    "time": when,
-                    **maxima,
-                    "cpu": use.cpu,
-                    "mem": mem,
-                    "memhost": mem * 1.04,
-                    "disk": float(row["disk"]),
-                    "netin": use.netin,
-                    "netout": use.netout,
-                    "diskread": use.diskread,
-                    "diskwrite": use.diskwrite,
-                    "pressurecpusome": 0.0,
-                    "pressurecpufull": 0.0,
-                    "pressureiosome": 0.0,
-                    "pressureiofull": 0.0,
-                    "pressurememorysome": 0.0,
-                    "pressurememoryfull": 0.0,
-                }
-            )
-        return rows
-
-    async def _node_history(self, v: Values, _user: str) -> list[Values]:
-        """Serve rrddata of a node."""
-        rows = []
-        for when in self._times(v["timeframe"]):
-            use = self._node_use(v["node"], when, now=False)
-            rows.append(
-                {
-                    "time": when,
-                    "cpu": use["cpu"],
-                    "maxcpu": use["maxcpu"],
-                    "iowait": use["cpu"] / 40,
-                    "loadavg": use["cpu"] * use["maxcpu"],
-                    "memtotal": use["maxmem"],
-                    "memused": use["mem"],
-                    "memavailable": use["maxmem"] - use["mem"],
-                    "swaptotal": 8 * GIB,
-                    "swapused": 0,
-                    "roottotal": use["maxdisk"],
-                    "rootused": use["disk"],
-                    "netin": use["net"],
-                    "netout": use["net"] * 0.7,
-                }
-            )
-        return rows
-
-    def _routes_truth_metrics(self) -> list[tuple[str, str, Any]]:
-        return [
-            ("GET", "/nodes/{node}/qemu/{vmid}/rrddata", self._guest_history),
-            ("GET", "/nodes/{node}/lxc/{vmid}/rrddata", self._guest_history),
-            ("GET", "/nodes/{node}/rrddata", self._node_history),
-        ]

@@ -10,11 +10,12 @@ from typing import Any
 
 from aiohttp import web
 
-from playground.pve.metrics import GIB, MetricTruth
+from playground.pve.history import HistoryTruth
+from playground.pve.metrics import GIB
 from playground.pve.network.http import Values
 
 
-class ResourceTruth(MetricTruth):
+class ResourceTruth(HistoryTruth):
     """fakepve with /cluster/resources as pvestatd and pmxcfs make it, and nodes with figures."""
 
     def __init__(self, host: str, port: int, seed: int) -> None:

@@ -25,6 +25,7 @@ MAY_KNOW = {
     "monitor_store": {"adapters.files", "core"},
     "adapters.logging_setup": {"adapters.settings"},
     "adapters.heartbeat": {"core"},
+    "adapters.charts": {"core"},
     "adapters.settings": {"adapters.files", "core"},
     "adapters.journal": {"adapters.files", "core"},
     "adapters.proxmox": {"core"},
@@ -45,6 +46,9 @@ FOR_TYPES_ONLY = {
 """Imports that a type checker alone may see: faults are told by the words of their enums."""
 FOREIGN = {
     "aiohttp": {"startup", "adapters.heartbeat", "ui"},
+    "matplotlib": {"adapters.charts.figure"},
+    "numpy": set(),
+    "PIL": {"adapters.charts.figure"},
     "discord": {"bot", "startup", "cogs", "ui"},
     "proxmoxer": {"adapters.proxmox.connections"},
     "requests": {f"adapters.proxmox.{name}" for name in ("lean_requests", "exchange", "connections", "tls")},

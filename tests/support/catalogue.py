@@ -88,6 +88,8 @@ COMMANDS = (
     Command("node info", "node*", VIEWER, NOTHING, {"node": "pve1"}, {"node": {}}),
     Command("storage", "", VIEWER, NOTHING),
     Command("info", "vmid*", VIEWER, NOTHING, {"vmid": 101}, {"vmid": {}}),
+    Command("graph guest", "vmid* period what", VIEWER, NOTHING, {"vmid": 101}, {"vmid": {}}),
+    Command("graph node", "node* period what", VIEWER, NOTHING, {"node": "pve1"}, {"node": {}}),
     Command(
         "create",
         "template_id* name* new_vmid",
@@ -317,7 +319,7 @@ def panel_buttons(t: Text, kind: Kind, state: State) -> list[tuple[str, bool]]:
         fits = kind in action.tasks and state in action.states
         if action.button == "always" or (action.button == "fits" and fits):
             found.append((operation_noun(t, operation), fits))
-    return [*found, (t("Refresh"), True), (t("Disks and backups"), True)]
+    return [*found, (t("Refresh"), True), (t("Chart"), True), (t("Disks and backups"), True)]
 
 
 def enabled_buttons(t: Text, kind: Kind, state: State) -> list[str]:

@@ -23,6 +23,7 @@ from core.clock import Clock
 from core.errors import BotError
 from core.guest import Guest, Kind, State, Storage
 from core.operations import Operation
+from core.proxmox import Period
 from playground.pve.network.certificates import make_certificates
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
 from proxmox_client import Address, Endpoint, ProxmoxClient
@@ -58,6 +59,8 @@ READS: dict[str, _Call] = {
     "backups": lambda client, guest: client.backups(guest),
     "addresses": lambda client, guest: client.addresses(guest),
     "file_systems": lambda client, guest: client.file_systems(replace(guest, kind=Kind.QEMU)),
+    "guest_history": lambda client, guest: client.guest_history(guest, Period.DAY),
+    "node_history": lambda client, guest: client.node_history(guest.node, Period.YEAR),
     "recent_tasks": lambda client, guest: client.recent_tasks(guest, 3),
     "node_status": lambda client, _guest: client.node_status("pve1"),
     "ha_status": lambda client, _guest: client.ha_status(),

@@ -37,7 +37,17 @@ from core.guest import (
 )
 from core.guest_errors import VmidTaken
 from core.operations import Operation
-from core.proxmox import FileSystem, HaStatus, NodeStatus, Pending, Proxmox, StorageUse, TaskStatus
+from core.proxmox import (
+    FileSystem,
+    HaStatus,
+    NodeStatus,
+    Pending,
+    Period,
+    Proxmox,
+    Sample,
+    StorageUse,
+    TaskStatus,
+)
 from core.proxmox_errors import GuestMoved, Rejected, TaskUnknown
 from tests.support.catalogue import ACTION
 
@@ -158,6 +168,8 @@ class FakeProxmox:
     waiting: dict[int, tuple[Pending, ...]] = field(default_factory=dict)
     listed: dict[int, Guest] = field(default_factory=dict)
     tasks: dict[str, FakeTask] = field(default_factory=dict)
+    histories: dict[str, tuple[Sample, ...]] = field(default_factory=dict)
+    """The past use by VMID or node name."""
     asked: list[str] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
     identity: str = "bot@pve!discord"
@@ -346,6 +358,15 @@ class FakeProxmox:
         if error := await self._meet("storage_history"):
             raise error
         return ()
+
+    async def guest_history(self, guest: Guest, period: Period) -> tuple[Sample, ...]:
+        await self._meet("guest_history")
+        self._there(guest)
+        return self.histories.get(str(guest.vmid), ())
+
+    async def node_history(self, node: str, period: Period) -> tuple[Sample, ...]:
+        await self._meet("node_history")
+        return self.histories.get(node, ())
 
     async def cluster_tasks(self) -> tuple[TaskSummary, ...]:
         if error := await self._meet("cluster_tasks"):

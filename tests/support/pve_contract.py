@@ -48,6 +48,10 @@ def word(*words: str, required: bool = False) -> ValueForm:
 
 
 STORAGE = ValueForm("string", r"[a-zA-Z][a-zA-Z0-9._-]*[a-zA-Z0-9]")
+HISTORY = {
+    "timeframe": word("hour", "day", "week", "month", "year", required=True),
+    "cf": word("AVERAGE"),
+}
 PLACES = {"storage": STORAGE, "node": NODE, "vmid": VMID, "snapname": SNAPSHOT, "upid": UPID}
 """Form of each placeholder in a path."""
 
@@ -73,6 +77,7 @@ def _guest_rows(kind: str) -> tuple[ContractRow, ...]:
     config = {"cores": CORES, "memory": MEMORY_QEMU if qemu else MEMORY, "digest": DIGEST}
     return (
         ContractRow("GET", f"{guest}/status/current"),
+        ContractRow("GET", f"{guest}/rrddata", HISTORY),
         ContractRow("GET", f"{guest}/config", {"current": FLAG}),
         ContractRow("GET", f"{guest}/pending"),
         ContractRow("GET", f"{guest}/snapshot"),
@@ -114,6 +119,7 @@ CONTRACT: tuple[ContractRow, ...] = (
         "/nodes/{node}/storage/{storage}/rrddata",
         {"timeframe": word("week", required=True), "cf": word("AVERAGE")},
     ),
+    ContractRow("GET", "/nodes/{node}/rrddata", HISTORY),
     ContractRow("GET", "/nodes/{node}/tasks/{upid}/status"),
     ContractRow("GET", "/nodes/{node}/tasks/{upid}/log", {"start": COUNT, "limit": COUNT}),
     ContractRow("GET", "/nodes/{node}/storage", {"content": word("backup"), "enabled": FLAG}),

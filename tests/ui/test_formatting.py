@@ -15,6 +15,7 @@ from discord import ui
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from adapters.charts.process import ChartProcess
 from adapters.heartbeat import Heartbeat
 from adapters.journal.store import SqliteJournal
 from cogs.buttons import on_button_press
@@ -27,6 +28,7 @@ from core.actions.order import Change, Order, Plan, Report
 from core.actions.recovery import ActionRecovery
 from core.actions.resizing import Excess
 from core.audit.store import AuditEntry, PeopleReader
+from core.charts.pictures import Pictures
 from core.cluster_cache import OVERLAY_SECONDS, ClusterCache, SnapshotCache
 from core.dashboard.keeper import DashboardKeeper
 from core.dashboard.source import Source
@@ -560,6 +562,8 @@ def site(language: Language = "ja") -> Site:
         journal=JOURNAL,
         heartbeat=Heartbeat(None),
         connected=lambda: True,
+        renderer=ChartProcess(world.clock),
+        pictures=Pictures(world.clock),
         audit=world.ledger,
         audit_delivery=AuditDelivery(JOURNAL, None, world.clock),
         clock=world.clock,

@@ -16,7 +16,7 @@ from ui.dashboard.card import extent_words
 from ui.dashboard.options import find_dashboard
 from ui.discord.guild import missing_for_dashboard
 from ui.formatting import MESSAGE_MOST, OK, WARNING, Colour, fit_lines, person, timestamp
-from ui.guests.lists import Filters
+from ui.guests.filters import Filters
 from ui.guests.sites import typed_filters
 from ui.i18n import Text
 from ui.interaction.attempt import Attempt, record_attempt

@@ -42,7 +42,7 @@ from ui.guests.figures import (
     number_of,
 )
 from ui.i18n import Text
-from ui.interaction.buttons import disks_button, guest_button, refresh_button
+from ui.interaction.buttons import disks_button, guest_button, guest_chart_button, refresh_button
 from ui.messages.operations import BUTTONS, PANEL_ACTIONS
 from ui.messages.task_words import end_words, lock_word, task_word
 from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
@@ -91,9 +91,9 @@ def guest_buttons(
     waits_for_restart: bool = False,
     web_url: str | None = None,
 ) -> list[Item]:
-    """Return the buttons that fit the guest's state or are always shown, refresh, and the link to the web interface.
+    """Return the buttons that fit the guest's state or are always shown, refresh, the chart, and the web interface.
 
-    A template has none of the actions. `waits_for_restart`: the reboot is the obvious next step.
+    A template has neither actions nor a chart. `waits_for_restart`: the reboot is the obvious next step.
     """
     buttons: list[Item] = [
         guest_button(
@@ -109,6 +109,7 @@ def guest_buttons(
     ]
     buttons.append(refresh_button(t, guest.vmid, site, disabled=disabled))
     if not guest.template:
+        buttons.append(guest_chart_button(t, guest.vmid, site, disabled=disabled))
         buttons.append(disks_button(t, guest.vmid, site, disabled=disabled))
     return [*buttons, *web_links(t, web_url, guest_page(guest.kind, guest.vmid))]
 

@@ -260,7 +260,8 @@ class Answer:
     async def _edit_in_channel(self, view: ui.LayoutView) -> None:
         if self.message_id is not None:
             nobody = discord.AllowedMentions.none()  # only this call ignores the client's default
-            await self._channel.get_partial_message(self.message_id).edit(view=view, allowed_mentions=nobody)
+            message = self._channel.get_partial_message(self.message_id)
+            await message.edit(view=view, attachments=self._files() or MISSING, allowed_mentions=nobody)
 
     async def _put_in_channel(self, view: ui.LayoutView) -> None:
         """Edit the message, or send a new one if that fails."""
@@ -272,7 +273,8 @@ class Answer:
         else:
             if self.message_id is not None:
                 return
-        self.message_id, self._in_channel = (await self._channel.send(view=view)).id, True
+        sent = await self._channel.send(view=view, files=self._files() or MISSING)
+        self.message_id, self._in_channel = sent.id, True
 
     @property
     def _channel(self) -> discord.PartialMessageable:

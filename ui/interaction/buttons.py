@@ -8,6 +8,8 @@ A button's `custom_id` names the guest and the action, and nothing else in it is
   `g1:disks:101` its file systems and backups, for the person who presses only.
 - `a1:ack:17` answers an alert by its incident. `:r` at the end marks a message that is not edited.
   `a1:unmute:17` ends the mute that has outlasted the incident.
+- `g1:chart:101` and `a1:chart:17` show a chart as a message of its own, `a1:nodechart:17` that of a node.
+- `c1:week:cpu:g101` (`…:npve1` of a node) shows another chart in the message of one.
 - `p1:…` turns a page, or reads a list or the card of the whole cluster again. `p3:…` is the same with shorter fields.
 - `q1:…` answers a question.
 - `d1:refresh:5d0a…` renews a dashboard, which is named by its 16 hex digits. `d1:alerts:…` shows the open incidents.
@@ -26,9 +28,12 @@ from typing import Any, Self
 import discord
 from discord import ui
 
+from core.charts.series import Topic
 from core.guest import Guest
 from core.operations import Operation
-from core.watch.incidents.model import GuestEvent, Incident, Topic
+from core.proxmox import Period
+from core.watch.incidents.model import GuestEvent, Incident
+from core.watch.incidents.model import Topic as IncidentTopic
 from ui.formatting import format_duration
 from ui.i18n import Text
 from ui.interaction.context import Interaction, services_of
@@ -37,7 +42,7 @@ from ui.messages.operations import BUTTONS, operation_noun
 
 GUEST = re.compile(
     rf"g1:(?:(?P<action>{'|'.join(BUTTONS)}):(?P<vmid>[1-9][0-9]{{2,8}}):(?P<fingerprint>[0-9a-f]{{32}}|[0-9a-f]{{8}})"
-    r"|(?P<what>refresh|details|snapshots|disks):(?P<read>[1-9][0-9]{2,8}))"
+    r"|(?P<what>refresh|details|snapshots|disks|chart):(?P<read>[1-9][0-9]{2,8}))"
 )
 PAGE = re.compile(
     r"p1:(?P<what>list|watch|nodes|capacity):(?P<move>first|prev|next|last|refresh):(?P<page>[0-9]{1,5})"
@@ -58,7 +63,11 @@ HISTORY = re.compile(
 )
 STATUS = re.compile(r"p1:status:(?P<move>refresh)")
 ALERT = re.compile(
-    r"a1:(?P<what>start|details|ack|mute1|mute8|unmute):(?P<incident>[1-9][0-9]{0,15})(?P<unedited>:r)?"
+    r"a1:(?P<what>start|details|chart|nodechart|ack|mute1|mute8|unmute):(?P<incident>[1-9][0-9]{0,15})(?P<unedited>:r)?"
+)
+CHART = re.compile(
+    rf"c1:(?P<period>{'|'.join(Period)}):(?P<topic>(?:{'|'.join(Topic)})?)"
+    r":(?:g(?P<vmid>[1-9][0-9]{2,8})|n(?P<node>[A-Za-z0-9-]{1,63}))"
 )
 DASHBOARD = re.compile(r"d1:(?P<what>refresh|alerts):(?P<mark>[0-9a-f]{16})")
 AGAIN = "🔄"
@@ -121,6 +130,24 @@ def disks_button(t: Text, vmid: int, site: str, *, disabled: bool = False) -> Pe
     return PersistentButton(ui.Button(label=t("Disks and backups"), custom_id=custom_id, disabled=disabled))
 
 
+def guest_chart_button(t: Text, vmid: int, site: str, *, disabled: bool = False) -> PersistentButton:
+    """Return the button that shows a chart of the guest as a private message."""
+    custom_id = name_site(f"g1:chart:{vmid}", site)
+    return PersistentButton(ui.Button(label=t("Chart"), custom_id=custom_id, disabled=disabled))
+
+
+def chart_button(
+    label: str, target: str, period: Period, topic: Topic | None, site: str, *, current: bool
+) -> PersistentButton:
+    """Return the button that shows another period in a chart's message.
+
+    `target`: `g101` for a guest, `npve1` for a node. `current`: the chart shows this period, and is drawn anew.
+    """
+    style = discord.ButtonStyle.primary if current else discord.ButtonStyle.secondary
+    custom_id = name_site(f"c1:{period.value}:{topic.value if topic else ''}:{target}", site)
+    return PersistentButton(ui.Button(label=label, custom_id=custom_id, style=style))
+
+
 def refresh_button(t: Text, vmid: int, site: str, *, disabled: bool = False) -> PersistentButton:
     custom_id = name_site(f"g1:refresh:{vmid}", site)
     return PersistentButton(ui.Button(label=t("Refresh"), custom_id=custom_id, disabled=disabled))
@@ -161,6 +188,8 @@ def alert_buttons(t: Text, incident: Incident, site: str, *, edited: bool = True
         ]
     elif incident.can_unmute:
         offers.append(("unmute", t("Unmute"), discord.ButtonStyle.secondary))
+    if chart := chart_of(incident):
+        offers.append((chart, t("Chart"), discord.ButtonStyle.secondary))
     return [
         PersistentButton(ui.Button(style=style, label=label, custom_id=name_site(f"a1:{what}:{tail}", site)))
         for what, label, style in offers
@@ -177,21 +206,33 @@ def welcome_buttons(t: Text) -> list[PersistentButton]:
 
 def guest_of(incident: Incident) -> int | None:
     """Return the VMID of the incident's guest, None unless there is exactly one to look at."""
-    if incident.topic in (Topic.GROUP, Topic.NODE, Topic.STALE):
+    if incident.topic in (IncidentTopic.GROUP, IncidentTopic.NODE, IncidentTopic.STALE):
         return None
-    if incident.topic is Topic.BACKUP:
+    if incident.topic is IncidentTopic.BACKUP:
         return incident.backups[0].vmid if len(incident.backups) == 1 else None
     here = [fact for fact in incident.guests if fact.what is not GuestEvent.MISSING]
     return here[0].vmid if len(here) == 1 else None
 
 
+def chart_of(incident: Incident) -> str:
+    """Return the word of the button for a chart that helps to understand the incident, "" if there is none."""
+    if incident.topic is IncidentTopic.STALE or (incident.topic is IncidentTopic.NODE and not incident.open):
+        return "nodechart"  # a node that is offline cannot be asked
+    has_use = incident.topic is not IncidentTopic.BACKUP and guest_of(incident) is not None
+    return "chart" if has_use else ""
+
+
 def has_log(incident: Incident) -> bool:
     """Return whether the details of the incident are the logs of its failed backups."""
-    return incident.topic is Topic.BACKUP and any(fact.upid for fact in incident.backups)
+    return incident.topic is IncidentTopic.BACKUP and any(fact.upid for fact in incident.backups)
 
 
 def can_start(incident: Incident) -> bool:
-    return incident.open and incident.topic is Topic.GUEST and incident.guests[0].what is GuestEvent.STOPPED
+    return (
+        incident.open
+        and incident.topic is IncidentTopic.GUEST
+        and incident.guests[0].what is GuestEvent.STOPPED
+    )
 
 
 def page_buttons(

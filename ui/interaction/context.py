@@ -18,6 +18,7 @@ from core.actions.planner import Planner
 from core.actions.recovery import ActionRecovery
 from core.audit.store import AuditStore, PeopleReader
 from core.audit.trail import AuditLog
+from core.charts.pictures import Pictures, Renderer
 from core.clock import Clock
 from core.cluster_cache import ClusterCache, SnapshotCache
 from core.dashboard.keeper import DashboardKeeper
@@ -90,6 +91,10 @@ class Services:
     heartbeat: Heartbeat
     connected: Callable[[], bool]
     """Returns whether the gateway to Discord is connected now."""
+    renderer: Renderer
+    """Draws charts, in a process of its own."""
+    pictures: Pictures[Any]
+    """The charts of this moment (`ui.charts.view.ChartPicture`)."""
     audit: AuditLog
     """Records the attempts that belong to no site."""
     audit_delivery: AuditDelivery

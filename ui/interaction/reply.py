@@ -253,10 +253,8 @@ class Reply:
                 pass
 
     async def show_file(self, view: ui.LayoutView, attached: Attachment, without: ui.LayoutView) -> None:
-        """Show the answer with a file. Show `without` if Discord does not accept it.
-
-        Only a private answer may have a file.
-        """
+        """Show the answer with a file. Show `without` if Discord does not accept it."""
+        await self._take_place()
         self._answer.attached = attached
         try:
             async with self._lock:

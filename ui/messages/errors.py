@@ -128,6 +128,27 @@ WORDS: Rows = {
     ),
     e.NotMuted: ErrorWords(_not_muted, N_("not muted")),
     e.IncidentOver: ErrorWords(N_("This incident is over. Nothing left to do."), N_("already over")),
+    e.ChartsBusy: ErrorWords(
+        N_("Too many charts are being drawn. Try again in a few seconds."), N_("too many charts at once")
+    ),
+    e.PressureUnknown: ErrorWords(
+        N_("There are no figures of pressure: Proxmox VE records them from version 9 on."),
+        N_("pressure is not recorded"),
+    ),
+    e.FilesRefused: ErrorWords(
+        N_(
+            "The bot may not send pictures in this channel. Give its role the permission “Attach Files” here."
+        ),
+        N_("permission to attach files is missing"),
+    ),
+    e.ChartTooSlow: ErrorWords(
+        N_("Drawing the chart took too long and was stopped. Try again in a moment."),
+        N_("chart took too long"),
+    ),
+    e.ChartFailed: ErrorWords(
+        N_("The chart could not be drawn. Try again; if that does not help, look at the bot's log."),
+        N_("chart could not be drawn"),
+    ),
     e.StoreFailed: ErrorWords(
         N_("The watch list could not be saved ({reason}), so nothing was changed."),
         N_("watch list cannot be written"),

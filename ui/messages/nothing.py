@@ -27,8 +27,6 @@ class Nothing(Enum):
     TARGET = "target"
     MUTED = "muted"
     PERSON = "person"
-    TAG = "tag"
-    POOL = "pool"
     DASHBOARD = "dashboard"
 
 
@@ -63,8 +61,6 @@ _ROWS: Mapping[Nothing, tuple[Marked, Marked | None]] = {
     Nothing.SITE: (N_("There is no site you can use this on."), None),
     Nothing.TARGET: (N_("There is nothing you can mute."), None),
     Nothing.MUTED: (N_("There is no mute you can remove."), N_("See `/monitor status`.")),
-    Nothing.TAG: (N_("None of your guests has a tag."), None),
-    Nothing.POOL: (N_("None of your guests is in a pool."), None),
     Nothing.DASHBOARD: (
         N_("There is no dashboard you can remove."),
         N_("Create one with `/dashboard create`."),

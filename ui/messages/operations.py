@@ -180,6 +180,8 @@ WORDS: Mapping[Operation, Words] = {
     Operation.NODE_INFO: Words(N_("Node details")),
     Operation.STORAGE: Words(N_("Storages")),
     Operation.SNAPSHOT_LIST: Words(N_("Snapshot list")),
+    Operation.GRAPH_GUEST: Words(N_("Chart")),
+    Operation.GRAPH_NODE: Words(N_("Chart of a node")),
     Operation.MONITOR_LIST: Words(N_("Watch list")),
     Operation.MONITOR_ADD: Words(N_("Add to watch list")),
     Operation.MONITOR_REMOVE: Words(N_("Remove from watch list")),

@@ -89,8 +89,10 @@ WANTED_WORDS: Rows = {
         N_("Several people are called {value}. Choose a suggestion, or enter a user ID."),
         N_("name is not unique"),
     ),
-    w.UnknownNode: ErrorWords(N_("{value} is not a node. Choose a suggestion."), N_("unknown node")),
     w.UnknownSite: ErrorWords(N_("{value} is not a site. Choose a suggestion."), N_("unknown site")),
+    w.UnknownNode: ErrorWords(
+        N_("{value} is not a node that you can see. Choose a suggestion."), N_("unknown node")
+    ),
     w.NothingChosen: ErrorWords(nothing_sentence, N_("nothing chosen"), nothing_words),
     w.DashboardExists: ErrorWords(
         N_("That channel already has a dashboard that shows the same. See `/dashboard list`."),

@@ -5,8 +5,11 @@ import re
 from core.actions.order import Order
 from core.errors import IncidentOver
 from core.operations import Operation
+from core.proxmox import Period
 from core.watch.incidents.model import Incident, Topic
 from ui.cards import notice
+from ui.charts.commands import show_guest_chart, show_node_chart
+from ui.charts.view import Wish
 from ui.formatting import OK, Colour
 from ui.guests.act import act, show_panel
 from ui.i18n import Text
@@ -37,6 +40,10 @@ async def on_alert_press(interaction: Interaction, match: re.Match[str], attempt
         async with Reply(services, interaction, private=True, anew=True) as reply:
             with recording(attempt):
                 await show_panel(attempt.site, reply, vmid)
+    elif what in ("chart", "nodechart"):
+        async with Reply(services, interaction, anew=True) as reply:
+            with recording(attempt, f"period={Period.HOUR.value}"):
+                await _show_chart(reply, attempt, incident, of_node=what == "nodechart")
     elif what == "start":
         if incident.topic is not Topic.GUEST:
             raise IncidentOver
@@ -71,6 +78,15 @@ async def _answered(interaction: Interaction, incident: Incident, what: str, t: 
     return t("Acknowledged. No more reminders for this incident.")
 
 
+async def _show_chart(reply: Reply, attempt: Attempt, incident: Incident, *, of_node: bool) -> None:
+    """Show the last hour under the alert, for everybody who reads it."""
+    if of_node:
+        await show_node_chart(reply, incident.node, Period.HOUR)
+    else:
+        vmid = _vmid_of(incident)
+        await show_guest_chart(attempt.site, reply, vmid, Wish.of_guest(vmid, Period.HOUR))
+
+
 def _vmid_of(incident: Incident) -> int:
     """Return the VMID of an incident about one guest.
 
@@ -87,6 +103,8 @@ def alert_operation(match: re.Match[str]) -> Operation:
     return {
         "start": Operation.START,
         "details": Operation.INFO,
+        "chart": Operation.GRAPH_GUEST,
+        "nodechart": Operation.GRAPH_NODE,
         "ack": Operation.ACKNOWLEDGE,
         "unmute": Operation.MONITOR_UNMUTE,
     }.get(match["what"], Operation.MONITOR_MUTE)

@@ -1,0 +1,189 @@
+"""Draw a chart with matplotlib, at twice the size: dark, as Discord is, and readable on a phone.
+
+Only the worker imports this. All lengths are pixels of a picture that is 400 wide; a phone shows it about so wide.
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from statistics import fmean
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from PIL import Image
+
+from core.charts.drawing import Drawing, DrawnLine, DrawnMark, DrawnPanel
+from core.charts.marks import MarkKind
+
+FONT = Path(__file__).with_name("font") / "NotoSansCJKjp-Regular.otf"
+WIDTH, SCALE = 400, 2
+LEFT, RIGHT = 52, 14
+TITLE, TEXT, SMALL = 15.0, 12.5, 11.5
+HEAD, TITLE_ROW, FIGURES_ROW, TIMES_ROW, LEGEND_ROW, SPACE = 48, 21, 17, 24, 22, 12
+EDGE = 0.06
+"""Part of the time axis, at its end, in which a label would not fit if it stood in the middle below its time."""
+PLOT_ONE, PLOT_MANY = 150, 66
+"""Height of the only plot, and of one of several."""
+
+BACKGROUND, PLOT, GRID, TEXT_COLOUR, QUIET = "#2b2d31", "#232428", "#3f4248", "#f2f3f5", "#b5bac1"
+LINES = ("#6cb4ff", "#d7a6ff")
+LIMIT = "#ff7b7d"
+MARKS = {MarkKind.START: "#57d68d", MarkKind.WARNING: "#f0b232", MarkKind.CRITICAL: "#f0474b"}
+
+
+def draw(drawing: Drawing) -> bytes:
+    """Return the picture as PNG."""
+    return _Picture(drawing).png()
+
+
+class _Picture:
+    """One figure. Its pixels are counted from the top, as a page is read."""
+
+    def __init__(self, drawing: Drawing) -> None:
+        self._drawing = drawing
+        self._plot = PLOT_ONE if len(drawing.panels) == 1 else PLOT_MANY
+        heights = [TITLE_ROW + FIGURES_ROW * len(panel.lines) + self._plot for panel in drawing.panels]
+        legend = LEGEND_ROW if drawing.legend else 0
+        self._height = HEAD + sum(heights) + SPACE * (len(heights) - 1) + TIMES_ROW + legend + 6
+        self._figure = Figure(
+            figsize=(WIDTH / 100, self._height / 100), dpi=100 * SCALE, facecolor=BACKGROUND
+        )
+        self._canvas = FigureCanvasAgg(self._figure)
+        self._write(LEFT - 40, 22, drawing.title, TITLE, TEXT_COLOUR)
+        self._write(LEFT - 40, 40, drawing.subtitle, SMALL, QUIET)
+        top = HEAD
+        for index, (panel, height) in enumerate(zip(drawing.panels, heights, strict=True)):
+            self._panel(panel, top, last=index == len(heights) - 1)
+            top += height + SPACE
+        if drawing.legend:
+            self._legend(self._height - 10)
+
+    def png(self) -> bytes:
+        self._canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib's own
+        size = self._canvas.get_width_height()
+        pixels = self._canvas.buffer_rgba()  # type: ignore[no-untyped-call]  # the same
+        image = Image.frombuffer("RGBA", size, pixels, "raw", "RGBA", 0, 1)
+        file = io.BytesIO()
+        image.convert("RGB").save(file, "png", compress_level=6)
+        return file.getvalue()
+
+    def _write(self, x: float, y: float, text: str, size: float, colour: str, align: str = "left") -> float:
+        """Write on the figure, on a base line `y` pixels from the top."""
+        self._figure.text(
+            x / WIDTH,
+            1 - y / self._height,
+            text,
+            color=colour,
+            fontproperties=_font(size),
+            horizontalalignment=align,
+            verticalalignment="baseline",
+            parse_math=False,
+        )
+        return x
+
+    def _panel(self, panel: DrawnPanel, top: float, *, last: bool) -> None:
+        self._write(LEFT - 40, top + 15, panel.title, TEXT, TEXT_COLOUR)
+        top += TITLE_ROW
+        for index, line in enumerate(panel.lines):
+            self._write(LEFT - 40, top + 12, "\u25cf", SMALL, LINES[index])
+            self._write(LEFT - 25, top + 12, line.text, SMALL, QUIET)
+            top += FIGURES_ROW
+        box = (
+            LEFT / WIDTH,
+            1 - (top + self._plot) / self._height,
+            (WIDTH - LEFT - RIGHT) / WIDTH,
+            self._plot / self._height,
+        )
+        axes = self._figure.add_axes(box, facecolor=PLOT)
+        axes.set_xlim(self._drawing.start, self._drawing.end)
+        axes.set_ylim(0, panel.top)
+        self._frame(axes, panel, last=last)
+        for mark in self._drawing.marks:
+            self._mark(axes, mark)
+        for index, line in sorted(enumerate(panel.lines), key=lambda each: -_mean(each[1])):
+            self._line(axes, line, LINES[index], filled=index == 0)  # the lower line in front
+        if panel.limit is not None:
+            axes.axhline(panel.limit, color=LIMIT, linewidth=_points(1.2), linestyle=(0, (5, 3)), zorder=4)
+        if not panel.lines:
+            axes.text(
+                0.5,
+                0.5,
+                panel.empty,
+                transform=axes.transAxes,
+                color=QUIET,
+                fontproperties=_font(TEXT),
+                horizontalalignment="center",
+                verticalalignment="center",
+                parse_math=False,
+            )
+
+    def _frame(self, axes: Axes, panel: DrawnPanel, *, last: bool) -> None:
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+        axes.set_yticks([value for value, _ in panel.ticks], [text for _, text in panel.ticks])
+        axes.set_xticks(
+            [time for time, _ in self._drawing.ticks],
+            [text for _, text in self._drawing.ticks] if last else [],
+        )
+        axes.grid(color=GRID, linewidth=_points(0.8))
+        axes.set_axisbelow(True)
+        axes.tick_params(length=0, pad=_points(4), colors=QUIET)
+        for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+            label.set_fontproperties(_font(SMALL))
+            label.set_parse_math(False)
+        span = self._drawing.end - self._drawing.start
+        for label, (time, _) in zip(axes.get_xticklabels(), self._drawing.ticks, strict=False):
+            if (time - self._drawing.start) / span > 1 - EDGE:
+                label.set_horizontalalignment("right")  # or the picture would cut it off
+
+    def _mark(self, axes: Axes, mark: DrawnMark) -> None:
+        colour = MARKS[MarkKind(mark.kind)]
+        if mark.end > mark.begin:
+            axes.axvspan(mark.begin, mark.end, color=colour, alpha=0.22, linewidth=0, zorder=1)
+        axes.axvline(mark.begin, color=colour, linewidth=_points(1.4), zorder=1.5)
+
+    def _line(self, axes: Axes, line: DrawnLine, colour: str, *, filled: bool) -> None:
+        times = self._drawing.times
+        for start, part in _runs(line.values):
+            end = start + len(part)
+            if len(part) == 1:  # a line of one point would not be seen
+                axes.plot(times[start], part[0], ".", color=colour, markersize=_points(5), zorder=3)
+                continue
+            axes.plot(times[start:end], part, color=colour, linewidth=_points(1.4), zorder=3)
+            if filled:
+                axes.fill_between(times[start:end], part, color=colour, alpha=0.16, linewidth=0, zorder=2)
+
+    def _legend(self, y: float) -> None:
+        left = float(LEFT - 40)
+        renderer = self._canvas.get_renderer()  # type: ignore[no-untyped-call]  # the same
+        for kind, text in self._drawing.legend:
+            self._write(left, y, "\u25cf", SMALL, MARKS[MarkKind(kind)])
+            self._write(left + 15, y, text, SMALL, QUIET)
+            width = self._figure.texts[-1].get_window_extent(renderer).width / SCALE
+            left += 15 + width + 14
+
+
+def _runs(values: Sequence[float | None]) -> Iterator[tuple[int, list[float]]]:
+    """Yield each run of known values, and where it starts."""
+    start = 0
+    for known, run in groupby(values, key=lambda value: value is not None):
+        part = list(run)
+        if known:
+            yield start, [value for value in part if value is not None]
+        start += len(part)
+
+
+def _mean(line: DrawnLine) -> float:
+    return fmean(value for value in line.values if value is not None)
+
+
+def _points(pixels: float) -> float:
+    """Convert pixels of the picture to the points in which matplotlib counts."""
+    return pixels * 72 / 100
+
+
+def _font(pixels: float) -> FontProperties:
+    return FontProperties(fname=str(FONT), size=_points(pixels))

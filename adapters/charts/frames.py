@@ -1,0 +1,24 @@
+"""Define what goes through the pipes between the bot and the worker: a letter, a length of 4 bytes, and the data."""
+
+import struct
+from typing import BinaryIO
+
+HEAD = struct.Struct(">cI")
+WANTED, PICTURE, FAILED, END = b"W", b"P", b"F", b""
+"""A drawing to draw (JSON), a picture (PNG), why there is none (text), and the end of the pipe."""
+BYTES_MOST = 8 * 1024 * 1024
+
+
+def read_frame(source: BinaryIO) -> tuple[bytes, bytes]:
+    """Return the letter and the data of the next frame. END if the pipe has ended, or holds something else."""
+    head = source.read(HEAD.size)
+    if len(head) < HEAD.size:
+        return END, b""
+    kind, length = HEAD.unpack(head)
+    data = source.read(length) if length <= BYTES_MOST else b""
+    return (kind, data) if len(data) == length else (END, b"")
+
+
+def write_frame(goal: BinaryIO, kind: bytes, data: bytes) -> None:
+    goal.write(HEAD.pack(kind, len(data)) + data)
+    goal.flush()

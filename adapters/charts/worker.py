@@ -1,0 +1,52 @@
+"""Draw pictures for the bot, as a process of its own: `python -m adapters.charts.worker`.
+
+It reads drawings from its standard input and writes pictures to its standard output: each with a head of one letter
+and its length. It ends when its input ends, also in the middle of a picture: so it never outlives the bot.
+"""
+
+import contextlib
+import os
+import queue
+import sys
+import tempfile
+import threading
+from typing import BinaryIO
+
+from adapters.charts.frames import FAILED, PICTURE, WANTED, read_frame, write_frame
+from core.charts.drawing import decode
+
+REASON_MOST = 500
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not get between the pictures
+    wanted: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(sys.stdin.buffer, wanted), daemon=True).start()
+    if hasattr(os, "nice"):
+        with contextlib.suppress(OSError):
+            os.nice(5)  # the bot's own work comes first
+    # matplotlib wants a place for its settings. It has none, and reads no fonts but those that it ships
+    with tempfile.TemporaryDirectory() as place:
+        os.environ.update(MPLCONFIGDIR=place, MPL_IGNORE_SYSTEM_FONTS="1", MPLBACKEND="agg")
+        from adapters.charts.figure import draw  # noqa: PLC0415  # after the settings; and a bot never imports it
+    while True:
+        try:
+            picture = draw(decode(wanted.get()))
+        except Exception as error:  # noqa: BLE001 - the bot logs it, and the next picture may succeed
+            write_frame(answers, FAILED, f"{type(error).__name__}: {error}"[:REASON_MOST].encode())
+        else:
+            write_frame(answers, PICTURE, picture)
+
+
+def _read(source: BinaryIO, wanted: "queue.SimpleQueue[bytes]") -> None:
+    """Pass on what the bot wants. End the process with its input, whatever it is doing."""
+    while True:
+        kind, data = read_frame(source)
+        if kind != WANTED:
+            os._exit(0)
+        wanted.put(data)
+
+
+if __name__ == "__main__":
+    main()

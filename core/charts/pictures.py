@@ -1,0 +1,85 @@
+"""Decide who waits for which picture: each is made once for many people, and one at a time for each person."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, Protocol, TypeVar
+
+from core.access.turns import Turns
+from core.charts.drawing import Drawing
+from core.clock import Clock
+from core.errors import ChartsBusy
+from core.proxmox import asker
+
+T = TypeVar("T")
+
+SHARED_SECONDS = 10.0
+"""Seconds for which a picture is shown to whoever asks for the same."""
+AT_ONCE = 3
+"""Maximum number of people for whom Proxmox is asked at once. The pictures are drawn one after the other."""
+WAITING_MOST, OWN_MOST = 20, 3
+"""Maximum number of pictures that are wanted at once, by all and by one person."""
+
+
+class Renderer(Protocol):
+    """Draw pictures."""
+
+    async def draw(self, drawing: Drawing) -> bytes:
+        """Return the picture as PNG.
+
+        Raises: ChartFailed, ChartTooSlow.
+        """
+
+    async def close(self) -> None:
+        """End. Later calls fail."""
+
+
+class Pictures(Generic[T]):
+    """Make pictures, and keep them for a moment."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._turns = Turns(AT_ONCE)
+        self._made: dict[Hashable, tuple[float, asyncio.Task[T]]] = {}
+        self._wanted = Counter[int | None]()
+
+    async def take(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
+        """Return the picture with this key, made by `make` unless there is a fresh one.
+
+        The caller has checked access. Raises: ChartsBusy, and whatever `make` raises.
+        """
+        person = asker.get()
+        if self._wanted.total() >= WAITING_MOST or self._wanted[person] >= OWN_MOST:
+            raise ChartsBusy
+        self._wanted[person] += 1
+        try:
+            if (known := self._known(key)) is not None:
+                return await asyncio.shield(known)
+            async with self._turns.take():
+                task = self._known(key) or self._start(key, make)
+                return await asyncio.shield(task)
+        finally:
+            self._wanted[person] -= 1
+            if not self._wanted[person]:
+                del self._wanted[person]
+
+    def _known(self, key: Hashable) -> asyncio.Task[T] | None:
+        """Return the picture that is being made, or was made a moment ago. Forget all older ones."""
+        now = self._clock.monotonic()
+        self._made = {
+            each: (made, task)
+            for each, (made, task) in self._made.items()
+            if not task.done() or (now - made < SHARED_SECONDS and not _failed(task))
+        }
+        kept = self._made.get(key)
+        return kept[1] if kept else None
+
+    def _start(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
+        task = asyncio.ensure_future(make())
+        task.add_done_callback(_failed)  # takes the error of a picture that nobody waits for any more
+        self._made[key] = (self._clock.monotonic(), task)
+        return task
+
+
+def _failed(task: asyncio.Task[T]) -> bool:
+    return task.cancelled() or task.exception() is not None

@@ -1,0 +1,64 @@
+"""Choose the unit and the rounded ends of a value axis."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.charts.series import Panel, Unit
+
+BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+HEADROOM = 1.04
+"""Factor by which the axis goes beyond its greatest value, so that a line at the top is seen."""
+SMALL_PERCENT = 40.0
+"""Percentages up to here are shown on a shorter axis, or nothing of an idle guest would be seen."""
+LEAST_PERCENT = 10.0
+"""The shortest such axis, so that noise does not look like load."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """`factor`: divides a value of the panel into the shown unit. `top` and `ticks` are in that unit.
+
+    `suffix`: the unit's name, "%" or as `MiB`. `digits`: after the point, to tell the ticks apart.
+    """
+
+    factor: float
+    suffix: str
+    top: float
+    ticks: tuple[float, ...]
+    digits: int
+
+
+def scale_of(panel: Panel) -> Scale:
+    """Return the scale of a panel. The whole is shown where it is known: 100 %, or all of the memory."""
+    highest = max((line.greatest for line in panel.lines), default=0.0)
+    reach = max(highest, panel.limit or 0.0)
+    if panel.unit is Unit.PERCENT:
+        whole = 100.0 if reach > SMALL_PERCENT else LEAST_PERCENT
+        return _scale(1.0, "%", max(whole, reach), _decimal_step)
+    reach = max(reach, panel.total or 0.0)
+    power = 0
+    while reach >= 1024 ** (power + 1) and power < len(BINARY) - 1:
+        power += 1
+    factor = 1024.0**power
+    step = _binary_step if panel.unit is Unit.BYTES else _decimal_step
+    return _scale(factor, BINARY[power], max(reach / factor, 1.0), step)
+
+
+def _decimal_step(reach: float) -> float:
+    """Return a step of 1, 2 or 5 times a power of ten: at most four of them reach the top."""
+    rough = reach / 4
+    magnitude = 10.0 ** math.floor(math.log10(rough))
+    return next(nice * magnitude for nice in (1, 2, 5, 10) if nice * magnitude >= rough * (1 - 1e-9))
+
+
+def _binary_step(reach: float) -> float:
+    """Return a power of two, as memory comes in: at most three of them reach the top."""
+    return 2.0 ** math.ceil(math.log2(reach / 3) - 1e-9)
+
+
+def _scale(factor: float, suffix: str, reach: float, step_from: Callable[[float], float]) -> Scale:
+    step = step_from(reach)
+    ticks = tuple(step * index for index in range(math.floor(reach * HEADROOM / step) + 1))
+    digits = next(digits for digits in range(4) if round(step, digits) == step or digits == 3)
+    return Scale(factor, suffix, reach * HEADROOM, ticks, digits)

@@ -1,0 +1,202 @@
+"""Build the panels of a chart from samples: lines with their gaps, and the least, mean and greatest value of each."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+from statistics import fmean, median
+
+from core.charts.marks import Mark
+from core.proxmox import Measure, Period, Sample
+
+GAP_STEPS = 1.5
+"""Number of steps between two samples from which something is missing between them."""
+DIFFERENCE = 0.01
+"""Part of the total from which the host's figure of a guest's memory is another than the guest's own."""
+
+
+class Topic(StrEnum):
+    """What a person can choose to see. The words are options of the command."""
+
+    CPU = "cpu"
+    MEMORY = "memory"
+    NETWORK = "network"
+    DISK = "disk"
+    PRESSURE = "pressure"
+
+
+class Unit(StrEnum):
+    """Unit of a panel's values."""
+
+    PERCENT = "percent"
+    BYTES = "bytes"
+    RATE = "bytes per second"
+
+
+class PanelKind(StrEnum):
+    """A panel of a chart."""
+
+    CPU = "cpu"
+    MEMORY = "memory"
+    NETWORK = "network"
+    DISK_RATE = "disk rate"
+    DISK_USE = "disk use"
+    CPU_PRESSURE = "cpu pressure"
+    IO_PRESSURE = "io pressure"
+    MEMORY_PRESSURE = "memory pressure"
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """`factor`: from the samples' values to the panel's unit. `total`: the measure of the greatest possible value."""
+
+    unit: Unit
+    measures: tuple[Measure, ...]
+    factor: float = 1.0
+    total: Measure | None = None
+
+
+_FORMS = {
+    PanelKind.CPU: _Form(Unit.PERCENT, (Measure.CPU, Measure.IO_WAIT), 100.0),
+    PanelKind.MEMORY: _Form(Unit.BYTES, (Measure.MEMORY, Measure.MEMORY_HOST), total=Measure.MEMORY_TOTAL),
+    PanelKind.NETWORK: _Form(Unit.RATE, (Measure.NET_IN, Measure.NET_OUT)),
+    PanelKind.DISK_RATE: _Form(Unit.RATE, (Measure.DISK_READ, Measure.DISK_WRITE)),
+    PanelKind.DISK_USE: _Form(Unit.BYTES, (Measure.DISK_USED,), total=Measure.DISK_TOTAL),
+    PanelKind.CPU_PRESSURE: _Form(Unit.PERCENT, (Measure.CPU_SOME, Measure.CPU_FULL)),
+    PanelKind.IO_PRESSURE: _Form(Unit.PERCENT, (Measure.IO_SOME, Measure.IO_FULL)),
+    PanelKind.MEMORY_PRESSURE: _Form(Unit.PERCENT, (Measure.MEMORY_SOME, Measure.MEMORY_FULL)),
+}
+PRESSURE_KINDS = (PanelKind.CPU_PRESSURE, PanelKind.IO_PRESSURE, PanelKind.MEMORY_PRESSURE)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line. `values` belong to the chart's times; None: not known, a gap."""
+
+    measure: Measure
+    values: tuple[float | None, ...]
+
+    @property
+    def known(self) -> list[float]:
+        return [value for value in self.values if value is not None]
+
+    @property
+    def least(self) -> float:
+        return min(self.known)
+
+    @property
+    def mean(self) -> float:
+        return fmean(self.known)
+
+    @property
+    def greatest(self) -> float:
+        return max(self.known)
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One panel. `total`: the greatest possible value. `limit`: the threshold of the watch. Both in its unit.
+
+    `percent`: the threshold as it was set. A panel without lines has no data.
+    """
+
+    kind: PanelKind
+    unit: Unit
+    lines: tuple[Line, ...]
+    total: float | None = None
+    limit: float | None = None
+    percent: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Everything that a picture shows. `times`, `start` and `end` are Unix seconds.
+
+    `step`: seconds between two samples, None if there is only one.
+    """
+
+    period: Period
+    start: float
+    end: float
+    step: float | None
+    times: tuple[float, ...]
+    panels: tuple[Panel, ...]
+    marks: tuple[Mark, ...] = ()
+
+
+def step_of(times: Sequence[float]) -> float | None:
+    """Return the usual seconds between two samples, None if there are fewer than two."""
+    steps = [later - earlier for earlier, later in pairwise(times)]
+    return median(steps) if steps else None
+
+
+def has_pressure(samples: Iterable[Sample]) -> bool:
+    """Return whether this Proxmox records pressure."""
+    measures = {measure for kind in PRESSURE_KINDS for measure in _FORMS[kind].measures}
+    return any(not measures.isdisjoint(sample.values) for sample in samples)
+
+
+def build_chart(
+    samples: Sequence[Sample],
+    period: Period,
+    now: float,
+    kinds: Iterable[PanelKind],
+    *,
+    limits: dict[PanelKind, float] | None = None,
+    marks: Sequence[Mark] = (),
+) -> Chart:
+    """Build the panels from samples in the order of their times.
+
+    `limits`: thresholds in percent, of the total or of 100.
+    Older samples than the period are left out: Proxmox 8 sends more than was asked for.
+    """
+    end = max(now, samples[-1].time if samples else now)
+    begin = end - period.seconds
+    kept = [sample for sample in samples if sample.time >= begin]
+    step = step_of([sample.time for sample in samples])
+    # the first sample stands for the time before it, too
+    start = max(begin, min(kept[0].time - (step or 0.0), end - (step or 60.0))) if kept else begin
+    rows = _with_gaps(kept, step)
+    panels = tuple(_panel(kind, rows, (limits or {}).get(kind)) for kind in kinds)
+    seen = tuple(mark for mark in marks if mark.begin <= end and (mark.end or end) >= start)
+    return Chart(period, start, end, step, tuple(row.time for row in rows), panels, seen)
+
+
+def _with_gaps(samples: Sequence[Sample], step: float | None) -> list[Sample]:
+    """Put an empty sample where some are missing altogether, so that no line is drawn across."""
+    rows: list[Sample] = []
+    for sample in samples:
+        if rows and step and sample.time - rows[-1].time > GAP_STEPS * step:
+            rows.append(Sample(rows[-1].time + step, {}))
+        rows.append(sample)
+    return rows
+
+
+def _panel(kind: PanelKind, rows: Sequence[Sample], percent: float | None) -> Panel:
+    form = _FORMS[kind]
+    lines = [_line(measure, rows, form.factor) for measure in form.measures]
+    totals = [row.values[form.total] for row in rows if form.total in row.values] if form.total else []
+    total = (totals[-1] or None) if totals else None
+    if kind is PanelKind.MEMORY and not _differ(lines, total):
+        del lines[1:]
+    limit = None
+    if percent is not None:
+        limit = percent if form.unit is Unit.PERCENT else total and total * percent / 100
+    known = tuple(line for line in lines if line.known)
+    return Panel(kind, form.unit, known, total, limit, percent if limit is not None else None)
+
+
+def _line(measure: Measure, rows: Sequence[Sample], factor: float) -> Line:
+    found = (row.values.get(measure) for row in rows)
+    return Line(measure, tuple(None if value is None else value * factor for value in found))
+
+
+def _differ(lines: Sequence[Line], total: float | None) -> bool:
+    """Return whether the host's figure of the memory says anything else than the guest's own."""
+    own, host = lines
+    least = (total or own.greatest if own.known else 0.0) * DIFFERENCE
+    return not own.known or any(
+        abs(mine - theirs) > least
+        for mine, theirs in zip(own.values, host.values, strict=True)
+        if mine is not None and theirs is not None
+    )

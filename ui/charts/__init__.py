@@ -1,0 +1,1 @@
+"""Show charts: ask for them, put their texts into the reader's language, and send them."""

@@ -1,0 +1,175 @@
+"""Answer people who ask for a chart: decide access, read Proxmox, and have the picture drawn."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from core.charts.marks import Mark, marks_of
+from core.charts.series import PRESSURE_KINDS, PanelKind, Topic, build_chart, has_pressure
+from core.errors import FilesRefused, JournalFailed, PressureUnknown
+from core.guest import Cluster, Guest, Kind
+from core.guest_errors import TemplateRefused
+from core.operations import Operation
+from core.proxmox import Period, Sample
+from core.proxmox_errors import NodeUnreachable
+from core.wanted_errors import SeveralTargets, UnknownNode
+from core.watch.incidents.model import Incident
+from ui.cards import card
+from ui.charts.drawing import ChartSubject, description, drawing_of
+from ui.charts.view import FILE_NAME, ChartPicture, Wish, chart_card
+from ui.formatting import WARNING, Colour, code, plain, title
+from ui.i18n import Text
+from ui.interaction.answer import Attachment
+from ui.interaction.context import Interaction, Site, actor_of, choose_site, chosen_site, visible_sites
+from ui.interaction.reply import Reply
+from ui.messages.errors import error_sentence
+
+INCIDENTS_MOST = 100
+"""Newest incidents among which those of a chart are looked for."""
+_USUAL = (PanelKind.CPU, PanelKind.MEMORY, PanelKind.NETWORK)
+_TOPICS = {
+    Topic.CPU: (PanelKind.CPU,),
+    Topic.MEMORY: (PanelKind.MEMORY,),
+    Topic.NETWORK: (PanelKind.NETWORK,),
+    Topic.PRESSURE: PRESSURE_KINDS,
+}
+
+
+async def show_guest_chart(site: Site, reply: Reply, vmid: int, wish: Wish) -> None:
+    """Show the past use of a guest.
+
+    Raises: GuestNotFound, Refused, ProxmoxError, ChartFailed, ChartTooSlow.
+    """
+    ensure_files(reply)
+    check = site.authorizer.check_for(actor_of(reply.interaction), Operation.GRAPH_GUEST)
+
+    async def read(guest: Guest) -> tuple[Guest, ChartPicture]:
+        if guest.template:
+            raise TemplateRefused(guest.vmid, guest.label, Operation.GRAPH_GUEST.value)
+        key = ("guest", site.name, guest.vmid, guest.fingerprint, guest.node, wish, reply.t.language)
+        make = partial(_draw_guest, site, reply.t, guest, wish)
+        return guest, await site.services.pictures.take(key, make)
+
+    guest, picture = await site.planner.finder.run_on_listed(vmid, read, check)
+    await _send(reply, title(guest), picture, wish, site)
+
+
+async def show_node_chart(reply: Reply, typed: str, period: Period, topic: Topic | None = None) -> None:
+    """Show the past use of a node that the person may see.
+
+    Raises: UnknownNode, SeveralTargets, Refused, ProxmoxError, ChartFailed, ChartTooSlow.
+    """
+    ensure_files(reply)
+    site, name, cluster = await find_node(reply.interaction, typed)
+    site.authorizer.authorize(actor_of(reply.interaction), Operation.GRAPH_NODE)
+    if not cluster.node_online(name):
+        raise NodeUnreachable(name)
+    wish = Wish.of_node(name, period, topic)
+    key = ("node", site.name, name, wish, reply.t.language)
+    picture = await site.services.pictures.take(key, partial(_draw_node, site, reply.t, name, wish))
+    await _send(reply, f"**{code(name)}**", picture, wish, site)
+
+
+def ensure_files(reply: Reply) -> None:
+    """Check that the bot may send a picture here. A private answer needs no permission.
+
+    Raises: FilesRefused.
+    """
+    if not reply.is_private and not reply.interaction.app_permissions.attach_files:
+        raise FilesRefused
+
+
+async def find_node(interaction: Interaction, typed: str) -> tuple[Site, str, Cluster]:
+    """Return the node of this name that the person may see, and choose its site. `home/pve1` names the site.
+
+    Raises: UnknownNode, SeveralTargets, ProxmoxError if the only site cannot be read.
+    """
+    actor, chosen = actor_of(interaction), chosen_site(interaction)
+    named, slash, name = (part.strip() for part in typed.rpartition("/"))
+    sites = visible_sites(interaction) if chosen is None else [chosen]
+    found = list[tuple[Site, str, Cluster]]()
+    for site in sites:
+        if slash and site.name != named.lower():
+            continue
+        cluster = await site.cluster_cache.read()
+        seen = site.authorizer.visible_cluster(actor, cluster)
+        found += [(site, node.name, cluster) for node in seen.nodes if node.name == name]
+    if not found:
+        raise UnknownNode(typed[:100])
+    if len(found) > 1:
+        raise SeveralTargets(typed[:100], ", ".join(f"{site.name}/{node}" for site, node, _ in found))
+    choose_site(interaction, found[0][0])
+    return found[0]
+
+
+async def _send(reply: Reply, head: str, picture: ChartPicture, wish: Wish, site: Site) -> None:
+    """Send the picture, or say what is missing if Discord does not accept it."""
+    t = reply.t
+    shown = chart_card(t, f"### {head}", picture, wish, site.name)
+    lost = card(f"### {head}", f"{WARNING} {error_sentence(t, FilesRefused())}", colour=Colour.WARN)
+    await reply.show_file(shown, Attachment(FILE_NAME, picture.png), lost)
+
+
+async def _draw_guest(site: Site, t: Text, guest: Guest, wish: Wish) -> ChartPicture:
+    samples = await site.proxmox.guest_history(guest, wish.period)
+    entry, limits = site.watch.find(guest.vmid), dict[PanelKind, float]()
+    if entry is not None:
+        wanted = {PanelKind.CPU: entry.cpu, PanelKind.DISK_USE: entry.disk, PanelKind.MEMORY: entry.memory}
+        if guest.memory_seen_by_host:  # the watch judges no such figure
+            del wanted[PanelKind.MEMORY]
+        limits = {kind: float(limit) for kind, limit in wanted.items() if limit is not None}
+    now = site.services.clock.now()
+    started = now - guest.uptime if guest.uptime else None
+    marks = marks_of(await _incidents(site, frozenset({guest.vmid}), lambda _incident: True), started)
+    subject = ChartSubject(plain(f"{guest.vmid} {guest.name or ''}"), host_view=guest.memory_seen_by_host)
+    kinds = _kinds(wish, samples, (PanelKind.DISK_RATE,))
+    if wish.topic is Topic.DISK and guest.kind is Kind.LXC:  # Proxmox knows how full a VM's disks are of none
+        kinds = (PanelKind.DISK_USE, *kinds)
+    return await _draw(site, t, samples, wish, kinds, subject, limits, marks)
+
+
+async def _draw_node(site: Site, t: Text, name: str, wish: Wish) -> ChartPicture:
+    samples = await site.proxmox.node_history(name, wish.period)
+    marks = marks_of(await _incidents(site, None, lambda incident: incident.node == name), None)
+    kinds = _kinds(wish, samples, (PanelKind.DISK_USE,))
+    return await _draw(site, t, samples, wish, kinds, ChartSubject(plain(name), is_node=True), {}, marks)
+
+
+def _kinds(wish: Wish, samples: Sequence[Sample], disk: tuple[PanelKind, ...]) -> tuple[PanelKind, ...]:
+    """Return the panels that a person wants to see.
+
+    Raises: PressureUnknown, if only that is wanted and there is none.
+    """
+    if wish.topic is None:
+        return (*_USUAL, *disk)
+    if wish.topic is Topic.PRESSURE and samples and not has_pressure(samples):
+        raise PressureUnknown
+    return _TOPICS.get(wish.topic, disk)
+
+
+async def _incidents(
+    site: Site, vmids: frozenset[int] | None, fits: Callable[[Incident], bool]
+) -> list[Incident]:
+    """Return the newest incidents, none if the journal cannot be read: the lines are worth more."""
+    try:
+        found, _ = await site.journal.history(vmids, 0, INCIDENTS_MOST)
+    except JournalFailed:
+        return []
+    return [incident for incident in found if fits(incident)]
+
+
+async def _draw(
+    site: Site,
+    t: Text,
+    samples: Sequence[Sample],
+    wish: Wish,
+    kinds: Sequence[PanelKind],
+    subject: ChartSubject,
+    limits: dict[PanelKind, float],
+    marks: Sequence[Mark],
+) -> ChartPicture:
+    services = site.services
+    now = services.clock.now()
+    chart = build_chart(samples, wish.period, now, kinds, limits=limits, marks=marks)
+    await services.clock.sleep(0)  # a long history is much to do at once
+    png = await services.renderer.draw(drawing_of(t, chart, subject, services.timezone))
+    return ChartPicture(png, description(t, chart, subject), now)

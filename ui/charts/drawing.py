@@ -1,0 +1,136 @@
+"""Put a chart into words: the texts of its picture, and the same figures for people who cannot see it."""
+
+import datetime
+from dataclasses import dataclass
+
+from core.charts.drawing import Drawing, DrawnLine, DrawnMark, DrawnPanel
+from core.charts.marks import MarkKind
+from core.charts.scale import Scale, scale_of
+from core.charts.series import Chart, Line, Panel, PanelKind, Unit
+from core.proxmox import Measure, Period
+from ui.charts.axis import day_text, moment_text, time_ticks, zone_name
+from ui.charts.words import HOST_VIEW, LAST, LINES, MARKS, PANELS, ROOT_DISK
+from ui.i18n import Text
+
+TITLE_MOST = 38
+"""Characters of a name for which a picture has room."""
+ALT_MOST = 1000
+"""Maximum characters of a picture's description (Discord: 1,024)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChartSubject:
+    """What a chart is about. `host_view`: the guest does not report its own memory use."""
+
+    name: str
+    is_node: bool = False
+    host_view: bool = False
+
+
+def drawing_of(t: Text, chart: Chart, subject: ChartSubject, zone: datetime.tzinfo) -> Drawing:
+    """Return the picture of a chart in this language."""
+    kinds = dict.fromkeys(mark.kind for mark in chart.marks)
+    name = subject.name
+    return Drawing(
+        title=name if len(name) <= TITLE_MOST else f"{name[: TITLE_MOST - 1]}…",
+        subtitle=subtitle(t, chart, zone),
+        start=chart.start,
+        end=chart.end,
+        times=chart.times,
+        ticks=time_ticks(t, chart.start, chart.end, zone),
+        panels=tuple(_panel(t, panel, subject) for panel in chart.panels),
+        marks=tuple(
+            DrawnMark(mark.kind.value, mark.begin, chart.end if mark.end is None else mark.end)
+            for mark in chart.marks
+        ),
+        legend=tuple((kind.value, t(MARKS[kind])) for kind in MarkKind if kind in kinds),
+    )
+
+
+def subtitle(t: Text, chart: Chart, zone: datetime.tzinfo) -> str:
+    """Return the period, its ends and the time zone."""
+    text = day_text if chart.period is Period.YEAR else moment_text
+    ends = f"{text(t, chart.start, zone)} – {text(t, chart.end, zone)}"
+    return f"{t(LAST[chart.period])} · {ends} ({zone_name(chart.end, zone)})"
+
+
+def description(t: Text, chart: Chart, subject: ChartSubject) -> str:
+    """Return the figures of a chart as text, for screen readers."""
+    lines = [
+        f"{_title(t, panel, subject)}: {'; '.join(_figures(t, panel, subject)) or t('no data')}"
+        for panel in chart.panels
+    ]
+    return "\n".join([t(LAST[chart.period]), *lines])[:ALT_MOST]
+
+
+def _title(t: Text, panel: Panel, subject: ChartSubject) -> str:
+    if subject.is_node and panel.kind is PanelKind.DISK_USE:
+        return t(ROOT_DISK)
+    return t(PANELS[panel.kind])
+
+
+def _panel(t: Text, panel: Panel, subject: ChartSubject) -> DrawnPanel:
+    scale = scale_of(panel)
+    title = _title(t, panel, subject)
+    unit = _unit(panel, scale)
+    if panel.total is not None and panel.lines:
+        title += f" · {t('of {total}', total=f'{_number(panel.total / scale.factor)} {unit}')}"
+    elif panel.unit is not Unit.PERCENT and panel.lines:
+        title += f" ({unit})"
+    if panel.percent is not None:
+        title += f" · {t('threshold {percent}%', percent=f'{panel.percent:.0f}')}"
+    limit = None if panel.limit is None else panel.limit / scale.factor
+    texts = _figures(t, panel, subject)
+    return DrawnPanel(
+        title=title,
+        lines=tuple(
+            DrawnLine(text, _scaled(line, scale)) for text, line in zip(texts, panel.lines, strict=True)
+        ),
+        top=scale.top,
+        ticks=tuple(
+            (value, f"{value:.{scale.digits}f}{'%' if panel.unit is Unit.PERCENT else ''}")
+            for value in scale.ticks
+        ),
+        limit=limit,
+        empty=t("no data"),
+    )
+
+
+def _scaled(line: Line, scale: Scale) -> tuple[float | None, ...]:
+    return tuple(None if value is None else round(value / scale.factor, 4) for value in line.values)
+
+
+def _figures(t: Text, panel: Panel, subject: ChartSubject) -> list[str]:
+    """Return the least, mean and greatest value of each line, with its name if there are several."""
+    scale = scale_of(panel)
+    found = []
+    for line in panel.lines:
+        figures = t(
+            "min {least} · avg {mean} · max {greatest} {unit}",
+            least=_number(line.least / scale.factor),
+            mean=_number(line.mean / scale.factor),
+            greatest=_number(line.greatest / scale.factor),
+            unit=_unit(panel, scale),
+        )
+        name = _name(t, panel, line, subject)
+        found.append(f"{name}: {figures}" if name else figures)
+    return found
+
+
+def _name(t: Text, panel: Panel, line: Line, subject: ChartSubject) -> str:
+    """Return the name of a line, "" if the panel's title says enough."""
+    if line.measure is Measure.MEMORY and subject.host_view:
+        return t(HOST_VIEW)
+    several = len(panel.lines) > 1 or line.measure is Measure.MEMORY_HOST
+    return t(LINES[line.measure]) if several and line.measure in LINES else ""
+
+
+def _unit(panel: Panel, scale: Scale) -> str:
+    return f"{scale.suffix}/s" if panel.unit is Unit.RATE else scale.suffix
+
+
+def _number(value: float) -> str:
+    """Return a number with as many digits as say something."""
+    if value >= 100 or value < 0.005 or value == round(value):
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 1 else f"{value:.2f}"

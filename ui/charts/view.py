@@ -1,0 +1,55 @@
+"""Build the message of a chart: its picture, described for screen readers, and buttons for other periods."""
+
+from dataclasses import dataclass
+
+import discord
+from discord import ui
+
+from core.charts.series import Topic
+from core.proxmox import Period
+from ui.cards import card
+from ui.charts.words import PERIODS
+from ui.formatting import Colour, timestamp
+from ui.i18n import Text
+from ui.interaction.buttons import chart_button
+
+FILE_NAME = "chart.png"
+
+
+@dataclass(frozen=True, slots=True)
+class ChartPicture:
+    """A picture and its description. `made`: Unix seconds."""
+
+    png: bytes
+    description: str
+    made: float
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person wants to see. `target`: of a button (`chart_button`). `topic`: None for the usual four."""
+
+    target: str
+    period: Period
+    topic: Topic | None = None
+
+    @classmethod
+    def of_guest(cls, vmid: int, period: Period, topic: Topic | None = None) -> "Wish":
+        return cls(f"g{vmid}", period, topic)
+
+    @classmethod
+    def of_node(cls, name: str, period: Period, topic: Topic | None = None) -> "Wish":
+        return cls(f"n{name}", period, topic)
+
+
+def chart_card(t: Text, title: str, picture: ChartPicture, wish: Wish, site: str) -> ui.LayoutView:
+    """Show the picture, and offer the other periods."""
+    gallery: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery(
+        discord.MediaGalleryItem(f"attachment://{FILE_NAME}", description=picture.description)
+    )
+    buttons = [
+        chart_button(t(label), wish.target, period, wish.topic, site, current=period is wish.period)
+        for period, label in PERIODS.items()
+    ]
+    foot = f"-# {t('updated {time}', time=timestamp(picture.made))}"
+    return card(title, foot, colour=Colour.BUSY, buttons=buttons, picture=gallery)
