@@ -3,8 +3,8 @@
 fakepve speaks Proxmox' API over HTTPS, but differs in places that would mislead a bot. `Pve` corrects them in
 layers, one file each: http (rights, parameters, network faults), tasks, task_lists, guest_config, power, guests,
 metrics, history, resources, node_facts, serving (start and stop), others (other people's actions), scenes (events in
-the cluster). This file adds the bot's rights. The cluster runs on a thread with its own event loop, so synchronous and
-asynchronous tests use it alike:
+the cluster). This file adds the bot's rights. The cluster runs on a thread with its own event loop, so synchronous
+and asynchronous tests use it alike:
 
     with Pve(nodes=("pve1", "pve2")) as pve:
         secret = pve.give_bot()

@@ -10,7 +10,8 @@ TASKS: tuple[tuple[Marked, tuple[Operation, ...]], ...] = (
         N_("View"),
         (
             *(Operation.STATUS, Operation.LIST, Operation.INFO),
-            *(Operation.NODE_LIST, Operation.NODE_INFO, Operation.STORAGE, Operation.ACCESS, Operation.HELP),
+            *(Operation.GRAPH_GUEST, Operation.GRAPH_NODE, Operation.NODE_LIST, Operation.NODE_INFO),
+            *(Operation.STORAGE, Operation.ACCESS, Operation.HELP),
         ),
     ),
     (

@@ -10,7 +10,7 @@ from core.access.guest_index import GuestIndex
 from core.access.guest_table import normalized
 from core.access.rows import Rows
 from core.guest import Guest
-from ui.formatting import UNSURE, plain_label
+from ui.formatting import UNSURE, plain, plain_label
 from ui.guests.filters import pools_around
 from ui.interaction.context import Interaction, actor_of, services_of, visible_sites
 from ui.interaction.empty_choices import Choices, explain_empty
@@ -78,9 +78,9 @@ async def _complete(
             authorizer = read.site.authorizer
             rows = authorizer.visible_rows(actor, read.cluster)
             counts += _count(authorizer.guest_index(read.cluster), rows, names_of)
-    found = [name for name in counts if typed in name.casefold() and len(name) <= LABEL_MOST]
+    found = [name for name in counts if typed in name.casefold() and len(name) <= LABEL_MOST and plain(name)]
     found.sort(key=lambda name: (-counts[name], name))
-    return [app_commands.Choice(name=plain_label(name), value=name) for name in found[:CHOICES_MOST]]
+    return [app_commands.Choice(name=plain_label(plain(name)), value=name) for name in found[:CHOICES_MOST]]
 
 
 def _count(index: GuestIndex, rows: Rows, names_of: Names) -> Counter[str]:

@@ -471,14 +471,15 @@ def test_buttons_fit_what_can_be_done(name: str) -> None:
     ids = [str(button.item.custom_id) for button in alert_buttons(EN, each, "")]
     assert all(ALERT.fullmatch(custom_id) for custom_id in ids)
     whats = {custom_id.split(":")[1] for custom_id in ids}
-    assert len(whats) == len(ids) <= 5
+    assert len(whats) == len(ids) <= 6
     assert ("ack" in whats) is (each.open and each.acked is None)
     assert ({"mute1", "mute8"} <= whats) is each.open
     assert ("start" in whats) is can_start(each)
     assert ("details" in whats) is (guest_of(each) is not None or has_log(each))
     assert ("unmute" in whats) is each.can_unmute
     if not each.open:
-        assert whats <= {"details", "unmute"}
+        assert whats <= {"details", "unmute", "chart", "nodechart"}
+    assert ("chart" in whats) is (guest_of(each) is not None and each.topic is not Topic.BACKUP)
     if each.topic in (Topic.GROUP, Topic.NODE, Topic.STALE, Topic.SOURCE, Topic.STORAGE):
         assert "details" not in whats
 
