@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.text import Text
 from PIL import Image
 
 from core.charts.drawing import Drawing, DrawnLine, DrawnMark, DrawnPanel
@@ -70,19 +71,28 @@ class _Picture:
         image.convert("RGB").save(file, "png", compress_level=6)
         return file.getvalue()
 
-    def _write(self, x: float, y: float, text: str, size: float, colour: str, align: str = "left") -> float:
-        """Write on the figure, on a base line `y` pixels from the top."""
-        self._figure.text(
+    def _write(self, x: float, y: float, text: str, size: float, colour: str) -> Text:
+        """Write on the figure, on a base line `y` pixels from the top. What has no room is cut."""
+        written = self._figure.text(
             x / WIDTH,
             1 - y / self._height,
             text,
             color=colour,
             fontproperties=_font(size),
-            horizontalalignment=align,
             verticalalignment="baseline",
             parse_math=False,
         )
-        return x
+        room = WIDTH - x - 6
+        if len(text) * size > room:  # a letter is seldom as wide as high: most texts are not measured
+            while text and self._width(written) > room:
+                text = text[:-2]
+                written.set_text(f"{text}…")
+        return written
+
+    def _width(self, text: Text) -> float:
+        """Return the width of a text in pixels of the picture."""
+        renderer = self._canvas.get_renderer()  # type: ignore[no-untyped-call]  # matplotlib's own
+        return float(text.get_window_extent(renderer).width) / SCALE
 
     def _panel(self, panel: DrawnPanel, top: float, *, last: bool) -> None:
         self._write(LEFT - 40, top + 15, panel.title, TEXT, TEXT_COLOUR)
@@ -158,12 +168,10 @@ class _Picture:
 
     def _legend(self, y: float) -> None:
         left = float(LEFT - 40)
-        renderer = self._canvas.get_renderer()  # type: ignore[no-untyped-call]  # the same
         for kind, text in self._drawing.legend:
             self._write(left, y, "\u25cf", SMALL, MARKS[MarkKind(kind)])
-            self._write(left + 15, y, text, SMALL, QUIET)
-            width = self._figure.texts[-1].get_window_extent(renderer).width / SCALE
-            left += 15 + width + 14
+            written = self._write(left + 15, y, text, SMALL, QUIET)
+            left += 15 + self._width(written) + 14
 
 
 def _runs(values: Sequence[float | None]) -> Iterator[tuple[int, list[float]]]:

@@ -502,6 +502,7 @@ class LeakTrial:
                 ("node list", {}),
                 ("storage", {}),
                 ("info", {"vmid": guest.vmid}),
+                ("graph guest", {"vmid": guest.vmid}),
                 ("monitor add", {"vmid": guest.vmid}),
                 ("monitor add", {"vmid": guest.vmid}),
                 ("monitor list", {}),

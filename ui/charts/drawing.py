@@ -88,12 +88,17 @@ def _panel(t: Text, panel: Panel, subject: ChartSubject) -> DrawnPanel:
         ),
         top=scale.top,
         ticks=tuple(
-            (value, f"{value:.{scale.digits}f}{'%' if panel.unit is Unit.PERCENT else ''}")
+            (value, f"{_tick(value, scale)}{'%' if panel.unit is Unit.PERCENT else ''}")
             for value in scale.ticks
         ),
         limit=limit,
         empty=t("no data"),
     )
+
+
+def _tick(value: float, scale: Scale) -> str:
+    """Return a label for which the margin has room, even if Proxmox sends nonsense."""
+    return f"{value:.{scale.digits}f}" if value < 10_000 else f"{value:.0e}"
 
 
 def _scaled(line: Line, scale: Scale) -> tuple[float | None, ...]:

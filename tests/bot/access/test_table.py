@@ -45,7 +45,7 @@ from core.guest_errors import (
 )
 from core.levels import Level
 from core.operations import Operation
-from core.wanted_errors import NoSuchDashboard, NothingWithin, UnknownTarget
+from core.wanted_errors import NoSuchDashboard, NothingWithin, UnknownNode, UnknownTarget
 from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage
 from playground.discord.server import Channel
@@ -288,6 +288,7 @@ def command_rows() -> Iterator[Row]:
     for word in (word for word in alone if word != "dashboard create"):
         yield Row(word, "everything" if word in FOR_EVERYTHING else "", {})
     yield Row("node info", "", {"node": "pve2"})
+    yield Row("graph node", "", {"node": "no-such"}, UnknownNode("no-such"))
     yield Row("monitor mute", "everything", {"target": "node/pve3", "duration": "1h"})
     yield Row("monitor unmute", "everything", {"target": "node/pve2"}, NotMuted("node/pve2"))
     for about in BOTH:
@@ -324,6 +325,7 @@ def completion_rows() -> Iterator[tuple[Row, str, str, Any]]:
         ("list", "tag", {}),
         ("list", "pool", {}),
         ("node info", "node", {}),
+        ("graph node", "node", {}),
         ("access", "action", {}),
         ("dashboard create", "node", {}),
         ("dashboard create", "tag", {}),

@@ -73,7 +73,7 @@ async def test_refresh_shows_what_is_now(scene: Stage, pve: Pve) -> None:
     scene.clock.skip(SHARED_SECONDS)
     await scene.press(scene.akiko, panel, "Refresh")
     assert "**stopped**" in panel.text
-    assert enabled(panel) == ["Start", "Refresh", DISKS]
+    assert enabled(panel) == ["Start", "Refresh", "Chart", DISKS]
 
 
 async def test_a_panel_that_is_out_of_date_is_refused_and_brought_up_to_date(scene: Stage, pve: Pve) -> None:
@@ -107,7 +107,7 @@ async def test_a_panel_while_proxmox_is_away_can_be_refreshed_later(scene: Stage
     assert enabled(panel) == ["Refresh"]
     pve.failures.clear()
     await scene.press(scene.akiko, panel, "Refresh")
-    assert enabled(panel) == ["Start", "Refresh", DISKS]
+    assert enabled(panel) == ["Start", "Refresh", "Chart", DISKS]
 
 
 @BOTH
@@ -130,7 +130,7 @@ async def test_a_panel_whose_work_was_refused_after_it_was_shown_as_begun(
     told = error_sentence(scene.t(), NodeUnreachable("pve2", changing=True))
     assert told in panel.text
     assert reply.followups == []
-    expected = ["Start", "Refresh", DISKS] if readable else ["Refresh"]
+    expected = ["Start", "Refresh", "Chart", DISKS] if readable else ["Refresh"]
     assert enabled(panel) == [scene.t()(label) for label in expected]
     assert len(scene.changes()) == 1
 

@@ -69,7 +69,7 @@ async def test_start_starts_it_and_answers_by_a_message_of_its_own(scene: Stage,
     assert post.text == before, "the alert is the watch's to edit"
     await poll(scene)
     assert post.text.startswith("🟢")
-    assert whats(post) == ["details"]
+    assert whats(post) == ["details", "chart"]
     told = [one.text for one in scene.server.messages(scene.alerts)]
     assert len(told) == 3, "the alert, the answer, the recovery"
 
@@ -127,7 +127,7 @@ async def test_details_are_for_the_presser_alone(scene: Stage, pve: Pve) -> None
     assert "**101** `web01`" in reply.text
     assert scene.t(scene.akiko)("stopped") in reply.text, "in the presser's own language"
     assert [one.label for one in post_of(reply).buttons if not one.disabled] == [
-        scene.t(scene.akiko)(word) for word in ("Start", "Refresh", "Disks and backups")
+        scene.t(scene.akiko)(word) for word in ("Start", "Refresh", "Chart", "Disks and backups")
     ]
     assert post.text == before
     assert len(scene.alerts_told()) == 1
@@ -217,7 +217,7 @@ async def test_mute_is_shown_and_holds_until_the_recovery(
     for message in (first, recovery):
         assert message.content.startswith("🟢")
         assert "The mute ended with the recovery." in message.text
-    assert whats(first) == ["details"]
+    assert whats(first) == ["details", "chart"]
     assert whats(recovery) == []
     pve.crash(101)
     await poll(scene)
@@ -234,12 +234,12 @@ async def test_a_mute_by_command_outlasts_the_recovery_and_is_offered_back(scene
     assert len(scene.alerts_told()) == 1, "edited, and no word beside it"
     assert post.content.startswith("🟢")
     assert "Muted until <t:" in post.text
-    assert whats(post) == ["details", "unmute"]
+    assert whats(post) == ["details", "unmute", "chart"]
     answered_in_silence(scene, await scene.press(scene.emma, post, button(post, "unmute")))
     await scene.delivered()
     assert scene.site.watch.mutes() == ()
     assert "Muted" not in post.text
-    assert whats(post) == ["details"]
+    assert whats(post) == ["details", "chart"]
     found = (await scene.site.journal.audit_page(AuditFilter(), 0, 1))[0][0].record
     assert (found.step, found.operation, found.vmid) == (AuditStep.ENDED, "monitor_unmute", 101)
 
@@ -254,7 +254,7 @@ async def test_a_mute_of_a_node_is_offered_back_after_its_recovery(scene: Stage,
     pve.node_online("pve3")
     await poll(scene)
     await scene.say(scene.emma, "monitor mute", target="guest/107", duration="2h")
-    assert whats(post) == ["unmute"]
+    assert whats(post) == ["unmute", "nodechart"]
     await scene.press(scene.emma, post, button(post, "unmute"))
     assert [mute.target for mute in scene.site.watch.mutes()] == ["guest/107"], "only its own"
 
@@ -470,9 +470,9 @@ async def test_in_an_alert_channel_outside_of_the_category_they_work(apart: Stag
 async def test_there_the_panel_has_no_buttons_that_would_be_refused(apart: Stage, pve: Pve) -> None:
     post = await alarm(apart, pve)
     panel = await apart.press(apart.emma, post, button(post, "details"))
-    assert [one.label for one in post_of(panel).buttons] == ["Start", "Refresh", "Disks and backups"]
+    assert [one.label for one in post_of(panel).buttons] == ["Start", "Refresh", "Chart", "Disks and backups"]
     await apart.press(apart.emma, panel, "Start")
-    assert [one.label for one in post_of(panel).buttons] == ["Start", "Refresh", "Disks and backups"]
+    assert [one.label for one in post_of(panel).buttons] == ["Start", "Refresh", "Chart", "Disks and backups"]
     assert pve.vm(101).status == "running"
     for operation in ("reboot", "shutdown"):
         forged = f"g1:{operation}:101:{apart.fingerprint(101)}"

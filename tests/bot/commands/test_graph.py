@@ -1,0 +1,152 @@
+"""Test charts: the commands and buttons, with the real process that draws, and what happens if it does not."""
+
+import io
+import os
+import signal
+import sys
+from typing import Any
+
+import discord
+import pytest
+from PIL import Image
+
+from adapters.charts.process import ChartProcess
+from core.errors import ChartFailed, ChartTooSlow, FilesRefused, PressureUnknown
+from core.guest_errors import GuestNotFound
+from core.proxmox_errors import MissingPrivilege, NodeUnreachable
+from core.wanted_errors import UnknownNode
+from playground.discord.people import PressResult
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage, post_of
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+BOTH = pytest.mark.parametrize("language", ["ja", "en"])
+WIDTH = 800
+
+
+def renderer(scene: Stage) -> ChartProcess:
+    found = scene.services.renderer
+    assert isinstance(found, ChartProcess)
+    return found
+
+
+def pid_of(draws: ChartProcess) -> int | None:
+    return draws.pid  # asked anew each time, which a type checker does not expect of a property
+
+
+def picture(scene: Stage, reply: PressResult) -> Image.Image:
+    return Image.open(io.BytesIO(scene.server.attached(post_of(reply), "chart.png")))
+
+
+def history(scene: Stage) -> list[tuple[str, str]]:
+    """Return the paths and periods of all histories that were asked for."""
+    return [(path, values["timeframe"]) for _, path, values in scene.sent("GET", "rrddata")]
+
+
+@BOTH
+async def test_a_chart_is_a_picture_whose_buttons_show_other_periods_in_its_place(
+    scene: Stage, pve: Pve
+) -> None:
+    reply = await scene.say(scene.akiko, "graph guest", vmid=101)
+    assert picture(scene, reply).width == WIDTH
+    (gallery,) = [part for part in walk(post_of(reply).components) if part.get("type") == 12]
+    told = gallery["items"][0]["description"]
+    assert told.startswith(scene.t()("Last 24 hours"))
+    assert scene.t()("CPU usage") in told
+    assert "GiB" in told
+    day, node = picture(scene, reply), pve.guest(101).node
+    weekly = await scene.press(scene.emma, reply, "c1:week::g101")
+    assert post_of(weekly).id == post_of(reply).id
+    assert post_of(weekly).attachments == ["chart.png"]
+    assert picture(scene, weekly).tobytes() != day.tobytes()
+    path = f"/nodes/{node}/qemu/101/rrddata"
+    assert history(scene) == [(path, "day"), (path, "week")]
+    await scene.say(scene.akiko, "graph guest", vmid=101, period="week")
+    assert len(history(scene)) == 2, "made a moment ago: shared"
+    of_node = await scene.say(scene.emma, "graph node", node=node, period="hour", what="pressure")
+    assert picture(scene, of_node).width == WIDTH
+    assert history(scene)[2:] == [(f"/nodes/{node}/rrddata", "hour")]
+
+
+def walk(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [each for part in parts for each in (part, *walk(part.get("components", [])))]
+
+
+@BOTH
+async def test_a_panels_chart_is_private_and_that_of_an_alert_a_reply_below_it(
+    scene: Stage, pve: Pve
+) -> None:
+    panel = await scene.say(scene.akiko, "info", vmid=101)
+    chart = await scene.press(scene.akiko, panel, "g1:chart:101")
+    assert chart.ephemeral
+    assert post_of(chart).attachments == ["chart.png"]
+    assert scene.t(scene.akiko)("Last 24 hours") in str(post_of(chart).components)
+    monthly = await scene.press(scene.akiko, chart, "c1:month::g101")
+    assert post_of(monthly).id == post_of(chart).id
+    assert scene.t(scene.akiko)("Last 30 days") in str(post_of(monthly).components)
+
+    await scene.say(scene.emma, "monitor add", vmid=101, cpu=80)
+    await scene.poll()
+    pve.crash(101)
+    await scene.poll()
+    await scene.delivered()
+    alert = scene.server.messages(scene.alerts)[-1]
+    text, (button,) = alert.text, [one for one in alert.buttons if ":chart:" in str(one.custom_id)]
+    below = await scene.press(scene.akiko, alert, str(button.custom_id))
+    assert not below.ephemeral
+    assert post_of(below).attachments == ["chart.png"]
+    assert post_of(below).id != alert.id
+    assert alert.text == text
+    assert history(scene)[-1][1] == "hour"
+
+
+async def test_the_process_that_draws_may_die_be_slow_or_fail(scene: Stage) -> None:
+    draws = renderer(scene)
+    await scene.say(scene.emma, "graph guest", vmid=101)
+    os.kill(pid_of(draws) or 0, signal.SIGKILL)
+    reply = await scene.say(scene.emma, "graph guest", vmid=102)
+    assert post_of(reply).attachments == ["chart.png"], "a dead process is replaced"
+    scene.expected_errors += ["chart"]
+    await draws._kill()
+    draws.start_seconds = 0.2
+    draws.command = (sys.executable, "-c", "import time; time.sleep(600)")
+    reply = await scene.say(scene.emma, "graph guest", vmid=103)
+    assert scene.told(scene.emma, ChartTooSlow()) in reply.text
+    assert pid_of(draws) is None
+    draws.start_seconds = 20.0
+    draws.command = (sys.executable, "-c", "import os; os.read(0, 4)")
+    reply = await scene.say(scene.emma, "graph guest", vmid=103)
+    assert scene.told(scene.emma, ChartFailed()) in reply.text
+    draws.command = ("/no/such/python",)
+    reply = await scene.say(scene.emma, "graph node", node="pve1")
+    assert scene.told(scene.emma, ChartFailed()) in reply.text
+
+
+@BOTH
+async def test_what_proxmox_or_discord_refuses_is_said(scene: Stage, pve: Pve) -> None:
+    pve.fail("GET", "/rrddata", 403, "Permission check failed (/nodes/pve1, Sys.Audit)", times=1)
+    reply = await scene.say(scene.emma, "graph node", node="pve1")
+    scene.assert_refused(reply, scene.emma, MissingPrivilege("Sys.Audit", "/nodes/pve1"))
+    reply = await scene.say(scene.emma, "graph node", node="pve99")
+    scene.assert_refused(reply, scene.emma, UnknownNode("pve99"))
+    reply = await scene.say(scene.emma, "graph guest", vmid=999)
+    scene.assert_refused(reply, scene.emma, GuestNotFound(999))
+    pve.version = "8.4.5"
+    reply = await scene.say(scene.emma, "graph guest", vmid=101, what="pressure")
+    scene.assert_refused(reply, scene.emma, PressureUnknown())
+    await scene.say(scene.emma, "graph guest", vmid=101, what="memory", period="year")
+    assert len(scene.server.messages(scene.channel)[-1].attachments) == 1
+
+    pve.node_offline("pve2")
+    await scene.poll()
+    reply = await scene.say(scene.emma, "graph node", node="pve2")
+    scene.assert_refused(reply, scene.emma, NodeUnreachable("pve2"))
+
+    everyone = scene.guild.default_role
+    mute = discord.PermissionOverwrite(attach_files=False)
+    bare = scene.guild.create_text_channel("bare", category=scene.category, overwrites={everyone: mute})
+    asked = len(history(scene))
+    reply = await scene.say(scene.emma, "graph guest", vmid=101, channel=bare)
+    scene.assert_refused(reply, scene.emma, FilesRefused())
+    assert len(history(scene)) == asked

@@ -1,0 +1,98 @@
+"""Test who waits for which picture."""
+
+import asyncio
+
+import pytest
+
+from core.charts.pictures import AT_ONCE, OWN_MOST, SHARED_SECONDS, WAITING_MOST, Pictures
+from core.errors import ChartFailed, ChartsBusy
+from core.proxmox import asker
+from tests.support.fakes import FakeClock
+
+
+class Studio:
+    """Make pictures that are done when a test says so."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.pictures = Pictures[str](self.clock)
+        self.begun: list[str] = []
+        self.done = asyncio.Event()
+        self.error: Exception | None = None
+
+    def take(self, key: str, person: int = 1) -> "asyncio.Task[str]":
+        async def make() -> str:
+            self.begun.append(key)
+            await self.done.wait()
+            if self.error is not None:
+                raise self.error
+            return f"picture of {key}"
+
+        async def taken() -> str:
+            asker.set(person)
+            return await self.pictures.take(key, make)
+
+        return asyncio.create_task(taken())
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_the_same_picture_is_made_once_and_shared_for_some_seconds() -> None:
+    studio = Studio()
+    asked = [studio.take("101", person) for person in range(5)]
+    await settle()
+    studio.done.set()
+    assert set(await asyncio.gather(*asked)) == {"picture of 101"}
+    assert studio.begun == ["101"]
+    await studio.take("101", 9)
+    assert studio.begun == ["101"]
+    studio.clock.advance(SHARED_SECONDS)
+    await studio.take("101", 9)
+    assert studio.begun == ["101", "101"]
+
+
+async def test_each_person_has_one_made_at_a_time_and_few_wait() -> None:
+    studio = Studio()
+    asked = [studio.take(str(number)) for number in range(OWN_MOST)]
+    await settle()
+    assert studio.begun == ["0"]
+    with pytest.raises(ChartsBusy):
+        await studio.take("one more")
+    other = studio.take("other", 2)
+    await settle()
+    assert studio.begun == ["0", "other"]
+    studio.done.set()
+    assert await asyncio.gather(*asked, other) == [*(f"picture of {n}" for n in range(3)), "picture of other"]
+
+
+async def test_a_flood_is_refused_and_nothing_of_it_remains() -> None:
+    studio = Studio()
+    asked = [studio.take(f"{person}", person) for person in range(WAITING_MOST)]
+    await settle()
+    assert len(studio.begun) == AT_ONCE
+    with pytest.raises(ChartsBusy):
+        await studio.take("more", 99)
+    studio.done.set()
+    await asyncio.gather(*asked)
+    assert await studio.take("more", 99) == "picture of more"
+    assert not studio.pictures._wanted
+
+
+async def test_a_failure_is_not_kept_and_one_who_leaves_disturbs_nobody() -> None:
+    studio = Studio()
+    studio.error = ChartFailed()
+    studio.done.set()
+    with pytest.raises(ChartFailed):
+        await studio.take("101")
+    studio.error = None
+    studio.done.clear()
+    leaves, stays = studio.take("101"), studio.take("101", 2)
+    await settle()
+    leaves.cancel()
+    await settle()
+    studio.done.set()
+    assert await stays == "picture of 101"
+    assert studio.begun == ["101", "101"]
