@@ -24,7 +24,7 @@ WIDTH, SCALE = 400, 2
 LEFT, RIGHT = 52, 14
 TITLE, TEXT, SMALL = 15.0, 12.5, 11.5
 HEAD, TITLE_ROW, FIGURES_ROW, TIMES_ROW, LEGEND_ROW, SPACE = 48, 21, 17, 24, 22, 12
-EDGE = 0.06
+EDGE = 0.03
 """Part of the time axis, at its end, in which a label would not fit if it stood in the middle below its time."""
 PLOT_ONE, PLOT_MANY = 150, 66
 """Height of the only plot, and of one of several."""
@@ -32,6 +32,7 @@ PLOT_ONE, PLOT_MANY = 150, 66
 BACKGROUND, PLOT, GRID, TEXT_COLOUR, QUIET = "#2b2d31", "#232428", "#3f4248", "#f2f3f5", "#b5bac1"
 LINES = ("#6cb4ff", "#d7a6ff")
 LIMIT = "#ff7b7d"
+SHADE = {MarkKind.WARNING: 0.14, MarkKind.CRITICAL: 0.24}
 MARKS = {MarkKind.START: "#57d68d", MarkKind.WARNING: "#f0b232", MarkKind.CRITICAL: "#f0474b"}
 
 
@@ -152,7 +153,14 @@ class _Picture:
     def _mark(self, axes: Axes, mark: DrawnMark) -> None:
         colour = MARKS[MarkKind(mark.kind)]
         if mark.end > mark.begin:
-            axes.axvspan(mark.begin, mark.end, color=colour, alpha=0.22, linewidth=0, zorder=1)
+            axes.axvspan(
+                mark.begin,
+                mark.end,
+                color=colour,
+                alpha=SHADE.get(MarkKind(mark.kind), 0.0),
+                linewidth=0,
+                zorder=1,
+            )
         axes.axvline(mark.begin, color=colour, linewidth=_points(1.4), zorder=1.5)
 
     def _line(self, axes: Axes, line: DrawnLine, colour: str, *, filled: bool) -> None:

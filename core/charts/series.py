@@ -11,6 +11,8 @@ from core.proxmox import Measure, Period, Sample
 
 GAP_STEPS = 1.5
 """Number of steps between two samples from which something is missing between them."""
+COVERED = 0.9
+"""Part of a period from which the samples cover it. Proxmox 9 keeps 360 days of a year."""
 DIFFERENCE = 0.01
 """Part of the total from which the host's figure of a guest's memory is another than the guest's own."""
 
@@ -154,8 +156,9 @@ def build_chart(
     begin = end - period.seconds
     kept = [sample for sample in samples if sample.time >= begin]
     step = step_of([sample.time for sample in samples])
-    # the first sample stands for the time before it, too
-    start = max(begin, min(kept[0].time - (step or 0.0), end - (step or 60.0))) if kept else begin
+    first = kept[0].time - (step or 0.0) if kept else begin  # a sample stands for the time before it
+    covered = (end - first) / period.seconds >= COVERED
+    start = max(begin, first) if covered else begin
     rows = _with_gaps(kept, step)
     panels = tuple(_panel(kind, rows, (limits or {}).get(kind)) for kind in kinds)
     seen = tuple(mark for mark in marks if mark.begin <= end and (mark.end or end) >= start)

@@ -39,7 +39,9 @@ def test_what_is_older_than_the_period_is_left_out() -> None:
     assert len(chart.times) == 49
     assert (chart.start, chart.end) == (NOW - 86_400, NOW)
     young = build_chart(samples(60.0, 10), Period.HOUR, NOW, ())
-    assert (young.start, young.end) == (NOW - 600, NOW), "nothing is known before"
+    assert (young.start, young.end) == (NOW - 3600, NOW), "nothing is known before"
+    year = build_chart(samples(21_600.0, 1440), Period.YEAR, NOW, ())
+    assert (year.start, year.end) == (NOW - 360 * 86_400, NOW), "Proxmox 9 keeps no more"
 
 
 def test_a_clock_that_is_ahead_moves_the_end() -> None:
