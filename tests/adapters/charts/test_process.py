@@ -134,7 +134,7 @@ def test_the_real_one_ends_with_a_bot_that_is_killed() -> None:
         "worker = subprocess.Popen([sys.executable, '-m', 'adapters.charts.worker'], stdin=-1, stdout=-1)\n"
         "print(worker.pid, flush=True); time.sleep(600)"
     )
-    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE) as bot:  # noqa: S603  # fixed
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE) as bot:  # noqa: S603  # the command is written here
         assert bot.stdout is not None
         pid = int(bot.stdout.readline())
         assert lives(pid)
@@ -148,7 +148,7 @@ def test_the_real_one_ends_with_a_bot_that_is_killed() -> None:
 def test_the_bot_never_imports_matplotlib() -> None:
     heavy = ("matplotlib", "numpy", "PIL")
     code = f"import bot, sys; print([name for name in sys.modules if name.split('.')[0] in {heavy}])"
-    done = subprocess.run(  # noqa: S603  # fixed
+    done = subprocess.run(  # noqa: S603  # the command is written here
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
