@@ -50,7 +50,7 @@ GUARDED = {word for word, each in PROMISES.items() if each.protected == "admin, 
 """Operations that need an admin on a protected guest, with its name and a reason. So does a mute of over 8 hours."""
 FOR_EVERYTHING = tuple(word for word, each in PROMISES.items() if each.everything)
 """Operations that concern the whole cluster: the person needs the level for all guests."""
-ON_ALERTS = ("start", "info", "acknowledge", "monitor mute", "monitor unmute")
+ON_ALERTS = ("start", "info", "graph guest", "graph node", "acknowledge", "monitor mute", "monitor unmute")
 """Operations that have a button on alerts."""
 
 

@@ -579,6 +579,7 @@ def button_rows(house: House) -> Iterator[tuple[Row, SeenMessage, str]]:
     for page, word in (("list", "list"), ("watch", "monitor list")):
         yield Row(word, "", {}), house.panel, f"p1:{page}:next:0:::"
     yield Row("status", "", {}), house.panel, "p1:status:refresh"
+    yield Row("graph node", "", {}, UnknownNode("no-such")), house.panel, "c1:hour::nno-such"
     yield Row("monitor history", "", {}), house.panel, "p1:history:next:0:"
     mark = house.scene.site.dashboards.dashboards()[0][0].mark
     yield Row("status", "", {}), house.panel, f"d1:refresh:{mark}"
@@ -595,6 +596,8 @@ def button_rows(house: House) -> Iterator[tuple[Row, SeenMessage, str]]:
             )
         yield Row("info", about, {}, vmid=up), house.panel, f"g1:refresh:{up}"
         yield Row("info", about, {}, vmid=up), house.panel, f"g1:details:{up}"
+        yield Row("graph guest", about, {}, vmid=up), house.panel, f"g1:chart:{up}"
+        yield Row("graph guest", about, {}, vmid=up), house.panel, f"c1:hour:cpu:g{up}"
         yield Row("info", about, {}, vmid=up), house.panel, f"{MENU}:{up}"
         yield Row("snapshot list", about, {}, vmid=up), house.panel, f"g1:snapshots:{up}"
         yield Row("monitor history", about, {}, vmid=up), house.panel, f"p1:history:next:0:{up}"
