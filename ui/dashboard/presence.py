@@ -32,7 +32,7 @@ def presence_text(t: Text, sites: Iterable[Site]) -> str | None:
     if not known:
         return t("No connection to Proxmox") if unknown else None
     parts = [
-        t.plural("{n} running", "{n} running", running),
+        t("{n} running", n=running),
         t.plural("{n} alert", "{n} alerts", alerts) if alerts else t("no alerts"),
     ]
     if unknown:
