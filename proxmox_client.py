@@ -1,7 +1,7 @@
 """Send the bot's requests to Proxmox.
 
 Each path is checked against Proxmox' own patterns. Each answer becomes a dataclass of core/.
-adapters/proxmox/http.py makes the calls.
+adapters/proxmox/transport/http.py makes the calls.
 """
 
 import copy
@@ -9,12 +9,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self, TypeVar
 
-from adapters.proxmox.connections import Address, Endpoint
 from adapters.proxmox.errors import CallContext
-from adapters.proxmox.exchange import UnexpectedData
 from adapters.proxmox.guest_agent import parse_addresses, parse_agent_addresses, parse_file_systems
 from adapters.proxmox.history import SAMPLES_MOST, parse_history
-from adapters.proxmox.http import LIST_MOST, Calls, threads
 from adapters.proxmox.infrastructure import parse_ha_status, parse_node_status, parse_storage_history
 from adapters.proxmox.parse import (
     parse_backup_storages,
@@ -29,6 +26,9 @@ from adapters.proxmox.parse import (
 )
 from adapters.proxmox.paths import guest_path, node_path, storage_path, task_path
 from adapters.proxmox.resources import FormerRead, Listed, decode_resources, parse_cluster
+from adapters.proxmox.transport.connections import Address, Endpoint
+from adapters.proxmox.transport.exchange import UnexpectedData
+from adapters.proxmox.transport.http import LIST_MOST, Calls, threads
 from core.clock import Clock
 from core.guest import Backup, Backups, Cluster, Guest, GuestConfig, Kind, Snapshot, Storage, TaskSummary
 from core.infrastructure.backups import ask_all

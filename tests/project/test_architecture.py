@@ -50,9 +50,11 @@ FOREIGN = {
     "numpy": set(),
     "PIL": {"adapters.charts.figure"},
     "discord": {"bot", "startup", "cogs", "ui"},
-    "proxmoxer": {"adapters.proxmox.connections"},
-    "requests": {f"adapters.proxmox.{name}" for name in ("lean_requests", "exchange", "connections", "tls")},
-    "urllib3": {"adapters.proxmox.tls"},
+    "proxmoxer": {"adapters.proxmox.transport.connections"},
+    "requests": {
+        f"adapters.proxmox.transport.{name}" for name in ("lean_requests", "exchange", "connections", "tls")
+    },
+    "urllib3": {"adapters.proxmox.transport.tls"},
     "msgspec": {"adapters.proxmox.resource_rows"},
     "yarl": {"startup", "adapters.heartbeat"},
 }
@@ -294,7 +296,7 @@ def test_threads_are_made_in_one_place() -> None:
         for node in module.nodes
         if isinstance(node, ast.Attribute) and node.attr in ("to_thread", "run_in_executor")
     ]
-    assert places == ["adapters/proxmox/http.py"]
+    assert places == ["adapters/proxmox/transport/http.py"]
 
 
 def test_the_rules_have_no_clock_file_or_network_of_their_own() -> None:

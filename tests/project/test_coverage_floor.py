@@ -50,7 +50,7 @@ def test_an_area_is_the_first_folder_and_what_has_none_is_an_adapter() -> None:
         "core/watch/incidents/step.py",
         "ui\\ui/guests/panel.py",
         "adapters/journal/store.py",
-        "adapters/proxmox/tls.py",
+        "adapters/proxmox/transport/tls.py",
     )
     assert [area_of(path) for path in paths] == ["core", "ui", "adapters", "adapters"]
 

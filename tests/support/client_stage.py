@@ -142,7 +142,7 @@ def client(pve: Pve) -> ProxmoxClient:
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Set time-outs to a fraction of a second."""
     for name in ("CONNECT_SECONDS", "READ_SECONDS", "CHANGE_SECONDS"):
-        monkeypatch.setattr(f"adapters.proxmox.http.{name}", 0.4)
+        monkeypatch.setattr(f"adapters.proxmox.transport.http.{name}", 0.4)
 
 
 async def refusal(call: Awaitable[object]) -> BotError:

@@ -13,8 +13,14 @@ from typing import Any
 
 import pytest
 
-from adapters.proxmox.connections import Address, Endpoint
-from adapters.proxmox.http import CHANGE_SECONDS, CONNECT_SECONDS, QUEUE_SECONDS, READ_SECONDS, Calls
+from adapters.proxmox.transport.connections import Address, Endpoint
+from adapters.proxmox.transport.http import (
+    CHANGE_SECONDS,
+    CONNECT_SECONDS,
+    QUEUE_SECONDS,
+    READ_SECONDS,
+    Calls,
+)
 from core.operations import Operation
 from core.proxmox_errors import AnswerTooLarge, BadAnswer, TimedOut
 from playground.pve.server import Pve
@@ -46,9 +52,9 @@ AMPLE = 15.0
 
 @pytest.fixture
 def brief(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adapters.proxmox.http.CONNECT_SECONDS", IN_ALL / 2)
+    monkeypatch.setattr("adapters.proxmox.transport.http.CONNECT_SECONDS", IN_ALL / 2)
     for name in ("READ_SECONDS", "CHANGE_SECONDS", "QUICK_SECONDS"):
-        monkeypatch.setattr(f"adapters.proxmox.http.{name}", IN_ALL / 2)
+        monkeypatch.setattr(f"adapters.proxmox.transport.http.{name}", IN_ALL / 2)
 
 
 LONG = answer('{"data":[' + " " * 500 + "]}")
@@ -141,7 +147,7 @@ async def test_a_name_that_is_not_looked_up_in_time_is_given_up(monkeypatch: pyt
 async def test_who_waits_for_a_place_too_long_is_told_and_sends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.proxmox.http.QUEUE_SECONDS", 0.2)
+    monkeypatch.setattr("adapters.proxmox.transport.http.QUEUE_SECONDS", 0.2)
     with Rude(tmp_path, HeldAnswer(STARTED)) as rude:
         client = client_of(rude)
         hanging = [asyncio.create_task(client.power(VM, Operation.START)) for _ in range(4)]

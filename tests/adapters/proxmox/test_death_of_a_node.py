@@ -177,7 +177,7 @@ async def test_the_first_of_three_is_killed() -> None:
 @LINUX
 async def test_the_first_of_three_loses_its_power(monkeypatch: pytest.MonkeyPatch) -> None:
     """A change whose request or answer vanishes is unknown after `CHANGE_SILENCE`; that is not measured here."""
-    monkeypatch.setattr("adapters.proxmox.http.CHANGE_SILENCE", 1.0)
+    monkeypatch.setattr("adapters.proxmox.transport.http.CHANGE_SILENCE", 1.0)
     await compare(Listener.silence, {"read": SILENT_LONGER})
 
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from adapters.proxmox import entry_points
-from adapters.proxmox.slots import SLOTS
+from adapters.proxmox.transport import entry_points
+from adapters.proxmox.transport.slots import SLOTS
 from core.actions.order import Order, Plan
 from core.actions.sender import Sender
 from core.clock import Clock
@@ -304,7 +304,7 @@ async def test_a_silent_address_costs_a_read_less_than_a_second(pve: Pve, client
 async def test_a_change_on_a_connection_that_falls_silent_is_unknown(
     pve: Pve, client: ProxmoxClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.proxmox.http.CHANGE_SILENCE", 0.5)
+    monkeypatch.setattr("adapters.proxmox.transport.http.CHANGE_SILENCE", 0.5)
     first = pve.listeners[0]
     await client.cluster()
     pve.call(first.silence())
@@ -324,7 +324,7 @@ async def test_a_change_on_a_connection_that_falls_silent_is_unknown(
 async def test_after_a_read_without_an_answer_the_next_one_goes_elsewhere(
     pve: Pve, client: ProxmoxClient, lines: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.proxmox.http.QUICK_SECONDS", 0.4)
+    monkeypatch.setattr("adapters.proxmox.transport.http.QUICK_SECONDS", 0.4)
     first, second, _ = pve.listeners
     first.hung = True
     assert str(await refusal(client.cluster())) == str(TimedOut(label(first), changing=False))
@@ -475,8 +475,8 @@ async def test_closing_cuts_the_calls_at_every_address(pve: Pve, client: Proxmox
 async def test_a_read_that_nothing_answers_ends_at_its_deadline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.proxmox.http.CONNECT_SECONDS", 0.5)
-    monkeypatch.setattr("adapters.proxmox.http.READ_SECONDS", 0.5)
+    monkeypatch.setattr("adapters.proxmox.transport.http.CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr("adapters.proxmox.transport.http.READ_SECONDS", 0.5)
     with (
         Rude(tmp_path / "1", EMPTY_LIST, handshake="held") as one,
         Rude(tmp_path / "2", handshake="held") as two,

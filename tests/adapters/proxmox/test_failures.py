@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.proxmox.http import CHANGE_SECONDS, CONNECT_SECONDS, READ_SECONDS
+from adapters.proxmox.transport.http import CHANGE_SECONDS, CONNECT_SECONDS, READ_SECONDS
 from core.guest import Guest, Kind
 from core.operations import Operation
 from core.proxmox_errors import (

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.proxmox.slots import SLOTS
+from adapters.proxmox.transport.slots import SLOTS
 from core.errors import BotError
 from core.guest import Guest, Kind
 from core.operations import Operation

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from adapters.proxmox import slots
-from adapters.proxmox.slots import HANGING_MOST, LATE_MOST, SLOTS, RequestSlots
+from adapters.proxmox.transport import slots
+from adapters.proxmox.transport.slots import HANGING_MOST, LATE_MOST, SLOTS, RequestSlots
 from core.guest import Guest
 from core.proxmox import Lane, asker
 from core.proxmox_errors import QueueFull

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.proxmox.http import threads
-from adapters.proxmox.slots import SLOTS, RequestSlots
+from adapters.proxmox.transport.http import threads
+from adapters.proxmox.transport.slots import SLOTS, RequestSlots
 from core.operations import Operation
 from core.proxmox import Lane
 from playground.pve.server import Pve

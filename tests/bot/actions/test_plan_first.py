@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.proxmox.http import QUICK_SECONDS, READ_SECONDS
+from adapters.proxmox.transport.http import QUICK_SECONDS, READ_SECONDS
 from core.actions.planner import FALLBACK_SECONDS
 from core.audit.record import AuditStep
 from core.audit.store import AuditFilter
@@ -113,7 +113,7 @@ async def test_a_storage_that_hangs_is_named_and_holds_nothing_up(
     They hang beyond every time-out, so that an error nobody waits for would show.
     """
     assert QUICK_SECONDS + BACKUPS_SECONDS < FALLBACK_SECONDS < READ_SECONDS
-    monkeypatch.setattr("adapters.proxmox.http.QUICK_SECONDS", 1.0)
+    monkeypatch.setattr("adapters.proxmox.transport.http.QUICK_SECONDS", 1.0)
     monkeypatch.setattr("proxmox_client.BACKUPS_SECONDS", 1.8)
     for name in ("a-dead", "b-dead", "c-dead", "d-dead"):
         pve.storages[name] = {**pve.storages["nfs-backup"], "volumes": {}}
@@ -137,8 +137,8 @@ async def test_a_list_of_storages_or_snapshots_that_hangs(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.actions.planner.FALLBACK_SECONDS", 0.3)
-    monkeypatch.setattr("adapters.proxmox.http.QUICK_SECONDS", 0.6)
-    monkeypatch.setattr("adapters.proxmox.http.READ_SECONDS", 0.6)
+    monkeypatch.setattr("adapters.proxmox.transport.http.QUICK_SECONDS", 0.6)
+    monkeypatch.setattr("adapters.proxmox.transport.http.READ_SECONDS", 0.6)
     pve.hang("/nodes/pve1/storage", 1.0, times=1)
     pve.hang("/qemu/101/snapshot", 1.0, times=1)
     text = (await scene.say(scene.akiko, "stop", vmid=101)).text

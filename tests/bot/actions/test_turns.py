@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from adapters.proxmox import slots
-from adapters.proxmox.slots import SLOTS
+from adapters.proxmox.transport import slots
+from adapters.proxmox.transport.slots import SLOTS
 from core.proxmox import Lane
 from core.proxmox_errors import QueueFull
 from playground.pve.server import Pve

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from adapters.proxmox.slots import HANGING_MOST
+from adapters.proxmox.transport.slots import HANGING_MOST
 from core.actions.inspector import SHARED_SECONDS
 from core.guest import State
 from core.proxmox_errors import Rejected

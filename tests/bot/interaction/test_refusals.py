@@ -126,7 +126,7 @@ async def test_a_page_instead_of_json(scene: Stage, pve: Pve) -> None:
 async def test_a_time_out_says_that_the_work_may_go_on(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("adapters.proxmox.http.CHANGE_SECONDS", 0.3)
+    monkeypatch.setattr("adapters.proxmox.transport.http.CHANGE_SECONDS", 0.3)
     pve.hang(START, 1.0, times=1)
     reply = await scene.say(scene.akiko, "start", vmid=104)
     scene.assert_refused(reply, scene.akiko, TimedOut(pve.host, changing=True))
@@ -137,7 +137,7 @@ async def test_a_time_out_of_work_that_began_is_followed(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only the answer was late. The node's task list shows the bot's own task, which is followed to its end."""
-    monkeypatch.setattr("adapters.proxmox.http.CHANGE_SECONDS", 0.3)
+    monkeypatch.setattr("adapters.proxmox.transport.http.CHANGE_SECONDS", 0.3)
     pve.hang(START, 1.0, times=1, acts=True)
     reply = await scene.say(scene.emma, "start", vmid=104)
     assert "was started" in reply.text

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from adapters.proxmox.slots import SLOTS
+from adapters.proxmox.transport.slots import SLOTS
 from core.guest import Cluster
 from core.proxmox import Lane
 from core.proxmox_errors import TokenRefused
@@ -115,8 +115,8 @@ async def test_the_fine_site_answers_as_fast_as_alone(
     configure(scene, others)
     others[0].listeners[0].hung = True
     with monkeypatch.context() as hasty:
-        hasty.setattr("adapters.proxmox.http.CONNECT_SECONDS", 0.3)
-        hasty.setattr("adapters.proxmox.http.READ_SECONDS", 0.3)
+        hasty.setattr("adapters.proxmox.transport.http.CONNECT_SECONDS", 0.3)
+        hasty.setattr("adapters.proxmox.transport.http.READ_SECONDS", 0.3)
         await scene.start_bot(FIRST_SITE="home", CHANGES_PER_MINUTE="0")
     assert [bool(site.watch.read_error) for site in scene.services.sites] == [True, False, True]
     waiting = await hang_everything(scene, others[0])
@@ -215,8 +215,8 @@ async def test_each_trouble_is_told_once_in_its_channel_and_the_watch_goes_on(
     others: tuple[Pve, Pve], bare_scene: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = bare_scene
-    monkeypatch.setattr("adapters.proxmox.http.CONNECT_SECONDS", 0.3)
-    monkeypatch.setattr("adapters.proxmox.http.READ_SECONDS", 0.3)
+    monkeypatch.setattr("adapters.proxmox.transport.http.CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr("adapters.proxmox.transport.http.READ_SECONDS", 0.3)
     colo, lab = configure(scene, others)
     others[0].listeners[0].hung = True
     await scene.start_bot(SITE_HOME_MONITOR_VM_IDS="101")

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Collection
 
-from adapters.proxmox.connections import Address, ConnectionPool, Endpoint
+from adapters.proxmox.transport.connections import Address, ConnectionPool, Endpoint
 from core.errors import BotError
 
 _log = logging.getLogger(__name__)

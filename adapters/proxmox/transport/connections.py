@@ -15,7 +15,7 @@ import requests
 from proxmoxer import ProxmoxAPI
 
 from adapters.proxmox.responses import Response
-from adapters.proxmox.tls import Sockets, Transport, Trust, body_of
+from adapters.proxmox.transport.tls import Sockets, Transport, Trust, body_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from typing import Any
 
 import requests
 
-from adapters.proxmox.connections import ApiConnection, Deadline
-from adapters.proxmox.entry_points import EntryPoint
 from adapters.proxmox.errors import CallContext, make_error
 from adapters.proxmox.responses import Decode, TooLarge, parse_response
-from adapters.proxmox.tls import (
+from adapters.proxmox.transport.connections import ApiConnection, Deadline
+from adapters.proxmox.transport.entry_points import EntryPoint
+from adapters.proxmox.transport.tls import (
     connection_lost,
     is_distrusted,
     is_silent,

@@ -1,7 +1,7 @@
 """Send every call to Proxmox: in a thread, in its lane, with one deadline, and check the shape of the answer.
 
-adapters/proxmox/slots.py hands out the slots. A read whose connection fails goes on to the next entry point of the
-cluster. A change does so only if nothing was sent: it is never sent twice.
+slots.py hands out the slots. A read whose connection fails goes on to the next entry point of the cluster. A change
+does so only if nothing was sent: it is never sent twice.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Self
 
-from adapters.proxmox.connections import Deadline, Endpoint
-from adapters.proxmox.entry_points import EntryPoint, EntryPoints
 from adapters.proxmox.errors import CallContext
-from adapters.proxmox.exchange import Call, ConnectionFault, Sending, Try, UnexpectedData
 from adapters.proxmox.responses import Decode
-from adapters.proxmox.slots import LATE_MOST, SLOTS, RequestSlots
+from adapters.proxmox.transport.connections import Deadline, Endpoint
+from adapters.proxmox.transport.entry_points import EntryPoint, EntryPoints
+from adapters.proxmox.transport.exchange import Call, ConnectionFault, Sending, Try, UnexpectedData
+from adapters.proxmox.transport.slots import LATE_MOST, SLOTS, RequestSlots
 from core.errors import BotError
 from core.guest import Guest
 from core.proxmox import Lane

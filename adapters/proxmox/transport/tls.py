@@ -1,7 +1,7 @@
 """Set up TLS to the Proxmox API as configured, with sockets that can be shut while threads wait on them.
 
-Only this file imports urllib3. requests is imported here, in adapters/proxmox/exchange.py, in
-adapters/proxmox/connections.py and, first of all, in adapters/proxmox/lean_requests.py.
+Only this file imports urllib3. requests is imported here, in adapters/proxmox/transport/exchange.py, in
+adapters/proxmox/transport/connections.py and, first of all, in adapters/proxmox/transport/lean_requests.py.
 """
 
 import errno
