@@ -375,7 +375,11 @@ def test_links_and_files_exist(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "CONTRIBUTING.ja.md"])
 def test_the_lines_of_contributing_stand_in_the_code(name: str) -> None:
-    paths = (path for folder in ("core", "ui", "cogs", "tests") for path in (ROOT / folder).rglob("*.py"))
+    paths = (
+        path
+        for folder in ("adapters", "core", "ui", "cogs", "tests")
+        for path in (ROOT / folder).rglob("*.py")
+    )
     code = "\n".join(path.read_text("utf-8") for path in (*paths, ROOT / "proxmox_client.py"))
     blocks = re.findall(r"^```python\n(.*?)^```$", (ROOT / name).read_text("utf-8"), re.M | re.S)
     assert len(blocks) > 10

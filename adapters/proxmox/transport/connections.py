@@ -14,7 +14,7 @@ from weakref import WeakSet
 import requests
 from proxmoxer import ProxmoxAPI
 
-from adapters.proxmox.responses import Response
+from adapters.proxmox.transport.responses import Response
 from adapters.proxmox.transport.tls import Sockets, Transport, Trust, body_of
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import requests
 
-from adapters.proxmox.errors import CallContext, make_error
-from adapters.proxmox.responses import Decode, TooLarge, parse_response
 from adapters.proxmox.transport.connections import ApiConnection, Deadline
 from adapters.proxmox.transport.entry_points import EntryPoint
+from adapters.proxmox.transport.errors import CallContext, make_error
+from adapters.proxmox.transport.responses import Decode, TooLarge, parse_response
 from adapters.proxmox.transport.tls import (
     connection_lost,
     is_distrusted,

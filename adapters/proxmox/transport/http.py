@@ -11,11 +11,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Self
 
-from adapters.proxmox.errors import CallContext
-from adapters.proxmox.responses import Decode
 from adapters.proxmox.transport.connections import Deadline, Endpoint
 from adapters.proxmox.transport.entry_points import EntryPoint, EntryPoints
+from adapters.proxmox.transport.errors import CallContext
 from adapters.proxmox.transport.exchange import Call, ConnectionFault, Sending, Try, UnexpectedData
+from adapters.proxmox.transport.responses import Decode
 from adapters.proxmox.transport.slots import LATE_MOST, SLOTS, RequestSlots
 from core.errors import BotError
 from core.guest import Guest

@@ -23,7 +23,7 @@ from urllib3 import HTTPSConnectionPool
 from urllib3.connection import HTTPSConnection
 from urllib3.util.ssl_ import create_urllib3_context
 
-from adapters.proxmox.responses import TooLarge
+from adapters.proxmox.transport.responses import TooLarge
 from core.proxmox_errors import ProxmoxError, TimedOut, Unreachable
 
 CHUNK = 65536

@@ -6,7 +6,7 @@ It covers everything that Proxmox' source can say; the known refusals are checke
 import pytest
 from fakepve import errors as catalogue
 
-from adapters.proxmox.errors import CallContext, make_error
+from adapters.proxmox.transport.errors import CallContext, make_error
 from core.errors import BotError, ChangedMeanwhile
 from core.guest import Guest, Kind, State
 from core.guest_errors import GuestLocked, GuestProtected, VmidTaken

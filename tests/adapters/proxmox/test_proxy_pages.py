@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.proxmox.responses import Response, parse_response
+from adapters.proxmox.transport.responses import Response, parse_response
 from core.errors import BotError
 from core.guest_errors import GuestLocked
 from core.operations import Operation

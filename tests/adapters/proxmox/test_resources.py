@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.proxmox.resources import FormerRead, decode_resources, parse_cluster
-from adapters.proxmox.responses import CONTAINERS_MOST, Response, TooLarge, parse_response
+from adapters.proxmox.transport.responses import CONTAINERS_MOST, Response, TooLarge, parse_response
 from core.guest import Cluster, Kind, State
 
 USUAL: dict[str, st.SearchStrategy[Any]] = {

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from adapters.proxmox.client_reads import BACKUPS_SECONDS
 from adapters.proxmox.transport.http import QUICK_SECONDS, READ_SECONDS
 from core.actions.planner import FALLBACK_SECONDS
 from core.audit.record import AuditStep
@@ -17,7 +18,6 @@ from core.guest import State
 from core.guest_errors import GuestProtected, WrongState
 from core.operations import Operation
 from playground.pve.server import Pve
-from proxmox_client import BACKUPS_SECONDS
 from tests.support import stage
 from tests.support.stage import Stage, post_of
 from tests.support.walked import walked
@@ -114,7 +114,7 @@ async def test_a_storage_that_hangs_is_named_and_holds_nothing_up(
     """
     assert QUICK_SECONDS + BACKUPS_SECONDS < FALLBACK_SECONDS < READ_SECONDS
     monkeypatch.setattr("adapters.proxmox.transport.http.QUICK_SECONDS", 1.0)
-    monkeypatch.setattr("proxmox_client.BACKUPS_SECONDS", 1.8)
+    monkeypatch.setattr("adapters.proxmox.client_reads.BACKUPS_SECONDS", 1.8)
     for name in ("a-dead", "b-dead", "c-dead", "d-dead"):
         pve.storages[name] = {**pve.storages["nfs-backup"], "volumes": {}}
         pve.hang(f"/storage/{name}/content", 3.0, times=9)

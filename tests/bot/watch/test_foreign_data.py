@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from adapters.proxmox.errors import TEXT_MOST, CallContext, make_error
 from adapters.proxmox.guest_agent import ROWS_MOST, parse_addresses
-from adapters.proxmox.responses import Response, parse_response
+from adapters.proxmox.transport.errors import TEXT_MOST, CallContext, make_error
+from adapters.proxmox.transport.responses import Response, parse_response
 from core.errors import BotError
 from core.guest import Guest, Kind, State
 from core.operations import Operation

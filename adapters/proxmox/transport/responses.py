@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from adapters.proxmox.errors import FIELDS_MOST, TEXT_MOST, is_known
+from adapters.proxmox.transport.errors import FIELDS_MOST, TEXT_MOST, is_known
 
 _BARE = frozenset({400, 401, 403, 404, 500, 501, *range(595, 600)})
 """Statuses that Proxmox sends without a body."""
