@@ -20,15 +20,17 @@ import gc
 import os
 import signal
 
+from startup.signals import ENDING
+
 if __name__ == "__main__":  # the other imports take a second, and nothing has started until they are done
-    for end in (signal.SIGTERM, signal.SIGINT):
+    for end in ENDING:
         signal.signal(end, lambda *_: os._exit(0))
     gc.disable()  # hardly anything that is imported is garbage; `settle_memory` enables it again
 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import discord
@@ -57,17 +59,12 @@ from monitor_store import MonitorStore
 from proxmox_client import threads
 from startup.arguments import parse_arguments
 from startup.connection import Connection, DiscordRefused, use_other_discord
-from startup.data_dir import (
-    JOURNAL_NAME,
-    LIST_NAME,
-    SiteData,
-    StartFailed,
-    read_data_dir,
-    start_failures,
-)
+from startup.data_dir import JOURNAL_NAME, LIST_NAME, SiteData, StartFailed, read_data_dir, start_failures
 from startup.demo import run_demo
 from startup.memory import limit_heap, settle_memory
 from startup.readiness import StartCheck, required_setup
+from startup.sd_notify import ServiceManager
+from startup.serving import run_until_told
 from startup.threads import UnjoinedThreads, exit_process
 from ui.audit.channel import DiscordAuditChannel
 from ui.audit.recovery import DiscordOutcomeNotifier
@@ -148,6 +145,8 @@ class ProxmoxBot(commands.Bot):
         self._check = StartCheck(self, self.services, required_setup(settings))
         self.connected = False
         """Whether the gateway is connected now."""
+        self.on_started: Callable[[], None] = lambda: None
+        """Called once all runs that does not need Discord, above all the watch."""
         self._ending = asyncio.Event()
         self.running: asyncio.Task[None] | None = None
         """The task that runs `start`, if `close` has to end it."""
@@ -163,6 +162,7 @@ class ProxmoxBot(commands.Bot):
         await self._check.greeting.load()
         await self._add_cogs()
         checking = asyncio.create_task(self._check.run(), name="start check")
+        self.on_started()
         t, clock = self.services.texts.public, self.services.clock
         try:
             await Connection(self, self._register, t, clock, self._ending).run(token)
@@ -270,27 +270,12 @@ class ProxmoxBot(commands.Bot):
             self._lock.release()
 
 
-async def serve(settings: Settings) -> int:
+async def serve(settings: Settings, environ: Mapping[str, str]) -> int:
     """Run until told to stop, and return the exit code."""
     bot = ProxmoxBot(settings, Clock())
     settle_memory()
-    stopping: set[asyncio.Task[None]] = set()
-
-    def stop() -> None:
-        stopping.add(asyncio.ensure_future(bot.close()))
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
     try:
-        async with bot:
-            bot.running = asyncio.ensure_future(bot.start(settings.discord_token.reveal()))
-            try:
-                await bot.running
-            except asyncio.CancelledError:
-                if not stopping:
-                    raise
-                await asyncio.gather(*stopping)
+        await run_until_told(bot, settings.discord_token.reveal(), ServiceManager(environ))
     except (StartFailed, DiscordRefused) as error:
         print(error, file=sys.stderr)
         return 1
@@ -316,7 +301,7 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
         _log.warning("%s", open_to_all(Texts(settings.language).public, str(path)))
     use_other_discord(environ)
     try:
-        return asyncio.run(serve(settings))
+        return asyncio.run(serve(settings, environ))
     except Exception:  # noqa: BLE001 - the log masks the secrets, and a traceback does not
         _log.critical("the bot ended because of an internal error", exc_info=True)
         return 1

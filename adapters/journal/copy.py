@@ -7,11 +7,12 @@ overwritten file, the readable rows are saved table by table.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 
-from adapters.journal.schema import migrate
+from adapters.journal.schema import MIGRATIONS, migrate
 
 _TABLES = ("meta", "records", "incidents", "incident_guests", "messages", "audit", "dashboards")
 
@@ -30,6 +31,22 @@ def copy_all(source: sqlite3.Connection, target: Path) -> bool:
             if _of_target(error):
                 raise
             return False
+
+
+def keep_former(source: sqlite3.Connection, path: Path, version: int) -> None:
+    """Keep the journal as it is, if its tables are about to be migrated.
+
+    The copy stands beside it, and a bot of that version can open it. Raises: sqlite3.Error, OSError.
+    """
+    if not 0 < version < len(MIGRATIONS):
+        return
+    fresh = path.with_name(f".{path.name}.{version}.tmp")
+    fresh.unlink(missing_ok=True)
+    os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    with contextlib.closing(sqlite3.connect(fresh, isolation_level=None)) as db:
+        source.backup(db)
+        db.execute("PRAGMA journal_mode = DELETE")  # all of it is in one file
+    fresh.replace(path.with_name(f"{path.name}.version-{version}"))
 
 
 def salvage(source: sqlite3.Connection, target: Path, meta: Mapping[str, object], last_audit: int) -> bool:

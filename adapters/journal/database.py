@@ -19,7 +19,7 @@ from pathlib import Path
 
 from adapters.files.atomic_file import mounted_read_only
 from adapters.files.stored_sites import StoredSites
-from adapters.journal.copy import copy_all, salvage
+from adapters.journal.copy import copy_all, keep_former, salvage
 from adapters.journal.errors import (
     CORRUPT_CODES,
     JournalError,
@@ -132,6 +132,7 @@ class JournalFile:
                 check(read_stored(db, version))
             for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
                 db.execute(f"PRAGMA {pragma}")
+            keep_former(db, path, version)
             migrate(db, version)
             self.run, self.nonce_prefix = _count_run(db, 0 if again else 1)
             with contextlib.suppress(sqlite3.Error):

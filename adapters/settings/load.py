@@ -15,6 +15,7 @@ from pathlib import Path
 from adapters.settings.access import access_faults
 from adapters.settings.alerts import QuietHours, minute_of_day
 from adapters.settings.checked import EntryPoint, Settings, SiteSettings
+from adapters.settings.credentials import with_credentials
 from adapters.settings.faults import Fault, FaultKind, Secret, printable
 from adapters.settings.scopes import scopes_without_site
 from adapters.settings.sites import entry_points_of, mixed_forms, shared_entry_points, site_settings
@@ -68,7 +69,8 @@ def load(config_path: Path, environ: Mapping[str, str]) -> Settings:
     An empty value, or None in config.py, counts as not given. Nothing is written, but DATA_DIR may be created.
     Raises: SettingsError with all faults.
     """
-    outcome = _read(config_path, environ)
+    secrets = [row.name for row in SETTINGS if row.secret]
+    outcome = _read(config_path, with_credentials(environ, secrets))
     del environ  # a traceback that prints locals must not print the secrets in it
     if isinstance(outcome, SettingsError):
         raise outcome

@@ -42,6 +42,20 @@ async def test_every_former_version_has_its_file() -> None:
 
 
 @every_version
+def test_the_file_is_kept_as_it_was_before_it_is_migrated(tmp_path: Path, version: int) -> None:
+    restored(tmp_path, version).open()
+    kept = tmp_path / f"journal.db.version-{version}"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    with closing(sqlite3.connect(kept)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (version,)
+        assert db.execute("SELECT id FROM incidents WHERE ended IS NULL").fetchall() == [(17,)]
+    before = kept.stat().st_mtime_ns
+    SqliteJournal(tmp_path / "journal.db").open()
+    assert kept.stat().st_mtime_ns == before
+    assert sorted(path.name for path in tmp_path.glob("*version-*")) == [kept.name]
+
+
+@every_version
 async def test_what_a_former_version_wrote_is_there(tmp_path: Path, version: int) -> None:
     journal = restored(tmp_path, version)
     assert journal.open() == JournalReport(OpenOutcome.READ)

@@ -1,0 +1,186 @@
+#!/bin/sh
+# Install the bot as a systemd service of this machine: a Debian 12 or newer, as a host, a VM or an LXC container.
+#
+#   sh deploy/install.sh             install or update from this folder
+#   sh deploy/install.sh rollback    go back to the release that ran before
+#   sh deploy/install.sh status      what is installed
+#   sh deploy/install.sh remove      remove the program
+#
+# /opt/proxmox-bot/releases/…   one folder per release, with its packages; `current` and `previous` are links
+# /etc/proxmox-bot              settings and secrets, readable for root alone: made once, never changed, never removed
+# /var/lib/proxmox-bot          the bot's data: never touched here
+#
+# Each command can be repeated. An interrupted one changes nothing that runs: `current` moves last.
+set -eu
+umask 022
+
+NAME=proxmox-bot
+APP=/opt/$NAME
+ETC=/etc/$NAME
+UNIT=/etc/systemd/system/$NAME.service
+DROPIN=$UNIT.d/lxc-without-nesting.conf
+SOURCE=$(cd "$(dirname "$0")/.." && pwd)
+PARTS='bot.py bootstrap.py monitor_store.py proxmox_client.py requirements.txt pyproject.toml config.py.example
+       adapters cogs core deploy locales startup ui LICENSE CHANGELOG.md'
+
+say() { printf '%s\n' "$*"; }
+fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
+systemd_runs() { [ -d /run/systemd/system ]; }
+target() { readlink "$APP/$1" 2>/dev/null || true; }
+
+need_root() { [ "$(id -u)" = 0 ] || fail 'run this as root'; }
+
+need_python() {
+    PYTHON=$(command -v python3) || fail 'python3 is missing: apt install python3 python3-venv'
+    "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail 'Python 3.11 or newer is needed'
+    "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || fail 'venv is missing: apt install python3-venv'
+}
+
+# The name of a release: its version, and what its files and this Python are.
+release_name() {
+    version=$(sed -n 's/^version = "\([0-9A-Za-z.+-]*\)"$/\1/p' "$SOURCE/pyproject.toml")
+    [ -n "$version" ] || fail "no version in $SOURCE/pyproject.toml"
+    # shellcheck disable=SC2086 # a list of names without spaces
+    sum=$( (cd "$SOURCE" && find $PARTS -type f ! -name '*.pyc' -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+            "$PYTHON" -c 'import sys; print(sys.version, sys.executable)') | sha256sum | cut -c1-12)
+    printf '%s-%s' "$version" "$sum"
+}
+
+build_release() {
+    built=$APP/releases/$1
+    [ -e "$built/complete" ] && return 0
+    rm -rf "$built"
+    mkdir -p "$built"
+    say "building $built"
+    # shellcheck disable=SC2086 # a list of names without spaces
+    (cd "$SOURCE" && tar -cf - --exclude=__pycache__ --exclude='*.pyc' $PARTS) | tar -xf - --no-same-owner -C "$built"
+    chmod -R u=rwX,go=rX "$built"
+    "$PYTHON" -m venv "$built/.venv"
+    "$built/.venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
+        --require-hashes -r "$built/requirements.txt"
+    (cd "$built" && .venv/bin/python -m compileall -q -j 0 adapters cogs core startup ui ./*.py)
+    (cd "$built" && .venv/bin/python bot.py --help >/dev/null) || fail 'the new release does not start'
+    : >"$built/complete"
+}
+
+point() { # point LINK TARGET, in one step
+    ln -s "$2" "$APP/.$1.new.$$"
+    mv -Tf "$APP/.$1.new.$$" "$APP/$1"
+}
+
+make_settings() {
+    install -d -m 0700 "$ETC"
+    if [ ! -e "$ETC/config.py" ]; then
+        # the secrets have files of their own
+        sed -e '/^DISCORD_TOKEN = /d' -e '/^PROXMOX_TOKEN_VALUE = /d' "$SOURCE/config.py.example" >"$ETC/config.py.new"
+        chmod 0600 "$ETC/config.py.new"
+        mv "$ETC/config.py.new" "$ETC/config.py"
+    fi
+    for secret in discord_token proxmox_token_value; do
+        [ -e "$ETC/$secret" ] || install -m 0600 /dev/null "$ETC/$secret"
+    done
+}
+
+# Whether systemd may not mount anything here: an unprivileged container without nesting.
+cannot_mount() {
+    [ "${LXC_WITHOUT_NESTING:-}" = 1 ] && return 0
+    systemd_runs && [ "$(systemd-detect-virt --container 2>/dev/null)" = lxc ] &&
+        ! unshare --mount mount -t tmpfs none /mnt 2>/dev/null
+}
+
+put_file() { # put_file FROM TO: only if it differs
+    cmp -s "$1" "$2" || install -D -m 0644 "$1" "$2"
+}
+
+put_unit() {
+    put_file "$APP/current/deploy/$NAME.service" "$UNIT"
+    if cannot_mount; then
+        id "$NAME" >/dev/null 2>&1 ||
+            useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin "$NAME"
+        chown root:"$NAME" "$ETC" "$ETC"/config.py "$ETC"/discord_token "$ETC"/proxmox_token_value
+        chmod 0750 "$ETC"
+        chmod 0640 "$ETC"/config.py "$ETC"/discord_token "$ETC"/proxmox_token_value
+        put_file "$APP/current/deploy/lxc-without-nesting.conf" "$DROPIN"
+    else
+        rm -f "$DROPIN"
+    fi
+    if systemd_runs; then
+        systemctl daemon-reload
+        systemctl --quiet enable "$NAME"
+    else
+        mkdir -p /etc/systemd/system/multi-user.target.wants
+        ln -sf "$UNIT" "/etc/systemd/system/multi-user.target.wants/$NAME.service"
+    fi
+}
+
+is_filled_in() { ! grep -Eq '^[A-Z_]+ = "<.*>"|^(GUILD_ID|ALLOWED_CATEGORY_ID|ALERT_CHANNEL_ID) = 0$' "$ETC/config.py"; }
+
+restart() {
+    if ! is_filled_in; then
+        say "Fill in $ETC/config.py, $ETC/discord_token and $ETC/proxmox_token_value, then: systemctl restart $NAME"
+    elif systemd_runs; then
+        systemctl restart "$NAME" || fail "it did not start: journalctl -u $NAME -n 30   (back: install.sh rollback)"
+        say "running: journalctl -u $NAME -f"
+    fi
+}
+
+forget_old_releases() {
+    for each in "$APP"/releases/*; do
+        case releases/${each##*/} in
+            "$(target current)" | "$(target previous)") ;;
+            *) rm -rf "$each" ;;
+        esac
+    done
+}
+
+do_install() {
+    need_python
+    release=$(release_name)
+    build_release "$release"
+    before=$(target current)
+    make_settings
+    if [ -n "$before" ] && [ "$before" != "releases/$release" ]; then
+        point previous "$before"
+    fi
+    point current "releases/$release"
+    put_unit
+    forget_old_releases
+    say "$NAME $release is installed"
+    restart
+}
+
+do_rollback() {
+    before=$(target previous)
+    if [ -z "$before" ] || [ ! -e "$APP/$before/complete" ]; then
+        fail 'there is no release before this one'
+    fi
+    now=$(target current)
+    point current "$before"
+    point previous "$now"
+    put_unit
+    say "back to ${before#releases/} (from ${now#releases/}; another rollback returns to it)"
+    restart
+}
+
+do_status() {
+    say "current:  $(target current)" "previous: $(target previous)"
+    ! systemd_runs || systemctl --no-pager --lines=0 status "$NAME" || true
+}
+
+do_remove() {
+    ! systemd_runs || systemctl --quiet disable --now "$NAME" 2>/dev/null || true
+    rm -f "$UNIT" "$DROPIN" "/etc/systemd/system/multi-user.target.wants/$NAME.service"
+    rmdir "$UNIT.d" 2>/dev/null || true
+    rm -rf "$APP"
+    ! systemd_runs || systemctl daemon-reload
+    say "removed. Kept: $ETC (settings and secrets) and /var/lib/$NAME (data)"
+}
+
+need_root
+case ${1:-install} in
+    install | update) do_install ;;
+    rollback) do_rollback ;;
+    status) do_status ;;
+    remove) do_remove ;;
+    *) fail 'install, update, rollback, status or remove' ;;
+esac

@@ -1,0 +1,97 @@
+"""Test the files with which systemd runs the bot: what they rely on, and what they promise."""
+
+import re
+from pathlib import Path
+
+from adapters.settings.load import SETTINGS
+from startup.signals import ENDING
+
+DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
+UNIT, DROP_IN = DEPLOY / "proxmox-bot.service", DEPLOY / "lxc-without-nesting.conf"
+MOUNTING = [
+    "ProtectSystem",
+    "ProtectHome",
+    "ProtectProc",
+    "ProcSubset",
+    "PrivateTmp",
+    "PrivateDevices",
+    "PrivateUsers",
+    "PrivateIPC",
+    "ProtectControlGroups",
+    "ProtectHostname",
+    "ProtectKernelLogs",
+    "ProtectKernelModules",
+    "ProtectKernelTunables",
+]
+"""Options for which systemd makes a namespace."""
+
+
+def directives(path: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for line in path.read_text("utf-8").splitlines():
+        if line and line[0] not in "#[":
+            name, _, value = line.partition("=")
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def test_the_unit_relies_on_what_the_bot_does() -> None:
+    unit = directives(UNIT)
+    assert unit["Type"] == ["notify"]
+    assert int(unit["WatchdogSec"][0]) >= 30
+    assert unit["DynamicUser"] == ["yes"]
+    assert unit["StateDirectory"] == ["proxmox-bot"]
+    assert any("DATA_DIR=%S/proxmox-bot" in each.split() for each in unit["Environment"])
+    loaded = {each.partition(":")[0] for each in unit["LoadCredential"]}
+    secrets = {row.name.lower() for row in SETTINGS if row.secret and row.required}
+    assert loaded == {"config.py"} | secrets
+    assert unit["ExecStart"][0].endswith("bot.py --config ${CREDENTIALS_DIRECTORY}/config.py")
+    assert "15" in {str(int(number)) for number in ENDING}, "KillSignal is SIGTERM"
+
+
+def test_the_unit_keeps_the_bot_from_what_it_does_not_need() -> None:
+    unit = directives(UNIT)
+    assert unit["CapabilityBoundingSet"] == [""]
+    assert unit["RestrictAddressFamilies"] == ["AF_INET AF_INET6 AF_UNIX"]
+    assert unit["SystemCallFilter"] == ["@system-service", "~@privileged @resources"]
+    for name in (
+        *MOUNTING,
+        "NoNewPrivileges",
+        "MemoryDenyWriteExecute",
+        "RestrictNamespaces",
+        "ProtectClock",
+    ):
+        assert unit[name][0] in ("yes", "strict", "invisible", "pid"), name
+
+
+def test_the_drop_in_takes_back_exactly_what_needs_a_mount() -> None:
+    unit, drop_in = directives(UNIT), directives(DROP_IN)
+    assert [name for name in drop_in if drop_in[name][0] in ("no", "all", "default")] == [
+        "DynamicUser",
+        *MOUNTING,
+    ]
+    assert drop_in["LoadCredential"] == [""]
+    assert drop_in["ExecStart"][0] == "", "a second ExecStart alone is refused"
+    assert drop_in["ExecStart"][1].split()[:2] == unit["ExecStart"][0].split()[:2]
+
+
+def test_what_is_installed_is_all_that_the_bot_imports() -> None:
+    """install.sh and the bot's own folders are named in two places."""
+    text = (DEPLOY / "install.sh").read_text("utf-8")
+    parts = re.search(r"PARTS='([^']+)'", text)
+    assert parts
+    root = DEPLOY.parent
+    code = {path.name for path in root.glob("*.py")} | {
+        path.parent.name for path in root.glob("*/__init__.py")
+    }
+    assert code - {"tests", "playground", "tools"} <= set(parts[1].split())
+    assert all((root / part).exists() for part in parts[1].split())
+
+
+def test_no_command_of_install_touches_the_data() -> None:
+    text = (DEPLOY / "install.sh").read_text("utf-8")
+    commands = [
+        line for line in text.splitlines() if "/var/lib" in line and not line.lstrip().startswith("#")
+    ]
+    assert all(line.strip().startswith("say ") for line in commands), commands
+    assert not re.search(r"rm -rf? .*\$ETC", text)
