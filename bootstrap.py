@@ -24,6 +24,7 @@ from core.actions.expected_stops import ExpectedStops
 from core.actions.inspector import Inspector
 from core.actions.planner import Planner
 from core.actions.recovery import ActionRecovery, OutcomeNotifier
+from core.audit.measures import Measures
 from core.audit.store import PeopleReader
 from core.audit.trail import AuditTrail
 from core.charts.pictures import Pictures, Renderer
@@ -65,6 +66,7 @@ class Resources:
     `dashboards`: returns the channels of a site's dashboards.
     `presence`: shows how many guests run.
     `connected`: whether Discord's gateway is connected.
+    `gateway_age`: seconds since it last acknowledged that, None if it never did.
     """
 
     journal: JournalOffLoop
@@ -78,6 +80,8 @@ class Resources:
     presence: Presence
     connected: Callable[[], bool]
     renderer: Renderer
+    gateway_age: Callable[[], float | None]
+    measures: Measures
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,8 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
         connected=resources.connected,
         renderer=resources.renderer,
         pictures=Pictures(clock),
+        gateway_age=resources.gateway_age,
+        measures=resources.measures,
         audit=audit,
         audit_delivery=audit_delivery,
         clock=clock,
@@ -162,7 +168,7 @@ def add_site(services: Services, settings: Settings, own: SiteSettings, resource
         own.role_scopes,
         frozenset(own.protected_vm_ids),
     )
-    proxmox = ProxmoxClient(endpoint, clock)
+    proxmox = ProxmoxClient(endpoint, clock, partial(services.measures.on_request, own.name))
     watching, changing = proxmox.in_lane(Lane.WATCH), proxmox.in_lane(Lane.CHANGES)
     cluster_cache, expected, audit = (
         ClusterCache(watching, clock),  # one read serves everybody, with at most two requests at once

@@ -62,6 +62,8 @@ from startup.connection import Connection, DiscordRefused, use_other_discord
 from startup.data_dir import JOURNAL_NAME, LIST_NAME, SiteData, StartFailed, read_data_dir, start_failures
 from startup.demo import run_demo
 from startup.memory import limit_heap, settle_memory
+from startup.operating.gateway import acknowledged_age
+from startup.operating.service import Operating
 from startup.readiness import StartCheck, required_setup
 from startup.sd_notify import ServiceManager
 from startup.serving import run_until_told
@@ -76,7 +78,7 @@ from ui.guests.confirm import close_questions, on_submit, typed_fields
 from ui.i18n import CatalogueTranslator, Texts
 from ui.interaction.buttons import PersistentButton
 from ui.interaction.context import Interaction
-from ui.interaction.gate import GatedTree
+from ui.interaction.gate import GatedTree, measure_command
 from ui.interaction.incoming import GatewayGuard, answer_unreadable_press
 from ui.interaction.selects import PersistentSelect
 from ui.messages.faults import config_report
@@ -122,6 +124,7 @@ class ProxmoxBot(commands.Bot):
         self.presence = Presence(self, texts.public, clock)
         audits, category = settings.audit_channel_id, settings.allowed_category_id
         mentioned = settings.alert_mention_role_id
+        self._operating = Operating(settings.metrics_listen)
         resources = Resources(
             self.journal,
             self.store,
@@ -136,6 +139,8 @@ class ProxmoxBot(commands.Bot):
             self.presence,
             lambda: self.connected,
             ChartProcess(clock),
+            lambda: acknowledged_age(self),
+            self._operating.measures,
         )
         self.services = build_services(settings, clock, texts, resources)
         loops = add_sites(self.services, settings, resources)
@@ -162,6 +167,7 @@ class ProxmoxBot(commands.Bot):
         await self._check.greeting.load()
         await self._add_cogs()
         checking = asyncio.create_task(self._check.run(), name="start check")
+        await self._operating.open(self.services, lambda: self.latency)
         self.on_started()
         t, clock = self.services.texts.public, self.services.clock
         try:
@@ -230,6 +236,9 @@ class ProxmoxBot(commands.Bot):
     async def on_disconnect(self) -> None:
         self.connected = False
 
+    async def on_app_command_completion(self, interaction: Interaction, command: object) -> None:
+        measure_command(interaction, getattr(command, "qualified_name", ""))
+
     async def on_interaction(self, interaction: Interaction) -> None:
         """Handle submitted modals here. discord.py does not know those opened before a restart."""
         await answer_unreadable_press(interaction)
@@ -255,6 +264,7 @@ class ProxmoxBot(commands.Bot):
             self.running.cancel()
         self._ending.set()
         await self.heartbeat.close()
+        await self._operating.close()
         ready = self._connection._ready_task  # noqa: SLF001  # discord.py's own close forgets it
         if ready is not None:
             ready.cancel()  # it would report "ready" to a client that is closed

@@ -12,7 +12,7 @@ from adapters.proxmox.paths import guest_path, node_path
 from adapters.proxmox.resources import FormerRead, Listed, decode_resources, parse_cluster
 from adapters.proxmox.transport.connections import Address, Endpoint
 from adapters.proxmox.transport.exchange import UnexpectedData
-from adapters.proxmox.transport.http import LIST_MOST, Calls, threads
+from adapters.proxmox.transport.http import LIST_MOST, Calls, OnCall, threads
 from core.clock import Clock
 from core.guest import Cluster, Guest, Kind
 from core.operations import OPERATIONS, Operation
@@ -25,9 +25,9 @@ __all__ = ["Address", "Endpoint", "ProxmoxClient", "threads"]
 class ProxmoxClient(ProxmoxReads):
     """Implement `core.proxmox.Proxmox`."""
 
-    def __init__(self, endpoint: Endpoint, clock: Clock) -> None:
+    def __init__(self, endpoint: Endpoint, clock: Clock, on_call: OnCall | None = None) -> None:
         self._clock = clock
-        self._calls = Calls(endpoint)
+        self._calls = Calls(endpoint, on_call)
         self._former = FormerRead()
         self.identity = f"{endpoint.user}!{endpoint.token_name}"
 

@@ -6,12 +6,15 @@ as an escape (`\\n`, `\\x1b`). A traceback keeps its lines, each behind a bar th
 with.
 """
 
+import json
 import logging
 import re
 import sys
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from adapters.settings.load import Settings
+from core.audit.measures import interaction_id
 
 _log = logging.getLogger("bot")
 
@@ -72,6 +75,27 @@ class MaskedFormatter(logging.Formatter):
         return text
 
 
+class JsonFormatter(MaskedFormatter):
+    """Write each record as one line of JSON, with the interaction that it belongs to."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": self._masked(record.getMessage()),
+        }
+        if number := interaction_id.get():
+            line["interaction"] = str(number)
+        traces = (record.exc_info and self.formatException(record.exc_info), record.stack_info)
+        if trace := "\n".join(filter(None, traces)):
+            line["traceback"] = self._masked(trace)
+        text = json.dumps(line, ensure_ascii=False)
+        return _UNSEEN.sub(
+            lambda found: json.dumps(found[0])[1:-1], text
+        )  # all of these are inside of strings
+
+
 def is_useful(record: logging.LogRecord) -> bool:
     """Return False for discord.py's warnings about missing voice packages, because this bot has no voice."""
     return not str(record.msg).startswith(_NO_VOICE)
@@ -98,7 +122,8 @@ def set_up_logging(settings: Settings) -> None:
     if hasattr(sys.stdout, "reconfigure"):  # a terminal with another encoding must not lose a line
         sys.stdout.reconfigure(errors="backslashreplace")
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(MaskedFormatter(secrets_of(settings)))
+    formatter = JsonFormatter if settings.log_format == "json" else MaskedFormatter
+    handler.setFormatter(formatter(secrets_of(settings)))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.NOTSET if settings.log_level == "DEBUG" else logging.WARNING)

@@ -13,6 +13,7 @@ from core.audit.record import format_options
 from core.errors import NotWatched
 from core.operations import Operation
 from core.validation import checked_vmid
+from core.watch.liveness import find_ailments
 from ui.dashboard.presence import Presence
 from ui.discord.failures import log_unexpected
 from ui.formatting import plain, title
@@ -23,6 +24,7 @@ from ui.options.completions import VMID, complete_durations
 from ui.options.guest import GuestOption
 from ui.options.typed_guest import find_guest
 from ui.sites.option import SITE, SiteName, choose_typed_site, find_vmid
+from ui.sites.vitals import read_vitals
 from ui.watch.access import cluster_for_decision
 from ui.watch.history import show_history
 from ui.watch.mute_targets import complete_mute_targets, complete_mutes
@@ -103,7 +105,10 @@ class WatchLoop:
         await self._presence.show(self._services.sites)
         await self._reports.report_poll()
         well = watch.read_error is None and watch.journal_error is None and not watch.blind
-        self._pulse.note(self._site.name, well=well and self._services.connected())
+        well = well and self._services.connected()
+        if well and self._services.heartbeat.is_enabled:
+            well = not find_ailments(await read_vitals(self._services, (self._site,)))
+        self._pulse.note(self._site.name, well=well)
 
     async def _watchdog(self) -> None:
         interval = self._services.poll_seconds

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from adapters.settings.alerts import QuietHours
 from adapters.settings.faults import Secret
-from adapters.settings.values import Language
+from adapters.settings.values import Language, LogFormat
 from core.access.policy import Scope
 
 
@@ -59,6 +59,7 @@ class Settings:
     in a plain configuration, and with several sites but no FIRST_SITE.
     `data_dir` exists and is writable, or is on a read-only file system.
     `alert_repeat_minutes` and `storage_alert_percent`: 0 for never. `changes_per_minute`: 0 for no limit.
+    `metrics_listen`: the address and the port of /healthz and /metrics.
     """
 
     discord_token: Secret
@@ -84,3 +85,5 @@ class Settings:
     audit_days: int
     audit_channel_id: int | None
     log_level: str
+    log_format: LogFormat
+    metrics_listen: tuple[str, int] | None

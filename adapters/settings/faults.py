@@ -52,6 +52,8 @@ class FaultKind(StrEnum):
     BAD_FINGERPRINT = "bad_fingerprint"  # value, reason: several | no_host
     BAD_LANGUAGE = "bad_language"  # value
     BAD_LOG_LEVEL = "bad_log_level"  # value
+    BAD_LOG_FORMAT = "bad_log_format"  # value
+    BAD_LISTEN = "bad_listen"  # value
     BAD_QUIET_HOURS = "bad_quiet_hours"  # value, reason: pattern | same
     BAD_TIMEZONE = "bad_timezone"  # value, nearest
     BAD_URL = "bad_url"  # reason: characters | scheme | host | port

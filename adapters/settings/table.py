@@ -22,6 +22,8 @@ from adapters.settings.values import (
     parse_data_dir,
     parse_interval,
     parse_language,
+    parse_listen,
+    parse_log_format,
     parse_log_level,
     parse_node_name,
     parse_secret,
@@ -105,6 +107,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("AUDIT_DAYS", "whole_number", parse_days, default=365),
     Setting("AUDIT_CHANNEL_ID", "id", parse_optional_snowflake),
     Setting("LOG_LEVEL", "text", parse_log_level, default="INFO"),
+    Setting("LOG_FORMAT", "text", parse_log_format, default="text"),
+    Setting("METRICS_LISTEN", "text", parse_listen),
 )
 BOT_ROWS = tuple(row for row in SETTINGS if row not in SITE_ROWS)
 KNOWN_NAMES = names_of(SETTINGS)

@@ -22,6 +22,7 @@ from adapters.settings.faults import (
 )
 
 Language = Literal["ja", "en"]
+LogFormat = Literal["text", "json"]
 VMIDS = (100, 999_999_999)  # pve-common, JSONSchema.pm: pve-vmid
 INTERVALS = (5, 3600)  # seconds
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
@@ -198,6 +199,25 @@ def parse_language(given: RawSetting) -> Language:
 def parse_log_level(given: RawSetting) -> str:
     word = given.text().upper()
     return word if word in {"DEBUG", "INFO", "WARNING", "ERROR"} else given.reject(FaultKind.BAD_LOG_LEVEL)
+
+
+def parse_log_format(given: RawSetting) -> LogFormat:
+    word = given.text().lower()
+    if word == "json":
+        return "json"
+    return "text" if word == "text" else given.reject(FaultKind.BAD_LOG_FORMAT)
+
+
+def parse_listen(given: RawSetting) -> tuple[str, int]:
+    """Parse the address at which to listen: host:port, where the host is an IP address or localhost."""
+    text = given.text()
+    found = host_port(text)
+    if not isinstance(found, tuple) or not re.search(r"(?:^[^:]*|\]):[0-9]+$", text):
+        return given.reject(FaultKind.BAD_LISTEN)
+    host = "127.0.0.1" if found[0].lower() == "localhost" else found[0]
+    if ":" not in host and not re.fullmatch(r"[0-9.]+", host):
+        return given.reject(FaultKind.BAD_LISTEN)
+    return host, found[1]
 
 
 def parse_data_dir(given: RawSetting) -> Path:

@@ -56,7 +56,7 @@ class Watch:
     ) -> None:
         self._poller, self._clock, self._expected = Poller(cluster_cache, proxmox, clock), clock, expected
         self._watch_list, self._time = WatchList(store), RunTime(clock, quiet)
-        self._journal, self._rules = journal, rules
+        self._journal, self._rules, self._read_at = journal, rules, clock.monotonic()
         self._persistence = Persistence(journal)
         self.maintenance = JournalMaintenance(journal, clock, rules.audit_days)
         self.read_error: BotError | None = None
@@ -83,6 +83,11 @@ class Watch:
     def state(self) -> WatchState:
         """The state as stored."""
         return self._persistence.state
+
+    @property
+    def read_age(self) -> float:
+        """Seconds since the last good read, or since the start if there was none."""
+        return self._clock.monotonic() - self._read_at
 
     @property
     def stale(self) -> tuple[str, ...]:
@@ -271,7 +276,7 @@ class Watch:
         if observation.tasks is not None:
             self.sees_tasks = bool(observation.tasks)
         if self.read_error is None:
-            self.last_read = self._clock.now()
+            self._read_at, self.last_read = self._clock.monotonic(), self._clock.now()
         try:
             await self._persistence.change(lambda: self._step(observation))
         except JournalFailed as error:

@@ -23,7 +23,7 @@ MAY_KNOW = {
     "ui": {"core"},
     "proxmox_client": {"adapters.proxmox", "core"},
     "monitor_store": {"adapters.files", "core"},
-    "adapters.logging_setup": {"adapters.settings"},
+    "adapters.logging_setup": {"adapters.settings", "core"},
     "adapters.heartbeat": {"core"},
     "adapters.charts": {"core"},
     "adapters.settings": {"adapters.files", "core"},
@@ -56,6 +56,7 @@ FOREIGN = {
     },
     "urllib3": {"adapters.proxmox.transport.tls"},
     "msgspec": {"adapters.proxmox.resource_rows"},
+    "prometheus_client": {"startup.operating.metrics"},
     "yarl": {"startup", "adapters.heartbeat"},
 }
 """The areas or modules that may import a library."""

@@ -136,7 +136,12 @@ async def test_every_command_named_anywhere_exists(scene: Stage, language: str) 
     commands = scene.bot.tree.get_commands(guild=discord.Object(scene.guild.id))
     names = {usage.split()[0] for usage in usages_of(commands)}
     found = re.findall(r"`(/[a-z]+)(?: [^`/]*)?`", without_code(text_of(language)))
-    assert set(found) - names <= {"/vms", "/nodes"}  # paths of Proxmox
+    assert set(found) - names <= {
+        "/vms",
+        "/nodes",
+        "/healthz",
+        "/metrics",
+    }  # paths, of Proxmox and of METRICS_LISTEN
 
 
 @BOTH

@@ -16,6 +16,7 @@ from core.actions.executor import Executor
 from core.actions.inspector import Inspector
 from core.actions.planner import Planner
 from core.actions.recovery import ActionRecovery
+from core.audit.measures import Measures, NoMeasures
 from core.audit.store import AuditStore, PeopleReader
 from core.audit.trail import AuditLog
 from core.charts.pictures import Pictures, Renderer
@@ -119,6 +120,9 @@ class Services:
     """Remembers whose guests to offer first."""
     open_replies: set[OpenReply] = field(default_factory=set)
     """Unfinished answers. Each shows a farewell when the bot ends."""
+    measures: Measures = field(default_factory=NoMeasures)
+    gateway_age: Callable[[], float | None] = lambda: 0.0
+    """Returns the seconds since Discord last acknowledged the connection, None if it never did."""
     exports: Turns = field(default_factory=lambda: Turns(EXPORTS_MOST))
     """Limits the CSV files in memory: each has up to 10 MB until Discord has it."""
 

@@ -129,6 +129,16 @@ def _nothing_chosen(interaction: Interaction) -> Refused | None:
     return None if interaction.type is discord.InteractionType.autocomplete else nothing_chosen(interaction)
 
 
+_ARRIVED = "arrived"
+"""Key of the monotonic time at which a command arrived, in the interaction's `extras`."""
+
+
+def measure_command(interaction: Interaction, command: str) -> None:
+    """Note how long a command has taken."""
+    services = services_of(interaction)
+    services.measures.on_command(command, services.clock.monotonic() - interaction.extras[_ARRIVED])
+
+
 class GatedTree(app_commands.CommandTree[discord.Client]):
     """The command tree, with the access check before each command and one handler for unexpected errors."""
 
@@ -139,6 +149,7 @@ class GatedTree(app_commands.CommandTree[discord.Client]):
         )
         if typing and services_of(interaction).arrivals.late(interaction.id):
             return False  # Discord shows that the options could not be loaded
+        interaction.extras[_ARRIVED] = services_of(interaction).clock.monotonic()
         refusal = (
             rate_limit_refusal(interaction, operation)
             or refusal_of(interaction, operation)
@@ -165,6 +176,7 @@ class GatedTree(app_commands.CommandTree[discord.Client]):
         Must not raise, because asyncio would only log it.
         """
         error_id = log_unexpected(error)
+        services_of(interaction).measures.on_error(type(error).__name__)
         t = services_of(interaction).texts.of_locale(str(interaction.locale))
         if interaction.type is discord.InteractionType.autocomplete:
             return  # Discord shows that the options could not be loaded

@@ -12,6 +12,7 @@ from typing import Any
 import discord
 from discord.http import Route
 
+from core.audit.measures import interaction_id
 from core.proxmox import asker
 from ui.cards import notice
 from ui.discord.failures import DISCORD_ERRORS
@@ -49,6 +50,12 @@ def _person_path(data: Mapping[str, Any]) -> str:
     return "member.user.id" if data.get("guild_id") else "user.id"
 
 
+def _number(data: Any) -> int:
+    """Return the interaction's id, 0 if it has none that can be used."""
+    number = str(_at(data, "id"))
+    return int(number) if number.isdecimal() and len(number) <= 20 else 0
+
+
 def _person(data: Mapping[str, Any]) -> int | None:
     """Return the user id of an interaction, None if it is not a number."""
     found = str(_at(data, _person_path(data)))
@@ -80,15 +87,20 @@ class GatewayGuard:
                 _log.warning("an interaction came without %s and was ignored", path)
                 self._answer(data)
                 return
-            before = asker.set(_person(data) if event == "INTERACTION_CREATE" else None)
+            asks = event == "INTERACTION_CREATE"
+            before, former = (
+                asker.set(_person(data) if asks else None),
+                interaction_id.set(_number(data) if asks else 0),
+            )
             try:
-                parse(data)  # tasks that it starts keep this asker
+                parse(data)  # tasks that it starts keep this asker, and the interaction
             except Exception as error:  # noqa: BLE001 - it would end the connection and the bot
                 _log.warning("an event %s could not be read and was ignored: %r", event, error)
                 if event == "INTERACTION_CREATE":
                     self._answer(data)
             finally:
                 asker.reset(before)
+                interaction_id.reset(former)
 
         return read
 

@@ -29,6 +29,7 @@ def refusal_card(
     `t`: the reader's language. `asker`: the refused person, given only if the refusal names no guest.
     `about`: VMID of the guest that was asked for, if it is known.
     """
+    services.measures.on_error(type(error).__name__)
     site = chosen_site(interaction)
     hidden = services.sites.several and not named_site(interaction)
     held = site.authorizer.read_only.refusal if site and not hidden else None

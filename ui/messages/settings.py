@@ -226,6 +226,10 @@ FAULTS: Table = {
         "{name}: {value} is not in PROXMOX_HOST. Write it there in the same way, or remove it here."
     ),
     ("bad_language", ""): N_("{name}: {value} is not a supported language. Choose ja or en."),
+    ("bad_log_format", ""): N_("{name}: {value} is not a log format. Choose text or json."),
+    ("bad_listen", ""): N_(
+        "{name}: {value} is not an address with a port. Use an IP address, such as 127.0.0.1:9464."
+    ),
     ("bad_log_level", ""): N_("{name}: {value} is not a log level. Choose DEBUG, INFO, WARNING or ERROR."),
     ("bad_quiet_hours", ""): N_("{name}: {value} is not a time range. Use 24-hour times, as in 23:00-07:00."),
     ("bad_quiet_hours", "same"): N_(

@@ -7,6 +7,7 @@ does so only if nothing was sent: it is never sent twice.
 import asyncio
 import contextvars
 import copy
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Self
@@ -58,13 +59,18 @@ LIST_MOST = 16 * 2**20
 """Maximum bytes of the cluster's list. It has some 400 bytes per guest."""
 
 
+OnCall = Callable[[str, float, str], None]
+"""Takes the lane of a finished call, its seconds, and "ok" or the class of its error."""
+
+
 class Calls:
     """The calls of one lane. All lanes share the connections.
 
     A call of any lane takes a free slot of READS if its own lane is full when it starts.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, on_call: OnCall | None = None) -> None:
+        self._on_call = on_call
         self._entry_points, self._lane = EntryPoints(endpoint), Lane.READS
         self._slots = RequestSlots()
         self._checks = set[asyncio.Task[None]]()
@@ -134,6 +140,19 @@ class Calls:
         )
 
     async def _run(self, call: Call, *, quick: bool = False) -> Any:
+        """Run a call as `_send` does, and report how it went."""
+        if self._on_call is None:
+            return await self._send(call, quick=quick)
+        began, outcome = time.monotonic(), "ok"
+        try:
+            return await self._send(call, quick=quick)
+        except BaseException as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            self._on_call(self._lane.value, time.monotonic() - began, outcome)
+
+    async def _send(self, call: Call, *, quick: bool = False) -> Any:
         """Run a call in one thread at a time, with one slot and one deadline.
 
         If the caller gives up while waiting, nothing is sent. If it gives up later, the thread continues and

@@ -154,6 +154,8 @@ def test_defaults(tmp_path: Path) -> None:
         365,
         None,
         "INFO",
+        "text",
+        None,
     )
 
 
@@ -281,6 +283,9 @@ def test_config_py_alone_and_the_environment_over_it(tmp_path: Path) -> None:
         ),
         ("PROXMOX_WEB_URL", " https://[fd00::1]:8006 ", "proxmox_web_url", "https://[fd00::1]:8006"),
         ("LOG_LEVEL", "warning", "log_level", "WARNING"),
+        ("LOG_FORMAT", "JSON", "log_format", "json"),
+        ("METRICS_LISTEN", "localhost:9464", "metrics_listen", ("127.0.0.1", 9464)),
+        ("METRICS_LISTEN", "[::1]:9464", "metrics_listen", ("::1", 9464)),
         ("PROXMOX_TOKEN_NAME", "", "proxmox_token_name", "from-config"),
     ],
 )
@@ -493,6 +498,11 @@ BY_ENVIRONMENT: list[tuple[str, str, dict[str, object]]] = [
     ("PROXMOX_FINGERPRINT", "ab" * 20, {"kind": K.BAD_FINGERPRINT}),
     ("LANGUAGE", "jp", {"kind": K.BAD_LANGUAGE, "value": "jp", "source": "environment"}),
     ("LOG_LEVEL", "LOUD", {"kind": K.BAD_LOG_LEVEL, "value": "LOUD"}),
+    ("LOG_FORMAT", "xml", {"kind": K.BAD_LOG_FORMAT, "value": "xml"}),
+    ("METRICS_LISTEN", "9464", {"kind": K.BAD_LISTEN, "value": "9464"}),
+    ("METRICS_LISTEN", "127.0.0.1", {"kind": K.BAD_LISTEN}),
+    ("METRICS_LISTEN", "example.com:9464", {"kind": K.BAD_LISTEN}),
+    ("METRICS_LISTEN", "127.0.0.1:70000", {"kind": K.BAD_LISTEN}),
     ("MONITOR_INTERVAL_SECONDS", "4", {"kind": K.OUT_OF_RANGE, "value": "4", "low": 5, "high": 3600}),
     ("MONITOR_INTERVAL_SECONDS", "60s", {"kind": K.WRONG_TYPE, "expected": "whole_number", "value": "60s"}),
     ("ALERT_MENTION_ROLE_ID", "00", {"kind": K.NOT_AN_ID, "value": "00"}),

@@ -1,0 +1,30 @@
+"""Say what is measured while the bot works. startup/operating counts it if METRICS_LISTEN is set."""
+
+from contextvars import ContextVar
+from typing import Protocol
+
+interaction_id: ContextVar[int] = ContextVar("interaction_id", default=0)
+"""The interaction that is being answered, 0 for none. Everything done for it, and each line logged, belongs to it."""
+
+
+class Measures(Protocol):
+    """Take measurements. Nothing here raises or waits."""
+
+    def on_request(self, site: str, lane: str, seconds: float, outcome: str) -> None:
+        """Note a call to Proxmox. `outcome`: "ok", or the class of the error."""
+
+    def on_command(self, command: str, seconds: float) -> None:
+        """Note a command that was carried out or refused, and the seconds since it arrived."""
+
+    def on_error(self, error: str) -> None:
+        """Note a refusal or failure that a person was told, by its class."""
+
+
+class NoMeasures:
+    """Measure nothing."""
+
+    def on_request(self, site: str, lane: str, seconds: float, outcome: str) -> None: ...
+
+    def on_command(self, command: str, seconds: float) -> None: ...
+
+    def on_error(self, error: str) -> None: ...

@@ -1,0 +1,1 @@
+"""Show how the bot is to programs: /healthz and /metrics."""

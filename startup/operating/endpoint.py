@@ -1,0 +1,97 @@
+"""Serve pages over HTTP to programs on this machine, such as Prometheus, with hard limits.
+
+It reads one short GET and closes. So a slow or hostile client costs a place for some seconds and nothing else, and
+aiohttp's web server need not be loaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+
+from startup.operating.pages import TEXT, Page
+
+CLIENTS_MOST = 8
+"""Maximum connections at once. Further ones are closed."""
+SECONDS = 5.0
+"""Seconds that a connection may last."""
+HEAD_MOST = 8192
+"""Maximum bytes of a request."""
+_REASONS = {
+    200: "OK",
+    400: "Bad Request",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    503: "Service Unavailable",
+}
+
+_log = logging.getLogger(__name__)
+
+
+class Endpoint:
+    """Listen at one address. `get` returns the page of a path."""
+
+    def __init__(self, get: Callable[[str], Awaitable[Page]]) -> None:
+        self._get = get
+        self._server: asyncio.Server | None = None
+        self._clients = set[asyncio.Task[None]]()
+
+    @property
+    def port(self) -> int:
+        return int(self._server.sockets[0].getsockname()[1]) if self._server else 0
+
+    async def open(self, host: str, port: int) -> None:
+        """Begin to listen. An address that cannot be used is logged: the bot works without the pages."""
+        try:
+            self._server = await asyncio.start_server(self._accept, host, port, limit=HEAD_MOST)
+        except OSError as error:
+            _log.warning("METRICS_LISTEN: nothing is served at %s:%d: %s", host, port, error.strerror)
+        else:
+            _log.info("/healthz and /metrics are served at %s:%d", host, self.port)
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for client in self._clients:
+            client.cancel()
+        await asyncio.gather(*self._clients, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._clients) >= CLIENTS_MOST:
+            writer.transport.abort()
+            return
+        client = asyncio.create_task(self._serve(reader, writer), name="endpoint")
+        self._clients.add(client)
+        client.add_done_callback(self._clients.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(SECONDS):
+                status, kind, body = await self._answer(reader)
+                head = (
+                    f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: {kind}\r\n"
+                    f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+                )
+                writer.write(head.encode() + body)
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
+        except (TimeoutError, OSError):
+            pass
+        except Exception:  # noqa: BLE001 - a bug here must not fill the log of asyncio
+            _log.exception("a page could not be made")
+        finally:
+            with contextlib.suppress(RuntimeError):  # the loop may be closed
+                writer.transport.abort()
+
+    async def _answer(self, reader: asyncio.StreamReader) -> Page:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            return 400, TEXT, b""
+        method, _, rest = head.split(b"\r\n", 1)[0].decode("latin-1").partition(" ")
+        if method != "GET":
+            return 405, TEXT, b""
+        return await self._get(rest.split(" ", 1)[0].split("?", 1)[0])

@@ -1,0 +1,27 @@
+"""Collect the signs of life of the bot from its sites."""
+
+import math
+from collections.abc import Iterable
+
+from core.errors import JournalFailed
+from core.watch.liveness import Vitals
+from ui.interaction.context import Services, Site
+
+
+async def read_vitals(services: Services, sites: Iterable[Site]) -> Vitals:
+    """Return the signs of life of these sites. A journal that cannot be read counts as one that delivers nothing."""
+    sites = tuple(sites)
+    waiting = dict[str, float]()
+    for site in sites:
+        try:
+            oldest = (await site.journal.backlog()).oldest
+        except JournalFailed:
+            oldest = -math.inf
+        if oldest is not None:
+            waiting[site.name] = max(0.0, services.clock.now() - oldest)
+    return Vitals(
+        services.poll_seconds,
+        {site.name: site.watch.read_age for site in sites},
+        services.gateway_age() if services.connected() else None,
+        waiting,
+    )
