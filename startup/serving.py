@@ -7,8 +7,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
 
+from core.watch.liveness import find_ailments
 from startup.sd_notify import ServiceManager
 from startup.signals import ENDING
+from ui.interaction.context import Services
+from ui.sites.vitals import vitals_at_hand
 
 
 class Runnable(Protocol):
@@ -16,7 +19,7 @@ class Runnable(Protocol):
 
     running: asyncio.Task[None] | None
     on_started: Callable[[], None]
-    connected: bool
+    services: Services
 
     async def __aenter__(self) -> object: ...
 
@@ -41,7 +44,8 @@ async def run_until_told(bot: Runnable, token: str, manager: ServiceManager) -> 
     stopping: set[asyncio.Task[None]] = set()
 
     def status() -> str:
-        return "connected to Discord" if bot.connected else "waiting for Discord"
+        ailments = find_ailments(vitals_at_hand(bot.services, bot.services.sites, {}))
+        return f"waiting: {', '.join(ailments)}" if ailments else "healthy"
 
     def stop() -> None:
         manager.stopping("saying farewell")

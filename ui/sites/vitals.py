@@ -1,7 +1,7 @@
 """Collect the signs of life of the bot from its sites."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from core.errors import JournalFailed
 from core.watch.liveness import Vitals
@@ -19,6 +19,11 @@ async def read_vitals(services: Services, sites: Iterable[Site]) -> Vitals:
             oldest = -math.inf
         if oldest is not None:
             waiting[site.name] = max(0.0, services.clock.now() - oldest)
+    return vitals_at_hand(services, sites, waiting)
+
+
+def vitals_at_hand(services: Services, sites: Iterable[Site], waiting: Mapping[str, float]) -> Vitals:
+    """Return the signs of life for which nothing has to be read, and `waiting` as given."""
     return Vitals(
         services.poll_seconds,
         {site.name: site.watch.read_age for site in sites},
