@@ -45,6 +45,10 @@ class RecordingWatch(Watch):
         self.seconds = 0.0
         self.read_error = self.journal_error = None
 
+    @property
+    def read_age(self) -> float:
+        return 0.0
+
     async def poll(self) -> None:
         self.polls.append(time.monotonic())
         await asyncio.sleep(self.seconds)
@@ -70,11 +74,18 @@ class Beats:
 
 @contextlib.asynccontextmanager
 async def watching(
-    scene: Stage, beats: Beats | None = None, *, connected: bool = True
+    scene: Stage, beats: Beats | None = None, *, connected: bool = True, silence: float = 0.0
 ) -> AsyncIterator[tuple[WatchLoop, RecordingWatch]]:
     watch = RecordingWatch(scene.site.watch.maintenance)
     channel = DiscordAlertChannel(scene.bot, scene.alerts.id, scene.t())
-    services = replace(scene.services, poll_seconds=INTERVAL, clock=Clock(), connected=lambda: connected)
+    services = replace(
+        scene.services,
+        poll_seconds=INTERVAL,
+        clock=Clock(),
+        connected=lambda: connected,
+        gateway_age=lambda: silence,
+        heartbeat=beats or Beats(),
+    )
     site = replace(
         scene.site,
         services=services,
@@ -192,11 +203,12 @@ async def test_every_good_poll_is_a_heartbeat(scene: Stage) -> None:
         await scene.until(lambda: beats.count >= len(watch.polls) - 1, "a beat for each poll")
 
 
-@pytest.mark.parametrize("why", ["Proxmox", "the journal", "Discord", "a guest"])
+@pytest.mark.parametrize("why", ["Proxmox", "the journal", "Discord", "a guest", "a silent gateway"])
 async def test_no_heartbeat_while_something_is_wrong(scene: Stage, why: str) -> None:
     """The outside monitor must notice if the bot cannot report."""
     beats = Beats()
-    async with watching(scene, beats, connected=why != "Discord") as (_, watch):
+    silence = 90.0 if why == "a silent gateway" else 0.0
+    async with watching(scene, beats, connected=why != "Discord", silence=silence) as (_, watch):
         watch.read_error = Unreachable("pve1") if why == "Proxmox" else None
         watch.journal_error = JournalFailed("ENOSPC") if why == "the journal" else None
         watch.blind = (GuestState(101, unknown=1.0),) if why == "a guest" else ()
