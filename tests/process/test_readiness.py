@@ -251,50 +251,39 @@ async def test_a_sound_start_says_what_it_found(stage: ProcessStage) -> None:
         assert words not in told, told
 
 
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        (
-            {"PROXMOX_TOKEN_VALUE": "12345678-1234-1234-1234-123456789abc"},
-            "❌ PROXMOX_TOKEN_VALUE: Proxmox refused",
-        ),
-        (
-            {"PROXMOX_VERIFY_SSL": "true"},
-            "❌ PROXMOX_VERIFY_SSL: The certificate of `127.0.0.1` is not trusted",
-        ),
-        (
-            {"PROXMOX_VERIFY_SSL": "true", "PROXMOX_FINGERPRINT": ":".join(["AB"] * 32)},
-            "❌ PROXMOX_VERIFY_SSL: The",
-        ),
-        ({"PROXMOX_HOST": "127.0.0.1:9"}, "❌ PROXMOX_HOST: Cannot reach Proxmox (`127.0.0.1`)"),
-        ({"NODE_NAME": "pve9"}, "❌ NODE_NAME: the cluster has no node “pve9”. Its nodes: pve1, "),
-        ({"ALLOWED_CATEGORY_ID": WRONG}, f"❌ ALLOWED_CATEGORY_ID: the server has no category “{WRONG}”"),
-        ({"ALERT_CHANNEL_ID": WRONG}, f"❌ ALERT_CHANNEL_ID: the server has no channel “{WRONG}”"),
-        ({"AUDIT_CHANNEL_ID": WRONG}, f"❌ AUDIT_CHANNEL_ID: the server has no channel “{WRONG}”"),
-        ({"ADMIN_ROLE_IDS": WRONG}, f"❌ ADMIN_ROLE_IDS: the server has no role “{WRONG}”"),
-        ({"ALERT_MENTION_ROLE_ID": WRONG}, f"❌ ALERT_MENTION_ROLE_ID: the server has no role “{WRONG}”"),
-        (
-            {"ALERT_CHANNEL_ID": WRONG, "LANGUAGE": "ja"},
-            f"❌ ALERT_CHANNEL_ID: チャンネル「{WRONG}」がサーバーに",
-        ),
-    ],
-)
-async def test_a_wrong_setting_is_a_line_and_not_ready(
-    stage: ProcessStage, settings: dict[str, str], words: str
-) -> None:
-    await stage.start(**settings)
-    told = await found(stage, words, "⚠️" if "ADMIN_ROLE_IDS" not in settings else "❌")
-    assert "ready:" not in told
-    assert stage.bot.running
-
-
-async def test_the_ids_of_a_channel_and_its_category_mixed_up(stage: ProcessStage) -> None:
-    await stage.start(ALLOWED_CATEGORY_ID=str(stage.channel.id), ALERT_CHANNEL_ID=str(stage.category.id))
-    await found(
-        stage,
-        "❌ ALLOWED_CATEGORY_ID: “proxmox” is a channel, not a category",
-        "❌ ALERT_CHANNEL_ID: “Proxmox” is a category",
+async def test_every_wrong_setting_is_a_line_and_not_ready(stage: ProcessStage) -> None:
+    numbers = [WRONG[:-1] + digit for digit in "12345"]
+    category, alerts, audit, admins, mention = numbers
+    await stage.start(
+        PROXMOX_VERIFY_SSL="true",
+        ALLOWED_CATEGORY_ID=category,
+        ALERT_CHANNEL_ID=alerts,
+        AUDIT_CHANNEL_ID=audit,
+        ADMIN_ROLE_IDS=admins,
+        ALERT_MENTION_ROLE_ID=mention,
     )
+    told = await found(
+        stage,
+        "❌ PROXMOX_VERIFY_SSL: The certificate of `127.0.0.1` is not trusted",
+        f"❌ ALLOWED_CATEGORY_ID: the server has no category “{category}”",
+        f"❌ ALERT_CHANNEL_ID: the server has no channel “{alerts}”",
+        f"❌ AUDIT_CHANNEL_ID: the server has no channel “{audit}”",
+        f"❌ ADMIN_ROLE_IDS: the server has no role “{admins}”",
+        f"❌ ALERT_MENTION_ROLE_ID: the server has no role “{mention}”",
+    )
+    assert told.count("❌") == 6
+    assert "ready:" not in told
+
+
+async def test_wrong_settings_are_told_in_the_language_of_the_bot(stage: ProcessStage) -> None:
+    await stage.start(LANGUAGE="ja", NODE_NAME="pve9", ALERT_CHANNEL_ID=WRONG)
+    told = await found(
+        stage,
+        "❌ NODE_NAME: ノード「pve9」はありません。このクラスタのノード: pve1, ",
+        f"❌ ALERT_CHANNEL_ID: チャンネル「{WRONG}」がサーバーに",
+        "⚠️ ADMIN_ROLE_IDS",
+    )
+    assert "ready:" not in told
 
 
 async def test_a_token_that_sees_nothing_and_then_does(stage: ProcessStage) -> None:
@@ -309,22 +298,25 @@ async def test_a_token_that_sees_nothing_and_then_does(stage: ProcessStage) -> N
     assert told.count("❌") == 1
 
 
-async def test_permissions_that_are_missing_are_named(stage: ProcessStage) -> None:
+async def test_channels_of_the_wrong_kind_and_missing_permissions_are_named(stage: ProcessStage) -> None:
     everyone = stage.guild.default_role
     mute = discord.PermissionOverwrite(view_channel=False, send_messages=False)
     quiet = stage.guild.create_text_channel("quiet", category=stage.category, overwrites={everyone: mute})
     blind = discord.PermissionOverwrite(read_message_history=False)
     audit = stage.guild.create_text_channel("audit", category=stage.category, overwrites={everyone: blind})
     forum = stage.server.forum(stage.guild, "forum", category=stage.category)
-    await stage.start(ALERT_CHANNEL_ID=str(quiet.id), AUDIT_CHANNEL_ID=str(audit.id))
+    stage.add_site("home", stage.pve, ALERT_CHANNEL_ID=str(stage.category.id))
+    stage.add_site("lab", stage.pve, PROXMOX_HOST="127.0.0.1:9", ALERT_CHANNEL_ID=str(forum.id))
+    stage.add_site("shed", stage.pve, PROXMOX_HOST="127.0.0.1:10", ALERT_CHANNEL_ID=str(quiet.id))
+    await stage.start(ALLOWED_CATEGORY_ID=str(stage.channel.id), AUDIT_CHANNEL_ID=str(audit.id))
     await found(
         stage,
-        "❌ ALERT_CHANNEL_ID: the bot lacks permissions in “quiet”: View Channel, Send Messages, Read",
+        "❌ ALLOWED_CATEGORY_ID: “proxmox” is a channel, not a category",
+        "❌ ALERT_CHANNEL_ID (home): “Proxmox” is a category",
+        "❌ ALERT_CHANNEL_ID (lab): “forum” cannot receive messages",
+        "❌ ALERT_CHANNEL_ID (shed): the bot lacks permissions in “quiet”: View Channel, Send Messages, Read",
         "⚠️ AUDIT_CHANNEL_ID: the bot lacks permissions in “audit”: Read Message History. A message",
     )
-    await stage.bot.end()
-    await stage.start(ALERT_CHANNEL_ID=str(forum.id))
-    await found(stage, "❌ ALERT_CHANNEL_ID: “forum” cannot receive messages")
 
 
 async def test_a_role_that_cannot_be_mentioned_is_a_warning(stage: ProcessStage) -> None:
@@ -345,23 +337,34 @@ async def test_a_server_that_the_bot_is_not_in(stage: ProcessStage) -> None:
     assert "ready:" not in told
 
 
-@pytest.mark.parametrize(
-    ("status", "page"), [(429, ""), (503, ""), (200, "<title>Hotel WLAN</title>"), (0, "")]
-)
-async def test_a_channel_of_which_discord_does_not_say_is_not_called_wrong(
-    stage: ProcessStage, status: int, page: str
-) -> None:
+async def test_a_channel_of_which_discord_does_not_say_is_not_called_wrong(stage: ProcessStage) -> None:
     """The channel may be a quiet thread, which has to be queried. Nobody should replace an ID that may be right."""
-    path = f"/channels/{WRONG}"
-    stage.server.rest.faults.add(PlannedFault("GET", path, 9, status, retry_after=60.0, page=page))
-    await stage.start(ALERT_CHANNEL_ID=WRONG)
-    words = f"❌ ALERT_CHANNEL_ID: Discord currently gives no information about the channel “{WRONG}”"
-    told = await found(stage, words)
+    category, alerts, audit, lab = numbers = [WRONG[:-1] + digit for digit in "1234"]
+    answers = ((429, ""), (503, ""), (200, "<title>Hotel WLAN</title>"), (0, ""))
+    for number, (status, page) in zip(numbers, answers, strict=True):
+        path = f"/channels/{number}"
+        stage.server.rest.faults.add(PlannedFault("GET", path, 9, status, retry_after=60.0, page=page))
+    stage.add_site("home", stage.pve)
+    stage.add_site("lab", stage.pve, PROXMOX_HOST="127.0.0.1:9", ALERT_CHANNEL_ID=lab)
+    await stage.start(ALLOWED_CATEGORY_ID=category, ALERT_CHANNEL_ID=alerts, AUDIT_CHANNEL_ID=audit)
+    told = await found(
+        stage,
+        f"❌ ALLOWED_CATEGORY_ID: Discord currently gives no information about the channel “{category}”",
+        f"❌ ALERT_CHANNEL_ID: Discord currently gives no information about the channel “{alerts}”",
+        f"❌ AUDIT_CHANNEL_ID: Discord currently gives no information about the channel “{audit}”",
+        f"❌ ALERT_CHANNEL_ID (lab): Discord currently gives no information about the channel “{lab}”",
+    )
     assert "Copy the category ID" not in told
     assert "ready:" not in told
     stage.server.rest.faults.clear()
     await stage.server.drop_gateway(4000)
-    await found(stage, f"❌ ALERT_CHANNEL_ID: the server has no channel “{WRONG}”")
+    await found(
+        stage,
+        f"❌ ALLOWED_CATEGORY_ID: the server has no category “{category}”",
+        f"❌ ALERT_CHANNEL_ID: the server has no channel “{alerts}”",
+        f"❌ AUDIT_CHANNEL_ID: the server has no channel “{audit}”",
+        f"❌ ALERT_CHANNEL_ID (lab): the server has no channel “{lab}”",
+    )
 
 
 async def test_proxmox_is_told_of_while_discord_is_away(stage: ProcessStage) -> None:
@@ -424,6 +427,21 @@ async def test_a_site_with_a_wrong_setting_is_named(stage: ProcessStage, colo: P
 async def test_without_any_site_nothing_is_ready(stage: ProcessStage, colo: Pve) -> None:
     stage.add_site("home", stage.pve, NODE_NAME="pve9")
     stage.add_site("colo", colo, PROXMOX_TOKEN_VALUE="12345678-1234-1234-1234-123456789abc")
+    stage.add_site("lab", stage.pve, PROXMOX_HOST="127.0.0.1:9")
+    stage.add_site(
+        "shed",
+        stage.pve,
+        PROXMOX_HOST=f"localhost:{stage.pve.port}",
+        PROXMOX_VERIFY_SSL="true",
+        PROXMOX_FINGERPRINT=":".join(["AB"] * 32),
+    )
     await stage.start()
-    told = await found(stage, "❌ NODE_NAME (home)", "❌ PROXMOX_TOKEN_VALUE (colo)", "⚠️ ADMIN_ROLE_IDS")
+    told = await found(
+        stage,
+        "❌ NODE_NAME (home): the cluster has no node “pve9”. Its nodes: pve1, ",
+        "❌ PROXMOX_TOKEN_VALUE (colo): Proxmox refused",
+        "❌ PROXMOX_HOST (lab): Cannot reach Proxmox (`127.0.0.1`)",
+        "❌ PROXMOX_VERIFY_SSL (shed): The",
+        "⚠️ ADMIN_ROLE_IDS",
+    )
     assert "ready:" not in told

@@ -175,12 +175,17 @@ def serve(client: socket.socket) -> dict[str, Any] | None:
 
 
 def hasten(haste: float) -> None:
-    """Let time pass faster for core/clock.py and the watch's loop. The time of day stays that of other processes."""
+    """Let time pass faster for core/clock.py, the watch's loop, and the wait for the last guild of a connection.
+
+    The time of day stays that of other processes.
+    """
     from discord.ext import tasks  # noqa: PLC0415  # only in the starter
+    from discord.state import ConnectionState  # noqa: PLC0415  # only in the starter
 
     from core.clock import Clock  # noqa: PLC0415  # only in the starter
 
     began, change_interval = time.monotonic(), tasks.Loop.change_interval
+    set_up = ConnectionState.__init__
 
     async def sleep(_: Clock, seconds: float) -> None:
         await asyncio.sleep(seconds / haste)
@@ -188,10 +193,15 @@ def hasten(haste: float) -> None:
     def change_interval_of(loop: tasks.Loop[Any], *, seconds: float = 0, **given: Any) -> None:
         change_interval(loop, seconds=seconds / haste, **given)
 
+    def set_up_in_haste(state: ConnectionState[Any], **given: Any) -> None:
+        set_up(state, **given)
+        state.guild_ready_timeout /= haste
+
     replaced: list[tuple[type, str, object]] = [
         (Clock, "monotonic", lambda _: began + (time.monotonic() - began) * haste),
         (Clock, "sleep", sleep),
         (tasks.Loop, "change_interval", change_interval_of),
+        (ConnectionState, "__init__", set_up_in_haste),
     ]
     for owner, name, made in replaced:
         setattr(owner, name, made)
