@@ -159,6 +159,11 @@ class Visitor:
         identity = answers.last.get_attribute("data-message-id")
         return self.messages.locator(f'article[data-message-id="{identity}"]')
 
+    @property
+    def viewer(self) -> str:
+        """The person whose view is shown."""
+        return self.page.locator("#viewer-picker option:checked").inner_text().strip()
+
     def become(self, name: str) -> None:
         """Choose another viewer, and wait until the page has replaced its messages and typed text."""
         self.page.locator("#viewer-picker").select_option(label=name)

@@ -133,8 +133,8 @@ async def demo(tmp_path: Path) -> AsyncIterator[DemoProcess]:
         await process.ended()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_it_serves_a_page_and_ends_with_everything(demo: DemoProcess, number: signal.Signals) -> None:
+async def test_it_serves_a_page_and_ends_with_everything(demo: DemoProcess) -> None:
+    """Ctrl-C is tested with the real demo (test_page.py)."""
     told = await demo.said("Ctrl-C")
     (page,) = re.findall(r"(http://127\.0\.0\.1:\d+/)#\S+", told)
     async with aiohttp.ClientSession() as session:
@@ -150,7 +150,7 @@ async def test_it_serves_a_page_and_ends_with_everything(demo: DemoProcess, numb
     children = demo.child("bot"), demo.child("cluster")
     assert all(alive(pid) for pid in children)
     assert demo.process is not None
-    demo.process.send_signal(number)
+    demo.process.send_signal(signal.SIGTERM)
     assert await demo.ended() == (0, "")
     assert not any(alive(pid) for pid in children)
 
@@ -231,23 +231,6 @@ async def test_the_bot_gets_settings_of_every_site(monkeypatch: pytest.MonkeyPat
     }
     assert seen == {"home": (8006, "pve1", (101, 102, 201), (108,)), "parents": (8007, "nuc", (101,), ())}
     assert [list(site.role_scopes.values()) == [()] for site in settings.sites] == [False, True]
-
-
-async def test_the_real_demo_has_two_sites() -> None:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "playground", "--verbose", cwd=ROOT, stdout=asyncio.subprocess.PIPE
-    )
-    told = ""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while "ready: " not in told and process.stdout is not None and not process.stdout.at_eof():
-                told += (await process.stdout.readline()).decode()
-    finally:
-        process.send_signal(signal.SIGINT)
-        assert await process.wait() == 0
-    assert "ready: home: ゲスト 17 台, ノード 3 台 · parents: ゲスト 4 台, ノード 1 台" in told
-    assert "--one-site" in told
-    assert "❌" not in told
 
 
 async def test_the_page_shows_what_the_bot_writes_without_being_asked() -> None:
