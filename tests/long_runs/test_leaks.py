@@ -87,7 +87,7 @@ SEEDS = {
     "lists": 80_001,
     "completions": 80_003,
     "what the history names": 80_011,
-    "busy guests": 80_007,
+    "busy guests": 80_032,
     "a guest that is read": 80_001,
 }
 """Seeds that find the leak in their first requests. Other seeds need more requests."""

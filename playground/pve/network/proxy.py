@@ -7,6 +7,7 @@ phrases, answers byte by byte, and small bodies that unpack to large ones.
 from __future__ import annotations
 
 import json
+import struct
 import zlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -106,7 +107,7 @@ class Between:
 
     def bomb(self, part: str, size: int, *, method: str = "", times: int | None = None) -> None:
         """Answer with gzip that unpacks to `size` bytes: JSON with blanks before it."""
-        self._bombs.append(_Bomb(method, part, times, _packed(size)))
+        self._bombs.append(_Bomb(method, part, times, packed(size)))
 
     def instead(self, request: web.Request) -> web.Response | None:
         """Return the page for a request that must not reach Proxmox, None if there is none."""
@@ -156,11 +157,22 @@ async def _dripped(
 
 
 @cache
-def _packed(size: int) -> bytes:
-    """Return gzip that unpacks to `size` bytes, without holding them all at once."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+def packed(size: int, form: str = "gzip") -> bytes:
+    """Return gzip or zlib ("deflate") that unpacks to `size` bytes, without packing each of its blanks.
+
+    A block of blanks is packed once and repeated.
+    """
     end = json.dumps({"data": []}).encode()
-    blanks = b" " * CHUNK
     whole, rest = divmod(max(0, size - len(end)), CHUNK)
-    parts = [packer.compress(blanks) for _ in range(whole)]
-    return b"".join([*parts, packer.compress(blanks[:rest] + end), packer.flush()])
+    blanks = b" " * CHUNK
+    first, last = (zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS) for _ in range(2))
+    block = first.compress(blanks) + first.flush(zlib.Z_FULL_FLUSH)
+    body = block * whole + last.compress(blanks[:rest] + end) + last.flush()
+    check = zlib.crc32 if form == "gzip" else zlib.adler32
+    total = check(b"")
+    for _ in range(whole):
+        total = check(blanks, total)
+    total = check(blanks[:rest] + end, total)
+    if form == "gzip":
+        return b"\x1f\x8b\x08" + bytes(7) + body + struct.pack("<II", total, size & 0xFFFFFFFF)
+    return b"\x78\xda" + body + struct.pack(">I", total)
