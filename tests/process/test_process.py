@@ -11,9 +11,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import discord
 import pytest
 
 from playground.discord.people import PressResult
+from startup.connection import use_other_discord
 from tests.support import catalogue
 from tests.support.process_stage import CONTRACTS, INTERVAL, PATIENCE, SOON, ProcessStage, Wire, process_stage
 
@@ -334,15 +336,25 @@ async def test_a_guild_that_the_bot_is_not_in_is_a_sentence(stage: ProcessStage)
     assert "Check GUILD_ID" in output.splitlines()[-1]
 
 
-@pytest.mark.parametrize("name", ["DISCORD_API_BASE", "DISCORD_GATEWAY_URL"])
-@pytest.mark.parametrize(
-    "url",
-    ["https://192.0.2.1/api/v10", "https://discord.example/api/v10", "http://[2001:db8::1]:1/", "nonsense"],
+ELSEWHERE = (
+    "https://192.0.2.1/api/v10",
+    "https://discord.example/api/v10",
+    "http://[2001:db8::1]:1/",
+    "nonsense",
 )
+
+
+@pytest.mark.parametrize("name", ["DISCORD_API_BASE", "DISCORD_GATEWAY_URL"])
 async def test_another_discord_is_refused_unless_it_is_on_this_machine(
-    stage: ProcessStage, name: str, url: str
+    stage: ProcessStage, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code, output = await refused(stage, **{name: url})
+    monkeypatch.setattr(discord.http.Route, "BASE", discord.http.Route.BASE)  # it would be replaced
+    default = discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY
+    monkeypatch.setattr(discord.gateway.DiscordWebSocket, "DEFAULT_GATEWAY", default)
+    for url in ELSEWHERE:
+        with pytest.raises(SystemExit, match="is not this machine"):
+            use_other_discord({**stage.server.environment(), name: url})
+    code, output = await refused(stage, **{name: ELSEWHERE[0]})
     assert code == 1
     assert "is not this machine" in output.splitlines()[-1]
     assert stage.server.journal == []
