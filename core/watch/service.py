@@ -22,7 +22,7 @@ from core.watch.incidents.notifications import announce_all
 from core.watch.incidents.observation import Observation
 from core.watch.incidents.state import GuestState, Rules, WatchState
 from core.watch.incidents.step import step
-from core.watch.incidents.thresholds import drop_thresholds_of, make_entry
+from core.watch.incidents.thresholds import drop_thresholds_of, given_limits, make_entry
 from core.watch.incidents.transition import Transition
 from core.watch.incidents.unknown import blind_guests
 from core.watch.journal import Journal
@@ -131,7 +131,7 @@ class Watch:
         A threshold of 0 is removed. An unchanged threshold keeps its open incident.
         Raises: AlreadyWatched if none is given, CannotWatchTemplate, DiskUnknown, BadAmount, StoreFailed.
         """
-        old, limits = self.find(guest.vmid), _given_limits(cpu, memory, disk)
+        old, limits = self.find(guest.vmid), given_limits(cpu, memory, disk)
         entry = make_entry(guest, old, limits)
         if entry == old:
             return False
@@ -146,7 +146,7 @@ class Watch:
         self, guest: Guest, cpu: int | None = None, memory: int | None = None, disk: int | None = None
     ) -> None:
         """Check what `add` would do, without changing anything. Raises: as `add`, except StoreFailed."""
-        make_entry(guest, self.find(guest.vmid), _given_limits(cpu, memory, disk))
+        make_entry(guest, self.find(guest.vmid), given_limits(cpu, memory, disk))
 
     async def _reset_thresholds(self, vmid: int, metrics: Iterable[Metric]) -> None:
         """End the incidents of changed thresholds silently: the guest itself has not changed."""
@@ -326,8 +326,3 @@ class Watch:
             return Decision(replace(outcome, state=replace(outcome.state, pulse=pulse)), result)
 
         return await self._persistence.change(decide)
-
-
-def _given_limits(cpu: int | None, memory: int | None, disk: int | None) -> dict[Metric, int]:
-    given = {Metric.CPU: cpu, Metric.MEMORY: memory, Metric.DISK: disk}
-    return {metric: value for metric, value in given.items() if value is not None}

@@ -46,6 +46,11 @@ class ThresholdReading:
     blind: bool = False
 
 
+def given_limits(cpu: int | None, memory: int | None, disk: int | None) -> dict[Metric, int]:
+    given = {Metric.CPU: cpu, Metric.MEMORY: memory, Metric.DISK: disk}
+    return {metric: value for metric, value in given.items() if value is not None}
+
+
 def make_entry(guest: Guest, old: WatchEntry | None, limits: Mapping[Metric, int]) -> WatchEntry:
     """Return a guest's entry with these thresholds in percent (0 removes one), keeping its others.
 
