@@ -1,10 +1,11 @@
 """Build the bot, run it and close it. This is also the command line.
 
     python bot.py          run the bot with config.py and the environment
+    python bot.py --check  go through the whole set-up and say what is wrong (startup/doctor)
     python bot.py --demo   try it without an account or server (needs requirements-dev.txt)
 
 Exit codes: 0 the bot was told to stop, 1 Discord refused the token or the guild, or DATA_DIR cannot be used, 2
-the configuration or this Python is not usable.
+the configuration or this Python is not usable. Those of --check: 0 all is well, 1 warnings, 2 errors.
 """
 
 import sys
@@ -57,10 +58,11 @@ from cogs.snapshot import Snapshots
 from core.clock import Clock
 from monitor_store import MonitorStore
 from proxmox_client import threads
-from startup.arguments import parse_arguments
+from startup.command_line import commands_of, parse_command_line
 from startup.connection import Connection, DiscordRefused, use_other_discord
 from startup.data_dir import JOURNAL_NAME, LIST_NAME, SiteData, StartFailed, read_data_dir, start_failures
 from startup.demo import run_demo
+from startup.doctor.run import Place, run_check
 from startup.memory import limit_heap, settle_memory
 from startup.operating.gateway import acknowledged_age
 from startup.operating.service import Operating
@@ -88,6 +90,7 @@ from ui.watch.alert_channel import DiscordAlertChannel
 
 HERE = Path(__file__).resolve().parent
 FAREWELL_SECONDS = 3.0
+COGS = (General, Graph, Nodes, Power, Snapshots, Audit, Monitor, Access, Dashboards)
 
 _log = logging.getLogger("bot")
 
@@ -296,9 +299,16 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> int:
 
 
 def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
-    options = parse_arguments(arguments, HERE / "config.py")
+    options = parse_command_line(arguments, HERE / "config.py")
     if options.demo:
         run_demo(HERE, options.port)
+    if options.check:
+        use_other_discord(environ)
+        report, code = run_check(
+            Place(HERE, options.config, environ, commands_of(COGS)), as_json=options.json
+        )
+        print(report)
+        return code
     try:
         settings = load(options.config, environ)
     except SettingsError as error:

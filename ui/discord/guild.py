@@ -29,6 +29,11 @@ async def read_guild(client: discord.Client, wanted: RequiredSetup) -> GuildView
         return None
     if guild.unavailable:
         return GuildView(guild.name or "", available=False)
+    return await view_guild(guild, guild.me, wanted)
+
+
+async def view_guild(guild: discord.Guild, me: discord.Member, wanted: RequiredSetup) -> GuildView:
+    """Return which of the wanted channels and roles exist. `me`: the bot in the guild."""
     channels: dict[int, ChannelView] = {}
     untold: set[int] = set()
     for number in (wanted.category, *wanted.channels.values()):
@@ -39,10 +44,10 @@ async def read_guild(client: discord.Client, wanted: RequiredSetup) -> GuildView
             except DISCORD_ERRORS:
                 untold.add(number)
         if found is not None:
-            channels[number] = _channel(found, guild.me)
+            channels[number] = _channel(found, me)
     numbers = {number for each in wanted.roles.values() for number in each}
     roles = {role.id: role.name for role in guild.roles if role.id in numbers}
-    return GuildView(guild.name, True, channels, roles, _is_silent(guild, wanted), frozenset(untold))
+    return GuildView(guild.name, True, channels, roles, _is_silent(guild, me, wanted), frozenset(untold))
 
 
 async def _quiet_thread(guild: discord.Guild, number: int) -> discord.Thread | None:
@@ -76,13 +81,13 @@ def missing_for_dashboard(channel: discord.TextChannel) -> tuple[str, ...]:
     return tuple(name for name in (VIEW, SEND, HISTORY, PIN) if not getattr(has, name))
 
 
-def _is_silent(guild: discord.Guild, wanted: RequiredSetup) -> bool:
+def _is_silent(guild: discord.Guild, me: discord.Member, wanted: RequiredSetup) -> bool:
     """Return whether a mention of the role in an alert channel would notify nobody."""
     role = guild.get_role(wanted.mention_role) if wanted.mention_role else None
     if role is None or role.mentionable:
         return False
     channels = [guild.get_channel_or_thread(number) for number in wanted.alert_channels]
-    return not all(_may_mention(channel, guild.me) for channel in channels if channel is not None)
+    return not all(_may_mention(channel, me) for channel in channels if channel is not None)
 
 
 def _may_mention(channel: discord.abc.GuildChannel | discord.Thread, me: discord.Member) -> bool:

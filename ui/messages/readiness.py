@@ -67,12 +67,12 @@ _LINES: Mapping[Problem, Marked] = {
 
 def finding_line(t: Text, finding: Finding) -> str:
     """Return one line with the severity, the setting, the problem and the remedy."""
-    return f"{FAILED if finding.is_serious else WARNING} {_told(t, finding)}"
+    return f"{FAILED if finding.is_serious else WARNING} {finding_text(t, finding)}"
 
 
 def fixed_line(t: Text, finding: Finding) -> str:
     """Return the line for a problem that has been fixed."""
-    return f"{OK} {t('Fixed: {what}', what=_told(t, finding))}"
+    return f"{OK} {t('Fixed: {what}', what=finding_text(t, finding))}"
 
 
 def ready_line(
@@ -117,7 +117,8 @@ def site_line(t: Text, site: str, cluster: Cluster | None) -> str:
     return f"{site}: {', '.join(size)}" if site else " · ".join(size)
 
 
-def _told(t: Text, finding: Finding) -> str:
+def finding_text(t: Text, finding: Finding) -> str:
+    """Return the setting, the problem and the remedy."""
     if finding.error is not None:
         setting = _SETTING.get(type(finding.error).__name__, finding.setting)
         sentence = " ".join(error_sentence(t, finding.error).split())

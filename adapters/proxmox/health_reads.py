@@ -1,0 +1,71 @@
+"""Read what the doctor asks of Proxmox, with the client's own calls. None of it needs another privilege."""
+
+from typing import Any
+
+from adapters.proxmox.transport.connections import Endpoint
+from adapters.proxmox.transport.http import Calls
+from core.health.proxmox import Account
+
+
+class HealthReads:
+    """The reads of the doctor at one cluster."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._calls, self._user, self._token = Calls(endpoint), endpoint.user, endpoint.token_name
+
+    def close(self) -> None:
+        self._calls.close()
+
+    async def version(self) -> str:
+        """Return the version of Proxmox VE. Raises: ProxmoxError."""
+        found: str = await self._calls.get(
+            ("version",), dict, read=lambda row: str(row.get("version", ""))[:40]
+        )
+        return found
+
+    async def rights(self) -> dict[str, dict[str, object]]:
+        """Return the token's effective privileges by path. Raises: ProxmoxError."""
+        found: dict[str, dict[str, object]] = await self._calls.get(
+            ("access", "permissions"), (dict, list), read=_rights
+        )
+        return found
+
+    async def options(self) -> dict[str, object]:
+        """Return the options of the datacenter that the token may see. Raises: ProxmoxError."""
+        found: dict[str, object] = await self._calls.get(("cluster", "options"), dict)
+        return found
+
+    async def account(self) -> Account:
+        """Return the user and the token as the list of users shows them. Raises: ProxmoxError."""
+        found: Account = await self._calls.get(("access", "users"), list, read=self._account, full=1)
+        return found
+
+    def _account(self, rows: list[Any]) -> Account:
+        for row in rows:
+            if isinstance(row, dict) and row.get("userid") == self._user:
+                tokens = row.get("tokens")
+                listed = tokens if isinstance(tokens, list) else []
+                token = next(
+                    (
+                        each
+                        for each in listed
+                        if isinstance(each, dict) and each.get("tokenid") == self._token
+                    ),
+                    None,
+                )
+                if token is None:
+                    break
+                return Account(_seconds(row.get("expire")), _seconds(token.get("expire")))
+        return Account(known=False)
+
+
+def _rights(data: Any) -> dict[str, dict[str, object]]:
+    """An account without any privilege gets an empty list."""
+    if not isinstance(data, dict):
+        return {}
+    return {str(path): dict(held) for path, held in data.items() if isinstance(held, dict)}
+
+
+def _seconds(value: object) -> float:
+    """Return a Unix time, 0 if there is none."""
+    return float(str(value)) if str(value).isdigit() else 0.0

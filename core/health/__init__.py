@@ -1,0 +1,1 @@
+"""Judge what the doctor has read. Pure functions."""

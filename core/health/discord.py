@@ -1,0 +1,85 @@
+"""Judge what Discord shows: the bot's permissions, its commands, and the invitation that gives it the least."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from core.health.result import Result, error, of_finding, ok, warning
+from core.readiness import (
+    HISTORY,
+    SEND,
+    SEND_IN_THREAD,
+    VIEW,
+    GuildView,
+    Problem,
+    RequiredSetup,
+    check_discord,
+)
+
+BITS = {VIEW: 10, SEND: 11, HISTORY: 16, SEND_IN_THREAD: 38}
+"""The bit of each permission that the bot needs.
+
+Discord's documentation, "Permissions". Pinning has a bit of its own since 2026 (51), and the bot does not pin.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The commands that Discord has. `allowed`: the invitation has `applications.commands`."""
+
+    names: frozenset[str] = frozenset()
+    allowed: bool = True
+
+
+def invitation(application: int, guild: int = 0) -> str:
+    """Return the link that invites the bot with the least permissions."""
+    permissions = sum(1 << bit for bit in BITS.values())
+    link = (
+        f"https://discord.com/oauth2/authorize?client_id={application}"
+        f"&scope=bot+applications.commands&permissions={permissions}"
+    )
+    return f"{link}&guild_id={guild}" if guild else link
+
+
+def judge_guild(wanted: RequiredSetup, seen: GuildView | None, link: str) -> list[Result]:
+    """Judge the guild, its channels and its roles. `link`: the invitation."""
+    found = []
+    for finding in check_discord(wanted, seen):
+        check = (
+            "discord.guild"
+            if finding.problem in (Problem.NO_GUILD, Problem.GUILD_AWAY)
+            else "discord.channels"
+        )
+        if finding.problem is Problem.NO_GUILD:
+            found.append(error(check, "no_guild", guild=finding.value, line=link))
+        elif finding.problem is Problem.EVERYBODY_IS_ADMIN:
+            found.append(ok("discord.roles", "everybody_is_admin"))
+        else:
+            found.append(of_finding(check, finding))
+    if seen is not None:
+        found.insert(0, ok("discord.guild", "guild_ok", guild=seen.name))
+        if not any(result.check == "discord.channels" for result in found):
+            names = ", ".join(f"#{channel.name}" for channel in seen.channels.values())
+            found.append(ok("discord.channels", "channels_ok", names=names))
+    return found
+
+
+def judge_permissions(*, administrator: bool, link: str) -> Result:
+    """Judge whether the bot's role may do more than it needs."""
+    if administrator:
+        return warning("discord.permissions", "discord_administrator", line=link)
+    return ok("discord.permissions", "invitation", line=link)
+
+
+def judge_commands(registered: Registered, wanted: Iterable[str], link: str) -> Result:
+    """Judge whether Discord has the bot's commands."""
+    if not registered.allowed:
+        return error("discord.commands", "commands_not_allowed", line=link)
+    missing = sorted(set(wanted) - registered.names)
+    if not registered.names:
+        return ok("discord.commands", "commands_at_start")
+    if missing:
+        names = ", ".join(f"/{name}" for name in missing[:5])
+        return warning("discord.commands", "commands_missing", names=names)
+    return ok("discord.commands", "commands_ok", count=str(len(registered.names)))

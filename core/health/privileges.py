@@ -1,0 +1,212 @@
+"""Compare the privileges of a token with those that each feature needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from core.health.result import Result, error, ok, warning
+
+SHOWN = 5
+"""Maximum number of paths in one remedy."""
+Rights = Mapping[str, Mapping[str, object]]
+"""Privileges by path, as `/access/permissions` answers."""
+
+
+class Area(StrEnum):
+    """The paths on which a feature needs its privileges."""
+
+    GUESTS = "guests"  # each guest
+    ROOT = "root"  # each node
+    STORAGES = "storages"  # each storage
+    A_STORAGE = "a_storage"  # any storage
+    A_ZONE = "a_zone"  # any zone of the network
+    POOLS = "pools"  # each pool that ROLE_SCOPES names
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """The privileges of one feature. `role`: the end of the role's name in the remedy. `used`: what is refused."""
+
+    role: str
+    privileges: tuple[str, ...]
+    area: Area
+    used: str
+
+
+NEEDS = (
+    Need("View", ("VM.Audit",), Area.GUESTS, "`/list` `/info` `/monitor`"),
+    Need(
+        "Power", ("VM.PowerMgmt",), Area.GUESTS, "`/start` `/shutdown` `/reboot` `/stop` `/suspend` `/reset`"
+    ),
+    Need("Snapshot", ("VM.Snapshot",), Area.GUESTS, "`/snapshot`"),
+    Need("Clone", ("VM.Clone", "VM.Allocate"), Area.GUESTS, "`/create` `/delete`"),
+    Need("Resize", ("VM.Config.CPU", "VM.Config.Memory"), Area.GUESTS, "`/resize`"),
+    Need("Agent", ("VM.GuestAgent.Audit",), Area.GUESTS, "`/info` (IP)"),
+    Need("Backup", ("VM.Backup",), Area.GUESTS, "`/delete` `/stop` (backup)"),
+    Need("CloneStorage", ("Datastore.AllocateSpace",), Area.A_STORAGE, "`/create`"),
+    Need("Bridge", ("SDN.Use",), Area.A_ZONE, "`/create`"),
+    Need("Tasks", ("Sys.Audit",), Area.ROOT, "`/monitor` (who, backup)"),
+    Need("Storage", ("Datastore.Audit",), Area.STORAGES, "`/monitor` (storage)"),
+    Need("Pool", ("Pool.Audit",), Area.POOLS, "`pool:` (`ROLE_SCOPES`)"),
+)
+"""The features, as the READMEs list them."""
+ON_8 = {"VM.GuestAgent.Audit": "VM.Monitor"}
+"""Privileges of Proxmox VE 8 that have another name than in 9."""
+TOO_MUCH = (
+    "Permissions.Modify",
+    "User.Modify",
+    "Realm.Allocate",
+    "Sys.Modify",
+    "Sys.Console",
+    "Sys.PowerMgmt",
+)
+"""Privileges that the bot never uses and that give a thief of the token the host."""
+ADMINISTRATOR = {"Permissions.Modify", "User.Modify", "Sys.Modify"}
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token and what it has. `rights`: effective ones. `version`: the first number of Proxmox VE's version."""
+
+    user: str
+    name: str
+    rights: Rights
+    version: int
+
+    @property
+    def identity(self) -> str:
+        return f"{self.user}!{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What the token is used for. `guests`: the pool by VMID."""
+
+    guests: Mapping[int, str | None] = field(default_factory=dict)
+    storages: tuple[str, ...] = ()
+    pools: tuple[str, ...] = ()
+
+
+def held_on(rights: Rights, path: str) -> set[str]:
+    """Return the privileges on a path: those of the nearest path that has any, if they propagate."""
+    at = path
+    while at not in rights and at != "/":
+        at = at.rpartition("/")[0] or "/"
+    return {name for name, propagates in rights.get(at, {}).items() if at == path or str(propagates) != "0"}
+
+
+def judge_token(token: Token, scene: Scene, where: str) -> list[Result]:
+    """Judge a token's privileges: what is missing, and what is too much."""
+    found = [result for need in NEEDS for result in _missing(token, need, scene, where)]
+    if not any(result.level != "ok" for result in found):
+        found.append(ok("proxmox.privileges", "privileges_ok", where))
+    return found + _too_much(token, where)
+
+
+def _missing(token: Token, need: Need, scene: Scene, where: str) -> list[Result]:
+    wanted = tuple(ON_8.get(name, name) if token.version < 9 else name for name in need.privileges)
+    lacking = {path: _lack(token, wanted, path, scene) for path in _paths(need.area, token, scene)}
+    if need.area in (Area.A_STORAGE, Area.A_ZONE) and not all(lacking.values()):
+        return []
+    bad = [path for path, names in lacking.items() if names]
+    if not bad:
+        return []
+    names = [name for name in wanted if any(name in lacking[path] for path in bad)]
+    paths = _shortest(need.area, bad, list(lacking))
+    make = error if need.role == "View" else warning
+    return [
+        make(
+            "proxmox.privileges",
+            "pool_privilege_missing" if need.area is Area.POOLS else "privilege_missing",
+            where,
+            privileges=", ".join(names),
+            paths=", ".join(paths[:SHOWN]) + (", …" if len(paths) > SHOWN else ""),
+            used=need.used,
+            line=grant_line(token, need.role, wanted, paths[:SHOWN]),
+        )
+    ]
+
+
+def _paths(area: Area, token: Token, scene: Scene) -> list[str]:
+    """Return the paths on which an area needs its privileges."""
+    known = [path for path in token.rights if path.count("/") > 1]
+    match area:
+        case Area.GUESTS:
+            return [f"/vms/{vmid}" for vmid in scene.guests] or ["/vms"]
+        case Area.ROOT:
+            return ["/nodes"]
+        case Area.STORAGES:
+            listed = {f"/storage/{name}" for name in scene.storages}
+            return sorted(listed | {path for path in known if path.startswith("/storage/")}) or ["/storage"]
+        case Area.A_STORAGE:
+            listed = {f"/storage/{name}" for name in scene.storages}
+            return sorted(listed | {path for path in known if path.startswith("/storage/")}) or ["/storage"]
+        case Area.A_ZONE:
+            zones = [path for path in known if path.startswith("/sdn/zones/")]
+            return [*zones, "/sdn/zones/localnetwork"]
+        case Area.POOLS:
+            return [f"/pool/{name}" for name in scene.pools]
+
+
+def _lack(token: Token, wanted: Iterable[str], path: str, scene: Scene) -> set[str]:
+    held = held_on(token.rights, path)
+    _, area, name, *_ = (*path.split("/"), "", "")
+    if area == "vms" and name.isdigit() and (pool := scene.guests.get(int(name))):
+        held |= held_on(token.rights, f"/pool/{pool}")
+    return {each for each in wanted if each not in held}
+
+
+def _shortest(area: Area, bad: list[str], all_paths: list[str]) -> list[str]:
+    """Return the paths for the remedy: the one above if it is missing everywhere."""
+    above = {Area.GUESTS: "/vms", Area.ROOT: "/"}.get(area)
+    if area in (Area.A_STORAGE, Area.A_ZONE):
+        return bad[:1]
+    return [above] if above and len(bad) == len(all_paths) else bad
+
+
+def grant_line(token: Token, role: str, privileges: Iterable[str], paths: Iterable[str]) -> str:
+    """Return the command that grants privileges to user and token, beside the roles they have there."""
+    name = f"DiscordBotExtra{role}"
+    grants = [
+        f"pveum acl modify {path} --users {token.user} --tokens '{token.identity}' --roles {name}"
+        for path in paths
+    ]
+    return "; ".join([f'pveum role add {name} --privs "{" ".join(privileges)}"', *grants])
+
+
+def _too_much(token: Token, where: str) -> list[Result]:
+    if token.user == "root@pam":
+        return [warning("proxmox.too_much", "token_of_root", where, token=token.identity)]
+    held = {name for rights in token.rights.values() for name in rights}
+    if held >= ADMINISTRATOR:
+        return [
+            warning(
+                "proxmox.too_much",
+                "token_is_administrator",
+                where,
+                token=token.identity,
+                line=_revoke_line(token, "Administrator"),
+            )
+        ]
+    extra = [name for name in TOO_MUCH if name in held]
+    if not extra:
+        return []
+    paths = [path for path, rights in token.rights.items() if extra[0] in rights]
+    return [
+        warning(
+            "proxmox.too_much",
+            "privilege_too_much",
+            where,
+            privileges=", ".join(extra),
+            paths=", ".join(paths[:SHOWN]),
+            line=f"pveum acl list; {_revoke_line(token, 'ROLE', min(paths, key=len))}",
+        )
+    ]
+
+
+def _revoke_line(token: Token, role: str, path: str = "/") -> str:
+    return (
+        f"pveum acl modify {path} --users {token.user} --tokens '{token.identity}' --roles {role} --delete 1"
+    )

@@ -1,0 +1,74 @@
+"""Define the result of one check of the doctor."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from core.errors import BotError
+from core.readiness import Finding
+
+
+class Level(StrEnum):
+    """How bad a result is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+    UNCHECKED = "unchecked"  # something it depends on has failed
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The result of one check.
+
+    `check`: the name of the check, for machines. `word`: its row of words in ui/messages/health.py.
+    `where`: the site, entry point or channel. `values`: they fill the words.
+    `finding` or `error`: its own words are used instead.
+    """
+
+    check: str
+    level: Level
+    word: str
+    where: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    finding: Finding | None = None
+    error: BotError | None = None
+
+
+def ok(check: str, word: str, where: str = "", **values: str) -> Result:
+    """Return a good result."""
+    return Result(check, Level.OK, word, where, values)
+
+
+def warning(check: str, word: str, where: str = "", **values: str) -> Result:
+    """Return a result that needs attention, but lets the bot work."""
+    return Result(check, Level.WARNING, word, where, values)
+
+
+def error(check: str, word: str, where: str = "", **values: str) -> Result:
+    """Return a result with which the bot does not work."""
+    return Result(check, Level.ERROR, word, where, values)
+
+
+def unchecked(check: str, where: str = "") -> Result:
+    """Return the result of a check that had to be left out."""
+    return Result(check, Level.UNCHECKED, "not_checked", where)
+
+
+def failed(check: str, problem: BotError, where: str = "") -> Result:
+    """Return the result of a check that Proxmox, or the connection to it, refused."""
+    return Result(check, Level.ERROR, type(problem).__name__, where, error=problem)
+
+
+def of_finding(check: str, finding: Finding, where: str = "") -> Result:
+    """Return the result for a finding of the check at the start."""
+    level = Level.ERROR if finding.is_serious else Level.WARNING
+    return Result(check, level, finding.problem.value, where, finding=finding)
+
+
+def exit_code(results: Iterable[Result]) -> int:
+    """Return 0 if all is well, 1 with warnings, 2 with errors."""
+    levels = {result.level for result in results}
+    if Level.ERROR in levels:
+        return 2
+    return 1 if levels & {Level.WARNING, Level.UNCHECKED} else 0

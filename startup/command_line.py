@@ -1,0 +1,25 @@
+"""Read the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+from discord.ext import commands
+
+
+def parse_command_line(arguments: list[str] | None, config: Path) -> argparse.Namespace:
+    """Return the options. `config`: the usual config.py. Ends the process for a wrong option, or after --help."""
+    parser = argparse.ArgumentParser(prog="bot.py", description="Manage and watch Proxmox VE from Discord.")
+    parser.add_argument("--check", action="store_true", help="check the whole set-up and say what is wrong")
+    parser.add_argument("--json", action="store_true", help="with --check: for machines")
+    parser.add_argument("--demo", action="store_true", help="try it without account or server")
+    parser.add_argument("--config", type=Path, default=config, metavar="PATH", help="another config.py")
+    parser.add_argument("--port", type=int, default=0, metavar="N", help="port of the demo's page")
+    return parser.parse_args(arguments)
+
+
+def commands_of(cogs: Iterable[type[commands.Cog]]) -> frozenset[str]:
+    """Return the names at the top of the tree: commands, and groups of them."""
+    return frozenset(command.name for cog in cogs for command in cog.__cog_app_commands__)

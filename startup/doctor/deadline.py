@@ -1,0 +1,24 @@
+"""Give each step of the doctor its time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+STEP_SECONDS = 20.0
+
+
+class Late(Exception):
+    """A step did not end in time."""
+
+
+async def in_time(work: Awaitable[T], seconds: float = STEP_SECONDS) -> T:
+    """Return the result of a step. Raises: Late, and what the step raises."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except TimeoutError as error:
+        raise Late from error

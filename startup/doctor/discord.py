@@ -1,0 +1,82 @@
+"""Read Discord over REST alone: a second gateway session would disturb a running bot."""
+
+from __future__ import annotations
+
+import discord
+
+from core.health.discord import Registered, invitation, judge_commands, judge_guild, judge_permissions
+from core.health.result import Result, error, ok, unchecked
+from core.readiness import RequiredSetup
+from startup.doctor.deadline import Late, in_time
+from ui.discord.failures import DISCORD_ERRORS
+from ui.discord.guild import view_guild
+from ui.i18n import Text
+from ui.messages.discord_refusals import ConnectStep, diagnose
+
+AFTER_LOGIN = ("discord.guild", "discord.channels", "discord.permissions", "discord.commands")
+_AWAY = (*DISCORD_ERRORS, discord.LoginFailure, Late)
+
+
+async def check_discord_side(
+    t: Text, token: str, wanted: RequiredSetup, commands: frozenset[str]
+) -> list[Result]:
+    """Log in, and check the guild, its channels, the bot's permissions and its commands."""
+    client = discord.Client(intents=discord.Intents.none(), max_ratelimit_timeout=30.0)
+    try:
+        await in_time(client.login(token))
+    except _AWAY as fault:
+        await client.close()
+        told = error(
+            "discord.token", "discord_login_failed", reason=diagnose(t, fault, ConnectStep.LOG_IN).text
+        )
+        return [told, *(unchecked(check) for check in AFTER_LOGIN)]
+    try:
+        return await _Logged(t, client, wanted).run(commands)
+    finally:
+        await client.close()
+
+
+class _Logged:
+    def __init__(self, t: Text, client: discord.Client, wanted: RequiredSetup) -> None:
+        self._t, self._client, self._wanted = t, client, wanted
+        self._link = invitation(client.application_id or 0, wanted.guild)
+
+    async def run(self, commands: frozenset[str]) -> list[Result]:
+        found = [ok("discord.token", "discord_token_ok", name=str(self._client.user))]
+        try:
+            guild, me = await in_time(self._guild())
+        except (discord.NotFound, discord.Forbidden):
+            found += judge_guild(self._wanted, None, self._link)
+            return found + [unchecked(check) for check in AFTER_LOGIN[1:]]
+        except _AWAY as fault:
+            reason = diagnose(self._t, fault, ConnectStep.LOG_IN).text
+            found.append(error("discord.guild", "discord_failed", reason=reason))
+            return found + [unchecked(check) for check in AFTER_LOGIN[1:]]
+        try:
+            found += judge_guild(self._wanted, await in_time(view_guild(guild, me, self._wanted)), self._link)
+        except _AWAY:
+            found.append(unchecked("discord.channels"))
+        administrator = me.guild_permissions.administrator
+        found.append(judge_permissions(administrator=administrator, link=self._link))
+        try:
+            found.append(judge_commands(await in_time(self._commands()), commands, self._link))
+        except _AWAY:
+            found.append(unchecked("discord.commands"))
+        return found
+
+    async def _guild(self) -> tuple[discord.Guild, discord.Member]:
+        """Return the guild with its channels, and the bot in it."""
+        guild = await self._client.fetch_guild(self._wanted.guild)
+        for channel in await guild.fetch_channels():
+            guild._add_channel(channel)  # noqa: SLF001  # what the gateway does; permissions need the categories
+        assert self._client.user is not None  # noqa: S101  # logged in
+        return guild, await guild.fetch_member(self._client.user.id)
+
+    async def _commands(self) -> Registered:
+        try:
+            known = await self._client.http.get_guild_commands(
+                self._client.application_id or 0, self._wanted.guild
+            )
+        except discord.Forbidden:
+            return Registered(allowed=False)
+        return Registered(frozenset(command["name"] for command in known))

@@ -1,0 +1,186 @@
+"""Put the doctor's results into words: one line each, with the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from core.health.result import Level, Result
+from ui.formatting import FAILED, OK, WARNING, plain
+from ui.i18n import N_, Marked, Text
+from ui.messages.errors import error_sentence
+from ui.messages.readiness import finding_text
+
+_MOST = 1500
+_SIGNS = {Level.OK: OK, Level.WARNING: WARNING, Level.ERROR: FAILED, Level.UNCHECKED: "▫️"}
+LABELS: Mapping[str, Marked] = {
+    "host.packages": N_("Python and packages"),
+    "host.files": N_("File permissions"),
+    "host.data_dir": N_("Data directory"),
+    "settings": N_("Settings"),
+    "proxmox": N_("Proxmox"),
+    "proxmox.dns": N_("Name resolution"),
+    "proxmox.tcp": N_("Connection"),
+    "proxmox.tls": N_("Certificate"),
+    "proxmox.clock": N_("Clock"),
+    "proxmox.token": N_("API token"),
+    "proxmox.version": N_("Proxmox version"),
+    "proxmox.privileges": N_("Privileges"),
+    "proxmox.too_much": N_("Privileges"),
+    "proxmox.guests": N_("Guests and nodes"),
+    "proxmox.tags": N_("Tags"),
+    "discord": N_("Discord"),
+    "discord.token": N_("Discord token"),
+    "discord.guild": N_("Discord server"),
+    "discord.channels": N_("Channels"),
+    "discord.roles": N_("Roles"),
+    "discord.permissions": N_("Bot permissions"),
+    "discord.commands": N_("Commands"),
+}
+"""The name of each check."""
+
+WORDS: Mapping[str, Marked] = {
+    "told": N_("{reason}"),
+    "not_checked": N_("not checked, because an earlier check failed."),
+    "packages_ok": N_("Python {python}, all {count} packages as required."),
+    "packages_other": N_(
+        "other versions than required: {names}. Run `pip install --require-hashes -r requirements.txt`."
+    ),
+    "settings_ok": N_("no errors."),
+    "files_ok": N_("secrets are not open to other users."),
+    "file_open": N_("every user of this machine can read {path} ({mode}). Run `{line}`."),
+    "data_dir_ok": N_("{path} is writable, {free} free."),
+    "data_dir_in_use": N_("{path} is writable, {free} free; a bot is running there."),
+    "data_dir_low": N_("only {free} free in {path}. Free up space."),
+    "data_dir_full": N_("no space left in {path} ({free}). Free up space."),
+    "dns_ok": N_("{addresses}"),
+    "dns_failed": N_("the name {host} cannot be resolved. Check PROXMOX_HOST, or use the IP address."),
+    "tcp_ok": N_("port {port} answers."),
+    "tcp_refused": N_(
+        "{host} refuses port {port}. Check the port in PROXMOX_HOST, and on the node `systemctl "
+        "status pveproxy`."
+    ),
+    "tcp_failed": N_(
+        "no answer from {host}, port {port}. Check the address, the firewall and that the node is on."
+    ),
+    "no_tls": N_(
+        "{host}, port {port}, does not speak HTTPS. Set the port of Proxmox' web interface (8006) in "
+        "PROXMOX_HOST."
+    ),
+    "tls_failed": N_("the certificate of {host} could not be read. Check that port {port} is Proxmox' own."),
+    "tls_ok": N_("trusted, valid until {date}, SHA-256 {fingerprint}."),
+    "tls_untrusted": N_(
+        "not trusted. Compare SHA-256 {fingerprint} with `pvenode cert info` on the node; if it is "
+        "the same, write in config.py: {line}"
+    ),
+    "tls_other_fingerprint": N_(
+        "not the one in PROXMOX_FINGERPRINT. Compare SHA-256 {fingerprint} with `pvenode cert info` "
+        "on the node; if it is the same, write in config.py: {line}"
+    ),
+    "tls_unverified": N_(
+        "not verified: anyone in between can read the token. Compare SHA-256 {fingerprint} with "
+        "`pvenode cert info` on the node, then write in config.py: {line}"
+    ),
+    "tls_expired": N_(
+        "expired on {date}. Renew it on the node: `pvecm updatecerts --force && systemctl restart pveproxy`."
+    ),
+    "tls_future": N_("not valid before {date}. Set the clock of this machine or of the node."),
+    "tls_ends_soon": N_(
+        "valid for {days} more days only (until {date}). Renew it on the node: `pvecm updatecerts "
+        "--force && systemctl restart pveproxy`."
+    ),
+    "clock_ok": N_("the clocks agree."),
+    "clock_untold": N_("Proxmox does not tell the time."),
+    "clock_behind": N_(
+        "this machine's clock is {minutes} min behind that of Proxmox. Synchronize both with NTP: "
+        "`timedatectl set-ntp true`."
+    ),
+    "clock_ahead": N_(
+        "this machine's clock is {minutes} min ahead of that of Proxmox. Synchronize both with NTP: "
+        "`timedatectl set-ntp true`."
+    ),
+    "token_ok": N_("{token} is valid and does not expire."),
+    "token_works": N_("{token} is valid."),
+    "token_ok_untold": N_(
+        "{token} is valid. Proxmox does not show when it expires (this takes `Sys.Audit` on `/`)."
+    ),
+    "token_ends": N_("{token} is valid for {days} more days."),
+    "token_ends_soon": N_("{token} expires in {days} days. Run on a node: `{line}`"),
+    "token_refused": N_(
+        "Proxmox refused {token}. Check on a node with {list} that it exists and has not expired. "
+        "For a new secret run {line} (Proxmox VE 9.2 or newer; before that, remove the token and "
+        "add it again), and set it as PROXMOX_TOKEN_VALUE."
+    ),
+    "version_ok": N_("version {version}."),
+    "version_old": N_("version {version} is too old. Upgrade to 8.4 or newer."),
+    "version_new": N_("version {version} is newer than this bot knows. Update the bot."),
+    "privileges_ok": N_("the token has everything that the commands need."),
+    "privilege_missing": N_("{privileges} missing on {paths}, for {used}. Run on a node: `{line}`"),
+    "pool_privilege_missing": N_(
+        "{privileges} missing on {paths}, so {used} matches no guest. Run on a node: `{line}`"
+    ),
+    "token_of_root": N_(
+        "{token} belongs to root: who steals it controls the host. Create a user of its own, as the "
+        "README shows."
+    ),
+    "token_is_administrator": N_(
+        "{token} has the role Administrator: who steals it controls the host. Grant only what the "
+        "README lists, then run on a node: `{line}`"
+    ),
+    "privilege_too_much": N_(
+        "more than the bot needs: {privileges} on {paths}. Find the role and take it away on a node: `{line}`"
+    ),
+    "guests_ok": N_("{guests} guests on {nodes} nodes are visible."),
+    "tags_ok": N_("only trusted users can set the tags that give rights here."),
+    "tags_open": N_(
+        "every Proxmox user with `VM.Config.Options` can set tags that give rights here: {tags}. Run "
+        "on a node: `{line}`"
+    ),
+    "discord_token_ok": N_("valid, the bot is {name}."),
+    "discord_login_failed": N_("{reason}"),
+    "discord_failed": N_("{reason}"),
+    "guild_ok": N_("the bot is in {guild}."),
+    "no_guild": N_("the bot is not in the server {guild}. Check GUILD_ID, or invite the bot: {line}"),
+    "channels_ok": N_("the bot can see and write {names}."),
+    "everybody_is_admin": N_("no roles are configured, so everyone in the category is an admin."),
+    "discord_administrator": N_(
+        "the bot is a server administrator, which it never needs. Turn Administrator off in its "
+        "role, or invite it again: {line}"
+    ),
+    "invitation": N_("not too many. Invitation with the least permissions: {line}"),
+    "commands_ok": N_("{count} commands are registered."),
+    "commands_at_start": N_("none registered yet; the bot does so when it starts."),
+    "commands_missing": N_("not registered: {names}. Start the bot once; it registers them."),
+    "commands_not_allowed": N_(
+        "the invitation lacks `applications.commands`, so no command appears. Invite the bot again "
+        "(nothing is lost): {line}"
+    ),
+}
+"""One sentence for each result. The values are made harmless."""
+
+
+def result_line(t: Text, result: Result) -> str:
+    """Return one line with the level, the check, the problem and the remedy."""
+    label = t(LABELS[result.check])
+    where = f" ({plain(result.where, 200)})" if result.where else ""
+    return f"{_SIGNS[result.level]} {label}{where}: {result_text(t, result)}"
+
+
+def result_text(t: Text, result: Result) -> str:
+    """Return the problem and the remedy."""
+    if result.finding is not None:
+        return finding_text(t, result.finding)
+    if result.error is not None:
+        return " ".join(error_sentence(t, result.error).split())
+    values = {name: plain(value, _MOST) for name, value in result.values.items()}
+    return " ".join(t(WORDS[result.word], **values).split())
+
+
+def summary_line(t: Text, results: Sequence[Result]) -> str:
+    """Return how many errors and warnings there are."""
+    levels = [result.level for result in results]
+    return t(
+        "{errors} errors, {warnings} warnings, {unchecked} not checked.",
+        errors=levels.count(Level.ERROR),
+        warnings=levels.count(Level.WARNING),
+        unchecked=levels.count(Level.UNCHECKED),
+    )
