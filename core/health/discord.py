@@ -60,7 +60,8 @@ def judge_guild(wanted: RequiredSetup, seen: GuildView | None, link: str) -> lis
     if seen is not None:
         found.insert(0, ok("discord.guild", "guild_ok", guild=seen.name))
         if not any(result.check == "discord.channels" for result in found):
-            names = ", ".join(f"#{channel.name}" for channel in seen.channels.values())
+            written = {seen.channels[number].name for number in wanted.channels.values()}
+            names = ", ".join(f"#{name}" for name in sorted(written))
             found.append(ok("discord.channels", "channels_ok", names=names))
     return found
 

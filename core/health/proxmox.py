@@ -96,6 +96,8 @@ def judge_tags(
         for tag in {tag.casefold() for tag in tags} | scopes
         if tag.startswith(OWNER_PREFIX) or tag == PROTECTED or tag in scopes
     )
+    if not powerful:
+        return ok("proxmox.tags", "tags_none", where)
     registered = {tag.casefold() for tag in _listed(options.get("registered-tags"))}
     access = options.get("user-tag-access")
     mode = access.get("user-allow") if isinstance(access, dict) else _mode(access)

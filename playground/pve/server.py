@@ -3,8 +3,8 @@
 fakepve speaks Proxmox' API over HTTPS, but differs in places that would mislead a bot. `Pve` corrects them in
 layers, one file each: http (rights, parameters, network faults), tasks, task_lists, guest_config, power, guests,
 metrics, history, resources, node_facts, serving (start and stop), others (other people's actions), scenes (events in
-the cluster). This file adds the bot's rights. The cluster runs on a thread with its own event loop, so synchronous
-and asynchronous tests use it alike:
+the cluster), accounts (users, tokens, options of the datacenter, certificates). This file adds the bot's rights. The
+cluster runs on a thread with its own event loop, so synchronous and asynchronous tests use it alike:
 
     with Pve(nodes=("pve1", "pve2")) as pve:
         secret = pve.give_bot()
@@ -27,8 +27,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable
 
+from playground.pve.accounts import Accounts
 from playground.pve.plan import TaskPlan
-from playground.pve.scenes import Scenes
 
 __all__ = ["BOT_PRIVILEGES", "BOT_TOKEN", "BOT_USER", "Pve", "TaskPlan"]
 
@@ -53,7 +53,7 @@ BOT_PRIVILEGES = (
 )
 
 
-class Pve(Scenes):
+class Pve(Accounts):
     """A cluster that serves during the `with` block (or between open() and close()).
 
     host, port: its address; port 0 takes a free one, known after open(). seed: of the guests' use. old_ca: the

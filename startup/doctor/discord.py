@@ -21,7 +21,7 @@ async def check_discord_side(
     t: Text, token: str, wanted: RequiredSetup, commands: frozenset[str]
 ) -> list[Result]:
     """Log in, and check the guild, its channels, the bot's permissions and its commands."""
-    client = discord.Client(intents=discord.Intents.none(), max_ratelimit_timeout=30.0)
+    client = discord.Client(intents=discord.Intents(guilds=True), max_ratelimit_timeout=30.0)
     try:
         await in_time(client.login(token))
     except _AWAY as fault:

@@ -54,7 +54,7 @@ async def look(host: str, port: int) -> Seen:
 
     Raises: OSError (ssl.SSLError if it does not speak TLS), ValueError.
     """
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     async with _connected(host, port, context) as (reader, writer):
         der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True) or b""

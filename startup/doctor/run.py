@@ -10,7 +10,6 @@ from pathlib import Path
 
 from adapters.settings.load import Settings, SettingsError, load
 from core.health.result import Result, error, exit_code, ok, unchecked
-from proxmox_client import threads
 from startup.doctor.discord import check_discord_side
 from startup.doctor.host import check_data_dir, check_files, check_packages
 from startup.doctor.proxmox import check_site
@@ -20,6 +19,7 @@ from startup.threads import UnjoinedThreads
 from ui.i18n import Text, Texts
 from ui.messages.faults import fault_lines
 
+THREADS = 16
 SIDE_SECONDS = 90.0
 """Seconds that Discord, and each site, may take in all."""
 AFTER_SETTINGS = ("host.data_dir", "proxmox", "discord")
@@ -39,7 +39,13 @@ class Place:
 
 def run_check(place: Place, *, as_json: bool) -> tuple[str, int]:
     """Check everything, and return the report and the exit code."""
-    t, results = asyncio.run(check_all(place))
+
+    async def check() -> tuple[Text, list[Result]]:
+        # a DNS look-up that hangs must not delay the end
+        asyncio.get_running_loop().set_default_executor(UnjoinedThreads(THREADS))
+        return await check_all(place)
+
+    t, results = asyncio.run(check())
     return (json_report if as_json else text_report)(t, results), exit_code(results)
 
 
@@ -55,8 +61,6 @@ async def check_all(place: Place) -> tuple[Text, list[Result]]:
         found += [error("settings", "told", reason=line) for line in lines]
         return t, [*found, *files, *(unchecked(check) for check in AFTER_SETTINGS)]
     t = Texts(settings.language).public
-    pool = UnjoinedThreads(threads(len(settings.sites)))  # a DNS look-up that hangs must not delay the end
-    asyncio.get_running_loop().set_default_executor(pool)
     found += [ok("settings", "settings_ok"), *files, check_data_dir(t, settings)]
     sides = [_side(check_site(site), "proxmox", site.name) for site in settings.sites]
     sides.append(_side(_discord(t, settings, place.commands), "discord"))

@@ -130,6 +130,7 @@ WORDS: Mapping[str, Marked] = {
         "more than the bot needs: {privileges} on {paths}. Find the role and take it away on a node: `{line}`"
     ),
     "guests_ok": N_("{guests} guests on {nodes} nodes are visible."),
+    "tags_none": N_("no guest has a tag that gives rights here."),
     "tags_ok": N_("only trusted users can set the tags that give rights here."),
     "tags_open": N_(
         "every Proxmox user with `VM.Config.Options` can set tags that give rights here: {tags}. Run "

@@ -46,17 +46,18 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: float = 30.0
 ) -> x509.CertificateBuilder:
     now = datetime.datetime.now(datetime.UTC)
+    ends = now + datetime.timedelta(days=days)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
+        .not_valid_before(min(now, ends) - datetime.timedelta(days=1))
+        .not_valid_after(ends)
     )
 
 
@@ -111,8 +112,11 @@ def _write_root(directory: Path, *, old_ca: bool) -> None:
     _write_key(directory / "pve-root-ca.key", key)
 
 
-def sign_node(directory: Path, node: str, address: str, file_name: str) -> Certificates:
-    """Write the certificate of a node and its key, signed by the root CA in `directory`."""
+def sign_node(directory: Path, node: str, address: str, file_name: str, days: float = 30.0) -> Certificates:
+    """Write the certificate of a node and its key, signed by the root CA in `directory`.
+
+    `days`: days until it ends, negative if it has ended.
+    """
     ca_file, ca_key_file = directory / "pve-root-ca.pem", directory / "pve-root-ca.key"
     ca_name = x509.load_pem_x509_certificate(ca_file.read_bytes()).subject
     ca_key = serialization.load_pem_private_key(ca_key_file.read_bytes(), None)
@@ -126,7 +130,9 @@ def sign_node(directory: Path, node: str, address: str, file_name: str) -> Certi
         except ValueError:
             names.append(x509.DNSName(text))
     cert = (
-        _builder(_name(f"{node}.example.jp", "Proxmox Virtual Environment"), ca_name, node_key.public_key())
+        _builder(
+            _name(f"{node}.example.jp", "Proxmox Virtual Environment"), ca_name, node_key.public_key(), days
+        )
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import urllib.parse
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -60,6 +62,8 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         # Tokens without privilege separation: they have all rights of their user.
         self.full_tokens: set[str] = set()
         self._denied: set[tuple[str, str]] = set()
+        self.clock_ahead = 0.0
+        """Seconds by which the node's clock is ahead, as the head of each answer tells it."""
         self._html_left = 0
         self._hangs: list[_Hang] = []
         self._pveproxy: asyncio.Semaphore | None = None
@@ -109,13 +113,19 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         """
         if blocked := self.between.instead(request):
             return blocked
-        response: web.StreamResponse = await super()._middleware(request, handler)
+        if request.path == "/":  # the web interface itself, for which nobody has to log in
+            response: web.StreamResponse = web.Response(
+                text="<title>Proxmox</title>", content_type="text/html"
+            )
+        else:
+            response = await super()._middleware(request, handler)
         if response.status == 401:
             await self._wait(self.auth_delay)
             if request.headers.get("Authorization", "").startswith("PVEAPIToken="):
                 response = web.Response(status=401, reason="Authentication failed!")
         if response.status >= 400:
             response.force_close()
+        response.headers["Date"] = formatdate(time.time() + self.clock_ahead, usegmt=True)
         return await self.between.passed(request, response, self._wait)
 
     async def _wait(self, seconds: float) -> None:

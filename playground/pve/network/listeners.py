@@ -61,6 +61,12 @@ class Listener:
         )
         self.port = int(self._listening.sockets[0].getsockname()[1])
 
+    async def renew(self, certificates: Certificates) -> None:
+        """Show another certificate from the next connection on."""
+        await self.kill()
+        self._certificates, self.fingerprint = certificates, certificates.fingerprint
+        await self.open()
+
     async def kill(self) -> None:
         """Reset all connections and refuse new ones. What was received is still carried out."""
         if self._listening is not None:

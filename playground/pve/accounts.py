@@ -1,0 +1,73 @@
+"""Play the administration of the playground's cluster: expiring users and tokens, its options and certificates.
+
+Twelfth layer over fakepve. Follows pve-access-control API2/User.pm and pve-manager API2/Cluster.pm.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from typing import Any
+
+from aiohttp import web
+
+from playground.pve.network.certificates import sign_node
+from playground.pve.network.http import PveError, Values
+from playground.pve.scenes import Scenes
+
+
+class Accounts(Scenes):
+    """A cluster whose accounts can expire, and whose certificate can be another."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ends: dict[str, float] = {}
+        """When a user or token (`user!token`) expires, in Unix time."""
+        self.datacenter: Values = {}
+        """The options of the datacenter."""
+        self._signed = itertools.count()
+
+    def show_certificate(self, days: float = 30.0) -> None:
+        """Sign a new certificate, valid for `days` from now (negative: it has expired), and show it."""
+        node, directory = sorted(self.nodes)[0], self._made.ca_file.parent
+        made = sign_node(directory, node, self.host, f"pve-new-{next(self._signed)}", days)
+        self.call(self.listeners[0].renew(made))
+
+    def _authenticate(self, request: web.Request) -> Any:
+        """Refuse an account that has expired (AccessControl.pm, verify_token)."""
+        who = super()._authenticate(request)
+        for name in (who, str(who).partition("!")[0]):
+            if 0 < self.ends.get(name, 0) < time.time():
+                raise PveError(401, f"{name} access expired")
+        return who
+
+    def _routes_truth_accounts(self) -> list[tuple[str, str, Any]]:
+        return [("GET", "/access/users", self._users), ("GET", "/cluster/options", self._options)]
+
+    async def _users(self, v: Values, user: str) -> list[Values]:
+        """List the users that Sys.Audit or User.Modify shows, with their tokens if asked for."""
+        may = any(self.allowed(user, "/access/groups", priv) for priv in ("User.Modify", "Sys.Audit"))
+        owners = sorted({name.partition("!")[0] for name in self.apitokens} | {"root@pam"})
+        rows = []
+        for owner in owners:
+            if not may and owner != user:
+                continue
+            row: Values = {"userid": owner, "enable": 1, "expire": int(self.ends.get(owner, 0))}
+            if str(v.get("full")) == "1":
+                row["tokens"] = [
+                    {
+                        "tokenid": name.partition("!")[2],
+                        "expire": int(self.ends.get(name, 0)),
+                        "privsep": int(name not in self.full_tokens),
+                    }
+                    for name in sorted(self.apitokens)
+                    if name.startswith(f"{owner}!")
+                ]
+            rows.append(row)
+        return rows
+
+    async def _options(self, _v: Values, user: str) -> Values:
+        """Show all options with Sys.Audit, without it only a few."""
+        if self.allowed(user, "/", "Sys.Audit"):
+            return dict(self.datacenter)
+        return {name: self.datacenter[name] for name in ("console", "tag-style") if name in self.datacenter}
