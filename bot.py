@@ -58,11 +58,11 @@ from cogs.snapshot import Snapshots
 from core.clock import Clock
 from monitor_store import MonitorStore
 from proxmox_client import threads
-from startup.command_line import commands_of, parse_command_line
+from startup.command_line import parse_command_line
 from startup.connection import Connection, DiscordRefused, use_other_discord
 from startup.data_dir import JOURNAL_NAME, LIST_NAME, SiteData, StartFailed, read_data_dir, start_failures
 from startup.demo import run_demo
-from startup.doctor.run import Place, run_check
+from startup.doctor.command import run_instead
 from startup.memory import limit_heap, settle_memory
 from startup.operating.gateway import acknowledged_age
 from startup.operating.service import Operating
@@ -302,12 +302,8 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
     options = parse_command_line(arguments, HERE / "config.py")
     if options.demo:
         run_demo(HERE, options.port)
-    if options.check:
-        use_other_discord(environ)
-        report, code = run_check(
-            Place(HERE, options.config, environ, commands_of(COGS)), as_json=options.json
-        )
-        print(report)
+    code = run_instead(options, HERE, environ, COGS)
+    if code is not None:
         return code
     try:
         settings = load(options.config, environ)

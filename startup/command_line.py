@@ -8,12 +8,19 @@ from pathlib import Path
 
 from discord.ext import commands
 
+VERSION = "0.1.0"
+
 
 def parse_command_line(arguments: list[str] | None, config: Path) -> argparse.Namespace:
     """Return the options. `config`: the usual config.py. Ends the process for a wrong option, or after --help."""
     parser = argparse.ArgumentParser(prog="bot.py", description="Manage and watch Proxmox VE from Discord.")
     parser.add_argument("--check", action="store_true", help="check the whole set-up and say what is wrong")
     parser.add_argument("--json", action="store_true", help="with --check: for machines")
+    parser.add_argument("--print-config", action="store_true", help="print the settings, without secrets")
+    parser.add_argument(
+        "--send-test-alert", action="store_true", help="send a test alert to the alert channels"
+    )
+    parser.add_argument("--version", action="version", version=f"proxmox-discord-bot {VERSION}")
     parser.add_argument("--demo", action="store_true", help="try it without account or server")
     parser.add_argument("--config", type=Path, default=config, metavar="PATH", help="another config.py")
     parser.add_argument("--port", type=int, default=0, metavar="N", help="port of the demo's page")

@@ -9,17 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.settings.load import Settings, SettingsError, load
-from core.health.result import Result, error, exit_code, ok, unchecked
+from core.health.result import Result, error, ok, unchecked
 from startup.doctor.discord import check_discord_side
 from startup.doctor.host import check_data_dir, check_files, check_packages
 from startup.doctor.proxmox import check_site
-from startup.doctor.report import json_report, text_report
 from startup.readiness import required_setup
-from startup.threads import UnjoinedThreads
 from ui.i18n import Text, Texts
 from ui.messages.faults import fault_lines
 
-THREADS = 16
 SIDE_SECONDS = 90.0
 """Seconds that Discord, and each site, may take in all."""
 AFTER_SETTINGS = ("host.data_dir", "proxmox", "discord")
@@ -35,18 +32,6 @@ class Place:
     config: Path
     environ: Mapping[str, str]
     commands: frozenset[str]
-
-
-def run_check(place: Place, *, as_json: bool) -> tuple[str, int]:
-    """Check everything, and return the report and the exit code."""
-
-    async def check() -> tuple[Text, list[Result]]:
-        # a DNS look-up that hangs must not delay the end
-        asyncio.get_running_loop().set_default_executor(UnjoinedThreads(THREADS))
-        return await check_all(place)
-
-    t, results = asyncio.run(check())
-    return (json_report if as_json else text_report)(t, results), exit_code(results)
 
 
 async def check_all(place: Place) -> tuple[Text, list[Result]]:

@@ -10,6 +10,7 @@ import json
 import re
 import socket
 import time
+import tomllib
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from core.health.proxmox import judge_tags, judge_version
 from core.health.result import Level, Result, exit_code
 from playground.discord.faults import PlannedFault
 from playground.pve.server import BOT_PRIVILEGES, BOT_USER
+from startup.command_line import parse_command_line
 from startup.doctor.probe import certificate_of, offset_of
 from startup.doctor.report import json_report, text_report
 from startup.doctor.run import Place, check_all
@@ -420,7 +422,9 @@ async def test_each_fault_is_named_with_its_remedy_and_a_clean_setup_has_none(st
         if any("\n" in line for line in (*lines, *ours)) or exit_code(found) != (
             2 if each.level is BAD else 1
         ):
-            wrong.append(f"{each.play.__name__}: exit {exit_code(found)}, {lines}")
+            wrong.append(
+                f"{each.play.__name__}: exit {exit_code(found)}, {[result_line(english, r) for r in amiss(found)]}"
+            )
         told += [*(result_line(english, r) for r in found), *(result_line(japanese, r) for r in translated)]
     assert not wrong, "\n".join(wrong)
 
@@ -450,6 +454,32 @@ async def test_the_command_line(stage: ProcessStage) -> None:
     assert rows["proxmox.guests", "colo"]["level"] == "unchecked"
     assert rows["discord.guild", ""]["level"] == "ok"
     assert not list(stage.directory.glob(".check-*"))
+
+
+async def test_the_other_options(stage: ProcessStage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing secret is printed, and the test alert arrives while no bot runs."""
+    config = ("--config", str(stage.directory / "no config.py"))
+    pinned = ":".join(["AB"] * 32)
+    bot = await stage.launch(
+        "bot.py", "--print-config", *config, PROXMOX_FINGERPRINT=pinned, QUIET_HOURS="23:00-07:00"
+    )
+    assert await bot.wait() == 0
+    printed = bot.output()
+    assert f"GUILD_ID = {stage.guild.id}\n" in printed
+    assert "PROXMOX_TOKEN_VALUE = ***\n" in printed
+    assert pinned in printed
+
+    bot = await stage.launch("bot.py", "--send-test-alert", *config)
+    assert await bot.wait() == 0
+    assert [str(stage.alerts.id) in bot.output(), len(stage.alerts_told())] == [True, 1]
+    bot = await stage.launch("bot.py", "--send-test-alert", *config, ALERT_CHANNEL_ID=NOWHERE)
+    assert await bot.wait() == 2
+    assert f"{NOWHERE} did not arrive. Run `python bot.py --check`" in bot.output()
+
+    with pytest.raises(SystemExit):
+        parse_command_line(["--version"], ROOT / "config.py")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert capsys.readouterr().out == f"{project['name']} {project['version']}\n"
 
 
 def test_the_machine() -> None:

@@ -185,3 +185,14 @@ def summary_line(t: Text, results: Sequence[Result]) -> str:
         warnings=levels.count(Level.WARNING),
         unchecked=levels.count(Level.UNCHECKED),
     )
+
+
+def sent_line(t: Text, channel: int, *, arrived: bool) -> str:
+    """Return what came of a test alert that the command line has sent to a channel."""
+    if arrived:
+        return f"{OK} {t('Test alert sent to the channel {channel}.', channel=channel)}"
+    told = t(
+        "The test alert for the channel {channel} did not arrive. Run `python bot.py --check`.",
+        channel=channel,
+    )
+    return f"{FAILED} {told}"

@@ -134,8 +134,13 @@ def _forgotten(t: Text, incident: Incident) -> str:
     return event_text(t, incident.guests[0].what if incident.topic is Topic.GUEST else GuestEvent.FORGOTTEN)
 
 
+def test_alert(t: Text) -> str:
+    """Return the text of a test alert."""
+    return f"{TEST} {t('This is a test alert. Alerts arrive in this channel.')}"
+
+
 def _test(t: Text, _message: OutboxMessage) -> Lines:
-    return f"{TEST} {t('This is a test alert. Alerts arrive in this channel.')}", [], Colour.QUIET
+    return test_alert(t), [], Colour.QUIET
 
 
 def _word(_t: Text, message: OutboxMessage) -> Lines:

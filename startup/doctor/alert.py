@@ -1,0 +1,46 @@
+"""Send a test alert from the command line, over REST alone: a running bot is not disturbed."""
+
+from __future__ import annotations
+
+import discord
+
+from adapters.settings.load import Settings
+from startup.doctor.deadline import Late, in_time
+from ui.discord.failures import DISCORD_ERRORS
+from ui.formatting import FAILED
+from ui.i18n import Text
+from ui.messages.discord_refusals import ConnectStep, diagnose
+from ui.messages.health import sent_line
+from ui.watch.alert_text import test_alert
+
+_AWAY = (*DISCORD_ERRORS, discord.LoginFailure, Late)
+
+
+async def send_test_alerts(t: Text, settings: Settings) -> tuple[list[str], bool]:
+    """Send one to each alert channel. Return a line for each, and whether all arrived."""
+    client = discord.Client(
+        intents=discord.Intents(guilds=True),
+        allowed_mentions=discord.AllowedMentions.none(),
+        max_ratelimit_timeout=30.0,
+    )
+    channels = dict.fromkeys((settings.alert_channel_id, *(site.alert_channel_id for site in settings.sites)))
+    lines, all_arrived = list[str](), True
+    try:
+        await in_time(client.login(settings.discord_token.reveal()))
+        for number in channels:
+            line, arrived = await _send(t, client, number)
+            lines.append(line)
+            all_arrived = all_arrived and arrived
+    except _AWAY as fault:
+        return [f"{FAILED} {diagnose(t, fault, ConnectStep.LOG_IN).text}"], False
+    finally:
+        await client.close()
+    return lines, all_arrived
+
+
+async def _send(t: Text, client: discord.Client, number: int) -> tuple[str, bool]:
+    try:
+        await in_time(client.get_partial_messageable(number).send(test_alert(t)))
+    except (*DISCORD_ERRORS, Late):
+        return sent_line(t, number, arrived=False), False
+    return sent_line(t, number, arrived=True), True
