@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from adapters.proxmox.health_reads import HealthReads
@@ -24,7 +24,7 @@ from core.health.proxmox import (
     version_numbers,
 )
 from core.health.result import Result, error, failed, ok, unchecked
-from core.proxmox_errors import CertificateNotTrusted, TokenRefused
+from core.proxmox_errors import CertificateNotTrusted, TimedOut, TokenRefused, Unreachable
 from core.readiness import name_setting
 from proxmox_client import Address, Endpoint, ProxmoxClient
 from startup.doctor.deadline import Late, in_time
@@ -131,11 +131,11 @@ class _ClusterCheck:
 
     async def _run(self) -> list[Result]:
         site, where = self._site, self._where
-        version = await _read(self._reads.version())
+        version = await _read(self._reads.version)
         if isinstance(version, Result | BotError):
             told = version if isinstance(version, Result) else self._refused(version)
             return [told, *_unchecked(("proxmox.version", *AFTER_TOKEN), where)]
-        account = await _read(self._reads.account())
+        account = await _read(self._reads.account)
         found: list[Result] = []
         if isinstance(account, Result | BotError):
             found.append(ok("proxmox.token", "token_works", where, token=self._token))
@@ -144,7 +144,7 @@ class _ClusterCheck:
                 judge_account(account, site.proxmox_user, site.proxmox_token_name, time.time(), where)
             )
         found.append(judge_version(version, where))
-        rights, cluster = await _read(self._reads.rights()), await _read(self._client.cluster())
+        rights, cluster = await _read(self._reads.rights), await _read(self._client.cluster)
         if isinstance(cluster, Cluster):
             found += judge_cluster(site.node_name, cluster, where)
         else:
@@ -153,7 +153,7 @@ class _ClusterCheck:
             found.append(_told(rights, "proxmox.privileges", where))
         else:
             found += self._judge_rights(rights, version, cluster)
-        options = await _read(self._reads.options())
+        options = await _read(self._reads.options)
         if isinstance(options, Result | BotError) or not isinstance(cluster, Cluster):
             return [*found, unchecked("proxmox.tags", where)]
         tags = [tag for guest in cluster.guests for tag in guest.tags]
@@ -202,10 +202,13 @@ def endpoint_of(site: SiteSettings, point: EntryPoint) -> Endpoint:
     )
 
 
-async def _read(work: Awaitable[T]) -> T | Result | BotError:
-    """Return what was read, or why it was not. A bug in one read ends no other check."""
+async def _read(read: Callable[[], Awaitable[T]]) -> T | Result | BotError:
+    """Return what was read, or why it was not. One lost connection is no finding: the read is repeated once."""
     try:
-        return await in_time(work)
+        try:
+            return await in_time(read())
+        except (Unreachable, TimedOut):
+            return await in_time(read())
     except BotError as problem:
         return problem
     except Late:

@@ -12,9 +12,11 @@ import pytest
 from babel.messages.pofile import read_po
 from discord import app_commands
 
+from adapters.proxmox.health_reads import HealthReads
 from adapters.settings.load import SETTINGS
 from core.clock import Clock
 from core.guest import Guest, Kind, State
+from core.health.privileges import NEEDS, ON_8, Scene, Token, judge_token
 from core.operations import Operation
 from core.proxmox import Proxmox
 from core.proxmox_errors import ProxmoxError
@@ -75,7 +77,6 @@ NEEDED: dict[str, set[str]] = {
     "snapshot_rollback": {"VM.Snapshot"},
     "snapshot_delete": {"VM.Snapshot"},
 }
-ON_8 = {"VM.GuestAgent.Audit": "VM.Monitor"}
 OPTIONAL = {"Sys.Audit", "Datastore.Audit", "Pool.Audit", "VM.Backup"}
 """Optional privileges. Without them nothing is refused but /graph node, and less is visible."""
 
@@ -209,6 +210,7 @@ def granted(language: str) -> dict[str, dict[str, set[str]]]:
 def test_every_call_of_the_client_has_its_privileges() -> None:
     calls = {name for name, what in vars(Proxmox).items() if callable(what) and not name.startswith("_")}
     assert calls == set(NEEDED)
+    assert {name for need in NEEDS for name in need.privileges} == set().union(*NEEDED.values())
 
 
 @BOTH
@@ -288,10 +290,20 @@ async def test_the_pveum_lines_are_enough_and_each_is_needed(pve: Pve, without: 
             pve.grant(who, path, *(privileges - {without}))
     endpoint = Endpoint((Address(pve.host, pve.port),), USER, "bot", "secret", Path(str(pve.ca_file)))
     client = ProxmoxClient(endpoint, Clock())
+    reads = HealthReads(endpoint)
     try:
+        seen = await client.cluster()
+        guests = {guest.vmid: guest.pool for guest in seen.guests}
+        scene = Scene(guests, tuple(storage.name for storage in seen.storages), ("lab",))
+        judged = judge_token(Token(USER, "bot", await reads.rights(), 9), scene, "")
         trouble = await everything(pve, client)
     finally:
         client.close()
+        reads.close()
+    missing = {
+        name for each in judged if each.level != "ok" for name in each.values["privileges"].split(", ")
+    }
+    assert missing == ({without} if without else set()), "the check says otherwise"
     if without is None:
         assert trouble == []
     else:
