@@ -48,7 +48,7 @@ from ui.dashboard.channel import DiscordDashboards
 from ui.dashboard.presence import Presence
 from ui.formatting import WARNING
 from ui.i18n import Text, Texts
-from ui.interaction.context import Services, Site, Sites
+from ui.interaction.context import HealthCheck, Services, Site, Sites
 from ui.interaction.open_questions import Questions
 from ui.messages.startup import list_edited
 from ui.watch.alert_channel import DiscordAlertChannel
@@ -67,6 +67,7 @@ class Resources:
     `presence`: shows how many guests run.
     `connected`: whether Discord's gateway is connected.
     `gateway_age`: seconds since it last acknowledged that, None if it never did.
+    `health`: checks the set-up.
     """
 
     journal: JournalOffLoop
@@ -82,6 +83,7 @@ class Resources:
     renderer: Renderer
     gateway_age: Callable[[], float | None]
     measures: Measures
+    health: HealthCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
         pictures=Pictures(clock),
         gateway_age=resources.gateway_age,
         measures=resources.measures,
+        health=resources.health,
         audit=audit,
         audit_delivery=audit_delivery,
         clock=clock,

@@ -1,4 +1,4 @@
-"""Declare /access, /readonly on and /readonly off."""
+"""Declare /access, /health, /readonly on and /readonly off."""
 
 from discord import app_commands
 from discord.app_commands import locale_str
@@ -6,6 +6,7 @@ from discord.ext import commands
 
 from core.operations import Operation
 from ui.access.commands import show_access
+from ui.access.health import show_health
 from ui.access.read_only import turn_off, turn_on
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction, Services
@@ -16,7 +17,7 @@ from ui.sites.option import SITE, SiteName, choose_typed_site, find_vmid
 
 
 class Access(commands.Cog):
-    """Show people what they may do, and switch all changes off or on for everybody."""
+    """Show people what they may do, and how well the bot is set up. Switch all changes off or on for everybody."""
 
     readonly = app_commands.Group(name="readonly", description=locale_str("Turn read-only mode on or off"))
 
@@ -38,6 +39,12 @@ class Access(commands.Cog):
             with record_attempt(interaction, Operation.ACCESS, number, action) as attempt:
                 choose_typed_site(interaction, site)
                 await show_access(reply, attempt, action)
+
+    @app_commands.command(description=locale_str("Check the set-up and show how to fix it"))
+    @app_commands.describe(site=SITE)
+    async def health(self, interaction: Interaction, site: SiteName = "") -> None:
+        async with Reply(self._services, interaction, private=True) as reply:
+            await show_health(self._services, reply, site)
 
     @readonly.command(name="on", description=locale_str("Turn read-only mode on (blocks changes)"))
     @app_commands.describe(site=SITE)

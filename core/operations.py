@@ -31,6 +31,7 @@ class Operation(StrEnum):
     MONITOR_TEST = "monitor_test"
     ACKNOWLEDGE = "acknowledge"
     AUDIT = "audit"
+    HEALTH = "health"
     START = "start"
     REBOOT = "reboot"
     SHUTDOWN = "shutdown"
@@ -296,6 +297,7 @@ OPERATIONS: Mapping[Operation, OperationRow] = {
         OperationRow(Operation.MONITOR_ADD, Level.ADMIN, _GUEST, Effect.LIST),
         OperationRow(Operation.MONITOR_REMOVE, Level.ADMIN, _GUEST, Effect.LIST, guarded=True),
         OperationRow(Operation.AUDIT, Level.ADMIN, _WHOLE),
+        OperationRow(Operation.HEALTH, Level.ADMIN, _WHOLE),
         OperationRow(Operation.MONITOR_TEST, Level.ADMIN, _WHOLE, Effect.WORDS),
         OperationRow(Operation.READONLY_ON, Level.ADMIN, _WHOLE, Effect.WORDS),
         OperationRow(Operation.READONLY_OFF, Level.ADMIN, _WHOLE, Effect.WORDS),

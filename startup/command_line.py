@@ -29,4 +29,10 @@ def parse_command_line(arguments: list[str] | None, config: Path) -> argparse.Na
 
 def commands_of(cogs: Iterable[type[commands.Cog]]) -> frozenset[str]:
     """Return the names at the top of the tree: commands, and groups of them."""
-    return frozenset(command.name for cog in cogs for command in cog.__cog_app_commands__)
+    names = set[str]()
+    for cog in cogs:
+        if cog.__cog_is_app_commands_group__:
+            names.add(str(cog.__cog_group_name__))
+        else:
+            names |= {(command.root_parent or command).name for command in cog.__cog_app_commands__}
+    return frozenset(names)

@@ -35,6 +35,7 @@ def run_instead(
     """Do what the options ask for and return the exit code. None: they ask for the bot."""
     if not (options.check or options.print_config or options.send_test_alert):
         return None
+    logging.captureWarnings(capture=True)
     logging.getLogger().addHandler(logging.NullHandler())  # the report says it all, and without secrets
     use_other_discord(environ)
     if options.check:

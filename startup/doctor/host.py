@@ -55,18 +55,20 @@ def check_files(config: Path, environ: Mapping[str, str]) -> list[Result]:
     return judge_files([] if os.name == "nt" else files)
 
 
-def check_data_dir(t: Text, settings: Settings) -> Result:
+def check_data_dir(t: Text, settings: Settings, *, is_ours: bool = False) -> Result:
     """Write a file into DATA_DIR, and see whether a bot runs there. Nothing is left behind.
+
+    `is_ours`: it is the bot of this process.
 
     The lock is taken only if it exists: a new one would belong to the user of this check, and not to the bot's.
     """
-    path, in_use, free = settings.data_dir, False, 0
+    path, in_use, free = settings.data_dir, is_ours, 0
     try:
         with start_failures(t, path):
             with tempfile.NamedTemporaryFile(dir=path, prefix=".check-"):
                 free = shutil.disk_usage(path).free
             refuse_foreign_files(path)
-            if (path / LOCK_NAME).exists():
+            if not is_ours and (path / LOCK_NAME).exists():
                 try:
                     lock_data_dir(path).release()
                 except DataDirInUse:

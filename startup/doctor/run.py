@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,3 +66,22 @@ async def _side(work: Awaitable[list[Result]], check: str, where: str = "") -> l
     except Exception:  # noqa: BLE001 - a bug in one check must not end the others
         _log.debug("a check failed", exc_info=True)
         return [unchecked(check, where)]
+
+
+async def check_running(
+    settings: Settings, directory: Path, commands: frozenset[str], sites: Collection[str]
+) -> Sequence[Result]:
+    """Return the results for these sites while the bot runs. What it has once is checked if all are named.
+
+    DATA_DIR is not locked again: the lock of this process would be lost with the second one.
+    """
+    t = Texts(settings.language).public
+    wanted = [site for site in settings.sites if site.name in sites]
+    sides = [_side(check_site(site), "proxmox", site.name) for site in wanted]
+    found: list[Result] = []
+    if len(wanted) == len(settings.sites):
+        found = [check_packages(directory / "requirements.txt"), check_data_dir(t, settings, is_ours=True)]
+        sides.append(_side(_discord(t, settings, commands), "discord"))
+    for side in await asyncio.gather(*sides):
+        found += side
+    return found

@@ -18,6 +18,7 @@ from pathlib import Path
 import discord
 import pytest
 
+from bot import COGS
 from core.health.discord import BITS
 from core.health.host import DataDir, File, judge_data_dir, judge_files, judge_packages
 from core.health.privileges import NEEDS, Scene, Token, grant_line, held_on, judge_token
@@ -25,10 +26,11 @@ from core.health.proxmox import judge_tags, judge_version
 from core.health.result import Level, Result, exit_code
 from playground.discord.faults import PlannedFault
 from playground.pve.server import BOT_PRIVILEGES, BOT_USER
-from startup.command_line import parse_command_line
+from startup.command_line import commands_of, parse_command_line
 from startup.doctor.probe import certificate_of, offset_of
 from startup.doctor.report import json_report, text_report
 from startup.doctor.run import Place, check_all
+from tests.support.catalogue import COMMANDS
 from tests.support.process_stage import ROOT, ProcessStage, process_stage
 from ui.i18n import Texts
 from ui.messages.health import LABELS, WORDS, result_line
@@ -400,6 +402,9 @@ def amiss(found: list[Result]) -> list[Result]:
     return [result for result in found if result.level is not Level.OK]
 
 
+@pytest.mark.filterwarnings(
+    "ignore::urllib3.exceptions.InsecureRequestWarning"
+)  # one fault is that nothing is verified
 async def test_each_fault_is_named_with_its_remedy_and_a_clean_setup_has_none(stage: ProcessStage) -> None:
     assert len(FAULTS) >= 30
     english, japanese = TEXTS.of("en"), TEXTS.of("ja")
@@ -536,6 +541,10 @@ def test_versions_and_clocks() -> None:
     assert offset_of("soon", 0.0, 1.0) is None
     with pytest.raises(ValueError, match="not a certificate"):
         certificate_of(b"\x30\x03\x02\x01\x01")
+
+
+def test_the_commands_are_those_of_the_tree() -> None:
+    assert commands_of(COGS) == {command.word.split()[0] for command in COMMANDS}
 
 
 def test_every_word_is_used_and_the_invitation_is_that_of_the_readme() -> None:

@@ -259,6 +259,7 @@ COMMANDS = (
     Command("monitor status", "", VIEWER, NOTHING),
     Command("help", "", VIEWER, NOTHING),
     Command("access", "action vmid", NONE, NOTHING, {"vmid": 101}, {"vmid": {}, "action": {}}),
+    Command("health", "", ADMIN, NOTHING),
     Command("readonly on", "", ADMIN, WORDS),
     Command("readonly off", "", ADMIN, WORDS),
     Command(

@@ -3,7 +3,7 @@
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ from core.guest import (
     TaskSummary,
 )
 from core.guest_errors import GuestBusy, GuestLocked
+from core.health.result import Result
 from core.infrastructure.storage_histories import StorageHistories
 from core.operations import ACTIONS, OPERATIONS, Operation
 from core.proxmox import Pending
@@ -551,6 +552,10 @@ def listed(t: Text, watch: Watch, *rest: Any) -> ui.LayoutView:
     return watch_list_card(t, watch, watch.entries, *rest, site="")
 
 
+async def no_health(_sites: Collection[str]) -> Sequence[Result]:
+    return ()
+
+
 def site(language: Language = "ja") -> Site:
     """Build everything that a card may need, over an empty cluster. Nothing runs."""
     world, texts = FakeWorld(), Texts(language)
@@ -564,6 +569,7 @@ def site(language: Language = "ja") -> Site:
         connected=lambda: True,
         renderer=ChartProcess(world.clock),
         pictures=Pictures(world.clock),
+        health=no_health,
         audit=world.ledger,
         audit_delivery=AuditDelivery(JOURNAL, None, world.clock),
         clock=world.clock,

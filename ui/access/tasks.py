@@ -40,7 +40,7 @@ TASKS: tuple[tuple[Marked, tuple[Operation, ...]], ...] = (
         N_("Administration"),
         (
             *(Operation.CREATE, Operation.RESIZE, Operation.DELETE),
-            *(Operation.AUDIT, Operation.READONLY_ON, Operation.READONLY_OFF),
+            *(Operation.AUDIT, Operation.HEALTH, Operation.READONLY_ON, Operation.READONLY_OFF),
             *(Operation.DASHBOARD_LIST, Operation.DASHBOARD_CREATE, Operation.DASHBOARD_REMOVE),
         ),
     ),

@@ -1,7 +1,7 @@
 """Give cogs, buttons and forms the services and sites, and tell who asks for what. bootstrap.py builds both."""
 
 import datetime
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -25,6 +25,7 @@ from core.cluster_cache import ClusterCache, SnapshotCache
 from core.dashboard.keeper import DashboardKeeper
 from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditDelivery
+from core.health.result import Result
 from core.infrastructure.storage_histories import StorageHistories
 from core.operations import Operation
 from core.proxmox import Proxmox
@@ -56,6 +57,10 @@ class Heartbeat(Protocol):
 
     async def beat(self) -> bool:
         """Send one heartbeat. Does not raise."""
+
+
+HealthCheck = Callable[[Collection[str]], Awaitable[Sequence[Result]]]
+"""Checks the set-up of the named sites. With all sites named, also what the bot has once."""
 
 
 class OpenReply(Protocol):
@@ -96,6 +101,8 @@ class Services:
     """Draws charts, in a process of its own."""
     pictures: Pictures[Any]
     """The charts of this moment (`ui.charts.view.ChartPicture`)."""
+    health: HealthCheck
+    """Checks the set-up, for /health."""
     audit: AuditLog
     """Records the attempts that belong to no site."""
     audit_delivery: AuditDelivery

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from core.health.result import Level, Result
-from ui.formatting import FAILED, OK, WARNING, plain
+from ui.formatting import FAILED, OK, WARNING, code, plain
 from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
 from ui.messages.readiness import finding_text
@@ -164,6 +164,23 @@ def result_line(t: Text, result: Result) -> str:
     label = t(LABELS[result.check])
     where = f" ({plain(result.where, 200)})" if result.where else ""
     return f"{_SIGNS[result.level]} {label}{where}: {result_text(t, result)}"
+
+
+def discord_line(t: Text, result: Result) -> str:
+    """Return the same line for Discord, where foreign values stand in code spans."""
+    where = f" ({code(result.where, 200)})" if result.where else ""
+    return f"{_SIGNS[result.level]} **{t(LABELS[result.check])}**{where}: {_discord_text(t, result)}"
+
+
+def _discord_text(t: Text, result: Result) -> str:
+    if result.finding is not None or result.error is not None:
+        return result_text(t, result)
+    words = WORDS[result.word]
+    values = {
+        name: plain(value, _MOST).replace("`", "ˋ") if f"`{{{name}}}`" in words else code(value, _MOST)
+        for name, value in result.values.items()
+    }
+    return " ".join(t(words, **values).split())
 
 
 def result_text(t: Text, result: Result) -> str:

@@ -198,6 +198,7 @@ WORDS: Mapping[Operation, Words] = {
     Operation.DASHBOARD_CREATE: Words(N_("Create dashboard")),
     Operation.DASHBOARD_REMOVE: Words(N_("Remove dashboard")),
     Operation.DASHBOARD_LIST: Words(N_("Dashboards")),
+    Operation.HEALTH: Words(N_("Check of the set-up")),
 }
 
 BUTTONS: Mapping[Operation, Button] = {

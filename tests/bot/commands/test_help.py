@@ -68,7 +68,7 @@ async def test_what_concerns_everything_is_not_for_an_admin_of_some_guests(
     bare_scene: Stage, cast: Cast
 ) -> None:
     """None of these guests is a template either, so that nothing can be created."""
-    missing = {"audit", "readonly on", "readonly off", "monitor test", "create"}
+    missing = {"audit", "health", "readonly on", "readonly off", "monitor test", "create"}
     assert set(mentioned((await bare_scene.say(cast["game"], "help")).text)) == OTHERS - missing
 
 
