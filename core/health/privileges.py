@@ -36,24 +36,23 @@ class Need:
 
 
 NEEDS = (
-    Need("View", ("VM.Audit",), Area.GUESTS, "`/list` `/info` `/monitor`"),
-    Need(
-        "Power", ("VM.PowerMgmt",), Area.GUESTS, "`/start` `/shutdown` `/reboot` `/stop` `/suspend` `/reset`"
-    ),
-    Need("Snapshot", ("VM.Snapshot",), Area.GUESTS, "`/snapshot`"),
-    Need("Clone", ("VM.Clone", "VM.Allocate"), Area.GUESTS, "`/create` `/delete`"),
-    Need("Resize", ("VM.Config.CPU", "VM.Config.Memory"), Area.GUESTS, "`/resize`"),
-    Need("Agent", ("VM.GuestAgent.Audit",), Area.GUESTS, "`/info` (IP)"),
-    Need("Backup", ("VM.Backup",), Area.GUESTS, "`/delete` `/stop` (backup)"),
-    Need("CloneStorage", ("Datastore.AllocateSpace",), Area.A_STORAGE, "`/create`"),
-    Need("Bridge", ("SDN.Use",), Area.A_ZONE, "`/create`"),
-    Need("Tasks", ("Sys.Audit",), Area.ROOT, "`/monitor` (who, backup)"),
-    Need("Storage", ("Datastore.Audit",), Area.STORAGES, "`/monitor` (storage)"),
-    Need("Pool", ("Pool.Audit",), Area.POOLS, "`pool:` (`ROLE_SCOPES`)"),
+    Need("View", ("VM.Audit",), Area.GUESTS, "/list, /info, /monitor"),
+    Need("Power", ("VM.PowerMgmt",), Area.GUESTS, "/start, /shutdown, /reboot, /stop, /suspend, /reset"),
+    Need("Snapshot", ("VM.Snapshot",), Area.GUESTS, "/snapshot"),
+    Need("Clone", ("VM.Clone", "VM.Allocate"), Area.GUESTS, "/create, /delete"),
+    Need("Resize", ("VM.Config.CPU", "VM.Config.Memory"), Area.GUESTS, "/resize"),
+    Need("Agent", ("VM.GuestAgent.Audit",), Area.GUESTS, "/info"),
+    Need("Backup", ("VM.Backup",), Area.GUESTS, "/delete, /stop"),
+    Need("CloneStorage", ("Datastore.AllocateSpace",), Area.A_STORAGE, "/create"),
+    Need("Bridge", ("SDN.Use",), Area.A_ZONE, "/create"),
+    Need("Tasks", ("Sys.Audit",), Area.ROOT, "/monitor"),
+    Need("Storage", ("Datastore.Audit",), Area.STORAGES, "/monitor"),
+    Need("Pool", ("Pool.Audit",), Area.POOLS, "ROLE_SCOPES"),
 )
 """The features, as the READMEs list them."""
 ON_8 = {"VM.GuestAgent.Audit": "VM.Monitor"}
 """Privileges of Proxmox VE 8 that have another name than in 9."""
+_USED = {name for need in NEEDS for name in need.privileges} | set(ON_8.values())
 TOO_MUCH = (
     "Permissions.Modify",
     "User.Modify",
@@ -114,7 +113,9 @@ def _missing(token: Token, need: Need, scene: Scene, where: str) -> list[Result]
     if not bad:
         return []
     names = [name for name in wanted if any(name in lacking[path] for path in bad)]
-    paths = _shortest(need.area, bad, list(lacking))
+    paths = _remedy_paths(need.area, bad, list(lacking), token, scene)
+    kept = _used_on(token, paths[0])
+    paths = [path for path in paths if _used_on(token, path) == kept]
     make = error if need.role == "View" else warning
     return [
         make(
@@ -124,7 +125,7 @@ def _missing(token: Token, need: Need, scene: Scene, where: str) -> list[Result]
             privileges=", ".join(names),
             paths=", ".join(paths[:SHOWN]) + (", …" if len(paths) > SHOWN else ""),
             used=need.used,
-            line=grant_line(token, need.role, wanted, paths[:SHOWN]),
+            line=grant_line(token, need.role, {*wanted, *kept}, paths[:SHOWN]),
         )
     ]
 
@@ -158,22 +159,31 @@ def _lack(token: Token, wanted: Iterable[str], path: str, scene: Scene) -> set[s
     return {each for each in wanted if each not in held}
 
 
-def _shortest(area: Area, bad: list[str], all_paths: list[str]) -> list[str]:
-    """Return the paths for the remedy: the one above if it is missing everywhere."""
-    above = {Area.GUESTS: "/vms", Area.ROOT: "/"}.get(area)
+def _remedy_paths(area: Area, bad: list[str], all_paths: list[str], token: Token, scene: Scene) -> list[str]:
+    """Return the paths for the remedy: the one above if it is missing everywhere, the pools if all is theirs."""
     if area in (Area.A_STORAGE, Area.A_ZONE):
         return bad[:1]
+    if area is Area.GUESTS and not held_on(token.rights, "/vms"):
+        pools = {scene.guests.get(int(path.rpartition("/")[2])) for path in bad if path != "/vms"}
+        if pools and all(pool and held_on(token.rights, f"/pool/{pool}") for pool in pools):
+            return [f"/pool/{pool}" for pool in sorted(filter(None, pools))]
+    above = {Area.GUESTS: "/vms", Area.ROOT: "/"}.get(area)
     return [above] if above and len(bad) == len(all_paths) else bad
 
 
+def _used_on(token: Token, path: str) -> set[str]:
+    """Return the privileges on a path that the bot uses. A role on a path replaces those from above it."""
+    return held_on(token.rights, path) & _USED
+
+
 def grant_line(token: Token, role: str, privileges: Iterable[str], paths: Iterable[str]) -> str:
-    """Return the command that grants privileges to user and token, beside the roles they have there."""
+    """Return the command that grants privileges to user and token."""
     name = f"DiscordBotExtra{role}"
     grants = [
         f"pveum acl modify {path} --users {token.user} --tokens '{token.identity}' --roles {name}"
         for path in paths
     ]
-    return "; ".join([f'pveum role add {name} --privs "{" ".join(privileges)}"', *grants])
+    return "; ".join([f'pveum role add {name} --privs "{" ".join(sorted(privileges))}"', *grants])
 
 
 def _too_much(token: Token, where: str) -> list[Result]:
@@ -193,15 +203,15 @@ def _too_much(token: Token, where: str) -> list[Result]:
     extra = [name for name in TOO_MUCH if name in held]
     if not extra:
         return []
-    paths = [path for path, rights in token.rights.items() if extra[0] in rights]
+    path = min((path for path, rights in token.rights.items() if extra[0] in rights), key=len)
     return [
         warning(
             "proxmox.too_much",
             "privilege_too_much",
             where,
             privileges=", ".join(extra),
-            paths=", ".join(paths[:SHOWN]),
-            line=f"pveum acl list; {_revoke_line(token, 'ROLE', min(paths, key=len))}",
+            paths=path,
+            line=f"pveum acl list; {_revoke_line(token, 'ROLE', path)}",
         )
     ]
 

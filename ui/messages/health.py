@@ -106,9 +106,8 @@ WORDS: Mapping[str, Marked] = {
     "token_ends": N_("{token} is valid for {days} more days."),
     "token_ends_soon": N_("{token} expires in {days} days. Run on a node: `{line}`"),
     "token_refused": N_(
-        "Proxmox refused {token}. Check on a node with {list} that it exists and has not expired. "
-        "For a new secret run {line} (Proxmox VE 9.2 or newer; before that, remove the token and "
-        "add it again), and set it as PROXMOX_TOKEN_VALUE."
+        "Proxmox refused {token}. Set PROXMOX_TOKEN_VALUE again. Whether the token exists and has not expired: "
+        "{list} · A new secret (Proxmox VE 9.2 or newer; before that, remove the token and add it again): {line}"
     ),
     "version_ok": N_("version {version}."),
     "version_old": N_("version {version} is too old. Upgrade to 8.4 or newer."),
@@ -116,7 +115,7 @@ WORDS: Mapping[str, Marked] = {
     "privileges_ok": N_("the token has everything that the commands need."),
     "privilege_missing": N_("{privileges} missing on {paths}, for {used}. Run on a node: `{line}`"),
     "pool_privilege_missing": N_(
-        "{privileges} missing on {paths}, so {used} matches no guest. Run on a node: `{line}`"
+        "{privileges} missing on {paths}, so `pool:` in {used} matches no guest. Run on a node: `{line}`"
     ),
     "token_of_root": N_(
         "{token} belongs to root: who steals it controls the host. Create a user of its own, as the "
