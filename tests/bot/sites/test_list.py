@@ -38,6 +38,7 @@ WITH_SITE = {
     "readonly on",
     "readonly off",
     "audit",
+    "health",
     "access",
 }
 
