@@ -62,14 +62,15 @@ class ChannelKind(StrEnum):
     OTHER = "other"  # a forum, a directory
 
 
-VIEW, SEND, SEND_IN_THREAD, HISTORY, PIN = (
+VIEW, SEND, SEND_IN_THREAD, HISTORY, ATTACH, PIN = (
     "view_channel",
     "send_messages",
     "send_messages_in_threads",
     "read_message_history",
+    "attach_files",
     "pin_messages",
 )
-"""Permissions, as Discord's API names them."""
+"""Permissions, as Discord's API names them. `ATTACH` is for charts, `PIN` for dashboards."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from core.health.result import Result, error, of_finding, ok, warning
 from core.readiness import (
+    ATTACH,
     HISTORY,
+    PIN,
     SEND,
     SEND_IN_THREAD,
     VIEW,
@@ -17,10 +19,10 @@ from core.readiness import (
     check_discord,
 )
 
-BITS = {VIEW: 10, SEND: 11, HISTORY: 16, SEND_IN_THREAD: 38}
+BITS = {VIEW: 10, SEND: 11, ATTACH: 15, HISTORY: 16, SEND_IN_THREAD: 38, PIN: 51}
 """The bit of each permission that the bot needs.
 
-Discord's documentation, "Permissions". Pinning has a bit of its own since 2026 (51), and the bot does not pin.
+Discord's documentation, "Permissions". Pinning has a bit of its own since 2026.
 """
 
 

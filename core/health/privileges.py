@@ -36,7 +36,7 @@ class Need:
 
 
 NEEDS = (
-    Need("View", ("VM.Audit",), Area.GUESTS, "/list, /info, /monitor"),
+    Need("View", ("VM.Audit",), Area.GUESTS, "/list, /info, /graph guest, /monitor"),
     Need("Power", ("VM.PowerMgmt",), Area.GUESTS, "/start, /shutdown, /reboot, /stop, /suspend, /reset"),
     Need("Snapshot", ("VM.Snapshot",), Area.GUESTS, "/snapshot"),
     Need("Clone", ("VM.Clone", "VM.Allocate"), Area.GUESTS, "/create, /delete"),
@@ -45,8 +45,8 @@ NEEDS = (
     Need("Backup", ("VM.Backup",), Area.GUESTS, "/delete, /stop"),
     Need("CloneStorage", ("Datastore.AllocateSpace",), Area.A_STORAGE, "/create"),
     Need("Bridge", ("SDN.Use",), Area.A_ZONE, "/create"),
-    Need("Tasks", ("Sys.Audit",), Area.ROOT, "/monitor"),
-    Need("Storage", ("Datastore.Audit",), Area.STORAGES, "/monitor"),
+    Need("Tasks", ("Sys.Audit",), Area.ROOT, "/node, /graph node, /monitor"),
+    Need("Storage", ("Datastore.Audit",), Area.STORAGES, "/storage, /monitor"),
     Need("Pool", ("Pool.Audit",), Area.POOLS, "ROLE_SCOPES"),
 )
 """The features, as the READMEs list them."""

@@ -231,10 +231,11 @@ def denied(s: ProcessStage, privilege: str, path: str = "/") -> Iterator[None]:
 @fault(
     "privilege_missing",
     DOUBT,
-    r'[^;]*VM.Snapshot[^;]*"; pveum acl modify /vms/101 --users \S+ --tokens \'\S+!bot\' --roles',
+    r'[^;]*VM.Snapshot[^;]*"; pveum acl modify /vms/102 --users \S+ --tokens \'\S+!bot\' --roles',
 )
 def privilege_is_missing_on_one_path(s: ProcessStage) -> Iterator[Settings]:
-    with granted(s, "/vms/101", without("VM.Snapshot")):
+    # a guest without a pool: rights on its pool would count too
+    with granted(s, "/vms/102", without("VM.Snapshot")):
         yield {}
 
 

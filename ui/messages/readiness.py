@@ -16,10 +16,10 @@ from core.readiness import (
     name_setting,
     split_setting,
 )
+from ui.discord.permissions import permission_names
 from ui.formatting import FAILED, OK, WARNING, plain
 from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
-from ui.messages.permissions import permission_names
 
 _MOST = 100
 _NAMES_MOST = 20
