@@ -82,7 +82,7 @@ from ui.guests.confirm import close_questions, on_submit, typed_fields
 from ui.i18n import CatalogueTranslator, Texts
 from ui.interaction.buttons import PersistentButton
 from ui.interaction.context import Interaction
-from ui.interaction.gate import GatedTree, measure_command
+from ui.interaction.gate import GatedTree
 from ui.interaction.incoming import GatewayGuard, answer_unreadable_press
 from ui.interaction.selects import PersistentSelect
 from ui.messages.faults import config_report
@@ -241,9 +241,6 @@ class ProxmoxBot(commands.Bot):
 
     async def on_disconnect(self) -> None:
         self.connected = False
-
-    async def on_app_command_completion(self, interaction: Interaction, command: object) -> None:
-        measure_command(interaction, getattr(command, "qualified_name", ""))
 
     async def on_interaction(self, interaction: Interaction) -> None:
         """Handle submitted modals here. discord.py does not know those opened before a restart."""

@@ -29,6 +29,7 @@ from ui.guests.confirm import ask_first, on_press
 from ui.guests.filters import Filters
 from ui.guests.sites import list_guests
 from ui.guests.snapshots import show_snapshots
+from ui.guests.storage_view import show_storage_of
 from ui.interaction.attempt import Attempt, recording
 from ui.interaction.buttons import (
     ALERT,
@@ -66,12 +67,14 @@ async def _show_day(site: Site, reply: Reply, vmid: int) -> None:
     await show_guest_chart(site, reply, vmid, Wish.of_guest(vmid, Period.DAY))
 
 
-_SHOW: Mapping[str, Callable[[Site, Reply, int], Awaitable[None]]] = {
-    "refresh": show_panel,
-    "details": show_panel,
-    "snapshots": show_snapshots,
-    "chart": _show_day,
+_READS: Mapping[str, tuple[Operation, Callable[[Site, Reply, int], Awaitable[None]]]] = {
+    "refresh": (Operation.INFO, show_panel),
+    "details": (Operation.INFO, show_panel),
+    "snapshots": (Operation.SNAPSHOT_LIST, show_snapshots),
+    "chart": (Operation.GRAPH_GUEST, _show_day),
+    "disks": (Operation.INFO, show_storage_of),
 }
+"""What each button of a guest that only reads needs and shows."""
 
 
 async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
@@ -83,7 +86,7 @@ async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attemp
         apart = match["what"] != "refresh"
         async with Reply(services, interaction, private=apart, anew=apart) as reply:
             with recording(attempt, ""):
-                await _SHOW[match["what"]](attempt.site, reply, vmid)
+                await _READS[match["what"]][1](attempt.site, reply, vmid)
         return
     operation = Operation(match["action"])
     asks = OPERATIONS[operation].asks
@@ -201,17 +204,9 @@ async def _question(interaction: Interaction, match: re.Match[str], attempt: Att
     await on_press(interaction, match["answer"], match["nonce"], attempt)
 
 
-_READS = {
-    "refresh": Operation.INFO,
-    "details": Operation.INFO,
-    "snapshots": Operation.SNAPSHOT_LIST,
-    "chart": Operation.GRAPH_GUEST,
-}
-
-
 def _guest_operation(match: re.Match[str]) -> Operation | None:
     if match["read"]:
-        return _READS[match["what"]]
+        return _READS[match["what"]][0]
     return Operation(match["action"])
 
 

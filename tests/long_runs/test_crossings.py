@@ -73,7 +73,9 @@ SEEING = (
     "ui.options.guest",
     "ui.sites.option",
     "ui.watch.mute_targets",
-    "ui.guests.sites",
+    "ui.guests.choices",
+    "ui.charts.commands",
+    "ui.dashboard.options",
 )
 PLANTED: dict[str, list[tuple[str, Callable[..., Any]]]] = {
     "a VMID means the first site": [("ui.options.typed_guest._without_reading", guest_of_the_first)],

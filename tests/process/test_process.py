@@ -748,7 +748,7 @@ async def test_every_command(
         assert panel.post is not None
         pause = ["Pause"] if kind == "VM" else []
         assert [b.label for b in panel.post.buttons] == [
-            *("Start", "Reboot", "Shutdown", *pause, "Refresh", "Disks and backups")
+            *("Start", "Reboot", "Shutdown", *pause, "Refresh", "Chart", "Disks and backups")
         ]
         await stage.press(akiko, panel, "Refresh")
 

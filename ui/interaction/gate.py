@@ -133,10 +133,12 @@ _ARRIVED = "arrived"
 """Key of the monotonic time at which a command arrived, in the interaction's `extras`."""
 
 
-def measure_command(interaction: Interaction, command: str) -> None:
-    """Note how long a command has taken."""
-    services = services_of(interaction)
-    services.measures.on_command(command, services.clock.monotonic() - interaction.extras[_ARRIVED])
+def measure_command(interaction: Interaction) -> None:
+    """Note how long a command has taken, if it passed the gate. A press is no command."""
+    services, arrived = services_of(interaction), interaction.extras.get(_ARRIVED)
+    if arrived is not None and interaction.command is not None:
+        seconds = services.clock.monotonic() - arrived
+        services.measures.on_command(interaction.command.qualified_name, seconds)
 
 
 class GatedTree(app_commands.CommandTree[discord.Client]):

@@ -23,7 +23,7 @@ from ui.discord.failures import DISCORD_ERRORS, log_unexpected, retry_after, sen
 from ui.i18n import Text
 from ui.interaction.answer import FIRST_SECONDS, RETRIES, Answer, AnswerState, Attachment
 from ui.interaction.context import Interaction, Services
-from ui.interaction.gate import refusal_of
+from ui.interaction.gate import measure_command, refusal_of
 from ui.interaction.late import GIVEN_UP, acknowledge_first, give_up
 from ui.interaction.refusal import refusal_card
 from ui.messages.errors import unexpected_sentence
@@ -85,6 +85,7 @@ class Reply:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         self._services.open_replies.discard(self)
+        measure_command(self.interaction)
         task, self._task = self._task, None
         if self._timer and not self._lock.locked():
             self._timer.cancel()

@@ -100,8 +100,9 @@ async def test_what_waits_for_a_restart_is_shown_and_the_next_resize_starts_from
     first = await scene.say(scene.emma, "resize", vmid=101, cores=4, memory_mb=4096)
     assert "Cores: 2 → 4" in first.text
     info = (await scene.say(scene.emma, "info", vmid=101)).text
-    (cpu,) = [line for line in info.splitlines() if line.startswith("**CPU**")]
-    assert cpu.endswith("%` 2 → 4 cores (after reboot)")
+    bar, cpu = info.split("**CPU** ")[1].splitlines()[:2]
+    assert bar.endswith("%`")
+    assert cpu.endswith("2 → 4 cores (after reboot)")
     bar, memory = info.split("**Memory** ")[1].splitlines()[:2]
     assert bar.endswith("%`")
     assert memory.endswith(" / 2.0 GiB → 4.0 GiB (after reboot)")

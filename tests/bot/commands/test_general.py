@@ -252,7 +252,7 @@ async def test_info_buttons_follow_the_state(scene: Stage, vmid: int, state: Sta
     post = stage.post_of(await scene.say(scene.emma, "info", vmid=vmid))
     t = scene.t(scene.emma)
     enabled = enabled_buttons(t, Kind.QEMU, state) if state else [t("Refresh")]
-    enabled += [t("Disks and backups")] if vmid == 105 else []
+    enabled += [t("Chart"), t("Disks and backups")] if vmid == 105 else []
     assert [button.label for button in post.buttons if not button.disabled] == enabled
 
 

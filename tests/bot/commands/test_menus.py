@@ -70,7 +70,7 @@ async def test_a_private_panel_has_the_buttons_of_its_reader_alone(bare_scene: S
         chosen = await choose(bare_scene, cast[name], listed, "101")
         assert post_of(chosen).ephemeral
         offered[name] = [button.label for button in post_of(chosen).buttons]
-    assert offered["viewer"] == ["Refresh", "Disks and backups"]
+    assert offered["viewer"] == ["Refresh", "Chart", "Disks and backups"]
     assert set(offered["operator"]) > {"Start", "Reboot", "Shutdown"}
 
 

@@ -263,7 +263,9 @@ async def test_one_incident_is_one_message_and_one_short_word(scene: Stage, pve:
     assert opening.edited, "the first is rewritten"
     assert title_of(101, "web01") in told[0]
     assert title_of(101, "web01") in told[1]
-    assert [button.custom_id for button in opening.buttons] == [f"a1:details:{_incident(scene)}"]
+    assert [button.custom_id for button in opening.buttons] == [
+        f"a1:{what}:{_incident(scene)}" for what in ("details", "chart")
+    ]
     assert scene.server.messages(scene.alerts)[1].buttons == []
 
 

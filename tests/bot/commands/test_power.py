@@ -265,10 +265,10 @@ async def test_the_panel_offers_what_fits(scene: Stage, pve: Pve) -> None:
         return [button.label for button in post_of(post).buttons]
 
     panel = await scene.say(scene.emma, "info", vmid=VM)
-    assert offered(panel) == ["Start", "Reboot", "Shutdown", "Pause", "Refresh", DISKS]
+    assert offered(panel) == ["Start", "Reboot", "Shutdown", "Pause", "Refresh", "Chart", DISKS]
     await scene.press(scene.emma, panel, "Pause")
     assert pve.vm(VM).qmpstatus == "paused"
-    assert offered(panel) == ["Start", "Reboot", "Shutdown", "Resume", "Refresh", DISKS]
+    assert offered(panel) == ["Start", "Reboot", "Shutdown", "Resume", "Refresh", "Chart", DISKS]
     await scene.press(scene.emma, panel, "Resume")
     assert pve.vm(VM).qmpstatus == "running"
     assert offered(await scene.say(scene.emma, "info", vmid=CT)) == [
@@ -276,6 +276,7 @@ async def test_the_panel_offers_what_fits(scene: Stage, pve: Pve) -> None:
         "Reboot",
         "Shutdown",
         "Refresh",
+        "Chart",
         DISKS,
     ]
 

@@ -62,7 +62,7 @@ async def test_a_journal_that_is_gone_is_told_and_what_was_off_stays_off(stage: 
     assert ["The journal was missing" in text for text in stage.alerts_told()] == [True]
     reply = await stage.say(stage.emma, "start", vmid=104)
     await reply.until("Read-only mode was turned on")
-    assert "Akiko" in reply.text
+    assert f"<@{stage.akiko.id}>" in reply.text
     assert [request for request in stage.pve.requests if request[0] != "GET"] == []
     await (await stage.say(stage.emma, "readonly off")).until("is now off")
     await stage.restart()

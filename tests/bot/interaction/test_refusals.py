@@ -213,7 +213,7 @@ async def test_what_nobody_expected_is_an_id_to_look_up(
     def broken(*_: object) -> None:
         raise KeyError("secret-of-the-house")
 
-    monkeypatch.setattr("proxmox_client.parse_status", broken)
+    monkeypatch.setattr("adapters.proxmox.client_reads.parse_status", broken)
     for person in everyone(scene):
         reply = await scene.say(person, "info", vmid=101)
         error_id = reply.text.split("`")[1]

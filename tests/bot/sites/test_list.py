@@ -31,6 +31,8 @@ WITH_SITE = {
     *("dashboard create", "dashboard list"),
     "status",
     "list",
+    "node list",
+    "storage",
     "monitor list",
     "monitor status",
     "monitor history",

@@ -83,6 +83,7 @@ async def test_an_alert_is_one_line_an_embed_and_buttons(alerts: Alerts) -> None
         ("Acknowledge", "primary", "a1:ack:17"),
         ("Mute 1 h", "secondary", "a1:mute1:17"),
         ("Mute 8 h", "secondary", "a1:mute8:17"),
+        ("Chart", "secondary", "a1:chart:17"),
     ]
     (request,) = alerts.requests("POST")
     assert not request.body.get("flags"), "a suppressed embed would not be shown"
@@ -145,15 +146,15 @@ async def test_the_opening_is_rewritten_when_it_is_over(alerts: Alerts) -> None:
     assert post.content == "🟢 **101** `web01` recovered at <t:1790000725:t> after 12 min 5 s down"
     assert [embed["color"] for embed in post.embeds] == [Colour.GOOD]
     assert f"<@&{ROLE}>" not in post.content
-    assert [button.custom_id for button in post.buttons] == ["a1:details:17"]
+    assert [button.custom_id for button in post.buttons] == ["a1:details:17", "a1:chart:17"]
     request = alerts.scene.server.requests("PATCH", f"{alerts.path}/{there}")[-1]
     assert not any(request.body["allowed_mentions"].get(key) for key in ("parse", "roles", "users"))
 
 
 async def test_the_last_button_goes_too(alerts: Alerts) -> None:
-    node = Incident(17, Topic.NODE, "node/pve2", Severity.CRITICAL, 1.0, 0.0, node="pve2")
-    there = await alerts.send(outbox_message(node))
-    over = replace(outbox_message(replace(node, ended=60.0, seconds=59.0)), posted=there)
+    source = Incident(17, Topic.SOURCE, "source", Severity.CRITICAL, 1.0, 0.0)
+    there = await alerts.send(outbox_message(source))
+    over = replace(outbox_message(replace(source, ended=60.0, seconds=59.0)), posted=there)
     await alerts.kept.edit(over, alerts.kept.compose(over, None))
     (post,) = alerts.scene.server.messages(alerts.scene.alerts)
     assert post.buttons == []
