@@ -217,6 +217,7 @@ async def test_a_form_is_shown_and_submitted(scene: Scene) -> None:
     assert shown.post is None
     assert (shown.form.title, shown.form.text) == ("名前を入力", "元に戻せません")
     assert [(f.label, f.required, f.max_length) for f in shown.form.fields] == [("名前", True, 20)]
+    await shown.until(lambda _: "the form is known" in scene.bot.log.read_text())
     reply = await server.submit(scene.akiko, shown, "web01")
     await reply.until("deleted web01")
     assert reply.text == "deleted web01"
