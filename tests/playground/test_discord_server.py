@@ -218,7 +218,7 @@ async def test_a_form_is_shown_and_submitted(scene: Scene) -> None:
     assert (shown.form.title, shown.form.text) == ("名前を入力", "元に戻せません")
     assert [(f.label, f.required, f.max_length) for f in shown.form.fields] == [("名前", True, 20)]
     async with asyncio.timeout(20.0):
-        while "the form is known" not in scene.bot.log.read_text():
+        while "the form is known" not in scene.bot.log.read_text():  # noqa: ASYNC110 - a file of another process
             await asyncio.sleep(0.01)
     reply = await server.submit(scene.akiko, shown, "web01")
     await reply.until("deleted web01")
