@@ -177,8 +177,9 @@ class RequestSlots:
             loop = asyncio.get_running_loop()
             request.timer = loop.call_later(LATE_SECONDS, self._on_late, request)
         request.granted.set_result(None)
-        if request.begin is not None:
-            request.begin(lambda: self._give_back(request))
+        begin, request.begin = request.begin, None  # else request and answer would keep each other in memory
+        if begin is not None:
+            begin(lambda: self._give_back(request))
 
     def _on_late(self, request: _Request) -> None:
         request.late = True

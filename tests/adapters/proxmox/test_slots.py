@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import gc
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import copy_context
 from dataclasses import replace
@@ -248,3 +250,21 @@ async def test_what_finds_no_place_is_not_sent(
     monkeypatch.setattr(slots, "PERSON_PLACES", 0)
     assert isinstance(await refusal(client.config(VM)), QueueFull)
     assert pve.requests == []
+
+
+class Answer:
+    """Something big."""
+
+
+async def test_an_answer_is_freed_when_its_call_has_ended(
+    client: ProxmoxClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list of a large cluster must not wait for a full garbage collection."""
+    monkeypatch.setattr("adapters.proxmox.client_reads.parse_config", lambda *_: Answer())
+    gc.disable()
+    try:
+        answer = weakref.ref(await client.config(VM))
+        await settled()
+        assert answer() is None
+    finally:
+        gc.enable()
