@@ -22,9 +22,9 @@ demo: $(VENV)/ready   ## A Discord and a Proxmox cluster on this machine, and th
 screens: $(VENV)/ready   ## The pictures of all screens, in docs/images/screens.md and the READMEs (some minutes)
 	$(RUN) -m playground.screens
 
-# Many tests wait for another process more than they compute: four workers keep two cores busy.
+# Many tests wait for another process more than they compute: five workers keep two cores busy.
 test: $(VENV)/ready   ## All tests
-	$(RUN) -m pytest -n 4 --dist loadgroup
+	$(RUN) -m pytest -n 5 --dist loadgroup
 
 # Tests of rules alone: no socket, no process, no Discord.
 PURE := tests/core tests/project/test_catalogues.py tests/project/test_requirements.py
