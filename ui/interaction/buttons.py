@@ -276,10 +276,9 @@ def list_buttons(
 ) -> list[PersistentButton]:
     """Return the buttons of a list: its pages, and one that reads the shown page again.
 
-    `empty`: the filters match nothing, so that there is a button that drops them.
-
-    Beside the symbols of the pages it is one too, so that all of them fit in a row of a phone.
-    The page is not read again if a filter was typed that nothing can match. `site`: as of `page_buttons`.
+    Beside the symbols of the pages the second is a symbol too, so that all of them fit in a row of a phone. It is
+    left out if a filter was typed that nothing can match.
+    `empty`: the filters match nothing, so that a button to drop them is added. `site`: as of `page_buttons`.
     """
     unfiltered: list[PersistentButton] = []
     if empty and any(filters):
