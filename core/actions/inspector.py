@@ -1,7 +1,7 @@
 """Read what the info panel shows of one guest: its state first, and the rest as it arrives.
 
-All reads start at once, because the last read of the cluster tells where the guest is. People who ask for the same
-guest share them. Parts that are unavailable are left out.
+The reads do not wait for one another, because the last read of the cluster tells where the guest is. People who ask
+for the same guest share them. Parts that are unavailable are left out.
 """
 
 import asyncio
@@ -32,6 +32,9 @@ BUSY_SECONDS, BUSY_MOST = 0.1, 1.0
 
 Each edit takes time that the answers to others need.
 """
+LAST_TASK_AFTER = 0.005
+"""Seconds after the other reads to ask for the last task. An answer that arrives together with the state and the
+configuration delays both, and the configuration tells whether there is an agent to ask."""
 AGENTS_MOST = 2000
 """Maximum number of VMs whose agent is remembered."""
 
@@ -78,7 +81,7 @@ class _SharedRead:
         self.status = asyncio.create_task(self._read_status())
         self.parts: dict[Part, asyncio.Task[Any]] = {
             Part.CONFIG: asyncio.create_task(self._read_config()),
-            Part.LAST_TASK: asyncio.create_task(_or_none(inspector.proxmox.recent_tasks, listed, 1)),
+            Part.LAST_TASK: asyncio.create_task(self._read_last_task()),
             Part.ADDRESSES: asyncio.create_task(self._read_addresses()),
         }
         for task in self._tasks:
@@ -126,6 +129,10 @@ class _SharedRead:
         if read is not None:
             self._inspector.note_agent(self.key, has_agent=read[0].agent)
         return read
+
+    async def _read_last_task(self) -> tuple[TaskSummary, ...] | None:
+        await asyncio.sleep(LAST_TASK_AFTER)
+        return await _or_none(self._inspector.proxmox.recent_tasks, self._listed, 1)
 
     async def _read_addresses(self) -> tuple[str, ...] | None:
         """Ask for addresses if somebody can answer: a running container, or the agent of a running VM.
