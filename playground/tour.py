@@ -105,15 +105,16 @@ def run(
         if button:
             pressed = answer.get_by_role("button", name=tour.t.raw(button))
             expect(pressed).to_be_visible(timeout=PATIENCE * 1000)
-        settle(answer)
+        settle(tour, answer)
         return answer
 
     return show
 
 
-def settle(answer: Locator) -> None:
-    """Wait until the answer has a card or a text, and no longer says that the bot is thinking."""
+def settle(tour: Tour, answer: Locator) -> None:
+    """Wait until the answer has a card or a text, and all of it has been read."""
     expect(answer.locator(".components-v2, .message-content").first).to_be_visible()
+    expect(answer).not_to_contain_text(tour.t.raw("reading…"))
 
 
 def completions(command: str, option: str, typed: str, who: str = "admin") -> Show:
