@@ -19,8 +19,10 @@ $(VENV)/ready: requirements.txt requirements-dev.txt
 demo: $(VENV)/ready   ## A Discord and a Proxmox cluster on this machine, and the bot between them
 	$(RUN) bot.py --demo
 
-screens: $(VENV)/ready   ## The pictures of all screens, in docs/images/screens.md and the READMEs (some minutes)
+screens: $(VENV)/ready   ## The pictures of all screens, the moving one of the READMEs, the sketches (some minutes)
 	$(RUN) -m playground.screens
+	$(RUN) -m playground.moving_picture
+	$(RUN) -m playground.sketches
 
 # Many tests wait for another process more than they compute: five workers keep two cores busy.
 test: $(VENV)/ready   ## All tests
@@ -77,4 +79,7 @@ check: lint coverage   ## What has to pass before every commit
 messages: $(VENV)/ready   ## Bring the catalogues in step with the source
 	$(RUN) -m tools.messages
 
-.PHONY: help demo screens test quick coverage soak chaos leaks access crossings flood dashboards bench format lint check messages
+documents: $(VENV)/ready   ## Renew the tables of the documents that are made of the code
+	$(RUN) -m tools.documents
+
+.PHONY: help demo screens test quick coverage soak chaos leaks access crossings flood dashboards bench format lint check messages documents

@@ -1,4 +1,4 @@
-"""Make the pictures of all screens: docs/images/screens.md and the pictures of the READMEs (`make screens`).
+"""Make the pictures of all screens: docs/images/screens.md (`make screens`).
 
 It drives the demo in a browser, once in each language, and takes each answer at the width of a phone and of a desk.
 The table in playground/screen_table.py is played from top to bottom: each row may rely on what the rows above it did.
@@ -34,9 +34,6 @@ _LAID_OUT = """width => {
 }"""
 """Whether the page has taken on the width of its window. Not async: a promise counts as true at once."""
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
-
-
-README_PICTURE = {"ja": "demo.png", "en": "demo.en.png"}
 
 
 def small(picture: bytes, colours: int = COLOURS) -> bytes:
@@ -128,25 +125,6 @@ def play(
     return faults
 
 
-def readme_picture(folder: Path, language: Language) -> bytes | None:
-    """Put an alert, a panel and the watch list beside each other, at the width of a phone."""
-    names = ("alert", "info-running", "monitor-list")
-    paths = [folder / f"{name}.{language}.{PHONE}.png" for name in names]
-    if not all(path.exists() for path in paths):
-        return None
-    images = [Image.open(path).convert("RGB") for path in paths]
-    whole = Image.new(
-        "RGB", (sum(each.width for each in images), max(each.height for each in images)), "#323339"
-    )
-    left = 0
-    for image in images:
-        whole.paste(image, (left, 0))
-        left += image.width
-    out = io.BytesIO()
-    whole.save(out, "PNG")
-    return small(out.getvalue(), 192)
-
-
 def write_page(folder: Path) -> None:
     """Write screens.md, with the pictures that exist."""
     lines = [
@@ -209,10 +187,6 @@ def main(arguments: list[str] | None = None) -> int:
             faults += play(browser, language, options.folder, chosen, widths)
         browser.close()
     write_page(options.folder)
-    if options.folder == FOLDER:
-        for language in LANGUAGES:
-            if picture := readme_picture(FOLDER, language):
-                (ROOT / "docs" / README_PICTURE[language]).write_bytes(picture)
     print("\n".join(faults) or "all pictures are made")
     return 1 if faults else 0
 

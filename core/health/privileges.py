@@ -37,7 +37,12 @@ class Need:
 
 NEEDS = (
     Need("View", ("VM.Audit",), Area.GUESTS, "/list, /info, /graph guest, /monitor"),
-    Need("Power", ("VM.PowerMgmt",), Area.GUESTS, "/start, /shutdown, /reboot, /stop, /suspend, /reset"),
+    Need(
+        "Power",
+        ("VM.PowerMgmt",),
+        Area.GUESTS,
+        "/start, /shutdown, /reboot, /stop, /suspend, /resume, /reset",
+    ),
     Need("Snapshot", ("VM.Snapshot",), Area.GUESTS, "/snapshot"),
     Need("Clone", ("VM.Clone", "VM.Allocate"), Area.GUESTS, "/create, /delete"),
     Need("Resize", ("VM.Config.CPU", "VM.Config.Memory"), Area.GUESTS, "/resize"),
@@ -49,7 +54,7 @@ NEEDS = (
     Need("Storage", ("Datastore.Audit",), Area.STORAGES, "/storage, /monitor"),
     Need("Pool", ("Pool.Audit",), Area.POOLS, "ROLE_SCOPES"),
 )
-"""The features, as the READMEs list them."""
+"""The features. docs/proxmox.md lists them from here."""
 ON_8 = {"VM.GuestAgent.Audit": "VM.Monitor"}
 """Privileges of Proxmox VE 8 that have another name than in 9."""
 _USED = {name for need in NEEDS for name in need.privileges} | set(ON_8.values())

@@ -34,7 +34,7 @@ __all__ = ["BOT_PRIVILEGES", "BOT_TOKEN", "BOT_USER", "Pve", "TaskPlan"]
 
 BOT_USER = "discordbot@pve"
 BOT_TOKEN = "bot"
-# The bot's privileges, as its README tells people to grant them (all roles; a test compares them).
+# The bot's privileges, as docs/proxmox.md tells people to grant them (all roles; a test compares them).
 BOT_PRIVILEGES = (
     "VM.Audit",
     "VM.PowerMgmt",

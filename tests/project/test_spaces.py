@@ -94,7 +94,8 @@ def prose(path: Path) -> Iterator[str]:
     else:
         text = "\n".join(line.partition("#")[2] for line in text.splitlines())
     for line in text.splitlines():
-        yield re.sub(r"`[^`]*`", "`x`", line).replace("[", "").replace("]", "").strip()
+        quoted = line.removeprefix("> ")
+        yield re.sub(r"`[^`]*`", "`x`", quoted).replace("[", "").replace("]", "").strip()
 
 
 WRITTEN = [

@@ -171,7 +171,7 @@ def refusal_buttons(
 
 def step_buttons(t: Text, site: Site, actor: Actor, guest: Guest, steps: Sequence[Step]) -> list[Item]:
     """Return the buttons of the steps that this person may take now."""
-    return [_button(t, step, guest, site.name) for step in steps if _may_take(site, actor, step, guest)]
+    return [step_button(t, step, guest, site.name) for step in steps if _may_take(site, actor, step, guest)]
 
 
 def _may_take(site: Site, actor: Actor, step: Step, guest: Guest) -> bool:
@@ -188,7 +188,8 @@ def _may_take(site: Site, actor: Actor, step: Step, guest: Guest) -> bool:
     return confirmed and can_act(operation, guest)
 
 
-def _button(t: Text, step: Step, guest: Guest, site: str) -> Item:
+def step_button(t: Text, step: Step, guest: Guest, site: str) -> Item:
+    """Return the button of a step, whoever may press it."""
     match step:
         case Step.DETAILS:
             return details_button(t, guest.vmid, site)

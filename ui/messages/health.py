@@ -118,12 +118,12 @@ WORDS: Mapping[str, Marked] = {
         "{privileges} missing on {paths}, so `pool:` in {used} matches no guest. Run on a node: `{line}`"
     ),
     "token_of_root": N_(
-        "{token} belongs to root: who steals it controls the host. Create a user of its own, as the "
-        "README shows."
+        "{token} belongs to root: who steals it controls the host. Create a user of its own, as "
+        "docs/proxmox.md shows."
     ),
     "token_is_administrator": N_(
-        "{token} has the role Administrator: who steals it controls the host. Grant only what the "
-        "README lists, then run on a node: `{line}`"
+        "{token} has the role Administrator: who steals it controls the host. Grant only what "
+        "docs/proxmox.md lists, then run on a node: `{line}`"
     ),
     "privilege_too_much": N_(
         "more than the bot needs: {privileges} on {paths}. Find the role and take it away on a node: `{line}`"

@@ -1,0 +1,204 @@
+"""Make the tables of docs/commands.md: commands, options, levels, buttons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from discord import app_commands, ui
+
+from bot import COGS
+from core.guest import Guest, Kind, State
+from core.levels import Level, Reach
+from core.operations import OPERATIONS, Operation
+from core.proxmox import Period
+from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Severity, Topic
+from tools.markdown import table
+from ui.access.tasks import TASKS
+from ui.formatting import level_word
+from ui.guests.panel import guest_buttons
+from ui.i18n import Text
+from ui.interaction.buttons import (
+    alert_buttons,
+    chart_button,
+    dashboard_buttons,
+    list_buttons,
+    status_button,
+    welcome_buttons,
+)
+from ui.interaction.next_steps import AFTER, Ending, Step, step_button
+from ui.messages.operations import command_of, operation_command
+
+Command = app_commands.Command[Any, ..., Any]
+_OF_SITES = "site"
+"""The option that exists only with several sites."""
+
+
+def commands() -> dict[str, Command]:
+    """Return every command of the bot by its full name."""
+    found: dict[str, Command] = {}
+    waiting: list[Any] = [each for cog in COGS for each in cog.__cog_app_commands__]
+    groups = {id(each): cog for cog in COGS for each in cog.__cog_app_commands__}
+    while waiting:
+        each = waiting.pop(0)
+        if isinstance(each, app_commands.Group):
+            waiting += each.commands
+            continue
+        cog = groups.get(id(each))
+        prefix = f"{cog.__cog_group_name__} " if cog is not None and cog.__cog_is_app_commands_group__ else ""
+        found[f"{prefix}{each.qualified_name}"] = each
+    return found
+
+
+def usage(name: str, command: Command) -> str:
+    """Return `/snapshot list vmid`, with what can be left out in brackets."""
+    options = (
+        each.name if each.required else f"[{each.name}]"
+        for each in command.parameters
+        if each.name != _OF_SITES
+    )
+    return " ".join((f"/{name}", *options))
+
+
+def command_table(t: Text) -> str:
+    """Return the commands by task, in the order of /help."""
+    known = commands()
+    parts = []
+    for task, group in TASKS:
+        names = [command_of(operation) for operation in group if operation is not Operation.ACKNOWLEDGE]
+        rows = [(f"`{usage(name, known[name])}`", t.raw(str(known[name].description))) for name in names]
+        head = (t(task), {"ja": "内容", "en": "What it does"}[t.language])
+        parts.append(table(head, rows))
+    return "\n\n".join(parts)
+
+
+def option_table(t: Text) -> str:
+    """Return what each option means. Options with the same name and meaning share a row."""
+    found: dict[tuple[str, str], None] = {}
+    for command in commands().values():
+        for each in command.parameters:
+            found.setdefault((each.name, t.raw(str(each.description))))
+    meanings: dict[str, list[str]] = {}
+    for name, meaning in found:
+        meanings.setdefault(name, []).append(meaning)
+    head = {"ja": ("オプション", "意味"), "en": ("Option", "Meaning")}[t.language]
+    between = {"ja": "。または: ", "en": "; or: "}[t.language]
+    return table(head, ((f"`{name}`", between.join(meanings[name])) for name in sorted(meanings)))
+
+
+# ---------------------------------------------------------------------- buttons
+
+_VM = Guest(101, Kind.QEMU, "pve1", State.RUNNING, "web01")
+_STOPPED = GuestFact(101, GuestEvent.STOPPED, Kind.QEMU, "pve1", "web01")
+_PLACES: tuple[tuple[tuple[str, str], Callable[[Text], Iterable[Any]]], ...] = (
+    (("詳細", "details"), lambda t: guest_buttons(t, _VM, "")),
+    (("詳細", "details"), lambda t: guest_buttons(t, _guest(State.PAUSED), "")),
+    (("通知", "alerts"), lambda t: alert_buttons(t, _incident(), "")),
+    (("通知", "alerts"), lambda t: alert_buttons(t, _incident(ended=2.0, can_unmute=True), "")),
+    (("操作の後", "results"), lambda t: (step_button(t, step, _VM, "") for step in Step)),
+    (("一覧", "lists"), lambda t: list_buttons(t, "list", 0, 1, ("running", "", ""), "", empty=True)),
+    (("`/status`", "`/status`"), lambda t: [status_button(t, "")]),
+    (("グラフ", "charts"), lambda _: [chart_button("…", "g101", Period.DAY, None, "", current=True)]),
+    (("ダッシュボード", "dashboards"), lambda t: dashboard_buttons(t, "0" * 16, "")),
+    (("最初のメッセージ", "first message"), welcome_buttons),
+)
+"""The places with buttons, in Japanese and English, and their buttons as they are made there."""
+_OPERATIONS = {
+    "refresh": Operation.INFO,
+    "details": Operation.INFO,
+    "disks": Operation.INFO,
+    "chart": Operation.GRAPH_GUEST,
+    "snapshots": Operation.SNAPSHOT_LIST,
+    "ack": Operation.ACKNOWLEDGE,
+    "mute1": Operation.MONITOR_MUTE,
+    "mute8": Operation.MONITOR_MUTE,
+    "unmute": Operation.MONITOR_UNMUTE,
+    "list": Operation.LIST,
+    "status": Operation.STATUS,
+    "day": Operation.GRAPH_GUEST,
+    "alerts": Operation.MONITOR_STATUS,
+    "test": Operation.MONITOR_TEST,
+    "access": Operation.ACCESS,
+}
+"""What a word of a custom_id stands for, where it is not the operation's own word."""
+
+
+def _guest(state: State) -> Guest:
+    return Guest(101, Kind.QEMU, "pve1", state, "web01")
+
+
+def _incident(**changes: Any) -> Incident:
+    return Incident(1, Topic.GUEST, "101", Severity.CRITICAL, 1.0, 1.0, guests=(_STOPPED,), **changes)
+
+
+def _pressed(item: Any) -> tuple[str, Operation]:
+    button: ui.Button[Any] = item.item
+    word = str(button.custom_id).split(":")[1]
+    return str(button.label or button.emoji or ""), _OPERATIONS.get(word) or Operation(word)
+
+
+def button_table(t: Text) -> str:
+    """Return every button, where it stands and the level that it takes."""
+    places: dict[tuple[str, Level], dict[str, None]] = {}
+    for names, make in _PLACES:
+        for label, operation in map(_pressed, filter(_has_id, make(t))):
+            if label != "…":  # a period of a chart: there are many
+                places.setdefault((label, OPERATIONS[operation].level), {})[names[t.language == "en"]] = None
+    head = {"ja": ("ボタン", "場所", "権限"), "en": ("Button", "Where", "Level")}[t.language]
+    rows = ((label, _list(t, found), level_word(t, level)) for (label, level), found in places.items())
+    return table(head, rows)
+
+
+def _has_id(item: Any) -> bool:
+    return getattr(item, "item", None) is not None
+
+
+def _list(t: Text, words: Iterable[str]) -> str:
+    return {"ja": "、", "en": ", "}[t.language].join(words)
+
+
+def step_table(t: Text) -> str:
+    """Return the buttons under the result of each action."""
+    rows = []
+    for operation, endings in AFTER.items():
+        by_steps: dict[str, list[str]] = {}
+        for ending, steps in endings.items():
+            labels = " · ".join(_pressed(step_button(t, step, _VM, ""))[0] for step in steps)
+            by_steps.setdefault(labels, []).append(_ENDINGS[ending][t.language == "en"])
+        rows += [
+            (f"`/{command_of(operation)}`", _list(t, endings), labels)
+            for labels, endings in by_steps.items()
+            if labels
+        ]
+    head = {"ja": ("操作", "結果", "ボタン"), "en": ("After", "Result", "Buttons")}[t.language]
+    return table(head, rows)
+
+
+_ENDINGS: Mapping[Ending, tuple[str, str]] = {
+    Ending.DONE: ("✅ 完了", "✅ done"),
+    Ending.WAITS: ("✅ 再起動待ち", "✅ waits for a reboot"),
+    Ending.FAILED: ("❌ 失敗", "❌ failed"),
+    Ending.DISOBEYED: ("⚠️ 応じない", "⚠️ not obeyed"),
+    Ending.UNKNOWN: ("❔ 不明", "❔ unknown"),
+}
+
+# ---------------------------------------------------------------------- levels
+
+_EVERY_GUEST = ("管理者（すべてのゲスト）", "Admin of all guests")
+_NOBODY = ("ロールなし", "No role")
+
+
+def level_table(t: Text) -> str:
+    """Return what each level may do besides what the levels before it may. 🔒: guarded. ❓: asks first."""
+    groups: dict[str, list[str]] = {}
+    for operation, row in sorted(
+        OPERATIONS.items(), key=lambda each: (each[1].level, each[1].reach is Reach.WHOLE)
+    ):
+        name = _NOBODY[t.language == "en"] if row.level is Level.NONE else level_word(t, row.level)
+        if row.reach is Reach.WHOLE:
+            name = _EVERY_GUEST[t.language == "en"]
+        word = operation_command(t, operation)
+        signs = "🔒" * (row.guarded or row.guarded_after is not None) + "❓" * row.asks
+        groups.setdefault(name, []).append((f"`{word}`" if word.startswith("/") else word) + signs)
+    head = {"ja": ("権限", "加わる操作"), "en": ("Level", "May also")}[t.language]
+    return table(head, ((name, " ".join(words)) for name, words in groups.items()))

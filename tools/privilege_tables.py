@@ -1,0 +1,142 @@
+"""Make the tables and commands of docs/proxmox.md from the features of core/health/privileges.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from core.health.privileges import NEEDS, ON_8, Area, Token, grant_line
+from tools.markdown import table
+from ui.i18n import Text
+
+USER, TOKEN = "discord-bot@pve", "bot"
+_STORAGES = ("local-lvm", "local")
+_ZONE = "/sdn/zones/localnetwork"
+_FEATURES = {
+    "View": ("見る、監視する", "View and watch"),
+    "Power": ("電源操作", "Power"),
+    "Snapshot": ("スナップショット", "Snapshots"),
+    "Clone": ("作成と削除", "Create and delete"),
+    "Resize": ("サイズ変更", "Resize"),
+    "Agent": ("VM の IP とファイルシステム", "IP and file systems of VMs"),
+    "Backup": ("最新のバックアップ（任意）", "Last backup (optional)"),
+    "CloneStorage": ("クローンとバックアップの場所", "Storage of clones and backups"),
+    "Bridge": ("クローンのネットワーク", "Network of clones"),
+    "Tasks": ("ほかの人のタスク、ノード（任意）", "Tasks of others, nodes (optional)"),
+    "Storage": ("ストレージの使用率（任意）", "Storage usage (optional)"),
+    "Pool": ("プールの範囲（任意）", "Scopes by pool (optional)"),
+}
+"""What people call the rows of NEEDS, in Japanese and English."""
+_ROLES: tuple[tuple[str, tuple[Area, ...], tuple[str, ...], tuple[str, str]], ...] = (
+    (
+        "DiscordBotGuests",
+        (Area.GUESTS,),
+        ("/vms",),
+        (
+            "権限は「ユーザー ∩ トークン」なので、両方に与える",
+            "Effective is what user and token both have, so grant it to both",
+        ),
+    ),
+    (
+        "DiscordBotWatch",
+        (Area.ROOT, Area.STORAGES, Area.POOLS),
+        ("/",),
+        (
+            "任意: 誰がゲストを止めたか、失敗したバックアップ、ノードとストレージの値、プール",
+            "Optional: who stopped a guest, failed backups, figures of nodes and storages, pools",
+        ),
+    ),
+    (
+        "DiscordBotStorage",
+        # a role on a path replaces those from above it, so this one also has the privilege to see the storage
+        (Area.A_STORAGE, Area.STORAGES),
+        tuple(f"/storage/{name}" for name in _STORAGES),
+        (
+            "/create のクローン先と、バックアップのストレージ（使うものごとに）",
+            "The storages of clones (for /create) and of backups (each one used)",
+        ),
+    ),
+    (
+        "DiscordBotBridge",
+        (Area.A_ZONE,),
+        (_ZONE,),
+        ("/create のため: ブリッジ", "For /create: the bridges"),
+    ),
+)
+"""For each role: its name, the features, the paths, and a comment in Japanese and English."""
+_ABOUT_ROLES = (
+    "ロール（Proxmox VE 8 では {new} を {old} に置き換える）",
+    "Roles (on Proxmox VE 8 write {old} instead of {new})",
+)
+_ABOUT_ACCOUNT = (
+    "ユーザーとトークン。表示される value は一度きりなので、PROXMOX_TOKEN_VALUE に控える",
+    "User and token; the value is shown only once: it is PROXMOX_TOKEN_VALUE",
+)
+_ABOUT_CHECK = ("確認: トークンで実際に使える権限", "Check the token's effective privileges")
+_PATHS = {
+    Area.GUESTS: ("/vms",),
+    Area.ROOT: ("/",),
+    Area.STORAGES: ("/storage",),
+    Area.A_STORAGE: tuple(f"/storage/{name}" for name in _STORAGES),
+    Area.A_ZONE: (_ZONE,),
+    Area.POOLS: ("/pool",),
+}
+"""Where the privileges of a feature are granted if it is for everything."""
+
+
+def privilege_table(t: Text) -> str:
+    """Return the privileges that each feature needs, and the commands that use them."""
+    head = {"ja": ("機能", "権限", "使うもの"), "en": ("Feature", "Privilege", "Used by")}[t.language]
+    rows = (
+        (
+            _FEATURES[need.role][t.language == "en"],
+            " ".join(_privilege(name) for name in need.privileges),
+            " ".join(f"`{word}`" for word in need.used.split(", ")),
+        )
+        for need in NEEDS
+    )
+    return table(head, rows)
+
+
+def _privilege(name: str) -> str:
+    return f"`{name}`" + (f" (8.x: `{ON_8[name]}`)" if name in ON_8 else "")
+
+
+def pveum_block(t: Text) -> str:
+    """Return the commands that set up roles, user, token and all privileges."""
+    english = t.language == "en"
+    new, old = next(iter(ON_8.items()))
+    lines = ["```sh", f"# {_ABOUT_ROLES[english].format(new=new, old=old)}"]
+    for name, areas, _, _ in _ROLES:
+        held = (each for need in NEEDS if need.area in areas for each in need.privileges)
+        lines.append(f'pveum role add {name} --privs "{" ".join(dict.fromkeys(held))}"')
+    lines += ["", f"# {_ABOUT_ACCOUNT[english]}"]
+    lines += [
+        f'pveum user add {USER} --comment "Discord bot"',
+        f"pveum user token add {USER} {TOKEN} --privsep 1",
+    ]
+    for name, _, paths, comments in _ROLES:
+        lines += ["", f"# {comments[english]}"]
+        lines += [
+            f"pveum acl modify {path} --users {USER} --tokens '{USER}!{TOKEN}' --roles {name}"
+            for path in paths
+        ]
+    return "\n".join(
+        [*lines, "", f"# {_ABOUT_CHECK[english]}", f"pveum user token permissions {USER} {TOKEN}", "```"]
+    )
+
+
+def feature_block(t: Text) -> str:
+    """Return, for each feature, the commands that the check prints if its privileges are missing."""
+    return "\n".join(["```sh", "\n\n".join(_feature_lines(t)), "```"])
+
+
+def _feature_lines(t: Text) -> Iterator[str]:
+    for need in NEEDS:
+        # a role on a path replaces those from above it: who sees all storages has to see this one, too
+        kept = _SEEN if need.area is Area.A_STORAGE else ()
+        commands = grant_line(_TOKEN, need.role, {*need.privileges, *kept}, _PATHS[need.area])
+        yield "\n".join([f"# {_FEATURES[need.role][t.language == 'en']}", *commands.split("; ")])
+
+
+_SEEN = tuple(name for need in NEEDS if need.area is Area.STORAGES for name in need.privileges)
+_TOKEN = Token(USER, TOKEN, {}, version=9)
