@@ -104,6 +104,7 @@ def play(film: Film, t: Text) -> None:
     _shown(page, alert.filter(has_text="🟢"))
     until(lambda: "🟢" in messages.last.inner_text(), "the message about the recovery")
     film.take(3.2)
+    film.frames.append(film.frames.pop(0))  # where nothing moves, the first picture is the one that is seen
 
 
 def _selector(message: Locator) -> str:
