@@ -138,15 +138,34 @@ def _pressed(item: Any) -> tuple[str, Operation]:
 
 
 def button_table(t: Text) -> str:
-    """Return every button, where it stands and the level that it takes."""
-    places: dict[tuple[str, Level], dict[str, None]] = {}
+    """Return every button by the level that it takes, and where it stands."""
+    places: dict[Operation, dict[str, dict[str, None]]] = {}
     for names, make in _PLACES:
         for label, operation in map(_pressed, filter(_has_id, make(t))):
             if label != "…":  # a period of a chart: there are many
-                places.setdefault((label, OPERATIONS[operation].level), {})[names[t.language == "en"]] = None
-    head = {"ja": ("ボタン", "場所", "権限"), "en": ("Button", "Where", "Level")}[t.language]
-    rows = ((label, _list(t, found), level_word(t, level)) for (label, level), found in places.items())
-    return table(head, rows)
+                labels = places.setdefault(operation, {})
+                labels.setdefault(label, {})[names[t.language == "en"]] = None
+    groups: dict[str, dict[str, dict[str, None]]] = {}
+    for operation in sorted(places, key=_rank):
+        group = groups.setdefault(_level_name(t, operation), {})
+        for label, found in places[operation].items():
+            group.setdefault(label, {}).update(found)
+    where = {"ja": "場所", "en": "Where"}[t.language]
+    return "\n\n".join(
+        table((name, where), ((label, _list(t, found)) for label, found in group.items()))
+        for name, group in groups.items()
+    )
+
+
+def _rank(operation: Operation) -> tuple[Level, bool]:
+    return OPERATIONS[operation].level, OPERATIONS[operation].reach is Reach.WHOLE
+
+
+def _level_name(t: Text, operation: Operation) -> str:
+    level, whole = _rank(operation)
+    if level is Level.NONE or whole:
+        return (_EVERY_GUEST if whole else _NOBODY)[t.language == "en"]
+    return level_word(t, level).capitalize()
 
 
 def _has_id(item: Any) -> bool:
@@ -191,12 +210,8 @@ _NOBODY = ("ロールなし", "No role")
 def level_table(t: Text) -> str:
     """Return what each level may do besides what the levels before it may. 🔒: guarded. ❓: asks first."""
     groups: dict[str, list[str]] = {}
-    for operation, row in sorted(
-        OPERATIONS.items(), key=lambda each: (each[1].level, each[1].reach is Reach.WHOLE)
-    ):
-        name = _NOBODY[t.language == "en"] if row.level is Level.NONE else level_word(t, row.level)
-        if row.reach is Reach.WHOLE:
-            name = _EVERY_GUEST[t.language == "en"]
+    for operation in sorted(OPERATIONS, key=_rank):
+        row, name = OPERATIONS[operation], _level_name(t, operation)
         word = operation_command(t, operation)
         signs = "🔒" * (row.guarded or row.guarded_after is not None) + "❓" * row.asks
         groups.setdefault(name, []).append((f"`{word}`" if word.startswith("/") else word) + signs)

@@ -26,52 +26,46 @@ _FEATURES = {
     "Pool": ("プールの範囲（任意）", "Scopes by pool (optional)"),
 }
 """What people call the rows of NEEDS, in Japanese and English."""
-_ROLES: tuple[tuple[str, tuple[Area, ...], tuple[str, ...], tuple[str, str]], ...] = (
-    (
-        "DiscordBotGuests",
-        (Area.GUESTS,),
-        ("/vms",),
-        (
-            "権限は「ユーザー ∩ トークン」なので、両方に与える",
-            "Effective is what user and token both have, so grant it to both",
-        ),
-    ),
-    (
-        "DiscordBotWatch",
-        (Area.ROOT, Area.STORAGES, Area.POOLS),
-        ("/",),
-        (
-            "任意: 誰がゲストを止めたか、失敗したバックアップ、ノードとストレージの値、プール",
-            "Optional: who stopped a guest, failed backups, figures of nodes and storages, pools",
-        ),
-    ),
+_ROLES: tuple[tuple[str, tuple[Area, ...], tuple[str, ...]], ...] = (
+    ("DiscordBotGuests", (Area.GUESTS,), ("/vms",)),
+    ("DiscordBotWatch", (Area.ROOT, Area.STORAGES, Area.POOLS), ("/",)),
+    # a role on a path replaces those from above it, so this one also has the privilege to see the storage
     (
         "DiscordBotStorage",
-        # a role on a path replaces those from above it, so this one also has the privilege to see the storage
         (Area.A_STORAGE, Area.STORAGES),
         tuple(f"/storage/{name}" for name in _STORAGES),
-        (
-            "/create のクローン先と、バックアップのストレージ（使うものごとに）",
-            "The storages of clones (for /create) and of backups (each one used)",
-        ),
     ),
-    (
-        "DiscordBotBridge",
-        (Area.A_ZONE,),
-        (_ZONE,),
-        ("/create のため: ブリッジ", "For /create: the bridges"),
+    ("DiscordBotBridge", (Area.A_ZONE,), (_ZONE,)),
+)
+"""For each role: its name, the features and the paths."""
+_COMMENTS = {
+    "pveum role add DiscordBotGuests": (
+        "ロール（Proxmox VE 8 では VM.GuestAgent.Audit を VM.Monitor に置き換える）",
+        "Roles (on Proxmox VE 8 write VM.Monitor instead of VM.GuestAgent.Audit)",
     ),
-)
-"""For each role: its name, the features, the paths, and a comment in Japanese and English."""
-_ABOUT_ROLES = (
-    "ロール（Proxmox VE 8 では {new} を {old} に置き換える）",
-    "Roles (on Proxmox VE 8 write {old} instead of {new})",
-)
-_ABOUT_ACCOUNT = (
-    "ユーザーとトークン。表示される value は一度きりなので、PROXMOX_TOKEN_VALUE に控える",
-    "User and token; the value is shown only once: it is PROXMOX_TOKEN_VALUE",
-)
-_ABOUT_CHECK = ("確認: トークンで実際に使える権限", "Check the token's effective privileges")
+    "pveum user add": (
+        "ユーザーとトークン。表示される value は一度きりなので、PROXMOX_TOKEN_VALUE に控える",
+        "User and token; the value is shown only once: it is PROXMOX_TOKEN_VALUE",
+    ),
+    "pveum acl modify /vms": (
+        "権限は「ユーザー ∩ トークン」なので、両方に与える",
+        "Effective is what user and token both have, so grant it to both",
+    ),
+    "pveum acl modify / ": (
+        "任意: 誰がゲストを止めたか、失敗したバックアップ、ノードとストレージの値、プール",
+        "Optional: who stopped a guest, failed backups, figures of nodes and storages, pools",
+    ),
+    f"pveum acl modify /storage/{_STORAGES[0]}": (
+        "/create のクローン先と、バックアップのストレージ（使うものごとに）",
+        "The storages of clones (for /create) and of backups (each one used)",
+    ),
+    f"pveum acl modify {_ZONE}": ("/create のため: ブリッジ", "For /create: the bridges"),
+    "pveum user token permissions": (
+        "確認: トークンで実際に使える権限",
+        "Check the token's effective privileges",
+    ),
+}
+"""What stands above a command, by how it begins, in Japanese and English."""
 _PATHS = {
     Area.GUESTS: ("/vms",),
     Area.ROOT: ("/",),
@@ -84,13 +78,13 @@ _PATHS = {
 
 
 def privilege_table(t: Text) -> str:
-    """Return the privileges that each feature needs, and the commands that use them."""
-    head = {"ja": ("機能", "権限", "使うもの"), "en": ("Feature", "Privilege", "Used by")}[t.language]
+    """Return the privileges of each feature, and the commands that use them."""
+    head = {"ja": ("権限", "機能"), "en": ("Privilege", "Feature")}[t.language]
     rows = (
         (
-            _FEATURES[need.role][t.language == "en"],
             " ".join(_privilege(name) for name in need.privileges),
-            " ".join(f"`{word}`" for word in need.used.split(", ")),
+            f"{_FEATURES[need.role][t.language == 'en']}: "
+            + " ".join(f"`{word}`" for word in need.used.split(", ")),
         )
         for need in NEEDS
     )
@@ -103,26 +97,23 @@ def _privilege(name: str) -> str:
 
 def pveum_block(t: Text) -> str:
     """Return the commands that set up roles, user, token and all privileges."""
-    english = t.language == "en"
-    new, old = next(iter(ON_8.items()))
-    lines = ["```sh", f"# {_ABOUT_ROLES[english].format(new=new, old=old)}"]
-    for name, areas, _, _ in _ROLES:
+    lines = ["```sh"]
+    for command in (*_commands(), f"pveum user token permissions {USER} {TOKEN}"):
+        comments = [told for begin, told in _COMMENTS.items() if command.startswith(begin)]
+        lines += [line for told in comments for line in ("", f"# {told[t.language == 'en']}")]
+        lines.append(command)
+    return "\n".join([lines[0], *lines[2:], "```"])
+
+
+def _commands() -> Iterator[str]:
+    for name, areas, _ in _ROLES:
         held = (each for need in NEEDS if need.area in areas for each in need.privileges)
-        lines.append(f'pveum role add {name} --privs "{" ".join(dict.fromkeys(held))}"')
-    lines += ["", f"# {_ABOUT_ACCOUNT[english]}"]
-    lines += [
-        f'pveum user add {USER} --comment "Discord bot"',
-        f"pveum user token add {USER} {TOKEN} --privsep 1",
-    ]
-    for name, _, paths, comments in _ROLES:
-        lines += ["", f"# {comments[english]}"]
-        lines += [
-            f"pveum acl modify {path} --users {USER} --tokens '{USER}!{TOKEN}' --roles {name}"
-            for path in paths
-        ]
-    return "\n".join(
-        [*lines, "", f"# {_ABOUT_CHECK[english]}", f"pveum user token permissions {USER} {TOKEN}", "```"]
-    )
+        yield f'pveum role add {name} --privs "{" ".join(dict.fromkeys(held))}"'
+    yield f'pveum user add {USER} --comment "Discord bot"'
+    yield f"pveum user token add {USER} {TOKEN} --privsep 1"
+    for name, _, paths in _ROLES:
+        for path in paths:
+            yield f"pveum acl modify {path} --users {USER} --tokens '{USER}!{TOKEN}' --roles {name}"
 
 
 def feature_block(t: Text) -> str:
