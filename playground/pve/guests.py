@@ -139,6 +139,9 @@ class GuestTruth(PowerTruth):
         source = self.find(v["node"], v["vmid"])
         drives = drives_of(source.config, skip_cdrom=True)
         target = v.get("target")
+        for net in (str(value) for key, value in source.config.items() if re.fullmatch(r"net\d+", key)):
+            if bridge := re.search(r"\bbridge=([^,]+)", net):  # QemuServer.pm check_bridge_access
+                self.require(user, f"/sdn/zones/localnetwork/{bridge[1]}", "SDN.Use")
         local = [
             key
             for key, volume, _ in drives

@@ -40,13 +40,13 @@ class HistoryTruth(MetricTruth):
         """Rows set by a test, by VMID or node name, instead of those that follow from the clock."""
 
     def _times(self, timeframe: str) -> list[int]:
-        step, rows = (TIMEFRAMES_8 if self.version.startswith("8.") else TIMEFRAMES_9)[timeframe]
+        step, rows = (TIMEFRAMES_8 if self.is_old else TIMEFRAMES_9)[timeframe]
         last = int(time.time()) // step * step
         return [last - step * (rows - 1 - n) for n in range(rows)]
 
     def _pressure(self, cpu: float, *, node: bool) -> Values:
         """Return the pressures in percent. Proxmox 8 has none, and the CPU of a node is never `full`."""
-        if self.version.startswith("8."):
+        if self.is_old:
             return {}
         found = {
             "pressurecpusome": cpu * 9,
@@ -105,7 +105,7 @@ class HistoryTruth(MetricTruth):
                     "loadavg": use["cpu"] * use["maxcpu"],
                     "memtotal": use["maxmem"],
                     "memused": use["mem"],
-                    **({} if self.version.startswith("8.") else {"memavailable": use["maxmem"] - use["mem"]}),
+                    **({} if self.is_old else {"memavailable": use["maxmem"] - use["mem"]}),
                     "swaptotal": 8 * GIB,
                     "swapused": 0,
                     "roottotal": use["maxdisk"],

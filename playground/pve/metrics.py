@@ -143,10 +143,18 @@ class MetricTruth(GuestTruth):
             use["memhost"] = use["mem"]
         else:
             use["memhost"] = int(use["mem"] * 1.04)
-        if self.version.startswith("8."):
+        if self.is_old:
             del use["memhost"]
         use.update((key, value) for key, value in vm.stats.items() if key in use)
         return use
+
+    def _complete(self, template: str, data: Any, **values: Any) -> Any:
+        """Fill a row up as the schema has it, but without what Proxmox VE 8 does not send."""
+        done: Any = super()._complete(template, data, **values)
+        for row in (done if isinstance(done, list) else [done]) if self.is_old else []:
+            for name in [key for key in row if key == "memhost" or key.startswith("pressure")]:
+                del row[name]
+        return done
 
     def _status(self, ct: Any) -> Values:
         data: Values = super()._status(ct)
@@ -155,6 +163,8 @@ class MetricTruth(GuestTruth):
             data["cpus"] = limit  # LXC.pm vmstatus: the limit, which need not be whole
         data.update(self._measured(ct, data["maxmem"], data["maxdisk"]))
         data.update(ct.stats)
+        if self.is_old:
+            data = {key: value for key, value in data.items() if not key.startswith("pressure")}
         return data
 
     def _guest_row(self, guest: Any) -> Values:

@@ -78,7 +78,7 @@ class NodeFacts(ResourceTruth):
         node, name = str(v["node"]), str(v["storage"])
         row = self._storage_row(node, name, user) or {}
         times = self._times(v["timeframe"])
-        if self.version.startswith("8."):
+        if self.is_old:
             step, count = OLD_WEEK
             times = [times[-1] - step * (count - 1 - place) for place in range(count)]
         total, pace = row.get("maxdisk"), self.storage_paces.get(name)

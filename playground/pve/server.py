@@ -28,6 +28,7 @@ import secrets
 from collections.abc import Iterable
 
 from playground.pve.accounts import Accounts
+from playground.pve.network.http import ON_8
 from playground.pve.plan import TaskPlan
 
 __all__ = ["BOT_PRIVILEGES", "BOT_TOKEN", "BOT_USER", "Pve", "TaskPlan"]
@@ -57,7 +58,8 @@ class Pve(Accounts):
     """A cluster that serves during the `with` block (or between open() and close()).
 
     host, port: its address; port 0 takes a free one, known after open(). seed: of the guests' use. old_ca: the
-    root CA has no keyUsage, as on clusters installed before 2026-03.
+    root CA has no keyUsage, as on clusters installed before 2026-03. version: 8.4 and 9.x differ in some answers
+    and in the privilege for the guest agent.
     """
 
     def give_bot(
@@ -76,6 +78,8 @@ class Pve(Accounts):
         other tokens. From the first call on, nobody but root@pam has rights without an ACL.
         """
         value = value or secrets.token_hex(16)
+        if self.is_old:
+            privileges = [ON_8.get(name, name) for name in privileges]
         tokenid = f"{user}!{token}"
         self.apitokens[tokenid] = value
         self.grant(user, path, *privileges)

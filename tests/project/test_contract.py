@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from adapters.proxmox.health_reads import HealthReads
 from core.clock import Clock
 from core.errors import BotError
 from core.guest import Kind
@@ -68,6 +69,11 @@ async def everything_sent() -> list[Request]:
         for upid in (UPID, UPID.replace("100", ""), UPID.replace("C3D4E5", "C3D4E5F")):
             await _sent(client.task_log(upid, 0, 1))
             await _sent(client.task_log(upid, 100_000, 500))
+        reads = HealthReads(
+            Endpoint((Address(pve.host, pve.port),), BOT_USER, BOT_TOKEN, SECRET, Path(pve.ca_file))
+        )
+        for read in (reads.version, reads.rights, reads.options, reads.account):
+            await _sent(read())
         point = Address(pve.host, pve.port)
         several = Endpoint((point, point), BOT_USER, BOT_TOKEN, SECRET, Path(pve.ca_file))
         await ProxmoxClient(several, Clock()).cluster()
@@ -94,7 +100,7 @@ async def requests() -> list[Request]:
 
 async def test_every_request_of_every_method_keeps_the_contract(requests: list[Request]) -> None:
     alone = sum(len(of_one_kind(kind)) for kind in Kind)
-    assert len(requests) == 2 * (len(READS) + len(CHANGES)) + alone + 2 * 12 + 6 + 2  # backups ask twice
+    assert len(requests) == 2 * (len(READS) + len(CHANGES)) + alone + 2 * 12 + 6 + 4 + 2  # backups ask twice
     assert [complaint for request in requests for complaint in complaints(*request)] == []
 
 
@@ -108,7 +114,7 @@ async def test_the_contract_has_no_row_that_is_not_used(requests: list[Request])
 @pytest.mark.parametrize(
     ("request_", "wrong"),
     [
-        (("GET", "/access/users", {}), "not an endpoint"),
+        (("GET", "/access/roles", {}), "not an endpoint"),
         (("PUT", "/nodes/pve1/qemu/100/config", {}), "not an endpoint"),
         (("POST", "/nodes/pve1/lxc/100/config", {}), "not an endpoint"),
         (("POST", "/nodes/pve1/qemu/100/status/hibernate", {}), "not an endpoint"),

@@ -97,6 +97,9 @@ def _guest_rows(kind: str) -> tuple[ContractRow, ...]:
 
 CONTRACT: tuple[ContractRow, ...] = (
     ContractRow("GET", "/version"),
+    ContractRow("GET", "/access/permissions"),
+    ContractRow("GET", "/access/users", {"full": FLAG}),
+    ContractRow("GET", "/cluster/options"),
     ContractRow("GET", "/cluster/resources"),
     ContractRow("GET", "/cluster/tasks"),
     ContractRow("GET", "/cluster/nextid"),

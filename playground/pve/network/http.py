@@ -39,6 +39,8 @@ Values = dict[str, Any]
 
 # Paths whose rights /access/permissions always reports (RPCEnvironment.pm get_effective_permissions).
 USUAL_PATHS = ("/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms")
+ON_8 = {"VM.GuestAgent.Audit": "VM.Monitor"}
+"""Privileges that have another name in Proxmox VE 8. It has none of the other VM.GuestAgent.*."""
 # Accepted booleans in a form (JSONSchema.pm check_type), and JSON's own.
 BOOLEANS = ("0", "1", 0, 1, True, False)
 
@@ -206,6 +208,17 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
 
     # --------------------------------------------------------------- rights
 
+    @property
+    def is_old(self) -> bool:
+        """Whether this is Proxmox VE 8."""
+        return str(self.version).startswith("8.")
+
+    def check_permissions(self, user: Any, perms: Any, values: Values, declared: Any = None) -> None:
+        """Check the rights of a call. The agent's are another one in Proxmox VE 8 (API2/Qemu/Agent.pm)."""
+        if self.is_old and perms and "VM.GuestAgent." in json.dumps(perms):
+            perms = {"check": ["perm", "/vms/{vmid}", list(ON_8.values())]}
+        super().check_permissions(user, perms, values, declared)
+
     def allowed(self, user: str, path: str, priv: str) -> bool:
         """Return whether a user has a privilege.
 
@@ -250,6 +263,8 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         own = [at for name in (who, who.partition("!")[0]) for at, _ in (self.acl or {}).get(name, [])]
         paths = [v["path"]] if v.get("path") else sorted({*USUAL_PATHS, *own})
         every = set(fake_server.shapes.PRIVILEGES)
+        if self.is_old:
+            every = {name for name in every if not name.startswith("VM.GuestAgent.")} | {*ON_8.values()}
         held = {at: {priv: 1 for priv in sorted(every) if self.allowed(who, at, priv)} for at in paths}
         return {at: privs for at, privs in held.items() if privs}
 

@@ -68,11 +68,12 @@ class Serving(NodeFacts):
         port: int = 0,
         seed: int = 1,
         old_ca: bool = False,
+        version: str = "9.1.4",
     ) -> None:
         super().__init__(host, port, seed)
         self.port: int = port
         self.nodes: dict[str, dict[str, Any]] = {name: {"online": True} for name in nodes}
-        self.version, self.release_version = "9.1.4", "9.1"
+        self.version, self.release_version = version, ".".join(version.split(".")[:2])
         self._old_ca = old_ca
         self._certificates: Certificates | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None

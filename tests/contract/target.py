@@ -1,0 +1,111 @@
+"""Name the things that the contract is tried on, and what a host of it must be able to arrange."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from adapters.proxmox.transport.connections import Endpoint
+from core.guest import Guest, Kind, State
+
+VM, VM_TEMPLATE, CT, CT_TEMPLATE = 9101, 9102, 9201, 9202
+MEMORY, CORES, SOCKETS, DISK_GIB = 128, 1, 2, 1
+"""MiB, cores per socket, sockets of a VM (a container has none), and size of the only disk."""
+TAGS = ("contract", "owner-nobody")
+NOTES = "What the contract is tried on"
+POOL = "contract"
+ADDRESS = "192.0.2.10"
+STORAGE, BACKUPS = "local-lvm", "local"
+"""The storages of guests and of backups, as the documentation's commands name them."""
+BRIDGE = "vmbr0"
+
+
+def name_of(vmid: int) -> str:
+    return {VM: "contract-vm", VM_TEMPLATE: "contract-vm-template", CT: "contract-ct"}.get(
+        vmid, "contract-ct-template"
+    )
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of the target without asking it. `generation`: the first number of its version.
+
+    `pause`: seconds between two questions while something goes on. `patience`: seconds until that is a failure.
+    """
+
+    generation: int
+    node: str
+    endpoint: Endpoint
+    pause: float
+    patience: float
+
+    def guest(self, vmid: int) -> Guest:
+        kind = Kind.LXC if vmid in (CT, CT_TEMPLATE) else Kind.QEMU
+        return Guest(vmid, kind, self.node, State.UNKNOWN, name_of(vmid))
+
+    @property
+    def agent_privilege(self) -> str:
+        return "VM.Monitor" if self.generation < 9 else "VM.GuestAgent.Audit"
+
+
+def cpus_of(vmid: int) -> int:
+    return CORES * (SOCKETS if vmid in (VM, VM_TEMPLATE) else 1)
+
+
+class Host(Protocol):
+    """Arranges what the bot must not do itself: the playground by itself, a real Proxmox with a shell of root."""
+
+    played: bool
+
+    def set_running(self, vmid: int, running: bool) -> None: ...
+
+    def set_lock(self, vmid: int, locked: bool) -> None: ...
+
+    def set_protection(self, vmid: int, protected: bool) -> None: ...
+
+    def hold_config(self, vmid: int, held: bool) -> None:
+        """Hold the lock of the configuration file, or give it back."""
+        ...
+
+    def deny(self, privileges: Iterable[str]) -> None:
+        """Take privileges from the bot's user and token."""
+        ...
+
+    def allow(self) -> None:
+        """Give everything back that deny() took."""
+        ...
+
+    def keep_backup(self, vmid: int) -> None:
+        """Back the guest up to the storage of backups."""
+        ...
+
+    def fail_backup(self) -> None:
+        """Let a vzdump fail on the node."""
+        ...
+
+    def play(self, scene: str) -> None:
+        """Arrange something that only the playground can: `agent`, `quorum`, `ha`, `full`, or "" for none."""
+        ...
+
+
+class NoHost:
+    """Stands in where kept answers are given again: nothing needs to be arranged."""
+
+    played = True
+
+    def set_running(self, vmid: int, running: bool) -> None: ...
+
+    def set_lock(self, vmid: int, locked: bool) -> None: ...
+
+    def set_protection(self, vmid: int, protected: bool) -> None: ...
+
+    def hold_config(self, vmid: int, held: bool) -> None: ...
+
+    def deny(self, privileges: Iterable[str]) -> None: ...
+
+    def allow(self) -> None: ...
+
+    def keep_backup(self, vmid: int) -> None: ...
+
+    def fail_backup(self) -> None: ...
+
+    def play(self, scene: str) -> None: ...
