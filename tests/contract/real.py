@@ -8,7 +8,8 @@ The environment names it:
 - PVE_CONTRACT_GENERATION: 8 or 9;
 - PVE_CONTRACT_NODE (pve), PVE_CONTRACT_OSTEMPLATE (volume of a small container template), PVE_CONTRACT_KVM (1).
 
-`prepare` makes the guests of the contract; nothing else there is touched.
+`prepare` makes the guests and the pool of the contract anew and registers their tags in the options of the
+datacenter. deny() changes the roles of the documentation for a while. Use no node that matters.
 """
 
 import json

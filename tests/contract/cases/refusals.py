@@ -1,19 +1,17 @@
-"""How Proxmox refuses: for each privilege its words, and the texts by which the bot tells errors apart."""
+"""How Proxmox refuses: lists without a privilege, and the texts by which the bot tells errors apart."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from core.errors import BotError, ChangedMeanwhile
-from core.guest import Backups, Guest, Kind, State, Storage
+from core.guest import Backups, Guest, Kind, State
 from core.guest_errors import GuestLocked, GuestProtected, VmidTaken
-from core.operations import OPERATIONS, Operation
-from core.proxmox import Period
+from core.operations import Operation
 from core.proxmox_errors import (
     GuestMoved,
     LockTimeout,
-    MissingPrivilege,
     NodeUnreachable,
     NoQuorum,
     Rejected,
@@ -23,129 +21,11 @@ from core.proxmox_errors import (
     TokenRefused,
 )
 from tests.contract import target
+from tests.contract.cases.privileges import ABSENT, GROUPS, Call, case_without
 from tests.contract.talk import Case, Talk
 from tests.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE
 
-Call = Callable[[], Awaitable[object]]
-ABSENT = 9199
-"""A VMID that nothing has."""
 WRONG = "00000000-0000-0000-0000-000000000000"
-
-
-AGENT = ("VM.GuestAgent.Audit",)
-"""Proxmox VE 8 names it VM.Monitor."""
-
-
-@dataclass(frozen=True)
-class Denied:
-    """A call without some privileges. `path`, `named`: those in Proxmox' answer; "" where it names none."""
-
-    without: tuple[str, ...]
-    call: Call
-    path: str
-    named: str
-
-
-def _denied(talk: Talk) -> Iterator[Denied]:
-    """List the calls that one missing privilege refuses. Any of several privileges do for some of them."""
-    bot, node = talk.bot, talk.facts.node
-    for vmid in (VM, CT):
-        guest, path = talk.guest(vmid), f"/vms/{vmid}"
-        for read in (bot.status, bot.config, bot.pending, bot.snapshots, bot.can_snapshot):
-            yield Denied(("VM.Audit",), partial(read, guest), path, "VM.Audit")
-        yield Denied(("VM.Audit",), partial(bot.guest_history, guest, Period.HOUR), path, "VM.Audit")
-        yield Denied(
-            ("VM.Audit", "VM.Snapshot"),
-            partial(bot.snapshot_config, guest, "before"),
-            path,
-            "VM.Snapshot|VM.Snapshot.Rollback|VM.Audit",
-        )
-        for operation, row in OPERATIONS.items():
-            if row.power and guest.kind in row.tasks:
-                yield Denied(("VM.PowerMgmt",), partial(bot.power, guest, operation), path, "VM.PowerMgmt")
-        yield Denied(
-            ("VM.Snapshot",),
-            partial(bot.snapshot_create, guest, "before", "", False),
-            path,
-            "VM.Snapshot",
-        )
-        yield Denied(
-            ("VM.Snapshot",),
-            partial(bot.snapshot_rollback, guest, "before"),
-            path,
-            "VM.Snapshot|VM.Snapshot.Rollback",
-        )
-        yield Denied(("VM.Snapshot",), partial(bot.snapshot_delete, guest, "before"), path, "VM.Snapshot")
-        yield Denied(("VM.Allocate",), partial(bot.delete, guest), path, "VM.Allocate")
-        for privilege, cores, memory in (("VM.Config.CPU", 2, None), ("VM.Config.Memory", None, 192)):
-            yield Denied((privilege,), partial(bot.resize, guest, cores, memory, None), path, privilege)
-    yield Denied(("VM.Audit",), partial(bot.addresses, talk.guest(CT)), f"/vms/{CT}", "VM.Audit")
-    agent = talk.facts.agent_privilege
-    named = agent if talk.facts.generation < 9 else f"{agent}|VM.GuestAgent.Unrestricted"
-    for read_agent in (bot.addresses, bot.file_systems):
-        yield Denied(AGENT, partial(read_agent, talk.guest(VM)), f"/vms/{VM}", named)
-    for vmid in (VM_TEMPLATE, CT_TEMPLATE):
-        template = talk.guest(vmid)
-
-        clone = partial(bot.clone, template, ABSENT, "contract-copy", target=None, full=False)
-
-        yield Denied(("VM.Clone",), clone, f"/vms/{vmid}", "VM.Clone")
-        yield Denied(("VM.Allocate",), clone, "", "")  # on the VMID or on a pool: Proxmox names neither
-        yield Denied(
-            ("Datastore.AllocateSpace",), clone, f"/storage/{target.STORAGE}", "Datastore.AllocateSpace"
-        )
-        yield Denied(("SDN.Use",), clone, f"/sdn/zones/localnetwork/{target.BRIDGE}", "SDN.Use")
-    yield Denied(("Sys.Audit",), partial(bot.node_status, node), f"/nodes/{node}", "Sys.Audit")
-    yield Denied(("Sys.Audit",), partial(bot.node_history, node, Period.HOUR), f"/nodes/{node}", "Sys.Audit")
-    yield Denied(("Sys.Audit",), partial(bot.ha_status), "/", "Sys.Audit")
-    yield Denied(
-        ("Datastore.Audit", "Datastore.AllocateSpace"),
-        partial(bot.storage_history, Storage(target.BACKUPS, node, False, True)),
-        f"/storage/{target.BACKUPS}",
-        "Datastore.Audit|Datastore.AllocateSpace",
-    )
-
-
-GROUPS = (
-    ("VM.Audit",),
-    ("VM.Audit", "VM.Snapshot"),
-    ("VM.PowerMgmt",),
-    ("VM.Snapshot",),
-    ("VM.Clone",),
-    ("VM.Allocate",),
-    ("VM.Config.CPU",),
-    ("VM.Config.Memory",),
-    AGENT,
-    ("Datastore.AllocateSpace",),
-    ("SDN.Use",),
-    ("Sys.Audit",),
-    ("Datastore.Audit", "Datastore.AllocateSpace"),
-)
-
-
-def _without(group: tuple[str, ...]) -> Case:
-    """Each call names the privilege that it lacks, and the path: the bot tells both."""
-
-    async def run(talk: Talk) -> None:
-        all_denied = list(_denied(talk))
-        assert {denied.without for denied in all_denied} == set(GROUPS)
-        talk.host.deny((talk.facts.agent_privilege,) if group == AGENT else group)
-        try:
-            for denied in all_denied:
-                if denied.without == group:
-                    await _refuses(talk, denied)
-        finally:
-            talk.host.allow()
-
-    return Case(f"without {', '.join(group)}", run)
-
-
-async def _refuses(talk: Talk, denied: Denied) -> None:
-    error, words = await talk.refused(denied.call(), 403)
-    assert isinstance(error, MissingPrivilege), (denied, error, words)
-    assert (error.path, error.privilege) == (denied.path, denied.named), (denied, words)
-    named = f" ({denied.path}, {denied.named})" if denied.path else ""
-    assert words == f"Permission check failed{named}"
 
 
 async def _filtered(talk: Talk) -> None:
@@ -358,7 +238,7 @@ async def _full(talk: Talk) -> None:
 
 
 REFUSALS = (
-    *map(_without, GROUPS),
+    *map(case_without, GROUPS),
     Case("lists without a privilege", _filtered),
     Case("a wrong token", _token),
     Case("refusals at once", _at_once),
