@@ -1,6 +1,7 @@
 """Draw a chart with matplotlib, at twice the size: dark, as Discord is, and readable on a phone.
 
-Only the worker imports this. All lengths are pixels of a picture that is 400 wide; a phone shows it about so wide.
+Only the worker imports this. All lengths are pixels of a picture that is 340 wide. In a message on a phone it is
+about 280 wide, so that no letter is smaller than 9 pixels there.
 """
 
 import io
@@ -20,12 +21,10 @@ from core.charts.drawing import Drawing, DrawnLine, DrawnMark, DrawnPanel
 from core.charts.marks import MarkKind
 
 FONT = Path(__file__).with_name("font") / "NotoSansCJKjp-Regular.otf"
-WIDTH, SCALE = 400, 2
-LEFT, RIGHT = 52, 14
+WIDTH, SCALE = 340, 2
+EDGE_LEFT, LEFT, RIGHT = 10, 46, 18
 TITLE, TEXT, SMALL = 15.0, 12.5, 11.5
-HEAD, TITLE_ROW, FIGURES_ROW, TIMES_ROW, LEGEND_ROW, SPACE = 48, 21, 17, 24, 22, 12
-EDGE = 0.03
-"""Part of the time axis, at its end, in which a label would not fit if it stood in the middle below its time."""
+HEAD, TITLE_ROW, FIGURES_ROW, ABOVE_PLOT, TIMES_ROW, LEGEND_ROW, SPACE = 48, 21, 17, 5, 24, 22, 10
 PLOT_ONE, PLOT_MANY = 150, 66
 """Height of the only plot, and of one of several."""
 
@@ -47,15 +46,17 @@ class _Picture:
     def __init__(self, drawing: Drawing) -> None:
         self._drawing = drawing
         self._plot = PLOT_ONE if len(drawing.panels) == 1 else PLOT_MANY
-        heights = [TITLE_ROW + FIGURES_ROW * len(panel.lines) + self._plot for panel in drawing.panels]
+        heights = [
+            TITLE_ROW + FIGURES_ROW * len(panel.lines) + ABOVE_PLOT + self._plot for panel in drawing.panels
+        ]
         legend = LEGEND_ROW if drawing.legend else 0
         self._height = HEAD + sum(heights) + SPACE * (len(heights) - 1) + TIMES_ROW + legend + 6
         self._figure = Figure(
             figsize=(WIDTH / 100, self._height / 100), dpi=100 * SCALE, facecolor=BACKGROUND
         )
         self._canvas = FigureCanvasAgg(self._figure)
-        self._write(LEFT - 40, 22, drawing.title, TITLE, TEXT_COLOUR)
-        self._write(LEFT - 40, 40, drawing.subtitle, SMALL, QUIET)
+        self._write(EDGE_LEFT, 22, drawing.title, TITLE, TEXT_COLOUR)
+        self._write(EDGE_LEFT, 40, drawing.subtitle, SMALL, QUIET)
         top = HEAD
         for index, (panel, height) in enumerate(zip(drawing.panels, heights, strict=True)):
             self._panel(panel, top, last=index == len(heights) - 1)
@@ -96,12 +97,13 @@ class _Picture:
         return float(text.get_window_extent(renderer).width) / SCALE
 
     def _panel(self, panel: DrawnPanel, top: float, *, last: bool) -> None:
-        self._write(LEFT - 40, top + 15, panel.title, TEXT, TEXT_COLOUR)
+        self._write(EDGE_LEFT, top + 15, panel.title, TEXT, TEXT_COLOUR)
         top += TITLE_ROW
         for index, line in enumerate(panel.lines):
-            self._write(LEFT - 40, top + 12, "\u25cf", SMALL, LINES[index])
-            self._write(LEFT - 25, top + 12, line.text, SMALL, QUIET)
+            self._write(EDGE_LEFT, top + 12, "\u25cf", SMALL, LINES[index])
+            self._write(EDGE_LEFT + 15, top + 12, line.text, SMALL, QUIET)
             top += FIGURES_ROW
+        top += ABOVE_PLOT
         box = (
             LEFT / WIDTH,
             1 - (top + self._plot) / self._height,
@@ -147,7 +149,8 @@ class _Picture:
             label.set_parse_math(False)
         span = self._drawing.end - self._drawing.start
         for label, (time, _) in zip(axes.get_xticklabels(), self._drawing.ticks, strict=False):
-            if (time - self._drawing.start) / span > 1 - EDGE:
+            after = (self._drawing.end - time) / span * (WIDTH - LEFT - RIGHT) + RIGHT
+            if self._width(label) / 2 > after - 2:
                 label.set_horizontalalignment("right")  # or the picture would cut it off
 
     def _mark(self, axes: Axes, mark: DrawnMark) -> None:
@@ -168,14 +171,17 @@ class _Picture:
         for start, part in _runs(line.values):
             end = start + len(part)
             if len(part) == 1:  # a line of one point would not be seen
-                axes.plot(times[start], part[0], ".", color=colour, markersize=_points(5), zorder=3)
+                (point,) = axes.plot(
+                    times[start], part[0], ".", color=colour, markersize=_points(6), zorder=3
+                )
+                point.set_clip_on(False)  # it may stand on the edge
                 continue
             axes.plot(times[start:end], part, color=colour, linewidth=_points(1.4), zorder=3)
             if filled:
                 axes.fill_between(times[start:end], part, color=colour, alpha=0.16, linewidth=0, zorder=2)
 
     def _legend(self, y: float) -> None:
-        left = float(LEFT - 40)
+        left = float(EDGE_LEFT)
         for kind, text in self._drawing.legend:
             self._write(left, y, "\u25cf", SMALL, MARKS[MarkKind(kind)])
             written = self._write(left + 15, y, text, SMALL, QUIET)

@@ -15,6 +15,8 @@ _STEPS = (
 )
 """Seconds between two labels. Above the last one they are months apart."""
 _MONTHS = (1, 2, 3, 6, 12)
+_WIDER = 2
+"""How many labels fewer there is room for if they name the year, too."""
 
 
 def time_ticks(
@@ -28,6 +30,7 @@ def time_ticks(
                 _days(start, end, zone, step // _DAY) if step >= _DAY else _hours(start, end, zone, step)
             )
             return tuple((each.timestamp(), _label(t, each, step)) for each in moments)
+    most -= _WIDER
     months = next((count for count in _MONTHS if span / (count * 30 * _DAY) <= most), _MONTHS[-1])
     return tuple((each.timestamp(), _month(t, each)) for each in _firsts(start, end, zone, months))
 

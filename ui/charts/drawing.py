@@ -98,7 +98,10 @@ def _panel(t: Text, panel: Panel, subject: ChartSubject) -> DrawnPanel:
 
 def _tick(value: float, scale: Scale) -> str:
     """Return a label for which the margin has room, even if Proxmox sends nonsense."""
-    return f"{value:.{scale.digits}f}" if value < 10_000 else f"{value:.0e}"
+    if value < 10_000:
+        return f"{value:.{scale.digits}f}"
+    number, _, power = f"{value:.0e}".partition("e")
+    return f"{number}e{int(power)}"
 
 
 def _scaled(line: Line, scale: Scale) -> tuple[float | None, ...]:

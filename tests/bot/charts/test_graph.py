@@ -22,7 +22,7 @@ from tests.support.stage import Stage, post_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
-WIDTH = 800
+WIDTH = 680
 
 
 def renderer(scene: Stage) -> ChartProcess:

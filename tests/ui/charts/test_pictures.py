@@ -35,6 +35,8 @@ GUEST = (PanelKind.CPU, PanelKind.MEMORY, PanelKind.NETWORK, PanelKind.DISK_RATE
 NODE = (PanelKind.CPU, PanelKind.MEMORY, PanelKind.NETWORK, PanelKind.DISK_USE)
 DIFFERENT, PART = 48, 0.004
 """Difference of a channel from which a pixel is another, and the part of all pixels that may be another."""
+THUMB = (120, 210)
+"""Size of a chart among twenty."""
 LIMITS = {PanelKind.CPU: 90.0, PanelKind.MEMORY: 80.0}
 MARKS = (
     Mark(MarkKind.CRITICAL, NOW - 60_000, NOW - 50_000),
@@ -148,15 +150,19 @@ def test_a_chart_looks_as_it_did(
     language, found, period, kinds = CASES[name]
     subject = ChartSubject("pve1", is_node=True) if name == "node" else ChartSubject("101 web01")
     whole = draw(drawing_of(TEXTS.of(language), chart_of(found, period, kinds), subject, TOKYO))
-    assert whole.width == 800, "twice the size of 400"
+    assert whole.width == 680, "twice the size of 340"
     assert is_within(whole)
     half = whole.resize((whole.width // 2, whole.height // 2), Image.Resampling.LANCZOS)
-    path = SNAPSHOTS / f"{name}.{language}.png"
+    compare(f"{name}.{language}", half, request)
+
+
+def compare(name: str, image: Image.Image, request: pytest.FixtureRequest) -> None:
+    path = SNAPSHOTS / f"{name}.png"
     if request.config.getoption("--update-snapshots"):
         path.parent.mkdir(exist_ok=True)
-        half.quantize(256).save(path, optimize=True)
+        image.quantize(256).save(path, optimize=True)
     stored = Image.open(path).convert("RGB")
-    assert difference(half, stored) < PART, f"{path.name}: if it is meant, run with --update-snapshots"
+    assert difference(image, stored) < PART, f"{path.name}: if it is meant, run with --update-snapshots"
 
 
 def test_another_line_is_another_picture(draw: Callable[[Drawing], Image.Image]) -> None:
@@ -166,15 +172,18 @@ def test_another_line_is_another_picture(draw: Callable[[Drawing], Image.Image])
     for row in found[20:30]:
         row["cpu"] *= 0.8
     halves = [
-        draw(drawing_of(t, chart_of(each, Period.HOUR, GUEST), subject, TOKYO)).resize((400, 530))
+        draw(drawing_of(t, chart_of(each, Period.HOUR, GUEST), subject, TOKYO)).resize((340, 530))
         for each in (rows(60, 60), found)
     ]
     assert difference(*halves) > 0
     assert difference(halves[0], halves[0]) == 0
 
 
-def test_twenty_guests_with_extreme_values_fit(draw: Callable[[Drawing], Image.Image]) -> None:
+def test_twenty_guests_with_extreme_values_fit(
+    draw: Callable[[Drawing], Image.Image], request: pytest.FixtureRequest
+) -> None:
     extremes = (0.0, 1e-9, 0.5, 1.0, 1023.0, 1024.0, 1e6, 2.0**40, 2.0**53, 1e18)
+    sheet = Image.new("RGB", (5 * THUMB[0], 4 * THUMB[1]))
     for index in range(20):
         value, t = extremes[index % len(extremes)], TEXTS.of("ja" if index % 2 else "en")
         found = rows(60, 60, stopped=lambda part: part > 0.9)
@@ -184,6 +193,9 @@ def test_twenty_guests_with_extreme_values_fit(draw: Callable[[Drawing], Image.I
         subject = ChartSubject(f"{999_999_900 + index} {'w' * 63}", host_view=bool(index % 3))
         image = draw(drawing_of(t, chart_of(found, Period.HOUR, GUEST), subject, TOKYO))
         assert is_within(image), (index, value)
+        down, right = divmod(index, 5)
+        sheet.paste(image.resize(THUMB, Image.Resampling.LANCZOS), (right * THUMB[0], down * THUMB[1]))
+    compare("extremes", sheet, request)
 
 
 def test_the_font_has_every_character_of_the_words() -> None:
