@@ -26,13 +26,16 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "images"
 PHONE, DESK = 390, 1280
 HEIGHT, TALL = 844, 1500
-COLOURS = 64
+COLOURS, CHART_COLOURS = 64, 160
 _LAID_OUT = """width => {
   const wide = document.querySelector("#channel-message-list").getBoundingClientRect().width;
   const resting = /updated|completed|ready/.test(document.querySelector("#action-status").textContent);
   return resting && document.fonts.status === "loaded" && wide <= width && wide > width / 2;
 }"""
 """Whether the page has taken on the width of its window. Not async: a promise counts as true at once."""
+_PICTURES = ".component-gallery img, .attachment-image, .embed-image"
+_PICTURES_SHOWN = "pictures => pictures.every(picture => picture.complete && picture.naturalWidth > 0)"
+"""Whether each has been loaded. Until then a browser shows its description instead."""
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
 
 
@@ -53,10 +56,11 @@ def take(tour: Tour, screen: Screen, folder: Path, widths: Sequence[int]) -> Non
     page = tour.audit if screen.show is audit_channel else tour.page
     shown = screen.show(tour)
     message = shown.get_attribute("data-message-id")
+    colours = CHART_COLOURS if wait_for_pictures(shown) else COLOURS
     for width in widths:
         path = folder / f"{screen.name}.{tour.language}.{width}.png"
         if width == PHONE and message is not None:
-            path.write_bytes(small(on_phone(tour, shown, message).screenshot(animations="disabled")))
+            path.write_bytes(small(on_phone(tour, shown, message).screenshot(animations="disabled"), colours))
             continue
         if width == PHONE:
             resize(page, PHONE)
@@ -64,7 +68,7 @@ def take(tour: Tour, screen: Screen, folder: Path, widths: Sequence[int]) -> Non
             clip = {"x": 0, "y": TALL - HEIGHT, "width": width, "height": HEIGHT}
             path.write_bytes(small(page.screenshot(animations="disabled", clip=clip)))  # type: ignore[arg-type]  # a TypedDict of floats
         else:
-            path.write_bytes(small(shown.screenshot(animations="disabled")))
+            path.write_bytes(small(shown.screenshot(animations="disabled"), colours))
         if width == PHONE:
             resize(page, DESK)
 
@@ -74,7 +78,15 @@ def on_phone(tour: Tour, shown: Locator, message: str) -> Locator:
     tour.page.mouse.move(0, 0)  # under the mouse a message also shows its time
     same = tour.phone.locator(f'article[data-message-id="{message}"]')
     until(lambda: steady_text(same) == steady_text(shown), "the same message in both windows")
+    wait_for_pictures(same)
     return same
+
+
+def wait_for_pictures(shown: Locator) -> int:
+    """Wait until the pictures in a message are shown, and return how many there are."""
+    pictures = shown.locator(_PICTURES)
+    until(lambda: pictures.evaluate_all(_PICTURES_SHOWN), "the pictures in the message")
+    return pictures.count()
 
 
 def steady_text(shown: Locator) -> list[str]:

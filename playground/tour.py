@@ -16,6 +16,10 @@ from ui.i18n import Language, Text, Texts
 from ui.messages.operations import WORDS
 
 
+CHOSEN = frozenset({"dry_run", "sort", "what"})
+"""Options of which a choice is pressed."""
+
+
 class Tour:
     """Act on the demo of one language, as one person after the other."""
 
@@ -32,15 +36,18 @@ class Tour:
             Visitor(self.phone).become(name)
 
     def command(self, name: str, options: dict[str, str]) -> Locator:
-        """Run a command with typed options, and return its answer. A form that is still open is closed."""
+        """Run a command with typed options, and return its answer. A form that is still open is closed.
+
+        The value of one of `CHOSEN` is the English label of a choice.
+        """
         if self.page.get_by_role("dialog").count():
             self.page.keyboard.press("Escape")
 
         def fill() -> None:
             for option, text in options.items():
                 self._open_option(option)
-                if text == "True":
-                    self.me.completions.filter(has_text=text).click()
+                if option in CHOSEN:
+                    self.me.completions.filter(has_text=self.t.raw(text)).first.click()
                 else:
                     self.me.fill(option, text)
 

@@ -106,6 +106,8 @@ class World(simcord.Env):
     def __init__(self, presses: Presses, bot_name: str) -> None:
         self._presses = presses
         self._previews: list[Any] = []
+        self.files_most, self.file_bytes_most = 200, 32 << 20
+        """How many of the newest uploaded files are kept, and how many bytes of them together."""
         super().__init__(discord.Client(intents=discord.Intents(guilds=True)), check_errors=False)
         self.backend.clock = _RealClock()
         self.backend.bot_user.name = bot_name
@@ -166,7 +168,7 @@ class World(simcord.Env):
         """
         del self.backend.http_requests[:-_HISTORY], self.backend.transcript[:-_HISTORY]
         try:
-            return router.dispatch(
+            answer = router.dispatch(
                 self.backend,
                 call.method,
                 call.path,
@@ -180,6 +182,18 @@ class World(simcord.Env):
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             # SimCord fails on a body that Discord would refuse; 500 makes this visible
             raise CallRefused(500, {"message": f"not understood: {error!r}", "code": 0}) from error
+        if call.files:
+            self._forget_old_files()
+        return answer
+
+    def _forget_old_files(self) -> None:
+        """Drop the oldest uploads beyond the bounds. SimCord keeps all, even those of deleted messages."""
+        blobs: dict[str, bytes] = self.backend.cdn._blobs  # noqa: SLF001  # private to SimCord
+        size = sum(map(len, blobs.values()))
+        for url in list(blobs)[:-1]:
+            if len(blobs) <= self.files_most and size <= self.file_bytes_most:
+                return
+            size -= len(blobs.pop(url))
 
     def identify(self, session: Session, intents: int, approved: discord.Intents, url: str) -> int | None:
         """Push READY and the guilds into a new session.

@@ -42,20 +42,32 @@ def _habits(seed: int, key: str) -> tuple[float, ...]:
         rng.uniform(0.02, 0.12),
         rng.uniform(0.01, 0.06),
         rng.uniform(0.3, 0.75),
-        rng.uniform(240, 420),
+        rng.uniform(2400, 4800),
         rng.uniform(0, 6.28),
         rng.uniform(2e3, 4e5),
         rng.uniform(1e3, 2e5),
     )
 
 
+_WAVES = ((0.4, 1.0), (0.3, 2.7), (0.2, 0.37), (0.1, 0.13))
+"""The waves of some minutes or hours: the share of each, and its period as a multiple of the guest's own.
+
+Their sum never repeats within a chart, so that it looks as if somebody used the guest.
+"""
+_QUICK = 47.0
+"""Period of the small quick wave, in seconds."""
+
+
 def use_at(seed: int, key: str, when: float) -> Use:
-    """Return the use of a guest or node at a time: a daily wave, one of some minutes and a small quick one."""
+    """Return the use of a guest or node at a time: a daily wave, some shorter ones and a small quick one."""
     base, daily, short, mem, period, phase, net, disk = _habits(seed, key)
     day = math.sin(when / 86400 * 2 * math.pi + phase)
-    slow = math.sin(when / period * 2 * math.pi + phase * 2)
-    quick = math.sin(when / 47 * 2 * math.pi + phase * 3)
-    lively = 1 + 0.3 * slow + 0.1 * quick
+    slow = sum(
+        share * math.sin(when / (period * times) * 2 * math.pi + phase * (2 + times))
+        for share, times in _WAVES
+    )
+    quick = math.sin(when / _QUICK * 2 * math.pi + phase * 3)
+    lively = 1 + 0.5 * slow + 0.1 * quick
     return Use(
         cpu=min(1.0, max(0.003, base + daily * (1 + day) / 2 + short * slow + short / 3 * quick)),
         mem=min(0.97, max(0.05, mem + 0.08 * day + 0.02 * slow)),
@@ -71,12 +83,11 @@ def transferred(seed: int, key: str, since: float, until: float) -> tuple[float,
     _, _, _, _, period, phase, net, disk = _habits(seed, key)
 
     def lively(when: float) -> float:
-        slow, quick = 2 * math.pi / period, 2 * math.pi / 47
-        return (
-            when
-            - 0.3 / slow * math.cos(when * slow + phase * 2)
-            - 0.1 / quick * math.cos(when * quick + phase * 3)
-        )
+        found, quick = when, 2 * math.pi / _QUICK
+        for share, times in _WAVES:
+            slow = 2 * math.pi / (period * times)
+            found -= 0.5 * share / slow * math.cos(when * slow + phase * (2 + times))
+        return found - 0.1 / quick * math.cos(when * quick + phase * 3)
 
     span = lively(until) - lively(since)
     return net * span, disk * span

@@ -236,6 +236,13 @@ async def test_a_file_arrives_with_its_description(scene: Scene) -> None:
     request = scene.server.requests("POST", "/callback")[-1]
     assert request.files == ("chart.png",)
     assert request.body["data"]["attachments"][0]["description"] == "CPU"
+    scene.server.world.files_most = 1
+    assert scene.server.attached(reply.post, "chart.png")
+    newer = await scene.server.slash(scene.akiko, scene.channel, "file")
+    assert newer.post is not None
+    assert scene.server.attached(newer.post, "chart.png")
+    with pytest.raises(LookupError):
+        scene.server.attached(reply.post, "chart.png")
 
 
 # ---------------------------------------------------------------------- time limits

@@ -18,6 +18,7 @@ from playground.visitor import BROWSERS, PATIENCE, DemoProcess, Visitor, find_br
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.xdist_group("page")
+CHART_WIDTH = 680
 AKIKO = "管理者 akiko"
 """The person whose view a page opens with."""
 
@@ -113,6 +114,15 @@ def test_deleting_asks_for_the_name_in_a_form(visit: Visit) -> None:
     me.type_command("info").click()
     me.fill("vmid", "graf")
     expect(me.page.locator(".command-popup")).to_contain_text("No options match")
+
+
+def test_a_chart_is_a_picture_and_another_period_another_one(visit: Visit) -> None:
+    chart = visit(0).run("graph guest", "web01", "101 web01")
+    picture = chart.locator("img[alt^='過去 24 時間']")
+    expect(picture).to_have_js_property("naturalWidth", CHART_WIDTH)
+    chart.get_by_role("button", name="1 週間").click()
+    expect(chart.locator("img[alt^='過去 7 日間']")).to_have_js_property("naturalWidth", CHART_WIDTH)
+    expect(picture).to_have_count(0)
 
 
 def test_everybody_reads_commands_and_refusals_in_their_own_language(visit: Visit) -> None:
