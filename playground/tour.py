@@ -15,7 +15,6 @@ from playground.visitor import PATIENCE, DemoProcess, Visitor, until
 from ui.i18n import Language, Text, Texts
 from ui.messages.operations import WORDS
 
-
 CHOSEN = frozenset({"dry_run", "sort", "what"})
 """Options of which a choice is pressed."""
 
