@@ -38,6 +38,7 @@ from ui.interaction.buttons import (
     DASHBOARD,
     GUEST,
     HISTORY,
+    NODE,
     PAGE,
     QUESTION,
     STATUS,
@@ -152,6 +153,14 @@ async def _choice(interaction: Interaction, match: re.Match[str], attempt: Attem
             await show_panel(attempt.site, reply, int(match["vmid"]))
 
 
+async def _node(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
+    """Open the card of a node that was chosen in a list, or its chart, only for the person who asks."""
+    name = match["chart"] or match["node"]
+    async with Reply(services_of(interaction), interaction, private=True, anew=True) as reply:
+        with recording(attempt, format_options({"node": name})):
+            await (show_node_chart(reply, name, Period.DAY) if match["chart"] else show_node(reply, name))
+
+
 async def _history(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     services, vmid = services_of(interaction), int(match["vmid"]) if match["vmid"] else None
     async with _page_reply(services, interaction, attempt) as reply:
@@ -254,6 +263,7 @@ OperationOf = Callable[[re.Match[str]], Operation | None]
 _HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
     (GUEST, _guest_operation, _guest),
     (CHOICE, lambda _match: Operation.INFO, _choice),
+    (NODE, lambda match: Operation.GRAPH_NODE if match["chart"] else Operation.NODE_INFO, _node),
     (ALERT, alert_operation, on_alert_press),
     (CHART, _chart_operation, _chart),
     (PAGE, _page_operation, _page),

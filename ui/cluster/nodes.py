@@ -18,9 +18,10 @@ from ui.guests.figures import cores_of
 from ui.guests.filters import counted_as
 from ui.guests.lists import list_footer, totals_line
 from ui.i18n import N_, Marked, Text
-from ui.interaction.buttons import list_buttons
+from ui.interaction.buttons import list_buttons, node_chart_button
+from ui.interaction.selects import node_menu
 from ui.messages.errors import reason_of
-from ui.sites.sections import Section, page_text
+from ui.sites.sections import Section, page_text, rows_on
 from ui.web_links import node_page, web_links
 
 PAGE = "nodes"
@@ -73,7 +74,12 @@ def node_list_card(
     if colour is not Colour.BAD and (not nodes or any(each.note for each in sites)):
         colour = Colour.WARN
     buttons = list_buttons(t, PAGE, page, pages, ("", "", ""), named)
-    return card(head, text, list_footer(t, page, pages, now), colour=colour, more=[buttons])
+    places = ((sites[section], row) for section, row in rows_on(sections, page, SLOTS))
+    shown = [
+        (each.site, each.cluster.nodes[row]) for each, row in places if each.cluster and each.cluster.nodes
+    ]
+    menu = node_menu(t, shown, named)
+    return card(head, text, list_footer(t, page, pages, now), colour=colour, more=[menu, buttons])
 
 
 def lacking(t: Text, privilege: str) -> str:
@@ -115,6 +121,7 @@ def node_card(t: Text, view: NodeView, site: str, web_url: str | None = None) ->
     counts = Counter(map(counted_as, view.guests))
     reasons = "\n".join(f"-# {line}" for line in dict.fromkeys(_reasons(t, view)))
     buttons: list[Item] = [*list_buttons(t, PAGE, 0, 1, ("", "", node.name), site)]
+    buttons += [node_chart_button(t, node.name, site)] if node.online else []
     buttons += web_links(t, web_url, node_page(node.name))
     return card(
         f"### {sign} {code(node.name)}\n{' · '.join(facts)}",

@@ -9,13 +9,14 @@ A button's `custom_id` names the guest and the action, and nothing else in it is
 - `a1:ack:17` answers an alert by its incident. `:r` at the end marks a message that is not edited.
   `a1:unmute:17` ends the mute that has outlasted the incident.
 - `g1:chart:101` and `a1:chart:17` show a chart as a message of its own, `a1:nodechart:17` that of a node.
+- `n1:chart:pve1` shows a chart of a node as a message of its own. `s1:node:pve1` is a choice in a list of nodes.
 - `c1:week:cpu:g101` (`…:npve1` of a node) shows another chart in the message of one.
 - `p1:…` turns a page, or reads a list or the card of the whole cluster again. `p3:…` is the same with shorter fields.
 - `q1:…` answers a question.
 - `d1:refresh:5d0a…` renews a dashboard, which is named by its 16 hex digits. `d1:alerts:…` shows the open incidents.
 - `w1:list` belongs to the bot's first message. It names no site, because it is about all of them.
 
-With several sites, `g2:`, `a2:`, `p2:` and `d2:` name theirs (ui/interaction/site_ids.py). A question knows its own.
+With several sites, `g2:`, `n2:`, `a2:`, `p2:` and `d2:` name theirs (ui/interaction/site_ids.py). A question knows its own.
 `s1:` is a menu (ui/interaction/selects.py).
 
 This module only creates buttons. `cogs/buttons.py` handles the presses and is called through `Services`.
@@ -69,6 +70,8 @@ CHART = re.compile(
     rf"c1:(?P<period>{'|'.join(Period)}):(?P<topic>(?:{'|'.join(Topic)})?)"
     r":(?:g(?P<vmid>[1-9][0-9]{2,8})|n(?P<node>[A-Za-z0-9-]{1,63}))"
 )
+_NODE_NAME = "[A-Za-z0-9-]{1,63}"
+NODE = re.compile(rf"n1:chart:(?P<chart>{_NODE_NAME})|s1:node:(?P<node>{_NODE_NAME})")
 DASHBOARD = re.compile(r"d1:(?P<what>refresh|alerts):(?P<mark>[0-9a-f]{16})")
 AGAIN = "🔄"
 MUTES = {"mute1": 3600, "mute8": 8 * 3600}
@@ -146,6 +149,11 @@ def chart_button(
     style = discord.ButtonStyle.primary if current else discord.ButtonStyle.secondary
     custom_id = name_site(f"c1:{period.value}:{topic.value if topic else ''}:{target}", site)
     return PersistentButton(ui.Button(label=label, custom_id=custom_id, style=style))
+
+
+def node_chart_button(t: Text, node: str, site: str) -> PersistentButton:
+    """Return the button that shows a chart of the node as a private message."""
+    return PersistentButton(ui.Button(label=t("Chart"), custom_id=name_site(f"n1:chart:{node}", site)))
 
 
 def refresh_button(t: Text, vmid: int, site: str, *, disabled: bool = False) -> PersistentButton:

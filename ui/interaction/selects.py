@@ -1,8 +1,8 @@
-"""Create the menu of a list, which opens the panel of a guest. It still works after a restart.
+"""Create the menu of a list, which opens the panel of a guest or node. It still works after a restart.
 
-The values of `s1:guest` are the VMIDs of the shown page. `s2:home:guest` names its site, if there are several. In a
-list of all sites (`s2:*:guest`) each value names its own, as in `home/101`. Nothing in a value is trusted: a choice
-is handled as a press on a button with the `custom_id` `s1:guest:101`.
+The values of `s1:guest` are the VMIDs of the shown page, those of `s1:node` its nodes. `s2:home:guest` names its site,
+if there are several. In a list of all sites (`s2:*:guest`) each value names its own, as in `home/101`. Nothing in a
+value is trusted: a choice is handled as a press on a button with the `custom_id` `s1:guest:101`.
 """
 
 import re
@@ -12,16 +12,16 @@ from typing import Any, Self
 import discord
 from discord import ui
 
-from core.guest import Guest
+from core.guest import Guest, Node
 from ui.cards import Item
-from ui.formatting import emoji_of, kind_word, plain, plain_label
+from ui.formatting import ALARM, UNSURE, emoji_of, kind_word, plain, plain_label
 from ui.i18n import Text
 from ui.interaction.context import Interaction, services_of
 from ui.interaction.site_ids import ALL_SITES, name_site, split_site
 
 OPTIONS_MOST = 25
 """Maximum number of options in a menu (Discord)."""
-_GUEST = "s1:guest"
+_GUEST, _NODE = "s1:guest", "s1:node"
 CHOICE = re.compile(rf"{_GUEST}:(?P<vmid>[1-9][0-9]{{2,8}})")
 """A choice, as it reaches `cogs/buttons.py`."""
 
@@ -47,8 +47,8 @@ def choice_id(custom_id: str, values: Sequence[object]) -> str:
     named, unnamed = split_site(custom_id)
     if named != ALL_SITES:
         return f"{custom_id}:{value}"
-    site, _, vmid = value.rpartition("/")
-    return name_site(f"{unnamed}:{vmid}", site)
+    site, _, chosen = value.rpartition("/")
+    return name_site(f"{unnamed}:{chosen}", site)
 
 
 def guest_menu(t: Text, guests: Sequence[tuple[str, Guest]], site: str) -> list[Item]:
@@ -59,9 +59,19 @@ def guest_menu(t: Text, guests: Sequence[tuple[str, Guest]], site: str) -> list[
     if not guests:
         return []
     options = [_option(t, name if site == ALL_SITES else "", guest) for name, guest in guests[:OPTIONS_MOST]]
-    menu: ui.Select[Any] = ui.Select(
-        custom_id=name_site(_GUEST, site), placeholder=t("Open a guest…"), options=options
-    )
+    return _menu(name_site(_GUEST, site), t("Open a guest…"), options)
+
+
+def node_menu(t: Text, nodes: Sequence[tuple[str, Node]], site: str) -> list[Item]:
+    """Return the menu of these nodes, none if there are no nodes. The values are as those of `guest_menu`."""
+    options = [
+        _node_option(t, name if site == ALL_SITES else "", node) for name, node in nodes[:OPTIONS_MOST]
+    ]
+    return _menu(name_site(_NODE, site), t("Open a node…"), options) if options else []
+
+
+def _menu(custom_id: str, placeholder: str, options: list[discord.SelectOption]) -> list[Item]:
+    menu: ui.Select[Any] = ui.Select(custom_id=custom_id, placeholder=placeholder, options=options)
     return [PersistentSelect(menu)]
 
 
@@ -72,4 +82,14 @@ def _option(t: Text, site: str, guest: Guest) -> discord.SelectOption:
         value=value,
         description=plain_label(f"{plain(guest.node, 30)} · {kind_word(t, guest.kind)}"),
         emoji=emoji_of(guest),
+    )
+
+
+def _node_option(t: Text, site: str, node: Node) -> discord.SelectOption:
+    value = f"{site}/{node.name}" if site else node.name
+    sign, word = ("🟢", t("online")) if node.known else (UNSURE, t("no new data"))
+    if not node.online:
+        sign, word = ALARM, t("offline")
+    return discord.SelectOption(
+        label=plain_label(plain(value)), value=value[:100], description=word, emoji=sign
     )

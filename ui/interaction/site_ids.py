@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 ALL_SITES = "*"
 """Stands for all sites in the `custom_id` of a page or a menu. No site has this name."""
-_NAMED = re.compile(rf"(?P<kind>[gapscd])2:(?P<site>[a-z0-9-]{{1,16}}|{re.escape(ALL_SITES)}):(?P<rest>.+)")
+_NAMED = re.compile(rf"(?P<kind>[gapscdn])2:(?P<site>[a-z0-9-]{{1,16}}|{re.escape(ALL_SITES)}):(?P<rest>.+)")
 _DIGITS = string.digits + string.ascii_lowercase
 _BASE_36 = re.compile(r"[0-9a-z]{1,13}")
 

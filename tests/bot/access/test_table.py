@@ -561,9 +561,6 @@ async def test_every_completion(house: House, places: tuple[str, ...]) -> None:
                 assert len(found) <= 1, "at most the one entry that says why"
 
 
-MENU = "s1:guest"
-
-
 def button_rows(house: House) -> Iterator[tuple[Row, SeenMessage, str]]:
     """Yield every kind of button except those of questions: the request, its message and its custom_id.
 
@@ -572,10 +569,14 @@ def button_rows(house: House) -> Iterator[tuple[Row, SeenMessage, str]]:
     for what, word in (("list", "list"), ("test", "monitor test"), ("access", "access")):
         about = "everything" if word in FOR_EVERYTHING else ""
         yield Row(word, about, {}), house.panel, f"w1:{what}"
-    for page, word in (("list", "list"), ("watch", "monitor list")):
+    for page, word in (
+        ("list", "list"), ("watch", "monitor list"), ("nodes", "node list"), ("capacity", "storage"),
+    ):  # fmt: skip
         yield Row(word, "", {}), house.panel, f"p1:{page}:next:0:::"
     yield Row("status", "", {}), house.panel, "p1:status:refresh"
     yield Row("graph node", "", {}, UnknownNode("no-such")), house.panel, "c1:hour::nno-such"
+    yield Row("graph node", "", {}, UnknownNode("no-such")), house.panel, "n1:chart:no-such"
+    yield Row("node info", "", {}, UnknownNode("no-such")), house.panel, "s1:node:no-such"
     yield Row("monitor history", "", {}), house.panel, "p1:history:next:0:"
     mark = house.scene.site.dashboards.dashboards()[0][0].mark
     yield Row("status", "", {}), house.panel, f"d1:refresh:{mark}"
@@ -594,7 +595,7 @@ def button_rows(house: House) -> Iterator[tuple[Row, SeenMessage, str]]:
         yield Row("info", about, {}, vmid=up), house.panel, f"g1:details:{up}"
         yield Row("graph guest", about, {}, vmid=up), house.panel, f"g1:chart:{up}"
         yield Row("graph guest", about, {}, vmid=up), house.panel, f"c1:hour:cpu:g{up}"
-        yield Row("info", about, {}, vmid=up), house.panel, f"{MENU}:{up}"
+        yield Row("info", about, {}, vmid=up), house.panel, f"s1:guest:{up}"
         yield Row("snapshot list", about, {}, vmid=up), house.panel, f"g1:snapshots:{up}"
         yield Row("monitor history", about, {}, vmid=up), house.panel, f"p1:history:next:0:{up}"
         alert, down = house.alerts[about], DOWN[about]
@@ -620,9 +621,9 @@ async def test_every_button(house: House, places: tuple[str, ...]) -> None:
                 continue
             cell = Cell(row.word, name, where, InteractionKind.BUTTON, row.about)
             with scene.server.world.carried(channel):
-                if custom_id.startswith(f"{MENU}:"):
-                    values = [custom_id.removeprefix(f"{MENU}:")]
-                    reply = await scene.choose(house.people[name], post, MENU, values)
+                if custom_id.startswith("s1:"):
+                    menu, _, value = custom_id.rpartition(":")
+                    reply = await scene.choose(house.people[name], post, menu, [value])
                 else:
                     reply = await scene.press(house.people[name], post, custom_id, force=True)
             house.check(cell, row, reply)

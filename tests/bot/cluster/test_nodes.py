@@ -24,6 +24,15 @@ async def test_nodes_cost_no_request_of_their_own(scene: Stage) -> None:
     assert t("{n} running", n=5) in reply.text
     await scene.press(scene.akiko, reply, t("Refresh"))
     assert scene.sent()[before:] == []
+    (menu,) = post_of(reply).selects
+    assert menu.options == (("pve1", "pve1"), ("pve2", "pve2"), ("pve3", "pve3"))
+    panel = await scene.choose(scene.emma, reply, menu.custom_id, ["pve2"])
+    assert panel.ephemeral
+    assert f"**{scene.t(scene.emma)('Memory')}** `" in panel.text
+    chart = await scene.press(scene.emma, panel, "n1:chart:pve2")
+    assert chart.ephemeral
+    assert post_of(chart).id != post_of(panel).id
+    assert post_of(chart).attachments == ["chart.png"]
 
 
 @BOTH
@@ -111,6 +120,12 @@ async def test_a_narrowed_person_sees_the_nodes_of_their_guests_only(bare_scene:
     text = (await scene.say(gamer, "node list")).text
     assert "`pve1`" not in text
     assert "`pve2`" in text
+    whole = await scene.say(cast["admin"], "node list")
+    for name in ("pve1", "nowhere"):
+        forged = await scene.choose(gamer, whole, "s1:node", [name])
+        scene.assert_refused(forged, gamer, UnknownNode(name))
+    chart = await scene.press(gamer, whole, "n1:chart:pve1", force=True)
+    scene.assert_refused(chart, gamer, UnknownNode("pve1"))
     scene.assert_refused(await scene.say(gamer, "node info", node="pve1"), gamer, UnknownNode("pve1"))
     text = (await scene.say(gamer, "storage")).text
     assert "nfs-backup" not in text

@@ -130,6 +130,7 @@ async def test_a_site_that_one_may_not_see_is_refused_as_one_that_is_not_there(s
     for rest in (
         "g2:{}:refresh:101", "g2:{}:details:101", "g2:{}:snapshots:101",
         f"g2:{{}}:start:101:{'0' * 32}", "a2:{}:details:1", "a2:{}:ack:1",
+        "n2:{}:chart:pve1",
         "p2:{}:l:f:0:::", "p2:{}:w:f:0:::", "p2:{}:h:f:0:", "p2:{}:a:f:0:::::",
     ):  # fmt: skip
         for name in (COLO, LAB, "gone", "a" * 16):
