@@ -25,12 +25,19 @@ class Problem(StrEnum):
     TAKES_NO_MESSAGES = "takes_no_messages"  # value (its name)
     PERMISSIONS = "permissions"  # value (the channel's name), names (of the missing permissions)
     NO_HISTORY = "no_history"  # value (the channel's name)
+    NO_FILES = "no_files"  # value (the channel's name)
     NO_ROLE = "no_role"  # value
     ROLE_IS_SILENT = "role_is_silent"  # value (the role's name)
     EVERYBODY_IS_ADMIN = "everybody_is_admin"
 
 
-NOTES = {Problem.NODE_OFFLINE, Problem.NO_HISTORY, Problem.ROLE_IS_SILENT, Problem.EVERYBODY_IS_ADMIN}
+NOTES = {
+    Problem.NODE_OFFLINE,
+    Problem.NO_HISTORY,
+    Problem.NO_FILES,
+    Problem.ROLE_IS_SILENT,
+    Problem.EVERYBODY_IS_ADMIN,
+}
 """Findings that are reported but prevent nothing."""
 
 
@@ -71,11 +78,13 @@ VIEW, SEND, SEND_IN_THREAD, HISTORY, ATTACH, PIN = (
     "pin_messages",
 )
 """Permissions, as Discord's API names them. `ATTACH` is for charts, `PIN` for dashboards."""
+WISHED = {HISTORY: Problem.NO_HISTORY, ATTACH: Problem.NO_FILES}
+"""The permissions without which a channel of alerts or the audit trail still works, and the note about each."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelView:
-    """A channel of the guild. `missing`: permissions that the bot needs there and does not have."""
+    """A channel of the guild. `missing`: permissions that the bot needs or wishes there and does not have."""
 
     name: str
     kind: ChannelKind
@@ -172,7 +181,7 @@ def _category(wanted: RequiredSetup, seen: GuildView) -> Iterator[Finding]:
         yield Finding(problem, setting, str(wanted.category))
     elif category.kind is not ChannelKind.CATEGORY:
         yield Finding(Problem.IS_A_CHANNEL, setting, category.name)
-    elif missing := tuple(name for name in category.missing if name != HISTORY):
+    elif missing := tuple(name for name in category.missing if name not in WISHED):
         yield Finding(Problem.PERMISSIONS, setting, category.name, missing)
 
 
@@ -188,10 +197,17 @@ def _channels(wanted: RequiredSetup, seen: GuildView) -> Iterator[Finding]:
                 Problem.IS_A_CATEGORY if channel.kind is ChannelKind.CATEGORY else Problem.TAKES_NO_MESSAGES
             )
             yield Finding(problem, setting, channel.name, site=site)
-        elif set(channel.missing) - {HISTORY}:
-            yield Finding(Problem.PERMISSIONS, setting, channel.name, channel.missing, site=site)
-        elif channel.missing:
-            yield Finding(Problem.NO_HISTORY, setting, channel.name, site=site)
+        else:
+            yield from _permissions(setting, site, channel)
+
+
+def _permissions(setting: str, site: str, channel: ChannelView) -> Iterator[Finding]:
+    missing = tuple(name for name in channel.missing if name != ATTACH or setting == ALERT_CHANNEL)
+    if set(missing) - WISHED.keys():
+        yield Finding(Problem.PERMISSIONS, setting, channel.name, missing, site=site)
+        return
+    for name in missing:
+        yield Finding(WISHED[name], setting, channel.name, (name,), site=site)
 
 
 def _roles(wanted: RequiredSetup, seen: GuildView) -> Iterator[Finding]:

@@ -61,6 +61,18 @@ for _module, _import, _instead in (
 ):
     setattr(_module, _import, _instead)
 
+_require_as_simcord = router.RequestContext.require_channel_permissions
+
+
+def _require_permissions(context: router.RequestContext, channel_id: int, *names: str) -> Any:
+    """Demand PIN_MESSAGES for pinning, as Discord does since February 2026. SimCord demands MANAGE_MESSAGES."""
+    if "/messages/pins/" in context.path:
+        names = tuple("pin_messages" if name == "manage_messages" else name for name in names)
+    return _require_as_simcord(context, channel_id, *names)
+
+
+setattr(router.RequestContext, "require_channel_permissions", _require_permissions)  # noqa: B010 - mypy forbids assigning to a method
+
 
 class Presses(Protocol):
     """Receive every press of a person (command, completion, button, form)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import itertools
 import json
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import discord
 import pytest
 import pytest_asyncio
 import simcord
@@ -23,7 +25,7 @@ from playground.discord.contract import Contract
 from playground.discord.faults import Window
 from playground.discord.nonces import Nonces
 from playground.discord.people import Person
-from playground.discord.rest import Call
+from playground.discord.rest import Call, CallRefused
 from playground.discord.server import Channel, DiscordServer, Guild
 from tests.support.process_stage import CONTRACTS
 from tests.support.warm_start import POSSIBLE, WarmProcess, starter
@@ -243,6 +245,22 @@ async def test_a_file_arrives_with_its_description(scene: Scene) -> None:
     assert scene.server.attached(newer.post, "chart.png")
     with pytest.raises(LookupError):
         scene.server.attached(reply.post, "chart.png")
+
+
+@pytest.mark.parametrize(("allowed", "is_pinned"), [("pin_messages", True), ("manage_messages", False)])
+async def test_pinning_takes_the_permission_of_its_own(
+    scene: Scene, allowed: str, *, is_pinned: bool
+) -> None:
+    everyone = scene.guild.default_role
+    some = discord.PermissionOverwrite(pin_messages=False, manage_messages=False)
+    some.update(**{allowed: True})
+    channel = scene.guild.create_text_channel("pins", overwrites={everyone: some})
+    answer, posts = scene.server.world.answer, f"/channels/{channel.id}/messages"
+    post = answer(Call("POST", posts, {"content": "hello"}))
+    with contextlib.nullcontext() if is_pinned else pytest.raises(CallRefused, match="50013"):
+        answer(Call("PUT", f"{posts}/pins/{post['id']}"))
+    shown = scene.server.world.history(channel.id, None)[0]  # Discord tells of the pin below it
+    assert shown.pinned is is_pinned
 
 
 # ---------------------------------------------------------------------- time limits

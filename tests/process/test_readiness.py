@@ -17,6 +17,7 @@ from core.errors import BotError
 from core.guest import Cluster, Guest, Kind, Node, State
 from core.proxmox_errors import CertificateNotTrusted, TokenRefused, Unreachable
 from core.readiness import (
+    ATTACH,
     HISTORY,
     SEND,
     VIEW,
@@ -137,6 +138,11 @@ def test_what_is_wrong_at_proxmox(seen: Cluster | BotError, lacks: list[Problem]
             guild(audit=ChannelView("x", ChannelKind.MESSAGES, (HISTORY,))),
             [("AUDIT_CHANNEL_ID", Problem.NO_HISTORY)],
         ),
+        (guild(audit=ChannelView("x", ChannelKind.MESSAGES, (ATTACH,))), []),
+        (
+            guild(alerts=ChannelView("x", ChannelKind.MESSAGES, (HISTORY, ATTACH))),
+            [("ALERT_CHANNEL_ID", Problem.NO_HISTORY), ("ALERT_CHANNEL_ID", Problem.NO_FILES)],
+        ),
         (guild(without=ADMINS), [("ADMIN_ROLE_IDS", Problem.NO_ROLE)]),
         (guild(without=PAGED, silent=True), [("ALERT_MENTION_ROLE_ID", Problem.NO_ROLE)]),
         (guild(silent=True), [("ALERT_MENTION_ROLE_ID", Problem.ROLE_IS_SILENT)]),
@@ -146,10 +152,13 @@ def test_what_is_wrong_at_discord(seen: GuildView | None, lacks: list[tuple[str,
     assert [(finding.setting, finding.problem) for finding in check_discord(WANTED, seen)] == lacks
 
 
+PERMISSIONS = (Problem.PERMISSIONS, Problem.NO_HISTORY, Problem.NO_FILES)
+
+
 @pytest.mark.parametrize("lack", Problem)
 def test_each_is_one_line_with_its_setting_in_both_languages(lack: Problem) -> None:
     error = CertificateNotTrusted("pve", "AA:BB") if lack is Problem.PROXMOX else None
-    names: tuple[str, ...] = (VIEW, SEND) if lack is Problem.PERMISSIONS else ()
+    names: tuple[str, ...] = (VIEW, SEND, ATTACH) if lack in PERMISSIONS else ()
     names = tuple(f"node{n}" for n in range(99)) if lack is Problem.NO_NODE else names
     finding = Finding(lack, "SOME_SETTING", "a\n“b”", names, error)
     texts = Texts("ja")
@@ -302,11 +311,14 @@ async def test_channels_of_the_wrong_kind_and_missing_permissions_are_named(stag
     everyone = stage.guild.default_role
     mute = discord.PermissionOverwrite(view_channel=False, send_messages=False)
     quiet = stage.guild.create_text_channel("quiet", category=stage.category, overwrites={everyone: mute})
-    blind = discord.PermissionOverwrite(read_message_history=False)
+    blind = discord.PermissionOverwrite(read_message_history=False, attach_files=False)
     audit = stage.guild.create_text_channel("audit", category=stage.category, overwrites={everyone: blind})
     forum = stage.server.forum(stage.guild, "forum", category=stage.category)
     stage.add_site("home", stage.pve, ALERT_CHANNEL_ID=str(stage.category.id))
     stage.add_site("lab", stage.pve, PROXMOX_HOST="127.0.0.1:9", ALERT_CHANNEL_ID=str(forum.id))
+    bare = discord.PermissionOverwrite(attach_files=False)
+    plain = stage.guild.create_text_channel("plain", category=stage.category, overwrites={everyone: bare})
+    stage.add_site("barn", stage.pve, PROXMOX_HOST="127.0.0.1:11", ALERT_CHANNEL_ID=str(plain.id))
     stage.add_site("shed", stage.pve, PROXMOX_HOST="127.0.0.1:10", ALERT_CHANNEL_ID=str(quiet.id))
     await stage.start(ALLOWED_CATEGORY_ID=str(stage.channel.id), AUDIT_CHANNEL_ID=str(audit.id))
     await found(
@@ -316,6 +328,7 @@ async def test_channels_of_the_wrong_kind_and_missing_permissions_are_named(stag
         "❌ ALERT_CHANNEL_ID (lab): “forum” cannot receive messages",
         "❌ ALERT_CHANNEL_ID (shed): the bot lacks permissions in “quiet”: View Channel, Send Messages, Read",
         "⚠️ AUDIT_CHANNEL_ID: the bot lacks permissions in “audit”: Read Message History. A message",
+        "⚠️ ALERT_CHANNEL_ID (barn): the bot lacks permissions in “plain”: Attach Files. Grant them",
     )
 
 

@@ -11,6 +11,7 @@ from core.readiness import (
     SEND,
     SEND_IN_THREAD,
     VIEW,
+    WISHED,
     ChannelKind,
     ChannelView,
     GuildView,
@@ -67,7 +68,7 @@ def _channel(found: discord.abc.GuildChannel | discord.Thread, me: discord.Membe
         kind = ChannelKind.CATEGORY
     else:
         kind = ChannelKind.MESSAGES if isinstance(found, discord.abc.Messageable) else ChannelKind.OTHER
-    needed = (VIEW, SEND_IN_THREAD if isinstance(found, discord.Thread) else SEND, HISTORY)
+    needed = (VIEW, SEND_IN_THREAD if isinstance(found, discord.Thread) else SEND, *WISHED)
     try:
         has = found.permissions_for(me)
     except discord.ClientException:  # a thread whose channel is not known

@@ -1,6 +1,6 @@
 """Name Discord's permissions as its settings do."""
 
-from core.readiness import HISTORY, PIN, SEND, SEND_IN_THREAD, VIEW
+from core.readiness import ATTACH, HISTORY, PIN, SEND, SEND_IN_THREAD, VIEW
 from ui.i18n import Text
 
 
@@ -11,5 +11,6 @@ def permission_names(t: Text) -> dict[str, str]:
         SEND: t("Send Messages"),
         SEND_IN_THREAD: t("Send Messages in Threads"),
         HISTORY: t("Read Message History"),
+        ATTACH: t("Attach Files"),
         PIN: t("Pin Messages"),
     }

@@ -1,8 +1,8 @@
 """Create the menu of a list, which opens the panel of a guest or node. It still works after a restart.
 
-The values of `s1:guest` are the VMIDs of the shown page, those of `s1:node` its nodes. `s2:home:guest` names its site,
-if there are several. In a list of all sites (`s2:*:guest`) each value names its own, as in `home/101`. Nothing in a
-value is trusted: a choice is handled as a press on a button with the `custom_id` `s1:guest:101`.
+The values of `s1:guest` are the VMIDs of the shown page, those of `s1:node` its nodes. `s2:home:guest` names its
+site, if there are several. In a list of all sites (`s2:*:guest`) each value names its own, as in `home/101`. Nothing
+in a value is trusted: a choice is handled as a press on a button with the `custom_id` `s1:guest:101`.
 """
 
 import re

@@ -8,7 +8,7 @@ from core import proxmox_errors as p
 from core.guest import Cluster
 from core.readiness import (
     ALERT_CHANNEL,
-    HISTORY,
+    WISHED,
     Finding,
     GuildView,
     Problem,
@@ -55,6 +55,9 @@ _LINES: Mapping[Problem, Marked] = {
     Problem.PERMISSIONS: N_("the bot lacks permissions in {value}: {names}. Grant them to its role."),
     Problem.NO_HISTORY: N_(
         "the bot lacks permissions in {value}: {names}. A message may arrive twice if Discord's answer is lost."
+    ),
+    Problem.NO_FILES: N_(
+        "the bot lacks permissions in {value}: {names}. Grant them to its role, or alerts there show no charts."
     ),
     Problem.NO_ROLE: N_("the server has no role {value}. Copy the role ID again."),
     Problem.ROLE_IS_SILENT: N_(
@@ -123,9 +126,9 @@ def finding_text(t: Text, finding: Finding) -> str:
         setting = _SETTING.get(type(finding.error).__name__, finding.setting)
         sentence = " ".join(error_sentence(t, finding.error).split())
         return f"{name_setting(setting, finding.site)}: {sentence}"
-    if finding.problem in (Problem.PERMISSIONS, Problem.NO_HISTORY):
+    if finding.problem in (Problem.PERMISSIONS, *WISHED.values()):
         words = permission_names(t)
-        shown = [words[name] for name in (finding.names or (HISTORY,))]
+        shown = [words[name] for name in finding.names if name in words]
     else:
         shown = [plain(name, _MOST) for name in finding.names[:_NAMES_MOST]]
         shown += ["…"] if len(finding.names) > _NAMES_MOST else []
