@@ -8,11 +8,13 @@ import sqlite3
 import time
 from pathlib import Path
 
-from tests.bench.answers import Figures, milliseconds
+from playground.cluster.demo_cluster import NODES
+from tests.bench.answers import Figures, milliseconds, next_vmids
 from tests.bench.discord_side import percentile
 from tests.bench.floors import json_cpu_seconds
 from tests.bench.processes import program
-from tests.bench.stage import CONNECTED, Stage, empty_environment
+from tests.bench.programs.proxmox_server import TAG
+from tests.bench.stage import CONNECTED, HASTE, INTERVAL, Stage, empty_environment
 
 LIST = "/cluster/resources"
 SETTLED_READS = 12
@@ -23,6 +25,14 @@ CPU_READS = 8
 LOCKED_SECONDS = 0.25
 """For how long another process holds the journal's write lock, and how long it waits in between."""
 LOCKED_TIMES = 6
+EXTENTS: tuple[dict[str, str], ...] = (
+    {},
+    *({"node": node} for node in NODES),
+    *({"tag": tag} for tag in ("prod", "dev", "db", "game", "storage", TAG)),
+)
+"""The options of the ten dashboards that a site may have."""
+DASHBOARD_READS = 40
+"""Reads of the cluster during which the dashboards are watched. Each of them is edited with every sixth one."""
 
 
 async def _reads(stage: Stage, count: int) -> int:
@@ -71,6 +81,52 @@ async def reads(stage: Stage) -> Figures:
     body = await stage.raw.body(LIST)
     floor = await asyncio.to_thread(json_cpu_seconds, body)
     return {"cpu": milliseconds(used / count), "floor": milliseconds(floor), "kb": len(body) / 1000}
+
+
+async def dashboards(stage: Stage) -> Figures:
+    """Keep as many dashboards as a site may have, and count what Proxmox is asked for in each interval.
+
+    Then draw a chart, and measure the process that draws: its memory, and after how many seconds of the bot's clock it
+    is gone. The bot's memory is that with all of them.
+    """
+    town, server, wanted = stage.town, stage.town.server, EXTENTS[: stage.samples(len(EXTENTS))]
+    for options in wanted:
+        await town.read(town.next_people(1)[0], "dashboard create", **options)
+    posts = [post for post in server.messages(town.channel) if post.pinned]
+    assert len(posts) == len(wanted), f"{len(posts)} dashboards"
+    await stage.proxmox.order()
+    edits, began, asked = (
+        len(server.requests("PATCH", f"/channels/{town.channel.id}/")),
+        time.monotonic(),
+        list[str](),
+    )
+    while asked.count(LIST) < stage.samples(DASHBOARD_READS):
+        await asyncio.sleep(0.05)
+        asked += (await stage.proxmox.order()).paths
+    intervals = (time.monotonic() - began) * HASTE / INTERVAL
+    edits = len(server.requests("PATCH", f"/channels/{town.channel.id}/")) - edits
+    await town.read(town.next_people(1)[0], "graph guest", vmid=next_vmids(stage, 1)[0])
+    (worker,), drawn = stage.bot.children_mb(), time.monotonic()
+    figures = {
+        "reads": asked.count(LIST) / intervals,
+        "others": (len(asked) - asked.count(LIST)) / intervals,
+        "edits": edits / len(wanted) / intervals,
+        "mb": stage.bot.memory_mb(),
+        "floor": stage.empty_bot.memory_mb(),
+        "worker mb": worker,
+    }
+    while stage.bot.children_mb() and not stage.small:
+        await asyncio.sleep(0.05)
+    return figures | {"gone": (time.monotonic() - drawn) * HASTE}
+
+
+async def charts(stage: Stage) -> Figures:
+    """Look at the charts of different guests, one after the other. The first one starts the process that draws."""
+    took = list[float]()
+    for vmid in next_vmids(stage, 1 + stage.samples(10)):
+        answer = await stage.town.read(stage.town.next_people(1)[0], "graph guest", vmid=vmid)
+        took.append(milliseconds(answer.texts[0][0]))
+    return {"first": took[0], "p50": percentile(took[1:], 0.5)}
 
 
 async def loop(stage: Stage) -> Figures:

@@ -93,8 +93,13 @@ class Program:
 
     def memory_mb(self) -> float:
         """Return the resident memory in MB (VmRSS, 1024 kB each)."""
-        status = Path(f"/proc/{self.process.pid}/status").read_text("utf-8")
-        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+        return _memory_mb(self.process.pid)
+
+    def children_mb(self) -> list[float]:
+        """Return the resident memory of each process that it has started and that still runs."""
+        pid = self.process.pid
+        listed = Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()
+        return [_memory_mb(int(child)) for child in listed]
 
     async def until_written(self, words: str) -> float:
         """Wait until its log contains these words. Return the seconds since its start."""
@@ -114,6 +119,11 @@ class Program:
             await asyncio.sleep(0.01)
         late: list[float] = json.loads(self.ticks.read_text("utf-8"))
         return late
+
+
+def _memory_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text("utf-8")
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
 
 @contextlib.asynccontextmanager

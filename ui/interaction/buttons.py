@@ -16,8 +16,8 @@ A button's `custom_id` names the guest and the action, and nothing else in it is
 - `d1:refresh:5d0a…` renews a dashboard, which is named by its 16 hex digits. `d1:alerts:…` shows the open incidents.
 - `w1:list` belongs to the bot's first message. It names no site, because it is about all of them.
 
-With several sites, `g2:`, `n2:`, `a2:`, `p2:` and `d2:` name theirs (ui/interaction/site_ids.py). A question knows its
-own. `s1:` is a menu (ui/interaction/selects.py).
+With several sites, `g2:`, `n2:`, `a2:`, `p2:` and `d2:` name theirs (ui/interaction/site_ids.py). A question knows
+its own. `s1:` is a menu (ui/interaction/selects.py).
 
 This module only creates buttons. `cogs/buttons.py` handles the presses and is called through `Services`.
 """
