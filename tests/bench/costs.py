@@ -86,8 +86,8 @@ async def reads(stage: Stage) -> Figures:
 async def dashboards(stage: Stage) -> Figures:
     """Keep as many dashboards as a site may have, and count what Proxmox is asked for in each interval.
 
-    Then draw a chart, and measure the process that draws: its memory, and after how many seconds of the bot's clock it
-    is gone. The bot's memory is that with all of them.
+    Then draw a chart, and measure the process that draws: its memory, and after how many seconds of the bot's clock
+    it is gone. The bot's memory is that with all of them.
     """
     town, server, wanted = stage.town, stage.town.server, EXTENTS[: stage.samples(len(EXTENTS))]
     for options in wanted:
@@ -115,7 +115,7 @@ async def dashboards(stage: Stage) -> Figures:
         "floor": stage.empty_bot.memory_mb(),
         "worker mb": worker,
     }
-    while stage.bot.children_mb() and not stage.small:
+    while stage.bot.children_mb() and not stage.small:  # noqa: ASYNC110 - another process sets no events
         await asyncio.sleep(0.05)
     return figures | {"gone": (time.monotonic() - drawn) * HASTE}
 
