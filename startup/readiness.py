@@ -29,6 +29,7 @@ from core.readiness import (
     name_setting,
 )
 from startup.greeting import Greeting
+from ui.dashboard.messages import delete_all_orphans
 from ui.discord.guild import read_guild
 from ui.interaction.context import Services, Site
 from ui.messages.readiness import back_line, finding_line, fixed_line, ready_line
@@ -77,6 +78,8 @@ class StartCheck:
         self._logged: dict[str, Finding] = {}
         self._seen: dict[str, Cluster | BotError] = {}
         """What was last read of each site. One that has not answered yet is not in it."""
+        self._swept = False
+        """Whether dashboards of a lost journal were looked for."""
         self._ready: set[str] = set()
         """The sites that a line has called ready."""
 
@@ -164,6 +167,10 @@ class StartCheck:
             for site, seen in self._seen.items()
             if isinstance(seen, Cluster) and site not in faulty
         }
+        if not self._swept:
+            self._swept = True
+            guild_of = self._client.get_guild(self._wanted.guild)
+            await delete_all_orphans(guild_of, self._wanted.category, self._services.sites)
         if clusters and (is_late or len(self._seen) == len(sites)):
             seen = {site: clusters.get(site) for site in sites}
             self._log_ready(seen, guild)

@@ -52,6 +52,11 @@ class DashboardKeeper(Generic[C]):
         kept = self._kept.get(mark)
         return kept.dashboard if kept and not kept.dashboard.ending else None
 
+    async def stored_marks(self) -> frozenset[str]:
+        """Return the marks of all dashboards, also of those that are being removed. Raises: JournalFailed."""
+        await self._load()
+        return frozenset(self._kept)
+
     def look(self, extent: Extent) -> Contents | None:
         """Return what a dashboard of this extent would show."""
         return self._source.look(extent)
@@ -75,8 +80,7 @@ class DashboardKeeper(Generic[C]):
 
         Raises: NoSuchDashboard, JournalFailed.
         """
-        kept = self._kept.get(mark)
-        if kept is None or kept.dashboard.ending:
+        if (kept := self._kept.get(mark)) is None or kept.dashboard.ending:
             raise NoSuchDashboard(mark)
         kept.change(ending=True)
         try:
@@ -90,8 +94,7 @@ class DashboardKeeper(Generic[C]):
 
     async def refresh(self, mark: str, seconds: float) -> None:
         """Edit the message soon, if something newer is known. Wait for that up to `seconds`."""
-        kept = self._kept.get(mark)
-        if kept is None:
+        if (kept := self._kept.get(mark)) is None:
             return
         kept.note(asked=True)
         self.wake()
@@ -226,8 +229,6 @@ class DashboardKeeper(Generic[C]):
             case Step.FORGET:
                 await self._store.drop_dashboard(kept.dashboard.mark)
                 self._kept.pop(kept.dashboard.mark, None)
-            case _:
-                pass
         return step, until
 
     # -- the steps

@@ -1,8 +1,8 @@
 """Keep the messages of dashboards in Discord for `core/dashboard/keeper.py`."""
 
 import datetime
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import discord
 from discord import ui
@@ -13,10 +13,9 @@ from core.dashboard.model import Dashboard
 from core.delivery.channel import DeliveryFailure, NotDelivered
 from ui.cards import name_site
 from ui.dashboard.card import DashboardView, dashboard_card, dashboard_view, without_names
+from ui.dashboard.messages import marks_of
 from ui.discord.blocked import is_blocked
 from ui.i18n import Text
-from ui.interaction.buttons import DASHBOARD
-from ui.interaction.site_ids import split_site
 from ui.watch.alert_channel import MARGIN_SECONDS, translate_errors
 
 T = TypeVar("T")
@@ -94,7 +93,9 @@ class DiscordDashboards:
                     channel.history(limit=SEARCHED),
                 ):
                     async for message in history:
-                        if message.author.id == me and dashboard.mark in _marks_of(message.components):
+                        if message.author.id == me and any(
+                            mark == dashboard.mark for _, mark in marks_of(message.components)
+                        ):
                             return message.id
             except discord.NotFound as error:
                 if error.code != _UNKNOWN_CHANNEL:
@@ -117,12 +118,3 @@ class DiscordDashboards:
 
     def _channel(self, dashboard: Dashboard) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(dashboard.channel_id)
-
-
-def _marks_of(components: Any) -> Iterator[str]:
-    """Yield the marks of the dashboards whose buttons are among these components, however deep."""
-    for component in components:
-        yield from _marks_of(getattr(component, "children", ()))
-        _, unnamed = split_site(getattr(component, "custom_id", None) or "")
-        if match := DASHBOARD.fullmatch(unnamed):
-            yield match["mark"]

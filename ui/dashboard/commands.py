@@ -13,8 +13,9 @@ from core.operations import Operation
 from core.wanted_errors import ChannelPermissionsMissing, NothingWithin, UnfitChannel, UnknownSite
 from ui.cards import card
 from ui.dashboard.card import extent_words
+from ui.dashboard.messages import delete_orphans
 from ui.dashboard.options import find_dashboard
-from ui.discord.guild import missing_for_dashboard
+from ui.discord.guild import ids_of_gone, missing_for_dashboard
 from ui.formatting import MESSAGE_MOST, OK, WARNING, Colour, fit_lines, person, timestamp
 from ui.guests.filters import Filters
 from ui.guests.sites import typed_filters
@@ -64,6 +65,7 @@ async def create_dashboard(
         )
         await attempt.start()
         await keeper.create(dashboard)
+        await delete_orphans(checked, attempt.site)
     mark = dashboard.mark
     await keeper.attended(lambda: _is_settled(attempt.site, mark), POST_SECONDS)
     await reply.show(_created_card(reply.t, attempt.site, keeper.find(mark) or dashboard))
@@ -134,7 +136,7 @@ def _created_card(t: Text, site: Site, dashboard: Dashboard) -> discord.ui.Layou
     lines = []
     if dashboard.message_id is not None:
         lines.append(
-            f"{OK} {t('The dashboard is in {channel}: {link}', channel=channel, link=link_of(site, dashboard))}"
+            f"{OK} {t('The dashboard is in {channel}: {link}', channel=channel, link=link_of(t, site, dashboard))}"
         )
     else:
         lines.append(
@@ -176,7 +178,8 @@ async def list_dashboards(reply: Reply) -> None:
     """List the dashboards that the person may know of, and why one is not up to date."""
     t, actor = reply.t, actor_of(reply.interaction)
     found = [(site, *each) for site in asked_sites(reply.interaction) for each in dashboards_of(site, actor)]
-    lines = [_row(t, site, dashboard, trouble) for site, dashboard, trouble in found]
+    gone = await ids_of_gone(reply.interaction.guild, (dashboard.by_id for _, dashboard, _ in found))
+    lines = [_row(t, site, dashboard, trouble, gone) for site, dashboard, trouble in found]
     troubled = any(trouble for _, _, trouble in found)
     count = t.plural("{n} dashboard", "{n} dashboards", len(found))
     body = fit_lines(t, lines, MESSAGE_MOST - 300) if lines else t("There are no dashboards yet.")
@@ -185,15 +188,17 @@ async def list_dashboards(reply: Reply) -> None:
     await reply.show(card(f"### {count}" if lines else "", body, steps, colour=colour))
 
 
-def _row(t: Text, site: Site, dashboard: Dashboard, trouble: Trouble | None) -> str:
-    where = link_of(site, dashboard) if dashboard.message_id else f"<#{dashboard.channel_id}>"
+def _row(t: Text, site: Site, dashboard: Dashboard, trouble: Trouble | None, gone: frozenset[int]) -> str:
+    """Show a dashboard. `gone`: ids of people who have left, so that they cannot be mentioned."""
+    where = f"<#{dashboard.channel_id}>"
     shows = extent_words(t, dashboard.extent) or t("whole cluster")
     made = t(
         "made by {person} {time}",
-        person=person(dashboard.by, dashboard.by_id),
+        person=person(dashboard.by, 0 if dashboard.by_id in gone else dashboard.by_id),
         time=timestamp(dashboard.made),
     )
     parts = [where, *([f"**{site.name}**"] if site.name else []), shows]
+    parts += [link_of(t, site, dashboard)] if dashboard.message_id else []
     lines = [" · ".join(parts), f"-# {made}"]
     if trouble:
         lines.append(trouble_line(t, trouble))
@@ -207,7 +212,7 @@ def trouble_line(t: Text, trouble: Trouble) -> str:
     return f"{WARNING} {told} · {since}\n-# {reason_words(t, trouble.reason)}"
 
 
-def link_of(site: Site, dashboard: Dashboard) -> str:
-    return (
-        f"https://discord.com/channels/{site.services.guild_id}/{dashboard.channel_id}/{dashboard.message_id}"
-    )
+def link_of(t: Text, site: Site, dashboard: Dashboard) -> str:
+    """Return a link to the message. Its address would fill two lines of a phone."""
+    place = f"{site.services.guild_id}/{dashboard.channel_id}/{dashboard.message_id}"
+    return f"[{t('Open the message')}](https://discord.com/channels/{place})"

@@ -2,13 +2,15 @@
 
 import contextlib
 
-from core.errors import BotError
+from core.errors import BotError, JournalFailed
 from core.operations import Operation
 from core.wanted_errors import NoSuchDashboard
 from ui.cards import card
 from ui.cluster.commands import status_of
 from ui.cluster.infrastructure import read_one
 from ui.cluster.parts import incidents_text
+from ui.dashboard.messages import delete_orphan
+from ui.discord.failures import DISCORD_ERRORS
 from ui.formatting import MESSAGE_MOST, Colour
 from ui.interaction.attempt import Attempt, recording
 from ui.interaction.context import Interaction, actor_of, services_of
@@ -31,11 +33,19 @@ async def on_dashboard_press(interaction: Interaction, what: str, mark: str, att
         with recording(attempt, ""):
             keeper = attempt.site.dashboards
             if keeper.find(mark) is None:
+                await _delete_orphan(interaction, attempt)
                 raise NoSuchDashboard(mark)
             await reply.accept()
             with contextlib.suppress(BotError):  # the watch says it on the dashboard
                 await attempt.site.cluster_cache.read()
             await keeper.refresh(mark, REFRESH_SECONDS)
+
+
+async def _delete_orphan(interaction: Interaction, attempt: Attempt) -> None:
+    """Delete the pressed message if its dashboard is not stored. Does not raise."""
+    with contextlib.suppress(JournalFailed, *DISCORD_ERRORS):
+        if interaction.message is not None:
+            await delete_orphan(interaction.message, attempt.site)
 
 
 async def _show_incidents(reply: Reply, attempt: Attempt) -> None:

@@ -1,5 +1,8 @@
 """Test /dashboard, and what people see of dashboards, with the real bot over sockets."""
 
+import sqlite3
+from contextlib import closing
+
 import discord
 
 from core.wanted_errors import (
@@ -56,7 +59,15 @@ async def test_a_dashboard_is_made_kept_and_removed(scene: Stage, pve: Pve) -> N
     assert len(boards(scene)) == 1
     await scene.press(scene.emma, board, "Refresh")
     listed = await scene.say(scene.emma, "dashboard list")
-    assert f"/{board.id}" in listed.text
+    assert f"/{board.id})" in listed.text
+    assert f"<@{scene.emma.id}>" in listed.text
+    scene.server.fail("GET", f"/members/{scene.emma.id}", 404, 1, code=10007)
+    listed = await scene.say(scene.akiko, "dashboard list")
+    assert f"<@{scene.emma.id}>" not in listed.text
+    assert (
+        scene.t(scene.akiko)("made by {person} {time}", person="`Emma`", time="?").split("?")[0]
+        in listed.text
+    )
     offered = await scene.choices(scene.emma, "dashboard remove", "dashboard", "prox")
     assert offered == ["#proxmox · whole cluster"]
     await scene.say(scene.emma, "dashboard remove", dashboard=f"https://discord.com/channels/1/2/{board.id}")
@@ -75,6 +86,31 @@ async def test_restarts_lost_answers_and_deletions_double_nothing(scene: Stage) 
     assert len(boards(scene)) == 1
     ((dashboard, trouble),) = scene.site.dashboards.dashboards()
     assert (dashboard.message_id, trouble) == (boards(scene)[0].id, None)
+
+
+async def test_a_dashboard_of_a_lost_journal_does_not_stay_beside_a_new_one(scene: Stage) -> None:
+    """It is deleted by a press on it, by a new dashboard in its channel, and at the start after the loss."""
+    for way in ("press", "create", "start"):
+        await scene.say(scene.emma, "dashboard create")
+        await scene.until(lambda: len(boards(scene)) == 1 and boards(scene)[0].pinned, way)
+        (orphan,) = boards(scene)
+        await scene.stop_bot()
+        with closing(sqlite3.connect(scene.directory / "journal.db")) as journal, journal:
+            journal.execute("DELETE FROM dashboards")
+            if way == "start":
+                journal.execute("UPDATE meta SET value = 0 WHERE name = 'run'")
+        await scene.start_bot()
+        await scene.poll()
+        if way == "press":
+            pressed = await scene.press(scene.akiko, orphan, "Refresh")
+            mark = str(orphan.button("Refresh").custom_id).rpartition(":")[2]
+            scene.assert_refused(pressed, scene.akiko, NoSuchDashboard(mark))
+        elif way == "create":
+            await scene.say(scene.emma, "dashboard create")
+            await scene.until(lambda: len(boards(scene)) == 1, "the new one alone")
+            await scene.say(scene.emma, "dashboard remove", dashboard=str(boards(scene)[0].id))
+        await scene.until(lambda: boards(scene) == [], way)
+        assert not orphan.exists
 
 
 async def test_what_is_missing_is_named_before_anything_is_promised(scene: Stage) -> None:
