@@ -7,6 +7,7 @@ from core.clock import Clock
 from core.guest import Storage
 from core.proxmox import Proxmox, StorageUse
 from core.proxmox_errors import ProxmoxError
+from core.validation import is_node, is_storage
 
 KEPT_SECONDS = 600.0
 ASKED_MOST_SECONDS = 4.0
@@ -24,8 +25,12 @@ class StorageHistories:
         self._kept: dict[tuple[str, str], tuple[float, asyncio.Task[History | None]]] = {}
 
     async def read(self, storages: Iterable[Storage]) -> Mapping[Storage, History]:
-        """Return the histories of these storages. Those that cannot be read in time are left out."""
-        tasks = {storage: self._task(storage) for storage in storages}
+        """Return the histories of these storages. Those that cannot be read in time are left out.
+
+        So are storages whose names Proxmox itself would not accept: they are not asked about.
+        """
+        asked = (each for each in storages if is_storage(each.name) and is_node(each.node))
+        tasks = {storage: self._task(storage) for storage in asked}
         running = [task for task in tasks.values() if not task.done()]
         if running:
             await asyncio.wait(running, timeout=ASKED_MOST_SECONDS)

@@ -11,6 +11,7 @@ from core.guest_errors import TemplateRefused
 from core.operations import Operation
 from core.proxmox import Period, Sample
 from core.proxmox_errors import NodeUnreachable
+from core.validation import is_node
 from core.wanted_errors import SeveralTargets, UnknownNode
 from core.watch.incidents.model import Incident
 from ui.cards import card
@@ -93,7 +94,7 @@ async def find_node(interaction: Interaction, typed: str) -> tuple[Site, str, Cl
         cluster = await site.cluster_cache.read()
         seen = site.authorizer.visible_cluster(actor, cluster)
         found += [(site, node.name, cluster) for node in seen.nodes if node.name == name]
-    if not found:
+    if not found or not is_node(name):
         raise UnknownNode(typed[:100])
     if len(found) > 1:
         raise SeveralTargets(typed[:100], ", ".join(f"{site.name}/{node}" for site, node, _ in found))

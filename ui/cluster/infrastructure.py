@@ -10,6 +10,7 @@ from core.guest import Cluster, Storage
 from core.infrastructure.storage_trend import days_until_full
 from core.proxmox import HaStatus, NodeStatus
 from core.proxmox_errors import NodeUnreachable, TimedOut
+from core.validation import is_node
 from core.wanted_errors import UnknownNode
 from ui.cluster.nodes import NodeView, SiteNodes, node_card, node_list_card
 from ui.cluster.rows import listed_storages
@@ -106,7 +107,7 @@ async def show_node(reply: Reply, typed: str) -> None:
     actor = actor_of(reply.interaction)
     site, cluster, name = await _find_node(reply.interaction, typed, actor)
     node = cluster.node(name)
-    if node is None:
+    if node is None or not is_node(name):  # Proxmox itself would refuse such a name
         raise UnknownNode(typed)
     proxmox, clock = site.proxmox, site.services.clock
     status, ha = await asyncio.gather(

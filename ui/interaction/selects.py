@@ -13,6 +13,7 @@ import discord
 from discord import ui
 
 from core.guest import Guest, Node
+from core.validation import is_node
 from ui.cards import Item
 from ui.formatting import ALARM, UNSURE, emoji_of, kind_word, plain, plain_label
 from ui.i18n import Text
@@ -63,10 +64,12 @@ def guest_menu(t: Text, guests: Sequence[tuple[str, Guest]], site: str) -> list[
 
 
 def node_menu(t: Text, nodes: Sequence[tuple[str, Node]], site: str) -> list[Item]:
-    """Return the menu of these nodes, none if there are no nodes. The values are as those of `guest_menu`."""
-    options = [
-        _node_option(t, name if site == ALL_SITES else "", node) for name, node in nodes[:OPTIONS_MOST]
-    ]
+    """Return the menu of these nodes, none if there are no nodes. The values are as those of `guest_menu`.
+
+    A node whose name Proxmox itself would refuse cannot be opened.
+    """
+    fit = [(name, node) for name, node in nodes if is_node(node.name)][:OPTIONS_MOST]
+    options = [_node_option(t, name if site == ALL_SITES else "", node) for name, node in fit]
     return _menu(name_site(_NODE, site), t("Open a node…"), options) if options else []
 
 
@@ -90,6 +93,4 @@ def _node_option(t: Text, site: str, node: Node) -> discord.SelectOption:
     sign, word = ("🟢", t("online")) if node.known else (UNSURE, t("no new data"))
     if not node.online:
         sign, word = ALARM, t("offline")
-    return discord.SelectOption(
-        label=plain_label(plain(value)), value=value[:100], description=word, emoji=sign
-    )
+    return discord.SelectOption(label=plain_label(value), value=value, description=word, emoji=sign)

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from adapters.charts.process import ChartProcess
+from core.charts.drawing import Drawing
 from playground.discord.limits import walk
 from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
@@ -48,7 +50,14 @@ def harmless(text: str, asker: int, channel: int | None = None) -> None:
 
 
 def without_own_commands(scene: Stage, text: str) -> str:
-    """Take out the mentions of the registered commands, which are the bot's own: name and id must be right."""
+    """Take out the mentions of the registered commands, which are the bot's own: name and id must be right.
+
+    So are a link to a dashboard and the mention of its channel.
+    """
+    text = re.sub(
+        rf"\[Open the message\]\(https://discord.com/channels/[0-9]+/{scene.channel.id}/[0-9]+\)", "", text
+    )
+    text = text.replace(f"<#{scene.channel.id}>", "")
     for command in scene.server.commands(scene.guild):
         text = re.sub(rf"</{command['name']}( [a-z]+)?:{command['id']}>", "", text)
     return text
@@ -62,6 +71,8 @@ def check(scene: Stage, asker: Person, on: SeenMessage | PressResult) -> None:
         harmless(without_own_commands(scene, post.text), asker.id)
         labels = [button.label for button in post.buttons]
         for component in walk(post.components):
+            for picture in component.get("items", ()):
+                assert not HIDDEN.search(picture.get("description") or "")
             for option in component.get("options", ()):
                 labels += [option["label"], option.get("description", "")]
         for label in labels:
@@ -150,6 +161,51 @@ async def test_names_notes_tags_snapshots_and_logs(bare_scene: Stage, pve: Pve, 
     for option, typed in (("monitor mute", "target"), ("dashboard create", "tag")):
         for label in await scene.choices(asker, option, typed):
             check_label(label)
+
+
+@pytest.mark.parametrize("evil", EVIL)
+async def test_storages_disks_charts_and_nodes(bare_scene: Stage, pve: Pve, evil: str) -> None:
+    """The node that is hostile is one that the double has no other use for, and so has no guests."""
+    vm = pve.vm(101)
+    vm.name = vm.config["name"] = vm.config["tags"] = evil
+    disk = {"name": evil, "mountpoint": evil, "type": evil, "total-bytes": 10**10, "used-bytes": 9 * 10**9}
+    vm.agent["get-fsinfo"] = [{**disk, "disk": [{"dev": evil}]}]
+    pve.storages[evil] = {**pve.storages["nfs-backup"], "type": evil, "content": f"images,{evil}"}
+    pve.nodes[evil] = dict(pve.nodes["pve3"])
+    drawn = list[Drawing]()
+
+    async def draw(_self: ChartProcess, drawing: Drawing) -> bytes:
+        drawn.append(drawing)
+        return b"picture"
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ChartProcess, "draw", draw)
+        await bare_scene.start_bot()
+        scene, asker = bare_scene, bare_scene.emma
+        panel = await scene.say(asker, "info", vmid=101)
+        for reply in (
+            panel,
+            await scene.press(asker, panel, "g1:disks:101"),
+            await scene.press(asker, panel, "g1:chart:101"),
+            await scene.say(asker, "graph guest", vmid=101),
+            await scene.say(asker, "graph node", node=evil),
+            await scene.say(asker, "node list"),
+            await scene.say(asker, "node info", node=evil),
+            await scene.say(asker, "storage"),
+            await scene.say(asker, "list", sort="memory", tag=evil),
+            await scene.say(asker, "list", pool=evil),
+            await scene.say(asker, "dashboard create", node=evil),
+            await scene.say(asker, "dashboard list"),
+        ):
+            check(scene, asker, reply)
+        await scene.say(asker, "dashboard create")
+        (*_, board) = [post for post in scene.server.messages(scene.channel) if post.pinned]
+        check(scene, asker, board)
+    assert drawn
+    for drawing in drawn:
+        assert "\n" not in drawing.title
+        assert not HIDDEN.search(drawing.title)
+        assert len(drawing.title) <= 40
 
 
 async def test_a_person_with_a_hostile_name(scene: Stage, pve: Pve) -> None:
