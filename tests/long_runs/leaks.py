@@ -23,7 +23,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+from adapters.charts.process import ChartProcess
+from core.charts.drawing import Drawing, encode
 from core.operations import Operation
 from playground.cluster.demo_cluster import NODES, build_demo
 from playground.discord.people import Person, PressResult
@@ -34,6 +37,7 @@ from tests.long_runs.seeds import Finding, SeedResult, run_seeds
 from tests.support.catalogue import EVERY_COMMAND, EVERY_COMPLETION
 from tests.support.stage import PATIENCE, Stage, stage, working_tasks
 from tests.support.watch.at_once import rows_of
+from ui.interaction.buttons import DASHBOARD
 
 NUMBER = re.compile(r"(?<![0-9])[78]31[0-9]{6}(?![0-9])")
 """Pattern of the numbers: a VMID begins with 7, and a guest's private data with 8."""
@@ -237,6 +241,9 @@ class LeakTrial:
             self.judge(name, words, [json.dumps(result, ensure_ascii=False)], allowed)
             return None
         brought = [post for post in [result.post, *result.followups] if post is not None]
+        brought = [
+            post for post in brought if not marks_in(post)
+        ]  # everybody sees dashboards; see check_dashboards
         new = [post for post in brought if before.get(post.id, ("", ""))[0] != post.text]
         self.judge(name, words, [*map(whole, new), repr(result.form), repr(result.choices)], allowed)
         for post in set(brought) - set(new):  # pressed messages, in which at most the buttons changed
@@ -256,6 +263,19 @@ class LeakTrial:
                 self.now(name)
                 self.judge(name, f"{name}: edited later", [whole(post)], self._ever[name] | numbers(text))
                 self._own[post.id] = (name, whole(post))
+
+    def check_dashboards(self) -> None:
+        """Check that a dashboard of a person who may see only some guests shows no others.
+
+        What root's show is meant for everybody.
+        """
+        keeper = self.scene.site.dashboards
+        for post in self.scene.server.messages(self.scene.channel):
+            found = [keeper.find(mark) for mark in marks_in(post)]
+            for name in [each.by.lower() for each in found if each is not None and each.by.lower() in SCOPES]:
+                self.now(name)
+                self.figures["dashboards"] += 1
+                self.judge(name, f"{name}: their dashboard", [whole(post)], self._ever[name])
 
     async def command(self, name: str) -> None:
         command, options = self.chance.choice((*EVERY_COMMAND, *REVEALING))
@@ -305,6 +325,11 @@ class LeakTrial:
                 "node": (*NODES, "pve9"),
             }
             values = {key: chance.choice(of) for key, of in some.items() if chance.random() < 0.4}
+        if command == "dashboard create":
+            values = {"tag": chance.choice(("game", "web", "")), "pool": chance.choice((*POOLS, ""))}
+            values = {key: value for key, value in values.items() if value}
+        if command == "graph guest":
+            values["period"] = chance.choice(("hour", "week"))
         if command == "access" and chance.random() < 0.4:
             values["action"] = chance.choice([each.value for each in Operation])
         if command in ("stop", "delete", "snapshot rollback") and chance.random() < 0.2:
@@ -376,6 +401,7 @@ class LeakTrial:
         fingerprint = known.fingerprint if known else "00000000"
         incidents = rows_of(self.scene.site.journal).history(None, 0, 20)[0]
         incident = chance.choice([each.id for each in incidents] or [1])
+        boards = [each.mark for each, _ in self.scene.site.dashboards.dashboards()] or ["0123456789abcdef"]
         nonce = chance.choice([*self.scene.services.questions._open, "0123456789abcdef"])
         alerts = (
             f"a1:{chance.choice(('start', 'details', 'ack', 'mute1', 'mute8', 'unmute'))}:{incident}",
@@ -388,6 +414,12 @@ class LeakTrial:
             f"g1:snapshots:{vmid}",
             f"p1:list:next:{chance.randrange(4)}:{chance.choice(('', 'running', 'stopped'))}::",
             f"p1:watch:next:{chance.randrange(4)}:::",
+            f"p1:{chance.choice(('nodes', 'capacity'))}:refresh:0:::",
+            f"p1:nodes:refresh:0:::{chance.choice(NODES)}",
+            f"g1:{chance.choice(('chart', 'disks'))}:{vmid}",
+            f"c1:{chance.choice(('hour', 'week'))}::{chance.choice((f'g{vmid}', f'n{chance.choice(NODES)}'))}",
+            f"n1:chart:{chance.choice(NODES)}",
+            f"d1:{chance.choice(('refresh', 'alerts'))}:{chance.choice(boards)}",
             "p1:status:refresh",
             f"p1:history:next:{chance.randrange(4)}:{chance.choice((vmid, ''))}",
             f"q1:{chance.choice(('yes', 'no'))}:{nonce}",
@@ -464,6 +496,7 @@ class LeakTrial:
         if chance.random() < 0.5:
             await self.fresh()
         self.check_later_edits()
+        self.check_dashboards()
 
     async def hold(self, guest: Any) -> None:
         """Start a long-running action as the person who may see everything."""
@@ -503,6 +536,10 @@ class LeakTrial:
                 ("storage", {}),
                 ("info", {"vmid": guest.vmid}),
                 ("graph guest", {"vmid": guest.vmid}),
+                ("graph node", {"node": guest.node}),
+                ("node info", {"node": guest.node}),
+                ("dashboard create", {"pool": chance.choice(POOLS)}),
+                ("dashboard list", {}),
                 ("monitor add", {"vmid": guest.vmid}),
                 ("monitor add", {"vmid": guest.vmid}),
                 ("monitor list", {}),
@@ -535,6 +572,10 @@ REVEALING: list[tuple[str, dict[str, Any]]] = [
     ("list", {}),
     *[("monitor history", {})] * 3,
     ("monitor list", {}),
+    ("graph guest", {"vmid": FIRST}),
+    ("node list", {}),
+    ("node info", {"node": "pve1"}),
+    ("dashboard create", {}),
 ]
 """Commands that reveal much. They are chosen more often."""
 HAPPENINGS = (
@@ -576,6 +617,17 @@ def whole(post: SeenMessage) -> str:
     return json.dumps([post.content, post.embeds, post.components, post.attachments], ensure_ascii=False)
 
 
+async def written(_self: ChartProcess, drawing: Drawing) -> bytes:
+    """Stand in for the process that draws. Its pictures say no more than their descriptions, which are searched."""
+    return encode(drawing)
+
+
+def marks_in(post: SeenMessage) -> set[str]:
+    """Return the marks of the dashboards whose buttons a message has."""
+    found = (DASHBOARD.fullmatch(str(button.custom_id)) for button in post.buttons)
+    return {match["mark"] for match in found if match}
+
+
 def without_variable_parts(text: str) -> str:
     """Remove the parts that must differ: the VMID asked for, and times."""
     return re.sub(r"<t:[0-9]+", "<t:", NUMBER.sub("VMID", text))
@@ -583,7 +635,7 @@ def without_variable_parts(text: str) -> str:
 
 async def trial(seed: int, requests: int, directory: Path, *, until_leak: bool = False) -> SeedResult:
     chance = random.Random(seed)  # noqa: S311 - a seed for a repeatable test
-    with Pve(nodes=NODES, seed=seed) as pve:
+    with Pve(nodes=NODES, seed=seed) as pve, patch.object(ChartProcess, "draw", written):
         town = TaggedCluster(pve, chance)
         async with stage(pve, directory) as scene:
             made = LeakTrial(scene, town, chance)
@@ -593,7 +645,10 @@ async def trial(seed: int, requests: int, directory: Path, *, until_leak: bool =
 
 
 def summary(figures: Counter[str]) -> str:
-    return f"{figures['requests']} requests, {figures['twins']} of a hidden VMID beside one of nobody"
+    return (
+        f"{figures['requests']} requests, {figures['twins']} of a hidden VMID beside one of nobody, "
+        f"{figures['dashboards']} looks at dashboards of people who see some guests"
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
