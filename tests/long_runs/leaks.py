@@ -236,6 +236,8 @@ class LeakTrial:
         before = {post.id: (post.text, whole(post)) for post in self.posts(person)}
         result = await self.do(acting())
         self.figures["requests"] += 1
+        for other in SCOPES:  # what a person may see for a moment may stand on their dashboard for longer
+            self.now(other)
         allowed = self.now(name) | self._lately[name] | numbers(words)
         if not isinstance(result, PressResult):
             self.judge(name, words, [json.dumps(result, ensure_ascii=False)], allowed)
