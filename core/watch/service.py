@@ -28,7 +28,7 @@ from core.watch.incidents.unknown import blind_guests
 from core.watch.journal import Journal
 from core.watch.journal_maintenance import JournalMaintenance
 from core.watch.persistence import Decision, Persistence
-from core.watch.poller import Poller, RecentActions
+from core.watch.polling.poller import Poller, RecentActions
 from core.watch.run_time import RunTime
 from core.watch.watch_list import WatchList, WatchStore
 

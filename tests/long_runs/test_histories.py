@@ -22,14 +22,14 @@ from core.actions.expected_stops import ExpectedStop, ExpectedStops
 from core.actions.order import Plan
 from core.guest import Cluster, Guest, Kind, State
 from core.proxmox_errors import ProxmoxError
-from core.watch import poller
 from core.watch.incidents import flapping, guests, infrastructure, notifications, step, unknown
 from core.watch.incidents.backups import BackupPoller
 from core.watch.incidents.model import Incident, WatchEntry
 from core.watch.incidents.observation import Observation, Suspects
 from core.watch.incidents.transition import Transition
-from core.watch.poller import Poller
-from core.watch.status_poller import StatusPoller
+from core.watch.polling import poller
+from core.watch.polling.poller import Poller
+from core.watch.polling.status_poller import StatusPoller
 from tests.support.watch.trial import ENTRIES, Trial, Wrong
 from tests.support.watch.world import ALIVE, BOT, NODES, SimGuest
 

@@ -11,8 +11,8 @@ from core.proxmox_errors import TimedOut
 from core.watch.incidents.model import Severity
 from core.watch.incidents.state import GuestState, NodeState
 from core.watch.incidents.unknown import blind_guests, stale_nodes
+from core.watch.polling.status_poller import ASK_LEAST, StatusPoller
 from core.watch.records import decode_state
-from core.watch.status_poller import ASK_LEAST, StatusPoller
 from playground.pve.server import Pve
 from tests.bot.watch.test_sockets import poll, reads, watching
 from tests.support import stage
@@ -171,7 +171,7 @@ async def test_a_call_that_hangs_does_not_hold_the_poll(monkeypatch: pytest.Monk
         return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]  # nobody answers
 
     monkeypatch.setattr(proxmox, "status", never)
-    monkeypatch.setattr("core.watch.status_poller.ASK_SECONDS", 0.1)
+    monkeypatch.setattr("core.watch.polling.status_poller.ASK_SECONDS", 0.1)
     assert await asyncio.wait_for(turns.ask(listed), 60) == {}
 
 

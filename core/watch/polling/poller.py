@@ -23,8 +23,8 @@ from core.watch.incidents.observation import (
 )
 from core.watch.incidents.state import GuestState, WatchState
 from core.watch.incidents.unknown import unknown_guests
-from core.watch.status_poller import StatusPoller
-from core.watch.task_lists import complete_task_list
+from core.watch.polling.status_poller import StatusPoller
+from core.watch.polling.task_lists import complete_task_list
 
 SECOND_READ = 12.0
 """Seconds until a second read shows new data: pvestatd's round of 10 s, and 2 s of pmxcfs' caching."""
