@@ -40,6 +40,7 @@ from core.infrastructure.storage_histories import StorageHistories
 from core.levels import Level
 from core.proxmox import Lane
 from core.watch.incidents.state import Rules
+from core.watch.polling.disk_poller import DiskPoller
 from core.watch.service import Watch
 from core.watch.watch_list import WatchStore
 from monitor_store import MonitorStore
@@ -188,6 +189,7 @@ def add_site(services: Services, settings: Settings, own: SiteSettings, resource
     watch = Watch(
         cluster_cache,
         watching,
+        DiskPoller(proxmox, clock),  # among the reads, so that a hung agent takes no slot of the watch
         clock,
         expected,
         resources.store,

@@ -62,19 +62,21 @@ class WatchLoop:
         self._sending: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._keeping: asyncio.Task[None] | None = None
+        self._asking: asyncio.Task[None] | None = None
         self._poll.change_interval(seconds=self._services.poll_seconds)
 
     def start(self) -> None:
         self._sending = asyncio.create_task(self._site.alert_delivery.run(), name="alerts")
         self._watching = asyncio.create_task(self._watchdog(), name="watchdog")
         self._keeping = asyncio.create_task(self._site.dashboards.run(), name="dashboards")
+        self._asking = asyncio.create_task(self._site.watch.disks.run(), name="disks")
         self._poll.start()
 
     def cancel(self) -> None:
         self._poll.cancel()
         self._reports.cancel()
         self._pulse.cancel()
-        for task in filter(None, (self._sending, self._watching, self._keeping)):
+        for task in filter(None, (self._sending, self._watching, self._keeping, self._asking)):
             task.cancel()
 
     async def finish(self) -> None:
@@ -148,7 +150,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
         vmid=VMID,
         cpu=locale_str("Alert at this CPU usage in percent (0: off)"),
         memory=locale_str("Alert at this memory usage in percent (0: off)"),
-        disk=locale_str("Alert at this disk usage in percent (0: off; containers only)"),
+        disk=locale_str("Alert at this disk usage in percent (0: off)"),
     )
     async def add(
         self,

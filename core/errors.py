@@ -220,7 +220,7 @@ class CannotWatchTemplate(Refused):
 
 @dataclass(eq=False)
 class DiskUnknown(Refused):
-    """A disk threshold was given for a VM, but Proxmox does not know the disk use of VMs."""
+    """A disk threshold was given for a VM. Only former versions refused that; the audit trail may hold it."""
 
     vmid: int
     label: str

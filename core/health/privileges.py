@@ -46,7 +46,7 @@ NEEDS = (
     Need("Snapshot", ("VM.Snapshot",), Area.GUESTS, "/snapshot"),
     Need("Clone", ("VM.Clone", "VM.Allocate"), Area.GUESTS, "/create, /delete"),
     Need("Resize", ("VM.Config.CPU", "VM.Config.Memory"), Area.GUESTS, "/resize"),
-    Need("Agent", ("VM.GuestAgent.Audit",), Area.GUESTS, "/info"),
+    Need("Agent", ("VM.GuestAgent.Audit",), Area.GUESTS, "/info, /monitor"),
     Need("Backup", ("VM.Backup",), Area.GUESTS, "/delete, /stop"),
     Need("CloneStorage", ("Datastore.AllocateSpace",), Area.A_STORAGE, "/create"),
     Need("Bridge", ("SDN.Use",), Area.A_ZONE, "/create"),

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -17,7 +17,7 @@ from core.operations import OPERATIONS, Operation
 from core.proxmox import Proxmox
 from core.validation import checked_vmid
 from core.watch import changes
-from core.watch.incidents.model import Incident, MessageKind, Metric, Mute, WatchEntry
+from core.watch.incidents.model import Incident, MessageKind, Mute, WatchEntry
 from core.watch.incidents.notifications import announce_all
 from core.watch.incidents.observation import Observation
 from core.watch.incidents.state import GuestState, Rules, WatchState
@@ -28,6 +28,7 @@ from core.watch.incidents.unknown import blind_guests
 from core.watch.journal import Journal
 from core.watch.journal_maintenance import JournalMaintenance
 from core.watch.persistence import Decision, Persistence
+from core.watch.polling.disk_poller import DiskPoller
 from core.watch.polling.poller import Poller, RecentActions
 from core.watch.run_time import RunTime
 from core.watch.watch_list import WatchList, WatchStore
@@ -47,6 +48,7 @@ class Watch:
         self,
         cluster_cache: ClusterCache,
         proxmox: Proxmox,
+        disks: DiskPoller,
         clock: Clock,
         expected: ExpectedStops,
         store: WatchStore,
@@ -55,6 +57,7 @@ class Watch:
         quiet: Callable[[float], bool],
     ) -> None:
         self._poller, self._clock, self._expected = Poller(cluster_cache, proxmox, clock), clock, expected
+        self.disks = disks
         self._watch_list, self._time = WatchList(store), RunTime(clock, quiet)
         self._journal, self._rules, self._read_at = journal, rules, clock.monotonic()
         self._persistence = Persistence(journal)
@@ -129,7 +132,7 @@ class Watch:
         """Watch a guest (returns True), or change the given thresholds of a watched one (returns False).
 
         A threshold of 0 is removed. An unchanged threshold keeps its open incident.
-        Raises: AlreadyWatched if none is given, CannotWatchTemplate, DiskUnknown, BadAmount, StoreFailed.
+        Raises: AlreadyWatched if none is given, CannotWatchTemplate, BadAmount, StoreFailed.
         """
         old, limits = self.find(guest.vmid), given_limits(cpu, memory, disk)
         entry = make_entry(guest, old, limits)
@@ -138,8 +141,8 @@ class Watch:
         await self._watch_list.put(entry)
         if old is not None:
             changed = [metric for metric in limits if entry.limit(metric) != old.limit(metric)]
-            with contextlib.suppress(JournalFailed):
-                await self._reset_thresholds(guest.vmid, changed)
+            with contextlib.suppress(JournalFailed):  # silently: the guest itself has not changed
+                await self._change(lambda transition: drop_thresholds_of(transition, guest.vmid, changed))
         return old is None
 
     def check_entry(
@@ -147,10 +150,6 @@ class Watch:
     ) -> None:
         """Check what `add` would do, without changing anything. Raises: as `add`, except StoreFailed."""
         make_entry(guest, self.find(guest.vmid), given_limits(cpu, memory, disk))
-
-    async def _reset_thresholds(self, vmid: int, metrics: Iterable[Metric]) -> None:
-        """End the incidents of changed thresholds silently: the guest itself has not changed."""
-        await self._change(lambda transition: drop_thresholds_of(transition, vmid, metrics))
 
     async def remove(self, vmid: int) -> None:
         """Stop watching a guest and end its open incidents. Raises: BadVmid, NotWatched, StoreFailed."""
@@ -268,8 +267,11 @@ class Watch:
         observation = await self._poller.observe(
             self.state, self.entries, self._time.elapsed(self.state.pulse), self._previous
         )
+        self.disks.aim(self.entries, observation.cluster)
         observation = replace(
-            observation, unsure=observation.unsure | self._recent_actions.outdated(observation, began)
+            observation,
+            unsure=observation.unsure | self._recent_actions.outdated(observation, began),
+            disks=self.disks.looks(self._previous),
         )
         self.read_error = observation.fault
         self.tasks = observation.tasks

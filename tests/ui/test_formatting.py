@@ -58,6 +58,7 @@ from core.proxmox_errors import Rejected, StorageFull, Unreachable
 from core.tasks import Progress, TaskEnd, TaskResult
 from core.watch.incidents.model import Mute, WatchEntry
 from core.watch.incidents.state import GuestState, Rules, WatchState
+from core.watch.polling.disk_poller import DiskPoller
 from core.watch.service import Watch
 from tests.support.fakes import AKIKO, CONFIG, NOON, FakeClock, FakeProxmox, FakeWorld, guest
 from tests.support.walked import walked
@@ -290,7 +291,8 @@ def watch_of(
     """Build a watch with this knowledge that never polls."""
     clock, proxmox = FakeClock(), FakeProxmox(FakeClock())
     expected, reader = ExpectedStops(clock), ClusterCache(proxmox, clock)
-    watch = Watch(reader, proxmox, clock, expected, NoStore(), JOURNAL, Rules(), lambda _unix: False)
+    disks = DiskPoller(proxmox, clock)
+    watch = Watch(reader, proxmox, disks, clock, expected, NoStore(), JOURNAL, Rules(), lambda _unix: False)
     watch._watch_list.entries, watch.read_error = entries, trouble
     watch._persistence.state = WatchState(
         guests={guest.vmid: guest for guest in known}, mutes={mute.target: mute for mute in mutes}

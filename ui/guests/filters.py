@@ -9,10 +9,14 @@ from core.access.policy import Scope, ScopeKind
 from core.access.rows import Rows
 from core.audit.record import format_options
 from core.guest import Guest, Kind, State
+from core.proxmox import FileSystem
+from core.watch.incidents.disks import is_asked
+from core.watch.incidents.model import Metric
 from ui.formatting import code, kind_word, listed
 from ui.i18n import N_, Marked, Text
 
 _NAME_MOST, _DIGITS = 16, 12
+_NO_DISKS: Mapping[int, FileSystem] = {}
 _SHORT = "~"
 """Begins the short form of a name. No node, tag or pool begins so."""
 
@@ -145,15 +149,29 @@ def counted_as(guest: Guest) -> State | None:
 NO_SELECTION = Selection((), {})
 
 
-def select(guest_index: GuestIndex, visible: Rows, filters: Filters) -> Selection:
-    """Return those of the visible guests that match the filters. They are found once per read."""
+def select(
+    guest_index: GuestIndex, visible: Rows, filters: Filters, disks: Mapping[int, FileSystem] = _NO_DISKS
+) -> Selection:
+    """Return those of the visible guests that match the filters. They are found once per read.
+
+    `disks`: the fullest file systems of VMs by VMID, for the order by disk.
+    """
+    known = disks if filters.sort == "disk" else _NO_DISKS
     found: Selection = guest_index.views.get(
-        (filters, visible), lambda: _select(guest_index, visible, filters)
+        (filters, visible, tuple(known.items())), lambda: _select(guest_index, visible, filters, known)
     )
     return found
 
 
-def _select(guest_index: GuestIndex, visible: Rows, filters: Filters) -> Selection:
+def _with_disk(guest: Guest, disks: Mapping[int, FileSystem]) -> Guest:
+    """Return the guest with the use of its disk, if only its agent has told that."""
+    found = disks.get(guest.vmid) if is_asked(guest, Metric.DISK) else None
+    return replace(guest, disk=found.used, disk_total=found.total) if found else guest
+
+
+def _select(
+    guest_index: GuestIndex, visible: Rows, filters: Filters, disks: Mapping[int, FileSystem]
+) -> Selection:
     if filters.is_short:
         filters = filters.restored(guest_index.guests_in(visible))
     rows = visible & guest_index.where((filters.status, filters.kind), filters.allows)
@@ -161,7 +179,7 @@ def _select(guest_index: GuestIndex, visible: Rows, filters: Filters) -> Selecti
     for kind, value in wanted:
         if value:
             rows &= guest_index.table.in_scopes([(Scope(kind, value),)])
-    guests = guest_index.guests_in(rows)
+    guests = (_with_disk(guest, disks) for guest in guest_index.guests_in(rows))
     found = sorted(guests, key=ORDERS[filters.sort]) if filters.sort in ORDERS else guests
     return Selection(tuple(found), guest_index.counted(rows, counted_as), filters)
 

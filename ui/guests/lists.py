@@ -142,4 +142,4 @@ def select_visible(site: Site, actor: Actor, cluster: Cluster, filters: Filters)
     authorizer = site.authorizer
     rows = authorizer.visible_rows(actor, cluster)
     empty = not rows and not authorizer.has_hidden_guests(actor)
-    return select(authorizer.guest_index(cluster), rows, filters), empty
+    return select(authorizer.guest_index(cluster), rows, filters, site.watch.disks.known()), empty

@@ -8,6 +8,7 @@ from core.errors import JournalFailed
 from core.guest import Cluster
 from core.operations import Operation
 from core.proxmox_errors import HalfGone
+from core.watch.incidents.disks import silent_guests
 from core.watch.incidents.model import WatchEntry, node_subject
 from core.watch.journal import Backlog
 from core.watch.subjects import concerns
@@ -56,6 +57,7 @@ async def visible_health(site: Site, actor: Actor, cluster: Cluster | None) -> H
     health = await health_of(site)
     mutes = tuple(mute for mute in health.mutes if is_subject_visible_to(site, actor, mute.target, cluster))
     unknown = tuple(each for each in health.unknown if is_visible_to(site, actor, each.vmid, cluster))
+    silent = tuple(each for each in health.unmeasured if is_visible_to(site, actor, each.vmid, cluster))
     stale = tuple(
         name for name in health.stale if is_subject_visible_to(site, actor, node_subject(name), cluster)
     )
@@ -64,6 +66,7 @@ async def visible_health(site: Site, actor: Actor, cluster: Cluster | None) -> H
         health,
         mutes=mutes,
         unknown=unknown,
+        unmeasured=silent,
         stale=stale,
         dashboards=len(boards),
         troubled_dashboards=sum(trouble is not None for _, trouble in boards),
@@ -101,6 +104,7 @@ async def health_of(site: Site) -> Health:
         mutes=watch.mutes(),
         blind=watch.sees_tasks is False,
         unknown=watch.blind,
+        unmeasured=silent_guests(watch.state, watch.entries),
         stale=watch.stale,
     )
 

@@ -83,6 +83,8 @@ class Health:
     blind: bool = False
     unknown: tuple[GuestState, ...] = ()
     """Watched guests whose state has been unknown for long."""
+    unmeasured: tuple[GuestState, ...] = ()
+    """Watched guests whose disk use is not known."""
     stale: tuple[str, ...] = ()
     """Nodes for which Proxmox has no new figures."""
     dashboards: int = 0
@@ -114,6 +116,8 @@ def _reading_lines(t: Text, health: Health, now: float, most: int = 500) -> Iter
     yield _line(t("Proxmox"), _reading(t, health, now))
     if health.unknown:
         yield _line(t("Guests"), _unknown(t, health, most))
+    if health.unmeasured:
+        yield _line(t("Disks"), _unmeasured(t, health, most))
     if health.stale:
         yield _line(t("Nodes"), _stale(t, health.stale, min(most, 300)))
     yield _line(t("Alerts"), _delivery(t, health))
@@ -224,10 +228,17 @@ def _reading(t: Text, health: Health, now: float) -> str:
     return f"{text}\n-# {error_sentence(t, health.read_error)}" if health.read_error else text
 
 
+def _names(t: Text, guests: Sequence[GuestState], most: int) -> str:
+    return fit_lines(t, (title_of(each.vmid, each.name or str(each.vmid)) for each in guests), most, ", ")
+
+
+def _unmeasured(t: Text, health: Health, most: int) -> str:
+    names = _names(t, health.unmeasured, most)
+    return f"{WARNING} {t('usage not known, no answer from the guest agent: {guests}', guests=names)}"
+
+
 def _unknown(t: Text, health: Health, most: int) -> str:
-    names = fit_lines(
-        t, (title_of(each.vmid, each.name or str(each.vmid)) for each in health.unknown), most, ", "
-    )
+    names = _names(t, health.unknown, most)
     time = format_duration(t, BLIND_SECONDS)
     return f"{WARNING} {t('state unknown for over {time}: {guests}', time=time, guests=names)}"
 

@@ -7,6 +7,7 @@ from discord import ui
 
 from core.errors import BotError
 from core.guest import Cluster, Guest, State
+from core.watch.incidents.disks import disk_key, is_asked, is_silent
 from core.watch.incidents.model import ALL, Incident, Metric, Mute, WatchEntry
 from core.watch.incidents.transition import guest_targets
 from core.watch.service import Watch
@@ -22,6 +23,7 @@ from ui.formatting import (
     Colour,
     code,
     fit_lines,
+    format_percent,
     listed,
     person,
     state_word,
@@ -39,7 +41,7 @@ from ui.interaction.selects import guest_menu
 from ui.messages.errors import error_sentence
 from ui.messages.subjects import subject_name
 from ui.watch.alert_text import outcome_word
-from ui.watch.incidents.names import fill_percent, metric_word
+from ui.watch.incidents.names import MOUNT_MOST, fill_percent, metric_word
 from ui.watch.incidents.text import short_text, sign_of
 
 COUNTED_DAYS = 7
@@ -96,6 +98,7 @@ def watch_row(
         f"{MUTED} {t('until {time}', time=until_time(until, now))}" if until else "",
         thresholds(t, entry),
         f"{WARNING} {t('memory is not measured')}" if _blind(guest, entry) else "",
+        _fullest(t, watch, guest, entry),
         count if incidents else "",
     ]
     name = title(guest) if guest else f"**{entry.vmid}**"
@@ -123,6 +126,25 @@ def _blind(guest: Guest | None, entry: WatchEntry) -> bool:
     return entry.memory is not None and guest is not None and is_seen_by_host(guest)
 
 
+def _fullest(t: Text, watch: Watch, guest: Guest | None, entry: WatchEntry) -> str:
+    """Return the fullest file system of a VM with a disk threshold, or that it is not known."""
+    if (
+        entry.disk is None
+        or guest is None
+        or guest.state is not State.RUNNING
+        or not is_asked(guest, Metric.DISK)
+    ):
+        return ""
+    if is_silent(watch.state.gauges.get(disk_key(entry.vmid))):
+        return f"{WARNING} {t('disk usage is not known')}"
+    found = watch.disks.known().get(entry.vmid)
+    if found is None:
+        return t("disk usage is not known yet")
+    return t(
+        "{mount} {percent} full", mount=code(found.mountpoint, MOUNT_MOST), percent=format_percent(found.fill)
+    )
+
+
 def added_card(
     t: Text,
     guest: Guest,
@@ -138,6 +160,9 @@ def added_card(
     `steps`: where to go on.
     """
     blind = f"{WARNING} {memory_advice(t)}" if _blind(guest, entry) else ""
+    old = before.disk if before else None
+    asks = is_asked(guest, Metric.DISK) and entry.disk not in (None, old)
+    asking = t("Its guest agent is asked for the disk usage every 10 minutes.") if asks else ""
     if before is None:
         text = t("Now watching {guest}.", guest=title(guest))
     elif entry == before:
@@ -146,7 +171,7 @@ def added_card(
         text = t("The thresholds of {guest} were changed.", guest=title(guest))
     muted = f"{MUTED} {t('Muted until {time}.', time=until_time(until, now))}" if until else ""
     limits = thresholds(t, entry) or t("Alerts when it stops. No thresholds for CPU, memory or disk.")
-    return success_card("\n-# ".join(part for part in (text, limits, muted, blind) if part), steps)
+    return success_card("\n-# ".join(part for part in (text, limits, asking, muted, blind) if part), steps)
 
 
 def success_card(text: str, steps: str = "") -> ui.LayoutView:

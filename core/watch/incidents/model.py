@@ -39,7 +39,7 @@ def storage_subject(name: str, node: str | None) -> str:
 
 
 class Metric(StrEnum):
-    """Metrics of a guest that can have a threshold. DISK is known for containers only."""
+    """Metrics of a guest that can have a threshold. DISK of a VM: of its fullest file system, as its agent tells."""
 
     CPU = "cpu"
     MEMORY = "memory"
@@ -134,17 +134,20 @@ class Topic(StrEnum):
     GROUP = "group"  # several guests changed at once; guests
     NODE = "node"  # a node is offline; node, guests (the watched ones it ran)
     SOURCE = "source"  # Proxmox cannot be read; fault, watched
-    GAUGE = "gauge"  # a guest's metric is over its threshold; guests (one), metric, percent, limit
+    GAUGE = "gauge"  # a guest's metric is over its threshold; guests (one), metric, percent, limit, mount
     STORAGE = "storage"  # a storage is nearly full; storage, node ("" where shared), percent, limit
     FLAPPING = "flapping"  # a guest changes again and again; guests (one)
     RESTART = "restart"  # one guest restarted by itself; guests (one)
     BACKUP = "backup"  # backups failed; backups
     STALE = "stale"  # a node is online, but Proxmox has no new figures of it; node, guests (watched, unknown)
     BLIND = "blind"  # the state of watched guests on a node has been unknown for long; node, guests
+    UNMEASURED = (
+        "unmeasured"  # the use of disks with a threshold is not known; guests, metric, fault if the same
+    )
     NOTE = "note"  # nothing wrong: somebody stopped, deleted or restarted it, or HA moved it; guests (one)
 
 
-ONE_OFF = frozenset({Topic.RESTART, Topic.BACKUP, Topic.NOTE})
+ONE_OFF = frozenset({Topic.RESTART, Topic.BACKUP, Topic.UNMEASURED, Topic.NOTE})
 """Topics that are over as soon as they are reported."""
 
 
@@ -224,6 +227,10 @@ class Incident:
     """Whether a mute that its buttons had set ended with it."""
     can_unmute: bool = False
     """Whether a mute of its own subject outlasts it."""
+    mount: str = ""
+    """For the disk of a VM: where the fullest file system is mounted, in the guest's own words."""
+    unknown: bool = False
+    """Whether the value is not known any more, because the guest agent is silent."""
 
     @property
     def open(self) -> bool:

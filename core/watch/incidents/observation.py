@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from core.errors import BotError
 from core.guest import HALTED_STATES, PASSING_STATES, Cluster, Guest, State, TaskSummary
+from core.proxmox import FileSystem
 from core.proxmox_errors import HalfGone, NothingVisible
 from core.watch.incidents.model import WatchEntry
 from core.watch.incidents.state import GuestState, WatchState
@@ -23,6 +24,20 @@ DOWN_STATES = HALTED_STATES | {State.STOPPED}
 ALIVE_STATES = frozenset({State.RUNNING, State.PAUSED, State.SUSPENDED})
 NOT_RUNNING_STATES = DOWN_STATES | PASSING_STATES
 """The settled states of a guest that does not run. A passing state settles once the guest is stuck in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskLook:
+    """The last look at the file systems of a VM.
+
+    `number`: counts the looks of this run. `fullest`: None if the agent told nothing, because of `error` if there
+    was one. `judged`: an earlier step has judged this look.
+    """
+
+    number: int
+    fullest: FileSystem | None = None
+    error: BotError | None = None
+    judged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,8 @@ class Observation:
     """Failed backups by node, from the nodes that were asked and answered."""
     listed: Cluster | None = None
     """The list without the answers of single guests, if it differs from `cluster`."""
+    disks: Mapping[int, DiskLook] = field(default_factory=dict)
+    """The last looks at the file systems of VMs with a disk threshold, by VMID."""
     own_identity: str = ""
     """The bot's own `user@realm!token`, as tasks show it."""
 

@@ -1,15 +1,27 @@
 """Judge thresholds.
 
 Three reads in a row at or over the limit open an incident. Three in a row at least five points below end it.
+For the disk of a VM, each look of its guest agent is one read.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from core.errors import AlreadyWatched, CannotWatchTemplate, DiskUnknown
-from core.guest import PASSING_STATES, Cluster, Guest, Kind, State, Storage
+from core.errors import AlreadyWatched, CannotWatchTemplate
+from core.guest import PASSING_STATES, Cluster, Guest, State, Storage
 from core.validation import checked_threshold
+from core.watch.incidents.disks import (
+    Silence,
+    after_answer,
+    after_silent_look,
+    is_asked,
+    is_silent,
+    report_silence,
+    silence_of,
+    unjudged_look,
+    was_said,
+)
 from core.watch.incidents.model import (
     GuestEvent,
     GuestFact,
@@ -25,7 +37,8 @@ from core.watch.incidents.state import ThresholdState
 from core.watch.incidents.transition import Transition
 
 READS_IN_A_ROW = 3
-_BETWEEN = PASSING_STATES | {State.UNKNOWN}
+BETWEEN_STATES = PASSING_STATES | {State.UNKNOWN}
+"""States in which a guest may be running again with the next read: its values are kept."""
 MARGIN = 5
 """Percentage points below the limit at which the incident ends."""
 
@@ -36,6 +49,7 @@ class ThresholdReading:
 
     `idle`: there is nothing to measure (the guest does not run). The incident ends.
     `blind`: the listed value is not the guest's own use. The third such read in a row ends the incident.
+    `silence`: the guest agent did not answer a look. The incident stays open.
     """
 
     key: str
@@ -44,6 +58,7 @@ class ThresholdReading:
     open_incident: Callable[[Transition, float, int], Incident]
     idle: bool = False
     blind: bool = False
+    silence: Silence | None = None
 
 
 def given_limits(cpu: int | None, memory: int | None, disk: int | None) -> dict[Metric, int]:
@@ -54,15 +69,13 @@ def given_limits(cpu: int | None, memory: int | None, disk: int | None) -> dict[
 def make_entry(guest: Guest, old: WatchEntry | None, limits: Mapping[Metric, int]) -> WatchEntry:
     """Return a guest's entry with these thresholds in percent (0 removes one), keeping its others.
 
-    Raises: AlreadyWatched if none is given, CannotWatchTemplate, DiskUnknown, BadAmount.
+    Raises: AlreadyWatched if none is given, CannotWatchTemplate, BadAmount.
     """
     fields: dict[str, Any] = {
         metric.value: checked_threshold(metric.value, value) for metric, value in limits.items()
     }
     if guest.template:
         raise CannotWatchTemplate(guest.vmid, guest.label)
-    if Metric.DISK in limits and guest.kind is not Kind.LXC:
-        raise DiskUnknown(guest.vmid, guest.label)
     if old is not None and not limits:
         raise AlreadyWatched(guest.vmid, guest.label)
     return replace(old or WatchEntry(guest.vmid), **fields)
@@ -75,34 +88,44 @@ def check_thresholds(transition: Transition, cluster: Cluster) -> None:
         for reading in _guest_readings(transition, entry, cluster.find(entry.vmid))
     ]
     readings += _storage_readings(transition, cluster)
-    for reading in readings:
-        _check_reading(transition, reading)
+    new_silences = [silence for reading in readings if (silence := _check_reading(transition, reading))]
+    report_silence(transition, new_silences)
     for key in transition.gauges.keys() - {reading.key for reading in readings}:
         drop_threshold(transition, key)
 
 
-def _check_reading(transition: Transition, reading: ThresholdReading) -> None:
+def _check_reading(transition: Transition, reading: ThresholdReading) -> Silence | None:
+    """Judge one value. Return the silence of its guest agent if that must be said now."""
+    old = transition.gauges.get(reading.key, ThresholdState())
     if reading.limit is None or reading.idle:
         drop_threshold(transition, reading.key)
-        return
-    old = transition.gauges.get(reading.key, ThresholdState())
-    if reading.blind:
+        if reading.idle and was_said(old):  # it is not said again after each start of the guest
+            transition.gauges[reading.key] = ThresholdState(silent=old.silent)
+    elif reading.blind:
         _lose_sight(transition, reading.key, old)
-        return
-    if reading.percent is None:
-        return
+    elif reading.silence:
+        return _note_silence(transition, reading, old)
+    elif reading.percent is not None:
+        _judge_value(transition, reading, old, reading.percent, reading.limit)
+    return None
+
+
+def _judge_value(
+    transition: Transition, reading: ThresholdReading, old: ThresholdState, percent: float, limit: int
+) -> None:
     incident = transition.open.get(old.incident or 0)
-    beyond = (
-        reading.percent >= reading.limit if incident is None else reading.percent <= reading.limit - MARGIN
-    )
-    streak = old.streak + 1 if beyond else 0
+    if incident is not None and incident.unknown:
+        incident = transition.update_incident(replace(incident, unknown=False))
+    beyond = percent >= limit if incident is None else percent <= limit - MARGIN
+    streak, silent = old.streak + 1 if beyond else 0, after_answer(old)
     if streak < READS_IN_A_ROW:
-        new = replace(old, streak=streak, blind=0)
+        new = replace(old, streak=streak, blind=0, silent=silent)
     elif incident is None:
-        new = ThresholdState(incident=reading.open_incident(transition, reading.percent, reading.limit).id)
+        opened = reading.open_incident(transition, percent, limit)
+        new = ThresholdState(incident=opened.id, silent=silent)
     else:
-        transition.announce_recovery(transition.close_incident(replace(incident, percent=reading.percent)))
-        new = ThresholdState()
+        transition.announce_recovery(transition.close_incident(replace(incident, percent=percent)))
+        new = ThresholdState(silent=silent)
     if new != ThresholdState():
         transition.gauges[reading.key] = new
     else:
@@ -119,6 +142,21 @@ def _lose_sight(transition: Transition, key: str, old: ThresholdState) -> None:
         drop_threshold(transition, key)
     else:
         transition.gauges[key] = replace(old, streak=0, blind=blind)
+
+
+def _note_silence(transition: Transition, reading: ThresholdReading, old: ThresholdState) -> Silence | None:
+    """Count a look without an answer. Return it if it must be said now. An open incident says it itself.
+
+    Nothing is known of the value: the reads before and after it are still in a row.
+    """
+    new = replace(old, silent=after_silent_look(old))
+    transition.gauges[reading.key] = new
+    if is_silent(old) or not is_silent(new):
+        return None
+    incident = transition.open.get(old.incident or 0)
+    if incident is not None:
+        transition.update_incident(replace(incident, unknown=True))
+    return reading.silence if incident is None and not was_said(old) else None
 
 
 def drop_threshold(transition: Transition, key: str) -> None:
@@ -145,19 +183,30 @@ def _guest_readings(transition: Transition, entry: WatchEntry, guest: Guest | No
         guest and _out_of_sight(transition, guest)
     )
     measured = seen and guest is not None and guest.state is State.RUNNING
-    idle = seen and not measured and (guest is None or guest.template or guest.state not in _BETWEEN)
-    return [
-        ThresholdReading(
-            threshold_key(entry.vmid, metric),
-            usage_percent(guest, metric) if guest and measured else None,
-            limit,
-            _guest_incident(guest, metric) if guest else _no_incident,
-            idle,
-            bool(measured and guest and metric is Metric.MEMORY and guest.memory_seen_by_host),
-        )
-        for metric, limit in limits
-        if limit is not None
-    ]
+    idle = seen and not measured and (guest is None or guest.template or guest.state not in BETWEEN_STATES)
+    readings = []
+    for metric, limit in limits:
+        if limit is not None:
+            opening = _guest_incident(guest, metric) if guest else _no_incident
+            reading = ThresholdReading(threshold_key(entry.vmid, metric), None, limit, opening, idle)
+            readings.append(_measured(transition, reading, guest, metric) if guest and measured else reading)
+    return readings
+
+
+def _measured(
+    transition: Transition, reading: ThresholdReading, guest: Guest, metric: Metric
+) -> ThresholdReading:
+    """Return the reading with what is known of this running guest."""
+    if not is_asked(guest, metric):
+        blind = metric is Metric.MEMORY and guest.memory_seen_by_host
+        return replace(reading, percent=usage_percent(guest, metric), blind=blind)
+    look = unjudged_look(transition, guest.vmid)
+    if look is None:
+        return reading
+    if look.fullest is None:
+        return replace(reading, silence=silence_of(guest, look))
+    opening = _guest_incident(guest, metric, look.fullest.mountpoint)
+    return replace(reading, percent=look.fullest.fill * 100, open_incident=opening)
 
 
 def _out_of_sight(transition: Transition, guest: Guest) -> bool:
@@ -186,7 +235,9 @@ def _no_incident(_transition: Transition, _percent: float, _limit: int) -> Incid
     raise LookupError("a guest that is not there has no use")
 
 
-def _guest_incident(guest: Guest, metric: Metric) -> Callable[[Transition, float, int], Incident]:
+def _guest_incident(
+    guest: Guest, metric: Metric, mount: str = ""
+) -> Callable[[Transition, float, int], Incident]:
     def open_incident(transition: Transition, percent: float, limit: int) -> Incident:
         fact = GuestFact(guest.vmid, GuestEvent.BACK, guest.kind, guest.node, guest.name)
         return transition.open_incident(
@@ -197,6 +248,7 @@ def _guest_incident(guest: Guest, metric: Metric) -> Callable[[Transition, float
             metric=metric,
             percent=percent,
             limit=limit,
+            mount=mount,
         )
 
     return open_incident

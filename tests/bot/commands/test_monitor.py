@@ -13,7 +13,6 @@ from core.errors import (
     AlreadyWatched,
     BotError,
     CannotWatchTemplate,
-    DiskUnknown,
     JournalFailed,
     NotMuted,
     NotWatched,
@@ -101,7 +100,6 @@ async def test_add_list_and_remove(scene: Stage) -> None:
         ("monitor add", {"vmid": 0}, BadVmid("0")),
         ("monitor add", {"vmid": 102, "cpu": 9}, BadAmount("cpu", 9, 10, 100)),
         ("monitor add", {"vmid": 102, "memory": 101}, BadAmount("memory", 101, 10, 100)),
-        ("monitor add", {"vmid": 102, "disk": 90}, DiskUnknown(102, "gitlab")),
         ("monitor remove", {"vmid": 102}, NotWatched(102)),
         ("monitor remove", {"vmid": -7}, BadVmid("-7")),
         ("monitor mute", {"target": "all", "duration": "soon"}, BadDuration("soon")),
@@ -118,8 +116,6 @@ async def test_wrong_input_is_refused(
     scene: Stage, command: str, options: dict[str, object], error: BotError
 ) -> None:
     await scene.say(scene.emma, "monitor add", vmid=101)
-    if isinstance(error, DiskUnknown):
-        error = DiskUnknown(102, scene.site.cluster_cache.find(102).label)  # type: ignore[union-attr]  # it is there
     for person in (scene.akiko, scene.emma):
         scene.assert_refused(await scene.say(person, command, **options), person, error)
     assert stored(scene) == [101]

@@ -24,6 +24,7 @@ from core.audit.store import AuditFilter
 from core.audit.trail import AuditTrail
 from core.guest import State
 from core.watch.incidents.state import Rules
+from core.watch.polling.disk_poller import DiskPoller
 from core.watch.service import Watch
 from monitor_store import MonitorStore
 from startup.data_dir import JOURNAL_NAME, LIST_NAME, SiteData, StartFailed, read_data_dir, start_failures
@@ -75,6 +76,7 @@ async def started(directory: Path, lists: Lists, first: str | None = None) -> As
         watch = Watch(
             world.cluster_cache,
             world.proxmox,
+            DiskPoller(world.proxmox, world.clock),
             world.clock,
             ExpectedStops(world.clock),
             store.of_site(name, disk),

@@ -22,7 +22,6 @@ from core.delivery.alerts import AlertDelivery
 from core.errors import JournalFailed, StoreFailed
 from core.proxmox_errors import Unreachable
 from core.watch.incidents.state import GuestState
-from core.watch.journal_maintenance import JournalMaintenance
 from core.watch.service import Watch
 from tests.support import stage
 from tests.support.stage import Stage
@@ -38,8 +37,8 @@ INTERVAL = 0.2
 class RecordingWatch(Watch):
     """Record when the watch polls, and fail when told to."""
 
-    def __init__(self, care: JournalMaintenance) -> None:
-        self.maintenance = care
+    def __init__(self, real: Watch) -> None:
+        self.maintenance, self.disks = real.maintenance, real.disks
         self.polls: list[float] = []
         self.stumbles: list[BaseException] = []
         self.seconds = 0.0
@@ -76,7 +75,7 @@ class Beats:
 async def watching(
     scene: Stage, beats: Beats | None = None, *, connected: bool = True, silence: float = 0.0
 ) -> AsyncIterator[tuple[WatchLoop, RecordingWatch]]:
-    watch = RecordingWatch(scene.site.watch.maintenance)
+    watch = RecordingWatch(scene.site.watch)
     channel = DiscordAlertChannel(scene.bot, scene.alerts.id, scene.t())
     services = replace(
         scene.services,

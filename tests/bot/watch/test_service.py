@@ -14,7 +14,6 @@ from core.errors import (
     AlreadyWatched,
     BotError,
     CannotWatchTemplate,
-    DiskUnknown,
     IncidentOver,
     JournalFailed,
     NotMuted,
@@ -306,7 +305,6 @@ async def test_thresholds_are_kept_and_changed_one_by_one(tmp_path: Path) -> Non
     [
         (lambda watch: watch.add(guest(101, R)), AlreadyWatched),
         (lambda watch: watch.add(TEMPLATE), CannotWatchTemplate),
-        (lambda watch: watch.add(guest(102, R), disk=90), DiskUnknown),
         (lambda watch: watch.add(guest(102, R), cpu=9), BadAmount),
         (lambda watch: watch.add(guest(102, R), memory=101), BadAmount),
         (lambda watch: watch.add(guest(101, R), cpu=-1), BadAmount),

@@ -7,6 +7,7 @@ from adapters.journal.store import SqliteJournal
 from core.guest import Guest, State
 from core.watch.incidents.model import Message, WatchEntry
 from core.watch.incidents.state import Rules
+from core.watch.polling.disk_poller import DiskPoller
 from core.watch.service import Watch
 from monitor_store import MonitorStore
 from tests.support.fakes import FakeWorld
@@ -40,6 +41,7 @@ class WatchHarness:
         self.watch = Watch(
             world.cluster_cache,
             self.proxmox,
+            DiskPoller(self.proxmox, self.clock),
             self.clock,
             world.expected,
             self.store.of_site("", AT_ONCE),

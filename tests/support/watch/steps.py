@@ -1,12 +1,12 @@
 """Run steps of the watch a minute apart and describe their messages in words short enough for a table."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from core.errors import BotError
 from core.guest import Cluster, Guest, Kind, Node, State, Storage, TaskSummary
 from core.watch.incidents.model import Incident, Message, MessageKind, Topic, WatchEntry
-from core.watch.incidents.observation import Observation, find_source_fault
+from core.watch.incidents.observation import DiskLook, Observation, find_source_fault
 from core.watch.incidents.state import Outcome, Rules, StepTime, WatchState
 from core.watch.incidents.step import step
 from core.watch.records import changed_records, decode_state, encode_state
@@ -80,6 +80,7 @@ class History:
         first: Cluster | None = None,
         unsure: Iterable[int] = (),
         jump: float = 0.0,
+        disks: Mapping[int, DiskLook] | None = None,
         **values: Any,
     ) -> list[str]:
         """Return the messages sent while guest 101 goes through these states, one poll each.
@@ -103,6 +104,7 @@ class History:
                 first,
                 unsure=frozenset(unsure),
                 tasks=None if tasks is None else tuple(tasks),
+                disks=disks or {},
             )
             moment = StepTime(self.unix, passed, self.fresh, self.away, quiet)
             told += self._take(step(self.state, self.entries, observation, moment, self.rules, ordered))

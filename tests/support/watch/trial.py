@@ -36,6 +36,7 @@ from core.proxmox_errors import BadAnswer, ProxmoxError, Rejected, TimedOut
 from core.watch.incidents.model import DOWN, GuestEvent, Incident, Message, MessageKind, Topic, WatchEntry
 from core.watch.incidents.state import Rules
 from core.watch.journal import Batch, OutboxMessage
+from core.watch.polling.disk_poller import DiskPoller
 from core.watch.records import EXPECTED_STOP
 from core.watch.service import Watch
 from tests.support.watch.at_once import at_once
@@ -264,6 +265,7 @@ class Trial:
         watch = Watch(
             reader,
             proxmox,
+            DiskPoller(proxmox, self.clock),
             self.clock,
             expected,
             self.store,

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from core.errors import BotError, JournalFailed
 from core.guest import HALTED_STATES, PASSING_STATES, Kind, State
-from core.proxmox_errors import CertificateNotTrusted, HalfGone, Rejected, TimedOut, Unreachable
+from core.proxmox_errors import (
+    CertificateNotTrusted,
+    HalfGone,
+    MissingPrivilege,
+    Rejected,
+    TimedOut,
+    Unreachable,
+)
 from core.watch.incidents.model import (
     ALL,
     ONE_OFF,
@@ -98,6 +105,14 @@ OLD = incident(
 )
 UNSEEN = incident(Topic.BLIND, node="pve2", guests=(fact(GuestEvent.UNKNOWN), fact(GuestEvent.UNKNOWN, 105)))
 READ = incident(Topic.SOURCE, fault=SourceFault.of(Unreachable("pve1")), watched=12)
+FULL = replace(GAUGE, metric=Metric.DISK, percent=93.4, mount="/srv")
+SILENT = incident(
+    Topic.UNMEASURED,
+    Severity.WARNING,
+    guests=(fact(GuestEvent.UNKNOWN),),
+    metric=Metric.DISK,
+    fault=SourceFault.of(Rejected(500, "QEMU guest agent is not running")),
+)
 MANY = incident(
     Topic.GROUP,
     guests=(
@@ -192,6 +207,22 @@ OPENINGS: dict[str, Incident] = {
     "CPU": GAUGE,
     "memory": replace(GAUGE, metric=Metric.MEMORY),
     "disk, muted": replace(GAUGE, metric=Metric.DISK, muted_until=NOON + 60),
+    "disk of a VM": FULL,
+    "disk of a VM, agent silent": replace(FULL, unknown=True),
+    "disk of a VM, over": over(FULL, percent=71.0),
+    "disk of a VM, a hostile place": replace(
+        FULL, mount="/`@everyone` [x](https://evil.example)\u202e\n" + "a" * 90
+    ),
+    "disk not known": SILENT,
+    "disk not known, no file systems": replace(SILENT, fault=None),
+    "disk not known, no privilege": replace(
+        SILENT,
+        guests=tuple(fact(GuestEvent.UNKNOWN, vmid) for vmid in (101, 102)),
+        fault=SourceFault.of(MissingPrivilege("VM.GuestAgent.Audit", "/vms/101")),
+    ),
+    "disk not known, many": replace(
+        SILENT, guests=tuple(fact(GuestEvent.UNKNOWN, vmid) for vmid in range(101, 161)), fault=None
+    ),
     "CPU, over": over(GAUGE, percent=41.0),
     "CPU, no longer measured": over(GAUGE, forgotten=True),
     "storage": STORAGE,
@@ -444,6 +475,7 @@ def test_green_is_for_what_is_well_again() -> None:
         "not known, seen",
         "not known, one, seen",
         "CPU, over",
+        "disk of a VM, over",
         "storage, over",
         "flapping, calm",
     }
@@ -676,6 +708,8 @@ def test_hundreds_at_once_fit_into_one_message(language: Language) -> None:
         replace(NODE, guests=facts, node=LONG, **answers),
         replace(OPENINGS["backups"], backups=backups, **answers),
         replace(READ, fault=SourceFault.of(Rejected(500, LONG * 50)), **answers),
+        replace(SILENT, guests=facts, fault=SourceFault.of(Rejected(500, LONG * 50)), muted_until=NOON),
+        replace(FULL, guests=facts[:1], mount=LONG * 50, **answers),
     ):
         for post in (MessageKind.OPENING, MessageKind.REMINDER, MessageKind.RECOVERY):
             text = message_text(t, outbox_message(post, each), 1e9, ROLE)
@@ -744,6 +778,7 @@ UNWELL = replace(
     mutes=MUTES,
     blind=True,
     unknown=(GuestState(101, name="web01"), GuestState(105)),
+    unmeasured=(GuestState(102, name="db01"),),
     stale=("pve2",),
 )
 

@@ -34,6 +34,7 @@ from ui.formatting import (
 from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
 from ui.messages.proxmox_errors import PROXMOX_WORDS
+from ui.watch.incidents.disks import unknown_note, unmeasured_notes
 from ui.watch.incidents.guests import group_rows, with_task
 from ui.watch.incidents.names import NAME_MOST, listed_guests, muted_subject
 from ui.watch.incidents.states import HELD, held_advice
@@ -124,8 +125,13 @@ def _reasons(t: Text, incident: Incident) -> list[str]:
         case Topic.BACKUP if len(incident.backups) == 1:
             fact = incident.backups[0]
             return [t("Started by {by}: {error}", by=code(fact.by), error=backup_error(t, fact.error))]
+        case Topic.UNMEASURED:
+            return unmeasured_notes(t, incident)
+        case Topic.GAUGE if incident.open and incident.unknown:
+            return [unknown_note(t)]
         case Topic.GAUGE | Topic.STORAGE if incident.open and incident.percent is not None:
-            return [usage_bar(incident.percent / 100)]
+            place = f" {code(incident.mount, 60)}" if incident.mount else ""
+            return [f"{usage_bar(incident.percent / 100)}{place}"]
         case _:
             return _of_guests(t, incident)
 

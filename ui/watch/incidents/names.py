@@ -10,6 +10,8 @@ NAMES_MOST = 500
 """Maximum characters of a row of guests' names."""
 NAME_MOST = 32
 """Maximum characters of one name in the first line of an alert."""
+MOUNT_MOST = 24
+"""Maximum characters of a mount point in a line that a notification shows."""
 FEW_NAMES, FEW_MOST = 3, 75
 """Names in the first line of an alert about many guests, and the characters after which no further one follows."""
 
@@ -82,6 +84,13 @@ def muted_subject(t: Text, incident: Incident) -> str:
 
 def metric_word(t: Text, metric: Metric | None) -> str:
     return {Metric.CPU: t("CPU"), Metric.MEMORY: t("memory"), Metric.DISK: t("disk")}[metric or Metric.CPU]
+
+
+def use_of(t: Text, incident: Incident) -> str:
+    """Return the metric of an incident, with the file system if it is about one."""
+    if incident.metric is Metric.DISK and incident.mount:
+        return t("disk usage of {mount}", mount=code(incident.mount, MOUNT_MOST))
+    return metric_use(t, incident.metric)
 
 
 def metric_use(t: Text, metric: Metric | None) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from core.watch.incidents.model import DOWN, ONE_OFF, BackupFact, GuestEvent, Incident, Severity, Topic
 from ui.formatting import ALARM, BACK, QUIET, WARNING, Colour, timestamp
 from ui.i18n import Text
+from ui.watch.incidents.disks import unmeasured_short_text, unmeasured_text
 from ui.watch.incidents.guests import (
     IncidentText,
     calm_text,
@@ -32,6 +33,7 @@ from ui.watch.incidents.names import (
     metric_use,
     node_name,
     storage_name,
+    use_of,
 )
 from ui.watch.incidents.unknown import (
     blind_over_text,
@@ -126,7 +128,7 @@ def _gauge(t: Text, incident: Incident) -> str:
     return t(
         "{guest}: {metric} has reached {percent} (threshold {limit})",
         guest=guest_name(incident.guests[0]),
-        metric=metric_use(t, incident.metric),
+        metric=use_of(t, incident),
         percent=fill_percent(incident.percent),
         limit=fill_percent(incident.limit),
     )
@@ -201,6 +203,7 @@ HEADS: Mapping[Topic, IncidentText] = {
     Topic.BACKUP: _backup,
     Topic.STALE: stale_text,
     Topic.BLIND: blind_text,
+    Topic.UNMEASURED: unmeasured_text,
     Topic.NOTE: note_text,
 }
 """First lines of open incidents. Incidents without a duration keep theirs for ever."""
@@ -221,6 +224,7 @@ OVER: Mapping[Topic, IncidentText] = {
     Topic.BLIND: blind_over_text,
     Topic.RESTART: HEADS[Topic.RESTART],
     Topic.BACKUP: HEADS[Topic.BACKUP],
+    Topic.UNMEASURED: HEADS[Topic.UNMEASURED],
     Topic.NOTE: HEADS[Topic.NOTE],
 }
 """First lines of opening messages once the incident is over."""
@@ -258,9 +262,10 @@ RECOVERIES: Mapping[Topic, IncidentText] = {
     Topic.BLIND: blind_recovery_text,
     Topic.RESTART: HEADS[Topic.RESTART],
     Topic.BACKUP: HEADS[Topic.BACKUP],
+    Topic.UNMEASURED: HEADS[Topic.UNMEASURED],
     Topic.NOTE: HEADS[Topic.NOTE],
 }
-"""Texts of the separate recovery messages. The last three topics never get one."""
+"""Texts of the separate recovery messages. The last four topics never get one."""
 
 SHORT: Mapping[Topic, IncidentText] = {
     Topic.GUEST: short_down_text,
@@ -270,7 +275,7 @@ SHORT: Mapping[Topic, IncidentText] = {
     Topic.GAUGE: lambda t, x: t(
         "{guest}: {metric} over {limit}",
         guest=guest_name(x.guests[0]),
-        metric=metric_use(t, x.metric),
+        metric=use_of(t, x),
         limit=fill_percent(x.limit),
     ),
     Topic.STORAGE: lambda t, x: t(
@@ -283,6 +288,7 @@ SHORT: Mapping[Topic, IncidentText] = {
     Topic.BACKUP: _backup_short,
     Topic.STALE: stale_short_text,
     Topic.BLIND: blind_short_text,
+    Topic.UNMEASURED: unmeasured_short_text,
     Topic.NOTE: lambda t, x: short_note_text(t, x.guests[0]),
 }
 """Short phrases for reminders, digests and the history."""

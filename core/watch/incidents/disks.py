@@ -1,0 +1,147 @@
+"""Judge what the guest agents of VMs tell of their file systems, and say once that an agent is silent.
+
+Proxmox itself does not know how full the disks of a VM are.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from core.guest import Guest, Kind, State
+from core.proxmox import FileSystem
+from core.watch.incidents.model import (
+    GuestEvent,
+    GuestFact,
+    Metric,
+    Severity,
+    SourceFault,
+    Topic,
+    WatchEntry,
+    guest_subject,
+)
+from core.watch.incidents.observation import DiskLook
+from core.watch.incidents.state import GuestState, ThresholdState, WatchState
+from core.watch.incidents.transition import Transition
+
+SILENT_LOOKS = 2
+"""Looks in a row without an answer after which it is said that the disk use is not known."""
+ANSWERS_IN_A_ROW = 3
+"""Answers in a row after which a new silence is said."""
+DISKS = "disks"
+"""Subject of an incident about the disks of several guests."""
+
+_ELSEWHERE = frozenset(
+    {
+        *("nfs", "nfs3", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "smbmount", "afs", "ncpfs", "davfs"),
+        *(
+            "9p",
+            "virtiofs",
+            "vboxsf",
+            "prl_fs",
+            "vmhgfs",
+            "ceph",
+            "glusterfs",
+            "lustre",
+            "gfs",
+            "gfs2",
+            "ocfs2",
+        ),
+    }
+)
+"""File systems that others fill, too: shares of the network, and directories of the host."""
+_ELSEWHERE_START = ("fuse.", "nfs.", "cifs.")
+_PATH = re.compile(r"/|[A-Za-z]:[\\/]|[A-Za-z]:$")
+"""The start of a mount point. Windows' agent calls a volume without a letter `System Reserved`."""
+
+
+def fullest_of(systems: Iterable[FileSystem]) -> FileSystem | None:
+    """Return the fullest of the guest's own file systems, None if it names none."""
+    own = (each for each in systems if _is_own(each))
+    return max(own, key=lambda each: each.fill, default=None)
+
+
+def _is_own(system: FileSystem) -> bool:
+    kind = system.type.casefold()
+    shared = kind in _ELSEWHERE or kind.startswith(_ELSEWHERE_START)
+    return not shared and _PATH.match(system.mountpoint) is not None
+
+
+def is_asked(guest: Guest, metric: Metric) -> bool:
+    """Return whether only the guest's agent knows its use of this resource."""
+    return metric is Metric.DISK and guest.kind is Kind.QEMU
+
+
+# -- in a step
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A look at this guest's disks that told nothing. `fault`: why, None if the agent named no file systems."""
+
+    fact: GuestFact
+    fault: SourceFault | None
+
+
+def unjudged_look(transition: Transition, vmid: int) -> DiskLook | None:
+    """Return the last look at a VM, None if it is not new: one look is one reading."""
+    look = transition.observation.disks.get(vmid)
+    return None if look is None or look.judged else look
+
+
+def silence_of(guest: Guest, look: DiskLook) -> Silence:
+    fact = GuestFact(guest.vmid, GuestEvent.UNKNOWN, guest.kind, guest.node, guest.name)
+    return Silence(fact, SourceFault.of(look.error) if look.error else None)
+
+
+def report_silence(transition: Transition, silences: Sequence[Silence]) -> None:
+    """Say once, for all guests whose agents have just become silent, that their disk use is not known.
+
+    The reason is given if it is the same for all.
+    """
+    if not silences:
+        return
+    first = silences[0]
+    alike = all(each.fault and first.fault and each.fault.error == first.fault.error for each in silences)
+    transition.open_incident(
+        Topic.UNMEASURED,
+        guest_subject(first.fact.vmid) if len(silences) == 1 else DISKS,
+        Severity.WARNING,
+        guests=tuple(each.fact for each in silences),
+        metric=Metric.DISK,
+        fault=first.fault if alike else None,
+    )
+
+
+def is_silent(gauge: ThresholdState | None) -> bool:
+    """Return whether the guest agent is silent, so that the value is not known."""
+    return gauge is not None and gauge.silent >= SILENT_LOOKS
+
+
+def was_said(gauge: ThresholdState) -> bool:
+    """Return whether the silence was said, and the agent has not answered often enough since to say it anew."""
+    return is_silent(gauge) or gauge.silent < 0
+
+
+def after_silent_look(gauge: ThresholdState) -> int:
+    """Return `ThresholdState.silent` after a look without an answer."""
+    return SILENT_LOOKS if was_said(gauge) else gauge.silent + 1
+
+
+def after_answer(gauge: ThresholdState) -> int:
+    """Return `ThresholdState.silent` after an answer."""
+    answers = 1 if is_silent(gauge) else 1 - gauge.silent
+    return -answers if was_said(gauge) and answers < ANSWERS_IN_A_ROW else 0
+
+
+def disk_key(vmid: int) -> str:
+    return f"{guest_subject(vmid)}/{Metric.DISK.value}"
+
+
+def silent_guests(state: WatchState, entries: Iterable[WatchEntry]) -> tuple[GuestState, ...]:
+    """Return the running guests whose disk use is not known although it has a threshold."""
+    found = []
+    for entry in entries:
+        guest = state.guests.get(entry.vmid)
+        if guest and guest.state is State.RUNNING and is_silent(state.gauges.get(disk_key(entry.vmid))):
+            found.append(guest)
+    return tuple(found)

@@ -1,0 +1,164 @@
+"""Ask the guest agents of VMs with a disk threshold how full their file systems are.
+
+One VM is asked after the other, and each at most every ten minutes, beside the polls of the cluster: an agent that
+hangs holds up nothing else. The VMs are spread over the ten minutes, also after a start of the bot.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+
+from core.clock import Clock
+from core.errors import BotError
+from core.guest import Cluster, Guest, State
+from core.proxmox import FileSystem, Proxmox
+from core.proxmox_errors import (
+    CertificateNotTrusted,
+    GuestMoved,
+    NodeUnreachable,
+    NoQuorum,
+    QueueFull,
+    TokenRefused,
+    Unreachable,
+)
+from core.watch.incidents.disks import fullest_of, is_asked
+from core.watch.incidents.model import Metric, WatchEntry
+from core.watch.incidents.observation import DiskLook, Observation
+from core.watch.incidents.thresholds import BETWEEN_STATES
+
+EVERY_SECONDS = 600.0
+"""Minimum seconds between two looks at one VM."""
+GAP_SECONDS = 10.0
+"""Seconds between two looks at different VMs. They are fewer if there are more VMs than fit into `EVERY_SECONDS`."""
+FRESH_SECONDS = 2 * EVERY_SECONDS
+"""Age at which a value counts as not known."""
+BOOT_SECONDS = 120
+"""Uptime below which a VM is not asked: its agent may not be running yet."""
+SILENT_DELAY = 10 * EVERY_SECONDS
+"""Seconds by which VMs whose agents were silent stand back for the others, if there is no time for all."""
+ROUNDING = 0.01
+"""Seconds of a gap that are not waited for."""
+
+_NOT_ASKED = (
+    *(CertificateNotTrusted, GuestMoved, NodeUnreachable, NoQuorum, QueueFull, TokenRefused, Unreachable),
+    ValueError,  # the list contains an invalid node name
+)
+"""Errors that say nothing about the agent."""
+
+_log = logging.getLogger(__name__)
+
+
+class DiskPoller:
+    """Remember which VMs are to be asked, when each was, and what its agent told.
+
+    `proxmox`: a client whose calls the polls of the cluster do not wait for.
+    """
+
+    def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
+        self._proxmox, self._clock = proxmox, clock
+        self._targets: dict[int, Guest] = {}
+        self._asked: dict[int, float] = {}
+        self._looks: dict[int, DiskLook] = {}
+        self._values: dict[int, tuple[float, FileSystem]] = {}
+        self._count, self._last = 0, -GAP_SECONDS
+        self._has_targets = asyncio.Event()
+
+    def aim(self, entries: Iterable[WatchEntry], cluster: Cluster | None) -> None:
+        """Set which VMs are asked from now on. `cluster`: the last poll; None if it failed, and nobody is asked."""
+        self._targets.clear()
+        if cluster is not None:
+            guests = {entry.vmid: cluster.find(entry.vmid) for entry in entries if entry.disk is not None}
+            kept = {
+                vmid: guest
+                for vmid, guest in guests.items()
+                if guest and (guest.state is State.RUNNING or guest.state in BETWEEN_STATES)
+            }
+            self._targets = {vmid: guest for vmid, guest in kept.items() if _may_ask(guest, cluster)}
+            self._looks = {vmid: look for vmid, look in self._looks.items() if vmid in kept}
+            self._values = {vmid: value for vmid, value in self._values.items() if vmid in kept}
+        if self._targets:
+            self._has_targets.set()
+        else:
+            self._has_targets.clear()
+
+    def looks(self, previous: Observation | None) -> dict[int, DiskLook]:
+        """Return the last looks by VMID. `previous`: the last stored poll, which has judged its own."""
+        former = previous.disks if previous else {}
+        return {
+            vmid: DiskLook(look.number, look.fullest, look.error, judged=True)
+            if vmid in former and former[vmid].number == look.number
+            else look
+            for vmid, look in self._looks.items()
+        }
+
+    def known(self) -> Mapping[int, FileSystem]:
+        """Return the fullest file systems by VMID, as far as they are known now."""
+        now = self._clock.monotonic()
+        return {vmid: found for vmid, (at, found) in self._values.items() if now - at < FRESH_SECONDS}
+
+    async def run(self) -> None:
+        """Ask one VM after the other until cancelled."""
+        while True:
+            await self._has_targets.wait()
+            try:
+                wait = await self.look()
+            except Exception:  # noqa: BLE001 - any exception that left this loop would end the looks for good
+                _log.exception("a look at the disks of a VM failed")
+                wait = GAP_SECONDS
+            await self._clock.sleep(wait)
+
+    async def look(self) -> float:
+        """Ask the VM whose turn it is, if there is one. Return the seconds until the next turn."""
+        if (rest := self._rest) > ROUNDING:
+            return rest
+        guest = self._next()
+        if guest is None:
+            return self._gap
+        await self._ask(guest)
+        return self._rest
+
+    @property
+    def _gap(self) -> float:
+        return min(GAP_SECONDS, EVERY_SECONDS / max(1, len(self._targets)))
+
+    @property
+    def _rest(self) -> float:
+        """Seconds that are left of the present gap."""
+        return max(0.0, self._last + self._gap - self._clock.monotonic())
+
+    def _next(self) -> Guest | None:
+        """Return the VM whose turn it is. VMs that answered last time go first."""
+        now = self._clock.monotonic()
+        self._asked = {vmid: at for vmid, at in self._asked.items() if now - at < 2 * SILENT_DELAY}
+        due = [vmid for vmid in self._targets if now - self._asked.get(vmid, -EVERY_SECONDS) >= EVERY_SECONDS]
+        return self._targets[min(due, key=self._place)] if due else None
+
+    def _place(self, vmid: int) -> tuple[float, int]:
+        look = self._looks.get(vmid)
+        stands_back = SILENT_DELAY if look and look.fullest is None else 0.0
+        return (self._asked.get(vmid, 0.0) + stands_back, vmid)
+
+    async def _ask(self, guest: Guest) -> None:
+        self._last = self._asked[guest.vmid] = self._clock.monotonic()
+        error: BotError | None = None
+        fullest: FileSystem | None = None
+        try:
+            fullest = fullest_of(await self._proxmox.file_systems(guest))
+        except _NOT_ASKED as failed:
+            _log.info("the file systems of guest %d could not be asked for: %s", guest.vmid, failed)
+            return
+        except BotError as failed:
+            _log.info("the agent of guest %d does not tell its file systems: %s", guest.vmid, failed)
+            error = failed
+        if guest.vmid not in self._targets:
+            return  # it is of no interest any more, or has just stopped
+        self._count += 1
+        self._looks[guest.vmid] = DiskLook(self._count, fullest, error)
+        if fullest is not None:
+            self._values[guest.vmid] = (self._last, fullest)
+
+
+def _may_ask(guest: Guest, cluster: Cluster) -> bool:
+    booted = guest.uptime is None or guest.uptime >= BOOT_SECONDS
+    runs = guest.state is State.RUNNING and not guest.template and cluster.node_online(guest.node)
+    return is_asked(guest, Metric.DISK) and runs and booted

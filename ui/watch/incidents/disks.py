@@ -1,0 +1,52 @@
+"""Describe the disks of VMs of which only the guest agent tells, a part of `ui/watch/incidents/text.py`."""
+
+from core.error_codec import from_dict
+from core.proxmox_errors import MissingPrivilege
+from core.watch.incidents.model import Incident
+from ui.formatting import UNSURE, code
+from ui.i18n import Text
+from ui.messages.errors import reason_of
+from ui.watch.incidents.names import FEW_NAMES, few_guests, guest_name, guest_names
+
+PRIVILEGE = "VM.GuestAgent.Audit"
+"""The privilege to ask a guest agent; Proxmox VE 8 calls it VM.Monitor."""
+
+
+def unmeasured_text(t: Text, x: Incident) -> str:
+    if len(x.guests) == 1:
+        return t("Disk usage of {guest} is not known", guest=guest_name(x.guests[0]))
+    return t.plural(
+        "Disk usage of {n} guest is not known: {names}",
+        "Disk usage of {n} guests is not known: {names}",
+        len(x.guests),
+        names=few_guests(t, x.guests),
+    )
+
+
+def unmeasured_short_text(t: Text, x: Incident) -> str:
+    if len(x.guests) == 1:
+        return t("Disk usage of {guest} not known", guest=guest_name(x.guests[0]))
+    return t.plural("Disk usage of {n} guest not known", "Disk usage of {n} guests not known", len(x.guests))
+
+
+def unmeasured_notes(t: Text, x: Incident) -> list[str]:
+    """Say why it is not known and what that means, and name the guests if the first line does not."""
+    names = [guest_names(t, x.guests)] if len(x.guests) > FEW_NAMES else []
+    return [*names, _reason(t, x), t("The disk threshold is not checked until the guest agent answers.")]
+
+
+def _reason(t: Text, x: Incident) -> str:
+    error = from_dict(x.fault.to_dict()) if x.fault else None
+    if isinstance(error, MissingPrivilege):
+        privilege = code(error.privilege or PRIVILEGE, 60)
+        return t("The API token lacks the privilege {privilege}.", privilege=privilege)
+    if len(x.guests) > 1 or (x.fault and not error):
+        return t("The guest agent does not answer.")
+    if error is None:
+        return t("The guest agent names no file systems.")
+    return t("The guest agent does not answer ({reason}).", reason=reason_of(t, str(error)))
+
+
+def unknown_note(t: Text) -> str:
+    """Say below an open alert that its value is not known any more."""
+    return f"{UNSURE} {t('Not known now: the guest agent does not answer.')}"
