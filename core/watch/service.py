@@ -267,7 +267,6 @@ class Watch:
         observation = await self._poller.observe(
             self.state, self.entries, self._time.elapsed(self.state.pulse), self._previous
         )
-        self.disks.aim(self.entries, observation.cluster)
         observation = replace(
             observation,
             unsure=observation.unsure | self._recent_actions.outdated(observation, began),
@@ -298,6 +297,7 @@ class Watch:
         def on_stored() -> None:
             self._last_poll_good = self.state.pulse.good
             self._time.on_stored(good=self.state.pulse.good)
+            self.disks.aim(self.entries, observation.cluster)
             if observation.cluster:  # the next poll does not need its lists, which are large
                 self._previous = replace(observation, cluster=None, first=None, listed=None)
             self.blind = blind_guests(self.state, self.entries)

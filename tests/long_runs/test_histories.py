@@ -22,12 +22,13 @@ from core.actions.expected_stops import ExpectedStop, ExpectedStops
 from core.actions.order import Plan
 from core.guest import Cluster, Guest, Kind, State
 from core.proxmox_errors import ProxmoxError
-from core.watch.incidents import flapping, guests, infrastructure, notifications, step, unknown
+from core.watch.incidents import flapping, guests, infrastructure, notifications, step, thresholds, unknown
 from core.watch.incidents.backups import BackupPoller
 from core.watch.incidents.model import Incident, WatchEntry
-from core.watch.incidents.observation import Observation, Suspects
+from core.watch.incidents.observation import DiskLook, Observation, Suspects
 from core.watch.incidents.transition import Transition
-from core.watch.polling import poller
+from core.watch.polling import disk_poller, poller
+from core.watch.polling.disk_poller import DiskPoller
 from core.watch.polling.poller import Poller
 from core.watch.polling.status_poller import StatusPoller
 from tests.support.watch.trial import ENTRIES, Trial, Wrong
@@ -506,6 +507,18 @@ class Histories(RuleBasedStateMachine):
         self._polls(polls)
 
     @rule(
+        vmid=st.sampled_from((106, 109)),
+        agent=st.sampled_from(("", "", "hung", "off", "bare")),
+        percent=st.sampled_from((99.0, 85.0, 80.0, 76.0, 75.0, 10.0)),
+        polls=st.sampled_from((1, 12, 34)),
+    )
+    def agent_of_a_vm(self, vmid: int, agent: str, percent: float, polls: int) -> None:
+        if box := self.trial.cluster.boxes.get(vmid):
+            box.agent, box.disk = agent, percent
+            self.trial.tell(f"the agent of {vmid} {f'is {agent}' if agent else f'tells {percent} %'}")
+        self._polls(polls)
+
+    @rule(
         which=NUMBER,
         percent=st.sampled_from((99.0, 90.0, 88.0, 85.0, 50.0)),
         polls=st.sampled_from((1, 3, 4)),
@@ -790,7 +803,19 @@ def every_node_is_fresh(work: Transition, raw: Cluster) -> None:
     """Treat every node's data as fresh, even if its pvestatd hangs."""
 
 
+def each_poll_is_a_look(self: DiskPoller, _previous: Observation | None) -> dict[int, DiskLook]:
+    """Count the same look again in each poll."""
+    return dict(self._looks)
+
+
+def nothing_is_said(*_given: object) -> None:
+    """Say nothing of silent agents."""
+
+
 MUTANTS: dict[str, tuple[object, str, object]] = {
+    "looks counted again": (DiskPoller, "looks", each_poll_is_a_look),
+    "silent agents not told": (thresholds, "report_silence", nothing_is_said),
+    "agents asked too often": (disk_poller, "EVERY_SECONDS", 60.0),
     "unconfirmed": (Poller, "_confirm", believed),
     "try not noted": (SqliteJournal, "note_try", not_noted),
     "timers not frozen": (step, "check_source", timers_run_on),
@@ -811,19 +836,21 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
 
 
 SEEDS = {
+    "looks counted again": 6,
+    "silent agents not told": 10,
     "unconfirmed": 28,
     "try not noted": 4,
     "timers not frozen": 6,
     "any list is true": 7,
     "mutes not heeded": 51,
     "never grouped": 4,
-    "never flapping": 2,
+    "never flapping": 33,
     "order counts twice": 23,
     "unanswered orders forgotten": 23,
     "unknown guests not asked": 3,
     "no turns": 9,
     "old figures not told": 3,
-    "stuck guests not told": 46,
+    "stuck guests not told": 10,
     "held guests told as full storages": 3,
     "blindness not told": 3,
 }

@@ -84,6 +84,8 @@ class Case:
     metric: Metric | None = None
     limit: int | None = None
     percent: float | None = None
+    unknown: bool = False
+    """Whether the agent that tells the value is silent."""
     fault: BotError | None = None
     watched: int = 0
     backups: set[tuple[str, int | None, str]] = field(default_factory=set)
@@ -178,6 +180,11 @@ class Meter:
     under: int = 0
     blind: int = 0
     case: Case | None = None
+    unanswered: int = 0
+    answered: int = 0
+    """Consecutive looks that a guest agent did not answer, or did answer."""
+    said: bool = False
+    """Whether the silence is known to people, and would be no news."""
 
 
 class Seen:
@@ -243,6 +250,12 @@ class Oracle:
         self.unseen: dict[str, Case] = {}
         self.tasks_clock: float | None = None
         self.meters: dict[str, Meter] = {}
+        self.looks: dict[int, float | None] = {}
+        """Looks at the disks of VMs that no stored good poll has judged yet: percent, or None."""
+        self.looked: dict[int, float] = {}
+        self.silences: list[Guest] = []
+        self.askable: dict[int, float] = {}
+        """VMs whose agents are to be asked, with the time from which on they were."""
         self.mutes: dict[str, float] = {}
         self.orders: dict[int, float] = {}
         self.noted: list[Case] = []
@@ -260,6 +273,7 @@ class Oracle:
         """
         self.fresh, self.greeted, self.unanswered, self.blind = True, False, set(), True
         self.unexplained = set()
+        self.looks, self.looked, self.askable = {}, {}, {}
         self.orders = dict.fromkeys(self.orders, at + 5 * MINUTE)
         for book in self.books.values():
             book.unasked = 0  # the order of the queries is not stored
@@ -343,7 +357,9 @@ class Oracle:
             # and then.
             self.clock += passed
         if good:
-            self.good_poll(sight)
+            self.good_poll(sight, at)
+        else:
+            self.askable = {}
         self.tell_what_was_muted(good, before=self.polls)
         self.remind(good)
         self.end_quiet()
@@ -393,7 +409,7 @@ class Oracle:
 
     # -- a good poll
 
-    def good_poll(self, sight: Visible) -> None:
+    def good_poll(self, sight: Visible, at: float) -> None:
         came_back = self.source is not None
         if self.source is not None:
             self.end(self.source, since_elapsed=True)
@@ -412,6 +428,8 @@ class Oracle:
         self.tell_news(news, one_group=came_back)
         self.read_gauges(seen)
         self.read_storages(seen)
+        self.tell_silences()
+        self.choose_askable(seen, at)
         self.known = seen.listed
         self.greeted = True
 
@@ -1133,7 +1151,15 @@ class Oracle:
         if guest is None and not book.missing:
             return  # not listed, and not judged
         if guest is None or guest.state is not State.RUNNING:
+            former = self.meters.get(key, Meter())
             self.forget_meter(key)
+            if former.said:  # Reading: a silence that was told is no news after the next start
+                self.meters[key] = Meter(
+                    unanswered=former.unanswered, answered=former.answered, said=former.said
+                )
+            return
+        if metric is Metric.DISK and guest.kind is Kind.QEMU:
+            self.read_look(key, guest, limit)
             return
         percent = _percent_of(guest, metric)
         if metric is Metric.MEMORY and guest.memory_seen_by_host:
@@ -1147,6 +1173,67 @@ class Oracle:
             case.facts[vmid] = Fact(GuestEvent.BACK, guest.node)
             meter.case = case
             self.open(case)
+
+    def look(self, vmid: int, percent: float | None, at: float) -> None:
+        """Note what a guest agent told. Nobody is asked needlessly, nor more often than every ten minutes."""
+        self.expect(vmid in self.askable, f"the agent of {vmid} was asked, although it cannot answer")
+        self.expect(at - self.looked.get(vmid, -math.inf) >= 10 * MINUTE, f"{vmid} was asked again too soon")
+        self.looks[vmid], self.looked[vmid] = percent, at
+
+    def choose_askable(self, seen: Seen, at: float) -> None:
+        """Note which VMs are to be asked until the next poll. They must not wait for long."""
+        chosen = {
+            vmid: self.askable.get(vmid, at)
+            for vmid, book in self.books.items()
+            if book.entry.disk is not None and self.can_answer(seen.guests.get(vmid), seen)
+        }
+        self.askable = chosen
+        for vmid, since in chosen.items():
+            waited = at - max(since, self.looked.get(vmid, since))
+            self.expect(waited <= 20 * MINUTE, f"the agent of {vmid} was not asked for {waited:.0f} s")
+
+    @staticmethod
+    def can_answer(guest: Guest | None, seen: Seen) -> bool:
+        return (
+            guest is not None
+            and guest.kind is Kind.QEMU
+            and guest.state is State.RUNNING
+            and not guest.template
+            and seen.nodes.get(guest.node, True)
+            and (guest.uptime is None or guest.uptime >= 2 * MINUTE)
+        )
+
+    def read_look(self, key: str, guest: Guest, limit: int) -> None:
+        """Judge a look, once. Reading: silence in between does not end a row of equal answers."""
+        if guest.vmid not in self.looks:
+            return
+        percent, meter = self.looks[guest.vmid], self.meters.setdefault(key, Meter())
+        if percent is None:
+            meter.answered, meter.unanswered = 0, meter.unanswered + 1
+            if meter.said or meter.unanswered >= 2:
+                if meter.case is not None:
+                    meter.case.unknown = True
+                elif not meter.said:
+                    self.silences.append(guest)
+                meter.said = True
+            return
+        meter.answered, meter.unanswered = meter.answered + 1, 0
+        meter.said = meter.said and meter.answered < 3
+        if meter.case is not None:
+            meter.case.unknown = False
+        if self.over_limit(meter, percent, limit):
+            case = self.case(Topic.GAUGE, Severity.WARNING, metric=Metric.DISK, limit=limit, percent=percent)
+            case.facts[guest.vmid] = Fact(GuestEvent.BACK, guest.node)
+            meter.case = case
+            self.open(case)
+
+    def tell_silences(self) -> None:
+        """Report all agents that have just become silent in one message. Every look of before is judged now."""
+        if self.silences:
+            case = self.case(Topic.UNMEASURED, Severity.WARNING, metric=Metric.DISK)
+            case.facts = {guest.vmid: Fact(GuestEvent.UNKNOWN, guest.node) for guest in self.silences}
+            self.one_off(case)
+        self.silences, self.looks = [], {}
 
     def lose_sight(self, key: str) -> None:
         """Count a reading that is the host's and not the guest's own. The third in a row ends a reported incident."""

@@ -59,10 +59,10 @@ ENTRIES = (
     WatchEntry(103, memory=90),
     WatchEntry(104),
     WatchEntry(105),
-    WatchEntry(106),
+    WatchEntry(106, disk=80),
     WatchEntry(107, disk=80),
     WatchEntry(108),
-    WatchEntry(109),
+    WatchEntry(109, disk=85),
 )
 UNWATCHED = (110, 111, 112, 113)
 TEMPLATE = 190
@@ -341,6 +341,15 @@ class Trial:
         if killed:
             self._die(self.off_after_kill)
         self._deliver(max(self.clock.mono, began + INTERVAL))
+        self._look()
+
+    def _look(self) -> None:
+        """Let the bot ask the guest agent whose turn it is, beside the polls."""
+        before = len(self.cluster.looks)
+        self._run(self.process.watch.disks.look())
+        for at, vmid, percent in self.cluster.looks[before:]:
+            self._say(f"   {vmid} tells of its disks: {percent}")
+            self.oracle.look(vmid, percent, at)
 
     def _judge(self, sight: Visible, at: float) -> None:
         self.polls += 1
@@ -842,6 +851,8 @@ def disagreements(case: Case, incident: Incident) -> list[str]:
         Topic.BLIND,
     ):
         found.append(f"of {incident.node} {incident.storage}")
+    if incident.unknown != case.unknown and incident.open:
+        found.append(f"unknown {incident.unknown}, not {case.unknown}")
     if incident.limit != case.limit:
         found.append(f"limit {incident.limit}, not {case.limit}")
     if {(each.node, each.vmid, each.error) for each in incident.backups} != case.backups:

@@ -14,12 +14,14 @@ from core.codec import encode
 from core.delivery.channel import AlertText, DeliveryFailure, NotDelivered
 from core.errors import BotError
 from core.guest import Cluster, Guest, Kind, Node, State, Storage, TaskSummary
+from core.proxmox import FileSystem
 from core.proxmox_errors import (
     BadAnswer,
     GuestMoved,
     MissingPrivilege,
     NodeUnreachable,
     ProxmoxError,
+    Rejected,
     TimedOut,
     TokenRefused,
     Unreachable,
@@ -78,6 +80,8 @@ class SimGuest:
     cpu: float = 10.0
     memory: float = 40.0
     disk: float = 50.0
+    agent: str = ""
+    """How a VM's guest agent fails: `hung`, `off`, or `bare` if it names no file systems."""
 
 
 @dataclass
@@ -148,6 +152,8 @@ class SimCluster:
         """Nodes that answer no request about themselves or their guests."""
         self.odd = Oddities()
         self.sight: Visible | None = None
+        self.looks: list[tuple[float, int, float | None]] = []
+        """Requests to guest agents: time, VMID and percent, None if the agent told nothing."""
         self._pid = 0
 
     # -- what happens
@@ -338,6 +344,27 @@ class SimCluster:
         if isinstance(rows, BotError):
             raise rows
         return tuple(task for task in rows if task.started >= since)
+
+    async def file_systems(self, guest: Guest) -> tuple[FileSystem, ...]:
+        """Ask a guest agent, at any time. A request that does not reach the agent is not noted as a look."""
+        box = self.boxes.get(guest.vmid)
+        if isinstance(fault := self._fault(), Unreachable | TokenRefused):
+            raise fault
+        if box is None or box.node != guest.node:
+            raise GuestMoved(guest.vmid, guest.node)
+        if not self.online.get(box.node, False):
+            raise NodeUnreachable(box.node)
+        agents = {"hung": trouble("slow"), "off": Rejected(500, "QEMU guest agent is not running")}
+        failure = fault or (trouble("slow") if box.node in self.deaf else agents.get(box.agent))
+        if box.state is not State.RUNNING:
+            failure = failure or Rejected(500, f"VM {box.vmid} is not running")
+        told = failure is None and box.agent != "bare"
+        self.looks.append((self.clock.mono, box.vmid, round(box.disk * 10) / 10 if told else None))
+        if failure is not None:
+            raise failure
+        share = FileSystem("/mnt/share", "nfs4", 999, 1000)
+        rows = (FileSystem("/srv", "xfs", round(box.disk * 10), 1000), FileSystem("/", "ext4", 1, 1000))
+        return (share, *rows) if told else (share,)
 
     def _now(self) -> Visible:
         assert self.sight is not None, "Proxmox was asked outside of a poll"
