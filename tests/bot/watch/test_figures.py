@@ -1,4 +1,4 @@
-"""Test memory figures that show the host's view of a VM: they are marked as such and never raise an alarm."""
+"""Test odd figures: the host's view of a VM's memory, and a shared storage that each node reports differently."""
 
 import pytest
 
@@ -104,3 +104,37 @@ async def test_an_open_alarm_ends_when_the_guest_reports_no_longer(scene: Stage,
 def test_a_stopped_guest_has_no_view_at_all() -> None:
     (guest,) = parse_cluster([ROW | {"status": "stopped", "mem": 0, "memhost": 0}], 0.0).guests
     assert guest == Guest(101, Kind.QEMU, "pve1", State.STOPPED, memory=0, memory_total=16 * GIB)
+
+
+# -- a shared storage is measured by the fullest report with figures
+
+
+@pytest.fixture
+def shared(pve: Pve) -> str:
+    return next(str(name) for name, store in pve.storages.items() if store.get("shared"))
+
+
+@pytest.mark.parametrize("fullest", ["pve1", "pve2", "pve3"])
+async def test_the_fullest_node_counts(scene: Stage, pve: Pve, shared: str, fullest: str) -> None:
+    pve.fill_storage(shared, 0.4)
+    pve.fill_storage(shared, 0.97, node=fullest)
+    await scene.poll(3)
+    await scene.delivered()
+    (alert,) = scene.alerts_told()
+    assert "97%" in alert
+    await scene.poll(3)
+    pve.node_fills.clear()
+    await scene.poll(3)
+    await scene.delivered()
+    assert any("40%" in text for text in scene.alerts_told())
+    assert scene.site.watch.state.open == {}
+
+
+async def test_a_node_without_figures_does_not_count(scene: Stage, pve: Pve, shared: str) -> None:
+    pve.fill_storage(shared, 0.4)
+    pve.fill_storage(shared, 0.97, node="pve2")
+    pve.expired_nodes.add("pve2")
+    await scene.poll(4)
+    await scene.delivered()
+    (told,) = scene.alerts_told()
+    assert "no new data from node `pve2`" in told
