@@ -1,21 +1,23 @@
 """Keep the messages of one site's dashboards: post each once, edit it when something changed, find it again.
 
 What is about to be sent is stored before, and what was sent after it, as for every message of the bot
-(core/delivery/outbox.py). core/dashboard/steps.py decides what is done next. A single task sends.
+(core/delivery/outbox.py). core/dashboard/steps.py decides what is done next, core/dashboard/messages.py does it.
+A single task sends.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from core.clock import Clock
 from core.dashboard.contents import Contents
 from core.dashboard.kept import Kept, Trouble
+from core.dashboard.messages import DashboardMessages
 from core.dashboard.model import DASHBOARDS_MOST, Dashboard, Extent
 from core.dashboard.ports import AddOutcome, DashboardChannel, DashboardStore
 from core.dashboard.source import Source
-from core.dashboard.steps import NEVER, Moment, Step, after_loss, next_step
+from core.dashboard.steps import NEVER, Moment, Step, next_step
 from core.delivery.alerts import BROKEN
 from core.delivery.channel import DeliveryFailure, NotDelivered
 from core.delivery.outbox import LIMIT_MOST, LONG_PAUSE, PAUSES, sleep_until_set
@@ -34,6 +36,7 @@ class DashboardKeeper(Generic[C]):
         self, store: DashboardStore, channel: DashboardChannel[C], source: Source, clock: Clock
     ) -> None:
         self._store, self._channel, self._source, self._clock = store, channel, source, clock
+        self._messages = DashboardMessages(store, channel, clock)
         self._kept: dict[str, Kept[C]] = {}
         self._work, self._ending, self._busy = asyncio.Event(), asyncio.Event(), asyncio.Lock()
         self._rounds = asyncio.Condition()
@@ -84,7 +87,7 @@ class DashboardKeeper(Generic[C]):
             raise NoSuchDashboard(mark)
         kept.change(ending=True)
         try:
-            await self._save(kept)
+            await self._messages.save(kept)
         except JournalFailed:
             kept.change(ending=False)
             raise
@@ -182,7 +185,7 @@ class DashboardKeeper(Generic[C]):
                 return left
             try:
                 if not kept.is_stored:
-                    await self._save(kept)
+                    await self._messages.save(kept)
                 step, until = await self._step(kept)
             except NotDelivered as error:
                 self._pause_after(kept, error)
@@ -214,103 +217,19 @@ class DashboardKeeper(Generic[C]):
         step, until = next_step(kept.dashboard, kept.shown, now)
         match step:
             case Step.POST if view is not None:
-                await self._post(kept, view, true_at)
+                await self._messages.post(kept, view, true_at)
             case Step.FIND:
-                await self._find(kept)
+                await self._messages.find(kept)
             case Step.EDIT if view is not None:
-                await self._unless_gone(kept, self._edit(kept, view, true_at))
+                await self._messages.unless_gone(kept, self._messages.edit(kept, view, true_at))
             case Step.PIN:
-                await self._unless_gone(kept, self._pin(kept))
+                await self._messages.unless_gone(kept, self._messages.pin(kept))
             case Step.DELETE:
-                await self._unless_gone(kept, self._channel.delete(kept.dashboard))
-                if kept.dashboard.message_id is not None:
-                    kept.dashboard = after_loss(kept.dashboard)
-                    await self._save(kept)
+                await self._messages.delete(kept)
             case Step.FORGET:
                 await self._store.drop_dashboard(kept.dashboard.mark)
                 self._kept.pop(kept.dashboard.mark, None)
         return step, until
-
-    # -- the steps
-
-    async def _post(self, kept: Kept[C], view: C, true_at: float | None) -> None:
-        """Post the message. An attempt whose outcome is unknown is repeated with the same nonce."""
-        is_repeat = bool(kept.dashboard.tried)
-        if not is_repeat:
-            kept.change(tried=max(1.0, self._clock.now()), run=self._store.run)
-            try:
-                await self._save(kept)
-            except JournalFailed:
-                kept.change(tried=0.0)
-                raise
-            kept.note(tried=self._clock.monotonic())
-        try:
-            message_id = await self._channel.post(kept.dashboard, view, true_at)
-        except NotDelivered as error:
-            if error.not_taken and not is_repeat:
-                kept.change(tried=0.0)
-            raise
-        # a repeat may be answered with the message of the first attempt, which shows what was true then
-        self._note_sent(kept, None if is_repeat else view, true_at)
-        await self._note_arrived(kept, message_id)
-
-    async def _find(self, kept: Kept[C]) -> None:
-        """Search for the message of an attempt that may have arrived. If it is not there, it is sent once more."""
-        found = await self._channel.find(kept.dashboard)
-        if found is not None:
-            await self._note_arrived(kept, found)
-        elif kept.dashboard.ending:
-            kept.change(tried=0.0)
-        else:
-            kept.change(run=self._store.run)  # the nonce is the same, in case that Discord still knows it
-            kept.note(tried=self._clock.monotonic())
-
-    async def _note_arrived(self, kept: Kept[C], message_id: int) -> None:
-        kept.change(message_id=message_id, tried=0.0, posted=self._clock.now(), pinned=False)
-        await self._save(kept)
-
-    async def _edit(self, kept: Kept[C], view: C, true_at: float | None) -> None:
-        kept.view = None  # not known until the edit has arrived
-        kept.note(sent=self._clock.monotonic())
-        await self._channel.edit(kept.dashboard, view, true_at)
-        self._note_sent(kept, view, true_at)
-        if kept.trouble and not kept.trouble.pinning:
-            kept.trouble = None
-
-    def _note_sent(self, kept: Kept[C], view: C | None, true_at: float | None) -> None:
-        kept.view, kept.failures = view, 0
-        kept.note(sent=self._clock.monotonic(), true_at=true_at)
-
-    async def _pin(self, kept: Kept[C]) -> None:
-        """Pin the message. If that is refused, the dashboard lives on without it, and it is tried again later."""
-        try:
-            await self._channel.pin(kept.dashboard)
-        except NotDelivered as error:
-            if error.failure is DeliveryFailure.GONE or error.everywhere:
-                raise
-            kept.note(pin_at=self._clock.monotonic() + max(LONG_PAUSE, min(error.wait, LIMIT_MOST)))
-            kept.note_trouble(error.reason, self._clock.now(), pinning=True)
-            return
-        kept.trouble = None
-        kept.change(pinned=True)
-        await self._save(kept)
-
-    async def _unless_gone(self, kept: Kept[C], work: Coroutine[Any, Any, None]) -> None:
-        """Do something with the message. If it is gone, forget it: a new one follows, unless it is being removed."""
-        try:
-            await work
-        except NotDelivered as error:
-            if error.failure is not DeliveryFailure.GONE:
-                raise
-            kept.dashboard, kept.view = after_loss(kept.dashboard), None
-            await self._save(kept)
-
-    async def _save(self, kept: Kept[C]) -> None:
-        """Store the dashboard. Raises: JournalFailed."""
-        kept.is_stored = False
-        saved = kept.dashboard
-        await self._store.put_dashboard(saved)
-        kept.is_stored = kept.dashboard is saved
 
     # -- failures
 

@@ -10,7 +10,7 @@ import pytest
 
 from core.dashboard import keeper, source, steps
 from core.dashboard.contents import Contents
-from core.dashboard.keeper import DashboardKeeper
+from core.dashboard.messages import DashboardMessages
 from core.dashboard.model import Dashboard, Extent
 from core.dashboard.source import Source
 from core.dashboard.steps import Moment, Shown, Step
@@ -33,7 +33,7 @@ def _never_searches(dashboard: Dashboard, shown: Shown, now: Moment) -> tuple[St
     return (Step.POST, None) if step is Step.FIND else (step, until)
 
 
-async def _posts_unstored(self: DashboardKeeper[Any], kept: Any, view: Any, true_at: float | None) -> None:
+async def _posts_unstored(self: DashboardMessages[Any], kept: Any, view: Any, true_at: float | None) -> None:
     message_id = await self._channel.post(kept.dashboard, view, true_at)
     self._note_sent(kept, view, true_at)
     await self._note_arrived(kept, message_id)
@@ -54,7 +54,7 @@ LOOK = source.Source.look
     ("target", "name", "bug"),
     [
         (keeper, "next_step", _never_searches),
-        (DashboardKeeper, "_post", _posts_unstored),
+        (DashboardMessages, "post", _posts_unstored),
         (Source, "look", _shows_old_figures),
     ],
 )
