@@ -17,13 +17,12 @@ from core.operations import OPERATIONS, Operation
 from core.proxmox import Proxmox
 from core.validation import checked_vmid
 from core.watch import changes
-from core.watch.incidents.model import Incident, MessageKind, Mute, WatchEntry
-from core.watch.incidents.notifications import announce_all
+from core.watch.answers import Answers
+from core.watch.incidents.model import WatchEntry
 from core.watch.incidents.observation import Observation
 from core.watch.incidents.state import GuestState, Rules, WatchState
 from core.watch.incidents.step import step
 from core.watch.incidents.thresholds import drop_thresholds_of, given_limits, make_entry
-from core.watch.incidents.transition import Transition
 from core.watch.incidents.unknown import blind_guests
 from core.watch.journal import Journal
 from core.watch.journal_maintenance import JournalMaintenance
@@ -61,6 +60,7 @@ class Watch:
         self._watch_list, self._time = WatchList(store), RunTime(clock, quiet)
         self._journal, self._rules, self._read_at = journal, rules, clock.monotonic()
         self._persistence = Persistence(journal)
+        self.answers = Answers(self._persistence, self._time, rules)
         self.maintenance = JournalMaintenance(journal, clock, rules.audit_days)
         self.read_error: BotError | None = None
         """Why the last read cannot be used, None if it can."""
@@ -142,7 +142,9 @@ class Watch:
         if old is not None:
             changed = [metric for metric in limits if entry.limit(metric) != old.limit(metric)]
             with contextlib.suppress(JournalFailed):  # silently: the guest itself has not changed
-                await self._change(lambda transition: drop_thresholds_of(transition, guest.vmid, changed))
+                await self.answers.change(
+                    lambda transition: drop_thresholds_of(transition, guest.vmid, changed)
+                )
         return old is None
 
     def check_entry(
@@ -165,7 +167,7 @@ class Watch:
             await self._forget(vmid)
 
     async def _forget(self, vmid: int) -> None:
-        await self._change(lambda transition: changes.forget(transition, vmid))
+        await self.answers.change(lambda transition: changes.forget(transition, vmid))
         self.blind = blind_guests(self.state, self.entries)
 
     async def on_action_done(self, report: Report) -> bool:
@@ -182,7 +184,7 @@ class Watch:
                 await self.remove(vmid)
                 return True
             if OPERATIONS[operation].stops and after is not None and vmid in self.state.guests:
-                await self._change(partial(changes.settle_stop, after=after))
+                await self.answers.change(partial(changes.settle_stop, after=after))
             if after is not None and after.state is State.STOPPED:
                 # No poll will notice this stop. Forget it now, so that the next stop raises an alert.
                 self._expected.on_stop_seen(vmid)
@@ -197,58 +199,6 @@ class Watch:
                 await self.remove(vmid)
         except (StoreFailed, JournalFailed) as error:
             _log.warning("the deletion of guest %d could not be noted: %s", vmid, error)
-
-    # -- answers to alerts
-
-    async def acknowledge(self, incident_id: int, by: str, by_id: int = 0) -> Incident:
-        """Stop the reminders of an incident.
-
-        The first acknowledgement counts. Raises: IncidentOver, JournalFailed.
-        """
-        known = self.state.open.get(incident_id)
-        if known is not None and known.acked is not None:
-            return known
-        return await self._change(lambda transition: changes.acknowledge(transition, incident_id, by, by_id))
-
-    async def mute(self, target: str, seconds: float, by: str, by_id: int = 0) -> Mute:
-        """Mute a subject (core/watch/incidents/model.py) for some seconds. Raises: JournalFailed."""
-        return await self._change(lambda transition: transition.mute(target, seconds, by, by_id))
-
-    async def mute_incident(self, incident_id: int, seconds: float, by: str, by_id: int = 0) -> Incident:
-        """Mute the subjects of an incident. Raises: IncidentOver, JournalFailed."""
-        return await self._change(
-            lambda transition: changes.mute_incident(transition, incident_id, seconds, by, by_id)
-        )
-
-    async def unmute(self, target: str) -> None:
-        """End the mute of a subject. Raises: NotMuted, JournalFailed."""
-        await self._change(lambda transition: changes.unmute(transition, target))
-
-    async def unmute_incident(self, incident: Incident) -> None:
-        """End the mutes of an incident's own subjects. It may be over. Raises: NotMuted, JournalFailed."""
-        await self._change(lambda transition: transition.unmute_incident(incident))
-
-    def mutes(self) -> tuple[Mute, ...]:
-        """Return the mutes in force, the first to end first."""
-        now = self._time.elapsed(self.state.pulse)
-        held = (mute for mute in self.state.mutes.values() if mute.elapsed > now)
-        return tuple(sorted(held, key=lambda mute: mute.elapsed))
-
-    async def send_test(self) -> int:
-        """Store a test message and return its id. Raises: JournalFailed."""
-        message = await self._change(
-            lambda transition: transition.add_message(MessageKind.TEST), announce=False
-        )
-        return message.id
-
-    async def post_notice(self, text: str, records: Mapping[str, str] | None = None) -> None:
-        """Store a message of the bot about itself, together with `records`. Raises: JournalFailed."""
-
-        def add(transition: Transition) -> None:
-            transition.add_message(MessageKind.WORD, text=text)
-            transition.records.update(records or {})
-
-        await self._change(add, announce=False)
 
     # -- polling
 
@@ -306,25 +256,3 @@ class Watch:
             self._expected.forget(expired)
 
         return Decision(outcome, None, expired, on_stored)
-
-    # -- storing
-
-    async def _change(self, make: Callable[[Transition], T], *, announce: bool = True) -> T:
-        """Make and store a change by a person between two polls. The clocks advance with the next poll.
-
-        `announce`: also store the alerts that follow from it.
-
-        Raises: JournalFailed, and what `make` raises.
-        """
-
-        def decide() -> Decision[T]:
-            transition = Transition(self.state, self._time.between_polls(self.state.pulse), self._rules)
-            result = make(transition)
-            if announce:
-                transition.good = self.state.pulse.good
-                announce_all(transition, reminds=False)  # reminders belong to a poll
-            outcome = transition.outcome()
-            pulse = replace(self.state.pulse, last_id=outcome.state.pulse.last_id)
-            return Decision(replace(outcome, state=replace(outcome.state, pulse=pulse)), result)
-
-        return await self._persistence.change(decide)

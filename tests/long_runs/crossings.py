@@ -120,7 +120,7 @@ class CrossingTrial:
             found[site.name] = {
                 "requests": len(self.towns[site.name].pve.requests),
                 "list": frozenset(watch.entries),
-                "mutes": frozenset((mute.target, mute.until) for mute in watch.mutes()),
+                "mutes": frozenset((mute.target, mute.until) for mute in watch.answers.mutes()),
                 "acked": frozenset(each.id for each in watch.state.open.values() if each.acked),
                 "read-only": site.authorizer.read_only.refusal is not None,
             }

@@ -101,7 +101,7 @@ async def health_of(site: Site) -> Health:
         last_beat=site.services.heartbeat.last_beat,
         read_only=site.authorizer.read_only.refusal,
         audit=await _audit_health(site.services),
-        mutes=watch.mutes(),
+        mutes=watch.answers.mutes(),
         blind=watch.sees_tasks is False,
         unknown=watch.blind,
         unmeasured=silent_guests(watch.state, watch.entries),

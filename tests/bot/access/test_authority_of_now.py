@@ -213,7 +213,7 @@ async def test_a_guest_that_left_the_pool_is_out_of_reach_at_once(
         case "unwatch":
             await scene.say(game, "monitor remove", vmid=104)
     assert len(scene.changes()) == changed
-    assert scene.site.watch.mutes() == ()
+    assert scene.site.watch.answers.mutes() == ()
     assert scene.site.watch.entries == kept
 
 
@@ -233,7 +233,7 @@ async def test_an_alert_is_not_answered_by_whose_guest_left(bare_scene: Stage, c
         assert reply.text == scene.told(game, GuestNotFound(104)), button.label
     (incident,) = scene.site.watch.state.open.values()
     assert incident.acked is None
-    assert scene.site.watch.mutes() == ()
+    assert scene.site.watch.answers.mutes() == ()
 
 
 async def test_access_tells_what_would_be_refused(bare_scene: Stage, cast: Cast, pve: Pve) -> None:

@@ -80,7 +80,7 @@ async def test_what_is_above_a_level_is_refused_in_private_and_recorded(
     assert scene.cluster() == before
     assert scene.changes() == []
     assert scene.site.watch.entries == ()
-    assert scene.site.watch.mutes() == ()
+    assert scene.site.watch.answers.mutes() == ()
     records = [each.record for each in (await scene.site.journal.audit_page(AuditFilter(), 0, 100))[0]][::-1]
     asked = [(AuditStep.REFUSED, command.replace(" ", "_")) for command, _ in above]
     assert [(each.step, each.operation) for each in records] == list(dict.fromkeys(asked)), "repeats are one"

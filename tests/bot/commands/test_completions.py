@@ -45,7 +45,7 @@ def unmarked(text: str) -> str:
 async def test_no_completion_is_ever_empty(bare_scene: Stage, pve: Pve, state: str) -> None:
     scene = bare_scene
     people = await prepare(scene, pve, state)
-    before = (scene.cluster(), scene.site.watch.entries, scene.site.watch.mutes())
+    before = (scene.cluster(), scene.site.watch.entries, scene.site.watch.answers.mutes())
     cells = [(command, option) for command in COMMANDS for option in command.completes]
     hidden = [guest.name for guest in [*pve.vms, *pve.cts] if "game" not in guest.config.get("tags", "")]
     for name, person in people.items():
@@ -64,7 +64,7 @@ async def test_no_completion_is_ever_empty(bare_scene: Stage, pve: Pve, state: s
                     await check_chosen(
                         scene, person, command.word, {**command.example, **filled}, option, found[0]
                     )
-    assert (scene.cluster(), scene.site.watch.entries, scene.site.watch.mutes()) == before
+    assert (scene.cluster(), scene.site.watch.entries, scene.site.watch.answers.mutes()) == before
     assert scene.changes() == []
 
 

@@ -119,7 +119,7 @@ async def test_wrong_input_is_refused(
     for person in (scene.akiko, scene.emma):
         scene.assert_refused(await scene.say(person, command, **options), person, error)
     assert stored(scene) == [101]
-    assert scene.site.watch.mutes() == ()
+    assert scene.site.watch.answers.mutes() == ()
 
 
 async def test_thresholds_are_set_and_changed(scene: Stage) -> None:
@@ -520,7 +520,7 @@ async def test_one_that_was_taken_just_before_the_bot_died_is_not_sent_again(sce
 async def test_an_alert_that_waits_goes_when_discord_is_back(scene: Stage) -> None:
     """It does not wait for the end of the five minutes after a refusal."""
     fault = scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 403, 1000)
-    await scene.site.watch.post_notice("waits")
+    await scene.site.watch.answers.post_notice("waits")
     await scene.until(lambda: fault.met and scene.site.alert_delivery.error)
     fault.times = fault.met
     await scene.server.drop_gateway(4000)
@@ -553,7 +553,7 @@ async def test_an_outage_that_begins_and_ends_unheard_is_one_line(scene: Stage, 
 async def test_alerts_that_wait_are_sent_before_the_bot_ends(scene: Stage) -> None:
     scene.server.delay("POST", f"/channels/{scene.alerts.id}/messages", 0.3, 1)
     for text in ("first", "second", "third"):
-        await scene.site.watch.post_notice(text)
+        await scene.site.watch.answers.post_notice(text)
     await scene.stop_bot()
     assert scene.alerts_told() == ["first", "second", "third"]
 
@@ -563,7 +563,7 @@ async def test_alerts_that_cannot_be_sent_do_not_keep_the_bot(
 ) -> None:
     monkeypatch.setattr("bot.FAREWELL_SECONDS", 0.2)
     posts_refused(scene)
-    await scene.site.watch.post_notice("kept for the next run")
+    await scene.site.watch.answers.post_notice("kept for the next run")
     began = time.monotonic()
     await scene.stop_bot()
     assert time.monotonic() - began < 10.0
@@ -573,8 +573,8 @@ async def test_alerts_that_cannot_be_sent_do_not_keep_the_bot(
 async def test_one_that_discord_does_not_understand_is_given_up(scene: Stage) -> None:
     scene.expected_errors.append("giving up an alert")
     scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 400, 2)  # its fixed sentence fails too
-    await scene.site.watch.post_notice("lost")
-    await scene.site.watch.post_notice("told")
+    await scene.site.watch.answers.post_notice("lost")
+    await scene.site.watch.answers.post_notice("told")
     await scene.delivered()
     assert scene.alerts_told() == ["told"]
 
@@ -617,11 +617,11 @@ async def test_what_is_muted_is_not_told_and_told_when_it_is_not(scene: Stage, p
 )
 async def test_a_target_may_be_typed(scene: Stage, target: str, subject: str) -> None:
     await scene.say(scene.emma, "monitor mute", target=target, duration="30m")
-    (mute,) = scene.site.watch.mutes()
+    (mute,) = scene.site.watch.answers.mutes()
     assert (mute.target, mute.by) == (subject, "Emma")
     assert abs(mute.until - scene.clock.now() - 1800) < 30
     await scene.say(scene.emma, "monitor unmute", target=target)
-    assert scene.site.watch.mutes() == ()
+    assert scene.site.watch.answers.mutes() == ()
 
 
 async def test_a_mute_outlives_the_bot_and_ends_by_itself(scene: Stage, pve: Pve) -> None:
@@ -746,7 +746,7 @@ async def test_a_test_that_is_refused_says_what_discord_said_and_is_over(scene: 
 
 async def test_a_test_behind_alerts_that_are_refused_says_why(scene: Stage) -> None:
     posts_refused(scene, 403)
-    await scene.site.watch.post_notice("waits")
+    await scene.site.watch.answers.post_notice("waits")
     reply = await scene.say(scene.emma, "monitor test")
     assert "403" in reply.text
     assert "not sent again" in reply.text

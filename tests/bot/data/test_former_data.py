@@ -170,7 +170,7 @@ async def test_nothing_is_lost_and_nothing_told_twice(scene: Stage, expected: Ex
     assert tuple(sorted(each.subject for each in watch.state.open.values())) == expected.open
     (acked,) = [each for each in watch.state.open.values() if each.acked is not None]
     assert (acked.subject, acked.acked_by, acked.acked_by_id) == ("guest/101", "Akiko", akiko)
-    assert {mute.target: (mute.by, mute.by_id) for mute in watch.mutes()} == {
+    assert {mute.target: (mute.by, mute.by_id) for mute in watch.answers.mutes()} == {
         "guest/103": ("Emma", emma),
         "node/pve2": ("Emma", emma),
     }
@@ -253,7 +253,7 @@ async def test_its_buttons_work(scene: Stage, pve: Pve, former: FormerData) -> N
     assert (acked.acked_by, acked.acked_by_id) == ("Emma", scene.emma.id)
     last = "🔴 **201**" if former is OF_25 else "⚠️ **201**"
     await press(scene, post, former.custom_id(last, "Mute 1 h"))
-    assert "guest/201" in {mute.target for mute in watch.mutes()}
+    assert "guest/201" in {mute.target for mute in watch.answers.mutes()}
     await scene.say(scene.emma, "monitor unmute", target="pve2")
     await scene.poll(2)
     await scene.delivered()
@@ -300,7 +300,7 @@ async def test_every_kind_of_alert_is_answered(scene: Stage, former: FormerData)
         assert until[1] <= until[2], alert
         assert until[2] > scene.clock.now(), alert
     assert {f"storage/{name}" for name in ("nfs-backup", "pve1/local-lvm")} <= {
-        mute.target for mute in watch.mutes()
+        mute.target for mute in watch.answers.mutes()
     }
 
 

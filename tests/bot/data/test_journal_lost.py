@@ -376,7 +376,7 @@ async def test_what_cannot_be_read_of_a_damaged_file_is_written_from_memory(tmp_
     home = WatchHarness(tmp_path, [guest(101), guest(102)], (101, 102))
     await home.poll()
     await home.poll(State.STOPPED)
-    await home.watch.mute("guest/102", 9000.0, "Emma")
+    await home.watch.answers.mute("guest/102", 9000.0, "Emma")
     before = home.watch.state
     with home.journal._file.transaction("BEGIN") as db:
         db.execute("PRAGMA cache_size = 1")

@@ -200,13 +200,13 @@ async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: P
     panel = await scene.say(scene.emma, "info", vmid=104)
     ack = next(str(each.custom_id) for each in post.buttons if ":ack:" in str(each.custom_id))
     watch, switch = scene.site.watch, scene.site.authorizer.read_only
-    before = (scene.cluster(), watch.entries, watch.mutes(), watch.state.open, scene.alerts_told())
+    before = (scene.cluster(), watch.entries, watch.answers.mutes(), watch.state.open, scene.alerts_told())
 
     def unchanged() -> bool:
         return before == (
             scene.cluster(),
             watch.entries,
-            watch.mutes(),
+            watch.answers.mutes(),
             watch.state.open,
             scene.alerts_told(),
         )
@@ -232,7 +232,7 @@ async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: P
         assert not reply.ephemeral, (command, reply.text)
     assert len(scene.changes()) == len(ACTING), scene.changes()
     assert {entry.vmid for entry in watch.entries} == {201}
-    assert [mute.target for mute in watch.mutes()] == ["node/pve1"]
+    assert [mute.target for mute in watch.answers.mutes()] == ["node/pve1"]
     assert switch.refusal is None
 
 

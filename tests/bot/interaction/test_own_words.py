@@ -20,7 +20,9 @@ SUPPRESS_EMBEDS = 1 << 2
 
 
 @pytest.mark.parametrize(
-    "word", [Watch.send_test, lambda watch: watch.post_notice("hello")], ids=["test", "word"]
+    "word",
+    [lambda watch: watch.answers.send_test(), lambda watch: watch.answers.post_notice("hello")],
+    ids=["test", "word"],
 )
 async def test_a_test_tells_nothing_that_a_poll_has_to_tell(
     tmp_path: Path, word: Callable[[Watch], Awaitable[object]]
@@ -28,7 +30,7 @@ async def test_a_test_tells_nothing_that_a_poll_has_to_tell(
     """Its mute has just ended. The next poll reports the incident if it is still true."""
     home = WatchHarness(tmp_path, [guest(101)])
     await home.poll()
-    await home.watch.mute("guest/101", 300.0, "Emma")
+    await home.watch.answers.mute("guest/101", 300.0, "Emma")
     assert await home.poll(State.STOPPED) == []
     home.clock.advance(600)
     before = list(home.messages)

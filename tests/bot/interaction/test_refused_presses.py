@@ -256,7 +256,7 @@ async def test_it_is_refused_changes_nothing_and_is_recorded(bare_scene: Stage, 
     act = await case.ready(Room(scene, cast))
     person: Person = cast[case.by]
     watch = scene.site.watch
-    before = (scene.cluster(), watch.entries, watch.mutes(), watch.state.open)
+    before = (scene.cluster(), watch.entries, watch.answers.mutes(), watch.state.open)
     posts = [post.text for post in scene.server.messages(scene.channel)]
     _, attempts = await scene.site.journal.audit_page(AuditFilter(), 0, 1)
     reply = await act()
@@ -269,7 +269,7 @@ async def test_it_is_refused_changes_nothing_and_is_recorded(bare_scene: Stage, 
     assert (
         scene.cluster(),
         watch.entries,
-        watch.mutes(),
+        watch.answers.mutes(),
         watch.state.open,
     ) == before
     assert scene.changes() == []

@@ -204,14 +204,14 @@ async def test_mute_is_shown_and_holds_until_the_recovery(
     answered_in_silence(scene, reply)
     await scene.delivered()
     assert "Muted until <t:" in post.text
-    (mute,) = scene.site.watch.mutes()
+    (mute,) = scene.site.watch.answers.mutes()
     assert (mute.target, mute.by) == ("guest/101", "Emma")
     assert abs(mute.until - scene.clock.now() - hours * 3600) < 60
     await poll(scene, 12)
     assert len(scene.alerts_told()) == 1
     pve.revive(101)
     await poll(scene)
-    assert scene.site.watch.mutes() == ()
+    assert scene.site.watch.answers.mutes() == ()
     first, recovery = scene.server.messages(scene.alerts)
     assert first.id == post.id
     for message in (first, recovery):
@@ -237,7 +237,7 @@ async def test_a_mute_by_command_outlasts_the_recovery_and_is_offered_back(scene
     assert whats(post) == ["details", "unmute", "chart"]
     answered_in_silence(scene, await scene.press(scene.emma, post, button(post, "unmute")))
     await scene.delivered()
-    assert scene.site.watch.mutes() == ()
+    assert scene.site.watch.answers.mutes() == ()
     assert "Muted" not in post.text
     assert whats(post) == ["details", "chart"]
     found = (await scene.site.journal.audit_page(AuditFilter(), 0, 1))[0][0].record
@@ -256,7 +256,7 @@ async def test_a_mute_of_a_node_is_offered_back_after_its_recovery(scene: Stage,
     await scene.say(scene.emma, "monitor mute", target="guest/107", duration="2h")
     assert whats(post) == ["unmute", "nodechart"]
     await scene.press(scene.emma, post, button(post, "unmute"))
-    assert [mute.target for mute in scene.site.watch.mutes()] == ["guest/107"], "only its own"
+    assert [mute.target for mute in scene.site.watch.answers.mutes()] == ["guest/107"], "only its own"
 
 
 async def test_unmute_needs_a_mute(scene: Stage, pve: Pve) -> None:
@@ -289,7 +289,7 @@ async def test_only_who_may_mute_the_guest_may_unmute_it(scoped: Stage, pve: Pve
         pve.revive(vmid)
         await poll(scene)
         await scene.press(scene.akiko, post, button(post, "unmute"))
-        held = {mute.target for mute in scene.site.watch.mutes()}
+        held = {mute.target for mute in scene.site.watch.answers.mutes()}
         assert (f"guest/{vmid}" in held) is left
 
 
@@ -353,7 +353,7 @@ async def test_a_muted_node_is_the_node(scene: Stage, pve: Pve) -> None:
     post = scene.server.messages(scene.alerts)[-1]
     assert whats(post) == ["ack", "mute1", "mute8"]
     await scene.press(scene.emma, post, button(post, "mute8"))
-    assert [mute.target for mute in scene.site.watch.mutes()] == ["node/pve3"]
+    assert [mute.target for mute in scene.site.watch.answers.mutes()] == ["node/pve3"]
 
 
 # -- over, old, forged
@@ -370,7 +370,7 @@ async def test_what_is_over_needs_no_answer(scene: Stage, pve: Pve, what: str) -
     assert [one.text for one in reply.followups] == [scene.told(scene.akiko, IncidentOver())]
     assert reply.followups[0].ephemeral
     assert post.text == text
-    assert scene.site.watch.mutes() == ()
+    assert scene.site.watch.answers.mutes() == ()
 
 
 async def test_an_incident_nobody_knows_is_over(scene: Stage, pve: Pve) -> None:
@@ -379,7 +379,7 @@ async def test_an_incident_nobody_knows_is_over(scene: Stage, pve: Pve) -> None:
         reply = await scene.press(scene.emma, post, f"a1:{what}:999999", force=True)
         assert scene.told(scene.emma, IncidentOver()) in reply.text, what
         assert scene.changes() == [], what
-        assert scene.site.watch.mutes() == (), what
+        assert scene.site.watch.answers.mutes() == (), what
 
 
 async def test_other_words_do_nothing(scene: Stage, pve: Pve) -> None:
@@ -387,7 +387,7 @@ async def test_other_words_do_nothing(scene: Stage, pve: Pve) -> None:
     for custom_id in ("a1:start:0", "a1:stop:1", "a1:ack:1:x", "a1:ack:-1", "a1:mute9:1", "a1:ack:"):
         await scene.press(scene.emma, post, custom_id, force=True)
         assert scene.changes() == [], custom_id
-        assert scene.site.watch.mutes() == (), custom_id
+        assert scene.site.watch.answers.mutes() == (), custom_id
         assert "Acknowledged" not in post.text, custom_id
 
 

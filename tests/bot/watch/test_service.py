@@ -310,9 +310,9 @@ async def test_thresholds_are_kept_and_changed_one_by_one(tmp_path: Path) -> Non
         (lambda watch: watch.add(guest(101, R), cpu=-1), BadAmount),
         (lambda watch: watch.remove(102), NotWatched),
         (lambda watch: watch.remove(7), BadVmid),
-        (lambda watch: watch.unmute("guest/101"), NotMuted),
-        (lambda watch: watch.acknowledge(99, "Akiko"), IncidentOver),
-        (lambda watch: watch.mute_incident(99, 60, "Akiko"), IncidentOver),
+        (lambda watch: watch.answers.unmute("guest/101"), NotMuted),
+        (lambda watch: watch.answers.acknowledge(99, "Akiko"), IncidentOver),
+        (lambda watch: watch.answers.mute_incident(99, 60, "Akiko"), IncidentOver),
     ],
 )
 async def test_wrong_input_changes_nothing(
@@ -373,7 +373,7 @@ async def test_acknowledging_stops_the_reminders_and_shows_who(tmp_path: Path) -
     scene = home(tmp_path)
     await scene.poll(R, S)
     number = next(iter(scene.watch.state.open))
-    incident = await scene.watch.acknowledge(number, "Akiko")
+    incident = await scene.watch.answers.acknowledge(number, "Akiko")
     assert incident.acked_by == "Akiko"
     assert [await scene.poll() for _ in range(300)] == [[]] * 300
     assert await scene.poll(R) == ["recovery guest"]
@@ -386,7 +386,7 @@ async def test_an_answer_makes_a_new_edition_of_the_alert(tmp_path: Path) -> Non
     scene.journal.note_try(opening, "text", 1.0)
     scene.journal.note_posted(opening, 555, 0)
     assert scene.journal.to_edit() == ()
-    await scene.watch.acknowledge(next(iter(scene.watch.state.open)), "Akiko")
+    await scene.watch.answers.acknowledge(next(iter(scene.watch.state.open)), "Akiko")
     assert [message.stored.id for message in scene.journal.to_edit()] == [opening]
 
 
@@ -397,31 +397,35 @@ async def test_muting_an_alert_mutes_what_it_speaks_of(tmp_path: Path) -> None:
         scene.change(vmid, S)
     await scene.poll()
     group = next(iter(scene.watch.state.open))
-    assert (await scene.watch.mute_incident(group, 3600, "Akiko")).muted_until == scene.clock.unix + 3600
-    assert {mute.target for mute in scene.watch.mutes()} == {f"guest/{vmid}" for vmid in range(101, 109)}
+    assert (
+        await scene.watch.answers.mute_incident(group, 3600, "Akiko")
+    ).muted_until == scene.clock.unix + 3600
+    assert {mute.target for mute in scene.watch.answers.mutes()} == {
+        f"guest/{vmid}" for vmid in range(101, 109)
+    }
 
 
 async def test_a_mute_ends_by_itself_and_can_be_taken_back(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.poll()
-    await scene.watch.mute("all", 600, "Akiko")
+    await scene.watch.answers.mute("all", 600, "Akiko")
     assert await scene.poll(S) == []
-    await scene.watch.unmute("all")
+    await scene.watch.answers.unmute("all")
     assert [scene.words(number) for number in scene.messages] == ["opening guest"]
-    await scene.watch.mute("guest/101", 600, "Akiko")
+    await scene.watch.answers.mute("guest/101", 600, "Akiko")
     scene.clock.advance(601)
-    assert scene.watch.mutes() == ()
+    assert scene.watch.answers.mutes() == ()
 
 
 async def test_answers_and_mutes_outlive_the_bot(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.poll(R, S)
     number = next(iter(scene.watch.state.open))
-    await scene.watch.acknowledge(number, "Akiko")
-    await scene.watch.mute("node/pve2", 3600, "Emma")
+    await scene.watch.answers.acknowledge(number, "Akiko")
+    await scene.watch.answers.mute("node/pve2", 3600, "Emma")
     await scene.restart()
     assert scene.watch.state.open[number].acked_by == "Akiko"
-    assert [(mute.target, mute.by) for mute in scene.watch.mutes()] == [("node/pve2", "Emma")]
+    assert [(mute.target, mute.by) for mute in scene.watch.answers.mutes()] == [("node/pve2", "Emma")]
     assert await scene.poll() == []
 
 
@@ -460,11 +464,11 @@ async def test_an_answer_that_cannot_be_stored_is_refused(tmp_path: Path) -> Non
     number = next(iter(scene.watch.state.open))
     with Refusing(scene):
         with pytest.raises(JournalFailed):
-            await scene.watch.acknowledge(number, "Akiko")
+            await scene.watch.answers.acknowledge(number, "Akiko")
         with pytest.raises(JournalFailed):
-            await scene.watch.mute("all", 60, "Akiko")
+            await scene.watch.answers.mute("all", 60, "Akiko")
     assert scene.watch.state.open[number].acked is None
-    assert scene.watch.mutes() == ()
+    assert scene.watch.answers.mutes() == ()
 
 
 async def test_a_record_that_cannot_be_read_costs_only_itself(tmp_path: Path) -> None:
@@ -588,8 +592,8 @@ async def test_the_first_acknowledgement_counts(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.poll(R, S)
     number = next(iter(scene.watch.state.open))
-    await scene.watch.acknowledge(number, "Akiko")
-    assert (await scene.watch.acknowledge(number, "Emma")).acked_by == "Akiko"
+    await scene.watch.answers.acknowledge(number, "Akiko")
+    assert (await scene.watch.answers.acknowledge(number, "Emma")).acked_by == "Akiko"
 
 
 async def test_a_mute_shows_on_the_alert_though_proxmox_cannot_be_read(tmp_path: Path) -> None:
@@ -598,7 +602,7 @@ async def test_a_mute_shows_on_the_alert_though_proxmox_cannot_be_read(tmp_path:
     number = next(iter(scene.watch.state.open))
     scene.proxmox.next("cluster", Unreachable("pve.example.com"))
     await scene.poll()
-    incident = await scene.watch.mute_incident(number, 3600, "Akiko")
+    incident = await scene.watch.answers.mute_incident(number, 3600, "Akiko")
     assert incident.muted_until == scene.clock.now() + 3600
     assert scene.journal.incident(number) == incident
 
