@@ -1,11 +1,13 @@
 """Build the bot, run it and close it. This is also the command line.
 
     python bot.py          run the bot with config.py and the environment
+    python bot.py --init   be asked for the settings, and have config.py written (startup/first_run)
     python bot.py --check  go through the whole set-up and say what is wrong (startup/doctor)
     python bot.py --demo   try it without an account or server (needs requirements-dev.txt)
 
 Exit codes: 0 the bot was told to stop, 1 Discord refused the token or the guild, or DATA_DIR cannot be used, 2
 the configuration or this Python is not usable. Those of --check: 0 all is well, 1 warnings, 2 errors.
+Those of --init: 0 config.py is written, 1 it is not.
 """
 
 import sys
@@ -63,8 +65,8 @@ from startup.command_line import commands_of, parse_command_line
 from startup.connection import Connection, DiscordRefused, use_other_discord
 from startup.data_dir import JOURNAL_NAME, LIST_NAME, SiteData, StartFailed, read_data_dir, start_failures
 from startup.demo import run_demo
-from startup.doctor.command import run_instead
 from startup.doctor.run import check_running
+from startup.first_run.command import explain, run_instead
 from startup.memory import limit_heap, settle_memory
 from startup.operating.gateway import acknowledged_age
 from startup.operating.service import Operating
@@ -85,7 +87,6 @@ from ui.interaction.context import Interaction
 from ui.interaction.gate import GatedTree
 from ui.interaction.incoming import GatewayGuard, answer_unreadable_press
 from ui.interaction.selects import PersistentSelect
-from ui.messages.faults import config_report
 from ui.messages.startup import open_to_all
 from ui.sites.option import hide_site_options
 from ui.watch.alert_channel import DiscordAlertChannel
@@ -308,9 +309,7 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
     try:
         settings = load(options.config, environ)
     except SettingsError as error:
-        t = Texts(error.language).public
-        print(*config_report(t, error), sep="\n", file=sys.stderr)
-        return 2
+        return explain(error, options, HERE, environ, COGS)
     limit_heap()
     set_up_logging(settings)
     for path in filter(None, map(others_may_write, (options.config, settings.data_dir))):

@@ -17,7 +17,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = ("bot.py", "ui/**/*.py", "cogs/*.py")
+SOURCES = ("bot.py", "ui/**/*.py", "cogs/*.py", "startup/first_run/*.py")
 LANGUAGES = ("ja",)
 
 Message = str | tuple[str, str]

@@ -101,16 +101,16 @@ def held_on(rights: Rights, path: str) -> set[str]:
     return {name for name, propagates in rights.get(at, {}).items() if at == path or str(propagates) != "0"}
 
 
-def judge_token(token: Token, scene: Scene, where: str) -> list[Result]:
-    """Judge a token's privileges: what is missing, and what is too much."""
-    found = [result for need in NEEDS for result in _missing(token, need, scene, where)]
+def judge_token(token: Token, scene: Scene, where: str, needs: Iterable[Need] = NEEDS) -> list[Result]:
+    """Judge a token's privileges: what these features miss, and what is too much."""
+    found = [result for need in needs for result in _missing(token, need, scene, where)]
     if not any(result.level != "ok" for result in found):
         found.append(ok("proxmox.privileges", "privileges_ok", where))
     return found + _too_much(token, where)
 
 
 def _missing(token: Token, need: Need, scene: Scene, where: str) -> list[Result]:
-    wanted = tuple(ON_8.get(name, name) if token.version < 9 else name for name in need.privileges)
+    wanted = names_in(token.version, need)
     lacking = {path: _lack(token, wanted, path, scene) for path in _paths(need.area, token, scene)}
     if need.area in (Area.A_STORAGE, Area.A_ZONE) and not all(lacking.values()):
         return []
@@ -133,6 +133,11 @@ def _missing(token: Token, need: Need, scene: Scene, where: str) -> list[Result]
             line=grant_line(token, need.role, {*wanted, *kept}, paths[:SHOWN]),
         )
     ]
+
+
+def names_in(version: int, need: Need) -> tuple[str, ...]:
+    """Return the privileges of a feature as this version of Proxmox VE names them."""
+    return tuple(ON_8.get(name, name) if version < 9 else name for name in need.privileges)
 
 
 def _paths(area: Area, token: Token, scene: Scene) -> list[str]:

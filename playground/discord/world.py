@@ -179,6 +179,9 @@ class World(simcord.Env):
         Raises: CallRefused, with Discord's error.
         """
         del self.backend.http_requests[:-_HISTORY], self.backend.transcript[:-_HISTORY]
+        if (call.method, call.path) == ("GET", "/users/@me/guilds"):  # SimCord does not know it
+            guilds = [guild for guild in self.backend.guilds.values() if self.bot_id in guild.members]
+            return [{"id": str(guild.id), "name": guild.name, "features": []} for guild in guilds]
         try:
             answer = router.dispatch(
                 self.backend,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
+
 import discord
 
 from core.health.discord import Registered, invitation, judge_commands, judge_guild, judge_permissions
@@ -14,26 +17,48 @@ from ui.i18n import Text
 from ui.messages.discord_refusals import ConnectStep, diagnose
 
 AFTER_LOGIN = ("discord.guild", "discord.channels", "discord.permissions", "discord.commands")
-_AWAY = (*DISCORD_ERRORS, discord.LoginFailure, Late)
+AWAY = (*DISCORD_ERRORS, discord.LoginFailure, Late)
+"""Errors with which Discord gives no answer, or refuses the token."""
 
 
 async def check_discord_side(
     t: Text, token: str, wanted: RequiredSetup, commands: frozenset[str]
 ) -> list[Result]:
     """Log in, and check the guild, its channels, the bot's permissions and its commands."""
-    client = discord.Client(intents=discord.Intents(guilds=True), max_ratelimit_timeout=30.0)
     try:
-        await in_time(client.login(token))
-    except _AWAY as fault:
-        await client.close()
+        async with logged_in(token) as client:
+            return await _Logged(t, client, wanted).run(commands)
+    except AWAY as fault:
         told = error(
             "discord.token", "discord_login_failed", reason=diagnose(t, fault, ConnectStep.LOG_IN).text
         )
         return [told, *(unchecked(check) for check in AFTER_LOGIN)]
+
+
+@contextlib.asynccontextmanager
+async def logged_in(token: str) -> AsyncIterator[discord.Client]:
+    """Give a client that is logged in over REST.
+
+    Raises: one of AWAY.
+    """
+    client = discord.Client(intents=discord.Intents(guilds=True), max_ratelimit_timeout=30.0)
     try:
-        return await _Logged(t, client, wanted).run(commands)
+        await in_time(client.login(token))
+        yield client
     finally:
         await client.close()
+
+
+async def fetch_guild(client: discord.Client, number: int) -> tuple[discord.Guild, discord.Member]:
+    """Return a guild with its channels, and the bot in it.
+
+    Raises: discord.NotFound or discord.Forbidden if the bot is not there, and one of AWAY.
+    """
+    guild = await client.fetch_guild(number)
+    for channel in await guild.fetch_channels():
+        guild._add_channel(channel)  # noqa: SLF001  # what the gateway does; permissions need the categories
+    assert client.user is not None  # noqa: S101  # logged in
+    return guild, await guild.fetch_member(client.user.id)
 
 
 class _Logged:
@@ -44,33 +69,25 @@ class _Logged:
     async def run(self, commands: frozenset[str]) -> list[Result]:
         found = [ok("discord.token", "discord_token_ok", name=str(self._client.user))]
         try:
-            guild, me = await in_time(self._guild())
+            guild, me = await in_time(fetch_guild(self._client, self._wanted.guild))
         except (discord.NotFound, discord.Forbidden):
             found += judge_guild(self._wanted, None, self._link)
             return found + [unchecked(check) for check in AFTER_LOGIN[1:]]
-        except _AWAY as fault:
+        except AWAY as fault:
             reason = diagnose(self._t, fault, ConnectStep.LOG_IN).text
             found.append(error("discord.guild", "discord_failed", reason=reason))
             return found + [unchecked(check) for check in AFTER_LOGIN[1:]]
         try:
             found += judge_guild(self._wanted, await in_time(view_guild(guild, me, self._wanted)), self._link)
-        except _AWAY:
+        except AWAY:
             found.append(unchecked("discord.channels"))
         administrator = me.guild_permissions.administrator
         found.append(judge_permissions(administrator=administrator, link=self._link))
         try:
             found.append(judge_commands(await in_time(self._commands()), commands, self._link))
-        except _AWAY:
+        except AWAY:
             found.append(unchecked("discord.commands"))
         return found
-
-    async def _guild(self) -> tuple[discord.Guild, discord.Member]:
-        """Return the guild with its channels, and the bot in it."""
-        guild = await self._client.fetch_guild(self._wanted.guild)
-        for channel in await guild.fetch_channels():
-            guild._add_channel(channel)  # noqa: SLF001  # what the gateway does; permissions need the categories
-        assert self._client.user is not None  # noqa: S101  # logged in
-        return guild, await guild.fetch_member(self._client.user.id)
 
     async def _commands(self) -> Registered:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from adapters.proxmox.health_reads import HealthReads
@@ -14,7 +14,7 @@ from core.clock import Clock
 from core.errors import BotError
 from core.guest import Cluster
 from core.health.certificate import judge_certificate
-from core.health.privileges import Rights, Scene, Token, judge_token
+from core.health.privileges import NEEDS, Need, Rights, Scene, Token, judge_token
 from core.health.proxmox import (
     judge_account,
     judge_clock,
@@ -39,7 +39,7 @@ async def check_site(site: SiteSettings) -> list[Result]:
     found: list[Result] = []
     usable: EntryPoint | None = None
     for point in site.entry_points:
-        seen = await _EntryPointCheck(site, point).run()
+        seen = await check_entry_point(site, point)
         found += seen
         if usable is None and not any(result.level == "error" for result in seen):
             usable = point
@@ -47,7 +47,12 @@ async def check_site(site: SiteSettings) -> list[Result]:
         return found + [
             unchecked(check, site.name) for check in ("proxmox.token", "proxmox.version", *AFTER_TOKEN)
         ]
-    return found + await _ClusterCheck(site, usable).run()
+    return found + await ClusterCheck(site, usable).run()
+
+
+async def check_entry_point(site: SiteSettings, point: EntryPoint) -> list[Result]:
+    """Check name, connection, certificate and clock of one entry point. The token need not be valid."""
+    return await _EntryPointCheck(site, point).run()
 
 
 class _EntryPointCheck:
@@ -114,11 +119,15 @@ class _EntryPointCheck:
         return True
 
 
-class _ClusterCheck:
-    """The token, the version, and everything that the token sees."""
+class ClusterCheck:
+    """The token, the version, and everything that the token sees.
 
-    def __init__(self, site: SiteSettings, point: EntryPoint) -> None:
-        self._site, self._where = site, site.name
+    `needs`: the features that it has to be good for. `cluster`: what it sees, after `run`.
+    """
+
+    def __init__(self, site: SiteSettings, point: EntryPoint, needs: Sequence[Need] = NEEDS) -> None:
+        self._site, self._where, self._needs = site, site.name, needs
+        self.cluster: Cluster | None = None
         endpoint = endpoint_of(site, point)
         self._reads, self._client = HealthReads(endpoint), ProxmoxClient(endpoint, Clock())
 
@@ -146,6 +155,7 @@ class _ClusterCheck:
         found.append(judge_version(version, where))
         rights, cluster = await _read(self._reads.rights), await _read(self._client.cluster)
         if isinstance(cluster, Cluster):
+            self.cluster = cluster
             found += judge_cluster(site.node_name, cluster, where)
         else:
             found.append(_told(cluster, "proxmox.guests", where))
@@ -168,7 +178,7 @@ class _ClusterCheck:
         token = Token(
             self._site.proxmox_user, self._site.proxmox_token_name, rights, version_numbers(version)[0]
         )
-        return judge_token(token, scene, self._where)
+        return judge_token(token, scene, self._where, self._needs)
 
     def _scopes(self, kind: ScopeKind) -> list[str]:
         return [

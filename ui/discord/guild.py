@@ -48,7 +48,7 @@ async def view_guild(guild: discord.Guild, me: discord.Member, wanted: RequiredS
             except DISCORD_ERRORS:
                 untold.add(number)
         if found is not None:
-            channels[number] = _channel(found, me)
+            channels[number] = view_channel(found, me)
     numbers = {number for each in wanted.roles.values() for number in each}
     roles = {role.id: role.name for role in guild.roles if role.id in numbers}
     return GuildView(guild.name, True, channels, roles, _is_silent(guild, me, wanted), frozenset(untold))
@@ -66,7 +66,8 @@ async def _quiet_thread(guild: discord.Guild, number: int) -> discord.Thread | N
     return found if isinstance(found, discord.Thread) else None
 
 
-def _channel(found: discord.abc.GuildChannel | discord.Thread, me: discord.Member) -> ChannelView:
+def view_channel(found: discord.abc.GuildChannel | discord.Thread, me: discord.Member) -> ChannelView:
+    """Return the kind of a channel, and the permissions that the bot lacks there."""
     if isinstance(found, discord.CategoryChannel):
         kind = ChannelKind.CATEGORY
     else:

@@ -21,8 +21,12 @@ _BAD_PATH = N_("{name}: {value} is not a valid path. Correct it.")
 
 def _no_config(x: Told) -> Marked:
     if x["bare"] in ("", x["name"]):
-        return N_("{name} not found. Run “cp config.py.example {name}” and fill it in.")
-    return N_("{name} not found at {path}. Copy config.py.example there and fill it in.")
+        return N_(
+            "{name} not found. Run “python bot.py --init”, or copy config.py.example to {name} and fill it in."
+        )
+    return N_(
+        "{name} not found at {path}. Run “python bot.py --init”, or copy config.py.example there and fill it in."
+    )
 
 
 def _syntax(x: Told) -> Marked:

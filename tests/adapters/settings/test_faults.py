@@ -137,7 +137,8 @@ def test_an_unknown_reason_is_told_too() -> None:
     [
         (
             Fault(K.NO_CONFIG, "config.py", "/srv/bot/config.py"),
-            "config.py not found at “/srv/bot/config.py”. Copy config.py.example there and fill it in.",
+            "config.py not found at “/srv/bot/config.py”. Run “python bot.py --init”, or copy "
+            "config.py.example there and fill it in.",
         ),
         (
             Fault(K.CONFIG_SYNTAX, "config.py", line=7),

@@ -1,0 +1,198 @@
+"""Carry out `--init`, and say what to do where there is no config.py."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from discord.ext import commands
+
+from adapters.files.atomic_file import errno_name
+from adapters.settings.load import KNOWN_NAMES, FaultKind, SettingsError, language_of
+from startup.command_line import commands_of
+from startup.connection import use_other_discord
+from startup.doctor import command as doctor
+from startup.doctor.report import text_report
+from startup.doctor.run import Place, check_all
+from startup.first_run.config_file import write_config
+from startup.first_run.config_text import config_text
+from startup.first_run.draft import Draft
+from startup.first_run.steps import ask_all, walk
+from startup.first_run.talk import Talk
+from startup.first_run.terminal import Cancelled, Terminal
+from ui.formatting import OK, WARNING, plain
+from ui.i18n import Texts
+from ui.messages.faults import config_report
+from ui.messages.startup import PATH_MOST
+
+_SECRETS = ("DISCORD_TOKEN", "PROXMOX_TOKEN_VALUE")
+Cogs = Iterable[type[commands.Cog]]
+
+
+def run_instead(
+    options: argparse.Namespace, directory: Path, environ: Mapping[str, str], cogs: Cogs
+) -> int | None:
+    """Do what the options ask for and return the exit code. None: they ask for the bot."""
+    if options.init:
+        return run_first_run(options, directory, environ, cogs)
+    return doctor.run_instead(options, directory, environ, cogs)
+
+
+def explain(
+    error: SettingsError,
+    options: argparse.Namespace,
+    directory: Path,
+    environ: Mapping[str, str],
+    cogs: Cogs,
+) -> int:
+    """Print what is wrong with the settings and return the exit code. Without config.py, offer to make one."""
+    t = Texts(error.language).public
+    if [fault.kind for fault in error.faults] != [FaultKind.NO_CONFIG]:
+        print(*config_report(t, error), sep="\n", file=sys.stderr)
+        return 2
+    python, path = _python(directory), plain(str(options.config.absolute()), PATH_MOST)
+    lines = (
+        t("There is no config.py yet ({path}).", path=path),
+        t("To be asked for each setting (about ten minutes): {command}", command=f"{python} bot.py --init"),
+        t("To write it yourself (docs/install.md): cp config.py.example config.py"),
+        t("To try the bot without an account or a server: {command}", command=f"{python} bot.py --demo"),
+        t("To check a set-up at any time: {command}", command=f"{python} bot.py --check"),
+    )
+    print(*lines, sep="\n", file=sys.stderr)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return 2
+    talk = Talk(Terminal(environ), environ, directory, Draft(error.language))
+    try:
+        with _interruptible():
+            begins = talk.yes(t("Begin with --init now?"), default=True)
+    except (Cancelled, KeyboardInterrupt):
+        begins = False
+    return run_first_run(options, directory, environ, cogs) if begins else 2
+
+
+def run_first_run(
+    options: argparse.Namespace, directory: Path, environ: Mapping[str, str], cogs: Cogs
+) -> int:
+    """Ask for the settings and write config.py. Return 0 if it is written, otherwise 1."""
+    logging.captureWarnings(capture=True)
+    logging.getLogger().addHandler(
+        logging.NullHandler()
+    )  # what concerns the person is printed, without secrets
+    use_other_discord(environ)
+    path = options.config.absolute()
+    talk = Talk(Terminal(environ), environ, path.parent, Draft(language_of(environ)))
+    try:
+        with _interruptible():
+            walk(talk, {0})
+            _introduce(talk, path)
+            ask_all(talk)
+            _write(talk, path, directory)
+    except (Cancelled, KeyboardInterrupt) as end:
+        talk.say()
+        if str(end):
+            talk.refuse(str(end))
+        talk.say(talk.t("Nothing was written. Everything is as before."))
+        return 1
+    with contextlib.suppress(Cancelled, KeyboardInterrupt), _interruptible():
+        _check(talk, path, directory, cogs)
+    command = f"{_python(directory)} bot.py"
+    if path != directory / "config.py":
+        command += f" --config {shlex.quote(str(path))}"
+    talk.say(talk.t("Start the bot with:"))
+    talk.terminal.copy(f"  {command}")
+    return 0
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let each signal that ends the process be a KeyboardInterrupt, which gives the terminal its echo back."""
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _introduce(talk: Talk, path: Path) -> None:
+    """Say what is to come, and make sure that config.py can be written at the end.
+
+    Raises: Cancelled, Back.
+    """
+    t = talk.t
+    talk.say(
+        t(
+            "You need a Discord account that may invite a bot to a server, and a root shell on a Proxmox node. Each "
+            "answer is tested at once. Nothing is written before the end; Ctrl+C ends it at any time, and < goes "
+            "back a step. The answer in [ ] is taken with Enter."
+        )
+    )
+    if not talk.terminal.interactive:
+        talk.say(
+            t(
+                "The standard input is not a terminal: each of its lines is one answer, and the secrets are taken "
+                "from DISCORD_TOKEN and PROXMOX_TOKEN_VALUE (or …_FILE) in the environment."
+            )
+        )
+    others = [name for name in KNOWN_NAMES if talk.environ.get(name) and not name.startswith(_SECRETS)]
+    others = [name for name in others if name != "LANGUAGE"]
+    if others:
+        names = ", ".join(others)
+        talk.say(
+            f"{WARNING} {t('The environment has {names}, which wins over config.py.', names=names)}", indent=3
+        )
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise Cancelled(
+            t("Cannot write in {path}. Check its permissions, or use --config.", path=_shown(path.parent))
+        )
+    if os.path.lexists(path):
+        talk.say(
+            f"{WARNING} {t('{path} exists already. At the end, it is kept under another name.', path=_shown(path))}",
+            indent=3,
+        )
+        if not talk.yes(t("Go on?"), default=False):
+            raise Cancelled
+
+
+def _write(talk: Talk, path: Path, directory: Path) -> None:
+    """Write config.py. Raises: Cancelled."""
+    t, template = talk.t, directory / "config.py.example"
+    text = template.read_text("utf-8") if template.is_file() else ""
+    today = time.strftime("%Y-%m-%d")
+    try:
+        kept = write_config(path, config_text(text, talk.draft.settings(), talk.draft.language), today)
+    except OSError as error:
+        told = t("Cannot write {path} ({reason}).", path=_shown(path), reason=errno_name(error))
+        raise Cancelled(told) from error
+    talk.say(f"{OK} {t('{path} is written. Only you can read it.', path=_shown(path))}", indent=3)
+    if kept is not None:
+        talk.say(t("The one before is kept as {name}.", name=plain(kept.name, PATH_MOST)))
+
+
+def _check(talk: Talk, path: Path, directory: Path, cogs: Cogs) -> None:
+    """Offer the doctor's check of the whole set-up."""
+    t = talk.t
+    if not talk.yes(t("Check the whole set-up now (--check)?"), default=True):
+        return
+    place = Place(directory, path, talk.environ, commands_of(cogs))
+    talk.terminal.copy(text_report(*talk.run(check_all(place))))
+
+
+def _python(directory: Path) -> str:
+    """Return this Python as it can be typed in the bot's directory."""
+    with contextlib.suppress(ValueError):
+        return shlex.quote(str(Path(sys.executable).relative_to(directory)))
+    return shlex.quote(sys.executable or "python3")
+
+
+def _shown(path: Path) -> str:
+    return plain(str(path), PATH_MOST)

@@ -1,0 +1,48 @@
+"""Put config.py in its place: readable for its owner only, completely or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+from adapters.files.atomic_file import create_file, sync_directory
+
+
+def write_config(path: Path, text: str, today: str) -> Path | None:
+    """Write the file and return where the one before was moved, None if there was none.
+
+    Nothing is written through a link: a link in this place is moved like a file.
+    Raises: OSError. The file that was there is still in its place then.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    create_file(temporary, text.encode("utf-8"))
+    kept = None
+    try:
+        kept = _keep(path, today) if os.path.lexists(path) else None
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            if kept is not None and not os.path.lexists(path):
+                kept.rename(path)
+            temporary.unlink()
+        raise
+    sync_directory(path.parent)
+    return kept
+
+
+def _keep(path: Path, today: str) -> Path:
+    """Give the file a second name that nothing has yet, and return it."""
+    for number in range(1, 1000):
+        kept = path.with_name(f"{path.name}.old-{today}" + (f"-{number}" if number > 1 else ""))
+        if os.path.lexists(kept):
+            continue
+        try:
+            os.link(path, kept, follow_symlinks=False)
+        except FileExistsError:
+            continue
+        except OSError:  # a file system without hard links
+            path.rename(kept)
+        return kept
+    raise FileExistsError(path)

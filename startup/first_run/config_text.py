@@ -1,0 +1,47 @@
+"""Write the text of config.py: that of config.py.example, with the answers in it and the notes of one language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from adapters.settings.load import Language
+
+_JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+_SETTING = re.compile(r"(?:# )?([A-Z][A-Z_]+) = ")
+_EXAMPLE = re.compile(r"#(?:$| {2,}|\s[A-Z_]+ = )")
+"""A comment that belongs to both languages: an example, or a setting that is left out."""
+
+
+def config_text(template: str, settings: Mapping[str, object], language: Language) -> str:
+    """Return the text. `template`: config.py.example; without it there are no notes.
+
+    The first lines of the template are about copying it, and are left out. So is the line of a secret in a
+    file: the template has the line that names a file as a comment.
+    """
+    left, lines = dict(settings), list[str]()
+    for line in (template.partition("\n#\n")[2] or template).splitlines():
+        name = found[1] if (found := _SETTING.match(line)) else ""
+        if name in left:
+            lines.append(_assignment(name, left.pop(name)))
+        elif f"{name}_FILE" not in settings or line.startswith("#"):
+            lines.append(line)
+    lines += [_assignment(name, value) for name, value in left.items()]
+    kept = "\n".join(_in_language(lines, language)).strip("\n")
+    return re.sub(r"\n{3,}", "\n\n", f"{kept}\n")
+
+
+def _assignment(name: str, value: object) -> str:
+    """Return a line of Python. Text stands in double quotes, as in the template."""
+    if isinstance(value, str):
+        text = repr(value)
+        return f'{name} = "{value}"' if text == f"'{value}'" and '"' not in value else f"{name} = {text}"
+    return f"{name} = {value!r}"
+
+
+def _in_language(lines: list[str], language: Language) -> Iterator[str]:
+    """Yield the lines without the notes of the other language. A note is known by its letters."""
+    for line in lines:
+        note = line.startswith("#") and not _EXAMPLE.match(line)
+        if not note or bool(_JAPANESE.search(line)) == (language == "ja"):
+            yield line

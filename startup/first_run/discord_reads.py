@@ -1,0 +1,100 @@
+"""Read the bot's account, its servers and what a server has, with the doctor's own connection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import discord
+
+from core.readiness import ChannelKind, ChannelView, GuildView
+from startup.doctor.deadline import in_time
+from startup.doctor.discord import fetch_guild, logged_in
+from ui.discord.guild import view_channel
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The bot that a token belongs to. `guilds`: name by id, sorted by name."""
+
+    name: str
+    application: int
+    guilds: dict[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A category or a channel. `category`: the name of the category that it is in."""
+
+    number: int
+    view: ChannelView
+    category: str = ""
+    category_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SeenGuild:
+    """A server: its categories and text channels in Discord's order, and its roles from the top."""
+
+    number: int
+    name: str
+    categories: tuple[Place, ...]
+    channels: tuple[Place, ...]
+    roles: dict[int, str]
+
+    @property
+    def view(self) -> GuildView:
+        """Return the server as the checks take it."""
+        return GuildView(
+            self.name,
+            channels={place.number: place.view for place in (*self.categories, *self.channels)},
+            roles=self.roles,
+        )
+
+    def find(self, place: Place | None) -> Place | None:
+        """Return the same category or channel as it is now."""
+        places = (*self.categories, *self.channels)
+        return next((each for each in places if place and each.number == place.number), None)
+
+
+async def read_account(token: str) -> Account:
+    """Return whose token it is. Raises: one of the doctor's AWAY."""
+    async with logged_in(token) as client:
+        rows = await in_time(_guilds(client))
+        return Account(str(client.user), client.application_id or 0, rows)
+
+
+async def _guilds(client: discord.Client) -> dict[int, str]:
+    found = [(guild.name, guild.id) async for guild in client.fetch_guilds(with_counts=False)]
+    return {number: name for name, number in sorted(found, key=lambda row: (row[0].casefold(), row[1]))}
+
+
+async def read_server(token: str, number: int) -> SeenGuild:
+    """Return a server that the bot is in. Raises: one of the doctor's AWAY."""
+    async with logged_in(token) as client:
+        guild, me = await in_time(fetch_guild(client, number))
+        return SeenGuild(
+            guild.id,
+            guild.name,
+            tuple(_place(category, me) for category in guild.categories),
+            tuple(
+                place
+                for _, channels in guild.by_category()
+                for place in (_place(channel, me) for channel in channels)
+                if place.view.kind is ChannelKind.MESSAGES
+            ),
+            {
+                role.id: role.name
+                for role in reversed(guild.roles)
+                if not role.managed and not role.is_default()
+            },
+        )
+
+
+def _place(channel: discord.abc.GuildChannel, me: discord.Member) -> Place:
+    category = channel.category
+    return Place(
+        channel.id,
+        view_channel(channel, me),
+        category.name if category is not None else "",
+        category.id if category is not None else 0,
+    )

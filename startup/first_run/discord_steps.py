@@ -1,0 +1,276 @@
+"""Ask for Discord's side: the token, the server, its category and channels, and who may use the bot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+from adapters.settings.load import Secret
+from core.health.discord import invitation, judge_guild
+from core.health.result import Level, Result, of_finding
+from core.readiness import ALERT_CHANNEL, AUDIT_CHANNEL, Finding, Problem, RequiredSetup
+from startup.doctor.discord import AWAY
+from startup.first_run.answers import clean_secret
+from startup.first_run.discord_reads import Place, SeenGuild, read_account, read_server
+from startup.first_run.draft import Given
+from startup.first_run.talk import Row, Talk
+from ui.discord.permissions import permission_names
+from ui.formatting import OK, WARNING, plain
+from ui.messages.discord_refusals import ConnectStep, RetryRule, diagnose
+
+T = TypeVar("T")
+NAME_MOST = 60
+LEVELS = ("ADMIN_ROLE_IDS", "OPERATOR_ROLE_IDS", "VIEWER_ROLE_IDS")
+
+
+def ask_token(talk: Talk) -> None:
+    """Ask for the bot's token until Discord knows it."""
+    t, draft = talk.t, talk.draft
+    talk.say(
+        t(
+            "Create the bot at https://discord.com/developers/applications: New Application, then Bot → Reset Token."
+        )
+    )
+    kept = (
+        t("Discord bot token (not shown; empty: keep it)")
+        if draft.discord_token
+        else t("Discord bot token (not shown)")
+    )
+    first = draft.discord_token is None
+    while True:
+        given = talk.secret("DISCORD_TOKEN", kept, first=first)
+        first = False
+        given = given or draft.discord_token
+        if given is None:
+            continue
+        given = Given(Secret(clean_secret(given.secret.reveal())), given.file)
+        if talk.parsed("DISCORD_TOKEN", given.secret.reveal()) is None:
+            continue
+        account = read(talk, partial(read_account, given.secret.reveal()))
+        if account is not None:
+            draft.discord_token, draft.account = given, account
+            talk.say(f"{OK} {t('The token belongs to the bot {name}.', name=plain(account.name, NAME_MOST))}")
+            return
+
+
+def read(talk: Talk, probe: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
+    """Return what Discord answers, and try again while it does not. None: it refuses the token.
+
+    Raises: Back, Cancelled.
+    """
+    t = talk.t
+    talk.say(t("Asking Discord …"))
+    while True:
+        try:
+            return talk.run(probe())
+        except AWAY as fault:
+            verdict = diagnose(t, fault, ConnectStep.LOG_IN)
+        talk.refuse(verdict.text)
+        if verdict.retry is RetryRule.FINAL:
+            return None
+        talk.wait(t("Press Enter to try again"))
+
+
+def ask_guild(talk: Talk) -> None:
+    """Ask for the server, after an invitation if the bot is in none."""
+    t, draft = talk.t, talk.draft
+    account, given = draft.account, draft.discord_token
+    assert account is not None and given is not None  # noqa: S101, PT018  # the step before
+    token = given.secret.reveal()
+    while not account.guilds:
+        talk.say(t("The bot is in no server yet. Open this link, and invite it to yours:"))
+        talk.terminal.copy(f"  {invitation(account.application)}")
+        talk.wait(t("Press Enter when it is there"))
+        account = read(talk, partial(read_account, token)) or account
+    draft.account = account
+    numbers = list(account.guilds)
+    rows = [Row(name, plain(name, NAME_MOST), number) for number, name in account.guilds.items()]
+    at, before = 0, draft.seen.number if draft.seen else 0
+    if len(rows) > 1:
+        at = talk.choose(t("Server"), rows, numbers.index(before) if before in numbers else None)
+    seen = read(talk, partial(read_server, token, numbers[at]))
+    if seen is None:
+        return ask_guild(talk)
+    draft.seen = seen
+    talk.say(f"{OK} {t('Server: {name}', name=plain(seen.name, NAME_MOST))}")
+    return None
+
+
+def ask_category(talk: Talk) -> None:
+    """Ask for the category in which commands can be used."""
+    t, draft = talk.t, talk.draft
+    talk.say(t("Commands can be used in the channels of one category."))
+    while True:
+        seen = _seen(talk)
+        if not seen.categories:
+            talk.say(t("The server has no category. Create one in Discord, with a text channel in it."))
+            talk.wait(t("Press Enter when it is there"))
+            _read_again(talk)
+            continue
+        rows = [_row(talk, place, place.view.name) for place in seen.categories]
+        chosen = seen.categories[
+            talk.choose(t("Category for commands"), rows, _index(seen.categories, draft.category))
+        ]
+        if settle(talk, "ALLOWED_CATEGORY_ID", chosen):
+            draft.category = _seen(talk).find(chosen)
+            return
+
+
+def ask_alerts(talk: Talk) -> None:
+    """Ask for the channel of the alerts."""
+    talk.say(talk.t("Alerts are posted to one channel."))
+    while True:
+        chosen = _channel(talk, talk.t("Channel for alerts"), talk.draft.alerts)
+        if chosen is not None and settle(talk, ALERT_CHANNEL, chosen):
+            talk.draft.alerts = _seen(talk).find(chosen)
+            return
+
+
+def ask_audit(talk: Talk) -> None:
+    """Ask for the channel of the audit trail, which is optional."""
+    t, draft = talk.t, talk.draft
+    talk.say(
+        t(
+            "A second channel can receive a line for each change and refusal. It names guests and people, so choose "
+            "one that only admins can see, or none (-)."
+        )
+    )
+    while True:
+        chosen = _channel(talk, t("Channel for the audit trail"), draft.audit, optional=True)
+        if chosen is None or settle(talk, AUDIT_CHANNEL, chosen):
+            draft.audit = _seen(talk).find(chosen)
+            return
+
+
+def ask_roles(talk: Talk) -> None:
+    """Ask which roles may use the bot. Everybody as an admin has to be confirmed."""
+    t, draft = talk.t, talk.draft
+    seen = _seen(talk)
+    everyone = Row("@everyone", "@everyone", seen.number)
+    rows = [Row(name, plain(name, NAME_MOST), number) for number, name in seen.roles.items()]
+    talk.say(
+        t(
+            "Roles decide who may use the bot: viewers only look, operators also start, stop and reboot, admins can "
+            "do everything. Several: 1, 3. None: -"
+        )
+    )
+    questions = (t("Roles of admins"), t("Roles of operators"), t("Roles of viewers"))
+    while True:
+        talk.show([*rows, everyone])
+        chosen = dict[str, tuple[int, ...]]()
+        for level, question in zip(LEVELS, questions, strict=True):
+            chosen[level] = _roles(talk, question, [*rows, everyone], level)
+            if level == LEVELS[0] and not chosen[level] and _all_are_admins(talk):
+                draft.roles = dict.fromkeys(LEVELS, ())
+                return
+        if any(chosen.values()):
+            draft.roles = chosen
+            return
+        talk.refuse(t("Choose at least one role, or confirm that everybody is an admin."))
+
+
+def _roles(talk: Talk, question: str, rows: list[Row], level: str) -> tuple[int, ...]:
+    """Return the ids of the chosen roles. The last row is @everyone, who can only be a viewer."""
+    before = talk.draft.roles.get(level, ())
+    while True:
+        chosen = talk.choose_some(question, rows, [at for at, row in enumerate(rows) if row.number in before])
+        if level == LEVELS[-1] or len(rows) - 1 not in chosen:
+            return tuple(rows[at].number for at in chosen)
+        talk.refuse(talk.t("@everyone can only be a viewer. Leave it out here."))
+
+
+def _all_are_admins(talk: Talk) -> bool:
+    t = talk.t
+    warning = t(
+        "Without roles, everybody who can write in the category is an admin: they can stop, change and delete every "
+        "guest."
+    )
+    talk.say(f"{WARNING} {warning}", indent=3)
+    return talk.yes(t("Is everybody to be an admin?"), default=False)
+
+
+def _channel(talk: Talk, question: str, before: Place | None, *, optional: bool = False) -> Place | None:
+    """Return the chosen channel. Those of the category come first."""
+    t, seen, category = talk.t, _seen(talk), talk.draft.category
+    inside = category.number if category else 0
+    places = sorted(seen.channels, key=lambda place: place.category_id != inside)
+    if not places and not optional:
+        talk.say(t("The server has no text channel. Create one in Discord."))
+        talk.wait(t("Press Enter when it is there"))
+        _read_again(talk)
+        return None
+    rows = [
+        _row(talk, place, f"#{place.view.name}" + (f" ({place.category})" if place.category else ""))
+        for place in places
+    ]
+    if optional:
+        at = talk.choose_or_none(question, rows, _index(places, before) if before else None)
+        return None if at is None else places[at]
+    return places[talk.choose(question, rows, _index(places, before))]
+
+
+def settle(talk: Talk, setting: str, chosen: Place) -> bool:
+    """Return whether a category or channel is taken. Missing permissions are named at once, with the choice to go on.
+
+    Raises: Back, Cancelled.
+    """
+    t = talk.t
+    while True:
+        place = _seen(talk).find(chosen)
+        missing = _amiss(talk, setting, place, chosen)
+        if not missing:
+            talk.say(f"{OK} {plain(chosen.view.name, NAME_MOST)}")
+            return True
+        talk.tell(missing)
+        if place is None:
+            return False
+        if all(result.level is not Level.ERROR for result in missing) and not talk.terminal.interactive:
+            return True
+        typed = talk.wait(
+            t("Grant them in Discord and press Enter to check again (c: choose another, s: go on anyway)")
+        )
+        if typed.casefold() in ("c", "s"):
+            return typed.casefold() == "s"
+        _read_again(talk)
+
+
+def _amiss(talk: Talk, setting: str, place: Place | None, chosen: Place) -> list[Result]:
+    """Return what the doctor has against a place in this setting."""
+    seen = _seen(talk)
+    is_category = setting == "ALLOWED_CATEGORY_ID"
+    if place is None:
+        problem = Problem.NO_CATEGORY if is_category else Problem.NO_CHANNEL
+        return [of_finding("discord.channels", Finding(problem, setting, chosen.view.name))]
+    category = chosen.number if is_category else seen.categories[0].number if seen.categories else 0
+    channels: Mapping[str, int] = {} if is_category else {setting: chosen.number}
+    wanted = RequiredSetup({}, seen.number, category, channels, {})
+    mine = [result for result in judge_guild(wanted, seen.view, "") if result.finding is not None]
+    return [result for result in mine if result.finding and result.finding.setting == setting]
+
+
+def _row(talk: Talk, place: Place, name: str) -> Row:
+    names = permission_names(talk.t)
+    missing = ", ".join(names.get(each, each) for each in place.view.missing)
+    lacks = f" {WARNING} {talk.t('the bot lacks: {names}', names=missing)}" if missing else ""
+    return Row(place.view.name, plain(name, NAME_MOST) + lacks, place.number)
+
+
+def _index(places: tuple[Place, ...] | list[Place], before: Place | None) -> int | None:
+    numbers = [place.number for place in places]
+    if before is not None and before.number in numbers:
+        return numbers.index(before.number)
+    return 0 if len(numbers) == 1 else None
+
+
+def _seen(talk: Talk) -> SeenGuild:
+    assert talk.draft.seen is not None  # noqa: S101  # the step of the server comes first
+    return talk.draft.seen
+
+
+def _read_again(talk: Talk) -> None:
+    draft = talk.draft
+    assert draft.discord_token is not None  # noqa: S101  # the first step
+    token, number = draft.discord_token.secret.reveal(), _seen(talk).number
+    seen = read(talk, partial(read_server, token, number))
+    draft.seen = seen or draft.seen
