@@ -53,7 +53,8 @@ def token_value(text: str) -> str:
 
 def split_hosts(text: str) -> list[str]:
     """Return the hosts of an answer. A pasted URL becomes its host and port."""
-    parts = re.split(r"[\s,;、]+", unicodedata.normalize("NFKC", clean(text)).strip("[]"))
+    listed = re.sub(r"^\[(.*[\"',].*)\]$", r"\1", unicodedata.normalize("NFKC", clean(text)))
+    parts = re.split(r"[\s,;、]+", listed)
     hosts = (re.split(r"[/?#\\]", re.sub(r"^[A-Za-z]+://", "", clean(part)))[0] for part in parts)
     return [host for host in dict.fromkeys(host.rpartition("@")[2] for host in hosts) if host]
 

@@ -42,7 +42,7 @@ def run_instead(
 ) -> int | None:
     """Do what the options ask for and return the exit code. None: they ask for the bot."""
     if options.init:
-        return run_first_run(options, directory, environ, cogs)
+        return run_first_run(Terminal(environ), options, directory, environ, cogs)
     return doctor.run_instead(options, directory, environ, cogs)
 
 
@@ -69,17 +69,22 @@ def explain(
     print(*lines, sep="\n", file=sys.stderr)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return 2
-    talk = Talk(Terminal(environ), environ, directory, Draft(error.language))
+    terminal = Terminal(environ)
+    talk = Talk(terminal, environ, directory, Draft(error.language))
     try:
         with _interruptible():
             begins = talk.yes(t("Begin with --init now?"), default=True)
     except (Cancelled, KeyboardInterrupt):
         begins = False
-    return run_first_run(options, directory, environ, cogs) if begins else 2
+    return run_first_run(terminal, options, directory, environ, cogs) if begins else 2
 
 
 def run_first_run(
-    options: argparse.Namespace, directory: Path, environ: Mapping[str, str], cogs: Cogs
+    terminal: Terminal,
+    options: argparse.Namespace,
+    directory: Path,
+    environ: Mapping[str, str],
+    cogs: Cogs,
 ) -> int:
     """Ask for the settings and write config.py. Return 0 if it is written, otherwise 1."""
     logging.captureWarnings(capture=True)
@@ -88,7 +93,7 @@ def run_first_run(
     )  # what concerns the person is printed, without secrets
     use_other_discord(environ)
     path = options.config.absolute()
-    talk = Talk(Terminal(environ), environ, path.parent, Draft(language_of(environ)))
+    talk = Talk(terminal, environ, path.parent, Draft(language_of(environ)))
     try:
         with _interruptible():
             walk(talk, {0})

@@ -43,7 +43,7 @@ def ask_hosts(talk: Talk) -> None:
             "The name or IP address of a Proxmox node. Several nodes of one cluster: separate them with commas."
         )
     )
-    before = ", ".join(_label(point) for point in draft.points)
+    before = ", ".join(label(point) for point in draft.points)
     while True:
         hosts = split_hosts(talk.ask(t("Proxmox host"), before))
         if not hosts:
@@ -52,7 +52,8 @@ def ask_hosts(talk: Talk) -> None:
         addresses = talk.parsed("PROXMOX_HOST", hosts)
         if addresses is None:
             continue
-        draft.points, draft.verify = tuple(EntryPoint(*address) for address in addresses), True
+        pins = {(point.host, point.port): point.fingerprint for point in draft.points}
+        draft.points = tuple(EntryPoint(host, port, pins.get((host, port))) for host, port in addresses)
         usable = [_test_host(talk, at) for at in range(len(draft.points))]
         if all(usable):
             return
@@ -68,15 +69,15 @@ def _test_host(talk: Talk, at: int) -> bool:
 
     Raises: Back, Cancelled.
     """
-    t, draft = talk.t, talk.draft
+    draft, told = talk.draft, set[str]()
     while True:
         point = draft.points[at]
-        talk.say(t("Testing {host} …", host=_label(point)))
+        talk.say(talk.t("Testing {host} …", host=label(point)))
         results = talk.run(check_entry_point(draft.site, point))
         untrusted = next((result for result in results if result.word in UNTRUSTED), None)
-        talk.tell(
-            result for result in results if result is not untrusted and result.level is not Level.UNCHECKED
-        )
+        fresh = [result for result in results if result.word not in told and result is not untrusted]
+        talk.tell(result for result in fresh if result.level is not Level.UNCHECKED)
+        told |= {result.word for result in results if result.level is Level.OK}
         if untrusted is None:
             return all(result.level is not Level.ERROR for result in results)
         if not _trust(talk, at, untrusted.values["fingerprint"]):
@@ -297,6 +298,7 @@ def _guest(guest: Guest) -> str:
     return f"{STATE_EMOJI[guest.state]} {guest.vmid} {plain(guest.name or '?', 40)} ({plain(guest.node, 30)})"
 
 
-def _label(point: EntryPoint) -> str:
+def label(point: EntryPoint) -> str:
+    """Return an address as it is typed."""
     host = f"[{point.host}]" if ":" in point.host else point.host
     return host if point.port == 8006 else f"{host}:{point.port}"

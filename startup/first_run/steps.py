@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.health.grants import Use
+from core.levels import Level
 from startup.first_run.answers import find_row
 from startup.first_run.discord_steps import (
     LEVELS,
@@ -19,10 +20,10 @@ from startup.first_run.discord_steps import (
     ask_token,
 )
 from startup.first_run.draft import Draft
-from startup.first_run.proxmox_steps import USES, ask_access, ask_guests, ask_hosts, ask_node, ask_use
+from startup.first_run.proxmox_steps import USES, ask_access, ask_guests, ask_hosts, ask_node, ask_use, label
 from startup.first_run.talk import Row, Talk
 from startup.first_run.terminal import Back
-from ui.formatting import plain
+from ui.formatting import level_word, plain
 from ui.i18n import N_, Marked, Text
 
 _LANGUAGES = (("ja", "日本語"), ("en", "English"))
@@ -81,11 +82,11 @@ def _roles(t: Text, draft: Draft) -> str:
     }
     if not any(draft.roles.values()):
         return t("everybody is an admin")
-    named = (
-        ", ".join(_name(known.get(each, str(each))) for each in draft.roles.get(level, ()))
-        for level in LEVELS
-    )
-    return " / ".join(names or "-" for names in named)
+    parts = []
+    for word, level in zip((Level.ADMIN, Level.OPERATOR, Level.VIEWER), LEVELS, strict=True):
+        names = ", ".join(_name(known.get(each, str(each))) for each in draft.roles.get(level, ()))
+        parts.append(f"{level_word(t, word)}: {names or '-'}")
+    return " · ".join(parts)
 
 
 def _use(t: Text, draft: Draft) -> str:
@@ -119,7 +120,7 @@ STEPS = (
     Step(
         N_("Proxmox host"),
         ask_hosts,
-        lambda _, draft: ", ".join(point.host for point in draft.points),
+        lambda _, draft: ", ".join(map(label, draft.points)),
         ("API token", "Node", "Guests"),
     ),
     Step(N_("Rights in Proxmox"), ask_use, _use, ("API token", "Node", "Guests")),

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from adapters.settings.faults import Fault, RawSetting, SettingRejected
 from adapters.settings.load import SETTINGS, Secret
-from core.health.result import Level, Result
+from core.health.result import Result
 from startup.first_run.answers import find_row, find_rows, is_none, yes_or_no
 from startup.first_run.draft import Draft, Given
 from startup.first_run.terminal import Cancelled, Terminal
@@ -45,10 +45,10 @@ class Talk:
         self.terminal.say(text, indent=indent)
 
     def tell(self, results: Iterable[Result]) -> None:
-        """Print results as the doctor does. One with a command is not broken, so that it can be copied."""
+        """Print results as the doctor does. One with a bare command is not broken, so that it can be copied."""
         for result in results:
-            line = result_line(self.t, result)
-            if "line" in result.values and result.level is not Level.OK:
+            line, command = result_line(self.t, result), result.values.get("line", "")
+            if command and command in line and f"`{command}`" not in line:
                 self.terminal.copy(line)
             else:
                 self.say(line, indent=3)
@@ -111,13 +111,11 @@ class Talk:
             self._not_there(typed)
 
     def _not_there(self, typed: str) -> None:
-        self.refuse(
-            self.t(
-                "{typed} is not in the list. Type a number or a name of it.", typed=f"“{plain(typed, 60)}”"
-            )
-            if typed
-            else self.t("Type a number or a name of the list.")
-        )
+        if typed:
+            shown = self.t("“{value}”", value=plain(typed, 60))
+            self.refuse(self.t("{typed} is not in the list. Type a number or a name of it.", typed=shown))
+        else:
+            self.refuse(self.t("Type a number or a name of the list."))
 
     def show(self, rows: Sequence[Row]) -> None:
         """Print numbered rows."""

@@ -23,7 +23,8 @@ if sys.platform != "win32":
 WIDEST = 100
 PASTED_SECONDS = 0.05
 """Seconds to wait for the next line of a pasted text."""
-_PIECES = re.compile(r"\S+|\s+")
+_PIECES = re.compile(r"`[^`]*`\S*|\S+|\s+")
+"""Words and spaces. A command in backticks is one word, so that it can be copied."""
 _BREAKS = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff60])(?![、。」）・ー,.!?:;)])")
 """Where a line of Japanese may end: after each of its characters, but not before one that closes."""
 
@@ -74,6 +75,10 @@ class Terminal:
 
         Raises: Back, Cancelled.
         """
+        if self.interactive and sys.platform != "win32":
+            termios.tcflush(
+                self._in.fileno(), termios.TCIFLUSH
+            )  # what was typed before was for something else
         self._prompt(f"{question} [{default}]" if default else question)
         answer = clean(" ".join(self._lines()))
         if not self.interactive:
@@ -90,9 +95,9 @@ class Terminal:
         if sys.platform == "win32":
             typed = self._typed_on_windows(question)
         else:
-            self._prompt(question)
             with _without_echo(self._in.fileno()):
-                typed = "".join(self._lines(flush=False))
+                self._prompt(question)
+                typed = "".join(self._lines())
             self._write("\n")
         if is_back(typed):
             raise Back
@@ -110,15 +115,13 @@ class Terminal:
         columns = min(shutil.get_terminal_size().columns, WIDEST)
         self._write("\n".join(wrap(f"{question}: ", columns - 1)).rstrip() + " ")
 
-    def _lines(self, *, flush: bool = True) -> list[str]:
-        """Return what was typed or pasted, line by line. Keys that were pressed before the question are dropped.
+    def _lines(self) -> list[str]:
+        """Return what was typed or pasted, line by line.
 
         Raises: Cancelled at the end of the input.
         """
         if not self.interactive:
             return [self._line()]
-        if flush and sys.platform != "win32":
-            termios.tcflush(self._in.fileno(), termios.TCIFLUSH)
         lines = [self._line()]
         while sys.platform != "win32" and select.select([self._in], [], [], PASTED_SECONDS)[0]:
             lines.append(self._line())

@@ -1,0 +1,255 @@
+"""Test `bot.py --init` as a newcomer uses it: at a terminal, through a pipe, interrupted, and against silence."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import re
+import shlex
+import stat
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+
+import discord
+import pytest
+
+from playground.demo import clean_environment
+from playground.pve.server import Pve
+from startup.doctor.deadline import in_time
+from startup.first_run.draft import Draft
+from startup.first_run.proxmox_steps import ask_hosts
+from startup.first_run.talk import Talk
+from startup.first_run.terminal import Cancelled, Terminal
+from tests.startup.typist import typing
+from tests.support.process_stage import PATIENCE, ROOT, BotProcess, ProcessStage, process_stage
+
+ROLE = '運用 "A\\B"'
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[ProcessStage]:
+    async with process_stage(tmp_path / "stage") as made:
+        yield made
+
+
+def environment_of(stage: ProcessStage, **more: str) -> dict[str, str]:
+    """Return an environment that leads to the doubles, and has no setting and no secret."""
+    hidden = ("LC_ALL", "LC_MESSAGES", "LANGUAGE", "TZ", "COLUMNS")
+    outer = {name: value for name, value in clean_environment().items() if name not in hidden}
+    doubles = {name: value for name, value in stage.server.environment().items() if name != "DISCORD_TOKEN"}
+    return {**outer, **doubles, "LANG": "C.UTF-8", "NO_COLOR": "1", **more}
+
+
+class Root:
+    """A shell of root on a node, for the `pveum` commands that the dialogue prints."""
+
+    def __init__(self, pve: Pve, secret: str) -> None:
+        self._pve, self._secret, self._roles = pve, secret, dict[str, list[str]]()
+
+    def run(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            match shlex.split(line):
+                case ["pveum", "role", "add", role, "--privs", names]:
+                    self._roles[role] = names.split()
+                case ["pveum", "user", "add", *_]:
+                    pass
+                case ["pveum", "user", "token", "add", user, name, "--privsep", "1"]:
+                    self._pve.apitokens[f"{user}!{name}"] = self._secret
+                case ["pveum", "acl", "modify", path, "--users", user, "--tokens", token, "--roles", role]:
+                    for who in (user, token):
+                        self._pve.grant(who, path, *self._roles[role])
+                case other:
+                    raise AssertionError(f"no such command: {other}")
+
+
+async def test_a_newcomer_is_led_to_a_working_bot(stage: ProcessStage, tmp_path: Path) -> None:
+    token, secret = stage.server.token, str(uuid.uuid4())
+    elsewhere, config = tmp_path / "elsewhere.py", tmp_path / "config.py"
+    elsewhere.write_text("# not to be touched")
+    config.symlink_to(elsewhere)
+    mute = discord.PermissionOverwrite(send_messages=False)
+    everyone = stage.guild.default_role
+    stage.guild.create_text_channel("quiet", category=stage.category, overwrites={everyone: mute})
+    stage.guild.create_role(ROLE)
+    guild = stage.server.world.backend.guilds[stage.guild.id]
+    membership = guild.members.pop(stage.server.world.bot_id)
+    root = Root(stage.pve, secret)
+    async with typing(environment_of(stage), "--init", "--config", str(config)) as typist:
+        answer = typist.answer
+        await answer("Language", "2")
+        await answer(r"exists already.*Go on\?", "y")
+        await answer("token", "MTIz.wrong.token")
+        told = await answer("token", f" Bot {token[:30]}\n{token[30:]} ")
+        assert "Discord refused the token." in told
+        told = await answer("Press Enter", "")
+        assert "The token belongs to the bot Proxmox" in told
+        assert re.search(r"\n  https://discord\.com/oauth2/authorize\?client_id=\d+&scope=bot\S+\n", told)
+        guild.members[stage.server.world.bot_id] = membership
+        await answer("Press Enter|Category for commands", "<")  # the only server is taken by itself
+        await answer("Category for commands", "proxmox")
+        told = await answer("Channel for alerts", "#quiet")
+        assert "the bot lacks: Send Messages" in told
+        told = await answer("c: choose another", "c")
+        assert "ALERT_CHANNEL_ID: the bot lacks permissions in “quiet”: Send\n   Messages" in told
+        await answer("Channel for alerts", "alerts")
+        await answer("Channel for the audit trail", "")
+        told = await answer("Roles of admins", "")
+        assert ROLE in told
+        told = await answer(r"everybody to be an admin\?", "")
+        assert "can stop, change and delete" in " ".join(told.split())
+        await answer("Roles of operators", "")
+        await answer("Roles of viewers", "")
+        told = await answer("Roles of admins", ROLE)
+        assert "Choose at least one role" in told
+        await answer("Roles of operators", "")
+        await answer("Roles of viewers", "@everyone")
+        await answer("Proxmox host", "127.0.0.1:9")
+        told = await answer("Proxmox host", f"https://{stage.pve.host}:{stage.pve.port}/#v1:0")
+        assert "refuses port 9" in told
+        told = await answer(r"Are they the same\?", "ｙ")
+        assert re.search(r"\n  (..:){31}..\n", told)
+        await answer("What may the bot do", "everything")
+        await answer("Version of Proxmox", "")
+        await answer("Storages for new guests", "local-lvm")
+        told = await answer("Token ID", "")
+        commands = re.findall(r"^pveum .*$", told, re.M)
+        root.run(line for line in commands if "/storage/" not in line)
+        await answer("Token value", f"│ value        │ {secret} │")
+        told = await answer("Press Enter to check again", "")
+        assert "certificate" not in told.lower()
+        (mending,) = re.findall(r"`(pveum [^`]*)`", told)
+        assert "Datastore.AllocateSpace missing on" in told
+        root.run(mending.split("; "))
+        told = await answer("Node for new guests", "")
+        assert "the token has everything" in told
+        await answer("Guests to watch", "101, 102")
+        await answer("Time zone", "")
+        told = await answer("Press Enter to write", "Guests")
+        assert "Guests: 101, 102" in told
+        await answer("Guests to watch", "101")
+        assert config.is_symlink()
+        await answer("Press Enter to write", "")
+        await answer("Check the whole set-up", "")
+        await typist.until(r"0 errors, 0 warnings, 0 not checked\..*bot\.py --config \S+config\.py")
+        assert await asyncio.wait_for(typist.process.wait(), PATIENCE) == 0
+        for hidden in (token, token[30:], secret):
+            assert hidden not in typist.seen
+    assert stat.S_IMODE(config.stat().st_mode) == 0o600
+    (old,) = left_in(tmp_path, "config.py.old-*")
+    assert old.is_symlink()
+    assert elsewhere.read_text() == "# not to be touched"
+    assert left_in(tmp_path, ".*.tmp") == []
+    bot = await BotProcess.start(environment_of(stage), tmp_path / "log", "bot.py", "--config", str(config))
+    try:
+        await stage.server.wait_ready(PATIENCE)
+        assert json.loads((tmp_path / "monitor_list.json").read_text())["guests"][0]["vmid"] == 101
+    finally:
+        code, _ = await bot.end()
+    assert code == 0
+
+
+def left_in(folder: Path, pattern: str = "*") -> list[Path]:
+    return sorted(folder.glob(pattern))
+
+
+async def test_without_config_py_it_is_offered_and_ctrl_c_leaves_nothing(
+    stage: ProcessStage, tmp_path: Path
+) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    async with typing(
+        environment_of(stage, LANG="en_US.UTF-8"), "--config", str(folder / "config.py")
+    ) as typist:
+        told = await typist.answer(r"Begin with --init now\?", "")
+        lines = told.splitlines()[:5]
+        assert [
+            word in line
+            for word, line in zip(("yet", "--init", "cp ", "--demo", "--check"), lines, strict=True)
+        ]
+        await typist.answer("Language", "")  # English, by the locale
+        await typist.until("token [^\n]*: $")
+        assert not typist.echoes()
+        typist.type("half a secr", enter=False)
+        typist.type("\x03", enter=False)
+        assert await asyncio.wait_for(typist.process.wait(), PATIENCE) == 1
+        await typist.until("Nothing was written")
+        assert typist.echoes()
+        assert "half a secr" not in typist.seen
+        assert "Traceback" not in typist.seen
+    assert left_in(folder) == []
+
+
+async def test_a_pipe_answers_in_japanese_and_secrets_come_from_elsewhere(
+    stage: ProcessStage, tmp_path: Path
+) -> None:
+    secret = stage.pve.give_bot("bot@pve", "discord")
+    file = tmp_path / "discord token"
+    file.write_text(f"{stage.server.token}\n")
+    answers = [
+        "1",
+        "Proxmox",
+        "alerts",
+        "-",
+        "-",
+        "y",
+        f"{stage.pve.host}:{stage.pve.port}",
+        stage.pve.ca_file,
+    ]
+    answers += ["すべて", "9", "local-lvm", "bot@pve!discord", "pve2", "-", "Asia/Tokyo", "", "n"]
+    environment = environment_of(stage, DISCORD_TOKEN_FILE=str(file), PROXMOX_TOKEN_VALUE=secret)
+
+    async def run(lines: list[str]) -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("bot.py", "--init", "--config", str(tmp_path / "config.py")),
+            cwd=ROOT,
+            env=environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        text, _ = await asyncio.wait_for(process.communicate("\n".join(lines).encode()), PATIENCE)
+        return process.returncode, text.decode()
+
+    code, told = await run(answers[:5])
+    assert (code, (tmp_path / "config.py").exists()) == (1, False)
+    assert "何も書き込んでいません" in told
+    code, told = await run(answers)
+    assert code == 0, told
+    assert "標準入力が端末ではありません" in told
+    assert "\x1b" not in told
+    assert not any(hidden in told for hidden in (stage.server.token, secret))
+    text = (tmp_path / "config.py").read_text("utf-8")
+    assert f'\nDISCORD_TOKEN_FILE = "{file}"\n' in text
+    assert f'\nPROXMOX_TOKEN_VALUE = "{secret}"\n' in text
+    assert f'\nPROXMOX_VERIFY_SSL = "{stage.pve.ca_file}"\n' in text
+    assert "\nDISCORD_TOKEN = " not in text
+    checked = await BotProcess.start(
+        environment_of(stage),
+        tmp_path / "log",
+        "bot.py",
+        "--check",
+        "--json",
+        "--config",
+        str(tmp_path / "config.py"),
+    )
+    assert await checked.wait() == 0, checked.output()
+
+
+async def test_a_proxmox_that_never_answers_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(in_time, "__defaults__", (0.2,))
+    silent = await asyncio.start_server(lambda _reader, _writer: asyncio.sleep(60), "127.0.0.1", 0)
+    port = silent.sockets[0].getsockname()[1]
+    shown = io.StringIO()
+    talk = Talk(Terminal({}, io.StringIO(f"127.0.0.1:{port}\n"), shown), {}, tmp_path, Draft("en"))
+    with pytest.raises(Cancelled):
+        await asyncio.get_running_loop().run_in_executor(None, ask_hosts, talk)
+    silent.close()
+    assert f"the certificate of 127.0.0.1 could not be read. Check that port {port}" in " ".join(
+        shown.getvalue().split()
+    )
