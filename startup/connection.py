@@ -24,7 +24,15 @@ from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 from core.clock import Clock
 from core.delivery.outbox import PAUSES, sleep_until_set
 from ui.i18n import Text
-from ui.messages.discord_refusals import ConnectStep, RetryRule, Verdict, diagnose, ended_there, tried_again
+from ui.messages.discord_refusals import (
+    ConnectStep,
+    RetryRule,
+    Verdict,
+    diagnose,
+    ended_there,
+    tried_again,
+    works_again,
+)
 
 TRY_SECONDS = 60.0
 """Seconds that a log-in, or opening the gateway, may take."""
@@ -42,6 +50,8 @@ COMMANDS_RETRY_SECONDS = 3600.0
 """Seconds between two attempts to register refused commands."""
 LONGEST_WAIT = 3600.0
 """Maximum seconds to obey Discord's own "try again in …"."""
+CAUSES_MOST = 10
+"""Causes of one outage that are remembered as logged."""
 STEADY_SECONDS = 60.0
 """Seconds after which a connection counts as good: the next attempt then comes at once."""
 
@@ -60,15 +70,26 @@ class DiscordRefused(Exception):
 
 
 class ConnectAttempts:
-    """Count the failures in a row, log them, and wait between attempts."""
+    """Count the failures in a row, and wait between attempts. Log each cause once, and once that it is over."""
 
     def __init__(self, t: Text, clock: Clock, over: asyncio.Event, step: ConnectStep, lasting: float) -> None:
         self._t, self._clock, self._over, self._step, self._lasting = t, clock, over, step, lasting
-        self.failures, self._told = 0, ""
+        self.failures, self._since = 0, 0.0
+        self._told = list[str]()
+        """The causes that are logged, in order."""
+        self._is_over = True
+
+    def works(self) -> None:
+        """Log that the problem is over. The same cause is not logged again before `succeeded`."""
+        if not self._is_over:
+            seconds = self._clock.monotonic() - self._since
+            _log.warning("%s", works_again(self._t, self._told[-1], seconds))
+        self._is_over = True
 
     def succeeded(self) -> None:
         """Start counting anew after a success."""
-        self.failures, self._told = 0, ""
+        self.works()
+        self.failures, self._told = 0, []
 
     async def failed(self, error: BaseException) -> None:
         """Wait until the next attempt, or the end of the bot.
@@ -82,13 +103,16 @@ class ConnectAttempts:
         await self.pause(verdict)
 
     async def pause(self, verdict: Verdict) -> None:
-        """Wait, and log why unless it was logged often enough."""
+        """Wait, and log the cause if it is another one than before."""
         step = PAUSES[min(self.failures, len(PAUSES) - 1)]
         seconds = self._lasting if verdict.retry is RetryRule.LASTING else step
         seconds = max(seconds, min(verdict.wait, LONGEST_WAIT))
-        if self.failures < len(PAUSES) or verdict.text != self._told:
+        if verdict.text not in self._told:
             _log.warning("%s", tried_again(self._t, verdict, seconds))
-        self.failures, self._told = self.failures + 1, verdict.text
+            self._told = [*self._told[1 - CAUSES_MOST :], verdict.text]
+            if self._is_over:
+                self._since, self._is_over = self._clock.monotonic(), False
+        self.failures += 1
         await sleep_until_set(self._clock, seconds, self._over)
 
 
@@ -134,6 +158,7 @@ class Connection:
             try:
                 async with asyncio.timeout(TRY_SECONDS):
                     await self._client.login(token)
+                tries.succeeded()
                 return
             except _TROUBLE as error:
                 # each log-in opens a new session, and a closed one closes its connector too
@@ -150,6 +175,7 @@ class Connection:
         while not self._over.is_set():
             try:
                 await self._register()
+                tries.succeeded()
                 return
             except _TROUBLE as error:
                 trouble = error
@@ -173,6 +199,8 @@ class Connection:
                 client.ws = opened
                 while True:
                     await client.ws.poll_event()
+                    if client.ws.session_id is not None:
+                        tries.works()
             except ReconnectWebSocket as again:
                 resumes = again.resume
             except _AWAY as trouble:

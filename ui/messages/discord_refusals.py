@@ -15,7 +15,7 @@ import aiohttp
 import discord
 
 from ui.discord.failures import LongRateLimit
-from ui.formatting import plain
+from ui.formatting import format_duration, plain
 from ui.i18n import N_, Marked, Text
 
 TOO_MANY_COMMANDS = 30034
@@ -74,8 +74,21 @@ def ended_there(t: Text) -> Verdict:
 
 
 def tried_again(t: Text, verdict: Verdict, seconds: float) -> str:
-    """Return the log line for a failed attempt."""
-    return t("{what} Retrying in {seconds} s.", what=verdict.text, seconds=round(seconds))
+    """Return the log line for the first failed attempt with this cause."""
+    return t(
+        "{what} Retrying in {seconds} s. Further attempts are not logged.",
+        what=verdict.text,
+        seconds=round(seconds),
+    )
+
+
+def works_again(t: Text, cause: str, seconds: float) -> str:
+    """Return the log line for the end of a problem. `cause`: the last one, as logged."""
+    return t(
+        "Discord works again after {time}. The problem was: {what}",
+        time=format_duration(t, seconds),
+        what=cause,
+    )
 
 
 def _token(t: Text) -> Verdict:
