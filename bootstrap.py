@@ -36,6 +36,7 @@ from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditChannel, AuditDelivery
 from core.delivery.channel import AlertChannel
 from core.errors import JournalFailed
+from core.health.reports import HealthCheck, Reports
 from core.infrastructure.storage_histories import StorageHistories
 from core.levels import Level
 from core.proxmox import Lane
@@ -49,7 +50,7 @@ from ui.dashboard.channel import DiscordDashboards
 from ui.dashboard.presence import Presence
 from ui.formatting import WARNING
 from ui.i18n import Text, Texts
-from ui.interaction.context import HealthCheck, Services, Site, Sites
+from ui.interaction.context import Services, Site, Sites
 from ui.interaction.open_questions import Questions
 from ui.messages.startup import list_edited
 from ui.watch.alert_channel import DiscordAlertChannel
@@ -115,7 +116,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
         pictures=Pictures(clock),
         gateway_age=resources.gateway_age,
         measures=resources.measures,
-        health=resources.health,
+        health=Reports(resources.health, clock),
         audit=audit,
         audit_delivery=audit_delivery,
         clock=clock,

@@ -44,7 +44,7 @@ class Access(commands.Cog):
     @app_commands.describe(site=SITE)
     async def health(self, interaction: Interaction, site: SiteName = "") -> None:
         async with Reply(self._services, interaction, private=True) as reply:
-            await show_health(self._services, reply, site)
+            await show_health(reply, site)
 
     @readonly.command(name="on", description=locale_str("Turn read-only mode on (blocks changes)"))
     @app_commands.describe(site=SITE)

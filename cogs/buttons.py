@@ -17,6 +17,7 @@ from core.errors import BotError, QuestionOver
 from core.operations import OPERATIONS, Operation
 from core.proxmox import Period
 from ui.access.commands import show_access
+from ui.access.health import show_health
 from ui.audit.commands import show_audit
 from ui.audit.filters import choose_trail
 from ui.charts.commands import show_guest_chart, show_node_chart
@@ -36,6 +37,7 @@ from ui.interaction.buttons import (
     AUDIT,
     CHART,
     DASHBOARD,
+    DOCTOR,
     GUEST,
     HISTORY,
     NODE,
@@ -52,6 +54,7 @@ from ui.interaction.context import (
     actor_of,
     choose_site,
     chosen_site,
+    is_private,
     services_of,
 )
 from ui.interaction.gate import rate_limit_refusal, refusal_of, run_guarded
@@ -133,8 +136,7 @@ async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt
 
 async def _chart(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     """Show another chart in the message of one."""
-    services, message = services_of(interaction), interaction.message
-    own = message is not None and message.flags.ephemeral
+    services, own = services_of(interaction), is_private(interaction)
     period, topic = Period(match["period"]), Topic(match["topic"]) if match["topic"] else None
     async with Reply(services, interaction, private=own) as reply:
         with recording(attempt, f"period={period.value}"):
@@ -174,6 +176,14 @@ async def _status(interaction: Interaction, _match: re.Match[str], attempt: Atte
             await show_cluster_status(reply)
 
 
+async def _doctor(interaction: Interaction, match: re.Match[str], _attempt: Attempt) -> None:
+    """Show a page of the doctor's report, always privately. `show_health` records it."""
+    async with Reply(
+        services_of(interaction), interaction, private=True, anew=not is_private(interaction)
+    ) as reply:
+        await show_health(reply, "", int(match["page"]), again=match["move"] == "refresh")
+
+
 async def _dashboard(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     await on_dashboard_press(interaction, match["what"], match["mark"], attempt)
 
@@ -189,8 +199,7 @@ async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attemp
         int(match["until"]) if match["until"] else None,
         extent={"0": Extent.CHANGES, "1": Extent.ENTRIES}.get(match["readings"], Extent.RECORDS),
     )
-    private = interaction.message is not None and interaction.message.flags.ephemeral
-    async with Reply(services, interaction, private=True, anew=not private) as reply:
+    async with Reply(services, interaction, private=True, anew=not is_private(interaction)) as reply:
         with recording(attempt, _page_label(match)):
             wanted = replace(wanted, site=choose_trail(attempt, ""))
             await show_audit(services, reply, wanted, int(match["page"]))
@@ -271,10 +280,11 @@ _HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
     (HISTORY, lambda _match: Operation.MONITOR_HISTORY, _history),
     (DASHBOARD, _dashboard_operation, _dashboard),
     (STATUS, lambda _match: Operation.STATUS, _status),
+    (DOCTOR, lambda _match: Operation.HEALTH, _doctor),
     (WELCOME, _welcome_operation, _welcome),
     (QUESTION, lambda _match: None, _question),  # the action is stored in the question, not in the button
 )
-_OF_ALL_SITES = frozenset({PAGE, HISTORY, AUDIT, STATUS})
+_OF_ALL_SITES = frozenset({PAGE, HISTORY, AUDIT, STATUS, DOCTOR})
 """The pages that may be of all sites."""
 _OF_NO_SITE = frozenset({QUESTION, WELCOME})
 """A question knows its own site, and the first message is about the whole bot."""

@@ -50,6 +50,7 @@ from core.guest import (
     TaskSummary,
 )
 from core.guest_errors import GuestBusy, GuestLocked
+from core.health.reports import Reports
 from core.health.result import Result
 from core.infrastructure.storage_histories import StorageHistories
 from core.operations import ACTIONS, OPERATIONS, Operation
@@ -571,7 +572,7 @@ def site(language: Language = "ja") -> Site:
         connected=lambda: True,
         renderer=ChartProcess(world.clock),
         pictures=Pictures(world.clock),
-        health=no_health,
+        health=Reports(no_health, world.clock),
         audit=world.ledger,
         audit_delivery=AuditDelivery(JOURNAL, None, world.clock),
         clock=world.clock,

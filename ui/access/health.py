@@ -3,41 +3,72 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from discord import ui
 
-from core.health.result import Level, Result, exit_code
+from core.health.reports import Report
+from core.health.result import Level, exit_code
 from core.operations import Operation
 from ui.cards import card
-from ui.formatting import MESSAGE_MOST, Colour, fit_lines
+from ui.formatting import MESSAGE_MOST, Colour
+from ui.guests.lists import list_footer
 from ui.i18n import Text
 from ui.interaction.attempt import record_attempt
-from ui.interaction.context import Services
+from ui.interaction.buttons import doctor_buttons
+from ui.interaction.context import chosen_site, services_of
 from ui.interaction.reply import Reply
+from ui.interaction.site_ids import ALL_SITES
 from ui.messages.health import discord_line, summary_line
 from ui.sites.everywhere import whole_sites
 
+PAGE_MOST = MESSAGE_MOST - 400
+"""Characters of the lines of one page."""
 _ORDER = (Level.ERROR, Level.WARNING, Level.UNCHECKED, Level.OK)
 _COLOURS = (Colour.GOOD, Colour.WARN, Colour.BAD)
 
 
-async def show_health(services: Services, reply: Reply, site: str = "") -> None:
-    """Check the named site, or all of them and the bot itself.
+async def show_health(reply: Reply, site: str = "", page: int = 0, *, again: bool = True) -> None:
+    """Check the named site, or all of them and the bot itself, and show a page of the results.
 
+    `again`: check even if there is a report of the last minutes.
     Raises: UnknownSite, Refused by access.
     """
-    sites = whole_sites(reply.interaction, Operation.HEALTH, site)
+    services = services_of(reply.interaction)
+    detail = f"page={page + 1}" if page else ""
+    sites = whole_sites(reply.interaction, Operation.HEALTH, site, detail)
     with contextlib.ExitStack() as attempts:
         for each in sites:
-            attempt = attempts.enter_context(record_attempt(reply.interaction, Operation.HEALTH, about=each))
-            attempt.authorize(whole=True)
-        await reply.show(health_card(reply.t, await services.health([each.name for each in sites])))
+            found = record_attempt(reply.interaction, Operation.HEALTH, detail=detail, about=each)
+            attempts.enter_context(found).authorize(whole=True)
+        report = await services.health.read([each.name for each in sites], again=again)
+        chosen = chosen_site(reply.interaction)
+        whole = ALL_SITES if services.sites.several else ""
+        await reply.show(health_card(reply.t, report, page, chosen.name if chosen and whole else whole))
 
 
-def health_card(t: Text, results: Sequence[Result]) -> ui.LayoutView:
-    """Show a line for each result, the worst first, as many as fit."""
-    ordered = sorted(results, key=lambda result: _ORDER.index(result.level))
-    lines = [discord_line(t, result) for result in ordered]
-    head = f"### {t('Check of the set-up')}\n{summary_line(t, results)}"
-    return card(head, fit_lines(t, lines, MESSAGE_MOST - 400), colour=_COLOURS[exit_code(results)])
+def health_card(t: Text, report: Report, page: int, site: str) -> ui.LayoutView:
+    """Show a line for each result, the worst first. `page` counts from 0. `site`: as of the buttons of a page."""
+    ordered = sorted(report.results, key=lambda result: _ORDER.index(result.level))
+    pages = split_pages([discord_line(t, result) for result in ordered], PAGE_MOST)
+    page = min(page, len(pages) - 1)
+    head = f"### {t('Check of the set-up')}\n{summary_line(t, report.results)}"
+    return card(
+        head,
+        "\n".join(pages[page]),
+        list_footer(t, page, len(pages), report.at),
+        colour=_COLOURS[exit_code(report.results)],
+        buttons=doctor_buttons(t, page, len(pages), site),
+    )
+
+
+def split_pages(lines: Iterable[str], most: int) -> list[list[str]]:
+    """Return the lines in pages of at most `most` characters. There is at least one page."""
+    pages, room = [list[str]()], most
+    for line in lines:
+        if len(line) + 1 > room and pages[-1]:
+            pages.append([])
+            room = most
+        pages[-1].append(line[:most])
+        room -= len(line) + 1
+    return pages

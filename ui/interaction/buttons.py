@@ -12,6 +12,7 @@ A button's `custom_id` names the guest and the action, and nothing else in it is
 - `n1:chart:pve1` shows a chart of a node as a message of its own. `s1:node:pve1` is a choice in a list of nodes.
 - `c1:week:cpu:g101` (`…:npve1` of a node) shows another chart in the message of one.
 - `p1:…` turns a page, or reads a list or the card of the whole cluster again. `p3:…` is the same with shorter fields.
+- `p1:doctor:next:1` turns a page of the check of the set-up.
 - `q1:…` answers a question.
 - `d1:refresh:5d0a…` renews a dashboard, which is named by its 16 hex digits. `d1:alerts:…` shows the open incidents.
 - `w1:list` belongs to the bot's first message. It names no site, because it is about all of them.
@@ -63,6 +64,7 @@ HISTORY = re.compile(
     r"p1:history:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
 )
 STATUS = re.compile(r"p1:status:(?P<move>refresh)")
+DOCTOR = re.compile(r"p1:doctor:(?P<move>first|prev|next|last|refresh):(?P<page>[0-9]{1,3})")
 ALERT = re.compile(
     r"a1:(?P<what>start|details|chart|nodechart|ack|mute1|mute8|unmute):(?P<incident>[1-9][0-9]{0,15})(?P<unedited>:r)?"
 )
@@ -166,6 +168,22 @@ def status_button(t: Text, site: str) -> PersistentButton:
     return PersistentButton(ui.Button(label=t("Refresh"), custom_id=name_site("p1:status:refresh", site)))
 
 
+def doctor_buttons(t: Text, page: int, pages: int, site: str) -> list[PersistentButton]:
+    """Return the buttons of a report of the doctor: its pages, and one that checks again. `site`: as of a page."""
+    turns = page_buttons("doctor", page, pages, (), site)
+    return [*turns, _again_button(t, name_site("p1:doctor:refresh:0", site), beside=bool(turns))]
+
+
+def _again_button(t: Text, custom_id: str, *, beside: bool) -> PersistentButton:
+    """Return the button that reads again. `beside`: the symbols of pages, so that it is a symbol, too."""
+    again: ui.Button[Any] = ui.Button(custom_id=custom_id)
+    if beside:
+        again.emoji = discord.PartialEmoji(name=AGAIN)
+    else:
+        again.label = t("Refresh")
+    return PersistentButton(again)
+
+
 def dashboard_buttons(t: Text, mark: str, site: str) -> list[PersistentButton]:
     """Return the buttons under a dashboard. `mark`: its hex digits."""
     labels = {"refresh": t("Refresh"), "alerts": t("Alerts")}
@@ -252,7 +270,6 @@ def page_buttons(
     """
     if pages <= 1:
         return []
-    tail = ":".join(filters)
     moves = (
         ("first", "⏮️", 0, page == 0),
         ("prev", "◀️", max(0, page - 1), page == 0),
@@ -261,22 +278,22 @@ def page_buttons(
     )
     return [
         PersistentButton(
-            ui.Button(emoji=emoji, custom_id=_page_id(what, move, goal, tail, site), disabled=off)
+            ui.Button(emoji=emoji, custom_id=_page_id(what, move, goal, filters, site), disabled=off)
         )
         for move, emoji, goal, off in moves
     ]
 
 
-def _page_id(what: str, move: str, goal: int, tail: str, site: str) -> str:
-    custom_id = f"p1:{what}:{move}:{goal}:{tail}"
+def _page_id(what: str, move: str, goal: int, filters: Sequence[str], site: str) -> str:
+    custom_id = ":".join(("p1", what, move, str(goal), *filters))
     return shorten(custom_id) if what == "audit" and not site else name_site(custom_id, site)
 
 
 def extent_button(t: Text, filters: Sequence[str], site: str, *, readings: bool) -> PersistentButton:
     """Return the button that shows the trail with what changes nothing, or without. `filters`: those of its pages."""
     label = t("Include views") if readings else t("Changes and refusals only")
-    tail = ":".join((*filters, str(int(readings))))
-    return PersistentButton(ui.Button(label=label, custom_id=_page_id("audit", "first", 0, tail, site)))
+    custom_id = _page_id("audit", "first", 0, (*filters, str(int(readings))), site)
+    return PersistentButton(ui.Button(label=label, custom_id=custom_id))
 
 
 def list_buttons(
@@ -290,18 +307,14 @@ def list_buttons(
     """
     unfiltered: list[PersistentButton] = []
     if empty and any(filters):
-        custom_id = _page_id(what, "first", 0, "::", site)
+        custom_id = _page_id(what, "first", 0, ("", "", ""), site)
         unfiltered = [PersistentButton(ui.Button(label=t("Show all"), custom_id=custom_id))]
     refresh = f"p1:{what}:refresh:{page}:{':'.join(filters)}"
     if not PAGE.fullmatch(refresh):
         return unfiltered
     turns = page_buttons(what, page, pages, filters, site)
-    again: ui.Button[Any] = ui.Button(custom_id=name_site(refresh, site))
-    if turns:
-        again.emoji = discord.PartialEmoji(name=AGAIN)
-    else:
-        again.label = t("Refresh")
-    return [*turns, PersistentButton(again), *unfiltered]
+    again = _again_button(t, name_site(refresh, site), beside=bool(turns))
+    return [*turns, again, *unfiltered]
 
 
 def question_buttons(

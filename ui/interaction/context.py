@@ -1,7 +1,7 @@
 """Give cogs, buttons and forms the services and sites, and tell who asks for what. bootstrap.py builds both."""
 
 import datetime
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -25,7 +25,7 @@ from core.cluster_cache import ClusterCache, SnapshotCache
 from core.dashboard.keeper import DashboardKeeper
 from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditDelivery
-from core.health.result import Result
+from core.health.reports import Reports
 from core.infrastructure.storage_histories import StorageHistories
 from core.operations import Operation
 from core.proxmox import Proxmox
@@ -59,7 +59,6 @@ class Heartbeat(Protocol):
         """Send one heartbeat. Does not raise."""
 
 
-HealthCheck = Callable[[Collection[str]], Awaitable[Sequence[Result]]]
 """Checks the set-up of the named sites. With all sites named, also what the bot has once."""
 
 
@@ -101,7 +100,7 @@ class Services:
     """Draws charts, in a process of its own."""
     pictures: Pictures[Any]
     """The charts of this moment (`ui.charts.view.ChartPicture`)."""
-    health: HealthCheck
+    health: Reports
     """Checks the set-up, for /health."""
     audit: AuditLog
     """Records the attempts that belong to no site."""
@@ -309,3 +308,8 @@ def operation_of(interaction: Interaction) -> Operation | None:
     """Return the operation of a command or its completion, None for any other interaction."""
     command = interaction.command
     return Operation(command.qualified_name.replace(" ", "_")) if command else None
+
+
+def is_private(interaction: Interaction) -> bool:
+    """Return whether only one person sees the message of the button."""
+    return interaction.message is not None and interaction.message.flags.ephemeral

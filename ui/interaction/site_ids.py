@@ -49,7 +49,7 @@ def _restore_number(text: str) -> str:
     return str(int(text, len(_DIGITS))) if text else ""
 
 
-_PAGE = _words("list", "watch", "audit", "history", "status", "nodes", "capacity")
+_PAGE = _words("list", "watch", "audit", "history", "status", "nodes", "capacity", "doctor")
 _MOVE = _words("first", "prev", "next", "last", "refresh")
 _NUMBER, _TEXT = _Field(_shorten_number, _restore_number), _Field(str, str)
 _GUESTS = (_MOVE, _NUMBER, _words("running", "stopped", "other", "template"), _words("qemu", "lxc"), _TEXT)
@@ -62,6 +62,7 @@ _FIELDS: Mapping[str, tuple[_Field, ...]] = {
     "audit": (_MOVE, _NUMBER, _NUMBER, _NUMBER, _TEXT, _NUMBER, _NUMBER, _NUMBER),
     "history": (_MOVE, _NUMBER, _NUMBER),
     "status": (_words("refresh"),),
+    "doctor": (_MOVE, _NUMBER),
 }
 """The fields of each kind of page, in the order of `ui/interaction/buttons.py`."""
 _FORMER = {"audit": 7, "list": len(_GUESTS)}

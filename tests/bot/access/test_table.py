@@ -574,6 +574,7 @@ def button_rows(house: House) -> Iterator[tuple[Row, SeenMessage, str]]:
     ):  # fmt: skip
         yield Row(word, "", {}), house.panel, f"p1:{page}:next:0:::"
     yield Row("status", "", {}), house.panel, "p1:status:refresh"
+    yield Row("health", "everything", {}), house.panel, "p1:doctor:next:0"
     yield Row("graph node", "", {}, UnknownNode("no-such")), house.panel, "c1:hour::nno-such"
     yield Row("graph node", "", {}, UnknownNode("no-such")), house.panel, "n1:chart:no-such"
     yield Row("node info", "", {}, UnknownNode("no-such")), house.panel, "s1:node:no-such"

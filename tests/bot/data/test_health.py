@@ -4,10 +4,12 @@ import pytest
 
 from core.audit.store import AuditFilter
 from core.health.proxmox import judge_tags
+from core.health.reports import Report
 from core.health.result import error, ok
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
+from ui.access import health
 from ui.access.health import health_card
 from ui.i18n import Texts
 from ui.messages.health import discord_line
@@ -43,6 +45,25 @@ async def test_the_running_bot_is_checked_and_problems_come_first(scene: Stage, 
     assert [entry.record.operation for entry in found] == ["health", "health"]
 
 
+@BOTH
+async def test_a_long_report_has_pages_and_is_not_checked_again_for_each(
+    scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "PAGE_MOST", 500)
+    reply = await scene.say(scene.akiko, "health")
+    assert "-# 1/" in reply.text
+    checked = len(pve.requests)
+    pve.deny("VM.Snapshot")
+    second = await scene.press(scene.akiko, reply, "p1:doctor:next:1")
+    assert "-# 2/" in second.text
+    assert len(pve.requests) == checked
+    again = await scene.press(scene.akiko, second, "p1:doctor:refresh:0")
+    assert "VM.Snapshot" in again.text
+    await scene.press(scene.akiko, again, "p1:doctor:last:999", force=True)
+    scene.services.health._kept.clear()  # as after a restart
+    assert "-# 1/" in (await scene.press(scene.akiko, again, "p1:doctor:first:0", force=True)).text
+
+
 def test_foreign_text_is_harmless_and_all_fits() -> None:
     t = Texts("en").of("en")
     hostile = "@everyone [x](https://evil.example) `<@&1>`"
@@ -50,7 +71,15 @@ def test_foreign_text_is_harmless_and_all_fits() -> None:
     assert "`@everyone [x](https://evil.example) ˋ<@&1>ˋ`" in line
     assert "`<" not in discord_line(t, judge_tags({}, ["owner-1`<@1>"], (), ""))
     many = [ok("proxmox.dns", "dns_ok", f"host{n}", addresses="10.0.0.1") for n in range(300)]
-    view = health_card(t, [*many, error("discord.guild", "no_guild", guild="1", line="x")])
-    texts = [item.content for item in view.walk_children() if hasattr(item, "content")]
-    assert sum(map(len, texts)) <= 4000
-    assert texts[1].startswith("❌")
+    report = Report((*many, error("discord.guild", "no_guild", guild="1", line="x")), 0.0, 0.0)
+    shown: list[str] = []
+    for page in range(20):
+        view = health_card(t, report, page, "")
+        texts = [item.content for item in view.walk_children() if hasattr(item, "content")]
+        assert sum(map(len, texts)) <= 4000
+        if "\n".join(texts) not in shown:  # a page beyond the end shows the last one
+            shown.append("\n".join(texts))
+    assert shown[0].split("\n")[2].startswith("❌")
+    assert f"-# 1/{len(shown)} · " in shown[0]
+    lines = [line for page in shown for line in page.split("\n") if "`host" in line]
+    assert len(set(lines)) == len(lines) == 300

@@ -7,7 +7,7 @@ import pytest
 
 from core.operations import Operation
 from ui.guests.filters import ORDERS, short_name
-from ui.interaction.buttons import ALERT, AUDIT, GUEST, HISTORY, MUTES, PAGE, STATUS, page_buttons
+from ui.interaction.buttons import ALERT, AUDIT, DOCTOR, GUEST, HISTORY, MUTES, PAGE, STATUS, page_buttons
 from ui.interaction.site_ids import ALL_SITES, name_site, split_site
 from ui.messages.operations import BUTTONS
 
@@ -48,15 +48,16 @@ def long_ids() -> list[str]:
         ),
         *(f"p1:history:{move}:99999:999999999" for move in MOVES),
         "p1:status:refresh",
+        *(f"p1:doctor:{move}:999" for move in MOVES),
     ]
 
 
 @pytest.mark.parametrize("site", SITES)
 def test_the_longest_of_each_fits_and_is_found_again(site: str) -> None:
     for custom_id in long_ids():
-        assert any(each.fullmatch(custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY, STATUS)), (
-            custom_id
-        )
+        assert any(
+            each.fullmatch(custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY, STATUS, DOCTOR)
+        ), custom_id
         named = name_site(custom_id, site)
         assert len(named) <= 100, named
         assert named.startswith(f"{custom_id[0]}2:{site}:")
@@ -107,7 +108,7 @@ def test_a_forged_one_fits_no_pattern(forged: str) -> None:
     site, custom_id = split_site(forged)
     assert site is None
     assert custom_id == forged
-    assert not any(each.fullmatch(custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY, STATUS))
+    assert not any(each.fullmatch(custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY, STATUS, DOCTOR))
 
 
 def test_what_follows_the_site_is_still_checked() -> None:
@@ -116,5 +117,5 @@ def test_what_follows_the_site_is_still_checked() -> None:
         site, custom_id = split_site(forged)
         assert site == "home"
         assert not any(
-            re.fullmatch(each, custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY, STATUS)
+            re.fullmatch(each, custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY, STATUS, DOCTOR)
         ), forged
