@@ -64,7 +64,7 @@ def read(talk: Talk, probe: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
     while True:
         try:
             return talk.run(probe())
-        except AWAY as fault:
+        except (*AWAY, TypeError, KeyError, ValueError) as fault:  # the last three: something else answers
             verdict = diagnose(t, fault, ConnectStep.LOG_IN)
         talk.refuse(verdict.text)
         if verdict.retry is RetryRule.FINAL:
@@ -78,6 +78,8 @@ def ask_guild(talk: Talk) -> None:
     account, given = draft.account, draft.discord_token
     assert account is not None and given is not None  # noqa: S101, PT018  # the step before
     token = given.secret.reveal()
+    if draft.seen is not None:  # asked again: the bot may be in another server by now
+        account = read(talk, partial(read_account, token)) or account
     while not account.guilds:
         talk.say(t("The bot is in no server yet. Open this link, and invite it to yours:"))
         talk.terminal.copy(f"  {invitation(account.application)}")
