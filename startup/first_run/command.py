@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from discord.ext import commands
@@ -58,13 +59,17 @@ def explain(
     if [fault.kind for fault in error.faults] != [FaultKind.NO_CONFIG]:
         print(*config_report(t, error), sep="\n", file=sys.stderr)
         return 2
-    python, path = _python(directory), plain(str(options.config.absolute()), PATH_MOST)
+    path = options.config.absolute()
+    command = partial(_command, directory, path)
     lines = (
-        t("There is no config.py yet ({path}).", path=path),
-        t("To be asked for each setting (about ten minutes): {command}", command=f"{python} bot.py --init"),
+        t("There is no config.py yet ({path}).", path=_shown(path)),
+        t("To be asked for each setting (about ten minutes): {command}", command=command("--init")),
         t("To write it yourself (docs/install.md): cp config.py.example config.py"),
-        t("To try the bot without an account or a server: {command}", command=f"{python} bot.py --demo"),
-        t("To check a set-up at any time: {command}", command=f"{python} bot.py --check"),
+        t(
+            "To try the bot without an account or a server: {command}",
+            command=_command(directory, directory / "config.py", "--demo"),
+        ),
+        t("To check a set-up at any time: {command}", command=command("--check")),
     )
     print(*lines, sep="\n", file=sys.stderr)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -108,11 +113,8 @@ def run_first_run(
         return 1
     with contextlib.suppress(Cancelled, KeyboardInterrupt), _interruptible():
         _check(talk, path, directory, cogs)
-    command = f"{_python(directory)} bot.py"
-    if path != directory / "config.py":
-        command += f" --config {shlex.quote(str(path))}"
     talk.say(talk.t("Start the bot with:"))
-    talk.terminal.copy(f"  {command}")
+    talk.terminal.copy(f"  {_command(directory, path)}")
     return 0
 
 
@@ -192,11 +194,15 @@ def _check(talk: Talk, path: Path, directory: Path, cogs: Cogs) -> None:
     talk.terminal.copy(text_report(*talk.run(check_all(place))))
 
 
-def _python(directory: Path) -> str:
-    """Return this Python as it can be typed in the bot's directory."""
-    with contextlib.suppress(ValueError):
-        return shlex.quote(str(Path(sys.executable).relative_to(directory)))
-    return shlex.quote(sys.executable or "python3")
+def _command(directory: Path, config: Path, *options: str) -> str:
+    """Return the command that runs the bot with these options, as it can be typed in the current directory."""
+    python, script = Path(sys.executable or "python3"), directory / "bot.py"
+    if Path.cwd() == directory:
+        script = Path("bot.py")
+        with contextlib.suppress(ValueError):
+            python = python.relative_to(directory)
+    other = () if config == directory / "config.py" else ("--config", str(config))
+    return shlex.join([str(python), str(script), *options, *other])
 
 
 def _shown(path: Path) -> str:

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shlex
+import socket
 import stat
 import sys
 import uuid
@@ -239,17 +240,13 @@ async def test_a_pipe_answers_in_japanese_and_secrets_come_from_elsewhere(
     assert await checked.wait() == 0, checked.output()
 
 
-async def test_a_proxmox_that_never_answers_is_given_up(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_proxmox_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(in_time, "__defaults__", (0.2,))
-    silent = await asyncio.start_server(lambda _reader, _writer: asyncio.sleep(60), "127.0.0.1", 0)
-    port = silent.sockets[0].getsockname()[1]
     shown = io.StringIO()
-    talk = Talk(Terminal({}, io.StringIO(f"127.0.0.1:{port}\n"), shown), {}, tmp_path, Draft("en"))
-    with pytest.raises(Cancelled):
-        await asyncio.get_running_loop().run_in_executor(None, ask_hosts, talk)
-    silent.close()
-    assert f"the certificate of 127.0.0.1 could not be read. Check that port {port}" in " ".join(
-        shown.getvalue().split()
-    )
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel connects, and nobody answers
+        port = silent.getsockname()[1]
+        talk = Talk(Terminal({}, io.StringIO(f"127.0.0.1:{port}\n"), shown), {}, tmp_path, Draft("en"))
+        with pytest.raises(Cancelled):
+            ask_hosts(talk)
+    told = " ".join(shown.getvalue().split())
+    assert f"the certificate of 127.0.0.1 could not be read. Check that port {port}" in told
