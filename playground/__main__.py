@@ -13,7 +13,12 @@ _NEEDED = ("aiohttp", "discord", "simcord", "markdown_it", "linkify_it", "regex"
 def main(arguments: list[str] | None = None) -> int:
     """Run the demo and return the exit code: 0 ended by the user, 1 a part failed, 2 packages are missing."""
     parser = argparse.ArgumentParser(prog="python -m playground", description=__doc__)
-    parser.add_argument("--port", type=_port, default=0, help="port of the page; any free one by default")
+    parser.add_argument(
+        "--port", type=_port, default=0, help="first port of the page; any free ones by default"
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address that serves the page, for a container: 0.0.0.0"
+    )
     parser.add_argument("--verbose", action="store_true", help="show what the bot and the cluster write")
     parser.add_argument(
         "--one-site", action="store_true", help="one Proxmox cluster, without the second site"
@@ -30,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     from playground.demo import Demo  # noqa: PLC0415  # only once its requirements are known to exist
 
-    demo = Demo(port=options.port, verbose=options.verbose, one_site=options.one_site, calm=options.calm)
+    demo = Demo(**vars(options))
     return asyncio.run(demo.run())
 
 

@@ -8,7 +8,7 @@ import ctypes
 import signal
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _LAST_LINES = 40
@@ -30,7 +30,7 @@ class Child:
     It gets SIGTERM when the demo stops, and SIGKILL after 8 s more. Ctrl-C does not reach it directly, because
     it has a session of its own. On Linux the kernel ends it if the demo is killed.
     With `announces`, the program's first line is returned by `first_line`. That line may hold a secret and is
-    not shown.
+    not shown. `hears` gets each later line of its standard output, and returns whether it was meant for it.
     """
 
     def __init__(
@@ -41,9 +41,10 @@ class Child:
         directory: Path,
         show: bool = False,
         announces: bool = False,
+        hears: Callable[[str], bool] = lambda _line: False,
     ) -> None:
         self.name, self._arguments, self._directory = name, arguments, directory
-        self._show, self._announces = show, announces
+        self._show, self._announces, self._hears = show, announces, hears
         self.lines: deque[str] = deque(maxlen=_LAST_LINES)
         self._first: asyncio.Future[str] | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -102,6 +103,12 @@ class Child:
         await asyncio.gather(*self._readers, return_exceptions=True)
         raise ChildDied(self.name, code, () if self._show else self.lines)
 
+    def say(self, line: str) -> None:
+        """Write a line to its standard input. What a child that has ended would get is dropped."""
+        stdin = self._process.stdin if self._process is not None else None
+        if stdin is not None and not stdin.is_closing():
+            stdin.write(f"{line}\n".encode())
+
     async def stop(self) -> int | None:
         """End the child and return its exit code, None if it was never started."""
         process = self._process
@@ -125,6 +132,8 @@ class Child:
             line = raw.decode(errors="replace").rstrip()
             if announces and self._first is not None and not self._first.done():
                 self._first.set_result(line)
+                continue
+            if announces and self._hears(line):
                 continue
             self.lines.append(line)
             if self._show:

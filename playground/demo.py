@@ -1,11 +1,13 @@
 """Put the demo together: Proxmox at two sites, a Discord, the real bot between them, and the page.
 
-Proxmox and the bot are separate processes, as in reality. Discord and the page run in this one.
+Proxmox and the bot are separate processes, as in reality. Discord and the page run in this one. A reset ends all of
+it and starts it again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -17,92 +19,47 @@ from pathlib import Path
 from typing import Any
 
 from adapters.settings.load import KNOWN_NAMES
+from playground.announcements import BLOCKED, PORT_MOVED, PORT_TAKEN, READY, SITES
 from playground.children import Child, ChildDied
 from playground.cluster.demo_cluster import OWNER
+from playground.cluster.orders import STATE
 from playground.discord.server import DiscordServer
 from playground.history import write_history
-from playground.page import DemoGuild, DemoPage, PortTaken, build_guild
+from playground.page import LOOPBACK, DemoGuild, DemoPage, Place, PortTaken, build_guild, free_ports
+from playground.panel.panel import ClusterState, Panel
 
 ROOT = Path(__file__).resolve().parent.parent
 _CLUSTER_PATIENCE = 30.0
 _BOT_PATIENCE = 45.0
 _FOREIGN = frozenset(KNOWN_NAMES)
-BLOCKED = "free-nitro"
-"""A text that the link filter of the demo's Discord blocks."""
-
-_READY = {
-    "ja": """
-デモの準備ができました。ブラウザーで開いてください:
-
-  {url}
-
-  · 下の欄に / と入力: /list、/info vmid:（候補から選択）、/stop、/snapshot create …
-  · 上のリンクで監査チャンネルと、ボットが断るチャンネルへ
-  · 「Viewing as」で人を切り替え: akiko は管理者、taro はオペレーター、emma は閲覧者（英語で読み、タグにより
-    204 の所有者）、ken はタグ game のゲストだけの管理者、mio はロールがなく、何もできません
-{sites}  · かかる時間: 開始は 2 秒、スナップショットは 2 秒、クローンは 8 秒、バックアップは 10 秒。通知はゲストが
-    止まってから 10 秒ほどで届きます（最初は 60～90 秒後。そのあと数分おきに何かが起こります）
-  · この Discord のリンクフィルターは {blocked} をブロックします: /create name:{blocked} は名前なしで表示されます
-
-終了は Ctrl-C
-""",
-    "en": """
-The demo is ready. Open this in a browser:
-
-  {url}
-
-  · Type / in the box at the bottom: /list, /info vmid: (pick a completion), /stop, /snapshot create …
-  · The links at the top lead to the audit channel, and to a channel where the bot refuses to work
-  · Switch the person with "Viewing as": akiko is an admin, taro an operator, emma a viewer (and the owner of 204 by
-    its tag), ken an admin of the guests with the tag game, and mio has no role and may do nothing
-{sites}  · What takes how long: a start 2 s, a snapshot 2 s, a clone 8 s, a backup 10 s. An alert comes about 10 s
-    after a guest stops (the first after 60 to 90 s; then something happens every few minutes)
-  · The link filter of this Discord blocks {blocked}: /create name:{blocked} is shown without names
-
-Ctrl-C ends it
-""",
-}
-
-_SITES = {
-    "ja": """\
-  · Proxmox は 2 か所: home（3 ノードのクラスタ）と parents（実家の単独ホスト）。1 か所だけなら --one-site
-""",
-    "en": """\
-  · Proxmox at two sites: home, a cluster of three nodes, and parents, a stand-alone host that has some VMIDs and
-    names too (101, dns). With --one-site there is only the cluster
-""",
-}
-
-_PORT_TAKEN = {
-    "ja": "ポート {port} はほかのプログラムが使っています。--port で別の番号を指定するか、--port を外してください。",
-    "en": "Port {port} is used by another program. Choose another with --port, or leave --port out.",
-}
 
 
 class Demo:
     """The whole demo.
 
     `bot` and `cluster`: arguments of Python for these programs; tests use stand-ins. `port`: of the page (0:
-    any free one). `verbose`: show the output of bot and cluster. `one_site`: leave out the second site.
-    `calm`: nothing happens by itself, and the number of changes is not limited.
+    any free one); if it is taken, the next free one. `host`: where the page is served. `verbose`: show the output of
+    bot and cluster. `one_site`: leave out the second site. `calm`: nothing happens by itself, the number of changes
+    is not limited, and the page has no panel.
     """
 
     def __init__(
         self,
         *,
         port: int = 0,
+        host: str = LOOPBACK,
         verbose: bool = False,
         one_site: bool = False,
         calm: bool = False,
         bot: Sequence[str] = ("bot.py",),
         cluster: Sequence[str] = ("-m", "playground.cluster.demo_cluster"),
     ) -> None:
-        self._port, self._verbose, self._program = port, verbose, tuple(bot)
+        self._port, self._host, self._verbose = port, host, verbose
+        self._programs = tuple(bot), tuple(cluster)
         self._one_site, self._calm = one_site, calm
-        self._bot: Child | None = None
-        set_options = (name for name, is_set in (("--one-site", one_site), ("--calm", calm)) if is_set)
-        cluster = (*cluster, "--language", language(), *set_options)
-        self._cluster = Child("cluster", cluster, directory=ROOT, show=verbose, announces=True)
+        self._language = language()
+        self._runs = itertools.count(1)
+        self._children: tuple[Child, ...] = ()
 
     async def run(self) -> int:
         """Run until Ctrl-C, SIGTERM or the end of the page, and return 0.
@@ -121,11 +78,10 @@ class Demo:
             print(f"{death}." + (f" Its last lines:{lines}" if lines else ""), file=sys.stderr, flush=True)
             return 1
         except PortTaken as taken:
-            print(_PORT_TAKEN[language()].format(port=taken.port), file=sys.stderr, flush=True)
+            print(PORT_TAKEN[self._language].format(port=taken.port), file=sys.stderr, flush=True)
             return 1
         except (TimeoutError, OSError) as error:
-            children = (self._cluster, *((self._bot,) if self._bot else ()))
-            lines = "\n".join(f"  {line}" for child in children for line in child.lines)
+            lines = "\n".join(f"  {line}" for child in self._children for line in child.lines)
             print(f"The demo did not start: {error}\n{lines}", file=sys.stderr, flush=True)
             return 1
         finally:
@@ -134,46 +90,89 @@ class Demo:
         return 0
 
     async def _play(self) -> None:
+        """Run the demo, anew after each reset, at the same address."""
+        place = Place(self._host, free_ports(self._port, self._host))
+        if place.ports[0] != self._port:
+            print(PORT_MOVED[self._language].format(port=self._port, found=place.ports[0]), flush=True)
+        again: Place | None = place
+        while again is not None:
+            again = await self._play_once(again)
+
+    async def _play_once(self, place: Place) -> Place | None:
+        """Run the demo until somebody ends it, or until a reset; then return where to serve it again."""
+        run, wanted = next(self._runs), asyncio.get_running_loop().create_future()
         async with AsyncExitStack() as stack:
             data = stack.enter_context(tempfile.TemporaryDirectory(prefix="proxmox-demo-"))
             server = await stack.enter_async_context(DiscordServer())
             server.answer_wait = (
                 0.5  # the page soon takes the next press; a later answer is published by itself
             )
-            stage = build_guild(server, language())
-            page = DemoPage(server, stage, self._port)
+            stage = build_guild(server, self._language)
+            page, state = DemoPage(server, stage, place), ClusterState()
             stack.push_async_callback(page.stop)
-            await page.start()
-            stack.push_async_callback(self._cluster.stop)
-            await self._cluster.start({**clean_environment(), OWNER: str(stage.viewer.id)})
-            sites = _sites_told(await self._cluster.first_line(_CLUSTER_PATIENCE))
+            cluster = self._cluster(state)
+            self._children = (cluster,)
+            stack.push_async_callback(cluster.stop)
+            await cluster.start({**clean_environment(), OWNER: str(stage.viewer.id)})
+            sites = _sites_told(await cluster.first_line(_CLUSTER_PATIENCE))
             server.block(BLOCKED)
             write_history(Path(data), list(sites), stage.admin, stage.names.admin)
             # no such config.py: the user's own, beside bot.py, is for a real server
-            program = (*self._program, "--config", str(Path(data) / "config.py"))
-            self._bot = bot = Child("bot", program, directory=ROOT, show=self._verbose)
+            program = (*self._programs[0], "--config", str(Path(data) / "config.py"))
+            bot = Child("bot", program, directory=ROOT, show=self._verbose)
+            self._children = (cluster, bot)
             stack.push_async_callback(bot.stop)
             settings = bot_environment(server, stage, sites, Path(data))
             unlimited = {"CHANGES_PER_MINUTE": "0"} if self._calm else {}
             await bot.start({**clean_environment(), **settings, **unlimited})
             await self._unless_a_child_dies(server.wait_ready(_BOT_PATIENCE))
-            print(
-                _READY[language()].format(
-                    url=page.url,
-                    blocked=BLOCKED,
-                    sites="" if self._one_site else _SITES[language()],
-                ),
-                flush=True,
+            panel = Panel(
+                server,
+                stage,
+                site=next(iter(sites)),
+                run=run,
+                cluster=state,
+                order=lambda order: cluster.say(json.dumps(order)),
+                reset=wanted.set_result,
             )
-            await self._unless_a_child_dies(page.closed())
+            stack.push_async_callback(panel.close)
+            await page.start(None if self._calm else panel)
+            if run == 1:
+                sites_told = "" if self._one_site else SITES[self._language]
+                told = READY[self._language].format(url=page.url, blocked=BLOCKED, sites=sites_told)
+                print(told, flush=True)
+            ended = asyncio.ensure_future(page.closed())
+            stack.callback(ended.cancel)
+            await self._unless_a_child_dies(
+                asyncio.wait((ended, wanted), return_when=asyncio.FIRST_COMPLETED)
+            )
+            if not wanted.done():
+                return None
+            self._language = wanted.result()
+            return page.place
+
+    def _cluster(self, state: ClusterState) -> Child:
+        """Return the cluster's program, not yet started. `state` follows what it tells."""
+
+        def hears(line: str) -> bool:
+            is_state = line.startswith(STATE)
+            if is_state:
+                state.hear(line.removeprefix(STATE))
+            return is_state
+
+        set_options = (
+            name for name, is_set in (("--one-site", self._one_site), ("--calm", self._calm)) if is_set
+        )
+        arguments = (*self._programs[1], "--language", self._language, *set_options)
+        return Child("cluster", arguments, directory=ROOT, show=self._verbose, announces=True, hears=hears)
 
     async def _unless_a_child_dies(self, awaitable: Any) -> None:
         """Await it, as long as all children run.
 
         Raises: ChildDied, as soon as one of the children ends.
         """
-        children = [child for child in (self._bot, self._cluster) if child is not None]
-        tasks = [asyncio.ensure_future(one) for one in (awaitable, *(child.died() for child in children))]
+        deaths = (child.died() for child in self._children)
+        tasks = [asyncio.ensure_future(one) for one in (awaitable, *deaths)]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -203,7 +202,7 @@ def bot_environment(
         "ALLOWED_CATEGORY_ID": str(stage.category.id),
         "ALERT_CHANNEL_ID": str(stage.channel.id),
         "MONITOR_INTERVAL_SECONDS": "5",
-        "LANGUAGE": language(),
+        "LANGUAGE": stage.language,
         "ADMIN_ROLE_IDS": f"{stage.levels['ADMIN'].id} {stage.levels['GAME'].id}",
         "OPERATOR_ROLE_IDS": str(stage.levels["OPERATOR"].id),
         "VIEWER_ROLE_IDS": str(stage.levels["VIEWER"].id),
@@ -232,7 +231,7 @@ def _site_settings(prefix: str, site: Mapping[str, Any]) -> dict[str, str]:
 
 
 def language() -> str:
-    """Return the demo's language, from LANGUAGE."""
+    """Return the language that the demo begins in, from LANGUAGE."""
     return "en" if os.environ.get("LANGUAGE") == "en" else "ja"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +17,14 @@ import discord
 import simcord
 
 from playground.discord.people import Person
-from playground.discord.preview import Tab, link_pages, open_preview
+from playground.discord.preview import (
+    Answerer,
+    Tab,
+    answer_beside,
+    link_pages,
+    listen_on,
+    open_preview,
+)
 from playground.discord.server import Channel, DiscordServer, Guild, Role
 
 if TYPE_CHECKING:
@@ -24,6 +32,11 @@ if TYPE_CHECKING:
 
 _GATHER = 0.15
 """Seconds in which changes are collected before the page is published again."""
+
+
+LOOPBACK = "127.0.0.1"
+_TRIES = 20
+"""How many places in a row are tried for the page's ports."""
 
 
 class PortTaken(OSError):
@@ -72,6 +85,11 @@ class DemoGuild:
     levels: Mapping[str, Role]
     """The roles by level: ADMIN, OPERATOR, VIEWER and GAME."""
     names: GuildNames
+
+    @property
+    def language(self) -> str:
+        """The language that the demo is in: "ja" or "en"."""
+        return "en" if self.names.locale == NAMES["en"].locale else "ja"
 
     @property
     def people(self) -> tuple[Person, ...]:
@@ -147,27 +165,59 @@ def build_guild(server: DiscordServer, language: str = "ja") -> DemoGuild:
     )
 
 
-class DemoPage:
-    """Serve a stage to a browser on 127.0.0.1, and publish the bot's changes in the background.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the page is served. `ports`: of its channels, 0 for any. `secret`: in its address; None: a new one."""
 
-    Each channel has a page, and links to the others. `port` is the main page's; 0: any free one.
+    host: str = LOOPBACK
+    ports: tuple[int, int, int] = (0, 0, 0)
+    secret: str | None = None
+
+
+def free_ports(first: int, host: str = LOOPBACK) -> tuple[int, int, int]:
+    """Return three ports in a row from `first` on that nobody uses, or the next ones; 0: any.
+
+    Raises: PortTaken, if something else uses all that were tried.
+    """
+    if not first:
+        return (0, 0, 0)
+    for port in range(first, min(first + 3 * _TRIES, 65534), 3):
+        if all(_is_free(host, port + at) for at in range(3)):
+            return (port, port + 1, port + 2)
+    raise PortTaken(first)
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the page's own socket
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+class DemoPage:
+    """Serve a stage to a browser, and publish the bot's changes in the background.
+
+    Each channel has a page, and links to the others. The first one is the main page.
     """
 
-    def __init__(self, server: DiscordServer, stage: DemoGuild, port: int = 0) -> None:
-        self._server, self._stage, self._port = server, stage, port
+    def __init__(self, server: DiscordServer, stage: DemoGuild, place: Place | None = None) -> None:
+        self._server, self._stage, self._place = server, stage, place or Place()
         self._previews: list[Preview] = []
         self._publisher: asyncio.Task[None] | None = None
         self._published = 0
 
-    async def start(self) -> None:
-        """Start to serve.
+    async def start(self, beside: Answerer | None = None) -> None:
+        """Start to serve. `beside`: what else the pages show.
 
         Raises: PortTaken.
         """
         pages: list[tuple[Preview, list[Tab]]] = []
         channels = (self._stage.channel, self._stage.audit, self._stage.outside)
-        for channel in channels:
-            port, tabs = 0 if pages else self._port, list[Tab]()
+        for channel, port in zip(channels, self._place.ports, strict=True):
+            tabs = list[Tab]()
             preview = open_preview(
                 self._server.world,
                 channel,
@@ -177,6 +227,7 @@ class DemoPage:
                 timezone="Asia/Tokyo",
                 port=port,
             )
+            preview.capability = self._place.secret or preview.capability
             try:
                 await preview.__aenter__()
             except simcord.SetupError as error:
@@ -185,6 +236,10 @@ class DemoPage:
                 raise PortTaken(port) from error
             self._previews.append(preview)
             pages.append((preview, tabs))
+            if beside is not None:
+                answer_beside(preview, beside)
+            if self._place.host != LOOPBACK:
+                await listen_on(preview, self._place.host)
         link_pages(pages, [f"# {channel.name}" for channel in channels])
         self._publisher = asyncio.create_task(self._publish())
 
@@ -192,6 +247,12 @@ class DemoPage:
     def url(self) -> str:
         """The page of the allowed channel. Its address holds a secret: everybody who has it can press buttons."""
         return self._previews[0].url
+
+    @property
+    def place(self) -> Place:
+        """Where it is served now, for another page that takes its place later."""
+        ports = [int(preview.url.split(":")[2].split("/")[0]) for preview in self._previews]
+        return Place(self._place.host, (ports[0], ports[1], ports[2]), self._previews[0].capability)
 
     async def closed(self) -> None:
         """Return when somebody ends the main page with its "End preview session"."""

@@ -4,7 +4,8 @@
 
 With --calm nothing happens by itself: each SIGUSR1 lets the next guests of `BURST` crash, SIGUSR2 starts them again.
 When they serve, it prints one line of JSON: for each site its address, certificate fingerprint, API token and guests
-to watch. It ends on SIGTERM, on SIGINT, or when its standard input closes, which happens when the parent ends.
+to watch. Then it takes orders to break and mend the first site (playground/cluster/orders.py). It ends on SIGTERM, on
+SIGINT, or when its standard input closes, which happens when the parent ends.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ import time
 from collections.abc import Sequence
 
 from playground.cluster import parents
+from playground.cluster.breakages import Breakages
 from playground.cluster.guests import build_demo
 from playground.cluster.life import FRAGILE, Happening, Life
+from playground.cluster.orders import Orders, read_orders
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
 
 __all__ = ["FRAGILE", "HOME", "NODE", "NODES", "PARENTS", "WATCHED", "Life", "build_demo", "main"]
@@ -70,17 +73,6 @@ class Calm:
                     self._pve.start_as_root(vmid)
 
 
-def _end_with_parent(stop: threading.Event) -> None:
-    """Set `stop` when standard input ends."""
-
-    def read() -> None:
-        while os.read(sys.stdin.fileno(), 1024):
-            pass
-        stop.set()
-
-    threading.Thread(target=read, name="stdin", daemon=True).start()
-
-
 def _home(port: int, seed: int, language: str) -> Pve:
     pve = Pve(nodes=NODES, port=port, seed=seed)
     build_demo(pve, language)
@@ -124,11 +116,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: stop.set())  # noticed within a second
     with contextlib.ExitStack() as stack:
         home = stack.enter_context(_home(options.port, options.seed, options.language))
         sites = {"" if options.one_site else HOME: _access_to(home, NODE, WATCHED)}
-        lives: list[Happening] = [Calm(home) if options.calm else Life(home, time.monotonic(), options.seed)]
+        orders = Orders(Breakages(home), time.monotonic, lambda line: print(line, flush=True))
+        lives: list[Happening] = [Calm(home) if options.calm else Life(home, orders.lived(), options.seed)]
         if not options.one_site:
             host = Pve(nodes=(parents.NODE,), seed=options.seed)
             parents.build_parents(host)
@@ -136,12 +129,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stack.enter_context(host)
             sites[PARENTS] = _access_to(host, parents.NODE, parents.WATCHED)
             if not options.calm:
-                lives.append(parents.ParentsLife(host, time.monotonic()))
+                lives.append(parents.ParentsLife(host, orders.lived()))
         print(json.dumps({"sites": sites}), flush=True)
-        _end_with_parent(stop)
-        while not stop.wait(1.0):
+        read_orders(orders.receive, stop)
+        while not stop.is_set():
+            orders.wait(1.0)
             for life in lives:
-                life.step(time.monotonic())
+                life.step(orders.lived())
     return 0
 
 

@@ -27,6 +27,7 @@ class StoredMessage(Protocol):
     embeds: list[dict[str, Any]]
     components: list[dict[str, Any]]
     attachments: list[dict[str, Any]]
+    interaction_metadata: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,17 @@ class SeenMessage:
     def thinking(self) -> bool:
         """Whether the bot has deferred and not answered yet: "… is thinking"."""
         return bool(self._message.flags & LOADING)
+
+    @property
+    def command(self) -> str:
+        """The name of the command that it answers, without subcommands; "" for anything else."""
+        return str((self._message.interaction_metadata or {}).get("name", ""))
+
+    @property
+    def asker(self) -> int | None:
+        """The user id of the person whose command or press it answers."""
+        told = self._message.interaction_metadata
+        return None if told is None else int(told["user"]["id"])
 
     @property
     def edited(self) -> bool:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import simcord
 from aiohttp import web
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _AT_THE_END = '<= 1 ? "bottom"'
 _NEAR_THE_END = '<= 600 ? "bottom"'
 _BEFORE_HEADER = '<header class="channel-header">'
+_HEAD_END = "</head>"
 _TABS_SCRIPT = """
 for (const link of document.querySelectorAll(".demo-tabs a"))
   link.href = `http://${window.location.hostname}:${link.dataset.port}/#${hash}`;
@@ -191,3 +192,52 @@ def _describe(entry: dict[str, Any], leaf: Mapping[str, Any], locale: str) -> No
 
 def _in_language(registered: Mapping[str, Any], key: str, locale: str) -> str:
     return str((registered.get(f"{key}_localizations") or {}).get(locale) or registered.get(key) or "")
+
+
+class Answerer(Protocol):
+    """Answer requests of a page for something beside its channel. `files`: its style sheets and scripts."""
+
+    @property
+    def files(self) -> Sequence[str]: ...
+
+    async def answer(self, request: web.BaseRequest, *, trusted: bool) -> web.StreamResponse | None: ...
+
+
+def answer_beside(preview: Preview, answerer: Answerer) -> None:
+    """Let `answerer` answer what it knows, and put its files into the page. Call it when the page is entered.
+
+    Every connection from then on is served so. Requests under foreign names are left to SimCord, which refuses them.
+    """
+    page = preview._server  # noqa: SLF001  # private to SimCord
+    serve = page.runner.server.request_handler
+    tags = "".join(
+        f'<link rel="stylesheet" href="{file}">'
+        if file.endswith(".css")
+        else f'<script type="module" src="{file}"></script>'
+        for file in answerer.files
+    )
+
+    async def served(request: web.BaseRequest) -> web.StreamResponse:
+        response = None
+        if request.headers.get("Host", "") in page._allowed_hosts():  # noqa: SLF001  # private to SimCord
+            response = await answerer.answer(request, trusted=page._authorized(request))  # noqa: SLF001  # the same
+        if response is not None:
+            response.headers.update(page._SECURITY_HEADERS)  # noqa: SLF001  # private to SimCord
+            return response
+        response = await serve(request)
+        if request.path == "/" and isinstance(response, web.Response) and response.status == 200:
+            response.text = (response.text or "").replace(_HEAD_END, tags + _HEAD_END)
+        return response
+
+    page.runner.server.request_handler = served
+
+
+async def listen_on(preview: Preview, host: str) -> None:
+    """Serve an entered page on another address of this machine, in place of 127.0.0.1.
+
+    The page still answers only to who calls it 127.0.0.1 or localhost.
+    """
+    page = preview._server  # noqa: SLF001  # private to SimCord
+    await page.site.stop()
+    page.site = web.TCPSite(page.runner, host, page.port or 0)
+    await page.site.start()

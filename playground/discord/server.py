@@ -137,6 +137,10 @@ class DiscordServer(DiscordService):
         """Return the messages of a channel, oldest first, as everybody sees them, or as `viewer` does."""
         return self.world.history(channel.id, None if viewer is None else viewer.id)
 
+    def all_messages(self, channel: Channel) -> list[SeenMessage]:
+        """Return the messages of a channel, oldest first, with those that only one person sees."""
+        return self.world.all_history(channel.id)
+
     def attached(self, post: SeenMessage, name: str) -> bytes:
         """Return the content of a message's file.
 

@@ -301,8 +301,14 @@ class World(simcord.Env):
 
     def history(self, channel_id: int, viewer_id: int | None) -> list[SeenMessage]:
         """Return the messages of a channel, oldest first; without a viewer only those that everybody sees."""
-        stored = sorted(self.backend.messages.get(channel_id, {}).values(), key=lambda message: message.id)
-        return [self._post(message) for message in stored if message.visible_to(viewer_id)]
+        return [self._post(message) for message in self._stored(channel_id) if message.visible_to(viewer_id)]
+
+    def all_history(self, channel_id: int) -> list[SeenMessage]:
+        """Return the messages of a channel, oldest first, whoever may see them."""
+        return [self._post(message) for message in self._stored(channel_id)]
+
+    def _stored(self, channel_id: int) -> list[Message]:
+        return sorted(self.backend.messages.get(channel_id, {}).values(), key=lambda message: message.id)
 
     def _post(self, message: Message) -> SeenMessage:
         return SeenMessage(message, lambda: message.id in self.backend.messages.get(message.channel_id, {}))

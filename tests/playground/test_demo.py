@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -20,9 +21,10 @@ import pytest_asyncio
 
 from adapters.settings.load import load
 from playground import __main__ as command_line
-from playground.demo import bot_environment, clean_environment
+from playground import page
+from playground.demo import bot_environment, clean_environment, language
 from playground.discord.server import DiscordServer
-from playground.page import DemoPage, build_guild
+from playground.page import DemoPage, PortTaken, build_guild, free_ports
 from playground.visitor import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -136,12 +138,12 @@ async def demo(tmp_path: Path) -> AsyncIterator[DemoProcess]:
 async def test_it_serves_a_page_and_ends_with_everything(demo: DemoProcess) -> None:
     """Ctrl-C is tested with the real demo (test_page.py)."""
     told = await demo.said("Ctrl-C")
-    (page,) = re.findall(r"(http://127\.0\.0\.1:\d+/)#\S+", told)
+    (address,) = re.findall(r"(http://127\.0\.0\.1:\d+/)#\S+", told)
     async with aiohttp.ClientSession() as session:
-        async with session.get(page) as response:
+        async with session.get(address) as response:
             ports = re.findall(r'data-port="(\d+)"', await response.text())
         assert len(ports) == 2
-        for one in (page, *(f"http://127.0.0.1:{port}/" for port in ports)):
+        for one in (address, *(f"http://127.0.0.1:{port}/" for port in ports)):
             async with session.get(one) as response:
                 assert response.status == 200
                 assert "channel-composer" in await response.text()
@@ -203,8 +205,10 @@ async def test_the_bot_gets_settings_of_the_demo_only(
     stage = build_guild(server)
     told = bot_environment(server, stage, {"": READY}, tmp_path)
     assert told["LANGUAGE"] == "ja"
+    assert bot_environment(server, build_guild(server, "en"), {"": READY}, tmp_path)["LANGUAGE"] == "en"
+    assert language() == "ja"
     monkeypatch.setenv("LANGUAGE", "en")
-    assert bot_environment(server, stage, {"": READY}, tmp_path)["LANGUAGE"] == "en"
+    assert language() == "en"
     assert told["PROXMOX_HOST"] == "127.0.0.1:8006"
     assert told["MONITOR_VM_IDS"] == "101,102,201"
     assert told["ALLOWED_CATEGORY_ID"] == str(stage.category.id) != told["GUILD_ID"]
@@ -236,9 +240,9 @@ async def test_the_bot_gets_settings_of_every_site(monkeypatch: pytest.MonkeyPat
 async def test_the_page_shows_what_the_bot_writes_without_being_asked() -> None:
     async with DiscordServer() as server:
         stage = build_guild(server)
-        page = DemoPage(server, stage)
-        await page.start()
-        base, secret = page.url.split("#")
+        pages = DemoPage(server, stage)
+        await pages.start()
+        base, secret = pages.url.split("#")
         first: dict[str, Any] = {}
         async with aiohttp.ClientSession(headers={"X-Simcord-Capability": secret}) as browser:
             async with browser.post(f"{base}api/pages", json={}) as response:
@@ -272,7 +276,7 @@ async def test_the_page_shows_what_the_bot_writes_without_being_asked() -> None:
                 assert (await response.json())["rejected"] is False
             assert [post.text for post in server.messages(stage.channel)] == ["web01 stopped", "hello"]
             assert not server.messages(stage.outside)
-        await page.stop()
+        await pages.stop()
 
 
 def test_missing_parts_are_named_in_one_sentence(
@@ -294,18 +298,29 @@ def test_an_impossible_port_is_refused(port: str, capsys: pytest.CaptureFixture[
     assert "--port" in capsys.readouterr().err
 
 
-def test_a_taken_port_is_one_sentence(
+def test_a_taken_port_is_no_obstacle(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        for language, words in (
+    """The page has three ports. If one of them is taken, the next three are tried, and so on."""
+    with contextlib.ExitStack() as stack:
+        others = [stack.enter_context(socket.socket()) for _ in range(2)]
+        for other in others:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+        port = others[0].getsockname()[1]
+        found = free_ports(port - 1)
+        assert set(found).isdisjoint(other.getsockname()[1] for other in others)
+        assert port - 1 < found[0] == found[1] - 1 == found[2] - 2
+        assert free_ports(found[0]) == found
+        assert free_ports(0) == (0, 0, 0)
+        monkeypatch.setattr(page, "_TRIES", 1)
+        with pytest.raises(PortTaken):
+            free_ports(port - 1)
+        for language_, words in (
             ("en", "is used by another program"),
             ("ja", "ほかのプログラムが使っています"),
         ):
-            monkeypatch.setenv("LANGUAGE", language)
+            monkeypatch.setenv("LANGUAGE", language_)
             assert command_line.main(["--port", str(port)]) == 1
             told = capsys.readouterr().err
             assert str(port) in told

@@ -4,7 +4,7 @@ import pytest
 
 from core.guest import State
 from core.guest_errors import WrongState
-from playground.demo import BLOCKED
+from playground.announcements import BLOCKED
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of

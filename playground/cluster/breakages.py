@@ -1,0 +1,134 @@
+"""Break the demo's cluster on request, and mend it: what a person may do with the panel of the demo's page.
+
+The life of the cluster (playground/cluster/life.py) uses other nodes and storages, so that neither undoes the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playground.pve.network.http import PveError
+from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
+
+VICTIMS = (102, 103, 201, 107, 101)
+"""Watched guests. The first one that exists is killed."""
+CUT, HUNG, FILLED = "pve2", "pve1", "ceph-vm"
+FULL = 0.97
+TOKEN = f"{BOT_USER}!{BOT_TOKEN}"
+
+
+@dataclass(frozen=True, slots=True)
+class Breakage:
+    """One thing that can be broken. Each function changes nothing if there is nothing to do."""
+
+    name: str
+    breaks: Callable[[], None]
+    mends: Callable[[], None]
+    is_broken: Callable[[], bool]
+
+
+class Breakages:
+    """Everything that can be broken in this cluster, by name."""
+
+    def __init__(self, pve: Pve) -> None:
+        self._pve = pve
+        self._secret: str | None = None
+        self._usual = _fill(pve, FILLED)
+        self.known = {
+            each.name: each
+            for each in (
+                Breakage("guest", self._kill, self._start, self._is_dead),
+                Breakage("node", self._cut_node, self._join_node, self._is_cut),
+                Breakage("proxmox", self._unplug, self._plug_in, self._is_unplugged),
+                Breakage("storage", self._fill_storage, self._empty_storage, self._is_full),
+                Breakage("token", self._revoke, self._restore, lambda: self._secret is not None),
+                Breakage("pvestatd", self._hang, self._free, lambda: HUNG in pve.hung_nodes),
+            )
+        }
+
+    def broken(self) -> list[str]:
+        """Return the names of what is broken now, whoever mended the rest."""
+        return [name for name, each in self.known.items() if each.is_broken()]
+
+    def change(self, name: str, *, broken: bool) -> None:
+        """Break or mend one thing. Unknown names, and what is in that state already, are left alone."""
+        each = self.known.get(name)
+        if each is None or each.is_broken() == broken:
+            return
+        with contextlib.suppress(PveError):  # somebody else acted first
+            (each.breaks if broken else each.mends)()
+
+    # ------------------------------------------------------------------ guest
+
+    def _victim(self) -> int | None:
+        return next((vmid for vmid in VICTIMS if self._pve.guest(vmid) is not None), None)
+
+    def _is_dead(self) -> bool:
+        vmid = self._victim()
+        return vmid is None or self._pve.guest(vmid).status != "running"
+
+    def _kill(self) -> None:
+        vmid = self._victim()
+        if vmid is not None:
+            self._pve.crash(vmid)
+
+    def _start(self) -> None:
+        vmid = self._victim()
+        if vmid is not None:
+            self._pve.start_as_root(vmid)
+
+    # ------------------------------------------------------------------ node
+
+    def _is_cut(self) -> bool:
+        return not self._pve.nodes[CUT].get("online", True)
+
+    def _cut_node(self) -> None:
+        self._pve.node_offline(CUT)
+
+    def _join_node(self) -> None:
+        self._pve.node_online(CUT)
+
+    def _hang(self) -> None:
+        self._pve.hang_pvestatd(HUNG)
+
+    def _free(self) -> None:
+        self._pve.free_pvestatd(HUNG)
+
+    # ------------------------------------------------------------------ Proxmox as a whole
+
+    def _is_unplugged(self) -> bool:
+        return not self._pve.listeners[0].is_open
+
+    def _unplug(self) -> None:
+        for listener in self._pve.listeners:
+            self._pve.call(listener.kill())
+
+    def _plug_in(self) -> None:
+        for listener in self._pve.listeners:
+            self._pve.call(listener.open())
+
+    def _revoke(self) -> None:
+        self._secret = self._pve.at_once(lambda: self._pve.apitokens.pop(TOKEN, None))
+
+    def _restore(self) -> None:
+        secret, self._secret = self._secret, None
+        if secret is not None:
+            self._pve.apitokens[TOKEN] = secret
+
+    # ------------------------------------------------------------------ storage
+
+    def _is_full(self) -> bool:
+        return _fill(self._pve, FILLED) > (FULL + self._usual) / 2
+
+    def _fill_storage(self) -> None:
+        self._pve.fill_storage(FILLED, FULL)
+
+    def _empty_storage(self) -> None:
+        self._pve.fill_storage(FILLED, self._usual)
+
+
+def _fill(pve: Pve, name: str) -> float:
+    store = pve.storages[name]
+    return 1 - float(store["avail"]) / float(store["total"])
