@@ -3,12 +3,14 @@
 
 const secret = window.location.hash.slice(1);
 const POLL = 1000;
+const REST = 1200; // ms in which a button that turns into its opposite takes no second press
 const KEPT = "demo-panel";
 const kept = { tab: "tour", folded: false, begun: false, ...read() };
 let state = null;
 let over = false;
 let misses = 0;
 let sure = false;
+const resting = new Set();
 
 function read() {
   try {
@@ -47,6 +49,18 @@ async function wish(path, body) {
   }
 }
 
+// Press once: a double press must not undo, or confirm, what its first half did.
+function once(name, press) {
+  if (resting.has(name)) return;
+  resting.add(name);
+  window.setTimeout(() => {
+    resting.delete(name);
+    draw();
+  }, REST);
+  press();
+  draw();
+}
+
 function take(next) {
   misses = 0;
   over = false;
@@ -56,6 +70,7 @@ function take(next) {
     return;
   }
   state = next;
+  if (kept.begun && !current()) leave(); // the tour is over: things happen by themselves again
   draw();
 }
 
@@ -133,7 +148,7 @@ function tour() {
   const step = current();
   const count = steps.filter((each) => each.done).length;
   if (!step) {
-    return [make("p", {}, labels.done), button(labels.break, () => { leave(); keep({ tab: "break" }); }, { class: "main" })];
+    return [make("p", {}, labels.done), button(labels.break, () => keep({ tab: "break" }), { class: "main" })];
   }
   if (!kept.begun) {
     return [
@@ -166,15 +181,15 @@ function breaking() {
         make("strong", {}, each.title, make("span", { class: "state" }, each.broken ? labels.broken : labels.whole)),
         make("p", {}, each.sight),
         button(each.broken ? labels.mend : labels.do_break,
-          () => void wish(each.broken ? "mend" : "break", { name: each.name }),
-          { "data-breakage": each.name, "aria-label": `${each.broken ? labels.mend : labels.do_break}: ${each.title}` })))),
+          () => once(each.name, () => void wish(each.broken ? "mend" : "break", { name: each.name })),
+          { disabled: resting.has(each.name), "data-breakage": each.name, "aria-label": `${each.broken ? labels.mend : labels.do_break}: ${each.title}` })))),
     make("label", {},
       make("input", { type: "checkbox", checked: state.byItself, onchange: (event) => void wish("by-itself", { on: event.target.checked }) }),
       ` ${labels.by_itself}`),
     make("div", { class: "quiet" },
       sure
-        ? button(labels.sure, () => void wish("reset", {}), { class: "danger", "data-reset": "sure" })
-        : button(labels.reset, () => { sure = true; draw(); }, { "data-reset": "ask" }),
+        ? button(labels.sure, () => void wish("reset", {}), { class: "danger", disabled: resting.has("reset"), "data-reset": "sure" })
+        : button(labels.reset, () => once("reset", () => { sure = true; draw(); }), { "data-reset": "ask" }),
       button(labels.other_language, () => void wish("reset", { language: state.language === "ja" ? "en" : "ja" }), { "data-reset": "language" })),
   ];
 }
@@ -197,7 +212,7 @@ let drawn = "";
 
 function draw() {
   if (!state) return;
-  const wanted = JSON.stringify([state, kept, over, sure]);
+  const wanted = JSON.stringify([state, kept, over, sure, [...resting]]);
   if (wanted === drawn) return;
   drawn = wanted;
   const focused = panel.contains(document.activeElement) ? path(document.activeElement) : null;

@@ -20,7 +20,7 @@ BREAKAGES: dict[str, BreakageWords] = {
         {"ja": "ゲストを落とす", "en": "Kill a guest"},
         {
             "ja": "db01 が突然止まります。10 秒ほどで、「開始」の付いた通知が届きます。",
-            "en": "db01 stops without warning. An alert with a Start button comes within about 10 seconds.",
+            "en": "db01 stops without warning. An alert with a Start button comes within 10 seconds.",
         },
     ),
     "node": BreakageWords(
@@ -47,15 +47,15 @@ BREAKAGES: dict[str, BreakageWords] = {
     "token": BreakageWords(
         {"ja": "API トークンを取り消す", "en": "Revoke the API token"},
         {
-            "ja": "Proxmox がボットを認証しなくなります。20 秒ほどで、原因と直し方を知らせます。",
-            "en": "Proxmox no longer accepts the bot. In about 20 seconds an alert names the cause and the remedy.",
+            "ja": "Proxmox がボットを拒否します。15 秒ほどで、原因と直し方を知らせます。",
+            "en": "Proxmox refuses the bot. In about 15 seconds an alert names the cause and the remedy.",
         },
     ),
     "pvestatd": BreakageWords(
         {"ja": "pvestatd を止める", "en": "Hang pvestatd"},
         {
-            "ja": "pve1 のゲストが一覧で「不明」になります。ボットは 1 台ずつ尋ね、停止と取り違えません。",
-            "en": "pve1's guests are listed as unknown. The bot asks each of them, and takes none for stopped.",
+            "ja": "pve1 の新しいデータが届かなくなります。10 秒ほどで知らせ、ゲストは 1 台ずつ確かめます。",
+            "en": "pve1 sends no new data. In about 10 seconds an alert says so, and the bot asks each guest.",
         },
     ),
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from playwright.sync_api import BrowserContext, expect, sync_playwright
 from proxmoxer import ProxmoxAPI
 
+from playground.panel.steps import STEPS
 from playground.visitor import BROWSERS, PATIENCE, DemoProcess, Visitor, find_browser, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -209,6 +211,67 @@ def test_the_owner_reboots_their_guest_and_the_audit_channel_tells_of_it(visit: 
     expect(outcome).to_contain_text("を再起動しました")
     expect(audit.messages).to_contain_text("wiki")
     expect(audit.messages).to_contain_text("閲覧者 emma")
+
+
+def test_the_tour_a_breakage_and_a_reset_in_the_other_language(
+    tmp_path: Path, browser: BrowserContext
+) -> None:
+    """The page does every step for a visitor, on a phone, and notices by itself when it is done.
+
+    Somebody else's reset ends bot and cluster and starts others, and the page follows.
+    """
+    expect.set_options(timeout=PATIENCE * 1000)
+    demo = DemoProcess(ROOT, tmp_path / "log", LANGUAGE="en")
+    faults: list[str] = []
+    try:
+        address = demo.addresses()[0]
+        first_children = demo.children()
+        phone = browser.new_page()
+        phone.set_viewport_size({"width": 390, "height": 844})
+        phone.set_default_timeout(PATIENCE * 1000)
+        phone.on("pageerror", lambda error: faults.append(str(error)))
+        phone.on("request", lambda sent: faults.append(sent.url) if not is_here(sent.url) else None)
+        phone.goto(address)
+        me, panel = Visitor(phone), phone.locator("#demo-panel")
+        panel.get_by_role("button", name="Start the tour").click()
+        for at, step in enumerate(STEPS, 1):
+            expect(panel.locator("h3")).to_have_text(f"{at} / {len(STEPS)}  {step.title['en']}")
+            panel.get_by_role("button", name="Do it for me").click()
+        expect(panel).to_contain_text("That was all")
+        expect(me.messages).to_contain_text("Audit trail")
+        assert me.viewer == "admin akiko"
+        assert phone.evaluate("document.documentElement.scrollWidth") == 390
+
+        panel.locator("[data-tab=break]").click()
+        panel.get_by_role("button", name="Break: Cut off Proxmox").dblclick()
+        expect(panel.get_by_role("button", name="Mend: Cut off Proxmox")).to_be_visible()
+        alert = me.messages.locator("article").filter(has_text="No connection to Proxmox")
+        expect(alert).to_have_count(1)
+        panel.get_by_role("button", name="Mend: Cut off Proxmox").click()
+        expect(alert).to_have_count(0)
+
+        base, _, secret = address.partition("#")
+        wanted = urllib.request.Request(  # noqa: S310 - this machine's own page
+            f"{base}demo/reset", b'{"language": "ja"}', {"X-Simcord-Capability": secret}
+        )
+        urllib.request.urlopen(wanted).close()  # noqa: S310 - see above
+        expect(panel).to_contain_text("ツアー")
+        expect(me.messages.locator("article").filter(has_text="👋")).to_contain_text("準備ができました")
+        assert "Audit trail" not in me.messages.inner_text()
+        children = demo.children()
+        assert len(children) == len(first_children) == 2
+        assert not set(children) & set(first_children)
+        assert not [pid for pid in first_children if Path(f"/proc/{pid}").exists()]
+        phone.close()
+    finally:
+        assert demo.end() == 0, demo.output()
+    assert faults == []
+    assert "Traceback" not in demo.output()
+
+
+def is_here(url: str) -> bool:
+    """Return whether the address is on this machine or in the page itself."""
+    return url.startswith(("http://127.0.0.1:", "blob:", "data:"))
 
 
 def test_two_sites_beside_a_users_config_until_ctrl_c_ends_all(
