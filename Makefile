@@ -10,13 +10,20 @@ help:           ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 16
 
 # The environment is made anew when the requirements change.
-$(VENV)/ready: requirements.txt requirements-dev.txt
+$(VENV)/ready: requirements.txt requirements-demo.txt requirements-dev.txt
 	@$(PYTHON) startup/requirements_check.py
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@ $(VENV)/demo-ready
+
+# The demo alone needs less, so that a first look comes sooner.
+$(VENV)/demo-ready: requirements.txt requirements-demo.txt
+	@$(PYTHON) startup/requirements_check.py
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-demo.txt
 	@touch $@
 
-demo: $(VENV)/ready   ## A Discord and a Proxmox cluster on this machine, and the bot between them
+demo: $(VENV)/demo-ready   ## A Discord and a Proxmox cluster on this machine, and the bot between them
 	$(RUN) bot.py --demo
 
 screens: $(VENV)/ready   ## The pictures of all screens, the moving one of the READMEs, the sketches (some minutes)

@@ -3,7 +3,7 @@
     python bot.py          run the bot with config.py and the environment
     python bot.py --init   be asked for the settings, and have config.py written (startup/first_run)
     python bot.py --check  go through the whole set-up and say what is wrong (startup/doctor)
-    python bot.py --demo   try it without an account or server (needs requirements-dev.txt)
+    python bot.py --demo   try it without an account or server (needs requirements-demo.txt)
 
 Exit codes: 0 the bot was told to stop, 1 Discord refused the token or the guild, or DATA_DIR cannot be used, 2
 the configuration or this Python is not usable. Those of --check: 0 all is well, 1 warnings, 2 errors.

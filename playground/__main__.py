@@ -1,4 +1,4 @@
-"""Run the demo with `python -m playground`. Nothing has to be set up. Needs requirements-dev.txt."""
+"""Run the demo with `python -m playground`. Nothing has to be set up. Needs requirements-demo.txt."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     if missing:
         print(
             f"デモに必要な部品がありません · the demo needs what is not installed: {', '.join(missing)}\n"
-            "  python -m pip install -r requirements-dev.txt",
+            "  python -m pip install -r requirements-demo.txt",
             file=sys.stderr,
         )
         return 2

@@ -11,7 +11,7 @@ def run_demo(directory: Path, port: int) -> NoReturn:
     """Replace this process by the playground in `directory`, which starts bot.py itself. `port`: port of its page."""
     if find_spec("simcord") is None or find_spec("fakepve") is None:
         sys.stderr.write(
-            "The demo needs more packages: pip install -r requirements-dev.txt (or: make demo)\n"
+            "The demo needs more packages: pip install -r requirements-demo.txt (or: make demo)\n"
         )
         sys.exit(2)
     os.chdir(directory)

@@ -1,4 +1,4 @@
-"""Renew the hashes in requirements.txt and requirements-dev.txt after a version was changed: `python -m tools.pins`.
+"""Renew the hashes in the requirements files after a version was changed: `python -m tools.pins`.
 
 This asks uv (not among the requirements: `pip install uv`) for every file of every package, for all systems and all
 Pythons from 3.11 on. Versions, order and comments stay as written. New dependencies of the packages are added at
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = ("requirements.txt", "requirements-dev.txt")
+FILES = ("requirements.txt", "requirements-demo.txt", "requirements-dev.txt")
 PIN = re.compile(r"(?P<name>[\w.-]+)(?:\[[\w,]+\])?==(?P<version>[^\s;]+)")
 HASH = re.compile(r"sha256:[0-9a-f]{64}")
 
@@ -69,7 +69,7 @@ def with_hashes(lines: list[str], found: dict[str, tuple[str, list[str]]]) -> st
 
 
 def main() -> int:
-    """Rewrite both files."""
+    """Rewrite all files."""
     files = {name: bare((ROOT / name).read_text("utf-8")) for name in FILES}
     found = locked([line for lines in files.values() for line in lines if PIN.match(line)])
     known = {name_of(line) for lines in files.values() for line in lines}

@@ -9,18 +9,22 @@ ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8")
 COMPOSE = (DEPLOY / "compose.yaml").read_text("utf-8")
+DEMO_DOCKERFILE = (DEPLOY / "Dockerfile.demo").read_text("utf-8")
+DEMO_COMPOSE = (DEPLOY / "compose.demo.yaml").read_text("utf-8")
 
 
-def test_the_image_has_all_that_the_bot_imports_and_nothing_else() -> None:
-    lines = re.findall(r"^COPY (?!--from)(.+)", DOCKERFILE.partition("\nLABEL ")[2], re.M)
-    copied = {name for line in lines for name in line.split()[:-1]}
-    code = {path.name for path in ROOT.glob("*.py")} - {"config.py"}
-    code |= {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "playground", "tools"}
-    assert code | {"locales"} <= copied
-    allowed = {
-        line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line[:1] == "!"
-    }
-    assert allowed == copied
+def test_each_image_has_all_that_its_program_imports_and_nothing_else() -> None:
+    for dockerfile, ignored, left_out in (
+        (DOCKERFILE, ROOT / ".dockerignore", {"tests", "playground", "tools"}),
+        (DEMO_DOCKERFILE, DEPLOY / "Dockerfile.demo.dockerignore", {"tests", "tools"}),
+    ):
+        lines = re.findall(r"^COPY (?!--from)(.+)", dockerfile.partition("\nLABEL ")[2], re.M)
+        copied = {name for line in lines for name in line.split()[:-1]}
+        code = {path.name for path in ROOT.glob("*.py")} - {"config.py"}
+        code |= {path.parent.name for path in ROOT.glob("*/__init__.py")} - left_out
+        assert code | {"locales"} <= copied
+        allowed = {line[1:] for line in ignored.read_text("utf-8").splitlines() if line[:1] == "!"}
+        assert allowed == copied
 
 
 def test_the_image_is_not_root_needs_no_shell_and_checks_itself() -> None:
@@ -41,6 +45,26 @@ def test_the_service_has_no_right_that_it_does_not_need() -> None:
     assert re.search(r"security_opt:\n +- no-new-privileges:true\n", service)
     assert "ports:" not in service
     assert "privileged:" not in service.replace("no-new-privileges:true", "")
+
+
+def test_the_demo_has_no_secret_and_is_reached_from_its_own_machine_only() -> None:
+    """The page answers under the port that it has inside, and takes three in a row."""
+    service = DEMO_COMPOSE.partition("services:")[2]
+    values = dict(re.findall(r"^ {4}(\w+): (\S.*)$", service, re.M))
+    assert values["read_only"] == values["init"] == "true"
+    assert values["user"].strip('"') == "10001:10001"
+    assert re.search(r"cap_drop:\n +- ALL\n", service)
+    assert re.search(r"security_opt:\n +- no-new-privileges:true\n", service)
+    published = re.findall(r"^ {6}- (\S+):(\d+):(\d+)$", service.partition("ports:")[2], re.M)
+    assert [outside for _, outside, _ in published] == [inside for _, _, inside in published]
+    assert {host for host, _, _ in published} == {"127.0.0.1"}
+    (first,) = re.findall(r'"--port", "(\d+)"\]$', DEMO_DOCKERFILE, re.M)
+    assert [int(inside) for _, _, inside in published] == [int(first) + at for at in range(3)]
+    for word in ("secrets", "env_file", "volumes", "TOKEN", "network_mode"):
+        assert word not in service
+    assert "--require-hashes" in DEMO_DOCKERFILE
+    assert re.search(r"^USER 10001:10001$", DEMO_DOCKERFILE, re.M)
+    assert "privileged:" not in service
 
 
 def test_each_setting_of_the_container_exists() -> None:

@@ -287,7 +287,7 @@ def test_missing_parts_are_named_in_one_sentence(
     told = capsys.readouterr().err
     assert "no_such_module" in told
     assert "asyncio" not in told
-    assert "requirements-dev.txt" in told
+    assert "requirements-demo.txt" in told
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "x"])

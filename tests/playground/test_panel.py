@@ -20,7 +20,7 @@ from playground.cluster.demo_cluster import NODES, WATCHED, build_demo
 from playground.cluster.life import DAZED, FILLING, LONELY
 from playground.cluster.orders import STATE, Orders
 from playground.discord.server import DiscordServer
-from playground.page import DemoGuild, DemoPage, build_guild
+from playground.page import LOOPBACK, DemoGuild, DemoPage, Place, build_guild
 from playground.panel.panel import HERE, ClusterState, Panel
 from playground.panel.steps import STEPS
 from playground.panel.words import BREAKAGES, LABELS
@@ -139,6 +139,25 @@ async def test_the_page_loads_nothing_from_elsewhere(visit: Visit) -> None:
             assert "default-src 'self'" in response.headers["Content-Security-Policy"]
         assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//|@import|url\(""", text), path
         assert path or all(file in text for file in visit.panel.files)
+
+
+async def test_in_a_container_it_listens_everywhere_and_answers_its_own_machine_only() -> None:
+    async with DiscordServer() as server, aiohttp.ClientSession() as browser:
+        stage = build_guild(server)
+        for host, listens in ((LOOPBACK, False), ("0.0.0.0", True)):  # noqa: S104 - that is what is tested
+            pages = DemoPage(server, stage, Place(host))
+            await pages.start()
+            port = pages.place.ports[0]
+            for address in ("127.0.0.1", "127.0.0.2"):
+                try:
+                    async with browser.get(f"http://{address}:{port}/") as response:
+                        assert response.status == (200 if address == LOOPBACK else 403)
+                except aiohttp.ClientConnectorError:
+                    assert not listens
+                    assert address != LOOPBACK
+                else:
+                    assert listens or address == LOOPBACK
+            await pages.stop()
 
 
 # --- the sentences ---

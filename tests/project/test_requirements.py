@@ -1,6 +1,7 @@
 """Test that every file fetched by an installation is named by its hash, and that only packages are fetched."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,8 @@ def test_each_pin_has_its_hashes(name: str) -> None:
 def test_no_line_says_where_to_fetch_from(name: str) -> None:
     """The files name no registry and no link. Each person's own pip settings do that."""
     lines = [entry for entry in entries(name) if not PIN.match(entry)]
-    assert lines == ([] if name == "requirements.txt" else ["-r requirements.txt"])
+    before = [f"-r {earlier}" for earlier, later in pairwise(FILES) if later == name]
+    assert lines == before
     assert not re.search(r"https?://|--(?:extra-)?index|--find-links|--trusted-host| @ ", TEXTS[name])
 
 
