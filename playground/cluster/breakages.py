@@ -13,7 +13,7 @@ from playground.pve.network.http import PveError
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
 
 VICTIMS = (102, 103, 201, 107, 101)
-"""Watched guests. The first one that exists is killed."""
+"""Watched guests. The first one that runs is killed."""
 CUT, HUNG, FILLED = "pve2", "pve1", "ceph-vm"
 FULL = 0.97
 TOKEN = f"{BOT_USER}!{BOT_TOKEN}"
@@ -35,6 +35,7 @@ class Breakages:
     def __init__(self, pve: Pve) -> None:
         self._pve = pve
         self._secret: str | None = None
+        self._killed: int | None = None
         self._usual = _fill(pve, FILLED)
         self.known = {
             each.name: each
@@ -62,22 +63,19 @@ class Breakages:
 
     # ------------------------------------------------------------------ guest
 
-    def _victim(self) -> int | None:
-        return next((vmid for vmid in VICTIMS if self._pve.guest(vmid) is not None), None)
-
     def _is_dead(self) -> bool:
-        vmid = self._victim()
-        return vmid is None or self._pve.guest(vmid).status != "running"
+        guest = None if self._killed is None else self._pve.guest(self._killed)
+        return guest is not None and guest.status != "running"
 
     def _kill(self) -> None:
-        vmid = self._victim()
-        if vmid is not None:
-            self._pve.crash(vmid)
+        guests = [guest for guest in map(self._pve.guest, VICTIMS) if guest is not None]
+        self._killed = next((guest.vmid for guest in guests if guest.status == "running"), None)
+        if self._killed is not None:
+            self._pve.crash(self._killed)
 
     def _start(self) -> None:
-        vmid = self._victim()
-        if vmid is not None:
-            self._pve.start_as_root(vmid)
+        if self._killed is not None:
+            self._pve.start_as_root(self._killed)
 
     # ------------------------------------------------------------------ node
 

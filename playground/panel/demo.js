@@ -70,7 +70,7 @@ function take(next) {
     return;
   }
   state = next;
-  if (kept.begun && !current()) leave(); // the tour is over: things happen by themselves again
+  if (isBegun() && !current()) leave(); // the tour is over: things happen by themselves again
   draw();
 }
 
@@ -115,6 +115,11 @@ function current() {
   return state.steps.find((step) => !step.done) || null;
 }
 
+// Whether this browser takes the tour. The demo may be another one than before, at the same address.
+function isBegun() {
+  return kept.begun && state.begun;
+}
+
 // Where this page is not the main one, the link to it.
 function linkToMain() {
   const first = document.querySelector(".demo-tabs > :first-child");
@@ -129,7 +134,7 @@ function view(viewer) {
 }
 
 function begin() {
-  void wish("by-itself", { on: false });
+  void wish("begin", {});
   keep({ begun: true, tab: "tour", folded: false });
 }
 
@@ -150,7 +155,7 @@ function tour() {
   if (!step) {
     return [make("p", {}, labels.done), button(labels.break, () => keep({ tab: "break" }), { class: "main" })];
   }
-  if (!kept.begun) {
+  if (!isBegun()) {
     return [
       make("p", {}, labels.welcome),
       button(count ? labels.resume : labels.begin, begin, { class: "main" }),
@@ -196,7 +201,7 @@ function breaking() {
 
 function head() {
   const { labels } = state;
-  const step = kept.begun ? current() : null;
+  const step = isBegun() ? current() : null;
   const at = step ? ` ${state.steps.indexOf(step) + 1}/${state.steps.length}` : "";
   const tab = (name, label) => button(label, () => { sure = false; keep({ tab: name, folded: false }); },
     { "aria-pressed": String(kept.tab === name && !kept.folded), "data-tab": name });
@@ -218,7 +223,7 @@ function draw() {
   const focused = panel.contains(document.activeElement) ? path(document.activeElement) : null;
   panel.lang = state.language;
   document.documentElement.lang = state.language;
-  const step = kept.begun && !kept.folded ? current() : null;
+  const step = isBegun() && !kept.folded ? current() : null;
   document.body.dataset.demoPlace = step && !linkToMain() ? step.place : "";
   panel.classList.toggle("folded", kept.folded);
   panel.setAttribute("aria-label", `${state.labels.tour} · ${state.labels.break}`);

@@ -109,6 +109,7 @@ class Panel:
                 }
                 for step in STEPS
             ],
+            "begun": self._seen.begun,
             "acting": self._acting is not None and not self._acting.done(),
             "failed": self._failed,
             "breakages": [
@@ -142,6 +143,7 @@ class Panel:
 
     def _wishes(self) -> dict[str, Callable[[dict[str, Any]], None]]:
         return {
+            "begin": self._begin,
             "act": self._act,
             "skip": lambda body: self._done.add(_step(body).key),
             "break": lambda body: self.order({"break": _breakage(body)}),
@@ -149,6 +151,11 @@ class Panel:
             "by-itself": lambda body: self.order({"by_itself": _flag(body)}),
             "reset": self._reset,
         }
+
+    def _begin(self, _body: dict[str, Any]) -> None:
+        """Begin the tour, or go on with it. Meanwhile nothing happens by itself."""
+        self._seen.begin()
+        self.order({"by_itself": False})
 
     def _act(self, body: dict[str, Any]) -> None:
         """Do a step for the visitor. While one is being done, and once it is done, further presses do nothing."""

@@ -19,13 +19,24 @@ _FOR_EVERYBODY = ("help", "access")
 
 
 class Seen:
-    """What people and the bot have said in the channels of the demo."""
+    """What people and the bot have said in the channels of the demo since the tour began."""
 
     def __init__(self, server: DiscordServer, stage: DemoGuild) -> None:
         self._server, self._stage = server, stage
         self._t: Text = Texts("en" if stage.language == "en" else "ja").public
+        self._since: int | None = None
         self._offered: dict[int, set[str]] = {}
         """What each alert offered at first, by the id of its message."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether the tour has begun. Until then nothing is seen."""
+        return self._since is not None
+
+    def begin(self) -> None:
+        """Look at what is said from now on: an alert that came by itself before is no step of the tour."""
+        if self._since is None:
+            self._since = max((post.id for post in self._all_posts()), default=0)
 
     def answered(self, command: str) -> bool:
         """Return whether the bot has answered this command for everybody: refusals are for one person."""
@@ -75,6 +86,10 @@ class Seen:
         return (post for post in self._posts() if post.command == command and not post.thinking)
 
     def _posts(self) -> Iterator[SeenMessage]:
+        since = self._since
+        return (post for post in self._all_posts() if since is not None and post.id > since)
+
+    def _all_posts(self) -> Iterator[SeenMessage]:
         for channel in (self._stage.channel, self._stage.audit, self._stage.outside):
             yield from self._server.all_messages(channel)
 

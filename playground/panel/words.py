@@ -19,8 +19,8 @@ BREAKAGES: dict[str, BreakageWords] = {
     "guest": BreakageWords(
         {"ja": "ゲストを落とす", "en": "Kill a guest"},
         {
-            "ja": "db01 が突然止まります。10 秒ほどで、「開始」の付いた通知が届きます。",
-            "en": "db01 stops without warning. An alert with a Start button comes within 10 seconds.",
+            "ja": "監視中の db01 が突然止まります。10 秒ほどで、「開始」の付いた通知が届きます。",
+            "en": "db01, a watched guest, stops. An alert with a Start button comes within 10 seconds.",
         },
     ),
     "node": BreakageWords(

@@ -106,7 +106,8 @@ async def test_presses_are_orders_and_a_second_reset_is_none(visit: Visit) -> No
     )
     for path, body in (("break", {"name": "node"}), ("mend", {"name": "node"}), ("by-itself", {"on": False})):
         assert (await visit.ask(path, body))[0] == 200
-    assert visit.orders == [{"break": "node"}, {"mend": "node"}, {"by_itself": False}]
+    assert (await visit.ask("begin", {}))[1]["begun"]
+    assert visit.orders == [{"break": "node"}, {"mend": "node"}, {"by_itself": False}, {"by_itself": False}]
     visit.cluster.hear('{"broken": ["node"], "by_itself": false}')
     state = (await visit.ask("state", method="GET"))[1]
     assert [one["name"] for one in state["breakages"] if one["broken"]] == ["node"]
@@ -236,8 +237,19 @@ def test_a_killed_guest_is_one_that_is_watched_and_there(pve: Pve) -> None:
         breakages.change("guest", broken=False)
         assert breakages.broken() == []
         pve.remove_guest(vmid)
-    breakages.change("guest", broken=False)  # none is left
+    breakages.change("guest", broken=True)  # none is left
+    assert breakages.broken() == []
+
+
+def test_a_guest_that_somebody_else_stopped_is_not_killed_again(pve: Pve) -> None:
+    breakages = Breakages(pve)
+    pve.crash(VICTIMS[0])
+    assert breakages.broken() == []
+    breakages.change("guest", broken=True)
     assert breakages.broken() == ["guest"]
+    assert pve.guest(VICTIMS[1]).status == "stopped"
+    breakages.change("guest", broken=False)
+    assert pve.guest(VICTIMS[0]).status == "stopped"
 
 
 def test_people_and_the_life_of_the_cluster_break_different_things() -> None:
