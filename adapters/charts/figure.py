@@ -5,8 +5,8 @@ about 280 wide, so that no letter is smaller than 9 pixels there.
 """
 
 import io
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Sequence
+from math import nan
 from pathlib import Path
 from statistics import fmean
 
@@ -37,10 +37,10 @@ MARKS = {MarkKind.START: "#57d68d", MarkKind.WARNING: "#f0b232", MarkKind.CRITIC
 
 def draw(drawing: Drawing) -> bytes:
     """Return the picture as PNG."""
-    return _Picture(drawing).png()
+    return Picture(drawing).png()
 
 
-class _Picture:
+class Picture:
     """One figure. Its pixels are counted from the top, as a page is read."""
 
     def __init__(self, drawing: Drawing) -> None:
@@ -51,10 +51,10 @@ class _Picture:
         ]
         legend = LEGEND_ROW if drawing.legend else 0
         self._height = HEAD + sum(heights) + SPACE * (len(heights) - 1) + TIMES_ROW + legend + 6
-        self._figure = Figure(
+        self.figure = Figure(
             figsize=(WIDTH / 100, self._height / 100), dpi=100 * SCALE, facecolor=BACKGROUND
         )
-        self._canvas = FigureCanvasAgg(self._figure)
+        self._canvas = FigureCanvasAgg(self.figure)
         self._write(EDGE_LEFT, 22, drawing.title, TITLE, TEXT_COLOUR)
         self._write(EDGE_LEFT, 40, drawing.subtitle, SMALL, QUIET)
         top = HEAD
@@ -76,7 +76,7 @@ class _Picture:
 
     def _write(self, x: float, y: float, text: str, size: float, colour: str) -> Text:
         """Write on the figure, on a base line `y` pixels from the top. What has no room is cut."""
-        written = self._figure.text(
+        written = self.figure.text(
             x / WIDTH,
             1 - y / self._height,
             text,
@@ -86,10 +86,13 @@ class _Picture:
             parse_math=False,
         )
         room = WIDTH - x - 6
-        if len(text) * size > room:  # a letter is seldom as wide as high: most texts are not measured
-            while text and self._width(written) > room:
-                text = text[:-2]
-                written.set_text(f"{text}…")
+        if len(text) * size > room and self._width(written) > room:  # a letter is seldom as wide as high
+            fitting, most = 0, len(text) - 1  # measuring takes some milliseconds
+            while fitting < most:
+                count = (fitting + most + 1) // 2
+                written.set_text(f"{text[:count]}…")
+                fitting, most = (count, most) if self._width(written) <= room else (fitting, count - 1)
+            written.set_text(f"{text[:fitting]}…")
         return written
 
     def _width(self, text: Text) -> float:
@@ -111,12 +114,12 @@ class _Picture:
             (WIDTH - LEFT - RIGHT) / WIDTH,
             self._plot / self._height,
         )
-        axes = self._figure.add_axes(box, facecolor=PLOT)
+        axes = self.figure.add_axes(box, facecolor=PLOT)
         axes.set_xlim(self._drawing.start, self._drawing.end)
         axes.set_ylim(0, panel.top)
         self._frame(axes, panel, last=last)
-        for mark in self._drawing.marks:
-            self._mark(axes, mark)
+        for kind, marks in _by_kind(self._drawing.marks).items():
+            self._mark(axes, kind, marks)
         for index, line in sorted(enumerate(panel.lines), key=lambda each: -_mean(each[1])):
             self._line(axes, line, LINES[index], filled=index == 0)  # the lower line in front
         if panel.limit is not None:
@@ -154,32 +157,27 @@ class _Picture:
             if self._width(label) / 2 > after - 2:
                 label.set_horizontalalignment("right")  # or the picture would cut it off
 
-    def _mark(self, axes: Axes, mark: DrawnMark) -> None:
-        colour = MARKS[MarkKind(mark.kind)]
-        if mark.end > mark.begin:
-            axes.axvspan(
-                mark.begin,
-                mark.end,
-                color=colour,
-                alpha=SHADE.get(MarkKind(mark.kind), 0.0),
-                linewidth=0,
-                zorder=1,
+    def _mark(self, axes: Axes, kind: MarkKind, marks: Sequence[DrawnMark]) -> None:
+        colour, across = MARKS[kind], axes.get_xaxis_transform()
+        if lasting := [(mark.begin, mark.end - mark.begin) for mark in marks if mark.end > mark.begin]:
+            shade = SHADE.get(kind, 0.0)
+            axes.broken_barh(
+                lasting, (0, 1), transform=across, color=colour, alpha=shade, linewidth=0, zorder=1
             )
-        axes.axvline(mark.begin, color=colour, linewidth=_points(1.4), zorder=1.5)
+        begins = [mark.begin for mark in marks]
+        axes.vlines(begins, 0, 1, transform=across, color=colour, linewidth=_points(1.4), zorder=1.5)
 
     def _line(self, axes: Axes, line: DrawnLine, colour: str, *, filled: bool) -> None:
+        """Draw all runs of known values at once: a guest that comes and goes has hundreds."""
         times = self._drawing.times
-        for start, part in _runs(line.values):
-            end = start + len(part)
-            if len(part) == 1:  # a line of one point would not be seen
-                (point,) = axes.plot(
-                    times[start], part[0], ".", color=colour, markersize=_points(6), zorder=3
-                )
-                point.set_clip_on(False)  # it may stand on the edge
-                continue
-            axes.plot(times[start:end], part, color=colour, linewidth=_points(1.4), zorder=3)
-            if filled:
-                axes.fill_between(times[start:end], part, color=colour, alpha=0.16, linewidth=0, zorder=2)
+        values = [nan if value is None else value for value in line.values]
+        axes.plot(times, values, color=colour, linewidth=_points(1.4), zorder=3)
+        if alone := _alone(line.values):  # a line of one point would not be seen
+            found = [times[index] for index in alone], [values[index] for index in alone]
+            (points,) = axes.plot(*found, ".", color=colour, markersize=_points(6), zorder=3)
+            points.set_clip_on(False)  # they may stand on the edge
+        if filled:
+            axes.fill_between(times, values, color=colour, alpha=0.16, linewidth=0, zorder=2)
 
     def _legend(self, y: float) -> None:
         left = float(EDGE_LEFT)
@@ -189,14 +187,17 @@ class _Picture:
             left += 15 + self._width(written) + 14
 
 
-def _runs(values: Sequence[float | None]) -> Iterator[tuple[int, list[float]]]:
-    """Yield each run of known values, and where it starts."""
-    start = 0
-    for known, run in groupby(values, key=lambda value: value is not None):
-        part = list(run)
-        if known:
-            yield start, [value for value in part if value is not None]
-        start += len(part)
+def _by_kind(marks: Iterable[DrawnMark]) -> dict[MarkKind, list[DrawnMark]]:
+    found: dict[MarkKind, list[DrawnMark]] = {}
+    for mark in marks:
+        found.setdefault(MarkKind(mark.kind), []).append(mark)
+    return found
+
+
+def _alone(values: Sequence[float | None]) -> list[int]:
+    """Return where a value is known, and those before and after it are not."""
+    known = [False, *(value is not None for value in values), False]
+    return [index for index in range(len(values)) if known[index : index + 3] == [False, True, False]]
 
 
 def _mean(line: DrawnLine) -> float:

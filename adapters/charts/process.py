@@ -81,6 +81,8 @@ class ChartProcess:
         except (OSError, EOFError, ValueError) as error:
             await self._kill()
             _log.error("the process that draws charts ended: %r, %s", error, process.returncode)
+            if self._drawn:  # it may have been killed before; a new one shows whether the picture kills it
+                return await self._draw(data)
             raise ChartFailed from None
         except asyncio.CancelledError:  # its answer would be taken for that of the next picture
             await self._kill()

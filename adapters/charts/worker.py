@@ -10,6 +10,7 @@ import queue
 import sys
 import tempfile
 import threading
+from pathlib import Path
 from typing import BinaryIO
 
 from adapters.charts.frames import FAILED, PICTURE, WANTED, read_frame, write_frame
@@ -26,6 +27,8 @@ def main() -> None:
     if hasattr(os, "nice"):
         with contextlib.suppress(OSError):
             os.nice(5)  # the bot's own work comes first
+    with contextlib.suppress(OSError):  # where memory runs out, Linux ends this process and not the bot
+        Path("/proc/self/oom_score_adj").write_text("1000")
     # matplotlib wants a place for its settings. It has none, and reads no fonts but those that it ships
     with tempfile.TemporaryDirectory() as place:
         os.environ.update(MPLCONFIGDIR=place, MPL_IGNORE_SYSTEM_FONTS="1", MPLBACKEND="agg")

@@ -14,6 +14,8 @@ from ui.i18n import Text
 
 TITLE_MOST = 38
 """Characters of a name for which a picture has room."""
+LARGEST = 10_000
+"""From here on a number is nonsense, because a larger unit would fit. It is written with an exponent."""
 ALT_MOST = 1000
 """Maximum characters of a picture's description (Discord: 1,024)."""
 
@@ -139,6 +141,8 @@ def _unit(panel: Panel, scale: Scale) -> str:
 
 def _number(value: float) -> str:
     """Return a number with as many digits as say something."""
+    if value >= LARGEST:
+        return f"{value:.0e}"
     if value >= 100 or value < 0.005 or value == round(value):
         return f"{value:.0f}"
     return f"{value:.1f}" if value >= 1 else f"{value:.2f}"

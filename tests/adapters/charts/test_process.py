@@ -73,6 +73,13 @@ async def test_one_process_draws_all_and_knows_no_secret(monkeypatch: pytest.Mon
         await draws.draw(EMPTY)
 
 
+async def test_one_that_dies_under_a_picture_is_replaced_once() -> None:
+    """It may have been killed while it waited, before anybody noticed."""
+    draws = process_of(ECHO.replace("while head", "if head") + f"sys.stdin.buffer.read({HEAD.size})")
+    assert await draws.draw(EMPTY) != await draws.draw(EMPTY)
+    await draws.close()
+
+
 async def test_it_ends_when_it_is_not_used() -> None:
     draws = process_of(ECHO, clock=FakeClock())  # whose five minutes pass at once
     pid = int((await draws.draw(EMPTY)).split()[0])
@@ -137,9 +144,12 @@ def test_the_real_one_ends_with_a_bot_that_is_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE) as bot:  # noqa: S603  # the command is written here
         assert bot.stdout is not None
         pid = int(bot.stdout.readline())
+        score, end = Path(f"/proc/{pid}/oom_score_adj"), time.monotonic() + 60
+        while score.read_text() != "1000\n":
+            assert time.monotonic() < end, "where memory runs out, it goes before the bot"
+            time.sleep(0.01)
         assert lives(pid)
         bot.kill()
-    end = time.monotonic() + 60
     while lives(pid):
         assert time.monotonic() < end
         time.sleep(0.01)
