@@ -34,7 +34,6 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 
 import discord
@@ -65,7 +64,7 @@ from startup.command_line import commands_of, parse_command_line
 from startup.connection import Connection, DiscordRefused, use_other_discord
 from startup.data_dir import JOURNAL_NAME, LIST_NAME, SiteData, StartFailed, read_data_dir, start_failures
 from startup.demo import run_demo
-from startup.doctor.run import check_running
+from startup.doctor.run import RunningCheck
 from startup.first_run.command import explain, run_instead
 from startup.memory import limit_heap, settle_memory
 from startup.operating.gateway import acknowledged_age
@@ -147,7 +146,7 @@ class ProxmoxBot(commands.Bot):
             ChartProcess(clock),
             lambda: acknowledged_age(self),
             self._operating.measures,
-            partial(check_running, settings, HERE, commands_of(COGS)),
+            RunningCheck(settings, HERE, commands_of(COGS), self.disk).results,
         )
         self.services = build_services(settings, clock, texts, resources)
         loops = add_sites(self.services, settings, resources)

@@ -4,6 +4,7 @@ from typing import Any
 
 from adapters.proxmox.transport.connections import Endpoint
 from adapters.proxmox.transport.http import Calls
+from adapters.proxmox.values import parse_time
 from core.health.proxmox import Account
 
 
@@ -55,7 +56,7 @@ class HealthReads:
                 )
                 if token is None:
                     break
-                return Account(_seconds(row.get("expire")), _seconds(token.get("expire")))
+                return Account(parse_time(row.get("expire")) or 0, parse_time(token.get("expire")) or 0)
         return Account(known=False)
 
 
@@ -64,8 +65,3 @@ def _rights(data: Any) -> dict[str, dict[str, object]]:
     if not isinstance(data, dict):
         return {}
     return {str(path): dict(held) for path, held in data.items() if isinstance(held, dict)}
-
-
-def _seconds(value: object) -> float:
-    """Return a Unix time, 0 if there is none."""
-    return float(str(value)) if str(value).isdigit() else 0.0

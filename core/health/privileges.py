@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -189,10 +190,7 @@ def _used_on(token: Token, path: str) -> set[str]:
 def grant_line(token: Token, role: str, privileges: Iterable[str], paths: Iterable[str]) -> str:
     """Return the command that grants privileges to user and token."""
     name = f"DiscordBotExtra{role}"
-    grants = [
-        f"pveum acl modify {path} --users {token.user} --tokens '{token.identity}' --roles {name}"
-        for path in paths
-    ]
+    grants = [_acl_line(token, name, path) for path in paths]
     return "; ".join([f'pveum role add {name} --privs "{" ".join(sorted(privileges))}"', *grants])
 
 
@@ -227,6 +225,10 @@ def _too_much(token: Token, where: str) -> list[Result]:
 
 
 def _revoke_line(token: Token, role: str, path: str = "/") -> str:
-    return (
-        f"pveum acl modify {path} --users {token.user} --tokens '{token.identity}' --roles {role} --delete 1"
-    )
+    return f"{_acl_line(token, role, path)} --delete 1"
+
+
+def _acl_line(token: Token, role: str, path: str) -> str:
+    """Return a line to be pasted into a root shell: what Proxmox sent is quoted."""
+    user, identity = shlex.quote(token.user), shlex.quote(token.identity)
+    return f"pveum acl modify {shlex.quote(path)} --users {user} --tokens {identity} --roles {role}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -40,7 +41,7 @@ def judge_version(version: str, where: str) -> Result:
 
 def version_numbers(version: str) -> tuple[int, int]:
     """Return the first two numbers of a version, 0 for what is missing."""
-    digits = [int(part) if part.isdigit() else 0 for part in version.replace("-", ".").split(".")[:2]]
+    digits = [int(part) if part.isdecimal() else 0 for part in version.replace("-", ".").split(".")[:2]]
     return (digits[0], digits[1] if len(digits) > 1 else 0)
 
 
@@ -115,7 +116,7 @@ def judge_tags(
     if not open_tags:
         return ok("proxmox.tags", "tags_ok", where)
     listed = ";".join(sorted(registered | set(powerful)))
-    line = f"pvesh set /cluster/options --registered-tags '{listed}'"
+    line = f"pvesh set /cluster/options --registered-tags {shlex.quote(listed)}"
     return warning("proxmox.tags", "tags_open", where, tags=", ".join(open_tags[:5]), line=line)
 
 

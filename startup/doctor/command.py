@@ -37,6 +37,9 @@ def run_instead(
         return None
     logging.captureWarnings(capture=True)
     logging.getLogger().addHandler(logging.NullHandler())  # the report says it all, and without secrets
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal with another encoding must not lose a line
+            stream.reconfigure(errors="backslashreplace")
     use_other_discord(environ)
     if options.check:
         t, results = asyncio.run(_check(Place(directory, options.config, environ, commands_of(cogs))))

@@ -17,7 +17,10 @@ def text_report(t: Text, results: Iterable[Result]) -> str:
 
 
 def json_report(t: Text, results: Iterable[Result]) -> str:
-    """Return one JSON object. Its words for `check`, `level` and `problem` are the same in each language."""
+    """Return one JSON object. Its words for `check`, `level` and `problem` are the same in each language.
+
+    It is plain ASCII: no name from Proxmox or Discord can command a terminal, or be one that it cannot show.
+    """
     listed = list(results)
     rows = [
         {
@@ -30,4 +33,4 @@ def json_report(t: Text, results: Iterable[Result]) -> str:
         }
         for result in listed
     ]
-    return json.dumps({"exit": exit_code(listed), "results": rows}, ensure_ascii=False, indent=1)
+    return json.dumps({"exit": exit_code(listed), "results": rows}, indent=1)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from adapters.settings.load import Settings, SettingsError, load
+from adapters.files.disk_thread import Disk, DiskHung, DiskThread
+from adapters.settings.load import Settings, SettingsError, SiteSettings, load
 from core.health.result import Result, error, ok, unchecked
 from startup.doctor.discord import check_discord_side
 from startup.doctor.host import check_data_dir, check_files, check_packages
@@ -46,12 +49,24 @@ async def check_all(place: Place) -> tuple[Text, list[Result]]:
         found += [error("settings", "told", reason=line) for line in lines]
         return t, [*found, *files, *(unchecked(check) for check in AFTER_SETTINGS)]
     t = Texts(settings.language).public
-    found += [ok("settings", "settings_ok"), *files, check_data_dir(t, settings)]
-    sides = [_side(check_site(site), "proxmox", site.name) for site in settings.sites]
+    found += [ok("settings", "settings_ok"), *files, await _data_dir(t, settings, DiskThread("check"))]
+    sides = [_site(site) for site in settings.sites]
     sides.append(_side(_discord(t, settings, place.commands), "discord"))
     for side in await asyncio.gather(*sides):
         found += side
     return t, found
+
+
+async def _data_dir(t: Text, settings: Settings, disk: Disk, *, is_ours: bool = False) -> Result:
+    """Judge DATA_DIR, without waiting for a disk that hangs."""
+    try:
+        return await disk.run(partial(check_data_dir, t, settings, is_ours=is_ours))
+    except DiskHung:
+        return error("host.data_dir", "data_dir_hung", path=str(settings.data_dir))
+
+
+async def _site(site: SiteSettings) -> list[Result]:
+    return await _side(check_site(site), "proxmox", site.name)
 
 
 async def _discord(t: Text, settings: Settings, commands: frozenset[str]) -> list[Result]:
@@ -68,20 +83,45 @@ async def _side(work: Awaitable[list[Result]], check: str, where: str = "") -> l
         return [unchecked(check, where)]
 
 
-async def check_running(
-    settings: Settings, directory: Path, commands: frozenset[str], sites: Collection[str]
-) -> Sequence[Result]:
-    """Return the results for these sites while the bot runs. What it has once is checked if all are named.
+class RunningCheck:
+    """Check the set-up while the bot runs: what it has once, and each site, one time at once for all who ask.
 
+    So nobody who asks again and again takes the threads and the requests of the others.
     DATA_DIR is not locked again: the lock of this process would be lost with the second one.
     """
-    t = Texts(settings.language).public
-    wanted = [site for site in settings.sites if site.name in sites]
-    sides = [_side(check_site(site), "proxmox", site.name) for site in wanted]
-    found: list[Result] = []
-    if len(wanted) == len(settings.sites):
-        found = [check_packages(directory / "requirements.txt"), check_data_dir(t, settings, is_ours=True)]
-        sides.append(_side(_discord(t, settings, commands), "discord"))
-    for side in await asyncio.gather(*sides):
-        found += side
-    return found
+
+    def __init__(self, settings: Settings, directory: Path, commands: frozenset[str], disk: Disk) -> None:
+        self._settings, self._directory, self._commands, self._disk = settings, directory, commands, disk
+        self._t = Texts(settings.language).public
+        self._running: dict[str, asyncio.Task[list[Result]]] = {}
+
+    async def results(self, sites: Collection[str]) -> Sequence[Result]:
+        """Return the results for these sites, and for what the bot has once if all are named."""
+        wanted = [site for site in self._settings.sites if site.name in sites]
+        parts = [self._start(f"site {site.name}", partial(_site, site)) for site in wanted]
+        if len(wanted) == len(self._settings.sites):
+            parts = [
+                self._start("host", self._host),
+                *parts,
+                self._start("discord", self._discord),
+            ]
+        return [result for part in parts for result in await asyncio.shield(part)]
+
+    def _start(
+        self, name: str, check: Callable[[], Coroutine[Any, Any, list[Result]]]
+    ) -> asyncio.Task[list[Result]]:
+        """Return the check of this name that runs, a new one if none does."""
+        running = self._running.get(name)
+        if running is None or running.done():
+            running = self._running[name] = asyncio.create_task(check(), name=f"check {name}")
+        return running
+
+    async def _discord(self) -> list[Result]:
+        return await _side(_discord(self._t, self._settings, self._commands), "discord")
+
+    async def _host(self) -> list[Result]:
+        packages = await _side(self._packages(), "host.packages")
+        return [*packages, await _data_dir(self._t, self._settings, self._disk, is_ours=True)]
+
+    async def _packages(self) -> list[Result]:
+        return [await self._disk.run(partial(check_packages, self._directory / "requirements.txt"))]

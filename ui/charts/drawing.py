@@ -100,7 +100,7 @@ def _panel(t: Text, panel: Panel, subject: ChartSubject) -> DrawnPanel:
 
 def _tick(value: float, scale: Scale) -> str:
     """Return a label for which the margin has room, even if Proxmox sends nonsense."""
-    if value < 10_000:
+    if value < LARGEST:
         return f"{value:.{scale.digits}f}"
     number, _, power = f"{value:.0e}".partition("e")
     return f"{number}e{int(power)}"

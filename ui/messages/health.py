@@ -51,6 +51,7 @@ WORDS: Mapping[str, Marked] = {
     "data_dir_ok": N_("{path} is writable, {free} free."),
     "data_dir_in_use": N_("{path} is writable, {free} free; a bot is running there."),
     "data_dir_low": N_("only {free} free in {path}. Free up space."),
+    "data_dir_hung": N_("no answer from the disk of {path}. Check the disk."),
     "data_dir_full": N_("no space left in {path} ({free}). Free up space."),
     "dns_ok": N_("{addresses}"),
     "dns_failed": N_("the name {host} cannot be resolved. Check PROXMOX_HOST, or use the IP address."),

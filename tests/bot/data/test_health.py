@@ -1,5 +1,8 @@
 """Test /health: the check of the set-up by the running bot, for admins only."""
 
+import asyncio
+import threading
+
 import pytest
 
 from core.audit.store import AuditFilter
@@ -62,6 +65,23 @@ async def test_a_long_report_has_pages_and_is_not_checked_again_for_each(
     await scene.press(scene.akiko, again, "p1:doctor:last:999", force=True)
     scene.services.health._kept.clear()  # as after a restart
     assert "-# 1/" in (await scene.press(scene.akiko, again, "p1:doctor:first:0", force=True)).text
+
+
+async def test_a_flood_is_one_check_and_a_hung_disk_is_told(scene: Stage) -> None:
+    """Every check opens clients of its own, and their threads are those of everybody's calls."""
+    health, names = scene.services.health, [site.name for site in scene.services.sites]
+    reports = await asyncio.gather(*(health.read(names, again=True) for _ in range(20)))
+    first, *others = (report.results for report in reports)
+    assert all(result is mine for found in others for result, mine in zip(found, first, strict=True))
+    over = threading.Event()
+    scene.bot.disk.submit(over.wait)
+    try:
+        results = {result.check: result.word for result in (await health.read(names, again=True)).results}
+    finally:
+        over.set()
+    assert results.pop("host.data_dir") == "data_dir_hung"
+    assert results.pop("host.packages") == "not_checked"
+    assert results == {each.check: each.word for each in first if not each.check.startswith("host.")}
 
 
 def test_foreign_text_is_harmless_and_all_fits() -> None:
