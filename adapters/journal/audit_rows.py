@@ -23,12 +23,13 @@ from core.tasks import TaskEnd
 _ADD = """
     INSERT INTO audit (
         attempt, at, step, way, person_id, person, guild_id, category_id, channel_id,
-        operation, detail, vmid, guest, node, state, reason, upid, outcome, seconds, message_id, times, site
+        operation, detail, vmid, guest, node, state, reason, upid, outcome, seconds, message_id, times, site,
+        interaction_id
     ) VALUES (
         (SELECT coalesce(attempt, id) FROM audit WHERE id = :follows), :at, :step, :way,
         :person_id, :person, :guild_id, :category_id, :channel_id,
         :operation, :detail, :vmid, :guest, :node, :state, :reason, :upid, :outcome, :seconds, :message_id, :times,
-        :site
+        :site, :interaction_id
     )
 """
 """If the record that it follows was pruned, the new record becomes an attempt of its own and is not lost."""
@@ -253,6 +254,7 @@ def encode_row(record: AuditRecord, at: float, site: str = "") -> dict[str, obje
         "message_id": record.message_id,
         "times": record.times,
         "site": site,
+        "interaction_id": record.interaction_id,
     }
 
 
@@ -282,6 +284,7 @@ def decode_row(row: sqlite3.Row) -> AuditEntry | None:
             row["seconds"],
             row["message_id"],
             row["times"],
+            row["interaction_id"],
         )
     except ValueError:
         return None

@@ -147,6 +147,8 @@ MIGRATIONS: tuple[str, ...] = (
         UNIQUE (site, channel_id, extent)
     );
     """,
+    # the number that the lines of the log have, too
+    "ALTER TABLE audit ADD COLUMN interaction_id INTEGER",
 )
 
 

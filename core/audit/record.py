@@ -40,6 +40,8 @@ class AuditRecord:
     `reason`: as the person typed it. `upid`: the task's UPID. `seconds`: duration of the action.
     `message_id`: Discord's id of the public progress message.
     `times`: number of repeated requests that this record stands for.
+    `interaction_id`: Discord's id of the interaction, by which the log has all that was done for it. None for a
+    record of an earlier version, or one that stands for various attempts.
     """
 
     step: AuditStep
@@ -56,6 +58,7 @@ class AuditRecord:
     seconds: float = 0.0
     message_id: int | None = None
     times: int = 1
+    interaction_id: int | None = None
 
 
 def format_options(given: Mapping[str, object]) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from core.audit.folding import Folding
+from core.audit.measures import interaction_id
 from core.audit.record import CUT_OFF, NOTHING_STARTED, AuditRecord, AuditStep
 from core.audit.store import WAIT_SECONDS, AuditEntry, AuditStore, NewRecord, Ticket
 from core.clock import Clock
@@ -127,7 +128,7 @@ class AuditTrail:
         await self.flush()
 
     def record(self, entry: AuditRecord, attempt: Ticket | int | None = None) -> None:
-        entry = _shortened(entry)
+        entry = _completed(entry)
         if attempt is not None:
             self._queue(entry, attempt)
             return
@@ -138,7 +139,7 @@ class AuditTrail:
 
     async def record_first(self, entry: AuditRecord) -> Ticket:
         stored = asyncio.get_running_loop().create_future()
-        row = self._queue(_shortened(entry), stored=stored)
+        row = self._queue(_completed(entry), stored=stored)
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 await stored
@@ -271,13 +272,19 @@ class AuditTrail:
             _log.warning("the audit trail could not be written, %s: %s", again, error.reason)
 
 
-def _shortened(entry: AuditRecord) -> AuditRecord:
-    return replace(entry, detail=entry.detail[:DETAIL_MOST], outcome=entry.outcome[:OUTCOME_MOST])
+def _completed(entry: AuditRecord) -> AuditRecord:
+    """Cut the texts, and note the interaction that is being answered."""
+    return replace(
+        entry,
+        detail=entry.detail[:DETAIL_MOST],
+        outcome=entry.outcome[:OUTCOME_MOST],
+        interaction_id=entry.interaction_id or interaction_id.get() or None,
+    )
 
 
 def _log_line(entry: AuditRecord) -> None:
     _log.info(
-        "%s: %s by %r (%d) by %s in %s on %s %r node=%s state=%s upid=%s outcome=%r %.1fs x%d",
+        "%s: %s by %r (%d) by %s in %s on %s %r node=%s state=%s upid=%s outcome=%r %.1fs x%d interaction=%s",
         entry.step,
         entry.operation,
         entry.actor.name,
@@ -292,4 +299,5 @@ def _log_line(entry: AuditRecord) -> None:
         entry.outcome,
         entry.seconds,
         entry.times,
+        entry.interaction_id,
     )

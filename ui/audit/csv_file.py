@@ -35,7 +35,9 @@ COLUMNS = (
     *("guest", "node", "state", "detail", "reason", "outcome", "upid", "seconds", "times"),
 )
 SITE_COLUMN = "site"
-"""The last column, if there are several sites. It is empty for an attempt that concerned none."""
+"""A further column, if there are several sites. It is empty for an attempt that concerned none."""
+INTERACTION_COLUMN = "interaction_id"
+"""The last column. By this number the log has all that was done for the attempt."""
 _FORMULA = re.compile(r"(^\s*|[;|,]\s*)([=+\-@＝＋－＠])")
 """Matches a formula sign where a spreadsheet may see the start of a cell, for every separator in use."""
 
@@ -75,6 +77,7 @@ def csv_row(audited: AuditEntry, zone: datetime.tzinfo, *, with_sites: bool = Fa
         round(record.seconds, 1),
         record.times,
         *((audited.site,) if with_sites else ()),
+        record.interaction_id,
     )
     return [csv_cell(value) for value in values]
 
@@ -95,7 +98,7 @@ async def audit_csv(
     Other work runs between two chunks.
     Raises: JournalFailed.
     """
-    columns = [*COLUMNS, *([SITE_COLUMN] if with_sites else [])]
+    columns = [*COLUMNS, *([SITE_COLUMN] if with_sites else []), INTERACTION_COLUMN]
     whole, count, before = bytearray(b"\xef\xbb\xbf" + _line([*columns])), 0, None
     while True:
         found, before = await journal.audit_export(wanted, before, CHUNK)

@@ -80,6 +80,7 @@ def full(text: str, number: int) -> AuditRecord:
         seconds=0.1 + 0.2,
         message_id=2**63 - 2,
         times=2**62,
+        interaction_id=2**63 - 3,
     )
 
 
@@ -93,6 +94,7 @@ def test_everything_of_a_record_comes_back_but_the_roles(journal: SqliteJournal,
         "seconds",
         "message_id",
         "times",
+        "interaction_id",
     }
     assert {getattr(kept, name) for name in names} == {text}, "a new field belongs into the table, and here"
     number = journal.audit_add(kept, 1_790_000_000.125)

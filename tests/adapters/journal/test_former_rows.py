@@ -51,7 +51,7 @@ from tests.support.former_data import ALL, JOURNAL, OF_25, OF_26, WATCH_LIST, Fo
 
 Rows = dict[str, list[dict[str, Any]]]
 ADDED: dict[str, dict[str, Any]] = {
-    "audit": {"message_id": None, "times": 1, "site": ""},
+    "audit": {"message_id": None, "times": 1, "site": "", "interaction_id": None},
     "incidents": {"site": ""},
     "messages": {"site": ""},
 }

@@ -109,7 +109,7 @@ def test_the_disk_is_waited_for(journal: SqliteJournal) -> None:
         "synchronous": 2,
         "foreign_keys": 1,
         "busy_timeout": 250,
-        "user_version": 5,
+        "user_version": 6,
     }
 
 

@@ -99,7 +99,7 @@ async def test_the_audit_its_file_and_a_snapshots_description(
     is_mentioned((await scene.say(scene.emma, "audit", who=str(copycat.id))).text, copycat, scene.akiko)
     assert pve.vm(103).snapshots["mine"]["description"].count(f"Akiko ({copycat.id})") == 1
     (found,), _ = await scene.site.journal.audit_page(AuditFilter(person_id=copycat.id), 0, 1)
-    row = dict(zip(COLUMNS, csv_row(found, scene.services.timezone), strict=True))
+    row = dict(zip((*COLUMNS, "interaction_id"), csv_row(found, scene.services.timezone), strict=True))
     assert (row["person"], row["person_id"]) == ("Akiko", copycat.id)
 
 

@@ -464,8 +464,8 @@ def parsed(scene: Stage, reply: PressResult) -> list[dict[str, str]]:
     data = scene.server.attached(post_of(reply), "audit.csv")
     assert data.startswith(b"\xef\xbb\xbf")
     found = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline="")))
-    assert found[0] == list(COLUMNS)
-    return [dict(zip(COLUMNS, row, strict=True)) for row in found[1:]]
+    assert found[0] == [*COLUMNS, "interaction_id"]
+    return [dict(zip(found[0], row, strict=True)) for row in found[1:]]
 
 
 async def test_the_file_has_every_attempt_that_fits_newest_first(scene: Stage) -> None:

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.logging_setup import JsonFormatter, escape_line
+from core.audit.store import AuditFilter
 from tests.support import stage
 from tests.support.stage import Stage
 
@@ -72,7 +73,10 @@ async def test_health_figures_and_the_log_of_a_command(bare_scene: Stage) -> Non
 
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     rebooting = [line for line in lines if ": reboot by" in line["message"]]
-    assert len({line["interaction"] for line in rebooting}) == 1
+    (number,) = {line["interaction"] for line in rebooting}
+    assert all(f"interaction={number}" in line["message"] for line in rebooting)
+    trail, _ = await scene.services.journal.audit_page(AuditFilter(operation="reboot"), 0, 9)
+    assert [(each.record.interaction_id, bool(each.record.upid)) for each in trail] == [(int(number), True)]
     assert any("UPID:" in line["message"] for line in rebooting)
     assert not any("Emma" in line["message"] for line in lines)
 

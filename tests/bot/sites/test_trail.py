@@ -71,12 +71,12 @@ def test_the_pages_keep_the_filter(t: Text, several: bool, site: str | None, nam
         assert len(custom_id) <= 100
 
 
-def test_the_file_has_the_site_last_and_only_with_several() -> None:
+def test_the_file_has_the_site_only_with_several_and_the_interaction_last() -> None:
     zone = datetime.UTC
     plain = csv_row(ENTRY, zone)
-    assert len(plain) == len(COLUMNS)
-    assert csv_row(ENTRY, zone, with_sites=True) == [*plain, COLO]
-    assert csv_row(replace(ENTRY, site=""), zone, with_sites=True) == [*plain, ""]
+    assert len(plain) == len(COLUMNS) + 1
+    assert csv_row(ENTRY, zone, with_sites=True) == [*plain[:-1], COLO, plain[-1]]
+    assert csv_row(replace(ENTRY, site=""), zone, with_sites=True) == [*plain[:-1], "", plain[-1]]
 
 
 async def test_the_trail_of_the_running_bot_names_the_sites(
@@ -104,8 +104,8 @@ async def test_the_trail_of_the_running_bot_names_the_sites(
         reply = await sites.press("admin", await sites.post(), f"p2:{name}:a:f:0:::::")
         data = scene.server.attached(post_of(reply), "audit.csv").decode("utf-8-sig")
         head, *found = list(csv.reader(io.StringIO(data, newline="")))
-        assert head == [*COLUMNS, "site"]
-        assert {row[-1] for row in found} == ({name} if found else set())
+        assert head == [*COLUMNS, "site", "interaction_id"]
+        assert {row[-2] for row in found} == ({name} if found else set())
         assert len([row for row in found if row[8] == "reboot"]) == (0 if name == LAB else 1)
 
 
