@@ -30,6 +30,13 @@ target() { readlink "$APP/$1" 2>/dev/null || true; }
 
 need_root() { [ "$(id -u)" = 0 ] || fail 'run this as root'; }
 
+# A part that is missing would be noticed only by who needs it: the first half of a pipe may fail unseen.
+need_parts() {
+    for each in $PARTS; do
+        [ -r "$SOURCE/$each" ] || fail "$SOURCE/$each is missing: run this from a whole copy of the project"
+    done
+}
+
 need_python() {
     PYTHON=$(command -v python3) || fail 'python3 is missing: apt install python3 python3-venv'
     "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || fail 'Python 3.11 or newer is needed'
@@ -64,8 +71,8 @@ build_release() {
 }
 
 point() { # point LINK TARGET, in one step
-    ln -s "$2" "$APP/.$1.new.$$"
-    mv -Tf "$APP/.$1.new.$$" "$APP/$1"
+    ln -sfn "$2" "$APP/.$1.new" # also over one that an interrupted run has left
+    mv -Tf "$APP/.$1.new" "$APP/$1"
 }
 
 make_settings() {
@@ -134,6 +141,7 @@ forget_old_releases() {
 }
 
 do_install() {
+    need_parts
     need_python
     release=$(release_name)
     build_release "$release"
@@ -151,10 +159,10 @@ do_install() {
 
 do_rollback() {
     before=$(target previous)
-    if [ -z "$before" ] || [ ! -e "$APP/$before/complete" ]; then
+    now=$(target current)
+    if [ -z "$before" ] || [ "$before" = "$now" ] || [ ! -e "$APP/$before/complete" ]; then
         fail 'there is no release before this one'
     fi
-    now=$(target current)
     point current "$before"
     point previous "$now"
     put_unit
