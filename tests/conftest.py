@@ -17,6 +17,11 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 LONG_FIRST = ("tests/long_runs/", "tests/bot/access/test_table.py")
 """The longest tests. They start first, so that no worker is left alone with one at the end."""
 
+ONE_READING = ("tests/project/", "tests/bot/access/test_three_calls.py::test_there_is_no_other_way_in")
+"""Tests that share what they parsed: the syntax trees of all files, the published schemas, the catalogues."""
+ONE_PROCESS = ("tests/ui/charts/test_pictures.py",)
+"""Files whose tests share a process. Each other worker would start its own."""
+
 settings.register_profile(
     "bot",
     deadline=None,  # a busy machine is not a failure
@@ -32,6 +37,10 @@ ROOM = 1 << 30
 
 GC_THRESHOLDS = (10_000, 10, 10)
 """Python's own 700 lets a test that makes many objects walk all of the worker's again and again."""
+
+FROZEN_EVERY = 8
+"""Scenes after which what stays is set apart from what the next ones leave."""
+_SCENES = pytest.StashKey[int]()
 
 
 def pytest_configure() -> None:
@@ -68,25 +77,46 @@ def pytest_collection(session: pytest.Session) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Let one worker run the tests of the bot as a process, and another those of its connection.
+    """Let one worker run the tests of the bot as a process, another those of its connection, and so on.
 
-    They wait more than they compute, so that the other workers keep the cores busy meanwhile. The processes are
-    forked from one starter in each worker (tests/support/warm_start.py).
+    These two wait more than they compute, so that the other workers keep the cores busy meanwhile. The processes
+    are forked from one starter in each worker (tests/support/warm_start.py).
     """
     if "/process/test_process.py" in item.nodeid:
         item.add_marker(pytest.mark.xdist_group("process"))
     elif "/process/" in item.nodeid or "stage" in getattr(item, "fixturenames", ()):
         item.add_marker(pytest.mark.xdist_group("connection"))
+    elif item.nodeid.startswith(ONE_READING):
+        item.add_marker(pytest.mark.xdist_group("one reading"))
+    elif item.nodeid.startswith(ONE_PROCESS):
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(LONG_FIRST))
 
 
-def pytest_collection_finish() -> None:
-    """Let no later collection of garbage walk all modules and tests again."""
+def _leave_alone_what_stays() -> None:
+    """Let no later collection of garbage walk again what there is now."""
     gc.collect()
     gc.freeze()
+
+
+def pytest_collection_finish() -> None:
+    _leave_alone_what_stays()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave alone what former tests cached: each scene collects garbage at its end, and would walk it each time.
+
+    Not for every scene, because this takes as long as one of them. No fixture of `item` exists yet.
+    """
+    if "pve" in getattr(item, "fixturenames", ()):
+        scenes = item.session.stash.get(_SCENES, 0)
+        item.session.stash[_SCENES] = scenes + 1
+        if not scenes % FROZEN_EVERY:
+            _leave_alone_what_stays()
 
 
 @pytest.fixture

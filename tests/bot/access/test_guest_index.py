@@ -284,7 +284,10 @@ async def test_rights_are_not_worked_out_for_who_sees_nothing(
 def clusters() -> list[Cluster]:
     gc.collect()
     gc.unfreeze()
-    return [each for each in gc.get_objects() if isinstance(each, Cluster) and each.guests]
+    try:
+        return [each for each in gc.get_objects() if isinstance(each, Cluster) and each.guests]
+    finally:
+        gc.freeze()  # as tests/conftest.py left it
 
 
 async def test_one_read_is_in_memory(bare_scene: Stage) -> None:
