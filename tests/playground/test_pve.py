@@ -952,5 +952,5 @@ def test_the_demo_process_says_where_it_is_and_ends_cleanly(how: str) -> None:
             process.terminate()
         else:
             process.stdin.close()
-        assert process.wait(5) == 0
+        assert process.wait(60) == 0
         assert process.stderr.read() == b""

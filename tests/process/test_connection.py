@@ -74,7 +74,7 @@ async def test_nobody_listens_at_the_start(stage: ProcessStage) -> None:
     await stage.launch(DISCORD_API_BASE="http://127.0.0.1:9/api/v10", MONITOR_VM_IDS="101")
     await stage.until(lambda: "ECONNREFUSED" in stage.bot.output() and stage.reads(), "a try", alive=True)
     assert "Cannot reach Discord (ECONNREFUSED). The token is not the cause." in stage.bot.output()
-    assert stage.reads()
+    await stage.until(stage.reads, "the first poll", alive=True)
 
 
 async def test_the_gateway_refuses_the_first_connections(stage: ProcessStage) -> None:

@@ -66,7 +66,7 @@ async def test_one_process_draws_all_and_knows_no_secret(monkeypatch: pytest.Mon
     assert int(pid) == pid_of(draws)
     assert not [name for name in names.split(",") if "DISCORD" in name]
     os.kill(int(pid), signal.SIGKILL)
-    await until(lambda: not lives(int(pid)))
+    await until(lambda: not lives(int(pid)) and pid_of(draws) is None)
     assert await draws.draw(EMPTY) != first, "another process took its place"
     await draws.close()
     with pytest.raises(ChartFailed):

@@ -47,9 +47,10 @@ async def gaps() -> AsyncIterator[Gaps]:
     running = asyncio.create_task(found.run())
     try:
         yield found
+        while found.turns <= 10:  # noqa: ASYNC110  # a few turns prove that it measured at all
+            await asyncio.sleep(0.005)
     finally:
         running.cancel()
-    assert found.turns > 10
     assert found.longest < GAP_MOST
 
 
