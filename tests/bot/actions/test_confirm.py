@@ -241,14 +241,14 @@ async def test_a_guest_stopped_meanwhile(scene: Stage, pve: Pve) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("typed", [" ", "web", "PALWORLD", "palworld2", "104", "`palworld`"])
-async def test_the_wrong_name_deletes_nothing(scene: Stage, pve: Pve, typed: str) -> None:
+async def test_the_wrong_name_deletes_nothing(scene: Stage, pve: Pve) -> None:
     question = await scene.say(scene.akiko, "delete", vmid=104)
-    form = await scene.press(scene.akiko, question, yes_of(question))
-    reply = await scene.submit(scene.akiko, form, typed)
-    scene.assert_refused(reply, scene.akiko, NameMismatch(104, "palworld"))
-    assert pve.vm(104) is not None
-    assert scene.changes() == []
+    for typed in (" ", "web", "PALWORLD", "palworld2", "104", "`palworld`"):
+        form = await scene.press(scene.akiko, question, yes_of(question))
+        reply = await scene.submit(scene.akiko, form, typed)
+        scene.assert_refused(reply, scene.akiko, NameMismatch(104, "palworld"))
+        assert pve.vm(104) is not None, typed
+        assert scene.changes() == [], typed
     again = await scene.press(scene.akiko, question, yes_of(question))
     await scene.submit(scene.akiko, again, "  palworld ")
     assert pve.vm(104) is None, "the question stays open for another try"
