@@ -51,9 +51,7 @@ class Picture:
         ]
         legend = LEGEND_ROW if drawing.legend else 0
         self._height = HEAD + sum(heights) + SPACE * (len(heights) - 1) + TIMES_ROW + legend + 6
-        self.figure = Figure(
-            figsize=(WIDTH / 100, self._height / 100), dpi=100 * SCALE, facecolor=BACKGROUND
-        )
+        self.figure = Figure(figsize=(WIDTH / 100, self._height / 100), dpi=100 * SCALE, facecolor=BACKGROUND)
         self._canvas = FigureCanvasAgg(self.figure)
         self._write(EDGE_LEFT, 22, drawing.title, TITLE, TEXT_COLOUR)
         self._write(EDGE_LEFT, 40, drawing.subtitle, SMALL, QUIET)
