@@ -7,19 +7,17 @@ not cover buttons. Access is decided for the person who presses.
 import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 
 from core.actions.order import Order
 from core.audit.record import format_options
-from core.audit.store import AuditFilter, Extent
 from core.charts.series import Topic
 from core.errors import BotError, QuestionOver
 from core.operations import OPERATIONS, Operation
 from core.proxmox import Period
+from core.watch.incidents.offers import guest_of
 from ui.access.commands import show_access
 from ui.access.health import show_health
-from ui.audit.commands import show_audit
-from ui.audit.filters import choose_trail
+from ui.audit.presses import on_audit_press
 from ui.charts.commands import show_guest_chart, show_node_chart
 from ui.charts.view import Wish
 from ui.cluster.commands import show_cluster_status
@@ -45,7 +43,6 @@ from ui.interaction.buttons import (
     QUESTION,
     STATUS,
     WELCOME,
-    guest_of,
 )
 from ui.interaction.context import (
     Interaction,
@@ -188,23 +185,6 @@ async def _dashboard(interaction: Interaction, match: re.Match[str], attempt: At
     await on_dashboard_press(interaction, match["what"], match["mark"], attempt)
 
 
-async def _audit(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
-    """Show a page of the audit trail, always privately."""
-    services = services_of(interaction)
-    wanted = AuditFilter(
-        int(match["vmid"]) if match["vmid"] else None,
-        int(match["person"]) if match["person"] else None,
-        match["operation"],
-        float(match["since"]) if match["since"] else None,
-        int(match["until"]) if match["until"] else None,
-        extent={"0": Extent.CHANGES, "1": Extent.ENTRIES}.get(match["readings"], Extent.RECORDS),
-    )
-    async with Reply(services, interaction, private=True, anew=not is_private(interaction)) as reply:
-        with recording(attempt, _page_label(match)):
-            wanted = replace(wanted, site=choose_trail(attempt, ""))
-            await show_audit(services, reply, wanted, int(match["page"]))
-
-
 async def _welcome(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     """Answer a button of the first message as its command does, privately."""
     async with Reply(services_of(interaction), interaction, private=True, anew=True) as reply:
@@ -276,7 +256,7 @@ _HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
     (ALERT, alert_operation, on_alert_press),
     (CHART, _chart_operation, _chart),
     (PAGE, _page_operation, _page),
-    (AUDIT, lambda _match: Operation.AUDIT, _audit),
+    (AUDIT, lambda _match: Operation.AUDIT, on_audit_press),
     (HISTORY, lambda _match: Operation.MONITOR_HISTORY, _history),
     (DASHBOARD, _dashboard_operation, _dashboard),
     (STATUS, lambda _match: Operation.STATUS, _status),

@@ -33,8 +33,11 @@ BUSY_SECONDS, BUSY_MOST = 0.1, 1.0
 Each edit takes time that the answers to others need.
 """
 LAST_TASK_AFTER = 0.005
-"""Seconds after the other reads to ask for the last task. An answer that arrives together with the state and the
-configuration delays both, and the configuration tells whether there is an agent to ask."""
+"""Seconds after the other reads to ask for the last task, unless the state is there earlier.
+
+An answer that arrives together with the state and the configuration delays both, and the configuration tells
+whether there is an agent to ask.
+"""
 AGENTS_MOST = 2000
 """Maximum number of VMs whose agent is remembered."""
 
@@ -131,7 +134,7 @@ class _SharedRead:
         return read
 
     async def _read_last_task(self) -> tuple[TaskSummary, ...] | None:
-        await asyncio.sleep(LAST_TASK_AFTER)
+        await asyncio.wait({self.status}, timeout=LAST_TASK_AFTER)
         return await _or_none(self._inspector.proxmox.recent_tasks, self._listed, 1)
 
     async def _read_addresses(self) -> tuple[str, ...] | None:

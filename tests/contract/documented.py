@@ -52,8 +52,9 @@ def granted(generation: int) -> dict[str, set[str]]:
     made = roles(generation)
     found: dict[str, dict[str, set[str]]] = {"users": {}, "tokens": {}}
     for line in pveum_lines(generation):
-        if match := re.match(r"pveum acl modify (\S+) --(users|tokens) \S+ --roles (\w+)$", line):
-            found[match[2]].setdefault(match[1], set()).update(made[match[3]])
+        if match := re.match(r"pveum acl modify (\S+) ((?:--(?:users|tokens) \S+ )+)--roles (\w+)$", line):
+            for who in re.findall(r"--(users|tokens) ", match[2]):
+                found[who].setdefault(match[1], set()).update(made[match[3]])
     if found["users"] != found["tokens"]:
         raise ValueError("the user and its token are granted different privileges")
     return found["tokens"]

@@ -243,9 +243,9 @@ def test_every_dependency_is_explained() -> None:
     text = (ROOT / "docs/dependencies.md").read_text("utf-8")
     listed = dict(re.findall(r"^\| ([\w.-]+) \| ([\w.]+) \|", text, re.M))
     pinned: dict[str, str] = {}
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("requirements.txt", "requirements-demo.txt", "requirements-dev.txt"):
         lines = (ROOT / name).read_text("utf-8")
-        if name == "requirements-dev.txt":  # their own dependencies are not explained
+        if name != "requirements.txt":  # their own dependencies are not explained
             lines = lines.partition("# needed by the ones above")[0]
         pinned.update(re.findall(r"^([\w.-]+)(?:\[\w+\])?==([\w.]+)", lines, re.M))
     assert listed == pinned

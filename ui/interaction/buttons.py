@@ -34,8 +34,8 @@ from core.charts.series import Topic
 from core.guest import Guest
 from core.operations import Operation
 from core.proxmox import Period
-from core.watch.incidents.model import GuestEvent, Incident
-from core.watch.incidents.model import Topic as IncidentTopic
+from core.watch.incidents.model import Incident
+from core.watch.incidents.offers import can_start, chart_of, guest_of, has_log
 from ui.formatting import format_duration
 from ui.i18n import Text
 from ui.interaction.context import Interaction, services_of
@@ -228,37 +228,6 @@ def welcome_buttons(t: Text) -> list[PersistentButton]:
     return [
         PersistentButton(ui.Button(label=label, custom_id=f"w1:{what}")) for what, label in labels.items()
     ]
-
-
-def guest_of(incident: Incident) -> int | None:
-    """Return the VMID of the incident's guest, None unless there is exactly one to look at."""
-    if incident.topic in (IncidentTopic.GROUP, IncidentTopic.NODE, IncidentTopic.STALE):
-        return None
-    if incident.topic is IncidentTopic.BACKUP:
-        return incident.backups[0].vmid if len(incident.backups) == 1 else None
-    here = [fact for fact in incident.guests if fact.what is not GuestEvent.MISSING]
-    return here[0].vmid if len(here) == 1 else None
-
-
-def chart_of(incident: Incident) -> str:
-    """Return the word of the button for a chart that helps to understand the incident, "" if there is none."""
-    if incident.topic is IncidentTopic.STALE or (incident.topic is IncidentTopic.NODE and not incident.open):
-        return "nodechart"  # a node that is offline cannot be asked
-    has_use = incident.topic is not IncidentTopic.BACKUP and guest_of(incident) is not None
-    return "chart" if has_use else ""
-
-
-def has_log(incident: Incident) -> bool:
-    """Return whether the details of the incident are the logs of its failed backups."""
-    return incident.topic is IncidentTopic.BACKUP and any(fact.upid for fact in incident.backups)
-
-
-def can_start(incident: Incident) -> bool:
-    return (
-        incident.open
-        and incident.topic is IncidentTopic.GUEST
-        and incident.guests[0].what is GuestEvent.STOPPED
-    )
 
 
 def page_buttons(

@@ -7,6 +7,7 @@ from core.errors import IncidentOver
 from core.operations import Operation
 from core.proxmox import Period
 from core.watch.incidents.model import Incident, Topic
+from core.watch.incidents.offers import guest_of, has_log
 from ui.cards import notice
 from ui.charts.commands import show_guest_chart, show_node_chart
 from ui.charts.view import Wish
@@ -14,7 +15,7 @@ from ui.formatting import OK, Colour
 from ui.guests.act import act, show_panel
 from ui.i18n import Text
 from ui.interaction.attempt import Attempt, recording
-from ui.interaction.buttons import MUTES, guest_of, has_log
+from ui.interaction.buttons import MUTES
 from ui.interaction.context import Interaction, services_of, site_of
 from ui.interaction.gate import reply_privately
 from ui.interaction.reply import Reply

@@ -36,6 +36,7 @@ from core.watch.incidents.model import (
     SourceFault,
     Topic,
 )
+from core.watch.incidents.offers import can_start, guest_of, has_log
 from core.watch.incidents.state import GuestState
 from core.watch.journal import Backlog, OutboxMessage
 from tests.support.fakes import NOON
@@ -54,7 +55,7 @@ from tests.ui.test_formatting import (
 from ui.cards import card
 from ui.formatting import Colour
 from ui.i18n import Language, Text, Texts
-from ui.interaction.buttons import ALERT, alert_buttons, can_start, guest_of, has_log
+from ui.interaction.buttons import ALERT, alert_buttons
 from ui.messages.errors import error_sentence
 from ui.messages.proxmox_errors import PROXMOX_WORDS
 from ui.messages.subjects import subject_label, subject_name
