@@ -525,7 +525,7 @@ class CrossingTrial:
         nonce = chance.choice([*self.scene.services.questions._open, "0123456789abcdef"])
         what = chance.choice(("start", "details", "ack", "mute1", "mute8", "unmute"))
         alerts = (f"a2:{site}:{what}:{number}", f"a2:{site}:{what}:{number}:r", f"a1:{what}:{number}")
-        act = chance.choice(("start", "reboot", "shutdown"))
+        act, node = chance.choice(("start", "reboot", "shutdown")), chance.choice(NODES)
         others = (
             *(f"g2:{site}:{act}:{guest.vmid}:{fingerprint}",) * 2,
             f"g1:{act}:{guest.vmid}:{fingerprint}",
@@ -546,6 +546,11 @@ class CrossingTrial:
             f"s2:{site}:guest:{guest.vmid}",
             f"s2:*:guest:{site}/{guest.vmid}",
             f"s1:guest:{guest.vmid}",
+            f"s2:{site}:node:{node}",
+            f"s2:*:node:{site}/{node}",
+            f"s1:node:{node}",
+            f"n2:{site}:chart:{node}",
+            *(f"c2:{site}:day::{target}" for target in (f"g{guest.vmid}", f"n{node}")),
             *(f"w1:{each}" for each in ("list", "test", "access")),
         )
         return chance.choice(alerts if alert else alerts + others)

@@ -244,8 +244,10 @@ class Oracle:
         if site not in visible:
             return Want()
         vmid: int | None = None
-        if kind[0] in "gs":
+        if kind[0] == "g" or (kind[0] == "s" and rest[0] == "guest"):
             vmid = int(rest[1])
+        if kind[0] == "c" and rest[2].startswith("g"):
+            vmid = int(rest[2][1:])
         if kind[0] == "a":
             return self.meant_by_alert(site, int(rest[1]))
         return Want(frozenset({(site, vmid)}), frozenset({site}))
