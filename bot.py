@@ -60,12 +60,11 @@ from cogs.snapshot import Snapshots
 from core.clock import Clock
 from monitor_store import MonitorStore
 from proxmox_client import threads
-from startup.command_line import commands_of, parse_command_line
+from startup.command_line import commands_of, parse_command_line, wants_no_bot
 from startup.connection import Connection, DiscordRefused, use_other_discord
 from startup.data_dir import JOURNAL_NAME, LIST_NAME, SiteData, StartFailed, read_data_dir, start_failures
 from startup.demo import run_demo
 from startup.doctor.run import RunningCheck
-from startup.first_run.command import explain, run_instead
 from startup.memory import limit_heap, settle_memory
 from startup.operating.gateway import acknowledged_age
 from startup.operating.service import Operating
@@ -302,12 +301,15 @@ def main(arguments: list[str] | None = None, environ: Mapping[str, str] = os.env
     options = parse_command_line(arguments, HERE / "config.py")
     if options.demo:
         run_demo(HERE, options.port)
-    code = run_instead(options, HERE, environ, COGS)
-    if code is not None:
-        return code
+    if wants_no_bot(options):
+        from startup.first_run.command import run_instead  # noqa: PLC0415 - half a MB that no running bot needs
+
+        return run_instead(options, HERE, environ, COGS)
     try:
         settings = load(options.config, environ)
     except SettingsError as error:
+        from startup.first_run.command import explain  # noqa: PLC0415 - as above
+
         return explain(error, options, HERE, environ, COGS)
     limit_heap()
     set_up_logging(settings)

@@ -28,6 +28,11 @@ def parse_command_line(arguments: list[str] | None, config: Path) -> argparse.Na
     return parser.parse_args(arguments)
 
 
+def wants_no_bot(options: argparse.Namespace) -> bool:
+    """Return whether the options ask for something else than to run the bot or the demo."""
+    return bool(options.init or options.check or options.print_config or options.send_test_alert)
+
+
 def commands_of(cogs: Iterable[type[commands.Cog]]) -> frozenset[str]:
     """Return the names at the top of the tree: commands, and groups of them."""
     names = set[str]()

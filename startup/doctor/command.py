@@ -31,10 +31,8 @@ def run_instead(
     directory: Path,
     environ: Mapping[str, str],
     cogs: Iterable[type[commands.Cog]],
-) -> int | None:
-    """Do what the options ask for and return the exit code. None: they ask for the bot."""
-    if not (options.check or options.print_config or options.send_test_alert):
-        return None
+) -> int:
+    """Do what the options ask for and return the exit code."""
     logging.captureWarnings(capture=True)
     logging.getLogger().addHandler(logging.NullHandler())  # the report says it all, and without secrets
     for stream in (sys.stdout, sys.stderr):

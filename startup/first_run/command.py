@@ -38,10 +38,8 @@ _SECRETS = ("DISCORD_TOKEN", "PROXMOX_TOKEN_VALUE")
 Cogs = Iterable[type[commands.Cog]]
 
 
-def run_instead(
-    options: argparse.Namespace, directory: Path, environ: Mapping[str, str], cogs: Cogs
-) -> int | None:
-    """Do what the options ask for and return the exit code. None: they ask for the bot."""
+def run_instead(options: argparse.Namespace, directory: Path, environ: Mapping[str, str], cogs: Cogs) -> int:
+    """Do what the options ask for instead of the bot, and return the exit code."""
     if options.init:
         return run_first_run(Terminal(environ), options, directory, environ, cogs)
     return doctor.run_instead(options, directory, environ, cogs)
