@@ -18,8 +18,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from core.operations import Operation
+from playground.camera import ending
 from playground.screens import FOLDER, LANGUAGES, PHONE, ROOT
-from playground.tour import ending
 from playground.visitor import PATIENCE, DemoProcess, find_browser, until
 from ui.i18n import Language, Text, Texts
 from ui.messages.operations import operation_noun

@@ -1,7 +1,7 @@
 """List the screens of which there are pictures (playground/screens.py)."""
 
 from core.operations import Operation
-from playground.tour import (
+from playground.camera import (
     Screen,
     audit_channel,
     board,

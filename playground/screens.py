@@ -17,8 +17,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from playground.camera import Camera, Screen, audit_channel
 from playground.screen_table import SCREENS
-from playground.tour import Screen, Tour, audit_channel
 from playground.visitor import PATIENCE, DemoProcess, find_browser, until
 from ui.i18n import Language
 
@@ -47,20 +47,22 @@ def small(picture: bytes, colours: int = COLOURS) -> bytes:
     return out.getvalue()
 
 
-def take(tour: Tour, screen: Screen, folder: Path, widths: Sequence[int]) -> None:
+def take(camera: Camera, screen: Screen, folder: Path, widths: Sequence[int]) -> None:
     """Show one screen and write its picture for each width.
 
     A message is shown in both windows. Everything else is there only for who acts: that window becomes narrow for a
     moment.
     """
-    page = tour.audit if screen.show is audit_channel else tour.page
-    shown = screen.show(tour)
+    page = camera.audit if screen.show is audit_channel else camera.page
+    shown = screen.show(camera)
     message = shown.get_attribute("data-message-id")
     colours = CHART_COLOURS if wait_for_pictures(shown) else COLOURS
     for width in widths:
-        path = folder / f"{screen.name}.{tour.language}.{width}.png"
+        path = folder / f"{screen.name}.{camera.language}.{width}.png"
         if width == PHONE and message is not None:
-            path.write_bytes(small(on_phone(tour, shown, message).screenshot(animations="disabled"), colours))
+            path.write_bytes(
+                small(on_phone(camera, shown, message).screenshot(animations="disabled"), colours)
+            )
             continue
         if width == PHONE:
             resize(page, PHONE)
@@ -73,10 +75,10 @@ def take(tour: Tour, screen: Screen, folder: Path, widths: Sequence[int]) -> Non
             resize(page, DESK)
 
 
-def on_phone(tour: Tour, shown: Locator, message: str) -> Locator:
+def on_phone(camera: Camera, shown: Locator, message: str) -> Locator:
     """Wait until the narrow window shows the same message, and return it there."""
-    tour.page.mouse.move(0, 0)  # under the mouse a message also shows its time
-    same = tour.phone.locator(f'article[data-message-id="{message}"]')
+    camera.page.mouse.move(0, 0)  # under the mouse a message also shows its time
+    same = camera.phone.locator(f'article[data-message-id="{message}"]')
     until(lambda: steady_text(same) == steady_text(shown), "the same message in both windows")
     wait_for_pictures(same)
     return same
@@ -119,10 +121,10 @@ def play(
         try:
             desk, audit, _ = demo.addresses()
             pages = [open_page(browser, *each) for each in ((desk, DESK), (desk, PHONE), (audit, DESK))]
-            tour = Tour(demo, pages[0], pages[1], pages[2], language)
+            camera = Camera(demo, pages[0], pages[1], pages[2], language)
             for screen in screens:
                 try:
-                    take(tour, screen, folder, widths)
+                    take(camera, screen, folder, widths)
                     print(f"{language} {screen.name}", flush=True)
                 except Exception as error:  # noqa: BLE001 - the other pictures are worth having
                     pages[0].screenshot(

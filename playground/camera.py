@@ -1,4 +1,4 @@
-"""Act on the demo for the pictures of playground/screens.py: run a command, and wait for what it is to show."""
+"""Act on the demo and look at it, for the pictures of playground/screens.py: run a command, wait for its answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CHOSEN = frozenset({"dry_run", "sort", "what"})
 """Options of which a choice is pressed."""
 
 
-class Tour:
+class Camera:
     """Act on the demo of one language, as one person after the other."""
 
     def __init__(self, demo: DemoProcess, page: Page, phone: Page, audit: Page, language: Language) -> None:
@@ -84,7 +84,7 @@ def ending(t: Text, operation: Operation) -> str:
     return max(t.raw(WORDS[operation].done).split("{guest}"), key=len).split("{")[0].strip(" .。")
 
 
-Show = Callable[[Tour], Locator]
+Show = Callable[[Camera], Locator]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,35 +103,35 @@ def run(
 ) -> Show:
     """Run a command as `who`. Wait for the success of `operation`, or for a button with this label (in English)."""
 
-    def show(tour: Tour) -> Locator:
-        tour.become(getattr(tour.names, who))
-        answer = tour.command(command, options)
+    def show(camera: Camera) -> Locator:
+        camera.become(getattr(camera.names, who))
+        answer = camera.command(command, options)
         if operation is not None:
-            expect(answer).to_contain_text(ending(tour.t, operation), timeout=PATIENCE * 1000)
+            expect(answer).to_contain_text(ending(camera.t, operation), timeout=PATIENCE * 1000)
         if button:
-            pressed = answer.get_by_role("button", name=tour.t.raw(button))
+            pressed = answer.get_by_role("button", name=camera.t.raw(button))
             expect(pressed).to_be_visible(timeout=PATIENCE * 1000)
-        settle(tour, answer)
+        settle(camera, answer)
         return answer
 
     return show
 
 
-def settle(tour: Tour, answer: Locator) -> None:
+def settle(camera: Camera, answer: Locator) -> None:
     """Wait until the answer has a card or a text, and all of it has been read."""
     expect(answer.locator(".components-v2, .message-content").first).to_be_visible()
-    expect(answer).not_to_contain_text(tour.t.raw("reading…"))
+    expect(answer).not_to_contain_text(camera.t.raw("reading…"))
 
 
 def completions(command: str, option: str, typed: str, who: str = "admin") -> Show:
     """Type into an option, and show what is offered."""
 
-    def show(tour: Tour) -> Locator:
-        tour.become(getattr(tour.names, who))
-        tour.me.leave_command()
-        tour.me.type_command(command).click()
-        tour.me.fill(option, typed)
-        popup = tour.page.locator(".command-popup")
+    def show(camera: Camera) -> Locator:
+        camera.become(getattr(camera.names, who))
+        camera.me.leave_command()
+        camera.me.type_command(command).click()
+        camera.me.fill(option, typed)
+        popup = camera.page.locator(".command-popup")
         expect(popup).not_to_contain_text("Loading")
         expect(popup.locator(".command-suggestion").first).to_be_visible()
         return popup
@@ -139,67 +139,67 @@ def completions(command: str, option: str, typed: str, who: str = "admin") -> Sh
     return show
 
 
-def hello(tour: Tour) -> Locator:
-    return tour.me.messages.locator("article").filter(has_text="👋").first
+def hello(camera: Camera) -> Locator:
+    return camera.me.messages.locator("article").filter(has_text="👋").first
 
 
-def past(tour: Tour) -> Locator:
-    return tour.me.messages.locator("article").first
+def past(camera: Camera) -> Locator:
+    return camera.me.messages.locator("article").first
 
 
-def board(tour: Tour) -> Locator:
+def board(camera: Camera) -> Locator:
     """Create a dashboard and show it."""
-    run("dashboard create")(tour)
-    shown = tour.me.messages.locator("article").filter(has=tour.page.locator(".components-v2"))
-    found = shown.filter(has_text=tour.t("Busiest guests")).last
+    run("dashboard create")(camera)
+    shown = camera.me.messages.locator("article").filter(has=camera.page.locator(".components-v2"))
+    found = shown.filter(has_text=camera.t("Busiest guests")).last
     expect(found).to_be_visible()
     return found
 
 
-def first_alerts(tour: Tour) -> Locator:
-    tour.send(signal.SIGUSR1)
-    return tour.alerts(3)
+def first_alerts(camera: Camera) -> Locator:
+    camera.send(signal.SIGUSR1)
+    return camera.alerts(3)
 
 
-def burst(tour: Tour) -> Locator:
+def burst(camera: Camera) -> Locator:
     """Show all alerts as a person scrolls past them."""
-    tour.send(signal.SIGUSR1)
-    tour.alerts(6)
-    return tour.page.locator("#channel-timeline")
+    camera.send(signal.SIGUSR1)
+    camera.alerts(6)
+    return camera.page.locator("#channel-timeline")
 
 
-def recovery(tour: Tour) -> Locator:
-    tour.send(signal.SIGUSR2)
-    tour.alerts(0)
-    return tour.page.locator("#channel-timeline")
+def recovery(camera: Camera) -> Locator:
+    camera.send(signal.SIGUSR2)
+    camera.alerts(0)
+    return camera.page.locator("#channel-timeline")
 
 
-def audit_channel(tour: Tour) -> Locator:
-    expect(tour.audit.locator("#channel-message-list article").first).to_be_visible()
-    return tour.audit.locator("#channel-timeline")
+def audit_channel(camera: Camera) -> Locator:
+    expect(camera.audit.locator("#channel-message-list article").first).to_be_visible()
+    return camera.audit.locator("#channel-timeline")
 
 
-def disks(tour: Tour) -> Locator:
+def disks(camera: Camera) -> Locator:
     """Press the button of a panel that shows the file systems and backups."""
-    panel = run("info", button="Disks and backups", vmid="101")(tour)
-    panel.get_by_role("button", name=tour.t.raw("Disks and backups")).click()
-    shown = tour.me.messages.locator("article").filter(has_text=tour.t.raw("File systems")).last
+    panel = run("info", button="Disks and backups", vmid="101")(camera)
+    panel.get_by_role("button", name=camera.t.raw("Disks and backups")).click()
+    shown = camera.me.messages.locator("article").filter(has_text=camera.t.raw("File systems")).last
     expect(shown).to_be_visible()
     return shown
 
 
-def delete_form(tour: Tour) -> Locator:
-    question = run("delete", vmid="205")(tour)
+def delete_form(camera: Camera) -> Locator:
+    question = run("delete", vmid="205")(camera)
     question.locator("button").first.click()
-    form = tour.page.get_by_role("dialog")
+    form = camera.page.get_by_role("dialog")
     expect(form).to_be_visible()
     return form
 
 
-def deleted(tour: Tour) -> Locator:
-    form = delete_form(tour)  # anew: a press after the window changed its width may be lost
+def deleted(camera: Camera) -> Locator:
+    form = delete_form(camera)  # anew: a press after the window changed its width may be lost
     form.locator("input[name=name]").fill("grafana")
     form.locator("button[type=submit]").click()
-    shown = tour.me.messages.locator("article").filter(has_text=ending(tour.t, Operation.DELETE)).last
+    shown = camera.me.messages.locator("article").filter(has_text=ending(camera.t, Operation.DELETE)).last
     expect(shown).to_be_visible(timeout=PATIENCE * 1000)
     return shown
