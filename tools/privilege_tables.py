@@ -1,23 +1,23 @@
-"""Make the tables and commands of docs/proxmox.md from the features of core/health/privileges.py."""
+"""Make the tables and commands of docs/proxmox.md from what core/health says of the features."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from core.health.grants import ZONE, Use, token_commands
 from core.health.privileges import NEEDS, ON_8, Area, Token, grant_line
 from tools.markdown import table
 from ui.i18n import Text
 
 USER, TOKEN = "discord-bot@pve", "bot"
 _STORAGES = ("local-lvm", "local")
-_ZONE = "/sdn/zones/localnetwork"
 _FEATURES = {
     "View": ("見る、監視する", "View and watch"),
     "Power": ("電源操作", "Power"),
     "Snapshot": ("スナップショット", "Snapshots"),
     "Clone": ("作成と削除", "Create and delete"),
     "Resize": ("サイズ変更", "Resize"),
-    "Agent": ("VM の IP とファイルシステム", "IP and file systems of VMs"),
+    "Agent": ("VM の IP、ファイルシステム、ディスクのしきい値", "IP, file systems and disk threshold of VMs"),
     "Backup": ("最新のバックアップ（任意）", "Last backup (optional)"),
     "CloneStorage": ("クローンとバックアップの場所", "Storage of clones and backups"),
     "Bridge": ("クローンのネットワーク", "Network of clones"),
@@ -26,18 +26,6 @@ _FEATURES = {
     "Pool": ("プールの範囲（任意）", "Scopes by pool (optional)"),
 }
 """What people call the rows of NEEDS, in Japanese and English."""
-_ROLES: tuple[tuple[str, tuple[Area, ...], tuple[str, ...]], ...] = (
-    ("DiscordBotGuests", (Area.GUESTS,), ("/vms",)),
-    ("DiscordBotWatch", (Area.ROOT, Area.STORAGES, Area.POOLS), ("/",)),
-    # a role on a path replaces those from above it, so this one also has the privilege to see the storage
-    (
-        "DiscordBotStorage",
-        (Area.A_STORAGE, Area.STORAGES),
-        tuple(f"/storage/{name}" for name in _STORAGES),
-    ),
-    ("DiscordBotBridge", (Area.A_ZONE,), (_ZONE,)),
-)
-"""For each role: its name, the features and the paths."""
 _COMMENTS = {
     "pveum role add DiscordBotGuests": (
         "ロール（Proxmox VE 8 では VM.GuestAgent.Audit を VM.Monitor に置き換える）",
@@ -59,7 +47,7 @@ _COMMENTS = {
         "/create のクローン先と、バックアップのストレージ（使うものごとに）",
         "The storages of clones (for /create) and of backups (each one used)",
     ),
-    f"pveum acl modify {_ZONE}": ("/create のため: ブリッジ", "For /create: the bridges"),
+    f"pveum acl modify {ZONE}": ("/create のため: ブリッジ", "For /create: the bridges"),
     "pveum user token permissions": (
         "確認: トークンで実際に使える権限",
         "Check the token's effective privileges",
@@ -71,7 +59,7 @@ _PATHS = {
     Area.ROOT: ("/",),
     Area.STORAGES: ("/storage",),
     Area.A_STORAGE: tuple(f"/storage/{name}" for name in _STORAGES),
-    Area.A_ZONE: (_ZONE,),
+    Area.A_ZONE: (ZONE,),
     Area.POOLS: ("/pool",),
 }
 """Where the privileges of a feature are granted if it is for everything."""
@@ -98,22 +86,12 @@ def _privilege(name: str) -> str:
 def pveum_block(t: Text) -> str:
     """Return the commands that set up roles, user, token and all privileges."""
     lines = ["```sh"]
-    for command in (*_commands(), f"pveum user token permissions {USER} {TOKEN}"):
+    commands = token_commands(Use.ALL, 9, USER, TOKEN, _STORAGES)
+    for command in (*commands, f"pveum user token permissions {USER} {TOKEN}"):
         comments = [told for begin, told in _COMMENTS.items() if command.startswith(begin)]
         lines += [line for told in comments for line in ("", f"# {told[t.language == 'en']}")]
         lines.append(command)
     return "\n".join([lines[0], *lines[2:], "```"])
-
-
-def _commands() -> Iterator[str]:
-    for name, areas, _ in _ROLES:
-        held = (each for need in NEEDS if need.area in areas for each in need.privileges)
-        yield f'pveum role add {name} --privs "{" ".join(dict.fromkeys(held))}"'
-    yield f'pveum user add {USER} --comment "Discord bot"'
-    yield f"pveum user token add {USER} {TOKEN} --privsep 1"
-    for name, _, paths in _ROLES:
-        for path in paths:
-            yield f"pveum acl modify {path} --users {USER} --tokens '{USER}!{TOKEN}' --roles {name}"
 
 
 def feature_block(t: Text) -> str:

@@ -149,10 +149,7 @@ def _paths(area: Area, token: Token, scene: Scene) -> list[str]:
             return [f"/vms/{vmid}" for vmid in scene.guests] or ["/vms"]
         case Area.ROOT:
             return ["/nodes"]
-        case Area.STORAGES:
-            listed = {f"/storage/{name}" for name in scene.storages}
-            return sorted(listed | {path for path in known if path.startswith("/storage/")}) or ["/storage"]
-        case Area.A_STORAGE:
+        case Area.STORAGES | Area.A_STORAGE:
             listed = {f"/storage/{name}" for name in scene.storages}
             return sorted(listed | {path for path in known if path.startswith("/storage/")}) or ["/storage"]
         case Area.A_ZONE:
