@@ -95,8 +95,8 @@ STEPS: tuple[Step, ...] = (
         "list",
         {"ja": "一覧を見る", "en": "See what there is"},
         {
-            "ja": "下の欄に `/list` と入力し、送信します。",
-            "en": "Type `/list` in the box at the bottom and send it.",
+            "ja": "下の欄に `/list` と入力して選び、右端の矢印で送信します。",
+            "en": "Type `/list` in the box at the bottom, choose it, and send it with the arrow on the right.",
         },
         lambda guide: guide.run("list"),
         lambda seen: seen.answered("list"),

@@ -54,14 +54,18 @@ def explain(
 ) -> int:
     """Print what is wrong with the settings and return the exit code. Without config.py, offer to make one."""
     t = Texts(error.language).public
-    if [fault.kind for fault in error.faults] != [FaultKind.NO_CONFIG]:
-        print(*config_report(t, error), sep="\n", file=sys.stderr)
-        return 2
     path = options.config.absolute()
     command = partial(_command, directory, path)
+    asked = t("To be asked for each setting (about ten minutes): {command}", command=command("--init"))
+    kinds = {fault.kind for fault in error.faults}
+    if kinds != {FaultKind.NO_CONFIG}:
+        print(*config_report(t, error), sep="\n", file=sys.stderr)
+        if kinds == {FaultKind.MISSING}:  # an empty config.py, or one that was hardly begun
+            print(asked, file=sys.stderr)
+        return 2
     lines = (
         t("There is no config.py yet ({path}).", path=_shown(path)),
-        t("To be asked for each setting (about ten minutes): {command}", command=command("--init")),
+        asked,
         t("To write it yourself (docs/install.md): cp config.py.example config.py"),
         t(
             "To try the bot without an account or a server: {command}",
@@ -91,9 +95,7 @@ def run_first_run(
 ) -> int:
     """Ask for the settings and write config.py. Return 0 if it is written, otherwise 1."""
     logging.captureWarnings(capture=True)
-    logging.getLogger().addHandler(
-        logging.NullHandler()
-    )  # what concerns the person is printed, without secrets
+    logging.getLogger().addHandler(logging.NullHandler())  # the dialogue says it all, and without secrets
     use_other_discord(environ)
     path = options.config.absolute()
     talk = Talk(terminal, environ, path.parent, Draft(language_of(environ)))
@@ -144,8 +146,8 @@ def _introduce(talk: Talk, path: Path) -> None:
     if not talk.terminal.interactive:
         talk.say(
             t(
-                "The standard input is not a terminal: each of its lines is one answer, and the secrets are taken "
-                "from DISCORD_TOKEN and PROXMOX_TOKEN_VALUE (or …_FILE) in the environment."
+                "The standard input is not a terminal. Each of its lines is one answer, and the secrets are "
+                "taken from DISCORD_TOKEN and PROXMOX_TOKEN_VALUE (or …_FILE) in the environment."
             )
         )
     others = [name for name in KNOWN_NAMES if talk.environ.get(name) and not name.startswith(_SECRETS)]

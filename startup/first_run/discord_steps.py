@@ -189,7 +189,7 @@ def _all_are_admins(talk: Talk) -> bool:
         "guest."
     )
     talk.say(f"{WARNING} {warning}", indent=3)
-    return talk.yes(t("Is everybody to be an admin?"), default=False)
+    return talk.yes(t("Should everybody be an admin?"), default=False)
 
 
 def _channel(talk: Talk, question: str, before: Place | None, *, optional: bool = False) -> Place | None:

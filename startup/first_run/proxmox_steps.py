@@ -109,7 +109,7 @@ def _trust(talk: Talk, at: int, fingerprint: str) -> bool:
             draft.points = tuple(points)
             return True
         if answer is False:
-            talk.refuse(t("Then something else answers at this address. Check it."))
+            talk.refuse(t("Then something else answers at this address. Check the address."))
             return False
         path = talk.parsed("PROXMOX_VERIFY_SSL", typed)
         if isinstance(path, Path):
@@ -138,15 +138,15 @@ def ask_use(talk: Talk) -> None:
         )
     talk.say(
         t(
-            "Run these commands as root on a node. One of them prints a table with the `value` of the token, which "
-            "Proxmox shows only once and is asked for next:"
+            "Run these commands as root on a node. One of them prints a table with the `value` of the token. "
+            "Proxmox shows it only once, and you enter it in the next step:"
         )
     )
     talk.say()
     for line in token_commands(draft.use, draft.version, draft.user, draft.token_name, draft.storages):
         talk.terminal.copy(line)
     talk.say()
-    talk.say(t("If a role or the user exists already, Proxmox says so, and the rest works all the same."))
+    talk.say(t("If a role or the user exists already, Proxmox says so, and the other commands still work."))
 
 
 def ask_access(talk: Talk) -> None:
@@ -274,8 +274,8 @@ def ask_guests(talk: Talk) -> None:
     everything = [guest.vmid for guest in guests]
     talk.say(
         t(
-            "Which of them are to be watched from the start? Empty: those that run now ({n}). Or their VMIDs with "
-            "commas, or none (-). Later: `/monitor add`.",
+            "Which of them should be watched from the start? Type VMIDs with commas, “running” for the {n} that "
+            "run now, or - for none. Others can be added later with `/monitor add`.",
             n=len(running),
         )
     )
@@ -290,7 +290,7 @@ def ask_guests(talk: Talk) -> None:
             draft.watched = tuple(found)
             return
         talk.refuse(
-            t("Type VMIDs of the list, such as {example}.", example=", ".join(map(str, everything[:2])))
+            t("Type VMIDs from the list, such as {example}.", example=", ".join(map(str, everything[:2])))
         )
 
 

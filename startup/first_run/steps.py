@@ -170,11 +170,11 @@ def ask_all(talk: Talk) -> None:
 
 def _asked_again(talk: Talk, rows: list[Row]) -> set[int]:
     """Return the steps to ask again; none if the answers are right."""
-    while typed := talk.ask(talk.t("Press Enter to write config.py, or type a number to answer it again")):
+    while typed := talk.ask(talk.t("Press Enter to write config.py, or type a number to change that answer")):
         at = find_row(typed, [row.name for row in rows])
         if at is not None:
             return {at, *_dependents(at)}
-        talk.refuse(talk.t("Type a number or a name of the list."))
+        talk.refuse(talk.t("Type a number or a name from the list."))
     return set()
 
 

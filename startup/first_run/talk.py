@@ -67,7 +67,7 @@ class Talk:
         Raises: Back, Cancelled.
         """
         if not self.terminal.interactive:
-            raise Cancelled(self.t("Correct this, and run it again."))
+            raise Cancelled(self.t("Correct this, then run it again."))
         return self.ask(question)
 
     def yes(self, question: str, *, default: bool) -> bool:
@@ -79,25 +79,23 @@ class Talk:
 
     def choose(self, question: str, rows: Sequence[Row], default: int | None = None) -> int:
         """Show numbered rows and return the index of the chosen one."""
-        self._show(rows)
+        self.show(rows)
         while True:
             typed = self.ask(question, "" if default is None else str(default + 1))
-            row = find_row(typed, [row.name for row in rows], [row.number for row in rows])
+            row = _row_of(typed, rows)
             if row is not None:
                 return row
             self._not_there(typed)
 
     def choose_or_none(self, question: str, rows: Sequence[Row], default: int | None = None) -> int | None:
         """Show numbered rows and return the index of the chosen one, or None for none of them."""
-        self._show(rows)
-        while True:
-            typed = self.ask(question, "-" if default is None else str(default + 1))
-            if is_none(typed):
-                return None
-            row = find_row(typed, [row.name for row in rows], [row.number for row in rows])
+        self.show(rows)
+        while not is_none(typed := self.ask(question, "-" if default is None else str(default + 1))):
+            row = _row_of(typed, rows)
             if row is not None:
                 return row
             self._not_there(typed)
+        return None
 
     def choose_some(self, question: str, rows: Sequence[Row], default: Sequence[int] = ()) -> list[int]:
         """Return the indexes of the rows that are chosen. The rows are shown already."""
@@ -113,20 +111,17 @@ class Talk:
     def _not_there(self, typed: str) -> None:
         if typed:
             shown = self.t("“{value}”", value=plain(typed, 60))
-            self.refuse(self.t("{typed} is not in the list. Type a number or a name of it.", typed=shown))
+            self.refuse(self.t("{typed} is not in the list. Type a number or a name from it.", typed=shown))
         else:
-            self.refuse(self.t("Type a number or a name of the list."))
+            self.refuse(self.t("Type a number or a name from the list."))
 
     def show(self, rows: Sequence[Row]) -> None:
         """Print numbered rows."""
-        self._show(rows)
-
-    def _show(self, rows: Sequence[Row]) -> None:
         for at, row in enumerate(rows[:ROWS_MOST], 1):
             self.say(f" {at:>2}  {row.shown}", indent=5)
         if len(rows) > ROWS_MOST:
             left = len(rows) - ROWS_MOST
-            self.say("     " + self.t("… and {n} more; type the name of one of them.", n=left), indent=5)
+            self.say("     " + self.t("… and {n} more, which you can choose by name.", n=left), indent=5)
 
     # -- testing
 
@@ -181,7 +176,7 @@ class Talk:
             return given
         if not self.terminal.interactive:
             if given is not None:
-                raise Cancelled(self.t("Correct this, and run it again."))
+                raise Cancelled(self.t("Correct this, then run it again."))
             raise Cancelled(
                 self.t(
                     "Without a terminal, {name} or {name}_FILE has to be set in the environment.", name=name
@@ -198,3 +193,7 @@ class Row:
     name: str
     shown: str
     number: int = -1
+
+
+def _row_of(typed: str, rows: Sequence[Row]) -> int | None:
+    return find_row(typed, [row.name for row in rows], [row.number for row in rows])

@@ -99,7 +99,7 @@ async def test_a_newcomer_is_led_to_a_working_bot(stage: ProcessStage, tmp_path:
         await answer("Channel for the audit trail", "")
         told = await answer("Roles of admins", "")
         assert ROLE in told
-        told = await answer(r"everybody to be an admin\?", "")
+        told = await answer(r"everybody be an admin\?", "")
         assert "can stop, change and delete" in " ".join(told.split())
         await answer("Roles of operators", "")
         await answer("Roles of viewers", "")

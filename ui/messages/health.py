@@ -119,11 +119,11 @@ WORDS: Mapping[str, Marked] = {
         "{privileges} missing on {paths}, so `pool:` in {used} matches no guest. Run on a node: `{line}`"
     ),
     "token_of_root": N_(
-        "{token} belongs to root: who steals it controls the host. Create a user of its own, as "
+        "{token} belongs to root: whoever steals it controls the host. Create a user for the bot, as "
         "docs/proxmox.md shows."
     ),
     "token_is_administrator": N_(
-        "{token} has the role Administrator: who steals it controls the host. Grant only what "
+        "{token} has the role Administrator: whoever steals it controls the host. Grant only what "
         "docs/proxmox.md lists, then run on a node: `{line}`"
     ),
     "privilege_too_much": N_(
