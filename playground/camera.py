@@ -11,9 +11,9 @@ from playwright.sync_api import Locator, Page, expect
 
 from core.operations import Operation
 from playground.page import NAMES, GuildNames
+from playground.panel.seen import ending
 from playground.visitor import PATIENCE, DemoProcess, Visitor, until
 from ui.i18n import Language, Text, Texts
-from ui.messages.operations import WORDS
 
 CHOSEN = frozenset({"dry_run", "sort", "what"})
 """Options of which a choice is pressed."""
@@ -77,11 +77,6 @@ class Camera:
 
         until(shown, f"{count} alerts")
         return signs.last
-
-
-def ending(t: Text, operation: Operation) -> str:
-    """Return the part of the sentence about success that names no guest."""
-    return max(t.raw(WORDS[operation].done).split("{guest}"), key=len).split("{")[0].strip(" .。")
 
 
 Show = Callable[[Camera], Locator]

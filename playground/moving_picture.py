@@ -18,7 +18,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from core.operations import Operation
-from playground.camera import ending
+from playground.panel.seen import ending
 from playground.screens import FOLDER, LANGUAGES, PHONE, ROOT
 from playground.visitor import PATIENCE, DemoProcess, find_browser, until
 from ui.i18n import Language, Text, Texts

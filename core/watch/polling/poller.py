@@ -28,6 +28,8 @@ from core.watch.polling.task_lists import complete_task_list
 
 SECOND_READ = 12.0
 """Seconds until a second read shows new data: pvestatd's round of 10 s, and 2 s of pmxcfs' caching."""
+ACTED_SECONDS = 120.0
+"""Seconds for which a list may still show a guest as it was before the action."""
 
 _log = logging.getLogger(__name__)
 
@@ -185,10 +187,6 @@ def _explainable(state: WatchState, found: Suspects) -> frozenset[int]:
     """Return the guests for which tasks may explain something."""
     held = {guest.vmid for guest in state.guests.values() if guest.held}
     return found.restarts.union(held, (guest.vmid for guest in found.guests))
-
-
-ACTED_SECONDS = 120.0
-"""Seconds for which a list may still show a guest as it was before the action."""
 
 
 class RecentActions:
