@@ -101,12 +101,10 @@ def _page_reply(services: Services, interaction: Interaction, attempt: Attempt) 
 
     A scoped user gets a private reply on a public message, because other people still see the current page.
     """
-    message = interaction.message
-    own = message is None or message.flags.ephemeral
-    site = chosen_site(interaction)
+    own, site = is_private(interaction), chosen_site(interaction)
     shown = list(services.sites) if site is None else [site]
     apart = not own and any(each.authorizer.has_hidden_guests(attempt.actor) for each in shown)
-    return Reply(services, interaction, private=apart, anew=apart)
+    return Reply(services, interaction, private=own or apart, anew=apart)
 
 
 def _page_label(match: re.Match[str]) -> str:
@@ -133,13 +131,12 @@ async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt
 
 async def _chart(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     """Show another chart in the message of one."""
-    services, own = services_of(interaction), is_private(interaction)
-    period, topic = Period(match["period"]), Topic(match["topic"]) if match["topic"] else None
-    async with Reply(services, interaction, private=own) as reply:
-        with recording(attempt, f"period={period.value}"):
-            if match["node"]:
-                attempt.detail = f"node={match['node']} {attempt.detail}"
-                await show_node_chart(reply, match["node"], period, topic)
+    services, node, what = services_of(interaction), match["node"], match["topic"] or ""
+    period, topic = Period(match["period"]), Topic(what) if what else None
+    async with _page_reply(services, interaction, attempt) as reply:
+        with recording(attempt, format_options({"node": node or "", "period": period.value, "what": what})):
+            if node:
+                await show_node_chart(reply, node, period, topic)
             else:
                 vmid = int(match["vmid"])
                 await show_guest_chart(attempt.site, reply, vmid, Wish.of_guest(vmid, period, topic))

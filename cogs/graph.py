@@ -4,6 +4,7 @@ from discord import app_commands
 from discord.app_commands import Choice, locale_str
 from discord.ext import commands
 
+from core.audit.record import format_options
 from core.charts.series import Topic
 from core.operations import Operation
 from core.proxmox import Period
@@ -45,7 +46,7 @@ class Graph(
     ) -> None:
         async with Reply(self._services, interaction) as reply:
             guest = await find_guest(interaction, vmid, Operation.GRAPH_GUEST)
-            detail = _detail(period, what)
+            detail = format_options({"period": period, "what": what})
             with record_attempt(interaction, Operation.GRAPH_GUEST, guest.vmid, detail):
                 wish = Wish.of_guest(guest.vmid, Period(period), _topic(what))
                 await show_guest_chart(guest.site, reply, guest.vmid, wish)
@@ -58,14 +59,10 @@ class Graph(
         self, interaction: Interaction, node: str, period: str = Period.DAY.value, what: str = ""
     ) -> None:
         async with Reply(self._services, interaction) as reply:
-            detail = f"node={node} {_detail(period, what)}"
+            detail = format_options({"node": node, "period": period, "what": what})
             with record_attempt(interaction, Operation.GRAPH_NODE, detail=detail):
                 await show_node_chart(reply, node, Period(period), _topic(what))
 
 
 def _topic(what: str) -> Topic | None:
     return Topic(what) if what else None
-
-
-def _detail(period: str, what: str) -> str:
-    return f"period={period}" + (f" what={what}" if what else "")

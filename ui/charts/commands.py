@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from core.access.policy import Actor
 from core.charts.marks import Mark, marks_of
 from core.charts.series import PRESSURE_KINDS, PanelKind, Topic, build_chart, has_pressure
 from core.errors import FilesRefused, JournalFailed, PressureUnknown
@@ -60,14 +61,22 @@ async def show_node_chart(reply: Reply, typed: str, period: Period, topic: Topic
     Raises: UnknownNode, SeveralTargets, Refused, ProxmoxError, ChartFailed, ChartTooSlow.
     """
     ensure_files(reply)
+    actor = actor_of(reply.interaction)
     site, name, cluster = await find_node(reply.interaction, typed)
-    site.authorizer.authorize(actor_of(reply.interaction), Operation.GRAPH_NODE)
+    site.authorizer.authorize(actor, Operation.GRAPH_NODE)
     if not cluster.node_online(name):
         raise NodeUnreachable(name)
-    wish = Wish.of_node(name, period, topic)
-    key = ("node", site.name, name, wish, reply.t.language)
-    picture = await site.services.pictures.take(key, partial(_draw_node, site, reply.t, name, wish))
+    wish, seen = Wish.of_node(name, period, topic), _seen_guests(site, actor, cluster)
+    key = ("node", site.name, name, wish, reply.t.language, seen)
+    picture = await site.services.pictures.take(key, partial(_draw_node, site, reply.t, name, wish, seen))
     await _send(reply, f"**{code(name)}**", picture, wish, site)
+
+
+def _seen_guests(site: Site, actor: Actor, cluster: Cluster) -> frozenset[int] | None:
+    """Return the guests whose incidents the person may see, None for all incidents."""
+    if not site.authorizer.has_hidden_guests(actor):
+        return None
+    return frozenset(site.authorizer.visible_cluster(actor, cluster).vmids)
 
 
 def ensure_files(reply: Reply) -> None:
@@ -128,9 +137,9 @@ async def _draw_guest(site: Site, t: Text, guest: Guest, wish: Wish) -> ChartPic
     return await _draw(site, t, samples, wish, kinds, subject, limits, marks)
 
 
-async def _draw_node(site: Site, t: Text, name: str, wish: Wish) -> ChartPicture:
+async def _draw_node(site: Site, t: Text, name: str, wish: Wish, seen: frozenset[int] | None) -> ChartPicture:
     samples = await site.proxmox.node_history(name, wish.period)
-    marks = marks_of(await _incidents(site, None, lambda incident: incident.node == name), None)
+    marks = marks_of(await _incidents(site, seen, lambda incident: incident.node == name), None)
     kinds = _kinds(wish, samples, (PanelKind.DISK_USE,))
     return await _draw(site, t, samples, wish, kinds, ChartSubject(plain(name), is_node=True), {}, marks)
 
@@ -150,7 +159,10 @@ def _kinds(wish: Wish, samples: Sequence[Sample], disk: tuple[PanelKind, ...]) -
 async def _incidents(
     site: Site, vmids: frozenset[int] | None, fits: Callable[[Incident], bool]
 ) -> list[Incident]:
-    """Return the newest incidents, none if the journal cannot be read: the lines are worth more."""
+    """Return the newest incidents of these guests (None: of everything).
+
+    None if the journal cannot be read: the lines are worth more.
+    """
     try:
         found, _ = await site.journal.history(vmids, 0, INCIDENTS_MOST)
     except JournalFailed:

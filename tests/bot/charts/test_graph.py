@@ -8,7 +8,7 @@ from typing import Any
 
 import discord
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from adapters.charts.process import ChartProcess
 from core.errors import ChartFailed, ChartTooSlow, FilesRefused, PressureUnknown
@@ -17,12 +17,15 @@ from core.proxmox_errors import MissingPrivilege, NodeUnreachable
 from core.wanted_errors import UnknownNode
 from playground.discord.people import PressResult
 from playground.pve.server import Pve
+from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.stage import Stage, post_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 WIDTH = 680
+TROUBLE = {ImageColor.getrgb("#f0b232"), ImageColor.getrgb("#f0474b")}
+"""The colours of marked incidents. Nothing else has them."""
 
 
 def renderer(scene: Stage) -> ChartProcess:
@@ -150,3 +153,28 @@ async def test_what_proxmox_or_discord_refuses_is_said(scene: Stage, pve: Pve) -
     reply = await scene.say(scene.emma, "graph guest", vmid=101, channel=bare)
     scene.assert_refused(reply, scene.emma, FilesRefused())
     assert len(history(scene)) == asked
+
+
+def marks_trouble(picture: Image.Image) -> bool:
+    found = picture.convert("RGB").getcolors(picture.width * picture.height) or []
+    return not TROUBLE.isdisjoint(colour for _, colour in found)
+
+
+async def test_a_nodes_chart_marks_only_what_its_reader_may_know_of(bare_scene: Stage, pve: Pve) -> None:
+    scene = bare_scene
+    cast = Cast(scene)
+    await scene.start_bot(**cast.settings)
+    node = pve.guest(103).node
+    await scene.say(cast["admin"], "monitor add", vmid=101)
+    pve.fill_storage("local-lvm", 0.97, node=node)
+    await scene.poll(4)
+    assert [incident.node for incident in scene.site.watch.state.open.values()] == [node]
+    public = await scene.say(cast["admin"], "graph node", node=node, period="hour")
+    assert marks_trouble(picture(scene, public))
+    narrowed = await scene.say(cast["game"], "graph node", node=node, period="hour")
+    assert not marks_trouble(picture(scene, narrowed)), "the storage is hidden from this person"
+
+    own = await scene.press(cast["game"], public, f"c1:hour::n{node}")
+    assert own.ephemeral
+    assert not marks_trouble(picture(scene, own))
+    assert marks_trouble(picture(scene, public)), "others still see the picture with all marks"
