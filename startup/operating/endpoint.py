@@ -1,7 +1,7 @@
 """Serve pages over HTTP to programs on this machine, such as Prometheus, with hard limits.
 
-It reads one short GET and closes. So a slow or hostile client costs a place for some seconds and nothing else, and
-aiohttp's web server need not be loaded.
+It reads one short GET and closes. A slow or hostile client costs a place for some seconds, and loses it as soon as
+somebody else needs it. aiohttp's web server need not be loaded.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from collections.abc import Awaitable, Callable
 
 from startup.operating.pages import TEXT, Page
 
-CLIENTS_MOST = 8
-"""Maximum connections at once. Further ones are closed."""
+CLIENTS_MOST = 64
+"""Maximum connections at once. A further one takes the place of the one that has been slow for the longest."""
+BACKLOG = 16
+"""Maximum connections accepted at once: far fewer than there are places, so that each one can send its request."""
 SECONDS = 5.0
 """Seconds that a connection may last."""
 HEAD_MOST = 8192
@@ -37,6 +39,7 @@ class Endpoint:
         self._get = get
         self._server: asyncio.Server | None = None
         self._clients = set[asyncio.Task[None]]()
+        self._slow = dict[asyncio.StreamWriter, asyncio.Task[None]]()  # all but those that wait for a page
 
     @property
     def port(self) -> int:
@@ -45,7 +48,9 @@ class Endpoint:
     async def open(self, host: str, port: int) -> None:
         """Begin to listen. An address that cannot be used is logged: the bot works without the pages."""
         try:
-            self._server = await asyncio.start_server(self._accept, host, port, limit=HEAD_MOST)
+            self._server = await asyncio.start_server(
+                self._accept, host, port, limit=HEAD_MOST, backlog=BACKLOG
+            )
         except OSError as error:
             _log.warning("METRICS_LISTEN: nothing is served at %s:%d: %s", host, port, error.strerror)
         else:
@@ -59,17 +64,32 @@ class Endpoint:
         await asyncio.gather(*self._clients, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._clients) >= CLIENTS_MOST:
+        if len(self._clients) >= CLIENTS_MOST and not self._drop_slowest():
             writer.transport.abort()
             return
         client = asyncio.create_task(self._serve(reader, writer), name="endpoint")
         self._clients.add(client)
-        client.add_done_callback(self._clients.discard)
+        self._slow[writer] = client
+        client.add_done_callback(lambda _: self._forget(client, writer))
+
+    def _drop_slowest(self) -> bool:
+        """End the connection that has been slow for the longest. Return whether there was one."""
+        writer, client = next(iter(self._slow.items()), (None, None))
+        if writer is None or client is None:
+            return False
+        writer.transport.abort()  # a task that has not begun does not do it itself
+        client.cancel()
+        self._forget(client, writer)
+        return True
+
+    def _forget(self, client: asyncio.Task[None], writer: asyncio.StreamWriter) -> None:
+        self._clients.discard(client)
+        self._slow.pop(writer, None)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             async with asyncio.timeout(SECONDS):
-                status, kind, body = await self._answer(reader)
+                status, kind, body = await self._answer(reader, writer)
                 head = (
                     f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: {kind}\r\n"
                     f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
@@ -86,7 +106,7 @@ class Endpoint:
             with contextlib.suppress(RuntimeError):  # the loop may be closed
                 writer.transport.abort()
 
-    async def _answer(self, reader: asyncio.StreamReader) -> Page:
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Page:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError):
@@ -94,4 +114,8 @@ class Endpoint:
         method, _, rest = head.split(b"\r\n", 1)[0].decode("latin-1").partition(" ")
         if method != "GET":
             return 405, TEXT, b""
-        return await self._get(rest.split(" ", 1)[0].split("?", 1)[0])
+        client = self._slow.pop(writer)
+        try:
+            return await self._get(rest.split(" ", 1)[0].split("?", 1)[0])
+        finally:
+            self._slow[writer] = client

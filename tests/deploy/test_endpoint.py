@@ -54,18 +54,52 @@ async def test_a_page_is_served_and_nothing_else() -> None:
         assert not (await say(opened.port, b"x" * (HEAD_MOST + 5000))).startswith(b"HTTP/1.1 200")
 
 
-async def test_clients_that_say_nothing_cost_a_place_for_some_seconds(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(endpoint, "SECONDS", 0.2)
+HEALTH = b"GET /healthz HTTP/1.1\r\n\r\n"
+
+
+async def test_slow_clients_lose_their_places_to_those_that_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "SECONDS", 60.0)
     async with serving() as opened:
         slow = [await asyncio.open_connection("127.0.0.1", opened.port) for _ in range(CLIENTS_MOST)]
-        assert await say(opened.port, b"GET /healthz HTTP/1.1\r\n\r\n") == b"", "no place is free"
-        for reader, writer in slow:  # each is cut by itself
-            with contextlib.suppress(ConnectionError):
-                assert await asyncio.wait_for(reader.read(), 5.0) == b""
+        assert (await say(opened.port, HEALTH)).startswith(b"HTTP/1.1 200")
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(slow[0][0].read(), 5.0) == b"", "the slowest is dropped"
+        found = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", opened.port) for _ in range(150)))
+        assert (await say(opened.port, HEALTH)).startswith(b"HTTP/1.1 200")
+        assert len(opened._clients) <= CLIENTS_MOST
+        for _, writer in (*slow, *found):
             await close(writer)
-        assert (await say(opened.port, b"GET /healthz HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200")
+
+
+async def test_a_page_that_is_being_made_is_not_taken_from_whoever_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, asked = asyncio.Event(), asyncio.Semaphore(0)
+    async with serving() as opened:
+        get = opened._get
+
+        async def slowly(path: str) -> Page:
+            asked.release()
+            await made.wait()
+            return await get(path)
+
+        monkeypatch.setattr(opened, "_get", slowly)
+        asking = [asyncio.create_task(say(opened.port, HEALTH)) for _ in range(CLIENTS_MOST)]
+        for _ in asking:
+            await asyncio.wait_for(asked.acquire(), 5.0)
+        assert await say(opened.port, HEALTH) == b"", "no place is free"
+        made.set()
+        answers = await asyncio.gather(*asking)
+        assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
+
+
+async def test_a_client_that_says_nothing_is_cut_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "SECONDS", 0.2)
+    async with serving() as opened:
+        reader, writer = await asyncio.open_connection("127.0.0.1", opened.port)
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 5.0) == b""
+        await close(writer)
 
 
 async def test_an_occupied_address_is_logged_and_not_fatal(caplog: pytest.LogCaptureFixture) -> None:
