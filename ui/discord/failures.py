@@ -58,6 +58,19 @@ def log_unexpected(error: BaseException) -> str:
     return error_id
 
 
+def is_no_lost_completion(record: logging.LogRecord) -> bool:
+    """Return False for a traceback of discord.py about choices that Discord did not accept, and log one line instead.
+
+    The person types on, and the next choices replace these. A filter for the logger of the command tree, which logs
+    every error of a completion.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if not isinstance(error, DISCORD_ERRORS):
+        return True
+    _log.info("choices could not be sent: %r", error)
+    return False
+
+
 def is_transient(error: Exception) -> bool:
     """Return whether a retry is worthwhile: after a server error, a limit or a broken connection, not a refusal."""
     if not isinstance(error, discord.HTTPException):

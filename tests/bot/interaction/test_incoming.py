@@ -1,7 +1,9 @@
 """Test incomplete gateway events: a press, form or command without a field neither ends the bot nor acts."""
 
+import asyncio
 import copy
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -98,6 +100,30 @@ async def test_a_form_without_a_field(scene: Stage, pve: Pve, path: str, value: 
     await reply.until(lambda shown: shown.text == TOLD)
     assert scene.changes() == []
     assert pve.vm(104).status == "stopped"
+
+
+async def test_choices_that_discord_does_not_accept_are_one_quiet_line(
+    scene: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene.expected_statuses |= {0, 400, 404, 429}
+    told = "choices could not be sent"
+    caplog.set_level("INFO", "ui.discord.failures")
+    server = scene.server
+    refusals: list[Callable[[], object]] = [
+        partial(server.fail, "POST", "/callback", 404, code=10062, message="Unknown interaction"),
+        partial(server.fail, "POST", "/callback", 400, code=40060, message="already acknowledged"),
+        partial(server.fail, "POST", "/callback", 429, retry_after=600.0),
+        partial(server.reset, "POST", "/callback"),
+    ]
+    for refuse in refusals:
+        caplog.clear()
+        refuse()
+        typing = asyncio.create_task(server.autocomplete(scene.emma, scene.channel, "info", "vmid", "web"))
+        await scene.until(lambda: told in caplog.text, told)
+        typing.cancel()
+        await asyncio.gather(typing, return_exceptions=True)
+    assert scene.logged == []
+    assert await scene.choices(scene.emma, "info", "vmid", "web"), "the next choices are sent"
 
 
 async def test_other_events_that_cannot_be_read_do_not_end_the_bot(scene: Stage) -> None:
