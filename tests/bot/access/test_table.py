@@ -121,7 +121,7 @@ def people_in(
 
 
 def test_the_places_are_all_places() -> None:
-    assert EVERYWHERE == (*INSIDE, *OUTSIDE, *FAR, ALERTS_OUTSIDE)
+    assert (*INSIDE, *OUTSIDE, *FAR, ALERTS_OUTSIDE) == EVERYWHERE
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ async def test_no_completion_is_ever_empty(bare_scene: Stage, pve: Pve, state: s
     before = (scene.cluster(), scene.site.watch.entries, scene.site.watch.answers.mutes())
     cells = [(command, option) for command in COMMANDS for option in command.completes]
     hidden = [guest.name for guest in [*pve.vms, *pve.cts] if "game" not in guest.config.get("tags", "")]
+    chosen = set[tuple[str, str, str]]()
     for name, person in people.items():
         for command, option in cells:
             filled = dict(command.completes[option])
@@ -61,9 +62,12 @@ async def test_no_completion_is_ever_empty(bare_scene: Stage, pve: Pve, state: s
                     assert not [one for one in found for each in hidden if each in one["name"]], cell
                 if found[0]["name"].startswith("⛔"):
                     assert len(found) == 1, cell
-                    await check_chosen(
-                        scene, person, command.word, {**command.example, **filled}, option, found[0]
-                    )
+                    same = (command.word, option, found[0]["name"])
+                    if same not in chosen:
+                        await check_chosen(
+                            scene, person, command.word, {**command.example, **filled}, option, found[0]
+                        )
+                    chosen.add(same)
     assert (scene.cluster(), scene.site.watch.entries, scene.site.watch.answers.mutes()) == before
     assert scene.changes() == []
 

@@ -1,6 +1,8 @@
 """Test every command on every site by every way in: it acts on that site, and names that one only.
 
-Each command is given in each way, and the sites take turns. `make access` tries every way on every site. The commands come from tests/support/catalogue.py, and their options from Discord, so that a new command is covered by
+Each command is given in each way, and the sites take turns. `make access` tries every way on every site.
+
+The commands come from tests/support/catalogue.py, and their options from Discord, so that a new command is covered by
 itself. home and colo have the same VMIDs, names and nodes.
 """
 
@@ -32,8 +34,8 @@ clusters, sites = three_sites.clusters, three_sites.sites
 
 EVERY_CELL = "EVERY_CELL" in os.environ
 on_each_site = pytest.mark.parametrize("name", NAMES)
-on_the_second = pytest.mark.parametrize("name", NAMES if EVERY_CELL else (COLO,))
-"""Neither the first site nor the last, and with the VMIDs of the first: who takes another one is seen."""
+on_either_first = pytest.mark.parametrize("name", NAMES if EVERY_CELL else (HOME, COLO))
+"""home is FIRST_SITE, colo the first by name, and their VMIDs are the same: who takes a wrong first one is seen."""
 WORD = re.compile(rf"(?<![a-z0-9-])(?:{'|'.join(NAMES)})(?![a-z0-9-])")
 GUEST_OPTIONS = ("vmid", "template_id")
 OF_NO_SITE = {"help", "dashboard remove"}  # a dashboard knows its own site
@@ -275,7 +277,7 @@ async def test_every_command_by_every_way(table: Table, name: str) -> None:
     assert table.rows > (2 if EVERY_CELL else 1) * len(COMMANDS)
 
 
-@on_the_second
+@on_either_first
 async def test_every_choice_inserts_the_site(table: Table, name: str) -> None:
     """A completion inserts the site and the VMID, which is one of the ways above."""
     scene, admin = table.scene, table.sites["admin"]
@@ -310,7 +312,7 @@ async def test_every_choice_inserts_the_site(table: Table, name: str) -> None:
             assert [choice["value"] for choice in theirs] == [name]
 
 
-@on_the_second
+@on_either_first
 async def test_every_other_completion_is_about_the_site(table: Table, name: str) -> None:
     """The snapshots are those of the guest on the site, and nodes are those of its cluster."""
     scene, admin = table.scene, table.sites["admin"]
@@ -340,7 +342,7 @@ async def test_every_other_completion_is_about_the_site(table: Table, name: str)
             )
 
 
-@on_the_second
+@on_either_first
 async def test_every_button_of_panels_and_lists(table: Table, name: str) -> None:
     scene, admin = table.scene, table.sites["admin"]
     table.asker = admin
