@@ -14,8 +14,17 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
-LONG_FIRST = ("tests/long_runs/", "tests/bot/access/test_table.py")
-"""The longest tests. They start first, so that no worker is left alone with one at the end."""
+LONG_FIRST = (
+    "tests/long_runs/",
+    "tests/bot/access/test_table.py",
+    "tests/bot/sites/test_table.py",
+    "tests/bot/data/test_journal_refuses.py",
+    "tests/bot/data/test_waiting_disk.py",
+)
+"""The longest tests, computing or waiting. They start first, so that no worker is left alone with one at the end.
+
+Groups of many tests, as those of processes, start before these by themselves.
+"""
 
 ONE_READING = ("tests/project/", "tests/bot/access/test_three_calls.py::test_there_is_no_other_way_in")
 """Tests that share what they parsed: the syntax trees of all files, the published schemas, the catalogues."""
