@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import io
 import json
@@ -17,9 +18,11 @@ from pathlib import Path
 import discord
 import pytest
 
+from adapters.settings.load import SettingsError, load
 from playground.demo import clean_environment
 from playground.pve.server import Pve
 from startup.doctor.deadline import in_time
+from startup.first_run.command import explain
 from startup.first_run.draft import Draft
 from startup.first_run.proxmox_steps import ask_hosts
 from startup.first_run.talk import Talk
@@ -181,6 +184,20 @@ async def test_without_config_py_it_is_offered_and_ctrl_c_leaves_nothing(
         assert "half a secr" not in typist.seen
         assert "Traceback" not in typist.seen
     assert left_in(folder) == []
+
+
+@pytest.mark.parametrize(("text", "hinted"), [("", True), ("GUILD_ID = 'x'\n", False)])
+def test_a_config_py_that_was_not_begun_is_told_of_init(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, hinted: bool
+) -> None:
+    config = tmp_path / "config.py"
+    config.write_text(text)
+    with pytest.raises(SettingsError) as refused:
+        load(config, {"LANGUAGE": "en"})
+    assert explain(refused.value, argparse.Namespace(config=config), ROOT, {}, ()) == 2
+    told = capsys.readouterr().err
+    assert "DISCORD_TOKEN is not set" in told
+    assert (f"--init --config {config}" in told) is hinted
 
 
 async def test_a_pipe_answers_in_japanese_and_secrets_come_from_elsewhere(
