@@ -130,10 +130,14 @@ async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt
 
 
 async def _chart(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
-    """Show another chart in the message of one."""
+    """Show another chart in the message of one. That of a guest is the same for everybody who may see it."""
     services, node, what = services_of(interaction), match["node"], match["topic"] or ""
     period, topic = Period(match["period"]), Topic(what) if what else None
-    async with _page_reply(services, interaction, attempt) as reply:
+    async with (
+        _page_reply(services, interaction, attempt)
+        if node
+        else Reply(services, interaction, private=is_private(interaction))
+    ) as reply:
         with recording(attempt, format_options({"node": node or "", "period": period.value, "what": what})):
             if node:
                 await show_node_chart(reply, node, period, topic)

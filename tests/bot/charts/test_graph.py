@@ -178,3 +178,6 @@ async def test_a_nodes_chart_marks_only_what_its_reader_may_know_of(bare_scene: 
     assert own.ephemeral
     assert not marks_trouble(picture(scene, own))
     assert marks_trouble(picture(scene, public)), "others still see the picture with all marks"
+    guests = await scene.say(cast["admin"], "graph guest", vmid=103)
+    same = await scene.press(cast["game"], guests, "c1:week::g103")
+    assert post_of(same).id == post_of(guests).id, "a guest's chart hides nothing"
