@@ -59,7 +59,7 @@ class DiskPoller:
         self._targets: dict[int, Guest] = {}
         self._asked: dict[int, float] = {}
         self._looks: dict[int, DiskLook] = {}
-        self._values: dict[int, tuple[float, FileSystem]] = {}
+        self._values: dict[int, tuple[float, FileSystem, str]] = {}  # with the guest's fingerprint
         self._count, self._last = 0, -GAP_SECONDS
         self._has_targets = asyncio.Event()
 
@@ -75,7 +75,11 @@ class DiskPoller:
             }
             self._targets = {vmid: guest for vmid, guest in kept.items() if _may_ask(guest, cluster)}
             self._looks = {vmid: look for vmid, look in self._looks.items() if vmid in kept}
-            self._values = {vmid: value for vmid, value in self._values.items() if vmid in kept}
+            self._values = {  # another guest may have the VMID now, and other readers
+                vmid: value
+                for vmid, value in self._values.items()
+                if vmid in kept and kept[vmid].fingerprint == value[2]
+            }
         if self._targets:
             self._has_targets.set()
         else:
@@ -94,7 +98,7 @@ class DiskPoller:
     def known(self) -> Mapping[int, FileSystem]:
         """Return the fullest file systems by VMID, as far as they are known now."""
         now = self._clock.monotonic()
-        return {vmid: found for vmid, (at, found) in self._values.items() if now - at < FRESH_SECONDS}
+        return {vmid: found for vmid, (at, found, _) in self._values.items() if now - at < FRESH_SECONDS}
 
     async def run(self) -> None:
         """Ask one VM after the other until cancelled."""
@@ -150,12 +154,13 @@ class DiskPoller:
         except BotError as failed:
             _log.info("the agent of guest %d does not tell its file systems: %s", guest.vmid, failed)
             error = failed
-        if guest.vmid not in self._targets:
-            return  # it is of no interest any more, or has just stopped
+        present = self._targets.get(guest.vmid)
+        if present is None or present.fingerprint != guest.fingerprint:
+            return  # it is of no interest any more, has just stopped, or another guest has its VMID
         self._count += 1
         self._looks[guest.vmid] = DiskLook(self._count, fullest, error)
         if fullest is not None:
-            self._values[guest.vmid] = (self._last, fullest)
+            self._values[guest.vmid] = (self._last, fullest, guest.fingerprint)
 
 
 def _may_ask(guest: Guest, cluster: Cluster) -> bool:

@@ -240,6 +240,15 @@ def test_each_vm_is_asked_every_ten_minutes_and_soon_after_the_start() -> None:
     assert field.poller.known()[102] == system(50.0)
 
 
+def test_what_one_guest_told_is_not_said_of_the_next_with_its_vmid() -> None:
+    field = Field(1)
+    field.run(30.0)
+    assert 101 in field.poller.known()
+    field.guests[101] = replace(field.guests[101], name="another")
+    field.aim()
+    assert field.poller.known() == {}
+
+
 def test_five_hundred_are_spread_over_the_ten_minutes() -> None:
     field = Field(500)
     first = field.run(600.0)
