@@ -13,6 +13,7 @@ from core.operations import Operation
 from playground.page import NAMES, GuildNames
 from playground.panel.seen import ending
 from playground.visitor import PATIENCE, DemoProcess, Visitor, until
+from ui.formatting import format_duration
 from ui.i18n import Language, Text, Texts
 
 CHOSEN = frozenset({"dry_run", "sort", "what"})
@@ -164,9 +165,28 @@ def burst(camera: Camera) -> Locator:
 
 
 def recovery(camera: Camera) -> Locator:
+    """Mute the newest alert, and let all end: a mute that is no longer needed is offered back."""
+    camera.alerts(6).get_by_role(
+        "button", name=camera.t("Mute {time}", time=format_duration(camera.t, 3600))
+    ).click()
+    expect(camera.me.messages.locator("article").filter(has_text="🔕").first).to_be_visible()
     camera.send(signal.SIGUSR2)
     camera.alerts(0)
     return camera.page.locator("#channel-timeline")
+
+
+def newest(text: str, number: signal.Signals | None = None) -> Show:
+    """Wait for a message with this text, after a signal to the cluster if there is one."""
+
+    def show(camera: Camera) -> Locator:
+        found = camera.me.messages.locator("article").filter(has_text=text)
+        before = found.count()
+        if number is not None:
+            camera.send(number)
+        until(lambda: found.count() > before, f"a message with {text}")
+        return found.last
+
+    return show
 
 
 def audit_channel(camera: Camera) -> Locator:

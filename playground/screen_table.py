@@ -1,5 +1,7 @@
 """List the screens of which there are pictures (playground/screens.py)."""
 
+import signal
+
 from core.operations import Operation
 from playground.camera import (
     Screen,
@@ -12,6 +14,7 @@ from playground.camera import (
     disks,
     first_alerts,
     hello,
+    newest,
     past,
     recovery,
     run,
@@ -96,6 +99,10 @@ SCREENS: tuple[Screen, ...] = (
     Screen("deleted", ("削除の結果", "Deleted"), deleted),
     Screen("status", ("クラスタの状態", "Cluster status"), run("status")),
     Screen("monitor-add", ("監視に追加", "Watch a guest"), run("monitor add", vmid="202")),
+    Screen(
+        "monitor-add-disk", ("ディスクを監視", "Watch the disks"), run("monitor add", vmid="101", disk="90")
+    ),
+    Screen("alert-disk", ("通知: ディスク", "An alert: a disk"), newest("/srv")),
     Screen("monitor-list", ("監視リスト", "Watch list"), run("monitor list")),
     Screen("monitor-status", ("監視の状態", "Monitoring status"), run("monitor status")),
     Screen("monitor-history", ("障害の履歴", "Incident history"), run("monitor history")),
@@ -105,6 +112,9 @@ SCREENS: tuple[Screen, ...] = (
     Screen("monitor-mute", ("ミュート", "Mute"), run("monitor mute", target="102", duration="2h")),
     Screen("monitor-unmute", ("ミュート解除", "Unmute"), run("monitor unmute", target="102")),
     Screen("alert-recovery", ("復旧", "Recovery"), recovery, whole=True),
+    Screen(
+        "alert-backup", ("通知: バックアップの失敗", "An alert: a backup failed"), newest("💾", signal.SIGHUP)
+    ),
     Screen("access-admin", ("管理者の権限", "An admin's rights"), run("access")),
     Screen("access-owner", ("閲覧者の権限", "A viewer's rights"), run("access", who="viewer")),
     Screen("access-guest", ("1 台への権限", "Rights on one guest"), run("access", who="viewer", vmid="204")),
@@ -120,6 +130,7 @@ SCREENS: tuple[Screen, ...] = (
         completions("create", "template_id", "9", who="viewer"),
         whole=True,
     ),
+    Screen("health", ("設定の確認", "The check of the set-up"), run("health")),
     Screen("readonly-on", ("読み取り専用モード", "Read-only mode"), run("readonly on")),
     Screen(
         "readonly-refused",

@@ -8,7 +8,7 @@ from discord import ui
 from core.charts.series import Topic
 from core.proxmox import Period
 from ui.cards import card
-from ui.charts.words import PERIODS
+from ui.charts.words import SHORT_PERIODS
 from ui.formatting import Colour, timestamp
 from ui.i18n import Text
 from ui.interaction.buttons import chart_button
@@ -49,7 +49,7 @@ def chart_card(t: Text, title: str, picture: ChartPicture, wish: Wish, site: str
     )
     buttons = [
         chart_button(t(label), wish.target, period, wish.topic, site, current=period is wish.period)
-        for period, label in PERIODS.items()
+        for period, label in SHORT_PERIODS.items()
     ]
     foot = f"-# {t('updated {time}', time=timestamp(picture.made))}"
     return card(title, foot, colour=Colour.BUSY, buttons=buttons, picture=gallery)

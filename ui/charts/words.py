@@ -14,7 +14,15 @@ PERIODS: Mapping[Period, Marked] = {
     Period.MONTH: N_("Month"),
     Period.YEAR: N_("Year"),
 }
-"""Labels of choices and buttons."""
+"""Labels of choices."""
+SHORT_PERIODS: Mapping[Period, Marked] = {
+    Period.HOUR: N_("1h"),
+    Period.DAY: N_("24h"),
+    Period.WEEK: N_("7d"),
+    Period.MONTH: N_("30d"),
+    Period.YEAR: N_("1y"),
+}
+"""Labels of buttons: five fit side by side on a phone."""
 LAST: Mapping[Period, Marked] = {
     Period.HOUR: N_("Last hour"),
     Period.DAY: N_("Last 24 hours"),

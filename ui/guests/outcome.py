@@ -137,16 +137,9 @@ def _particulars(t: Text, report: Report) -> list[str]:
         lines += change_lines(t, report.change)
         lines += excess_lines(t, plan)
         if report.change.waits_for_restart:
+            lines.append(t("Takes effect after `/reboot` (rebooting inside the guest isn't enough)."))
             if plan.guarded:  # then the card has no reboot button
-                lines.append(t("Takes effect after `/reboot` (rebooting inside the guest isn't enough)."))
                 lines.append(t("The guest is protected: `/reboot` asks for its name and a reason."))
-            else:
-                lines.append(
-                    t(
-                        "To apply it, reboot with the button below or `/reboot` (rebooting inside the guest "
-                        "isn't enough)."
-                    )
-                )
         elif plan.guest.state is State.STOPPED:
             lines.append(t("Takes effect at the next start."))
         else:

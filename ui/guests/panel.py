@@ -134,7 +134,7 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
         (t("IP"), _addresses(details)),
         (t("Tags"), " ".join(code(tag, 30) for tag in guest.tags[:10])),
         (t("Lock"), f"{WARNING} {lock_word(t, guest.lock)}" if guest.lock else ""),
-        (t("Protection"), t("on") if details.protected else ""),
+        (t("Protection"), _protection(t) if details.protected else ""),
         (t("HA"), t("managed") if guest.ha_managed else ""),
         (t("After reboot"), _waiting(t, details)),
         (t("Snapshot"), code(config.parent, 40) if config and config.parent else ""),
@@ -156,6 +156,10 @@ def notes_of(description: str) -> str:
     text = _MARKUP.sub(lambda found: found[1] or "", description[:NOTES_MOST])
     lines = filter(None, (plain(each, NOTE_MOST) for each in text.splitlines()))
     return code(" / ".join(lines) or description[:NOTES_MOST], NOTE_MOST)
+
+
+def _protection(t: Text) -> str:
+    return f"{t('on')}\n{SMALL_PRINT}{t('Stopping, changing or deleting it asks for its name and a reason.')}"
 
 
 def _cpu(t: Text, details: GuestDetails) -> str:

@@ -112,10 +112,7 @@ async def test_resize_of_a_running_vm_waits_for_a_restart_and_offers_it(scene: S
     assert pve.vm(101).pending == {"cores": 4, "memory": "6144"}
     assert t("Cores: {before} → {after}", before=2, after=4) in reply.text
     assert t("Memory: {before} → {after}", before="4.0 GiB", after="6.0 GiB") in reply.text
-    assert (
-        t("To apply it, reboot with the button below or `/reboot` (rebooting inside the guest isn't enough).")
-        in reply.text
-    )
+    assert t("Takes effect after `/reboot` (rebooting inside the guest isn't enough).") in reply.text
     await scene.press(scene.akiko, reply, t("Reboot now"))
     assert str(pve.vm(101).config["memory"]) == "6144"
     assert pve.vm(101).config["cores"] == 4
