@@ -102,7 +102,6 @@ SCREENS: tuple[Screen, ...] = (
     Screen(
         "monitor-add-disk", ("ディスクを監視", "Watch the disks"), run("monitor add", vmid="101", disk="90")
     ),
-    Screen("alert-disk", ("通知: ディスク", "An alert: a disk"), newest("/srv")),
     Screen("monitor-list", ("監視リスト", "Watch list"), run("monitor list")),
     Screen("monitor-status", ("監視の状態", "Monitoring status"), run("monitor status")),
     Screen("monitor-history", ("障害の履歴", "Incident history"), run("monitor history")),
