@@ -165,7 +165,7 @@ def burst(camera: Camera) -> Locator:
 
 
 def recovery(camera: Camera) -> Locator:
-    """Mute the newest alert, and let all end: a mute that is no longer needed is offered back."""
+    """Mute the newest alert, and let all end: its mute ends with it."""
     camera.alerts(6).get_by_role(
         "button", name=camera.t("Mute {time}", time=format_duration(camera.t, 3600))
     ).click()
