@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-import cogs.buttons
+import ui.audit.presses
 from core.access.policy import Actor, Place
 from core.audit.record import AuditRecord, AuditStep
 from core.audit.store import AuditEntry, AuditFilter
@@ -99,7 +99,7 @@ async def test_the_trail_of_the_running_bot_names_the_sites(
     async def as_file(services: Services, reply: Reply, wanted: AuditFilter, _page: int) -> None:
         await send_audit(services, reply, wanted)
 
-    monkeypatch.setattr(cogs.buttons, "show_audit", as_file)
+    monkeypatch.setattr(ui.audit.presses, "show_audit", as_file)
     for name in (HOME, COLO, LAB):  # a button of an earlier version
         reply = await sites.press("admin", await sites.post(), f"p2:{name}:a:f:0:::::")
         data = scene.server.attached(post_of(reply), "audit.csv").decode("utf-8-sig")
