@@ -175,20 +175,6 @@ def recovery(camera: Camera) -> Locator:
     return camera.page.locator("#channel-timeline")
 
 
-def newest(text: str, number: signal.Signals | None = None) -> Show:
-    """Wait for a message with this text, after a signal to the cluster if there is one."""
-
-    def show(camera: Camera) -> Locator:
-        found = camera.me.messages.locator("article").filter(has_text=text)
-        before = found.count()
-        if number is not None:
-            camera.send(number)
-        until(lambda: found.count() > before, f"a message with {text}")
-        return found.last
-
-    return show
-
-
 def audit_channel(camera: Camera) -> Locator:
     expect(camera.audit.locator("#channel-message-list article").first).to_be_visible()
     return camera.audit.locator("#channel-timeline")

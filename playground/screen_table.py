@@ -1,7 +1,5 @@
 """List the screens of which there are pictures (playground/screens.py)."""
 
-import signal
-
 from core.operations import Operation
 from playground.camera import (
     Screen,
@@ -14,7 +12,6 @@ from playground.camera import (
     disks,
     first_alerts,
     hello,
-    newest,
     past,
     recovery,
     run,
@@ -111,9 +108,6 @@ SCREENS: tuple[Screen, ...] = (
     Screen("monitor-mute", ("ミュート", "Mute"), run("monitor mute", target="102", duration="2h")),
     Screen("monitor-unmute", ("ミュート解除", "Unmute"), run("monitor unmute", target="102")),
     Screen("alert-recovery", ("復旧", "Recovery"), recovery, whole=True),
-    Screen(
-        "alert-backup", ("通知: バックアップの失敗", "An alert: a backup failed"), newest("💾", signal.SIGHUP)
-    ),
     Screen("access-admin", ("管理者の権限", "An admin's rights"), run("access")),
     Screen("access-owner", ("閲覧者の権限", "A viewer's rights"), run("access", who="viewer")),
     Screen("access-guest", ("1 台への権限", "Rights on one guest"), run("access", who="viewer", vmid="204")),

@@ -101,6 +101,8 @@ class StartCheck:
                     if self._seen and await self._check(is_late=is_late):
                         return
                 except Exception:  # noqa: BLE001 - a bug in this check must not stop the bot
+                    if self._client.is_closed():  # it ends, and a request that began has lost its session
+                        return
                     _log.exception("the check at the start failed")
                 await sleep_until_set(self._clock, AGAIN_SECONDS if is_late else LATE_SECONDS, self._wake)
         finally:

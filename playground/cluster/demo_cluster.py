@@ -2,8 +2,7 @@
 
     python -m playground.cluster.demo_cluster [--one-site] [--port N] [--seed N] [--language en]
 
-With --calm nothing happens by itself: each SIGUSR1 lets the next guests of `BURST` crash, SIGUSR2 starts them again,
-SIGHUP lets a backup fail.
+With --calm nothing happens by itself: each SIGUSR1 lets the next guests of `BURST` crash, SIGUSR2 starts them again.
 When they serve, it prints one line of JSON: for each site its address, certificate fingerprint, API token and guests
 to watch. Then it takes orders to break and mend the first site (playground/cluster/orders.py). It ends on SIGTERM, on
 SIGINT, or when its standard input closes, which happens when the parent ends.
@@ -24,7 +23,7 @@ from collections.abc import Sequence
 from playground.cluster import parents
 from playground.cluster.breakages import Breakages
 from playground.cluster.guests import build_demo
-from playground.cluster.life import FRAGILE, REASON, UNLUCKY, Happening, Life
+from playground.cluster.life import FRAGILE, Happening, Life
 from playground.cluster.orders import Orders, read_orders
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
 
@@ -52,17 +51,15 @@ class Calm:
 
     def __init__(self, pve: Pve) -> None:
         self._pve, self._groups = pve, iter(BURST)
-        self._crashes, self._returns, self._failures = 0, 0, 0
-        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGHUP):
+        self._crashes, self._returns = 0, 0
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
             signal.signal(number, self._note)
 
     def _note(self, number: int, _frame: object) -> None:
         if number == signal.SIGUSR1:
             self._crashes += 1
-        elif number == signal.SIGUSR2:
-            self._returns += 1
         else:
-            self._failures += 1
+            self._returns += 1
 
     def step(self, _now: float) -> None:
         """Do what was asked for since the last step."""
@@ -74,9 +71,6 @@ class Calm:
             for vmid in (vmid for group in BURST for vmid in group):
                 if self._pve.guest(vmid).status == "stopped":
                     self._pve.start_as_root(vmid)
-        while self._failures:
-            self._failures -= 1
-            self._pve.backup_job(UNLUCKY, ends=REASON, seconds=1.0)
 
 
 def _home(port: int, seed: int, language: str) -> Pve:
