@@ -43,6 +43,8 @@ BREAKS_MOST = 5
 GIVE_UP_SECONDS = 24 * 3600.0
 EDIT_GIVE_UP_SECONDS = 7 * 86400.0
 """Seconds after which a message is no longer posted, and after which a posted one is no longer edited."""
+TEST_GIVE_UP_SECONDS = 60.0
+"""Seconds after which a test is no longer posted: its question was answered long ago."""
 
 
 class AlertDelivery:
@@ -213,7 +215,8 @@ class AlertDelivery:
 
     async def _post(self, message: OutboxMessage, waiting: tuple[OutboxMessage, ...]) -> None:
         stored, age = message.stored, self._ages.age(message.stored)
-        if age > GIVE_UP_SECONDS:
+        is_test = stored.post is MessageKind.TEST
+        if age > (TEST_GIVE_UP_SECONDS if is_test else GIVE_UP_SECONDS):
             await self._give_up(message, message.error or TOO_OLD)
             return
         text = self._channel.compose(message, age if age > LATE_SECONDS else None)
@@ -246,13 +249,16 @@ class AlertDelivery:
             else:
                 discord_id, sent_text = found, replace(text, content=message.tried)
         except NotDelivered as error:
-            if error.failure is DeliveryFailure.REJECTED:
+            rejected = error.failure is DeliveryFailure.REJECTED
+            if rejected or is_test:  # a test is tried once: its sender is told that it is not sent again
                 await self._give_up(message, error.reason)
-                return
-            not_taken = error.not_taken and not is_repeat
-            if not_taken:
-                self._tried_at.pop(stored.id, None)
-            await self._journal.note_refused(stored.id, error.reason, not_taken=not_taken)
+                if rejected:
+                    return
+            else:
+                not_taken = error.not_taken and not is_repeat
+                if not_taken:
+                    self._tried_at.pop(stored.id, None)
+                await self._journal.note_refused(stored.id, error.reason, not_taken=not_taken)
             error.everywhere = bool(error.wait)  # a limit on one new message applies to all of them
             raise
         earlier = is_repeat or found is not None  # what arrived has the details of its time

@@ -407,6 +407,24 @@ async def test_the_outcome_of_a_test_is_its_true_one(post: Office) -> None:
     running.cancel()
 
 
+@pytest.mark.parametrize("fault", [FORBIDDEN, DOWN, LOST])
+async def test_a_test_is_tried_once(post: Office, fault: NotDelivered) -> None:
+    """Its sender reads that it is not sent again."""
+    post.channel.faults = [fault]
+    post.store(posts=(Message(7, MessageKind.TEST, post.clock.now()),))
+    post.opening(8)
+    await post.run(700)
+    (told,) = post.shown
+    assert told.startswith("opening 8 open")
+
+
+async def test_a_test_of_an_earlier_run_is_not_sent(post: Office) -> None:
+    post.store(posts=(Message(7, MessageKind.TEST, post.clock.now()),))
+    post.kill(61)
+    await post.run()
+    assert post.shown == []
+
+
 async def test_every_message_has_its_own_nonce(post: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     nonces: list[str] = []
     sent = post.channel.post
@@ -437,10 +455,10 @@ async def test_a_later_text_whose_answer_got_lost_is_found_too(post: Office) -> 
 
 
 async def test_a_search_does_not_take_a_message_for_another_of_the_same_words(post: Office) -> None:
-    post.store(posts=(Message(7, MessageKind.TEST, post.clock.now()),))
+    post.store(posts=(Message(7, MessageKind.WORD, post.clock.now()),))
     await post.run()
-    post.store(posts=(Message(8, MessageKind.TEST, post.clock.now()),))
-    post.journal.note_try(8, "test", post.clock.now())
+    post.store(posts=(Message(8, MessageKind.WORD, post.clock.now()),))
+    post.journal.note_try(8, "word", post.clock.now())
     post.kill(600)
     await post.run()
     assert len(post.shown) == 2
