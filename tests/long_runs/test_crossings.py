@@ -1,4 +1,4 @@
-"""Test tests/long_runs/crossings.py with a short run, and test that it finds faults in how sites are kept apart."""
+"""Test tests/long_runs/crossings/ with a short run, and test that it finds faults in how sites are kept apart."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ import pytest
 
 from adapters.journal.watch_rows import read_incidents
 from core.watch.incidents.model import Incident
-from tests.long_runs.crossings import trial
+from tests.long_runs.crossings.trial import trial
 from tests.long_runs.seeds import SeedResult
 from tests.support.sites.towns import FIRST_SITE
 from ui.interaction.context import Interaction, Site, services_of

@@ -1,0 +1,177 @@
+"""Make requests, and check everything that comes of each: effects, answers, the audit trail, and alerts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from core.levels import Level
+from playground.discord.people import PressResult
+from playground.discord.posts import SeenMessage
+from tests.long_runs.crossings.effects import Effect, effects_since, read_state
+from tests.long_runs.crossings.setup import Setup
+from tests.long_runs.leaks import numbers, whole
+from tests.long_runs.seeds import Finding
+from tests.support.sites.meaning import Want, level_of
+from tests.support.sites.towns import SITES
+from tests.support.stage import PATIENCE, working_tasks
+from tests.support.watch.at_once import rows_of
+
+SITE_WORD = re.compile(rf"(?<![a-z0-9-])(?:{'|'.join(SITES)})(?![a-z0-9-])")
+FORMER_BUTTON = re.compile(r'"custom_id": "[agps]1:')
+FILE = "audit.csv"
+NONCE = re.compile(r'"q1:yes:([0-9a-f]{16})"')
+
+
+class Checks:
+    """Check the requests of one stage. `found` and `figures` are the result. `held_up`: tasks that nobody awaits."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.scene, self.towns, self.people, self.oracle = (
+            setup.scene,
+            setup.towns,
+            setup.people,
+            setup.oracle,
+        )
+        self.found: list[Finding] = []
+        self.figures = Counter[str]()
+        self.held_up: set[asyncio.Task[Any]] = set()
+        self._own: dict[int, tuple[str, str]] = {}
+        """Answers by message ID: their owner, and the text last shown to them."""
+        self._alerts: dict[int, str] = {}
+
+    async def ask(
+        self,
+        name: str,
+        words: str,
+        want: Want,
+        acting: Callable[[], Awaitable[Any]],
+        *,
+        typed: str = "",
+        alert: bool = False,
+    ) -> Any:
+        """Make one request as this person, and check all that comes of it. `typed`: texts that may be repeated."""
+        self.oracle.note_views()
+        self.oracle.note_typed(want, words)
+        posts = {post.id: (post.text, whole(post)) for post in self.posts(name)}
+        before, after = read_state(self.scene, self.towns), rows_of(self.scene.services.journal).audit_last()
+        result = await self.do(acting())
+        self.figures["requests"] += 1
+        self.oracle.note_views()
+        found = list(effects_since(before, self.scene, self.towns))
+        request = f"{name}: {words}"
+        self.judge_effects(name, request, want, found, alert=alert)
+        self.judge_trail(name, request, want, after, found)
+        told = self.oracle.allowed_numbers(name) | numbers(words)
+        may_name = {*SITE_WORD.findall(typed)} | (
+            self.oracle.visible(name) if want.named is None else want.named & self.oracle.visible(name)
+        )
+        if not isinstance(result, PressResult):
+            self.judge(request, [json.dumps(result, ensure_ascii=False)], told, may_name)
+            return result
+        brought = [post for post in [result.post, *result.followups] if post is not None]
+        brought = [
+            post for post in brought if not post.content
+        ]  # alerts are edited at any time: `check_alerts`
+        new = [post for post in brought if posts.get(post.id, ("", ""))[0] != post.text]
+        files = [self.scene.server.attached(post, FILE).decode() for post in new if FILE in post.attachments]
+        self.judge(request, [*map(whole, new), *files, repr(result.form)], told, may_name)
+        for post in set(brought) - set(new):  # pressed messages, in which at most the buttons changed
+            there = posts[post.id][1]
+            self.judge(request, [whole(post)], told | numbers(there), may_name | {*SITE_WORD.findall(there)})
+        for post in new:
+            self.judge_sections(name, request, post.text)
+            for nonce in NONCE.findall(whole(post)):
+                self.oracle.questions[nonce] = name, want
+            if post.id in posts:  # an older message of somebody; its owner is unknown from now on
+                self._own.pop(post.id, None)
+            else:
+                self._own[post.id] = (name, whole(post))
+        return result
+
+    async def do(self, acting: Awaitable[Any]) -> Any:
+        """Act, and wait until the bot has finished and recorded everything except the actions held up."""
+        result = await acting
+        while tasks := working_tasks() - self.held_up:
+            _, late = await asyncio.wait(tasks, timeout=PATIENCE)
+            assert not late, f"still at work: {late}"
+        await self.scene.recorded()
+        return result
+
+    def posts(self, name: str) -> list[SeenMessage]:
+        server, scene, person = self.scene.server, self.scene, self.people[name]
+        return server.messages(scene.channel, person)[-14:] + server.messages(scene.alerts, person)[-8:]
+
+    def judge_effects(self, name: str, request: str, want: Want, found: list[Effect], *, alert: bool) -> None:
+        pairs = self.oracle.pairs(name)
+        for effect in found:
+            self.figures["effects"] += 1
+            site, vmid = effect.site, effect.vmid
+            seen = bool(pairs & want.places) if alert else (site, vmid) in pairs
+            may = level_of(name) >= Level.OPERATOR and (seen or self.oracle.is_whole(name, site))
+            if not want.has(site, vmid):
+                self.crossed(request, f"{effect} is not among {sorted(map(str, want.places))}")
+            elif not may:
+                self.crossed(request, f"{effect}, which this person may not see or change")
+
+    def judge_trail(self, name: str, request: str, want: Want, after: int, found: list[Effect]) -> None:
+        person = self.people[name].id
+        rows = [
+            each
+            for each in rows_of(self.scene.services.journal).audit_after(after, 1000)[0]
+            if each.record.actor.user_id == person
+        ]
+        sites = {each.site for each in rows}
+        if wrong := sites - want.sites - want.filed - (want.named or frozenset()) - {""}:
+            self.crossed(request, f"the audit trail says {wrong}: {rows}")
+        if missing := {effect.site for effect in found} - sites:
+            self.crossed(request, f"the audit trail says nothing of {missing}: {rows}")
+
+    def judge(self, request: str, shown: list[str], told: set[str], sites: frozenset[str] | set[str]) -> None:
+        for text in shown:
+            if wrong := sorted(numbers(text) - told):
+                self.crossed(request, f"{wrong} in {text}")
+            if named := {*SITE_WORD.findall(text)} - sites:
+                self.crossed(request, f"names {named} in {text}")
+            if FORMER_BUTTON.search(text):
+                self.crossed(request, f"a button without a site in {text}")
+
+    def judge_sections(self, name: str, request: str, text: str) -> None:
+        """Check that each guest below the heading of a site is one of that site."""
+        _, *sections = re.split(rf"(?:^|\n)### ({'|'.join(SITES)})(?: · [^\n]*)?\n", text)
+        pairs = self.oracle.pairs(name)
+        for site, rows in zip(sections[::2], sections[1::2], strict=True):
+            for vmid in re.findall(r"\*\*(731[0-9]{6})\*\*", rows):
+                self.figures["rows"] += 1
+                if (site, int(vmid)) not in pairs:
+                    self.crossed(request, f"{vmid} as one of {site} in {text}")
+
+    def crossed(self, request: str, found: str) -> None:
+        self.found.append(Finding(request, found[:2000]))
+
+    def check_later_edits(self) -> None:
+        """Check answers that changed without a press, such as expired questions and progress."""
+        for post in self.scene.server.messages(self.scene.channel)[-14:]:
+            name, text = self._own.get(post.id, ("", ""))
+            if name and whole(post) != text:
+                told = self.oracle.allowed_numbers(name, ever=True) | numbers(text)
+                named = self.oracle.visible(name, ever=True) | {*SITE_WORD.findall(text)}
+                self.judge(f"{name}: edited later", [whole(post)], told, named)
+                self._own[post.id] = (name, whole(post))
+
+    def check_alerts(self) -> None:
+        """Check that each alert is about guests of the one site that it and its buttons name."""
+        for post in self.scene.server.messages(self.scene.alerts)[-12:]:
+            shown = whole(post)
+            if not post.content or self._alerts.get(post.id) == shown:
+                continue
+            self._alerts[post.id] = shown
+            self.figures["alerts"] += 1
+            sites = {*SITE_WORD.findall(shown)}
+            told = self.towns[min(sites)].told if len(sites) == 1 else set()
+            if len(sites) != 1 or numbers(shown) - told or FORMER_BUTTON.search(shown):
+                self.crossed("an alert", f"{sites}: {numbers(shown) - told} in {shown}")
