@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+from playground.cluster.agent_reports import agent_file_systems, agent_interfaces, mac_of
+from playground.pve.metrics import GIB
 from playground.pve.server import Pve
 
-GIB = 1024**3
 DAY = 86400.0
 
 GuestRow = tuple[int, str, str, float | None, int, int, int, str, dict[str, Any]]
@@ -42,53 +43,6 @@ CTS: tuple[GuestRow, ...] = (
     (204, "wiki", "pve3", 12.0, 2, 2048, 16, "web", {}),
     (205, "grafana", "pve3", None, 2, 2048, 16, "monitoring", {}),
 )
-
-
-def _mac(vmid: int) -> str:
-    return f"BC:24:11:00:{vmid >> 8 & 255:02X}:{vmid & 255:02X}"
-
-
-def _interfaces(vmid: int, net: str) -> list[dict[str, Any]]:
-    """Return the report of a VM's guest agent.
-
-    It has loopback, and one card with an IPv4 and a link-local IPv6 address.
-    """
-    mac = _mac(vmid).lower()
-    return [
-        {
-            "name": "lo",
-            "hardware-address": "00:00:00:00:00:00",
-            "ip-addresses": [{"ip-address": "127.0.0.1", "ip-address-type": "ipv4", "prefix": 8}],
-        },
-        {
-            "name": "eth0",
-            "hardware-address": mac,
-            "ip-addresses": [
-                {"ip-address": f"{net}.{vmid - 90}", "ip-address-type": "ipv4", "prefix": 24},
-                {"ip-address": f"fe80::be24:11ff:fe00:{vmid:x}", "ip-address-type": "ipv6", "prefix": 64},
-            ],
-        },
-    ]
-
-
-def _file_systems(gib: int) -> list[dict[str, Any]]:
-    """Return what the agent tells of file systems: also those that are in memory, images, layers and binds."""
-
-    def row(name: str, mount: str, kind: str, used: float, total: float) -> dict[str, Any]:
-        sizes = {"used-bytes": int(used * GIB), "total-bytes": int(total * GIB)}
-        return {"name": name, "mountpoint": mount, "type": kind, "disk": [], **sizes}
-
-    return [
-        row("sda1", "/", "ext4", gib * 0.6 * 0.71, gib * 0.6),
-        row("sda15", "/boot/efi", "vfat", 0.01, 0.12),
-        row("sdb1", "/srv", "xfs", gib * 0.4 * 0.93, gib * 0.4),
-        row("sdb1", "/var/lib/containers/bind", "xfs", gib * 0.4 * 0.93, gib * 0.4),
-        row("loop3", "/snap/core22/1621", "squashfs", 0.07, 0.07),
-        row("tmpfs", "/run", "tmpfs", 0.2, 0.8),
-        row("overlay", "/var/lib/docker/overlay2/8a/merged", "overlay", gib * 0.4, gib * 0.6),
-        row("sr0", "/media/cdrom", "iso9660", 0.6, 0.6),
-        {"name": "dm-9", "mountpoint": "/mnt/odd", "type": "ext4", "disk": []},
-    ]
 
 
 def _snapshot(
@@ -218,14 +172,14 @@ def add_guests(pve: Pve, vms: Iterable[GuestRow], cts: Iterable[GuestRow], net: 
                 "cores": cores,
                 "memory": str(memory),
                 "scsi0": f"{pool}:vm-{vmid}-disk-0,iothread=1,size={disk}G",
-                "net0": f"virtio={_mac(vmid)},bridge=vmbr0,firewall=1",
+                "net0": f"virtio={mac_of(vmid)},bridge=vmbr0,firewall=1",
                 "tags": tags,
                 **more,
             },
         )
         vm.start_secs, vm.shutdown_secs, vm.stop_secs = 2, 4, 1
         if more.get("agent"):
-            vm.agent = {"interfaces": _interfaces(vmid, net), "get-fsinfo": _file_systems(disk)}
+            vm.agent = {"interfaces": agent_interfaces(vmid, net), "get-fsinfo": agent_file_systems(disk)}
         if days is not None:
             vm.started_at = now - days * DAY
     for vmid, name, node, days, cores, memory, disk, tags, more in cts:
@@ -239,7 +193,7 @@ def add_guests(pve: Pve, vms: Iterable[GuestRow], cts: Iterable[GuestRow], net: 
                 "memory": memory,
                 "rootfs": f"local-lvm:vm-{vmid}-disk-0,size={disk}G",
                 "tags": tags,
-                "net0": f"name=eth0,bridge=vmbr0,gw={net}.1,hwaddr={_mac(vmid)},ip={net}.{vmid}/24,type=veth",
+                "net0": f"name=eth0,bridge=vmbr0,gw={net}.1,hwaddr={mac_of(vmid)},ip={net}.{vmid}/24,type=veth",
                 **more,
             },
         )
@@ -280,7 +234,7 @@ def _templates(pve: Pve) -> None:
                 "memory": "2048",
                 "agent": "1",
                 "scsi0": f"{pool}:vm-{vmid}-disk-0,iothread=1,size={disk}G",
-                "net0": f"virtio={_mac(vmid)},bridge=vmbr0",
+                "net0": f"virtio={mac_of(vmid)},bridge=vmbr0",
             },
         )
         template.agent = {}
@@ -295,7 +249,7 @@ def _templates(pve: Pve) -> None:
             "cores": 1,
             "memory": 256,
             "rootfs": "local-lvm:vm-9100-disk-0,size=2G",
-            "net0": f"name=eth0,bridge=vmbr0,hwaddr={_mac(9100)},ip=dhcp,type=veth",
+            "net0": f"name=eth0,bridge=vmbr0,hwaddr={mac_of(9100)},ip=dhcp,type=veth",
         },
     )
     alpine.start_secs, alpine.shutdown_secs, alpine.stop_secs = 1, 2, 1

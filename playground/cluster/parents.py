@@ -9,7 +9,8 @@ import contextlib
 import time
 from typing import Any
 
-from playground.cluster.guests import DAY, GIB, GuestRow, add_guests, set_pace
+from playground.cluster.guests import DAY, GuestRow, add_guests, set_pace
+from playground.pve.metrics import GIB
 from playground.pve.network.http import PveError
 from playground.pve.server import Pve
 
