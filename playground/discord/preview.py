@@ -1,6 +1,6 @@
 """Adapt SimCord's Preview page to a bot that writes while somebody is typing.
 
-Like playground/discord/world.py, it uses private names of SimCord 3.2.1; no other file does.
+It uses private names of SimCord 3.2.1, see playground/discord/world.py.
 """
 
 from __future__ import annotations

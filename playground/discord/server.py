@@ -11,6 +11,7 @@ from typing import Any
 
 import simcord
 
+from playground.discord.odd_presses import press
 from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from playground.discord.service import DiscordService
@@ -99,7 +100,7 @@ class DiscordServer(DiscordService):
         Raises: LookupError or simcord.SetupError for a press that is not possible.
         """
         if force:
-            return self._reply(await self.world.press(person.actor, post, button, None))
+            return self._reply(await press(self.world, person.actor, post, button, None))
         custom_id = post.button(button).custom_id
         return self._reply(await person.actor.click(self.world.response(post), custom_id=custom_id))
 
@@ -113,7 +114,7 @@ class DiscordServer(DiscordService):
         self, person: Person, post: SeenMessage, custom_id: str, values: Sequence[str]
     ) -> PressResult:
         """Send a choice in a text menu as it is, even of a menu or a value that was never there."""
-        return self._reply(await self.world.press(person.actor, post, custom_id, list(values)))
+        return self._reply(await press(self.world, person.actor, post, custom_id, list(values)))
 
     async def submit(
         self, person: Person, shown: PressResult, values: Mapping[str, Any] | str

@@ -1,77 +1,39 @@
 """Open up SimCord's model of Discord, so that the bot can be another process.
 
-Only this file and playground/discord/preview.py use private names of SimCord, those of release 3.2.1.
+Only this file, simcord_changes.py, odd_presses.py and preview.py use private names of SimCord, those of 3.2.1.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import copy
-import marshal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, Protocol
 
 import discord
 import simcord
-from simcord import _clock, components, gateway, results
-from simcord.actors import _dispatch_actor_interaction, _visible_message
+from simcord import gateway
 from simcord.backend import serializers
 from simcord.backend.errors import BackendError
 from simcord.backend.models import Interaction, Message
-from simcord.enums import InteractionType
 from simcord.http import router
 from simcord.intents import PRIVILEGED_INTENTS
 from simcord.interactions import command_leaves
 
 from playground.discord.gateway import Session
-from playground.discord.limits import walk
 from playground.discord.posts import SeenMessage
 from playground.discord.rest import Call, CallRefused
+from playground.discord.simcord_changes import Parsers, RealClock
 
 Press = Interaction
 """One press of a person and its result, as SimCord keeps it."""
 
 PUBLIC_THREAD = 11
-_ROW, _BUTTON, _STRING_SELECT = 1, 2, 3
 _HISTORY = 2000
 """Entries that SimCord's own logs keep of requests and events; otherwise they grow without end."""
 
 _pressed: ContextVar[Press | None] = ContextVar("pressed", default=None)
-
-
-def _copy_json(value: Any) -> Any:
-    """Copy plain JSON values ten times as fast as `copy.deepcopy`, and all others as it does."""
-    try:
-        return marshal.loads(marshal.dumps(value))  # noqa: S302 - made on the same line
-    except ValueError:
-        return copy.deepcopy(value)
-
-
-_COPY = SimpleNamespace(deepcopy=_copy_json)
-for _module, _import, _instead in (
-    (router, "copy", _COPY),
-    (gateway, "copy", _COPY),
-    (components, "deepcopy", _copy_json),
-    (results, "deepcopy", _copy_json),
-    (serializers, "deepcopy", _copy_json),
-):
-    setattr(_module, _import, _instead)
-
-_require_as_simcord = router.RequestContext.require_channel_permissions
-
-
-def _require_permissions(context: router.RequestContext, channel_id: int, *names: str) -> Any:
-    """Demand PIN_MESSAGES for pinning, as Discord does since February 2026. SimCord demands MANAGE_MESSAGES."""
-    if "/messages/pins/" in context.path:
-        names = tuple("pin_messages" if name == "manage_messages" else name for name in names)
-    return _require_as_simcord(context, channel_id, *names)
-
-
-setattr(router.RequestContext, "require_channel_permissions", _require_permissions)  # noqa: B010 - mypy forbids assigning to a method
 
 
 class Presses(Protocol):
@@ -82,30 +44,6 @@ class Presses(Protocol):
 
     async def answered(self, record: Press) -> None:
         """Return when the press counts as answered."""
-
-
-class _RealClock(_clock.Clock):
-    """The time of day. SimCord's own clock stands still between the steps of a test."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def advance(self, seconds: float) -> None:
-        """Do nothing: real time advances by itself."""
-
-
-class _Parsers(dict[str, Callable[[Mapping[str, Any]], None]]):
-    """Push events to a session. SimCord expects discord.py's table of event parsers in this place."""
-
-    def __init__(self, push: Callable[[str, Mapping[str, Any]], None]) -> None:
-        super().__init__()
-        self._push = push
-
-    def __missing__(self, event: str) -> Callable[[Mapping[str, Any]], None]:
-        return lambda payload: self._push(event, payload)
-
-    def get(self, event: str, _default: Any = None) -> Any:
-        return self[event]
 
 
 class World(simcord.Env):
@@ -121,7 +59,7 @@ class World(simcord.Env):
         self.files_most, self.file_bytes_most = 200, 32 << 20
         """How many of the newest uploaded files are kept, and how many bytes of them together."""
         super().__init__(discord.Client(intents=discord.Intents(guilds=True)), check_errors=False)
-        self.backend.clock = _RealClock()
+        self.backend.clock = RealClock()
         self.backend.bot_user.name = bot_name
         self._message_states.add(self.bot._connection)  # noqa: SLF001  # SimCord wants discord.py's state
         self._generation = 1  # of the bot; Preview takes no action while it is 0
@@ -219,7 +157,7 @@ class World(simcord.Env):
         if any(getattr(asked, one) and not getattr(approved, one) for one in PRIVILEGED_INTENTS):
             return 4014
         # used by SimCord as discord.py's connection state: the wanted events, and their receiver
-        state = SimpleNamespace(intents=asked, parsers=_Parsers(session.push))
+        state = SimpleNamespace(intents=asked, parsers=Parsers(session.push))
         fake = gateway.FakeGateway(self.backend, state)
         members = gateway.FakeWebSocket(self.backend, fake)
         session.feed = fake.feed
@@ -323,78 +261,6 @@ class World(simcord.Env):
 
     def press_of(self, result: simcord.InteractionResult) -> Press:
         return result._interaction  # noqa: SLF001  # private to SimCord
-
-    async def press(
-        self, actor: simcord.MemberActor, post: SeenMessage, custom_id: str, values: list[str] | None
-    ) -> simcord.InteractionResult:
-        """Send a press of a button (with `values`: of a menu), whether or not the message has it (any more).
-
-        A missing button is added to the copy sent with the press, because discord.py ignores unknown ones.
-        """
-        stored = _visible_message(actor, self.response(post))
-        message: dict[str, Any] = _copy_json(dict(serializers.message_payload(self.backend, stored)))
-        data: dict[str, Any] = {"custom_id": custom_id, "component_type": _BUTTON}
-        if values is not None:
-            data |= {"component_type": _STRING_SELECT, "values": values}
-        components = message.setdefault("components", [])
-        if custom_id not in [one.get("custom_id") for one in walk(components)]:
-            missing = {
-                "type": data["component_type"],
-                "custom_id": custom_id,
-                "label": "?",
-                "style": 2,
-                "id": 0,
-            }
-            components.append({"type": _ROW, "id": 0, "components": [missing]})
-        channel = simcord.ChannelHandle(self, actor.guild, self.backend.get_channel(stored.channel_id))
-        return await _dispatch_actor_interaction(
-            actor,
-            InteractionType.MESSAGE_COMPONENT,
-            channel,
-            data,
-            extra={"message": message},
-            source_message_id=stored.id,
-        )
-
-    @contextlib.contextmanager
-    def carried(self, channel: simcord.ChannelHandle | None) -> Iterator[None]:
-        """Let all presses in the `with` block reach the bot as if made in this channel, even of another guild.
-
-        `None`: in a direct message. This allows presses where Discord's clients would offer none. They are
-        answered where they were really made.
-        """
-        with self.rewritten(lambda payload: self._carried(payload, channel)):
-            yield
-
-    @contextlib.contextmanager
-    def rewritten(self, rewrite: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Iterator[None]:
-        """Let all presses in the `with` block reach the bot as `rewrite` returns them.
-
-        `rewrite` gets the gateway's raw payload and may make it incomplete or wrong.
-        """
-        emit = self.backend.emit
-
-        def otherwise(event: str, payload: Mapping[str, Any]) -> None:
-            emit(event, rewrite(payload) if event == "INTERACTION_CREATE" else payload)
-
-        setattr(self.backend, "emit", otherwise)  # noqa: B010 - mypy forbids assigning to a method
-        try:
-            yield
-        finally:
-            setattr(self.backend, "emit", emit)  # noqa: B010 - see above
-
-    def _carried(
-        self, payload: Mapping[str, Any], channel: simcord.ChannelHandle | None
-    ) -> Mapping[str, Any]:
-        if channel is None:
-            user = payload["member"]["user"]
-            left = {key: value for key, value in payload.items() if "guild" not in key and key != "member"}
-            there = {"id": str(self.bot_id), "type": 1, "recipients": [user]}
-            return left | {"user": user, "channel_id": there["id"], "channel": there, "context": 1}
-        stored = self.backend.get_channel(channel.id)
-        there = dict(serializers.channel_payload(self.backend, stored))
-        guild_id = str(stored.guild_id)
-        return {**payload, "guild_id": guild_id, "channel_id": there["id"], "channel": there}
 
     def open_thread(self, parent: simcord.ChannelHandle, name: str, owner_id: int) -> simcord.ChannelHandle:
         """Create a public thread below a text channel, or a post in a forum."""

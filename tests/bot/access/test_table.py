@@ -46,6 +46,7 @@ from core.guest_errors import (
 from core.levels import Level
 from core.operations import Operation
 from core.wanted_errors import NoSuchDashboard, NothingWithin, UnknownNode, UnknownTarget
+from playground.discord.odd_presses import carried
 from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage
 from playground.discord.server import Channel
@@ -558,7 +559,7 @@ async def test_every_command(house: House, places: tuple[str, ...]) -> None:
             if name not in people_in(where, row.word, at):
                 continue
             cell = Cell(row.word, name, where, InteractionKind.COMMAND, row.about)
-            with scene.server.world.carried(channel):
+            with carried(scene.server.world, channel):
                 reply = await scene.say(house.people[name], row.word, **row.values)
             house.check(cell, row, reply)
             if scene.site.authorizer.read_only.refusal:
@@ -575,7 +576,7 @@ async def test_every_completion(house: House, places: tuple[str, ...]) -> None:
             if name not in people_in(where, row.word, at):
                 continue
             cell = Cell(row.word, name, where, InteractionKind.COMPLETION, row.about)
-            with scene.server.world.carried(channel):
+            with carried(scene.server.world, channel):
                 found = await scene.server.autocomplete(
                     house.people[name], scene.channel, row.word, option, typed, **row.values
                 )
@@ -648,7 +649,7 @@ async def test_every_button(house: House, places: tuple[str, ...]) -> None:
             if name not in people_in(where, row.word, at, InteractionKind.BUTTON):
                 continue
             cell = Cell(row.word, name, where, InteractionKind.BUTTON, row.about)
-            with scene.server.world.carried(channel):
+            with carried(scene.server.world, channel):
                 if custom_id.startswith("s1:"):
                     menu, _, value = custom_id.rpartition(":")
                     reply = await scene.choose(house.people[name], post, menu, [value])
@@ -666,7 +667,7 @@ async def test_every_answer_to_a_question_and_every_form(house: House, places: t
 
 
 async def answer_everything(house: House, where: str, channel: Channel | None) -> None:
-    scene, carried = house.scene, house.scene.server.world.carried
+    scene = house.scene
     for name, (at, about) in product(PEOPLE, enumerate(BOTH)):
         if name not in people_in(where, "delete", at):
             continue
@@ -678,7 +679,7 @@ async def answer_everything(house: House, where: str, channel: Channel | None) -
         yes = str(post_of(delete).buttons[0].custom_id)
         form = await scene.press(person, delete, yes)
         scene.server.take_role(person, house.roles["root"])
-        with carried(channel):
+        with carried(scene.server.world, channel):
             pressed = await scene.press(person, delete, yes)
             sent = await scene.submit(person, form, "another name")
             cancelled = await scene.press(person, stop, "Cancel")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from playground.discord.odd_presses import rewritten
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
@@ -53,7 +54,7 @@ async def test_a_press_without_a_field_is_answered_and_does_nothing(
 ) -> None:
     changed = len(scene.changes())
     panel = await scene.say(scene.emma, "info", vmid=104)
-    with scene.server.world.rewritten(without(path, value)):
+    with rewritten(scene.server.world, without(path, value)):
         reply = await scene.press(scene.emma, panel, "Start")
     await reply.until(lambda shown: shown.text == TOLD)
     scene.assert_private(reply)
@@ -67,7 +68,7 @@ async def test_a_press_without_a_field_is_answered_and_does_nothing(
 
 async def test_a_press_without_a_channel_is_not_in_the_category(scene: Stage) -> None:
     panel = await scene.say(scene.emma, "info", vmid=104)
-    with scene.server.world.rewritten(without("channel")):
+    with rewritten(scene.server.world, without("channel")):
         reply = await scene.press(scene.emma, panel, "Start")
     assert "The bot does not work in this channel" in reply.text
     assert scene.changes() == []
@@ -75,7 +76,7 @@ async def test_a_press_without_a_channel_is_not_in_the_category(scene: Stage) ->
 
 @walked("path", ["data", "data.name", "member", "version"])
 async def test_a_command_without_a_field(scene: Stage, path: str) -> None:
-    with scene.server.world.rewritten(without(path)):
+    with rewritten(scene.server.world, without(path)):
         reply = await scene.say(scene.emma, "list")
     await reply.until(lambda shown: shown.text == TOLD)
     scene.assert_private(reply)
@@ -95,7 +96,7 @@ async def test_a_command_without_a_field(scene: Stage, path: str) -> None:
 async def test_a_form_without_a_field(scene: Stage, pve: Pve, path: str, value: Any) -> None:
     question = await scene.say(scene.emma, "delete", vmid=104)
     form = await scene.press(scene.emma, question, "Delete palworld…")
-    with scene.server.world.rewritten(without(path, value)):
+    with rewritten(scene.server.world, without(path, value)):
         reply = await scene.submit(scene.emma, form, "palworld")
     await reply.until(lambda shown: shown.text == TOLD)
     assert scene.changes() == []

@@ -1,0 +1,69 @@
+"""Change SimCord where it is slower than needed, stricter or laxer than Discord, or made for one process."""
+
+from __future__ import annotations
+
+import copy
+import marshal
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+from simcord import _clock, components, gateway, results
+from simcord.backend import serializers
+from simcord.http import router
+
+
+def copy_json(value: Any) -> Any:
+    """Copy plain JSON values ten times as fast as `copy.deepcopy`, and all others as it does."""
+    try:
+        return marshal.loads(marshal.dumps(value))  # noqa: S302 - made on the same line
+    except ValueError:
+        return copy.deepcopy(value)
+
+
+_COPY = SimpleNamespace(deepcopy=copy_json)
+for _module, _import, _instead in (
+    (router, "copy", _COPY),
+    (gateway, "copy", _COPY),
+    (components, "deepcopy", copy_json),
+    (results, "deepcopy", copy_json),
+    (serializers, "deepcopy", copy_json),
+):
+    setattr(_module, _import, _instead)
+
+_require_as_simcord = router.RequestContext.require_channel_permissions
+
+
+def _require_permissions(context: router.RequestContext, channel_id: int, *names: str) -> Any:
+    """Demand PIN_MESSAGES for pinning, as Discord does since February 2026. SimCord demands MANAGE_MESSAGES."""
+    if "/messages/pins/" in context.path:
+        names = tuple("pin_messages" if name == "manage_messages" else name for name in names)
+    return _require_as_simcord(context, channel_id, *names)
+
+
+setattr(router.RequestContext, "require_channel_permissions", _require_permissions)  # noqa: B010 - mypy forbids assigning to a method
+
+
+class RealClock(_clock.Clock):
+    """The time of day. SimCord's own clock stands still between the steps of a test."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def advance(self, seconds: float) -> None:
+        """Do nothing: real time advances by itself."""
+
+
+class Parsers(dict[str, Callable[[Mapping[str, Any]], None]]):
+    """Push events to a session. SimCord expects discord.py's table of event parsers in this place."""
+
+    def __init__(self, push: Callable[[str, Mapping[str, Any]], None]) -> None:
+        super().__init__()
+        self._push = push
+
+    def __missing__(self, event: str) -> Callable[[Mapping[str, Any]], None]:
+        return lambda payload: self._push(event, payload)
+
+    def get(self, event: str, _default: Any = None) -> Any:
+        return self[event]
