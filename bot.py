@@ -78,7 +78,7 @@ from ui.dashboard.channel import DiscordDashboards
 from ui.dashboard.presence import Presence
 from ui.discord.proxy_pages import refuse_proxy_pages
 from ui.discord.rate_limits import RateLimitWatch, limit_request_time
-from ui.guests.confirm import close_questions, on_submit, typed_fields
+from ui.guests.confirm import close_questions, on_submit
 from ui.i18n import CatalogueTranslator, Texts
 from ui.interaction.buttons import PersistentButton
 from ui.interaction.context import Interaction
@@ -245,8 +245,7 @@ class ProxmoxBot(commands.Bot):
         """Handle submitted modals here. discord.py does not know those opened before a restart."""
         await answer_unreadable_press(interaction)
         if interaction.type is discord.InteractionType.modal_submit:
-            data: Mapping[str, object] = dict(interaction.data or {})
-            await on_submit(interaction, str(data.get("custom_id", "")), typed_fields(data))
+            await on_submit(interaction, dict(interaction.data or {}))
 
     async def close(self) -> None:
         """Edit the messages of running work with a farewell, then close."""

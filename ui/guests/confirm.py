@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import discord
 from discord import ui
 
 from core.actions.order import Order, Plan
@@ -21,11 +20,12 @@ from core.audit.record import CANCELLED, AuditStep
 from core.errors import BotError, NotYours, QuestionOver, Unconfirmed
 from core.operations import OPERATIONS, Operation
 from ui.cards import card
-from ui.discord.blocked import is_blocked, send_with_fallbacks
+from ui.discord.blocked import send_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, log_unexpected
 from ui.formatting import Colour, plain, timestamp
 from ui.guests.act import act
-from ui.guests.plan import plan_parts, title_of_form, yes_label
+from ui.guests.confirmation_form import NAME_FIELD, REASON_FIELD, REASON_MOST, send_form, typed_fields
+from ui.guests.plan import plan_parts, yes_label
 from ui.i18n import Text
 from ui.interaction.attempt import Attempt, ensure_awaited
 from ui.interaction.buttons import FORM, question_buttons
@@ -34,10 +34,6 @@ from ui.interaction.gate import authorize, rate_limit_refusal, refusal_of, run_g
 from ui.interaction.next_steps import Step, step_buttons
 from ui.interaction.open_questions import SECONDS, Question
 from ui.interaction.reply import Reply
-
-FORM_NAME_MOST = 255
-REASON_MOST = 200
-NAME_FIELD, REASON_FIELD = "name", "reason"
 
 
 async def ask(site: Site, reply: Reply, plan: Plan) -> None:
@@ -135,7 +131,7 @@ async def on_press(interaction: Interaction, answer: str, nonce: str, attempt: A
     _ensure_asker(interaction, question)
     if answer == "yes" and question.plan.needs_name:
         t = services.texts.of_locale(str(interaction.locale))
-        await _send_form(interaction, t, question)
+        await send_form(interaction, t, question)
         await _renew(services, question)
         return
     question = services.questions.take(nonce)
@@ -146,16 +142,6 @@ async def on_press(interaction: Interaction, answer: str, nonce: str, attempt: A
             await reply.show(question_over(question, note))
     else:
         await _carry_out(question, attempt)
-
-
-async def _send_form(interaction: Interaction, t: Text, question: Question) -> None:
-    """Send the form, without the guest's name if Discord blocks it."""
-    try:
-        await interaction.response.send_modal(confirmation_form(t, question))
-    except discord.HTTPException as error:
-        if not is_blocked(error):
-            raise
-        await interaction.response.send_modal(confirmation_form(t, question, bare=True))
 
 
 async def _carry_out(question: Question, attempt: Attempt) -> None:
@@ -224,44 +210,16 @@ def _ensure_asker(interaction: Interaction, question: Question) -> None:
     authorize(interaction, order.operation, replace(now, protected=asked.protected))
 
 
-def confirmation_form(t: Text, question: Question, *, bare: bool = False) -> ui.Modal:
-    """Return the form for the guest's name, and for a protected guest the reason.
-
-    It is the last step before something is lost. `bare`: do not show the guest's name anywhere.
-    """
-    plan = question.plan
-    shown = replace(plan, guest=replace(plan.guest, name=None)) if bare else plan
-    form = ui.Modal(
-        title=title_of_form(t, shown, question.site)[:45], custom_id=f"f1:{question.nonce}", timeout=SECONDS
-    )
-    name: ui.TextInput[Any] = ui.TextInput(
-        placeholder=plain(shown.guest.label, 100), max_length=FORM_NAME_MOST, custom_id=NAME_FIELD
-    )
-    lost = (
-        t("This cannot be undone.")
-        if plan.order.operation is Operation.DELETE
-        else t("This guest is protected.")
-    )
-    form.add_item(
-        ui.Label(text=t("Enter the name of the guest")[:45], description=lost[:100], component=name)
-    )
-    if plan.needs_reason:
-        reason: ui.TextInput[Any] = ui.TextInput(max_length=REASON_MOST, custom_id=REASON_FIELD)
-        kept = t("Recorded in the audit trail.")[:100]
-        form.add_item(ui.Label(text=t("Reason")[:45], description=kept, component=reason))
-    return form
-
-
-async def on_submit(interaction: Interaction, custom_id: str, typed: Mapping[str, str]) -> None:
+async def on_submit(interaction: Interaction, data: Mapping[str, Any]) -> None:
     """Handle a submitted form, also one from before a restart.
 
-    The same rules apply as for a button: the gate, the asker, and a single use.
-    `typed`: the text of each field by its custom_id.
+    The same rules apply as for a button: the gate, the asker, and a single use. `data`: as Discord sent it.
     """
 
     async def work(attempt: Attempt) -> BotError | None:
         services = services_of(interaction)
-        match = FORM.fullmatch(custom_id)
+        match = FORM.fullmatch(str(data.get("custom_id", "")))
+        typed = typed_fields(data)
         nonce = match["nonce"] if match else ""
         name, reason = typed.get(NAME_FIELD, "").strip(), plain(typed.get(REASON_FIELD, ""), REASON_MOST)
         _describe(attempt, nonce)
@@ -278,19 +236,6 @@ async def on_submit(interaction: Interaction, custom_id: str, typed: Mapping[str
         return None
 
     await run_guarded(interaction, work)
-
-
-def typed_fields(data: Mapping[str, Any]) -> dict[str, str]:
-    """Return the text of a form's fields by custom_id, from the interaction's raw data. Any data is accepted."""
-    found = {}
-    rows = data.get("components")
-    for row in rows if isinstance(rows, list) else ():
-        held = row if isinstance(row, dict) else {}
-        inside = held.get("components")
-        for inner in (held.get("component"), *(inside if isinstance(inside, list) else ())):
-            if isinstance(inner, dict) and isinstance(inner.get("value"), str):
-                found[str(inner.get("custom_id", ""))] = str(inner["value"])
-    return found
 
 
 async def ask_first(site: Site, reply: Reply, order: Order) -> None:

@@ -59,9 +59,6 @@ class Heartbeat(Protocol):
         """Send one heartbeat. Does not raise."""
 
 
-"""Checks the set-up of the named sites. With all sites named, also what the bot has once."""
-
-
 class OpenReply(Protocol):
     @property
     def unacknowledged(self) -> bool:

@@ -13,7 +13,7 @@ from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
 from tests.support.walked import walked
-from ui.guests.confirm import typed_fields
+from ui.guests.confirmation_form import typed_fields
 from ui.interaction.incoming import missing_field
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language

@@ -19,7 +19,8 @@ from tests.support.sites.three_sites import COLO, HOME, Sites
 from tests.support.stage import post_of
 from ui.cards import card, name_site
 from ui.formatting import MESSAGE_MOST, Colour
-from ui.guests.confirm import act_or_ask, ask_first, confirmation_form
+from ui.guests.confirm import act_or_ask, ask_first
+from ui.guests.confirmation_form import confirmation_form
 from ui.i18n import Text, Texts
 from ui.interaction.context import Site
 from ui.interaction.open_questions import Question
