@@ -38,12 +38,14 @@ class WarmProcess:
 
     def __init__(self, starter: Starter, pid: int) -> None:
         self._starter, self.pid = starter, pid
+        self.code: int | None = None
+        """The exit code, once the starter has told it."""
 
     @property
     def returncode(self) -> int | None:
         """The exit code, negative for a signal; None while it runs."""
         self._starter.read()
-        return self._starter.codes.get(self.pid)
+        return self.code
 
     def send_signal(self, number: int) -> None:
         if self.returncode is None:
@@ -63,9 +65,9 @@ class Starter:
     """Control the starter process."""
 
     def __init__(self) -> None:
-        self.codes: dict[int, int] = {}
-        """Exit codes of the ended processes, by process id."""
-        self._begun: list[int] = []
+        self._living: dict[int, WarmProcess] = {}
+        """The processes that have not ended, by process id. The kernel uses the id of an ended one again."""
+        self._begun: list[WarmProcess] = []
         self._rest = b""
         self._socket, there = socket.socketpair()
         with there:
@@ -107,7 +109,7 @@ class Starter:
             assert time.monotonic() < end, f"not started within {START_PATIENCE} s"
             select.select([self._socket], [], [], 1.0)
             self.read()
-        return WarmProcess(self, self._begun.pop())
+        return self._begun.pop()
 
     def close(self) -> None:
         """End the starter. Its forked processes continue."""
@@ -123,9 +125,10 @@ class Starter:
         for line in lines:
             word, pid, code = json.loads(line)
             if word == "begun":
-                self._begun.append(pid)
+                self._living[pid] = process = WarmProcess(self, pid)
+                self._begun.append(process)
             else:
-                self.codes[pid] = code
+                self._living.pop(pid).code = code
 
 
 @functools.cache
