@@ -60,7 +60,7 @@ crossings: $(VENV)/ready   ## 10,000 generated requests to three sites with the 
 	$(RUN) -m tests.long_runs.crossings
 
 access: $(VENV)/ready   ## The bot against the access table: every person in every place, every way on every site (about 3 minutes on 2 cores)
-	EVERY_CELL=1 $(RUN) -m pytest -q -n 4 tests/bot/access/test_table.py tests/bot/sites/test_table.py
+	EVERY_CELL=1 $(RUN) -m pytest -q -n 4 tests/bot/access/test_table.py tests/bot/access/test_cells.py tests/bot/sites/test_table.py
 
 flood: $(VENV)/ready   ## What one person's flood of requests costs everybody else (about 4 minutes)
 	$(RUN) -m tests.long_runs.flood

@@ -108,8 +108,10 @@ class FloodResult:
 class Flood:
     """Run one person who floods, one who works, and guests that stop."""
 
-    def __init__(self, stage: ProcessStage, a_second: float, seconds: float, guests: int) -> None:
-        self.stage, self.a_second, self.seconds = stage, a_second, seconds
+    def __init__(
+        self, stage: ProcessStage, a_second: float, seconds: float, guests: int, samples: int
+    ) -> None:
+        self.stage, self.a_second, self.seconds, self.samples = stage, a_second, seconds, samples
         make = stage.guild.create_role
         self.roles = {name: make(name) for name in ("viewer", "narrow", "admin")}
         person = stage.server.person
@@ -178,7 +180,7 @@ class Flood:
     async def _alerts(self, result: FloodResult, end: float) -> None:
         """Stop one guest after another. The first stop only finds out when the watch polls."""
         first = True
-        while len(result.alerts) < SAMPLES or time.monotonic() < end:
+        while len(result.alerts) < self.samples or time.monotonic() < end:
             vmid = next(self._crashes)
             self.stage.pve.crash(vmid)
             took = await self._until(lambda vmid=vmid: self._told(vmid), f"an alert of {vmid}")  # type: ignore[misc]  # what mypy does not infer of a lambda's default
@@ -280,7 +282,9 @@ def table(found: list[FloodResult]) -> Iterator[tuple[str, bool]]:
     )
 
 
-async def measure(guests: int, seconds: float, a_second: float, floods: tuple[str, ...]) -> list[FloodResult]:
+async def measure(
+    guests: int, seconds: float, a_second: float, floods: tuple[str, ...], samples: int = SAMPLES
+) -> list[FloodResult]:
     def prepare(pve: ManyGuests) -> None:
         pve.max_requests = 10_000_000
         pve.add_many(guests, first=FIRST)
@@ -291,7 +295,7 @@ async def measure(guests: int, seconds: float, a_second: float, floods: tuple[st
         async with process_stage(Path(directory), prepare=prepare, made=ManyGuests) as stage:
             stage.crashes_expected = True  # discord.py logs a traceback for each completion that is too late
             stage.haste = 1.0  # real seconds are measured
-            flood = Flood(stage, a_second, seconds, guests)
+            flood = Flood(stage, a_second, seconds, guests, samples)
             await stage.start(**flood.settings)
             await stage.first_poll()
             stage.pve.hang("/api2", LATENCY)

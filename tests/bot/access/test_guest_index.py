@@ -183,19 +183,25 @@ async def cost(
     return time.thread_time() - began
 
 
+WORST = ("half", ("many hits", "3,000 different words"))
+"""Who types what at every option. All people type all texts at one option of each name."""
+
+
 async def test_a_keystroke_is_cheap_whatever_is_typed(bare_scene: Stage, pve: Pve) -> None:
     scene, crowd = bare_scene, Crowd(bare_scene)
     pve.add_many(MANY, first=20_000)
     for at, guest in enumerate([*pve.vms, *pve.cts]):
         guest.config["tags"] = f"t{at % 80};game"
     await scene.start_bot(**crowd.settings)
-    slow = {}
-    for name, person in crowd.people.items():
-        for command, option, filled in [*EVERY_COMPLETION, ("audit", "who", {})]:
-            await scene.site.cluster_cache.read()
+    slow, tried = {}, set[str]()
+    for command, option, filled in [("audit", "who", {}), *EVERY_COMPLETION]:
+        whole, (most, worst) = option not in tried, WORST
+        tried.add(option)
+        await scene.site.cluster_cache.read()
+        for name, person in crowd.people.items() if whole else [(most, crowd.people[most])]:
             await cost(scene, person, command, option, "", filled)  # work done once per read
-            for words, typed in KEYS.items():
-                took = await cost(scene, person, command, option, typed(), filled)
+            for words in KEYS if whole else worst:
+                took = await cost(scene, person, command, option, KEYS[words](), filled)
                 if took > SECONDS:
                     slow[name, command, option, words] = round(took, 2)
     assert slow == {}
