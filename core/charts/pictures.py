@@ -1,4 +1,7 @@
-"""Decide who waits for which picture: each is made once for many people, and one at a time for each person."""
+"""Decide who waits for which picture: each is made once for many people, and one at a time for each person.
+
+A few people who ask for many cannot take the places of the others: the first picture of each person has its own.
+"""
 
 import asyncio
 from collections import Counter
@@ -17,8 +20,12 @@ SHARED_SECONDS = 10.0
 """Seconds for which a picture is shown to whoever asks for the same."""
 AT_ONCE = 3
 """Maximum number of people for whom Proxmox is asked at once. The pictures are drawn one after the other."""
-WAITING_MOST, OWN_MOST = 20, 3
-"""Maximum number of pictures that are wanted at once, by all and by one person."""
+OWN_MOST = 3
+"""Maximum number of pictures that one person wants at once."""
+SPARE_MOST = 20
+"""Number of wanted pictures from which nobody gets a place for a second one."""
+PEOPLE_MOST = 100
+"""Maximum number of people who want a picture at once. The last of them waits half a minute."""
 
 
 class Renderer(Protocol):
@@ -48,12 +55,14 @@ class Pictures(Generic[T]):
 
         The caller has checked access. Raises: ChartsBusy, and whatever `make` raises.
         """
-        person = asker.get()
-        if self._wanted.total() >= WAITING_MOST or self._wanted[person] >= OWN_MOST:
+        known, person = self._known(key), asker.get()
+        if known is not None and known.done():
+            return known.result()
+        if not self._has_place(person):
             raise ChartsBusy
         self._wanted[person] += 1
         try:
-            if (known := self._known(key)) is not None:
+            if known is not None:
                 return await asyncio.shield(known)
             async with self._turns.take():
                 task = self._known(key) or self._start(key, make)
@@ -62,6 +71,12 @@ class Pictures(Generic[T]):
             self._wanted[person] -= 1
             if not self._wanted[person]:
                 del self._wanted[person]
+
+    def _has_place(self, person: int | None) -> bool:
+        own = self._wanted[person]
+        if own:
+            return own < OWN_MOST and self._wanted.total() < SPARE_MOST
+        return len(self._wanted) < PEOPLE_MOST
 
     def _known(self, key: Hashable) -> asyncio.Task[T] | None:
         """Return the picture that is being made, or was made a moment ago. Forget all older ones."""

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from core.charts.pictures import AT_ONCE, OWN_MOST, SHARED_SECONDS, WAITING_MOST, Pictures
+from core.charts.pictures import AT_ONCE, OWN_MOST, PEOPLE_MOST, SHARED_SECONDS, SPARE_MOST, Pictures
 from core.errors import ChartFailed, ChartsBusy
 from core.proxmox import asker
 from tests.support.fakes import FakeClock
@@ -68,15 +68,27 @@ async def test_each_person_has_one_made_at_a_time_and_few_wait() -> None:
     assert await asyncio.gather(*asked, other) == [*(f"picture of {n}" for n in range(3)), "picture of other"]
 
 
-async def test_a_flood_is_refused_and_nothing_of_it_remains() -> None:
+async def test_a_flood_takes_nobodys_place_and_nothing_of_it_remains() -> None:
+    """Seven people who want three each fill the spare places. Everybody else still has a first one, and its turn."""
     studio = Studio()
-    asked = [studio.take(f"{person}", person) for person in range(WAITING_MOST)]
+    asked = [studio.take(f"{person} {n}", person) for n in range(OWN_MOST) for person in range(7)]
     await settle()
     assert len(studio.begun) == AT_ONCE
+    refused = [each for each in asked if each.done()]
+    assert len(asked) - len(refused) == SPARE_MOST
+    for each in refused:
+        with pytest.raises(ChartsBusy):
+            each.result()
+    late = studio.take("late", 99)
+    more = [studio.take(f"{person}", person) for person in range(100, 100 + PEOPLE_MOST - 8)]
+    await settle()
     with pytest.raises(ChartsBusy):
-        await studio.take("more", 99)
+        await studio.take("too many people", 999)
     studio.done.set()
-    await asyncio.gather(*asked)
+    assert await late == "picture of late"
+    assert studio.begun.index("late") < 7 + 1, "one of each who was there before"
+    assert await studio.take("late", 0) == "picture of late", "a picture that is there takes no place"
+    await asyncio.gather(*more, *(each for each in asked if each not in refused))
     assert await studio.take("more", 99) == "picture of more"
     assert not studio.pictures._wanted
 
