@@ -6,6 +6,8 @@ from typing import BinaryIO
 HEAD = struct.Struct(">cI")
 WANTED, PICTURE, FAILED, END = b"W", b"P", b"F", b""
 """A drawing to draw (JSON), a picture (PNG), why there is none (text), and the end of the pipe."""
+PNG = b"\x89PNG\r\n\x1a\n"
+"""The first bytes of every picture."""
 BYTES_MOST = 8 * 1024 * 1024
 
 

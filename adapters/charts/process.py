@@ -9,7 +9,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
 from pathlib import Path
 
-from adapters.charts.frames import BYTES_MOST, FAILED, HEAD, PICTURE, WANTED
+from adapters.charts.frames import BYTES_MOST, FAILED, HEAD, PICTURE, PNG, WANTED
 from core.charts.drawing import Drawing, encode
 from core.clock import Clock
 from core.errors import ChartFailed, ChartTooSlow
@@ -23,6 +23,8 @@ PICTURES_MOST = 200
 """Pictures after which a process is replaced, because matplotlib grows with each."""
 _KEPT = ("PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "LD_LIBRARY_PATH")
 """Variables that the process gets. It gets no secret."""
+_SET = {"PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""What it is told besides. Each thread for linear algebra, one for each core, would take memory and do nothing."""
 
 _log = logging.getLogger(__name__)
 
@@ -108,7 +110,7 @@ class ChartProcess:
             self._process = await asyncio.create_subprocess_exec(
                 *self.command,
                 cwd=ROOT,
-                env={**environment, "PYTHONDONTWRITEBYTECODE": "1"},
+                env={**environment, **_SET},
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=DEVNULL,
@@ -167,4 +169,7 @@ async def _ask(process: Process, data: bytes) -> tuple[bytes, bytes]:
     kind, length = HEAD.unpack(await source.readexactly(HEAD.size))
     if kind not in (PICTURE, FAILED) or length > BYTES_MOST:
         raise ValueError(kind)
-    return kind, await source.readexactly(length)
+    answer = await source.readexactly(length)
+    if kind == PICTURE and not answer.startswith(PNG):
+        raise ValueError("no picture")
+    return kind, answer

@@ -17,6 +17,8 @@ from adapters.charts.frames import FAILED, PICTURE, WANTED, read_frame, write_fr
 from core.charts.drawing import decode
 
 REASON_MOST = 500
+MEMORY_MOST = 768 * 1024 * 1024
+"""Maximum bytes of data of this process. A picture of all panels takes about 200 MiB."""
 
 
 def main() -> None:
@@ -29,6 +31,7 @@ def main() -> None:
             os.nice(5)  # the bot's own work comes first
     with contextlib.suppress(OSError):  # where memory runs out, Linux ends this process and not the bot
         Path("/proc/self/oom_score_adj").write_text("1000")
+    _limit_memory()
     # matplotlib wants a place for its settings. It has none, and reads no fonts but those that it ships
     with tempfile.TemporaryDirectory() as place:
         os.environ.update(MPLCONFIGDIR=place, MPL_IGNORE_SYSTEM_FONTS="1", MPLBACKEND="agg")
@@ -38,8 +41,20 @@ def main() -> None:
             picture = draw(decode(wanted.get()))
         except Exception as error:  # noqa: BLE001 - the bot logs it, and the next picture may succeed
             write_frame(answers, FAILED, f"{type(error).__name__}: {error}"[:REASON_MOST].encode())
+            if isinstance(error, MemoryError):
+                os._exit(1)  # what took the memory may still be there
         else:
             write_frame(answers, PICTURE, picture)
+
+
+def _limit_memory() -> None:
+    """Let a picture that takes too much memory fail, where the system can limit that. Linux counts all of it."""
+    with contextlib.suppress(ImportError, AttributeError, OSError, ValueError):
+        import resource  # noqa: PLC0415  # only Unix has it
+
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        limit = MEMORY_MOST if most == resource.RLIM_INFINITY else min(MEMORY_MOST, most)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, most))
 
 
 def _read(source: BinaryIO, wanted: "queue.SimpleQueue[bytes]") -> None:

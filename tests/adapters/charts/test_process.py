@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.charts.frames import HEAD
+from adapters.charts.frames import HEAD, PNG
 from adapters.charts.process import ChartProcess
+from adapters.charts.worker import MEMORY_MOST
 from core.charts.drawing import Drawing
 from core.clock import Clock
 from core.errors import ChartFailed, ChartTooSlow
@@ -24,7 +25,7 @@ ECHO = f"""
 import os, sys
 while head := sys.stdin.buffer.read({HEAD.size}):
     sys.stdin.buffer.read(int.from_bytes(head[1:], "big"))
-    word = str(os.getpid()).encode() + b" " + ",".join(sorted(os.environ)).encode()
+    word = {PNG!r} + str(os.getpid()).encode() + b" " + ",".join(sorted(os.environ)).encode()
     sys.stdout.buffer.write(b"P" + len(word).to_bytes(4, "big") + word)
     sys.stdout.buffer.flush()
 """
@@ -61,7 +62,7 @@ async def test_one_process_draws_all_and_knows_no_secret(monkeypatch: pytest.Mon
     draws = process_of(ECHO)
     assert pid_of(draws) is None, "nothing runs before the first picture"
     first, second = await asyncio.gather(draws.draw(EMPTY), draws.draw(EMPTY))
-    pid, _, names = first.decode().partition(" ")
+    pid, _, names = first.removeprefix(PNG).decode().partition(" ")
     assert first == second
     assert int(pid) == pid_of(draws)
     assert not [name for name in names.split(",") if "DISCORD" in name]
@@ -82,7 +83,7 @@ async def test_one_that_dies_under_a_picture_is_replaced_once() -> None:
 
 async def test_it_ends_when_it_is_not_used() -> None:
     draws = process_of(ECHO, clock=FakeClock())  # whose five minutes pass at once
-    pid = int((await draws.draw(EMPTY)).split()[0])
+    pid = int((await draws.draw(EMPTY)).removeprefix(PNG).split()[0])
     await until(lambda: pid_of(draws) is None and not lives(pid))
     await draws.close()
 
@@ -97,6 +98,7 @@ async def test_it_ends_when_it_is_not_used() -> None:
             "import os; os.write(1, b'F\\0\\0\\0\\2no'); os.read(0, 9); import time; time.sleep(600)",
             ChartFailed,
         ),
+        ("import os; os.write(1, b'P\\0\\0\\0\\4<htm'); import time; time.sleep(600)", ChartFailed),
         ("import os; os.write(1, b'P\\xff\\xff\\xff\\xff'); import time; time.sleep(600)", ChartFailed),
     ],
 )
@@ -147,6 +149,10 @@ def test_the_real_one_ends_with_a_bot_that_is_killed() -> None:
         score, end = Path(f"/proc/{pid}/oom_score_adj"), time.monotonic() + 60
         while score.read_text() != "1000\n":
             assert time.monotonic() < end, "where memory runs out, it goes before the bot"
+            time.sleep(0.01)
+        limits = Path(f"/proc/{pid}/limits")
+        while f"Max data size             {MEMORY_MOST} " not in limits.read_text():
+            assert time.monotonic() < end, "a picture that takes too much memory fails"
             time.sleep(0.01)
         assert lives(pid)
         bot.kill()
