@@ -1,8 +1,8 @@
 """Build the bot, run it and close it. This is also the command line.
 
     python bot.py          run the bot with config.py and the environment
-    python bot.py --init   be asked for the settings, and have config.py written (startup/first_run)
-    python bot.py --check  go through the whole set-up and say what is wrong (startup/doctor)
+    python bot.py --init   ask for the settings and write config.py (startup/first_run)
+    python bot.py --check  check the whole set-up and say what is wrong (startup/doctor)
     python bot.py --demo   try it without an account or server (needs requirements-demo.txt)
 
 Exit codes: 0 the bot was told to stop, 1 Discord refused the token or the guild, or DATA_DIR cannot be used, 2
@@ -156,7 +156,7 @@ class ProxmoxBot(commands.Bot):
         self.connected = False
         """Whether the gateway is connected now."""
         self.on_started: Callable[[], None] = lambda: None
-        """Called once all runs that does not need Discord, above all the watch."""
+        """Called once everything that does not need Discord runs, above all the watch."""
         self._ending = asyncio.Event()
         self.running: asyncio.Task[None] | None = None
         """The task that runs `start`, if `close` has to end it."""

@@ -75,11 +75,11 @@ _READS: Mapping[str, tuple[Operation, Callable[[Site, Reply, int], Awaitable[Non
     "chart": (Operation.GRAPH_GUEST, _show_day),
     "disks": (Operation.INFO, show_storage_of),
 }
-"""What each button of a guest that only reads needs and shows."""
+"""The operation and the view of each button of a guest that only reads."""
 
 
 async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
-    """Handle the button of a guest. What only reads is shown apart, except on the panel itself."""
+    """Handle the button of a guest. One that only reads gets a message of its own, except on the panel itself."""
     services = services_of(interaction)
     vmid = int(match["read"] or match["vmid"])
     services.recent_guests.note(interaction.user.id, attempt.site.name, vmid)
@@ -130,7 +130,7 @@ async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt
 
 
 async def _chart(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
-    """Show another chart in the message of one. That of a guest is the same for everybody who may see it."""
+    """Replace the chart in its message. A guest's chart is the same for everybody who may see it."""
     services, node, what = services_of(interaction), match["node"], match["topic"] or ""
     period, topic = Period(match["period"]), Topic(what) if what else None
     async with (

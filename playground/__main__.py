@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         print(
-            f"デモに必要な部品がありません · the demo needs what is not installed: {', '.join(missing)}\n"
+            f"デモに必要なパッケージがありません · packages missing for the demo: {', '.join(missing)}\n"
             "  python -m pip install -r requirements-demo.txt",
             file=sys.stderr,
         )

@@ -1,4 +1,4 @@
-"""Hold what the demo says in the terminal, in Japanese and English."""
+"""Hold the demo's messages in the terminal, in Japanese and English."""
 
 BLOCKED = "free-nitro"
 """A text that the link filter of the demo's Discord blocks."""

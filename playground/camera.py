@@ -17,7 +17,7 @@ from ui.formatting import format_duration
 from ui.i18n import Language, Text, Texts
 
 CHOSEN = frozenset({"dry_run", "sort", "what"})
-"""Options of which a choice is pressed."""
+"""Options whose value is chosen from the list, not typed."""
 
 
 class Camera:
@@ -72,7 +72,7 @@ class Camera:
         newer = self.page.get_by_text("jump to latest")
 
         def shown() -> bool:
-            if newer.is_visible():  # the page shows new messages only to who has scrolled to the end
+            if newer.is_visible():  # the page shows new messages only while it is scrolled to the end
                 newer.click()
             return signs.count() == count
 
@@ -91,7 +91,7 @@ class Screen:
     titles: tuple[str, str]
     show: Show
     whole: bool = False
-    """Whether the picture is of the whole window, as it is seen."""
+    """Whether the picture shows the whole window."""
 
 
 def run(
@@ -120,7 +120,7 @@ def settle(camera: Camera, answer: Locator) -> None:
 
 
 def completions(command: str, option: str, typed: str, who: str = "admin") -> Show:
-    """Type into an option, and show what is offered."""
+    """Type into an option, and show its completions."""
 
     def show(camera: Camera) -> Locator:
         camera.become(getattr(camera.names, who))
@@ -165,7 +165,7 @@ def burst(camera: Camera) -> Locator:
 
 
 def recovery(camera: Camera) -> Locator:
-    """Mute the newest alert, and let all end: its mute ends with it."""
+    """Mute the newest alert, and end all incidents: the mute ends with its incident."""
     camera.alerts(6).get_by_role(
         "button", name=camera.t("Mute {time}", time=format_duration(camera.t, 3600))
     ).click()

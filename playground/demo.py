@@ -152,7 +152,7 @@ class Demo:
             return page.place
 
     def _cluster(self, state: ClusterState) -> Child:
-        """Return the cluster's program, not yet started. `state` follows what it tells."""
+        """Return the cluster's program, not yet started. `state` follows its output."""
 
         def hears(line: str) -> bool:
             is_state = line.startswith(STATE)

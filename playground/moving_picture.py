@@ -1,7 +1,6 @@
 """Make the moving picture of the READMEs: an alert arrives, Start is pressed, the guest runs again (`make screens`).
 
-It plays the demo in a browser at the width of a phone. What happens is real; only the time between the pictures is
-shortened.
+It plays the demo in a browser at the width of a phone. Every picture is real; only the time between them is cut.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ class Film:
     frames: list[tuple[Image.Image, float]] = field(default_factory=list)
 
     def take(self, seconds: float) -> None:
-        """Take the part of the page that shows messages, at its end."""
+        """Add a picture of the messages, scrolled to the newest."""
         newer = self.page.get_by_text("jump to latest")
         if newer.is_visible():
             newer.click()
@@ -57,7 +56,7 @@ class Film:
         self.frames.append((Image.open(io.BytesIO(picture)).convert("RGB"), seconds))
 
     def gif(self) -> bytes:
-        """Return the film as a GIF without end. All pictures share one palette, so that only changes are stored."""
+        """Return the film as a looping GIF. All pictures share one palette, so that only changes are stored."""
         images = [image for image, _ in self.frames]
         strip = Image.new("RGB", (images[0].width, sum(image.height for image in images)))
         top = 0
@@ -86,7 +85,7 @@ def play(film: Film, t: Text) -> None:
     messages = page.locator("#channel-message-list article.channel-message")
     hello = messages.filter(has_text="👋")
     expect(hello).to_be_visible()
-    for message in messages.all()[:-1]:  # an incident of the past would be a story of its own
+    for message in messages.all()[:-1]:  # an older incident would distract from this one
         page.add_style_tag(content=f"{_selector(message)} {{ display: none }}")
     film.take(1.0)
     _shown(page, messages.filter(has_text="🔴"))
@@ -104,11 +103,11 @@ def play(film: Film, t: Text) -> None:
     _shown(page, alert.filter(has_text="🟢"))
     until(lambda: "🟢" in messages.last.inner_text(), "the message about the recovery")
     film.take(3.2)
-    film.frames.append(film.frames.pop(0))  # where nothing moves, the first picture is the one that is seen
+    film.frames.append(film.frames.pop(0))  # a viewer without animation shows the first picture only
 
 
 def _selector(message: Locator) -> str:
-    """Return what finds this very message, when the page has been published anew, too."""
+    """Return a selector of this message that still fits after the page was published again."""
     return f'article[data-message-id="{message.get_attribute("data-message-id")}"]'
 
 
@@ -116,7 +115,7 @@ def _shown(page: Page, message: Locator) -> None:
     newer = page.get_by_text("jump to latest")
 
     def seen() -> bool:
-        if newer.is_visible():  # the page shows new messages only to who has scrolled to the end
+        if newer.is_visible():  # the page shows new messages only while it is scrolled to the end
             newer.click()
         return message.count() > 0 and message.last.is_visible()
 

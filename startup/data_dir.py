@@ -46,7 +46,10 @@ _log = logging.getLogger("bot")
 
 @dataclass(frozen=True, slots=True)
 class SiteData:
-    """Who takes the data of one site. `name`: "" for the only one. `vm_ids`: MONITOR_VM_IDS, for a first start."""
+    """The parts that hold the data of one site.
+
+    `name`: "" for the only one. `vm_ids`: MONITOR_VM_IDS, for a first start.
+    """
 
     name: str
     vm_ids: Sequence[int]
@@ -90,7 +93,7 @@ async def read_data_dir(
     """
 
     def check(configured: SiteNames, stored: StoredSites) -> None:
-        is_off = os.path.lexists(directory / READ_ONLY_NAME)  # without a journal it is all that says so
+        is_off = os.path.lexists(directory / READ_ONLY_NAME)  # without a journal, only this file says so
         check_sites(configured, replace(stored, plain=stored.plain or is_off))
         store.check(configured, configured.first or stored.first)
 

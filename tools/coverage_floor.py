@@ -107,7 +107,7 @@ def main(arguments: list[str]) -> int:
     files = files_of(Path(arguments[0]).read_text("utf-8"))
     sums = by_area(files)
     worst = sorted(files.items(), key=lambda each: -each[1].missed)[:WORST_SHOWN]
-    print(f"{_table(sums.items())}\n\nWhat lacks most:\n{_table(worst)}")
+    print(f"{_table(sums.items())}\n\nLeast covered:\n{_table(worst)}")
     low = fails(sums)
     if low:
         print(f"\nBelow {LINES_LEAST:.0f} % of lines or {BRANCHES_LEAST:.0f} % of branches: {', '.join(low)}")

@@ -1,4 +1,4 @@
-"""Make the tables and commands of docs/proxmox.md from what core/health says of the features."""
+"""Make the tables and commands of docs/proxmox.md from the features in core/health/privileges.py."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FEATURES = {
     "Storage": ("ストレージの使用率（任意）", "Storage usage (optional)"),
     "Pool": ("プールの範囲（任意）", "Scopes by pool (optional)"),
 }
-"""What people call the rows of NEEDS, in Japanese and English."""
+"""Names of the rows of NEEDS, in Japanese and English."""
 _COMMENTS = {
     "pveum role add DiscordBotGuests": (
         "ロール（Proxmox VE 8 では VM.GuestAgent.Audit を VM.Monitor に置き換える）",
@@ -53,7 +53,7 @@ _COMMENTS = {
         "Check the token's effective privileges",
     ),
 }
-"""What stands above a command, by how it begins, in Japanese and English."""
+"""The comment above a command, by its first words, in Japanese and English."""
 _PATHS = {
     Area.GUESTS: ("/vms",),
     Area.ROOT: ("/",),
@@ -62,7 +62,7 @@ _PATHS = {
     Area.A_ZONE: (ZONE,),
     Area.POOLS: ("/pool",),
 }
-"""Where the privileges of a feature are granted if it is for everything."""
+"""Path on which the privileges of a feature are granted for everything."""
 
 
 def privilege_table(t: Text) -> str:
@@ -101,7 +101,7 @@ def feature_block(t: Text) -> str:
 
 def _feature_lines(t: Text) -> Iterator[str]:
     for need in NEEDS:
-        # a role on a path replaces those from above it: who sees all storages has to see this one, too
+        # a role on a path replaces those from above it: a role for all storages has to be granted here, too
         kept = _SEEN if need.area is Area.A_STORAGE else ()
         commands = grant_line(_TOKEN, need.role, {*need.privileges, *kept}, _PATHS[need.area])
         yield "\n".join([f"# {_FEATURES[need.role][t.language == 'en']}", *commands.split("; ")])

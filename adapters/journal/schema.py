@@ -147,7 +147,7 @@ MIGRATIONS: tuple[str, ...] = (
         UNIQUE (site, channel_id, extent)
     );
     """,
-    # the number that the lines of the log have, too
+    # the number of the interaction, which the log lines name, too
     "ALTER TABLE audit ADD COLUMN interaction_id INTEGER",
 )
 

@@ -61,7 +61,7 @@ class HealthReads:
 
 
 def _rights(data: Any) -> dict[str, dict[str, object]]:
-    """An account without any privilege gets an empty list."""
+    """Return the privileges by path. Proxmox sends an empty list for an account without any."""
     if not isinstance(data, dict):
         return {}
     return {str(path): dict(held) for path, held in data.items() if isinstance(held, dict)}

@@ -40,8 +40,8 @@ class AuditRecord:
     `reason`: as the person typed it. `upid`: the task's UPID. `seconds`: duration of the action.
     `message_id`: Discord's id of the public progress message.
     `times`: number of repeated requests that this record stands for.
-    `interaction_id`: Discord's id of the interaction, by which the log has all that was done for it. None for a
-    record of an earlier version, or one that stands for various attempts.
+    `interaction_id`: Discord's id of the interaction, which the log lines about it name, too. None in records of
+    earlier versions, and in those of several interactions.
     """
 
     step: AuditStep

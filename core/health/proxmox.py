@@ -40,13 +40,13 @@ def judge_version(version: str, where: str) -> Result:
 
 
 def version_numbers(version: str) -> tuple[int, int]:
-    """Return the first two numbers of a version, 0 for what is missing."""
+    """Return the first two numbers of a version, 0 for a missing one."""
     digits = [int(part) if part.isdecimal() else 0 for part in version.replace("-", ".").split(".")[:2]]
     return (digits[0], digits[1] if len(digits) > 1 else 0)
 
 
 def judge_clock(check: str, offset: float | None, where: str) -> Result:
-    """Judge by how many seconds another clock is ahead of this machine's. None: it did not tell the time."""
+    """Judge another clock. `offset`: seconds by which it is ahead of this machine's, None if it named no time."""
     if offset is None:
         return ok(check, "clock_untold", where)
     if abs(offset) <= CLOCK_SECONDS:
@@ -56,7 +56,7 @@ def judge_clock(check: str, offset: float | None, where: str) -> Result:
 
 
 def judge_account(account: Account, user: str, name: str, now: float, where: str) -> Result:
-    """Judge when the account and its token end. They work now."""
+    """Judge the expiry dates of an account and a token that work now."""
     token = f"{user}!{name}"
     renew = f"pveum user token modify {user} {name} --regenerate 1"
     if not account.known:
@@ -76,7 +76,7 @@ def judge_account(account: Account, user: str, name: str, now: float, where: str
 
 
 def judge_cluster(node: str, cluster: Cluster, where: str) -> list[Result]:
-    """Judge what the token sees of the cluster. `node`: NODE_NAME."""
+    """Judge the cluster as the token sees it. `node`: NODE_NAME."""
     found = [of_finding("proxmox.guests", finding, where) for finding in check_proxmox(node, cluster)]
     if all(result.finding is not None and result.finding.problem in NOTES for result in found):
         guests, nodes = str(len(cluster.guests)), str(len(cluster.nodes))

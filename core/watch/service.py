@@ -220,7 +220,7 @@ class Watch:
         observation = replace(
             observation,
             unsure=observation.unsure | self._recent_actions.outdated(observation, began),
-            disks=self.disks.looks(self._previous),
+            disks=self.disks.readings(self._previous),
         )
         self.read_error = observation.fault
         self.tasks = observation.tasks

@@ -1,4 +1,4 @@
-"""Break the demo's cluster on request, and mend it: what a person may do with the panel of the demo's page.
+"""Break the demo's cluster on request, and mend it, for the panel of the demo's page.
 
 The life of the cluster (playground/cluster/life.py) uses other nodes and storages, so that neither undoes the other.
 """
@@ -50,11 +50,11 @@ class Breakages:
         }
 
     def broken(self) -> list[str]:
-        """Return the names of what is broken now, whoever mended the rest."""
+        """Return the names of everything that is broken now."""
         return [name for name, each in self.known.items() if each.is_broken()]
 
     def change(self, name: str, *, broken: bool) -> None:
-        """Break or mend one thing. Unknown names, and what is in that state already, are left alone."""
+        """Break or mend one thing. Do nothing for an unknown name, or if it is in that state already."""
         each = self.known.get(name)
         if each is None or each.is_broken() == broken:
             return

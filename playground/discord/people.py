@@ -44,8 +44,8 @@ class Person:
 class PressResult:
     """The bot's reaction to one press. It is live: later edits and followups appear in it."""
 
-    def __init__(self, result: simcord.InteractionResult, record: Press, hall: ReplySource) -> None:
-        self.result, self._record, self._hall = result, record, hall
+    def __init__(self, result: simcord.InteractionResult, record: Press, server: ReplySource) -> None:
+        self.result, self._record, self._server = result, record, server
 
     @property
     def interaction_id(self) -> int:
@@ -59,7 +59,7 @@ class PressResult:
     @property
     def ack_seconds(self) -> float | None:
         """Seconds from the press to the acknowledgement."""
-        return self._hall.ack_seconds.get(self._record.id)
+        return self._server.ack_seconds.get(self._record.id)
 
     @property
     def kind(self) -> str | None:
@@ -81,11 +81,11 @@ class PressResult:
     @property
     def post(self) -> SeenMessage | None:
         """The answer; for a press that edits its own message, that message."""
-        return self._hall.find(self._record.channel_id, self._record.message_id)
+        return self._server.find(self._record.channel_id, self._record.message_id)
 
     @property
     def followups(self) -> list[SeenMessage]:
-        found = (self._hall.find(self._record.channel_id, one) for one in self._record.followup_ids)
+        found = (self._server.find(self._record.channel_id, one) for one in self._record.followup_ids)
         return [post for post in found if post is not None]
 
     @property
@@ -102,7 +102,7 @@ class PressResult:
         Raises: TimeoutError.
         """
         check = wanted if callable(wanted) else lambda reply: wanted in reply.text
-        await self._hall.wait_until(lambda: check(self), timeout, f"{wanted!r} in {self!r}")
+        await self._server.wait_until(lambda: check(self), timeout, f"{wanted!r} in {self!r}")
         return self
 
     def __repr__(self) -> str:

@@ -57,7 +57,7 @@ class World(simcord.Env):
         self._presses = presses
         self._previews: list[Any] = []
         self.files_most, self.file_bytes_most = 200, 32 << 20
-        """How many of the newest uploaded files are kept, and how many bytes of them together."""
+        """Maximum number and total bytes of the uploaded files that are kept, newest first."""
         super().__init__(discord.Client(intents=discord.Intents(guilds=True)), check_errors=False)
         self.backend.clock = RealClock()
         self.backend.bot_user.name = bot_name

@@ -15,13 +15,13 @@ from playground.panel.seen import Seen
 
 Words = dict[str, str]
 """A text in "ja" and "en"."""
-_LOOK = 2.0
-"""Seconds in which the visitor sees a question before it is answered for them."""
+_READING = 2.0
+"""Seconds for the visitor to read a question before it is answered for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """Act for the visitor. `site`: the site's name, "" if there is only one. `break_` breaks what has this name."""
+    """Act for the visitor. `site`: the site's name, "" if there is only one. `break_` breaks one thing by its name."""
 
     server: DiscordServer
     stage: DemoGuild
@@ -66,7 +66,7 @@ async def _roll_back(guide: Guide) -> None:
     """Ask for the roll-back, let the visitor read the question, and confirm it."""
     asked = await guide.run("snapshot rollback", vmid="web01", name="nginx-ok")
     question = (await asked.until(lambda reply: reply.post and reply.post.buttons)).post
-    await asyncio.sleep(_LOOK)
+    await asyncio.sleep(_READING)
     if question is not None:
         yes = next(button for button in question.buttons if button.style == "danger")
         await guide.server.click(guide.stage.admin, question, yes.custom_id or "")

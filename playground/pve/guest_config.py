@@ -131,7 +131,7 @@ class ConfigTruth(TaskListTruth):
 
     async def _config_post(self, request: web.Request) -> web.Response:
         async def asynchronously(v: Values, user: str) -> str:
-            """Follow Qemu.pm update_vm_api: what can be refused before the task begins, is."""
+            """Follow Qemu.pm update_vm_api: refuse all that can be refused before the task begins."""
             vm = self.find(v["node"], v["vmid"])
             for key in v.keys() - {*NOT_OPTIONS, "delete", "revert"}:
                 self.require(user, f"/vms/{vm.vmid}", self._config_priv(key))

@@ -32,6 +32,7 @@ from startup.doctor.probe import addresses_of, connect, look
 
 T = TypeVar("T")
 AFTER_TOKEN = ("proxmox.privileges", "proxmox.guests", "proxmox.tags")
+"""Checks that need a valid token."""
 
 
 async def check_site(site: SiteSettings) -> list[Result]:
@@ -56,7 +57,7 @@ async def check_entry_point(site: SiteSettings, point: EntryPoint) -> list[Resul
 
 
 class _EntryPointCheck:
-    """Name, connection, certificate and clock of one entry point."""
+    """Check name, connection, certificate and clock of one entry point, in this order."""
 
     def __init__(self, site: SiteSettings, point: EntryPoint) -> None:
         self._site, self._point = site, point
@@ -106,7 +107,7 @@ class _EntryPointCheck:
         return [*found, judge_clock("proxmox.clock", seen.offset, where)]
 
     async def _trusted(self) -> bool:
-        """Return whether the bot's own client accepts the certificate. Every other answer means that it does."""
+        """Return whether the bot's own client accepts the certificate, even if the request then fails."""
         reads = HealthReads(endpoint_of(self._site, self._point))
         try:
             await in_time(reads.version())
@@ -120,9 +121,9 @@ class _EntryPointCheck:
 
 
 class ClusterCheck:
-    """The token, the version, and everything that the token sees.
+    """Check the token, the version, and everything that the token sees.
 
-    `needs`: the features that it has to be good for. `cluster`: what it sees, after `run`.
+    `needs`: the features that its privileges have to allow. `cluster`: the list as the token sees it, after `run`.
     """
 
     def __init__(self, site: SiteSettings, point: EntryPoint, needs: Sequence[Need] = NEEDS) -> None:

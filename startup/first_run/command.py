@@ -120,7 +120,7 @@ def run_first_run(
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let each signal that ends the process be a KeyboardInterrupt, which gives the terminal its echo back."""
+    """Turn each signal that ends the process into a KeyboardInterrupt, so that the terminal gets its echo back."""
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
@@ -131,7 +131,7 @@ def _interruptible() -> Iterator[None]:
 
 
 def _introduce(talk: Talk, path: Path) -> None:
-    """Say what is to come, and make sure that config.py can be written at the end.
+    """Introduce the dialogue, and make sure that config.py can be written at the end.
 
     Raises: Cancelled, Back.
     """

@@ -30,11 +30,11 @@ _BREAKS = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff60])(?![、。」）・ー,.
 
 
 class Cancelled(Exception):
-    """The dialogue ends without a result. The text says why, "" if the person wants it."""
+    """The dialogue ends without a result. The text says why; it is "" if the person ended it."""
 
 
 class Back(Exception):
-    """The person wants to answer the step before again."""
+    """The person wants to return to the step before."""
 
 
 class Terminal:
@@ -78,7 +78,7 @@ class Terminal:
         if self.interactive and sys.platform != "win32":
             termios.tcflush(
                 self._in.fileno(), termios.TCIFLUSH
-            )  # what was typed before was for something else
+            )  # anything typed before answered another question
         self._prompt(f"{question} [{default}]" if default else question)
         answer = clean(" ".join(self._lines()))
         if not self.interactive:
@@ -141,7 +141,7 @@ class Terminal:
 
 @contextlib.contextmanager
 def _without_echo(descriptor: int) -> Iterator[None]:
-    """Show nothing of what is typed meanwhile. What was typed before is dropped."""
+    """Turn off the terminal's echo in the `with` block, and drop anything typed before it."""
     before = termios.tcgetattr(descriptor)
     silent = [*before]
     silent[3] &= ~termios.ECHO

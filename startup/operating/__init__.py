@@ -1,1 +1,1 @@
-"""Show how the bot is to programs: /healthz and /metrics."""
+"""Report the bot's health to other programs: /healthz and /metrics."""

@@ -1,4 +1,4 @@
-"""Tell the form of every answer that the bot reads: a row for each path, by what the bot reads of it.
+"""Define the form of every answer that the bot reads: a row for each path, with the fields that the bot reads.
 
 Types and units are those of the API's schema of Proxmox VE 8.4 to 9.2, and of the sources named in adapters/proxmox.
 """

@@ -1,4 +1,4 @@
-"""Change kept answers as a server could: a field is gone, has another type or unit, a word is another one."""
+"""Change kept answers as a server could: drop a field, or give it another type, unit or word."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,10 +15,10 @@ Place = tuple[str, ...]
 GONE = object()
 
 _KINDS = {"qemu", "lxc", "node", "storage", "pool", "sdn", "quorum", "master", "lrm", "fencing", "service"}
-"""Kinds of rows in lists of several kinds. What one of them has, another need not have."""
+"""Kinds of rows in lists of several kinds. Each kind has fields of its own."""
 _UNREAD = {"*sdn", "*master", "*service"}
 _UNREAD_VALUES = {("*quorum", "node"), ("*quorum", "status")}
-"""Rows, and values of rows, that the bot reads only of other kinds."""
+"""Rows, and fields of rows, that the bot reads for other kinds only."""
 NO_BREACH = {
     "GET /nodes/{node}/status: swap.total: KiB",  # a node may have little or none
     "GET /nodes/{node}/lxc/{vmid}/interfaces: *.inet6: gone",  # IPv6 may be off
@@ -59,7 +59,7 @@ _OTHER_WORDS = {
 
 @dataclass(frozen=True)
 class Change:
-    """One change of all answers of a path, or of one refusal. `where`: what a failure of the test names."""
+    """One change of all answers of a path, or of one refusal. `where`: its name in a failure of the test."""
 
     where: str
     apply: Callable[[Exchange], Exchange]
@@ -121,7 +121,7 @@ def _set(data: Any, place: Place, other: Callable[[Any], Any]) -> Any:
 
 
 def _others(place: Place, value: Any) -> Iterator[tuple[str, Callable[[Any], Any]]]:
-    """Yield what a value may be changed to: nothing, another type, another unit, another word."""
+    """Yield the changed forms of a value: none, another type, another unit, another word."""
     name = place[-1] if place else ""
     if place and not name.startswith("*"):
         yield "gone", lambda _: GONE
@@ -220,7 +220,7 @@ class Noted(dict[str, Any]):
 
 
 def noted(data: Any, place: Place, read: set[Place]) -> Any:
-    """Return the data, with objects that note what is read of them."""
+    """Return the data, with objects that note which of their values are read."""
     if isinstance(data, dict):
         return Noted(data, place, read)
     if isinstance(data, list):

@@ -14,7 +14,7 @@ from tests.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE, Facts
 
 SECRET = "5ec4e7-0f-7he-c0n7rac7"
 AGE = 300.0
-"""Seconds that the guests have been running, so that another unit is no young guest."""
+"""Seconds that the guests have been running: enough that another unit cannot pass for a young guest."""
 
 
 class Played:

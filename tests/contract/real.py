@@ -36,7 +36,7 @@ HELD_SECONDS = 20
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the real Proxmox is. `root`: runs a command as root there."""
+    """The address of the real Proxmox. `root`: runs a command as root there."""
 
     facts: Facts
     root: tuple[str, ...]
@@ -194,7 +194,7 @@ class Real:
 
 
 def keep(report: Report) -> None:
-    """Write what was said into the folder PVE_CONTRACT_KEEP, if it is named. The requests' token is not in it."""
+    """Write all requests and answers, without the token, into the folder PVE_CONTRACT_KEEP, if it is set."""
     folder = os.environ.get("PVE_CONTRACT_KEEP")
     if not folder:
         return

@@ -1,4 +1,4 @@
-"""Run the whole contract against a target, and keep what was said."""
+"""Run the whole contract against a target, and keep all requests and answers."""
 
 import traceback
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class Report:
 
 
 async def run_all(facts: Facts, host: Host, tell: Callable[[str], None] = lambda _: None) -> Report:
-    """Run every case that the target can be brought to. A case that fails does not end the run."""
+    """Run every case that the target can play. A case that fails does not end the run."""
     report, forms = Report(facts), forms_of(facts)
     connection = ApiConnection(facts.endpoint, facts.endpoint.entry_points[0])
     try:
@@ -59,7 +59,7 @@ async def _run(case: Case, talk: Talk) -> list[str]:
 
 
 def _last(talk: Talk) -> list[str]:
-    """Return the last answer, without which a failure of a remote target cannot be understood."""
+    """Return the last answer, which explains the failure of a remote target."""
     if not talk.wire.done:
         return []
     last = talk.wire.done[-1]

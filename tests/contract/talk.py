@@ -91,7 +91,7 @@ class Talk:
             assert end == "OK" or end.startswith("WARNINGS: "), end
 
     async def refused(self, call: Awaitable[object], status: int = 500) -> tuple[BotError | None, str]:
-        """Return how a call is refused: at once, or by the end of its task. The words are Proxmox' own."""
+        """Return Proxmox' own words when it refuses a call, at once or at the end of its task."""
         try:
             answer = await call
         except BotError as error:
@@ -114,7 +114,7 @@ Run = Callable[[Talk], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Case:
-    """A part of the contract. `needs_play`: a real Proxmox in a container cannot be brought to it."""
+    """A part of the contract. `needs_play`: only the playground can play it, not a real Proxmox in a container."""
 
     name: str
     run: Run
@@ -122,7 +122,7 @@ class Case:
 
 
 def complaints_of(exchange: Exchange, forms: Mapping[tuple[str, str], Form]) -> list[str]:
-    """Return what is wrong with an answer by itself. A refusal has no form: its case knows the words."""
+    """Return the faults in the form of an answer. A refusal has no form: its case checks the words."""
     place = f"{exchange.method} {exchange.path}"
     found = parse_response(exchange.response)
     if found is None:

@@ -1,4 +1,4 @@
-"""Name the things that the contract is tried on, and what a host of it must be able to arrange."""
+"""Define the target of the contract: its guests and storages, and all that its host must be able to arrange."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ def name_of(vmid: int) -> str:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of the target without asking it. `generation`: the first number of its version.
+    """The facts of the target that are known beforehand. `generation`: the first number of its version.
 
     `pause`: seconds between two questions while something goes on. `patience`: seconds until that is a failure.
     """

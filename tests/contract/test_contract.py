@@ -88,11 +88,11 @@ def _all(report: Report) -> list[Exchange]:
 
 
 At = tuple[str, int]
-"""A case, and which of its exchanges."""
+"""A case, and the number of one of its exchanges."""
 
 
 def _answers(report: Report) -> dict[str, list[At]]:
-    """Return where the answers of each path are, but for refusals."""
+    """Return the positions of each path's answers, without refusals."""
     found: dict[str, list[At]] = defaultdict(list)
     for name, kept in report.kept.items():
         for number, exchange in enumerate(kept):
@@ -157,7 +157,7 @@ def test_every_value_that_the_bot_reads_has_a_form(
 async def test_no_answer_can_be_changed_without_a_complaint(
     reports: dict[str, Report], read_places: dict[str, dict[str, set[Place]]]
 ) -> None:
-    """What the versions have in common is changed once."""
+    """Change once the answers that the versions have in common."""
     tried: set[str] = set()
     unseen: list[str] = []
     for version, report in reports.items():
@@ -173,7 +173,7 @@ async def test_no_answer_can_be_changed_without_a_complaint(
 
 
 def _changes(report: Report, read: dict[str, set[Place]]) -> Iterator[tuple[Change, list[At]]]:
-    """Yield every change, with what it applies to: all answers of a path, or one refusal."""
+    """Yield every change with its target: all answers of a path, or one refusal."""
     for template, where in _answers(report).items():
         for change in changes.changes_of(template, _exchanges(report, where), read[template]):
             yield change, where

@@ -39,7 +39,7 @@ class OtherRequest(BaseException):
 
 @dataclass
 class Wire:
-    """The place of a connection (and of the pool that gives it out). `check`: called with each exchange.
+    """Stand in for a connection, and for the pool that hands it out. `check`: called with each exchange.
 
     `connection`: the real one, None to give the `kept` answers again, in their order.
     """

@@ -25,7 +25,7 @@ from core.proxmox_errors import ProxmoxError
 from core.watch.incidents import flapping, guests, infrastructure, notifications, step, thresholds, unknown
 from core.watch.incidents.backups import BackupPoller
 from core.watch.incidents.model import Incident, WatchEntry
-from core.watch.incidents.observation import DiskLook, Observation, Suspects
+from core.watch.incidents.observation import DiskReading, Observation, Suspects
 from core.watch.incidents.transition import Transition
 from core.watch.polling import disk_poller, poller
 from core.watch.polling.disk_poller import DiskPoller
@@ -803,9 +803,9 @@ def every_node_is_fresh(work: Transition, raw: Cluster) -> None:
     """Treat every node's data as fresh, even if its pvestatd hangs."""
 
 
-def each_poll_is_a_look(self: DiskPoller, _previous: Observation | None) -> dict[int, DiskLook]:
-    """Count the same look again in each poll."""
-    return dict(self._looks)
+def each_poll_is_a_reading(self: DiskPoller, _previous: Observation | None) -> dict[int, DiskReading]:
+    """Count the same reading again in each poll."""
+    return dict(self._readings)
 
 
 def nothing_is_said(*_given: object) -> None:
@@ -813,7 +813,7 @@ def nothing_is_said(*_given: object) -> None:
 
 
 MUTANTS: dict[str, tuple[object, str, object]] = {
-    "looks counted again": (DiskPoller, "looks", each_poll_is_a_look),
+    "readings counted again": (DiskPoller, "readings", each_poll_is_a_reading),
     "silent agents not told": (thresholds, "report_silence", nothing_is_said),
     "agents asked too often": (disk_poller, "EVERY_SECONDS", 60.0),
     "unconfirmed": (Poller, "_confirm", believed),
@@ -836,7 +836,7 @@ MUTANTS: dict[str, tuple[object, str, object]] = {
 
 
 SEEDS = {
-    "looks counted again": 6,
+    "readings counted again": 6,
     "silent agents not told": 10,
     "unconfirmed": 28,
     "try not noted": 4,

@@ -171,7 +171,9 @@ class Stage(HomeGuild):
         await self.until(
             lambda: (
                 all(watch.last_read or watch.read_error for watch in watches)
-                and not any(loop._polling for loop in bot.monitor.loops)  # what was read is judged and stored
+                and not any(
+                    loop._polling for loop in bot.monitor.loops
+                )  # the first read is judged and stored
             )
         )
 

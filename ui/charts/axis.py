@@ -16,7 +16,7 @@ _STEPS = (
 """Seconds between two labels. Above the last one they are months apart."""
 _MONTHS = (1, 2, 3, 6, 12)
 _WIDER = 2
-"""How many labels fewer there is room for if they name the year, too."""
+"""Number of labels to leave out if they name the year, too."""
 
 
 def time_ticks(

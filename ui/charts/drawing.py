@@ -13,9 +13,9 @@ from ui.charts.words import HOST_VIEW, LAST, LINES, MARKS, PANELS, ROOT_DISK
 from ui.i18n import Text
 
 TITLE_MOST = 38
-"""Characters of a name for which a picture has room."""
+"""Maximum characters of a name in the title of a picture."""
 LARGEST = 10_000
-"""From here on a number is nonsense, because a larger unit would fit. It is written with an exponent."""
+"""A number from here on is invalid data, because a larger unit would fit it. It is written with an exponent."""
 ALT_MOST = 1000
 """Maximum characters of a picture's description (Discord: 1,024)."""
 
@@ -99,7 +99,7 @@ def _panel(t: Text, panel: Panel, subject: ChartSubject) -> DrawnPanel:
 
 
 def _tick(value: float, scale: Scale) -> str:
-    """Return a label for which the margin has room, even if Proxmox sends nonsense."""
+    """Return a label that fits into the margin, even if Proxmox sends nonsense."""
     if value < LARGEST:
         return f"{value:.{scale.digits}f}"
     number, _, power = f"{value:.0e}".partition("e")
@@ -140,7 +140,7 @@ def _unit(panel: Panel, scale: Scale) -> str:
 
 
 def _number(value: float) -> str:
-    """Return a number with as many digits as say something."""
+    """Return a number with its significant digits only, at most two after the point."""
     if value >= LARGEST:
         return f"{value:.0e}"
     if value >= 100 or value < 0.005 or value == round(value):

@@ -52,7 +52,7 @@ class ListedStorage:
 
 
 def listed_storages(storages: Iterable[Storage]) -> list[ListedStorage]:
-    """Return the storages, a shared one once. Each node may tell another figure of it: the greatest one counts."""
+    """Return the storages, a shared one once. Nodes may report different figures of it: the greatest one counts."""
     groups: dict[tuple[str, str], list[Storage]] = {}
     for storage in storages:
         groups.setdefault((storage.name, "" if storage.shared else storage.node), []).append(storage)

@@ -1,6 +1,6 @@
-"""Recognise the messages of dashboards by their buttons, and delete those that no dashboard is stored for.
+"""Recognise the messages of dashboards by their buttons, and delete those whose dashboard is not stored.
 
-Such a message is left when the journal was lost: nothing would edit it any more, and a new dashboard would stand
+Such an orphan remains after the journal was lost: nothing would edit it any more, and a new dashboard would stand
 beside it.
 """
 
@@ -17,8 +17,9 @@ from ui.interaction.context import Site
 from ui.interaction.site_ids import split_site
 
 PINS_MOST = 50
-"""Pinned messages of a channel that are looked at."""
+"""Maximum number of a channel's pinned messages to look at."""
 FIRST_RUN = 1
+"""Number of a journal's first run: until then its dashboards may have been lost."""
 
 _log = logging.getLogger(__name__)
 
@@ -33,19 +34,19 @@ def marks_of(components: Any) -> Iterator[tuple[str | None, str]]:
 
 
 async def delete_orphans(channel: discord.TextChannel, site: Site) -> None:
-    """Delete the bot's pinned messages of dashboards of this site that are not stored. Does not raise."""
+    """Delete the orphans of this site among the pinned messages of a channel. Does not raise."""
     try:
         pinned = [message async for message in channel.pins(limit=PINS_MOST)]
         for message in pinned:
             await delete_orphan(message, site)
     except (*DISCORD_ERRORS, JournalFailed) as error:
-        _log.info("forgotten dashboards could not be looked for: %r", error)
+        _log.info("dashboards that are not stored could not be searched for: %r", error)
 
 
 async def delete_orphan(message: discord.Message, site: Site) -> bool:
-    """Delete a message if it belongs to a dashboard of this site that is not stored. Return whether it did.
+    """Delete a message if it is an orphan of this site. Return whether it was.
 
-    A message is posted after its dashboard is stored, so that one that was just made is known.
+    A dashboard is stored before its message is posted, so that a new message is never an orphan.
     Raises: one of DISCORD_ERRORS, JournalFailed.
     """
     me = message.guild.me.id if message.guild else 0
@@ -61,7 +62,7 @@ async def delete_orphan(message: discord.Message, site: Site) -> bool:
 
 
 async def delete_all_orphans(guild: discord.Guild | None, category_id: int, sites: Iterable[Site]) -> None:
-    """Do so in all channels in which dashboards may stand, for the sites whose journal is new. Does not raise."""
+    """Delete the orphans of sites with a new journal in all channels of the category. Does not raise."""
     category = guild.get_channel(category_id) if guild else None
     if not isinstance(category, discord.CategoryChannel):
         return

@@ -19,6 +19,7 @@ from ui.interaction.reply import Reply
 REFRESH_SECONDS = 5.0
 """Seconds to wait until the message is renewed."""
 ALERTS_MOST = 15
+"""Maximum number of incidents that the button lists."""
 
 
 async def on_dashboard_press(interaction: Interaction, what: str, mark: str, attempt: Attempt) -> None:
@@ -36,7 +37,7 @@ async def on_dashboard_press(interaction: Interaction, what: str, mark: str, att
                 await _delete_orphan(interaction, attempt)
                 raise NoSuchDashboard(mark)
             await reply.accept()
-            with contextlib.suppress(BotError):  # the watch says it on the dashboard
+            with contextlib.suppress(BotError):  # the dashboard itself shows that the read failed
                 await attempt.site.cluster_cache.read()
             await keeper.refresh(mark, REFRESH_SECONDS)
 

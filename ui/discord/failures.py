@@ -54,11 +54,11 @@ class LongRateLimit(discord.HTTPException):
 def log_unexpected(error: BaseException) -> str:
     """Log an unexpected error under a short id, and return the id. People see only the id."""
     error_id = secrets.token_hex(4)
-    _log.error("incident %s", error_id, exc_info=error)
+    _log.error("unexpected error %s", error_id, exc_info=error)
     return error_id
 
 
-def is_no_lost_completion(record: logging.LogRecord) -> bool:
+def is_worth_a_traceback(record: logging.LogRecord) -> bool:
     """Return False for a traceback of discord.py about choices that Discord did not accept, and log one line instead.
 
     The person types on, and the next choices replace these. A filter for the logger of the command tree, which logs

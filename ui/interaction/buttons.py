@@ -10,7 +10,7 @@ A button's `custom_id` names the guest and the action, and nothing else in it is
   `a1:unmute:17` ends the mute that has outlasted the incident.
 - `g1:chart:101` and `a1:chart:17` show a chart as a message of its own, `a1:nodechart:17` that of a node.
 - `n1:chart:pve1` shows a chart of a node as a message of its own. `s1:node:pve1` is a choice in a list of nodes.
-- `c1:week:cpu:g101` (`…:npve1` of a node) shows another chart in the message of one.
+- `c1:week:cpu:g101` (`…:npve1` of a node) replaces the chart in its message.
 - `p1:…` turns a page, or reads a list or the card of the whole cluster again. `p3:…` is the same with shorter fields.
 - `p1:doctor:next:1` turns a page of the check of the set-up.
 - `q1:…` answers a question.
@@ -108,9 +108,9 @@ def guest_button(
     obvious: bool = False,
     disabled: bool = False,
 ) -> PersistentButton:
-    """Return the button of an action. `site`: as for all of these buttons, "" if there is only one.
+    """Return the button of an action. `site`: "" if there is only one, here and below.
 
-    `obvious`: it is the one obvious next step, so that it is blue.
+    `obvious`: make it blue, because it is the one obvious next step.
     """
     text = label or operation_noun(t, operation)
     style = discord.ButtonStyle.primary if obvious else BUTTONS[operation].style
@@ -175,7 +175,7 @@ def doctor_buttons(t: Text, page: int, pages: int, site: str) -> list[Persistent
 
 
 def _again_button(t: Text, custom_id: str, *, beside: bool) -> PersistentButton:
-    """Return the button that reads again. `beside`: the symbols of pages, so that it is a symbol, too."""
+    """Return the button that reads again. `beside`: it stands beside the symbols of pages, and is a symbol, too."""
     again: ui.Button[Any] = ui.Button(custom_id=custom_id)
     if beside:
         again.emoji = discord.PartialEmoji(name=AGAIN)
@@ -259,7 +259,7 @@ def _page_id(what: str, move: str, goal: int, filters: Sequence[str], site: str)
 
 
 def extent_button(t: Text, filters: Sequence[str], site: str, *, readings: bool) -> PersistentButton:
-    """Return the button that shows the trail with what changes nothing, or without. `filters`: those of its pages."""
+    """Return the button that adds reading operations to the trail, or hides them. `filters`: those of its pages."""
     label = t("Include views") if readings else t("Changes and refusals only")
     custom_id = _page_id("audit", "first", 0, (*filters, str(int(readings))), site)
     return PersistentButton(ui.Button(label=label, custom_id=custom_id))

@@ -20,7 +20,7 @@ from core.levels import Effect
 from core.operations import OPERATIONS, Operation
 from ui.cards import notice
 from ui.discord.blocked import send_with_fallbacks
-from ui.discord.failures import DISCORD_ERRORS, is_no_lost_completion, log_unexpected, send_with_retries
+from ui.discord.failures import DISCORD_ERRORS, is_worth_a_traceback, log_unexpected, send_with_retries
 from ui.interaction.attempt import Attempt, attempt_of
 from ui.interaction.context import (
     Interaction,
@@ -146,7 +146,7 @@ class GatedTree(app_commands.CommandTree[discord.Client]):
 
     def __init__(self, client: discord.Client) -> None:
         super().__init__(client)
-        logging.getLogger("discord.app_commands.tree").addFilter(is_no_lost_completion)
+        logging.getLogger("discord.app_commands.tree").addFilter(is_worth_a_traceback)
 
     async def interaction_check(self, interaction: Interaction) -> bool:
         operation, typing = (

@@ -66,7 +66,7 @@ _FIELDS: Mapping[str, tuple[_Field, ...]] = {
 }
 """The fields of each kind of page, in the order of `ui/interaction/buttons.py`."""
 _FORMER = {"audit": 7, "list": len(_GUESTS)}
-"""Number of fields in earlier versions, and of a list with nothing in the others."""
+"""Number of fields in earlier versions. A list whose other fields are empty has this number, too."""
 
 
 def name_site(custom_id: str, site: str) -> str:

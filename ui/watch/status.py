@@ -96,7 +96,7 @@ class Health:
 def status_card(
     t: Text, health: Health, cluster: Cluster | None, now: float, steps: str = ""
 ) -> ui.LayoutView:
-    """Return the card: one line per part of the watch, each with a sign of its health. `steps`: where to go on."""
+    """Return the card: one line per part of the watch, each with a sign of its health. `steps`: the next steps."""
     body = "\n".join(
         (
             *_reading_lines(t, health, now),
@@ -131,7 +131,7 @@ def blind_lines(t: Text, health: Health, now: float) -> tuple[str, ...]:
 
 
 def _bot_lines(t: Text, health: Health, now: float, counting: str = "") -> Iterator[str]:
-    """Yield what all sites share. `counting`: what is said of the sites whose reads the heartbeat needs."""
+    """Yield what all sites share. `counting`: the sentence on the sites whose reads the heartbeat needs."""
     yield _line(t("Journal"), _journal(t, health.journal_error))
     beat = _heartbeat(t, health.heartbeat, health.last_beat)
     yield _line(t("Heartbeat"), f"{beat} · {counting}" if counting and health.heartbeat is not None else beat)
@@ -187,7 +187,7 @@ def status_of_sites_card(
 
 
 def _section(t: Text, site: SiteHealth, now: float, most: int) -> tuple[str, str]:
-    """Return the section of a site in full and in brief. `most`: as of its parts."""
+    """Return the section of a site in full and in brief. `most`: maximum characters of names and of mutes."""
     health = site.health
     lines = [*_reading_lines(t, health, now, most), *_incident_lines(t, health, site.cluster, now, most)]
     full = "\n".join(

@@ -7,8 +7,8 @@ from discord import ui
 
 from core.errors import BotError
 from core.guest import Cluster, Guest, State
-from core.watch.incidents.disks import disk_key, is_asked, is_silent
-from core.watch.incidents.model import ALL, Incident, Metric, Mute, WatchEntry
+from core.watch.incidents.disks import is_asked, is_silent
+from core.watch.incidents.model import ALL, Incident, Metric, Mute, WatchEntry, threshold_key
 from core.watch.incidents.transition import guest_targets
 from core.watch.service import Watch
 from ui.cards import card
@@ -135,7 +135,7 @@ def _fullest(t: Text, watch: Watch, guest: Guest | None, entry: WatchEntry) -> s
         or not is_asked(guest, Metric.DISK)
     ):
         return ""
-    if is_silent(watch.state.gauges.get(disk_key(entry.vmid))):
+    if is_silent(watch.state.gauges.get(threshold_key(entry.vmid, Metric.DISK))):
         return f"{WARNING} {t('disk usage is not known')}"
     found = watch.disks.known().get(entry.vmid)
     if found is None:

@@ -1,4 +1,4 @@
-"""Judge what the guest agents of VMs tell of their file systems, and say once that an agent is silent.
+"""Judge the file systems of VMs as their guest agents report them, and report once that an agent is silent.
 
 Proxmox itself does not know how full the disks of a VM are.
 """
@@ -18,15 +18,16 @@ from core.watch.incidents.model import (
     Topic,
     WatchEntry,
     guest_subject,
+    threshold_key,
 )
-from core.watch.incidents.observation import DiskLook
+from core.watch.incidents.observation import DiskReading
 from core.watch.incidents.state import GuestState, ThresholdState, WatchState
 from core.watch.incidents.transition import Transition
 
-SILENT_LOOKS = 2
-"""Looks in a row without an answer after which it is said that the disk use is not known."""
+SILENT_READINGS = 2
+"""Readings in a row without an answer after which the disk use is reported as unknown."""
 ANSWERS_IN_A_ROW = 3
-"""Answers in a row after which a new silence is said."""
+"""Answers in a row after which a new silence is reported."""
 DISKS = "disks"
 """Subject of an incident about the disks of several guests."""
 
@@ -76,27 +77,27 @@ def is_asked(guest: Guest, metric: Metric) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A look at this guest's disks that told nothing. `fault`: why, None if the agent named no file systems."""
+    """A reading of this guest's disks without an answer. `fault`: why, None if the agent named no file systems."""
 
     fact: GuestFact
     fault: SourceFault | None
 
 
-def unjudged_look(transition: Transition, vmid: int) -> DiskLook | None:
-    """Return the last look at a VM, None if it is not new: one look is one reading."""
-    look = transition.observation.disks.get(vmid)
-    return None if look is None or look.judged else look
+def unjudged_reading(transition: Transition, vmid: int) -> DiskReading | None:
+    """Return the last reading of a VM, None if it was judged already: each counts once."""
+    reading = transition.observation.disks.get(vmid)
+    return None if reading is None or reading.judged else reading
 
 
-def silence_of(guest: Guest, look: DiskLook) -> Silence:
+def silence_of(guest: Guest, reading: DiskReading) -> Silence:
     fact = GuestFact(guest.vmid, GuestEvent.UNKNOWN, guest.kind, guest.node, guest.name)
-    return Silence(fact, SourceFault.of(look.error) if look.error else None)
+    return Silence(fact, SourceFault.of(reading.error) if reading.error else None)
 
 
 def report_silence(transition: Transition, silences: Sequence[Silence]) -> None:
-    """Say once, for all guests whose agents have just become silent, that their disk use is not known.
+    """Report once that the disk use of the guests whose agents have just become silent is not known.
 
-    The reason is given if it is the same for all.
+    Name the reason if it is the same for all.
     """
     if not silences:
         return
@@ -114,27 +115,23 @@ def report_silence(transition: Transition, silences: Sequence[Silence]) -> None:
 
 def is_silent(gauge: ThresholdState | None) -> bool:
     """Return whether the guest agent is silent, so that the value is not known."""
-    return gauge is not None and gauge.silent >= SILENT_LOOKS
+    return gauge is not None and gauge.silent >= SILENT_READINGS
 
 
-def was_said(gauge: ThresholdState) -> bool:
-    """Return whether the silence was said, and the agent has not answered often enough since to say it anew."""
+def was_reported(gauge: ThresholdState) -> bool:
+    """Return whether the silence was reported, and the agent has answered too rarely since to report it again."""
     return is_silent(gauge) or gauge.silent < 0
 
 
-def after_silent_look(gauge: ThresholdState) -> int:
-    """Return `ThresholdState.silent` after a look without an answer."""
-    return SILENT_LOOKS if was_said(gauge) else gauge.silent + 1
+def after_silent_reading(gauge: ThresholdState) -> int:
+    """Return `ThresholdState.silent` after a reading without an answer."""
+    return SILENT_READINGS if was_reported(gauge) else gauge.silent + 1
 
 
 def after_answer(gauge: ThresholdState) -> int:
     """Return `ThresholdState.silent` after an answer."""
     answers = 1 if is_silent(gauge) else 1 - gauge.silent
-    return -answers if was_said(gauge) and answers < ANSWERS_IN_A_ROW else 0
-
-
-def disk_key(vmid: int) -> str:
-    return f"{guest_subject(vmid)}/{Metric.DISK.value}"
+    return -answers if was_reported(gauge) and answers < ANSWERS_IN_A_ROW else 0
 
 
 def silent_guests(state: WatchState, entries: Iterable[WatchEntry]) -> tuple[GuestState, ...]:
@@ -142,6 +139,10 @@ def silent_guests(state: WatchState, entries: Iterable[WatchEntry]) -> tuple[Gue
     found = []
     for entry in entries:
         guest = state.guests.get(entry.vmid)
-        if guest and guest.state is State.RUNNING and is_silent(state.gauges.get(disk_key(entry.vmid))):
+        if (
+            guest
+            and guest.state is State.RUNNING
+            and is_silent(state.gauges.get(threshold_key(entry.vmid, Metric.DISK)))
+        ):
             found.append(guest)
     return tuple(found)

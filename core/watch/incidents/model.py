@@ -38,8 +38,13 @@ def storage_subject(name: str, node: str | None) -> str:
     return f"storage/{node}/{name}" if node else f"storage/{name}"
 
 
+def threshold_key(vmid: int, metric: Metric) -> str:
+    """Return the key of a guest's metric in `WatchState.gauges`."""
+    return f"{guest_subject(vmid)}/{metric.value}"
+
+
 class Metric(StrEnum):
-    """Metrics of a guest that can have a threshold. DISK of a VM: of its fullest file system, as its agent tells."""
+    """Metrics of a guest that can have a threshold. DISK of a VM: its fullest file system, says its agent."""
 
     CPU = "cpu"
     MEMORY = "memory"

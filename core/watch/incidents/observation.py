@@ -27,11 +27,11 @@ NOT_RUNNING_STATES = DOWN_STATES | PASSING_STATES
 
 
 @dataclass(frozen=True, slots=True)
-class DiskLook:
-    """The last look at the file systems of a VM.
+class DiskReading:
+    """The last reading of a VM's file systems.
 
-    `number`: counts the looks of this run. `fullest`: None if the agent told nothing, because of `error` if there
-    was one. `judged`: an earlier step has judged this look.
+    `number`: counts the readings of this run. `fullest`: None if the agent named none, because of `error` if there
+    was one. `judged`: an earlier step has judged this reading.
     """
 
     number: int
@@ -66,8 +66,8 @@ class Observation:
     """Failed backups by node, from the nodes that were asked and answered."""
     listed: Cluster | None = None
     """The list without the answers of single guests, if it differs from `cluster`."""
-    disks: Mapping[int, DiskLook] = field(default_factory=dict)
-    """The last looks at the file systems of VMs with a disk threshold, by VMID."""
+    disks: Mapping[int, DiskReading] = field(default_factory=dict)
+    """The last readings of VMs with a disk threshold, by VMID."""
     own_identity: str = ""
     """The bot's own `user@realm!token`, as tasks show it."""
 

@@ -1,7 +1,7 @@
 """Judge thresholds.
 
 Three reads in a row at or over the limit open an incident. Three in a row at least five points below end it.
-For the disk of a VM, each look of its guest agent is one read.
+For the disk of a VM, each answer of its guest agent is one read.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,13 +14,13 @@ from core.validation import checked_threshold
 from core.watch.incidents.disks import (
     Silence,
     after_answer,
-    after_silent_look,
+    after_silent_reading,
     is_asked,
     is_silent,
     report_silence,
     silence_of,
-    unjudged_look,
-    was_said,
+    unjudged_reading,
+    was_reported,
 )
 from core.watch.incidents.model import (
     GuestEvent,
@@ -32,6 +32,7 @@ from core.watch.incidents.model import (
     WatchEntry,
     guest_subject,
     storage_subject,
+    threshold_key,
 )
 from core.watch.incidents.state import ThresholdState
 from core.watch.incidents.transition import Transition
@@ -49,7 +50,7 @@ class ThresholdReading:
 
     `idle`: there is nothing to measure (the guest does not run). The incident ends.
     `blind`: the listed value is not the guest's own use. The third such read in a row ends the incident.
-    `silence`: the guest agent did not answer a look. The incident stays open.
+    `silence`: the guest agent did not answer. The incident stays open.
     """
 
     key: str
@@ -99,7 +100,7 @@ def _check_reading(transition: Transition, reading: ThresholdReading) -> Silence
     old = transition.gauges.get(reading.key, ThresholdState())
     if reading.limit is None or reading.idle:
         drop_threshold(transition, reading.key)
-        if reading.idle and was_said(old):  # it is not said again after each start of the guest
+        if reading.idle and was_reported(old):  # it is not said again after each start of the guest
             transition.gauges[reading.key] = ThresholdState(silent=old.silent)
     elif reading.blind:
         _lose_sight(transition, reading.key, old)
@@ -145,18 +146,18 @@ def _lose_sight(transition: Transition, key: str, old: ThresholdState) -> None:
 
 
 def _note_silence(transition: Transition, reading: ThresholdReading, old: ThresholdState) -> Silence | None:
-    """Count a look without an answer. Return it if it must be said now. An open incident says it itself.
+    """Count a reading without an answer. Return it if it must be reported now. An open incident reports it itself.
 
     Nothing is known of the value: the reads before and after it are still in a row.
     """
-    new = replace(old, silent=after_silent_look(old))
+    new = replace(old, silent=after_silent_reading(old))
     transition.gauges[reading.key] = new
     if is_silent(old) or not is_silent(new):
         return None
     incident = transition.open.get(old.incident or 0)
     if incident is not None:
         transition.update_incident(replace(incident, unknown=True))
-    return reading.silence if incident is None and not was_said(old) else None
+    return reading.silence if incident is None and not was_reported(old) else None
 
 
 def drop_threshold(transition: Transition, key: str) -> None:
@@ -171,10 +172,6 @@ def drop_thresholds_of(transition: Transition, vmid: int, metrics: Iterable[Metr
     """Stop measuring these metrics of a guest. The next poll starts anew if they still have thresholds."""
     for metric in metrics:
         drop_threshold(transition, threshold_key(vmid, metric))
-
-
-def threshold_key(vmid: int, metric: Metric) -> str:
-    return f"{guest_subject(vmid)}/{metric.value}"
 
 
 def _guest_readings(transition: Transition, entry: WatchEntry, guest: Guest | None) -> list[ThresholdReading]:
@@ -196,17 +193,17 @@ def _guest_readings(transition: Transition, entry: WatchEntry, guest: Guest | No
 def _measured(
     transition: Transition, reading: ThresholdReading, guest: Guest, metric: Metric
 ) -> ThresholdReading:
-    """Return the reading with what is known of this running guest."""
+    """Return the reading with the value of this running guest, if it is known."""
     if not is_asked(guest, metric):
         blind = metric is Metric.MEMORY and guest.memory_seen_by_host
         return replace(reading, percent=usage_percent(guest, metric), blind=blind)
-    look = unjudged_look(transition, guest.vmid)
-    if look is None:
+    disks = unjudged_reading(transition, guest.vmid)
+    if disks is None:
         return reading
-    if look.fullest is None:
-        return replace(reading, silence=silence_of(guest, look))
-    opening = _guest_incident(guest, metric, look.fullest.mountpoint)
-    return replace(reading, percent=look.fullest.fill * 100, open_incident=opening)
+    if disks.fullest is None:
+        return replace(reading, silence=silence_of(guest, disks))
+    opening = _guest_incident(guest, metric, disks.fullest.mountpoint)
+    return replace(reading, percent=disks.fullest.fill * 100, open_incident=opening)
 
 
 def _out_of_sight(transition: Transition, guest: Guest) -> bool:

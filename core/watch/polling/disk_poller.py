@@ -23,19 +23,19 @@ from core.proxmox_errors import (
 )
 from core.watch.incidents.disks import fullest_of, is_asked
 from core.watch.incidents.model import Metric, WatchEntry
-from core.watch.incidents.observation import DiskLook, Observation
+from core.watch.incidents.observation import DiskReading, Observation
 from core.watch.incidents.thresholds import BETWEEN_STATES
 
 EVERY_SECONDS = 600.0
-"""Minimum seconds between two looks at one VM."""
+"""Minimum seconds between two readings of one VM."""
 GAP_SECONDS = 10.0
-"""Seconds between two looks at different VMs. They are fewer if there are more VMs than fit into `EVERY_SECONDS`."""
+"""Seconds between readings of two VMs. The gap is shorter if there are more VMs than fit into `EVERY_SECONDS`."""
 FRESH_SECONDS = 2 * EVERY_SECONDS
 """Age at which a value counts as not known."""
 BOOT_SECONDS = 120
 """Uptime below which a VM is not asked: its agent may not be running yet."""
 SILENT_DELAY = 10 * EVERY_SECONDS
-"""Seconds by which VMs whose agents were silent stand back for the others, if there is no time for all."""
+"""Seconds by which VMs whose agents were silent let others go first, if there is no time for all."""
 ROUNDING = 0.01
 """Seconds of a gap that are not waited for."""
 
@@ -49,16 +49,16 @@ _log = logging.getLogger(__name__)
 
 
 class DiskPoller:
-    """Remember which VMs are to be asked, when each was, and what its agent told.
+    """Remember the VMs to be asked, the time of each last request, and the answers.
 
-    `proxmox`: a client whose calls the polls of the cluster do not wait for.
+    `proxmox`: a client of its own, so that the polls of the cluster do not wait for its calls.
     """
 
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
         self._proxmox, self._clock = proxmox, clock
         self._targets: dict[int, Guest] = {}
         self._asked: dict[int, float] = {}
-        self._looks: dict[int, DiskLook] = {}
+        self._readings: dict[int, DiskReading] = {}
         self._values: dict[int, tuple[float, FileSystem, str]] = {}  # with the guest's fingerprint
         self._count, self._last = 0, -GAP_SECONDS
         self._has_targets = asyncio.Event()
@@ -74,7 +74,7 @@ class DiskPoller:
                 if guest and (guest.state is State.RUNNING or guest.state in BETWEEN_STATES)
             }
             self._targets = {vmid: guest for vmid, guest in kept.items() if _may_ask(guest, cluster)}
-            self._looks = {vmid: look for vmid, look in self._looks.items() if vmid in kept}
+            self._readings = {vmid: look for vmid, look in self._readings.items() if vmid in kept}
             self._values = {  # another guest may have the VMID now, and other readers
                 vmid: value
                 for vmid, value in self._values.items()
@@ -85,14 +85,14 @@ class DiskPoller:
         else:
             self._has_targets.clear()
 
-    def looks(self, previous: Observation | None) -> dict[int, DiskLook]:
-        """Return the last looks by VMID. `previous`: the last stored poll, which has judged its own."""
+    def readings(self, previous: Observation | None) -> dict[int, DiskReading]:
+        """Return the last readings by VMID. `previous`: the last stored poll, whose readings are judged."""
         former = previous.disks if previous else {}
         return {
-            vmid: DiskLook(look.number, look.fullest, look.error, judged=True)
-            if vmid in former and former[vmid].number == look.number
-            else look
-            for vmid, look in self._looks.items()
+            vmid: DiskReading(reading.number, reading.fullest, reading.error, judged=True)
+            if vmid in former and former[vmid].number == reading.number
+            else reading
+            for vmid, reading in self._readings.items()
         }
 
     def known(self) -> Mapping[int, FileSystem]:
@@ -105,13 +105,13 @@ class DiskPoller:
         while True:
             await self._has_targets.wait()
             try:
-                wait = await self.look()
-            except Exception:  # noqa: BLE001 - any exception that left this loop would end the looks for good
-                _log.exception("a look at the disks of a VM failed")
+                wait = await self.read_next()
+            except Exception:  # noqa: BLE001 - any exception that left this loop would end the readings for good
+                _log.exception("reading the disks of a VM failed")
                 wait = GAP_SECONDS
             await self._clock.sleep(wait)
 
-    async def look(self) -> float:
+    async def read_next(self) -> float:
         """Ask the VM whose turn it is, if there is one. Return the seconds until the next turn."""
         if (rest := self._rest) > ROUNDING:
             return rest
@@ -138,9 +138,9 @@ class DiskPoller:
         return self._targets[min(due, key=self._place)] if due else None
 
     def _place(self, vmid: int) -> tuple[float, int]:
-        look = self._looks.get(vmid)
-        stands_back = SILENT_DELAY if look and look.fullest is None else 0.0
-        return (self._asked.get(vmid, 0.0) + stands_back, vmid)
+        reading = self._readings.get(vmid)
+        delay = SILENT_DELAY if reading and reading.fullest is None else 0.0
+        return (self._asked.get(vmid, 0.0) + delay, vmid)
 
     async def _ask(self, guest: Guest) -> None:
         self._last = self._asked[guest.vmid] = self._clock.monotonic()
@@ -158,7 +158,7 @@ class DiskPoller:
         if present is None or present.fingerprint != guest.fingerprint:
             return  # it is of no interest any more, has just stopped, or another guest has its VMID
         self._count += 1
-        self._looks[guest.vmid] = DiskLook(self._count, fullest, error)
+        self._readings[guest.vmid] = DiskReading(self._count, fullest, error)
         if fullest is not None:
             self._values[guest.vmid] = (self._last, fullest, guest.fingerprint)
 

@@ -16,22 +16,22 @@ def asked(scene: Stage) -> list[str]:
     return [path for _, path, _ in scene.sent("GET", "/agent/get-fsinfo")]
 
 
-async def look(scene: Stage, times: int = 1) -> None:
+async def read_disks(scene: Stage, times: int = 1) -> None:
     """Let ten minutes pass until the agent of 101 is asked, and let a poll judge the answer."""
     for _ in range(times):
-        before = scene.site.watch.disks.looks(None)
+        before = scene.site.watch.disks.readings(None)
         scene.clock.skip(600.0)
-        await scene.until(lambda: scene.site.watch.disks.looks(None) != before, "a look")  # noqa: B023 - awaited here
+        await scene.until(lambda: scene.site.watch.disks.readings(None) != before, "a reading")  # noqa: B023 - awaited here
         await scene.poll()
     await scene.delivered()
 
 
 async def watch_disk(scene: Stage) -> str:
-    """Watch the disk of 101, and let a poll judge the first look. Return the answer to the command."""
+    """Watch the disk of 101, and let a poll judge the first reading. Return the answer to the command."""
     reply = await scene.say(scene.emma, "monitor add", vmid=101, disk=90)
     assert "disk usage is not known yet" in (await scene.say(scene.emma, "monitor list")).text
     await scene.poll()
-    await scene.until(lambda: scene.site.watch.disks.looks(None), "the first look")
+    await scene.until(lambda: scene.site.watch.disks.readings(None), "the first reading")
     await scene.poll()
     return reply.text
 
@@ -51,7 +51,7 @@ async def test_a_full_disk_of_a_vm_from_the_first_look_to_the_recovery(
     assert "disk" not in rows[102], "nothing is shown where it is not known"
     await scene.poll(5)
     assert asked(scene) == ["/nodes/pve1/qemu/101/agent/get-fsinfo"], "the others have no threshold"
-    await look(scene, 2)
+    await read_disks(scene, 2)
     (alert,) = scene.alerts_told()
     assert (
         scene.t()(
@@ -65,7 +65,7 @@ async def test_a_full_disk_of_a_vm_from_the_first_look_to_the_recovery(
     )
 
     pve.hang("/qemu/101/agent/", 30.0, times=2)
-    await look(scene, 2)
+    await read_disks(scene, 2)
     (alert,) = scene.alerts_told()
     assert scene.t()("Not known now: the guest agent does not answer.") in alert
     assert "disk usage is not known" in (await scene.say(scene.emma, "monitor list")).text
@@ -77,7 +77,7 @@ async def test_a_full_disk_of_a_vm_from_the_first_look_to_the_recovery(
     pve.vm(101).agent["get-fsinfo"] = [
         {"name": "sda1", "mountpoint": "/", "type": "ext4", "used-bytes": 5 * GIB, "total-bytes": 10 * GIB}
     ]
-    await look(scene, 3)
+    await read_disks(scene, 3)
     assert any("50%" in told for told in scene.alerts_told())
     assert scene.site.watch.state.open == {}
     assert "**Disks**" not in (await scene.say(scene.emma, "monitor status")).text
@@ -86,9 +86,9 @@ async def test_a_full_disk_of_a_vm_from_the_first_look_to_the_recovery(
 async def test_a_token_without_the_privilege_is_told_once(scene: Stage, pve: Pve) -> None:
     pve.deny("VM.GuestAgent.Audit")
     await watch_disk(scene)
-    await look(scene, 3)
+    await read_disks(scene, 3)
     (alert,) = scene.alerts_told()
     assert "The API token lacks the privilege `VM.GuestAgent.Audit" in alert
     assert scene.site.watch.state.open == {}
-    (look_,) = scene.site.watch.disks.looks(None).values()
+    (look_,) = scene.site.watch.disks.readings(None).values()
     assert isinstance(look_.error, MissingPrivilege)

@@ -1,4 +1,4 @@
-"""What the bot changes: power, configuration, snapshots, clones, deletion. The next answers show each change."""
+"""Check every change of the bot: power, configuration, snapshots, clones, deletion. Later answers show them."""
 
 import re
 from dataclasses import replace
@@ -12,7 +12,7 @@ from tests.contract.talk import Case, Talk
 from tests.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE
 
 DEAF = re.compile(r"VM quit/powerdown failed(?: - got timeout)?")
-"""The end of a shutdown that a VM without an operating system does not hear."""
+"""Exit text of a shutdown that a VM without an operating system ignores."""
 
 WHY = "Before the change – 変更前"
 
@@ -54,7 +54,7 @@ async def _ct_power(talk: Talk) -> None:
 
 
 async def _deaf(talk: Talk) -> None:
-    """A shutdown that the guest does not hear ends as a failed task, and the guest runs on."""
+    """Check that a shutdown that the guest ignores ends as a failed task, and the guest runs on."""
     talk.host.set_running(VM, True)
     vm = talk.guest(VM)
     for operation in (Operation.SHUTDOWN, Operation.REBOOT):
@@ -65,7 +65,7 @@ async def _deaf(talk: Talk) -> None:
 
 
 async def _log(talk: Talk) -> None:
-    """A task's log ends with how it ended; the lists name its user and its end."""
+    """Check that a task's log ends with its result, and that the lists name its user and its end."""
     talk.host.set_running(CT, False)
     ct = talk.guest(CT)
     upid = await talk.bot.power(ct, Operation.START)
@@ -81,7 +81,7 @@ async def _log(talk: Talk) -> None:
 
 
 async def _ct_resize(talk: Talk) -> None:
-    """A container takes other cores and memory at once."""
+    """Check that a container takes other cores and memory at once."""
     talk.host.set_running(CT, True)
     ct = talk.guest(CT)
     digest = (await talk.bot.config(ct)).digest
@@ -93,7 +93,7 @@ async def _ct_resize(talk: Talk) -> None:
 
 
 async def _vm_resize(talk: Talk) -> None:
-    """A running VM keeps its cores until its next start, and the change waits."""
+    """Check that a running VM keeps its cores until its next start, and the change is pending."""
     talk.host.set_running(VM, True)
     vm = talk.guest(VM)
     digest = (await talk.bot.config(vm)).digest
@@ -144,7 +144,7 @@ async def _ct_snapshots(talk: Talk) -> None:
 
 
 async def _no_snapshot(talk: Talk) -> None:
-    """Nothing can take a snapshot of a VM template."""
+    """Check that no snapshot can be taken of a VM template."""
     assert not await talk.bot.can_snapshot(talk.guest(VM_TEMPLATE))
 
 

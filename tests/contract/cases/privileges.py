@@ -1,4 +1,4 @@
-"""How Proxmox refuses a call without its privilege: a case for each privilege, and a row for each call."""
+"""Check the refusal of each call without its privilege: a case for each privilege, and a row for each call."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Denied:
 
 
 def _denied(talk: Talk) -> Iterator[Denied]:
-    """List the calls that one missing privilege refuses. Any of several privileges do for some of them."""
+    """List the calls that fail without one privilege. For some of them, any of several privileges is enough."""
     bot, node = talk.bot, talk.facts.node
     for vmid in (VM, CT):
         guest, path = talk.guest(vmid), f"/vms/{vmid}"
@@ -107,7 +107,7 @@ GROUPS = (
 
 
 def case_without(group: tuple[str, ...]) -> Case:
-    """Each call names the privilege that it lacks, and the path: the bot tells both."""
+    """Check that each refusal names the missing privilege and the path, which the bot shows."""
 
     async def run(talk: Talk) -> None:
         all_denied = list(_denied(talk))

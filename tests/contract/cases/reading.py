@@ -1,4 +1,4 @@
-"""What the bot reads of a cluster, its guests, nodes, storages and tasks, and of its own rights."""
+"""Check every read of the bot: the cluster, guests, nodes, storages, tasks, and its own rights."""
 
 import time
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ async def _version(talk: Talk) -> None:
 
 
 async def _rights(talk: Talk) -> None:
-    """The commands of the documentation give what every feature needs, and nothing too much."""
+    """Check that the commands of the documentation give every needed privilege, and no other."""
     endpoint = talk.facts.endpoint
     rights = await talk.doctor.rights()
     cluster = await talk.bot.cluster()
@@ -45,7 +45,7 @@ async def _rights(talk: Talk) -> None:
 
 
 async def _options(talk: Talk) -> None:
-    """The tags that give rights are registered, so that not everybody may set them."""
+    """Check that the tags that give rights are registered, so that not everybody may set them."""
     options = await talk.doctor.options()
     judged = judge_tags(options, target.TAGS, (), "")
     assert (judged.level, judged.word) == ("ok", "tags_ok")
@@ -112,7 +112,7 @@ FIGURES = {
 
 
 def _check_rows(talk: Talk) -> None:
-    """All rows have their figures, and a running guest's are not those of another unit."""
+    """Check that all rows have their figures, and those of running guests in the right unit."""
     for row in talk.data():
         wanted = FIGURES.get(row["type"], set())
         if row["type"] == "qemu" and talk.facts.generation >= 9:
@@ -125,7 +125,7 @@ def _check_rows(talk: Talk) -> None:
 
 
 def _check_use(guest: Guest) -> None:
-    """A running guest uses memory, and more than some KiB of it; a stopped one nothing."""
+    """Check that a running guest uses more than a few KiB of memory, and a stopped one nothing."""
     if guest.state is State.RUNNING:
         assert guest.memory
         assert guest.memory >= MIB // 4
@@ -226,7 +226,7 @@ PRESSURES = [
     "pressurememorysome",
     "pressurememoryfull",
 ]
-"""From 9 on. A node's CPU is never `full`."""
+"""Figures that exist from Proxmox VE 9 on. A node's CPU is never `full`."""
 
 
 def _samples(talk: Talk, names: Iterable[str]) -> list[dict[str, float]]:
@@ -239,7 +239,7 @@ def _sampled(talk: Talk, names: Iterable[str], _read: object) -> bool:
 
 
 async def _history(talk: Talk) -> None:
-    """An hour of a guest and of a node. The first figures of a new guest come after one or two minutes."""
+    """Check an hour of a guest and of a node. The first figures of a new guest come after one or two minutes."""
     new = talk.facts.generation >= 9
     for vmid in (VM, CT):
         talk.host.set_running(vmid, True)
@@ -274,7 +274,7 @@ async def _quorum(talk: Talk) -> None:
 
 
 async def _tasks(talk: Talk) -> None:
-    """A failed backup is in the lists of the node and of the cluster, with its end and its person."""
+    """Check that a failed backup is in the lists of the node and the cluster, with its end and its user."""
     talk.host.fail_backup()
     since = int(time.time()) - HOUR_AGO
     node = talk.facts.node
@@ -303,7 +303,7 @@ async def _backups(talk: Talk) -> None:
         assert backups.unread == ()
         assert {backup.storage for backup in backups.found} == {target.BACKUPS}
         assert all(backup.size and f"-{vmid}-" in backup.volume for backup in backups.found)
-        if vmid == CT:  # that of an empty disk may be very small
+        if vmid == CT:  # the backup of an empty disk may be very small
             assert all((backup.size or 0) >= MIB // 2 for backup in backups.found)
 
 

@@ -1,4 +1,4 @@
-"""How Proxmox refuses: lists without a privilege, and the texts by which the bot tells errors apart."""
+"""Check Proxmox' refusals: lists without a privilege, and the texts by which the bot tells errors apart."""
 
 import re
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ WRONG = "00000000-0000-0000-0000-000000000000"
 
 
 async def _filtered(talk: Talk) -> None:
-    """Lists without their privilege are shorter, not refused."""
+    """Check that lists without their privilege are shorter, not refused."""
     bot, vm = talk.bot, talk.guest(VM)
     talk.host.set_running(VM, True)
     talk.host.keep_backup(VM)
@@ -53,13 +53,13 @@ async def _filtered(talk: Talk) -> None:
 
 
 async def _token(talk: Talk) -> None:
-    """A wrong token is refused without a reason."""
+    """Check that a wrong token is refused without a reason."""
     error, _ = await talk.refused(talk.as_other(WRONG).cluster(), 401)
     assert isinstance(error, TokenRefused)
 
 
 def _texts(talk: Talk) -> Iterator[tuple[str, Call, type[BotError], str]]:
-    """List refusals at once: what is the matter, the call, the bot's error, and Proxmox' words."""
+    """List the calls that are refused at once: a name, the call, the bot's error, and Proxmox' words."""
     bot, node = talk.bot, talk.facts.node
     for vmid, word, folder in ((VM, "VM", "qemu-server"), (CT, "CT", "lxc")):
         guest = talk.guest(vmid)
@@ -120,7 +120,7 @@ async def _at_once(talk: Talk) -> None:
 
 
 async def _unknown_task(talk: Talk) -> None:
-    """A task whose log is gone is an error of the parameter."""
+    """Check that a task whose log is gone is an error of the parameter."""
     upid = f"UPID:{talk.facts.node}:000F4240:00C3D4E5:6716F2A0:qmstart:{VM}:{talk.facts.endpoint.user}:"
     error, words = await talk.refused(talk.bot.task_status(upid), 400)
     assert isinstance(error, TaskUnknown)
@@ -128,7 +128,7 @@ async def _unknown_task(talk: Talk) -> None:
 
 
 async def _locked(talk: Talk) -> None:
-    """A locked guest says by what, at once or at the end of the task."""
+    """Check that the refusal for a locked guest names the lock, at once or at the end of the task."""
     for vmid, word in ((VM, "VM"), (CT, "CT")):
         guest = talk.guest(vmid)
         talk.host.set_running(vmid, True)
@@ -163,7 +163,7 @@ async def _protected(talk: Talk) -> None:
 
 
 async def _held(talk: Talk) -> None:
-    """The configuration file stays locked for ten seconds."""
+    """Check that a call waits ten seconds for a locked configuration file."""
     vm = talk.guest(VM)
     talk.host.hold_config(VM, True)
     try:
@@ -177,7 +177,7 @@ async def _held(talk: Talk) -> None:
 
 
 async def _already(talk: Talk) -> None:
-    """Starting a running VM fails at the end of its task, stopping a stopped one does not."""
+    """Check that starting a running VM fails at the end of its task, and stopping a stopped one does not."""
     talk.host.set_running(VM, True)
     error, words = await talk.refused(talk.bot.power(talk.guest(VM), Operation.START))
     assert (error, words) == (None, f"VM {VM} already running")
@@ -196,7 +196,7 @@ async def _already(talk: Talk) -> None:
 
 
 async def _unknown_snapshot(talk: Talk) -> None:
-    """A snapshot that does not exist fails at the end of the task."""
+    """Check that a snapshot that does not exist fails at the end of the task."""
     for vmid in (VM, CT):
         for call in (talk.bot.snapshot_rollback, talk.bot.snapshot_delete):
             error, words = await talk.refused(call(talk.guest(vmid), "absent"))
@@ -214,7 +214,7 @@ async def _no_quorum(talk: Talk) -> None:
 
 
 async def _elsewhere(talk: Talk) -> None:
-    """A clone to another node needs shared storage, and a lost node answers nothing."""
+    """Check that a clone to another node needs shared storage, and that a lost node answers nothing."""
     template = talk.guest(VM_TEMPLATE)
     error, words = await talk.refused(
         talk.bot.clone(template, ABSENT, "contract-copy", target="pve2", full=False)
@@ -228,7 +228,7 @@ async def _elsewhere(talk: Talk) -> None:
 
 
 async def _full(talk: Talk) -> None:
-    """A full storage fails at the end of the task."""
+    """Check that a full storage fails at the end of the task."""
     talk.host.play("full")
     error, words = await talk.refused(
         talk.bot.clone(talk.guest(VM_TEMPLATE), ABSENT, "contract-copy", target=None, full=True)

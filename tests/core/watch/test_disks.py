@@ -15,7 +15,7 @@ from core.proxmox import FileSystem
 from core.proxmox_errors import GuestMoved, MissingPrivilege, Rejected, TimedOut, Unreachable
 from core.watch.incidents.disks import fullest_of, silent_guests
 from core.watch.incidents.model import Severity, SourceFault, Topic, WatchEntry
-from core.watch.incidents.observation import DiskLook, Observation
+from core.watch.incidents.observation import DiskReading, Observation
 from core.watch.polling import disk_poller
 from core.watch.polling.disk_poller import EVERY_SECONDS, FRESH_SECONDS, DiskPoller
 from tests.support.fakes import FakeClock, FakeProxmox, guest
@@ -57,25 +57,25 @@ def test_the_fullest_of_the_guests_own_file_systems(systems: list[FileSystem], f
 # -- the pure step
 
 
-class Looks:
-    """A history of guest 101, a VM that warns at 90 % of its disk: one poll of each, some with a new look."""
+class Readings:
+    """A history of guest 101, a VM that warns at 90 % of its disk: ten polls for each reading."""
 
     def __init__(self, *entries: WatchEntry) -> None:
         self.history = History(*(entries or (WatchEntry(101, disk=90),)))
         self.history.see(R)
         self._number = 0
 
-    def look(self, *seen: float | BotError | None, state: State = R) -> list[str]:
+    def read(self, *seen: float | BotError | None, state: State = R) -> list[str]:
         """Return the messages while the agent answers so, each in a poll of its own. None: no file systems."""
         return flat(self._one(each, state) for each in seen)
 
     def _one(self, seen: float | BotError | None, state: State) -> list[str]:
         self._number += 1
         found = system(seen, "/srv") if isinstance(seen, float) else None
-        look = DiskLook(self._number, found, seen if isinstance(seen, BotError) else None)
-        told = self.history.see(state, disks={101: look})
-        for _ in range(9):  # until the next look, the polls show the same one
-            told += self.history.see(state, disks={101: replace(look, judged=True)})
+        reading = DiskReading(self._number, found, seen if isinstance(seen, BotError) else None)
+        told = self.history.see(state, disks={101: reading})
+        for _ in range(9):  # until the next reading, the polls show the same one
+            told += self.history.see(state, disks={101: replace(reading, judged=True)})
         return told
 
     def is_silent(self) -> bool:
@@ -83,14 +83,14 @@ class Looks:
 
 
 def test_three_looks_open_an_alert_and_three_well_below_end_it() -> None:
-    looks = Looks()
-    assert looks.look(90.0, 95.0) == []
-    assert looks.look(93.0) == [TOLD]
-    incident = looks.history.incident()
+    readings = Readings()
+    assert readings.read(90.0, 95.0) == []
+    assert readings.read(93.0) == [TOLD]
+    incident = readings.history.incident()
     assert (incident.mount, incident.percent, incident.limit) == ("/srv", 93.0, 90)
-    assert looks.look(80.0, 85.0, 86.0, 85.0, 84.0) == []
-    assert looks.look(10.0) == ["recovery gauge disk 101"]
-    assert looks.look(95.0, 89.9, 95.0, 95.0) == [], "a peak"
+    assert readings.read(80.0, 85.0, 86.0, 85.0, 84.0) == []
+    assert readings.read(10.0) == ["recovery gauge disk 101"]
+    assert readings.read(95.0, 89.9, 95.0, 95.0) == [], "a peak"
 
 
 @walked(
@@ -110,57 +110,59 @@ def test_three_looks_open_an_alert_and_three_well_below_end_it() -> None:
         ([95.0, 95.0, 95.0, HUNG, HUNG, 10.0, 10.0, 10.0], [TOLD, "recovery gauge disk 101"]),
     ],
 )
-def test_what_is_said_of_looks(seen: list[float | BotError | None], told: list[str]) -> None:
-    assert Looks().look(*seen) == told
+def test_a_silence_and_a_full_disk_are_reported_once(
+    seen: list[float | BotError | None], told: list[str]
+) -> None:
+    assert Readings().read(*seen) == told
 
 
 def test_a_silent_agent_is_no_zero_and_is_said_once() -> None:
-    looks = Looks()
-    assert not looks.is_silent()
-    assert looks.look(HUNG, MissingPrivilege("VM.GuestAgent.Audit", "/vms/101")) == [SAID]
-    incident = looks.history.incident()
+    readings = Readings()
+    assert not readings.is_silent()
+    assert readings.read(HUNG, MissingPrivilege("VM.GuestAgent.Audit", "/vms/101")) == [SAID]
+    incident = readings.history.incident()
     assert (incident.level, incident.open, incident.percent) == (Severity.WARNING, False, None)
     assert incident.fault == SourceFault.of(MissingPrivilege("VM.GuestAgent.Audit", "/vms/101"))
-    assert looks.is_silent()
-    looks.history.restart()
-    assert looks.is_silent()
-    assert looks.look(HUNG, HUNG) == []
-    looks.history.see(S, ordered=[101])
-    assert not looks.is_silent(), "there is nothing to know of a guest that is off"
-    looks.history.see(R)
-    assert looks.look(HUNG, HUNG, HUNG) == [], "nor again after each start"
-    assert looks.look(10.0) == []
-    assert not looks.is_silent()
+    assert readings.is_silent()
+    readings.history.restart()
+    assert readings.is_silent()
+    assert readings.read(HUNG, HUNG) == []
+    readings.history.see(S, ordered=[101])
+    assert not readings.is_silent(), "there is nothing to know of a guest that is off"
+    readings.history.see(R)
+    assert readings.read(HUNG, HUNG, HUNG) == [], "nor again after each start"
+    assert readings.read(10.0) == []
+    assert not readings.is_silent()
 
 
 def test_an_open_alert_stays_open_and_says_that_it_is_not_known() -> None:
-    looks = Looks()
-    looks.look(95.0, 95.0, 95.0)
-    (number,) = looks.history.state.open
-    assert looks.look(HUNG) == []
-    assert not looks.history.incidents[number].unknown
-    looks.look(HUNG)
-    assert looks.history.incidents[number].unknown
-    looks.history.restart()
-    assert looks.history.state.open[number].unknown
-    looks.look(91.0)
-    assert not looks.history.incidents[number].unknown
-    assert looks.history.incidents[number].open
-    looks.look(HUNG, HUNG)
-    looks.history.see(S, ordered=[101])
-    assert looks.history.incidents[number].forgotten, "as with every other threshold"
+    readings = Readings()
+    readings.read(95.0, 95.0, 95.0)
+    (number,) = readings.history.state.open
+    assert readings.read(HUNG) == []
+    assert not readings.history.incidents[number].unknown
+    readings.read(HUNG)
+    assert readings.history.incidents[number].unknown
+    readings.history.restart()
+    assert readings.history.state.open[number].unknown
+    readings.read(91.0)
+    assert not readings.history.incidents[number].unknown
+    assert readings.history.incidents[number].open
+    readings.read(HUNG, HUNG)
+    readings.history.see(S, ordered=[101])
+    assert readings.history.incidents[number].forgotten, "as with every other threshold"
 
 
 def test_what_is_out_of_sight_is_not_judged() -> None:
-    looks = Looks()
-    looks.look(95.0, 95.0)
+    readings = Readings()
+    readings.read(95.0, 95.0)
     for number in (10, 11, 12):
-        looks.history.see(State.SAVING, disks={101: DiskLook(number, None, HUNG)})
-    assert not looks.is_silent()
-    looks.history.nodes["pve1"] = False
-    looks.history.see()
-    looks.history.nodes["pve1"] = True
-    assert looks.look(95.0) == [TOLD]
+        readings.history.see(State.SAVING, disks={101: DiskReading(number, None, HUNG)})
+    assert not readings.is_silent()
+    readings.history.nodes["pve1"] = False
+    readings.history.see()
+    readings.history.nodes["pve1"] = True
+    assert readings.read(95.0) == [TOLD]
 
 
 def test_many_silent_agents_share_a_message_with_the_reason_that_all_have() -> None:
@@ -169,7 +171,7 @@ def test_many_silent_agents_share_a_message_with_the_reason_that_all_have() -> N
     lacking = MissingPrivilege("VM.GuestAgent.Audit", "")
     told = []
     for number in (1, 2):
-        told += history.see(disks={vmid: DiskLook(number, None, lacking) for vmid in range(101, 161)})
+        told += history.see(disks={vmid: DiskReading(number, None, lacking) for vmid in range(101, 161)})
     assert len(told) == 1
     (incident,) = history.last.incidents
     assert (incident.topic, incident.subject, len(incident.guests)) == (Topic.UNMEASURED, "disks", 60)
@@ -179,7 +181,7 @@ def test_many_silent_agents_share_a_message_with_the_reason_that_all_have() -> N
 def test_a_container_needs_no_agent() -> None:
     history = History(WatchEntry(201, disk=90))
     history.guests = {201: guest(201, R, kind=Kind.LXC, disk=95, disk_total=100)}
-    lying = {201: DiskLook(1, system(1))}
+    lying = {201: DiskReading(1, system(1))}
     assert flat(history.see(disks=lying) for _ in range(3)) == ["opening gauge disk 201 back"]
 
 
@@ -226,7 +228,7 @@ class Field:
         before, end = len(self.asked), self.clock.mono + seconds
         self.aim()
         while self.clock.mono < end:
-            wait = asyncio.run(self.poller.look())
+            wait = asyncio.run(self.poller.read_next())
             self.clock.advance(wait)
         return Counter(vmid for _, vmid in self.asked[before:])
 
@@ -309,18 +311,18 @@ def test_which_failure_is_one_of_the_agent(error: BotError, counts: bool) -> Non
     field = Field()
     field.answers[101] = error
     field.run(20.0)
-    assert field.poller.looks(None) == ({101: DiskLook(1, None, error)} if counts else {})
+    assert field.poller.readings(None) == ({101: DiskReading(1, None, error)} if counts else {})
 
 
 def test_a_value_is_known_for_two_rounds_and_a_look_is_judged_once() -> None:
     field = Field()
     field.run(20.0)
-    first = field.poller.looks(None)
+    first = field.poller.readings(None)
     assert not first[101].judged
-    assert field.poller.looks(Observation(None, disks=first))[101].judged
+    assert field.poller.readings(Observation(None, disks=first))[101].judged
     field.poller.aim(field.entries, None)  # Proxmox cannot be read
     assert field.run(0.0) == {}
-    assert field.poller.looks(Observation(None))[101] == first[101], (
+    assert field.poller.readings(Observation(None))[101] == first[101], (
         "a poll that was not stored has judged nothing"
     )
     field.answers[101] = HUNG
@@ -328,13 +330,15 @@ def test_a_value_is_known_for_two_rounds_and_a_look_is_judged_once() -> None:
     assert 101 in field.poller.known()
     field.run(80.0)
     assert field.poller.known() == {}
-    assert field.poller.looks(Observation(None, disks=first))[101].fullest is None
+    assert field.poller.readings(Observation(None, disks=first))[101].fullest is None
     del field.answers[101]
     field.run(EVERY_SECONDS)
     assert 101 in field.poller.known()
     field.guests[101] = replace(field.guests[101], state=S)
     field.aim()
-    assert (field.poller.known(), field.poller.looks(None)) == ({}, {}), "its next life begins with no figure"
+    assert (field.poller.known(), field.poller.readings(None)) == ({}, {}), (
+        "its next life begins with no figure"
+    )
 
 
 def test_the_loop_outlives_any_error_and_waits_for_work(caplog: pytest.LogCaptureFixture) -> None:
@@ -352,7 +356,7 @@ def test_the_loop_outlives_any_error_and_waits_for_work(caplog: pytest.LogCaptur
         running.cancel()
 
     asyncio.run(work())
-    assert "a look at the disks of a VM failed" in caplog.text
+    assert "reading the disks of a VM failed" in caplog.text
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,7 +1,7 @@
-"""Say what a request can mean, and what a person may see: the rules of several sites, written apart from the product.
+"""Judge the meaning of a request and the view of a person: the rules of several sites, apart from the product's.
 
-What was typed or pressed, the settings of `PEOPLE` and the guests decide. The bot may not know the latest changes of
-the guests yet: whatever was right since it last read a site is right.
+The typed text or pressed button, the settings of `PEOPLE` and the guests decide. The bot may not know the latest
+changes of the guests yet: any answer that was right at some time since it last read a site counts as right.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -65,7 +65,7 @@ def scope_of(text: str) -> tuple[str, str, str]:
 
 
 def level_of(name: str) -> Level:
-    """Return the level of a person where they have any. Owners are operators."""
+    """Return the level of a person on their own sites and guests. Owners are operators."""
     return Level[PEOPLE[name][0] or ("OPERATOR" if name == "owner" else "NONE")]
 
 
@@ -129,14 +129,14 @@ class Oracle:
         self._ever = {key: self._ever[key] | seen for key, seen in now.items()}
 
     def visible(self, name: str, *, ever: bool = False) -> frozenset[str]:
-        """Return the sites of which the person may see something."""
+        """Return the sites where the person may see anything."""
         views = self._ever if ever else self._lately
         return frozenset(
             site for site in SITES if self.limits(name, site) != [] or views[name, site]
         )  # fmt: skip
 
     def pairs(self, name: str) -> set[Place]:
-        """Return the guests that the person may see, those that they saw when they are whole, too."""
+        """Return the guests that the person may see. On a site that they may see whole, deleted ones count, too."""
         found: set[Place] = set()
         for site, town in self.towns.items():
             found |= {(site, each.vmid) for each in self._lately[name, site]}

@@ -6,7 +6,7 @@ from typing import Any
 from core.errors import BotError
 from core.guest import Cluster, Guest, Kind, Node, State, Storage, TaskSummary
 from core.watch.incidents.model import Incident, Message, MessageKind, Topic, WatchEntry
-from core.watch.incidents.observation import DiskLook, Observation, find_source_fault
+from core.watch.incidents.observation import DiskReading, Observation, find_source_fault
 from core.watch.incidents.state import Outcome, Rules, StepTime, WatchState
 from core.watch.incidents.step import step
 from core.watch.records import changed_records, decode_state, encode_state
@@ -80,7 +80,7 @@ class History:
         first: Cluster | None = None,
         unsure: Iterable[int] = (),
         jump: float = 0.0,
-        disks: Mapping[int, DiskLook] | None = None,
+        disks: Mapping[int, DiskReading] | None = None,
         **values: Any,
     ) -> list[str]:
         """Return the messages sent while guest 101 goes through these states, one poll each.

@@ -346,7 +346,7 @@ class Trial:
     def _look(self) -> None:
         """Let the bot ask the guest agent whose turn it is, beside the polls."""
         before = len(self.cluster.looks)
-        self._run(self.process.watch.disks.look())
+        self._run(self.process.watch.disks.read_next())
         for at, vmid, percent in self.cluster.looks[before:]:
             self._say(f"   {vmid} tells of its disks: {percent}")
             self.oracle.look(vmid, percent, at)
