@@ -21,7 +21,10 @@ _READING = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """Act for the visitor. `site`: the site's name, "" if there is only one. `break_` breaks one thing by its name."""
+    """Act for the visitor.
+
+    `site`: the site's name, "" if there is only one. `break_` breaks one thing by its name.
+    """
 
     server: DiscordServer
     stage: DemoGuild
