@@ -43,7 +43,7 @@ quick: $(VENV)/ready   ## The pure tests (seconds)
 
 # Measuring doubles the time that tests compute, so that `make test` goes without.
 coverage: $(VENV)/ready   ## All tests, and how much of core, adapters and ui they run
-	$(RUN) -m pytest -n 4 --dist loadgroup --cov --cov-report=json
+	$(RUN) -m pytest -n 4 --dist loadgroup --deep --cov --cov-report=json
 	$(RUN) -m tools.coverage_floor coverage.json
 
 soak: $(VENV)/ready   ## 10,000 generated histories of the watch against the oracle, and a day of the bot in accelerated time (about 25 minutes on 2 cores)

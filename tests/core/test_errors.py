@@ -75,7 +75,7 @@ def test_the_values_of_an_error_are_ones_that_json_knows(kind: type[BotError]) -
 
 @every_kind
 def test_an_error_comes_back_as_it_was(kind: type[BotError]) -> None:
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=8)
     @given(errors_of(kind))
     def comes_back(error: BotError) -> None:
         through_json = json.loads(json.dumps(error.to_dict()))
@@ -96,7 +96,7 @@ def test_an_error_comes_back_as_it_was(kind: type[BotError]) -> None:
 
 @every_kind
 def test_a_long_error_is_cut_and_still_read(kind: type[BotError]) -> None:
-    @settings(max_examples=5, deadline=None)
+    @settings(max_examples=2)
     @given(errors_of(kind, st.text(min_size=500, max_size=3000)))
     def is_read(error: BotError) -> None:
         assert len(UNKNOWN) + len(str(error)) <= OUTCOME_MOST

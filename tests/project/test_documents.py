@@ -176,6 +176,8 @@ def sources(english: str, japanese: str) -> list[str]:
 
 def _fits(message: str, said: str) -> bool:
     """Return whether a text is a message with values. A Japanese value takes no space beside it."""
+    if not said.startswith(message.partition("{")[0].rstrip(" ")):
+        return False  # most messages; to compile their patterns takes far longer
     pattern = re.sub(r"(?:\\ )?\\\{\w+\\\}(?:\\ )?", " ?.+ ?", re.escape(message))
     return re.fullmatch(pattern, said) is not None
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import discord
 import pytest
 from discord import ui
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from adapters.charts.process import ChartProcess
@@ -902,7 +902,6 @@ def mask(text: str) -> str:
 HARMLESS = {name: [mask(text) for text in texts] for name, texts in hostile_things("ЖЖ", EN, JA).items()}
 
 
-@settings(max_examples=60)
 @given(foreign, st.sampled_from((EN, JA)))
 def test_foreign_text_stays_in_its_code_span(evil: str, t: Text) -> None:
     """Outside code, every message equals the one with a harmless name, letter by letter.

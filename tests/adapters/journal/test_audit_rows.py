@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.journal import schema
@@ -647,7 +647,6 @@ FILTERS = st.builds(
 ADDED = st.tuples(RECORDS, TIMES, st.none() | st.integers(1, 20))
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     st.lists(ADDED | TIMES, max_size=25),
     st.lists(st.tuples(FILTERS, st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=8),

@@ -123,7 +123,7 @@ def held_to_types(value: object) -> None:
 def test_no_row_raises(parser: str) -> None:
     rows, parse = PARSERS[parser]
 
-    @settings(max_examples=40)  # new ones in every run; most of what one costs is its making
+    @settings(max_examples=15)  # new ones in every run; most of what one costs is its making
     @given(rows)
     def one(junk: Any) -> None:
         held_to_types(parse(junk))

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.proxmox.resources import FormerRead, decode_resources, parse_cluster
@@ -83,19 +83,16 @@ def assert_same(body: bytes) -> bool:
     return True
 
 
-@settings(max_examples=40)
 @given(st.lists(USUAL_ROWS, max_size=5), st.booleans())
 def test_usual_rows_are_decoded_the_short_way(rows: list[dict[str, Any]], ascii_only: bool) -> None:
     assert assert_same(body_of(rows, ascii_only=ascii_only))
 
 
-@settings(max_examples=100)
 @given(ROWS, st.booleans())
 def test_both_ways_lead_to_the_same_cluster(rows: list[dict[str, Any]], ascii_only: bool) -> None:
     assert_same(body_of(rows, ascii_only=ascii_only))
 
 
-@settings(max_examples=80)
 @given(st.lists(USUAL_ROWS, min_size=3, max_size=8), st.sampled_from([0, 50, 500]), st.booleans())
 def test_a_body_may_be_cut_into_pieces_anywhere(
     rows: list[dict[str, Any]], piece: int, ascii_only: bool
@@ -131,7 +128,6 @@ def test_a_guest_on_an_offline_node_that_follows_it_is_unknown() -> None:
     assert read(former, guest_row(100), offline).find(100) is first.find(100)
 
 
-@settings(max_examples=80)
 @given(st.lists(USUAL_ROWS, min_size=1, max_size=3), st.data())
 def test_a_broken_body_is_no_better_the_short_way(rows: list[dict[str, Any]], data: st.DataObject) -> None:
     body = bytearray(body_of(rows, ascii_only=False))

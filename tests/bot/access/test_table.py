@@ -103,7 +103,7 @@ def people_in(
     """Return who asks for the row with the number `at` in a place.
 
     Where the answer depends on the level, they are those on both sides of it, one for some guests only, and in turns
-    one of the others. Elsewhere SOME_PEOPLE take turns, so that each of them asks for each row in an outside place.
+    one of the others. Elsewhere each row has its turn in every third place, and SOME_PEOPLE take turns.
     `decide` is asked for every cell below. `make access` asks the bot for every one, too.
     """
     on_an_alert = where == ALERTS_OUTSIDE and way is InteractionKind.BUTTON and word in ON_ALERTS
@@ -114,11 +114,8 @@ def people_in(
         level = max(needed, VIEWER)
         asking = {PLAIN[level - 1], PLAIN[level], f"game {PLAIN[level]}", rest[at % len(rest)]}
         return [name for name in PEOPLE if name in asking]
-    if where in INSIDE:
-        return [SOME_PEOPLE[(at + INSIDE.index(where)) % len(SOME_PEOPLE)]]
-    outside = [each for each in EVERYWHERE if each not in INSIDE]
-    turn = (at + outside.index(where)) % len(outside)
-    return SOME_PEOPLE[turn : turn + 1]
+    turn = at + EVERYWHERE.index(where)
+    return [] if turn % 3 else [SOME_PEOPLE[turn // 3 % len(SOME_PEOPLE)]]
 
 
 def test_the_places_are_all_places() -> None:

@@ -48,6 +48,10 @@ WISHES: list[tuple[str, dict[str, Any]]] = [
     ("readonly off", {}),
     ("dashboard create", {}),
 ]
+FEW = [
+    (word, options) for word, options in WISHES if word in ("start", "delete", "monitor add", "readonly off")
+]
+"""For another trouble: they are recorded first, in the same way, whatever is wrong."""
 
 
 def test_every_change_is_among_them() -> None:
@@ -201,6 +205,7 @@ async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: P
     ack = next(str(each.custom_id) for each in post.buttons if ":ack:" in str(each.custom_id))
     watch, switch = scene.site.watch, scene.site.authorizer.read_only
     before = (scene.cluster(), watch.entries, watch.answers.mutes(), watch.state.open, scene.alerts_told())
+    wishes = WISHES if trouble == "no pages left" else FEW
 
     def unchanged() -> bool:
         return before == (
@@ -213,7 +218,7 @@ async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: P
 
     with TROUBLES[trouble](scene.bot.journal, path) as reason:
         told = scene.told(scene.emma, JournalFailed(reason))
-        for command, options in WISHES:
+        for command, options in wishes:
             reply = await wish(scene, command, options)
             assert told in reply.text, (command, reply.text)
             assert (reply.followups or [post_of(reply)])[-1].ephemeral, command
@@ -226,13 +231,17 @@ async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: P
         assert scene.changes() == []
         assert scene.site.executor._claims.busy == {}
         assert "palworld" in (await scene.say(scene.emma, "info", vmid=104)).text, "looking goes on"
-    for command, options in WISHES:
+    for command, options in wishes:
         reply = await wish(scene, command, options)
         assert told not in reply.text, (command, reply.text)
         assert not reply.ephemeral, (command, reply.text)
-    assert len(scene.changes()) == len(ACTING), scene.changes()
-    assert {entry.vmid for entry in watch.entries} == {201}
-    assert [mute.target for mute in watch.answers.mutes()] == ["node/pve1"]
+    if wishes is FEW:
+        assert len(scene.changes()) == 2, scene.changes()
+        assert {entry.vmid for entry in watch.entries} == {201, 202}
+    else:
+        assert len(scene.changes()) == len(ACTING), scene.changes()
+        assert {entry.vmid for entry in watch.entries} == {201}
+        assert [mute.target for mute in watch.answers.mutes()] == ["node/pve1"]
     assert switch.refusal is None
 
 

@@ -359,7 +359,7 @@ def test_the_loop_outlives_any_error_and_waits_for_work(caplog: pytest.LogCaptur
     assert "reading the disks of a VM failed" in caplog.text
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(st.integers(101, 106), st.integers(0, 5), st.floats(0.0, 900.0)), max_size=25))
 def test_never_more_than_one_call_per_vm_in_ten_minutes(steps: Iterable[tuple[int, int, float]]) -> None:
     field = Field(6)

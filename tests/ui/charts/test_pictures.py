@@ -36,7 +36,7 @@ NODE = (PanelKind.CPU, PanelKind.MEMORY, PanelKind.NETWORK, PanelKind.DISK_USE)
 DIFFERENT, PART = 48, 0.004
 """Difference of a channel from which a pixel is another, and the part of all pixels that may be another."""
 THUMB = (120, 210)
-"""Size of a chart among twenty."""
+"""Size of a chart among the extreme ones."""
 LIMITS = {PanelKind.CPU: 90.0, PanelKind.MEMORY: 80.0}
 MARKS = (
     Mark(MarkKind.CRITICAL, NOW - 60_000, NOW - 50_000),
@@ -180,13 +180,13 @@ def test_another_line_is_another_picture(draw: Callable[[Drawing], Image.Image])
     assert difference(halves[0], halves[0]) == 0
 
 
-def test_twenty_guests_with_extreme_values_fit(
+def test_guests_with_extreme_values_fit(
     draw: Callable[[Drawing], Image.Image], request: pytest.FixtureRequest
 ) -> None:
     extremes = (0.0, 1e-9, 0.5, 1.0, 1023.0, 1024.0, 1e6, 2.0**40, 2.0**53, 1e18)
-    sheet = Image.new("RGB", (5 * THUMB[0], 4 * THUMB[1]))
-    for index in range(20):
-        value, t = extremes[index % len(extremes)], TEXTS.of("ja" if index % 2 else "en")
+    sheet = Image.new("RGB", (5 * THUMB[0], 2 * THUMB[1]))
+    for index, value in enumerate(extremes):
+        t = TEXTS.of("ja" if index % 2 else "en")
         found = rows(60, 60, stopped=lambda part: part > 0.9)
         for row in found:
             row.update({key: value for key in row if key not in ("time", "cpu")})
