@@ -209,7 +209,7 @@ def page_queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, s
     """
     asked: dict[str, object] = {
         "vmid": wanted.vmid,
-        "person_id": wanted.person_id,
+        "person_id": wanted.person_id and min(wanted.person_id, 2**63 - 1),  # the most in SQLite
         "operation": encode_text(wanted.operation) or None,
         "since": wanted.since,
         "until": wanted.until,
