@@ -179,7 +179,8 @@ async def _doctor(interaction: Interaction, match: re.Match[str], _attempt: Atte
     async with Reply(
         services_of(interaction), interaction, private=True, anew=not is_private(interaction)
     ) as reply:
-        await show_health(reply, "", int(match["page"]), again=match["move"] == "refresh")
+        again, full = match["move"] == "refresh", bool(match["full"])
+        await show_health(reply, "", int(match["page"]), again=again, full=full)
 
 
 async def _dashboard(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:

@@ -74,13 +74,16 @@ def told_access(text: str, t: Text = ENGLISH) -> dict[Operation, Told]:
     for line in text.splitlines():
         if line[:1] in "✅❌" and line:
             told = Told(line[0] == "✅", line[2:])
-        elif told and (match := re.fullmatch(r"\*\*([^*]+)\*\* (.*)", line)) and match[1] in tasks:
+            continue
+        rows = [re.fullmatch(r"\*\*([^*]+)\*\* (.*)", row) for row in line.removeprefix("-# ").split(" · ")]
+        for match in rows if told else ():
+            if match is None or match[1] not in tasks:
+                told = None
+                break
             all_of_it = match[2] == t("all actions")
             words = match[2].replace("\N{NO-BREAK SPACE}", " ").split("`")[1::2]
             group = tasks[match[1]] if all_of_it else [named[each] for each in words]
             assert group
             assert not set(group) & set(found), (line, text)
             found |= dict.fromkeys(group, told)
-        else:
-            told = None
     return found

@@ -11,6 +11,7 @@ from tests.support.fakes import NOON, guest
 from tests.ui.test_formatting import EN, GIB, TEXTS, Golden, buttons_of, languages, outside_code, shown, whole
 from tests.ui.watch.test_alert_text import DOWN, NODE, SHARED, STORAGE, fact, incident
 from ui.bars import usage_bar
+from ui.cluster.parts import storages_text
 from ui.cluster.view import ClusterStatus, cluster_status_card, cluster_statuses_card
 from ui.formatting import Colour
 from ui.i18n import Language
@@ -94,7 +95,21 @@ def test_what_is_not_known_is_not_zero() -> None:
 def test_a_shared_storage_is_shown_once_by_the_node_that_measures_it() -> None:
     text = "\n".join(whole(cluster_status_card(EN, TROUBLED, "")))
     assert text.count("`nfs`") == 1
-    assert f"`nfs` · shared\n{usage_bar(5 / 8)} 5.0 / 8.0 TiB" in text
+    assert f"{usage_bar(5 / 8)} `nfs`\n-# 5.0 / 8.0 TiB · shared" in text
+
+
+def test_storages_of_one_name_are_shown_as_the_fullest_of_them() -> None:
+    local = [Storage("local", f"pve{n}", shared=False, available=True, used=n, total=10) for n in (1, 3, 2)]
+    away = Storage("local", "pve4", shared=False, available=False)
+    text = storages_text(EN, [*local, away, replace(local[0], name="big", used=9)], 900, 6)
+    assert text.splitlines() == [
+        "**Storages**",
+        f"{usage_bar(0.9)} `big`",
+        "-# 9 / 10 B · `pve1`",
+        f"{usage_bar(0.3)} `local`",
+        "-# 3 / 10 B · `pve3` · fullest of 3",
+        "❔ unknown: `local` · `pve4`",
+    ]
 
 
 def test_no_incident_is_no_news_while_the_watch_is_blind() -> None:

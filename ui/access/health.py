@@ -19,7 +19,7 @@ from ui.interaction.buttons import doctor_buttons
 from ui.interaction.context import chosen_site, services_of
 from ui.interaction.reply import Reply
 from ui.interaction.site_ids import ALL_SITES
-from ui.messages.health import discord_line, summary_line
+from ui.messages.health import discord_line, passed_lines, summary_line
 from ui.sites.everywhere import whole_sites
 
 PAGE_MOST = MESSAGE_MOST - 400
@@ -28,10 +28,12 @@ _ORDER = (Level.ERROR, Level.WARNING, Level.UNCHECKED, Level.OK)
 _COLOURS = (Colour.GOOD, Colour.WARN, Colour.BAD)
 
 
-async def show_health(reply: Reply, site: str = "", page: int = 0, *, again: bool = True) -> None:
+async def show_health(
+    reply: Reply, site: str = "", page: int = 0, *, again: bool = True, full: bool = False
+) -> None:
     """Check the named site, or all of them and the bot itself, and show a page of the results.
 
-    `again`: check even if there is a report of the last minutes.
+    `again`: check even if there is a report of the last minutes. `full`: as of `health_card`.
     Raises: UnknownSite, Refused by access.
     """
     services = services_of(reply.interaction)
@@ -44,13 +46,19 @@ async def show_health(reply: Reply, site: str = "", page: int = 0, *, again: boo
         report = await services.health.read([each.name for each in sites], again=again)
         chosen = chosen_site(reply.interaction)
         whole = ALL_SITES if services.sites.several else ""
-        await reply.show(health_card(reply.t, report, page, chosen.name if chosen and whole else whole))
+        named = chosen.name if chosen and whole else whole
+        await reply.show(health_card(reply.t, report, page, named, full=full))
 
 
-def health_card(t: Text, report: Report, page: int, site: str) -> ui.LayoutView:
-    """Show a line for each result, the worst first. `page` counts from 0. `site`: as of the buttons of a page."""
+def health_card(t: Text, report: Report, page: int, site: str, *, full: bool = False) -> ui.LayoutView:
+    """Show a line for each result, the worst first. `page` counts from 0. `site`: as of the buttons of a page.
+
+    `full`: also for what is fine, which otherwise is only named.
+    """
     ordered = sorted(report.results, key=lambda result: _ORDER.index(result.level))
-    pages = split_pages([discord_line(t, result) for result in ordered], PAGE_MOST)
+    fine = [] if full else [result for result in ordered if result.level is Level.OK]
+    lines = [discord_line(t, result) for result in ordered if result not in fine]
+    pages = split_pages([*lines, *passed_lines(t, fine)], PAGE_MOST)
     page = min(page, len(pages) - 1)
     head = f"### {t('Check of the set-up')}\n{summary_line(t, report.results)}"
     return card(
@@ -58,7 +66,7 @@ def health_card(t: Text, report: Report, page: int, site: str) -> ui.LayoutView:
         "\n".join(pages[page]),
         list_footer(t, page, len(pages), report.at),
         colour=_COLOURS[exit_code(report.results)],
-        buttons=doctor_buttons(t, page, len(pages), site),
+        buttons=doctor_buttons(t, page, len(pages), site, full=full, more=bool(fine)),
     )
 
 

@@ -36,6 +36,8 @@ from ui.messages.operations import operation_command
 from ui.messages.startup import pools_unseen
 from ui.sites.sections import fit_sections
 
+_EVERYBODYS = (Operation.ACCESS,)
+"""What a person without any role may do."""
 _UNBROKEN = "\N{NO-BREAK SPACE}"
 """In a command, so that a narrow screen does not break it."""
 
@@ -122,9 +124,16 @@ class _Answer(NamedTuple):
 
 
 def _group(t: Text, answer: _Answer, operations: Collection[Operation]) -> str:
-    """Return a paragraph: where it is allowed or why not, and the operations by task."""
-    sign = FAILED if answer.rank is _Rank.NOWHERE else OK
-    return "\n".join((f"{sign} {answer.head}", *_task_lines(t, operations)))
+    """Return a paragraph: where it is allowed or why not, and the operations by task.
+
+    What is refused is in small print. It is left out if it is all but what everybody may do.
+    """
+    lines = list(_task_lines(t, operations))
+    if answer.rank is not _Rank.NOWHERE:
+        return "\n".join((f"{OK} {answer.head}", *lines))
+    if len(operations) >= len(Operation) - len(_EVERYBODYS):
+        return f"{FAILED} {answer.head}"
+    return f"{FAILED} {answer.head}\n-# {' · '.join(lines)}"
 
 
 def _task_lines(t: Text, operations: Collection[Operation]) -> Iterator[str]:

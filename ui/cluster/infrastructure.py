@@ -13,7 +13,7 @@ from core.proxmox_errors import NodeUnreachable, TimedOut
 from core.validation import is_node
 from core.wanted_errors import UnknownNode
 from ui.cluster.nodes import NodeView, SiteNodes, node_card, node_list_card
-from ui.cluster.rows import listed_storages
+from ui.cluster.rows import fullest_first
 from ui.cluster.storages import AUDIT, SiteStorages, sections_of, shown_on, storages_card
 from ui.formatting import WARNING, code
 from ui.i18n import Text
@@ -95,8 +95,7 @@ def _storages_of(t: Text, read: SiteRead, actor: Actor) -> SiteStorages:
             "Proxmox shows no storages. The API token may lack the privilege {privilege}.",
             privilege=code(AUDIT),
         )
-    fullest_first = sorted(listed_storages(cluster.storages), key=lambda each: -(each.fill or 0.0))
-    return SiteStorages(read.site.name, fullest_first, f"{WARNING} {empty}", note)
+    return SiteStorages(read.site.name, fullest_first(cluster.storages), f"{WARNING} {empty}", note)
 
 
 async def show_node(reply: Reply, typed: str) -> None:

@@ -9,9 +9,11 @@ from typing import TypeVar
 
 from core.guest import Node, Storage
 from core.watch.incidents.model import Incident, Severity
-from ui.cluster.rows import fill, fill_of, listed_storages, node_row, storage_name, storage_row
-from ui.formatting import OK, UNSURE, fit_lines, more_word, timestamp
+from ui.bars import usage_bar
+from ui.cluster.rows import NAME_MOST, fill, fill_of, listed_storages, node_row, storage_name
+from ui.formatting import OK, UNSURE, code, fit_lines, format_usage, more_word, timestamp
 from ui.i18n import Text
+from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 from ui.watch.incidents.text import short_text, sign_of
 
 T = TypeVar("T")
@@ -48,15 +50,31 @@ def nodes_text(t: Text, nodes: Sequence[Node], room: int, most: int) -> str:
 
 
 def storages_text(t: Text, storages: Iterable[Storage], room: int, most: int) -> str:
-    """Return the storages, a shared one once. Those without figures stand in one line."""
+    """Return the storages, the fullest first. Those without figures stand in one line.
+
+    A shared one is shown once, and of those with the same name on several nodes the fullest.
+    """
     once = [each.storage for each in listed_storages(storages)]
-    measured = [each for each in once if fill_of(each) is not None]
     unknown = [storage_name(t, each) for each in once if fill_of(each) is None]
-    rows = [storage_row(t, each) for each in _worst(measured, most, lambda each: (fill_of(each) or 0,))]
-    parts = [fold_rows(t, rows, len(measured), room * 4 // 5)] if rows else []
+    alike: dict[str, list[Storage]] = {}
+    for each in sorted(once, key=lambda each: -(fill_of(each) or 0)):
+        if fill_of(each) is not None:
+            alike.setdefault(each.name, []).append(each)
+    rows = [_storage(t, each) for each in list(alike.values())[:most]]
+    parts = [fold_rows(t, rows, len(alike), room * 4 // 5)] if rows else []
     if unknown:
         parts.append(f"{UNSURE} {t('unknown')}: {fit_lines(t, unknown, max(60, room // 5), t(', '))}")
     return "\n".join((f"**{t('Storages')}**", *parts)) if parts else ""
+
+
+def _storage(t: Text, alike: Sequence[Storage]) -> str:
+    """Show storages with the same name, the fullest first, as one."""
+    fullest = alike[0]
+    where = t("shared") if fullest.shared else code(fullest.node, NAME_MOST)
+    small = [format_usage(fullest.used, fullest.total), where]
+    small += [t("fullest of {n}", n=len(alike))] if len(alike) > 1 else []
+    bar = f"{usage_bar(fill_of(fullest))} {code(fullest.name, NAME_MOST)}"
+    return f"{bar}\n{phone_lines(small, SMALL_PRINT, SMALL)}"
 
 
 def _worst(items: Sequence[T], most: int, urgency: Callable[[T], tuple[float, ...]]) -> list[T]:

@@ -66,6 +66,15 @@ def listed_storages(storages: Iterable[Storage]) -> list[ListedStorage]:
     ]
 
 
+def fullest_first(storages: Iterable[Storage]) -> list[ListedStorage]:
+    """Return the storages, the fullest first, but those with the same name together."""
+    found = sorted(listed_storages(storages), key=lambda each: -(each.fill or 0.0))
+    places: dict[str, int] = {}
+    for place, each in enumerate(found):
+        places.setdefault(each.storage.name, place)
+    return sorted(found, key=lambda each: places[each.storage.name])
+
+
 def storage_row(t: Text, storage: Storage) -> str:
     usage = format_usage(storage.used, storage.total)
     return f"{storage_name(t, storage)}\n{usage_bar(fill_of(storage))} {usage}"

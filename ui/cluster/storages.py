@@ -12,6 +12,7 @@ from ui.formatting import UNSURE, WARNING, Colour, code, listed, more_word
 from ui.guests.lists import list_footer
 from ui.i18n import N_, Marked, Text
 from ui.interaction.buttons import list_buttons
+from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 from ui.sites.sections import Section, page_text, rows_on
 
 PAGE = "capacity"
@@ -66,7 +67,8 @@ def _section(
 
     def row(place: int) -> str:
         each = site.storages[place]
-        return _row(t, each, ahead.get((site.site, each.storage)))
+        again = place % SLOTS > 0 and _is_alike(site.storages[place - 1].storage, each.storage)
+        return _row(t, each, ahead.get((site.site, each.storage)), again=again)
 
     return Section(head, len(site.storages), row)
 
@@ -105,14 +107,18 @@ def storages_card(
     )
 
 
-def _row(t: Text, each: ListedStorage, ahead: float | None) -> str:
-    """Show a storage in at most 450 characters."""
+def _is_alike(one: Storage, other: Storage) -> bool:
+    """Return whether two storages differ in nothing but their nodes and how full they are."""
+    return (one.name, one.type, one.content) == (other.name, other.type, other.content)
+
+
+def _row(t: Text, each: ListedStorage, ahead: float | None, *, again: bool = False) -> str:
+    """Show a storage in at most 450 characters. `again`: the row above says what such a storage is for."""
     storage = each.storage
     top = storage_row(t, storage) if fill_of(storage) is not None else _unknown(t, each)
-    small = [kind_of(t, storage), contents_of(t, storage.content)]
-    if storage.shared:
-        small.append(t.plural("{n} node", "{n} nodes", len(each.nodes)))
-    lines = [top, f"-# {' · '.join(filter(None, small))}"] if any(small) else [top]
+    nodes = t.plural("{n} node", "{n} nodes", len(each.nodes)) if storage.shared else ""
+    small = [nodes] if again else [kind_of(t, storage), nodes, contents_of(t, storage.content)]
+    lines = [top, phone_lines(small, SMALL_PRINT, SMALL)] if any(small) else [top]
     if ahead is not None:
         days = max(1, round(ahead))
         said = t.plural(

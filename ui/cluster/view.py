@@ -57,8 +57,8 @@ class ClusterStatus:
 
 def cluster_status_card(t: Text, status: ClusterStatus, site: str) -> ui.LayoutView:
     """Build the card of one site. `site`: its name in the button, "" if there is only one."""
-    head = f"### {t('Cluster status')}\n{_totals(t, status)}"
-    parts = _parts(t, status, _ROOM, 1)
+    first, *parts = _parts(t, status, _ROOM, 1)
+    head = f"### {t('Cluster status')}\n{first}"
     return card(head, *parts, _footer(t, status), colour=status.colour, buttons=[status_button(t, site)])
 
 
@@ -75,7 +75,7 @@ def cluster_statuses_card(t: Text, statuses: Sequence[ClusterStatus], site: str)
 
 def _section(t: Text, status: ClusterStatus, room: int, sites: int) -> tuple[str, str]:
     """Return the section of a site in full and in brief."""
-    parts = (f"### {status.name}", _totals(t, status), *_parts(t, status, room, sites), _footer(t, status))
+    parts = (f"### {status.name}", *_parts(t, status, room, sites), _footer(t, status))
     sign = {Colour.GOOD: OK, Colour.BAD: ALARM}.get(status.colour, WARNING)
     return "\n".join(filter(None, parts)), f"{sign} **{status.name}**"
 
@@ -93,11 +93,16 @@ def _footer(t: Text, status: ClusterStatus) -> str:
 
 
 def _parts(t: Text, status: ClusterStatus, room: int, sites: int) -> list[str]:
-    """Return the parts below the totals, in `room` characters in all. `sites`: how many share the message."""
+    """Return the parts, what is wrong first, in `room` characters besides the totals.
+
+    `sites`: how many share the message.
+    """
     trouble = "\n".join(filter(None, (status.note, *status.blind)))
     unsure = bool(status.blind or status.note or not status.sees_nodes)
-    parts = [trouble, incidents_text(t, status.incidents, room // 4, unsure=unsure)]
-    room -= sum(map(len, parts))
+    wrong = incidents_text(t, status.incidents, room // 4, unsure=unsure)
+    parts = ["\n".join(filter(None, (trouble, wrong)))]
+    room -= len(parts[0])
+    parts.append(_totals(t, status))
     if status.cluster is not None:
         parts.append(nodes_text(t, status.cluster.nodes, room * 3 // 5, max(2, NODES_MOST // sites)))
         room -= len(parts[-1])

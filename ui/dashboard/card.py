@@ -47,7 +47,7 @@ def dashboard_view(t: Text, dashboard: Dashboard, contents: Contents) -> Dashboa
     room -= len(incidents) + len(tasks) + len(busiest)
     nodes = nodes_text(t, cluster.nodes, room * 3 // 5, NODES_MOST)
     storages = storages_text(t, cluster.storages, room - len(nodes) - 50, STORAGES_MOST)
-    texts = (f"{head}\n{_totals(t, dashboard, contents)}", incidents, nodes, busiest, storages, tasks)
+    texts = (f"{head}\n{incidents}", _totals(t, dashboard, contents), nodes, busiest, storages, tasks)
     return DashboardView(tuple(filter(None, texts)), _colour(contents), _shown_in_menu(contents.menu))
 
 

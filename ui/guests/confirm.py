@@ -247,7 +247,7 @@ async def ask_first(site: Site, reply: Reply, order: Order) -> None:
     plan = await site.executor.plan(order)
     if order.dry_run:
         parts = plan_parts(reply.t, plan, site.services.clock.now())
-        foot = f"-# {reply.t('Nothing was done.')}"
+        foot = f"-# {reply.t('Nothing was done.')}\n{reply.mention(order.operation)}"
         buttons = step_buttons(reply.t, site, order.actor, plan.guest, [Step.DETAILS])
         await reply.show(card(*parts, foot, colour=Colour.QUIET, buttons=buttons))
     else:

@@ -47,6 +47,5 @@ def is_seen_by_host(guest: Guest) -> bool:
 def memory_advice(t: Text) -> str:
     """Say what the guest lacks if `is_seen_by_host` is true."""
     return t(
-        "The guest does not report its memory usage: the balloon driver or guest agent is "
-        "missing or not running. There are no memory alerts."
+        "The guest does not report its memory usage (check its balloon driver), so there are no memory alerts."
     )

@@ -89,7 +89,7 @@ def guest_row(t: Text, guest: Guest, sort: str = "") -> str:
     """Show a guest in a line that fits a phone, and its figures in small print.
 
     The dot says running or stopped, and the head of the list what a dot means.
-    `sort`: of the list. The figure that decides the place of a guest is shown, too.
+    `sort`: of the list. If another figure than the CPU decides the place of a guest, it is shown instead.
     """
     parts = [kind_word(t, guest.kind)]
     if guest.template:
@@ -97,22 +97,24 @@ def guest_row(t: Text, guest: Guest, sort: str = "") -> str:
     elif guest.state not in (State.RUNNING, State.STOPPED):
         parts.insert(0, state_word(t, guest.state))
     if guest.state is State.RUNNING and not guest.template:
-        parts.append(t("CPU {value}", value=format_percent(guest.cpu)))
-        parts.append(t("memory {value}", value=_memory(t, guest, sort)))
-        if sort == "disk" and (used := share(guest.disk, guest.disk_total)) is not None:
-            usage = format_usage(guest.disk, guest.disk_total)
-            parts.append(t("disk {value}", value=f"{format_percent(used)} ({usage})"))
-        if sort == "uptime" and guest.uptime:
-            parts.append(t("up {time}", time=format_duration(t, guest.uptime)))
+        parts += _figures(t, guest, sort)
     if guest.lock:
         parts.append(f"🔒 {lock_word(t, guest.lock)}")
     figures = phone_lines(parts, SMALL_PRINT, SMALL)
     return f"{emoji_of(guest)} {title(guest)} · {code(guest.node)}\n{figures}"
 
 
-def _memory(t: Text, guest: Guest, sort: str) -> str:
-    used, usage = share(guest.memory, guest.memory_total), memory_of(t, guest)
-    return usage if sort != "memory" or used is None else f"{format_percent(used)} · {usage}"
+def _figures(t: Text, guest: Guest, sort: str) -> list[str]:
+    """Return the figures of a running guest that fit one line of a phone."""
+    if sort == "memory" and (used := share(guest.memory, guest.memory_total)) is not None:
+        return [t("memory {value}", value=f"{format_percent(used)} ({memory_of(t, guest)})")]
+    if sort == "disk" and (used := share(guest.disk, guest.disk_total)) is not None:
+        usage = format_usage(guest.disk, guest.disk_total)
+        return [t("disk {value}", value=f"{format_percent(used)} ({usage})")]
+    cpu = t("CPU {value}", value=format_percent(guest.cpu))
+    if sort == "uptime" and guest.uptime:
+        return [t("up {time}", time=format_duration(t, guest.uptime)), cpu]
+    return [cpu, t("memory {value}", value=memory_of(t, guest))]
 
 
 def page_of(page: int, count: int) -> tuple[int, int]:

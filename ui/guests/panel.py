@@ -94,7 +94,10 @@ def guest_buttons(
     """Return the buttons that fit the guest's state or are always shown, refresh, the chart, and the web interface.
 
     A template has neither actions nor a chart. `waits_for_restart`: the reboot is the obvious next step.
+    Grey ones keep the others in place. They are left out if none of them fits: then the guest is paused or locked.
     """
+    offered = () if guest.template else operations
+    keeps_places = any(BUTTONS[each].always and can_act(each, guest) for each in offered)
     buttons: list[Item] = [
         guest_button(
             t,
@@ -104,8 +107,8 @@ def guest_buttons(
             obvious=waits_for_restart and operation is Operation.REBOOT,
             disabled=disabled or not can_act(operation, guest),
         )
-        for operation in (() if guest.template else operations)
-        if BUTTONS[operation].always or can_act(operation, guest)
+        for operation in offered
+        if (keeps_places and BUTTONS[operation].always) or can_act(operation, guest)
     ]
     buttons.append(refresh_button(t, guest.vmid, site, disabled=disabled))
     if not guest.template:

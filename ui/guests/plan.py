@@ -98,12 +98,14 @@ def _fallback(t: Text, plan: Plan, now: float) -> str:
         newest = max(snapshots, key=lambda snapshot: snapshot.taken or 0)
         words = [t("newest: {name}", name=code(newest.name, 40))]
         words += [moment(t, newest.taken, now)] if newest.taken else []
-        lines.append(f"{SNAPSHOT} {count}\n{phone_lines(words, SMALL_PRINT, SMALL)}")
+        shown_above = plan.snapshot is not None and plan.snapshot.name == newest.name
+        small = "" if shown_above else f"\n{phone_lines(words, SMALL_PRINT, SMALL)}"
+        lines.append(f"{SNAPSHOT} {count}{small}")
     else:
         lines.append(f"{SNAPSHOT} {t('No snapshots')}")
     if not snapshots and backups is not None and not backups.found:
         return "\n".join(lines)
-    return "\n".join([t("Restore points:"), *lines])
+    return "\n".join([f"**{t('Restore points')}**", *lines])
 
 
 def _text(t: Text, plan: Plan, now: float) -> str:
@@ -155,7 +157,7 @@ def _rollback(t: Text, plan: Plan) -> list[str]:
     if plan.snapshot and plan.snapshot.memory:
         after = t("RAM is included, so it resumes running from that point.")
     lost = t("The current state will be lost and the guest will be stopped.")
-    return [lost, after]
+    return [f"**{lost}**", after]
 
 
 def _snapshot_delete(t: Text, _plan: Plan) -> list[str]:
@@ -163,14 +165,13 @@ def _snapshot_delete(t: Text, _plan: Plan) -> list[str]:
 
 
 def _snapshot_line(t: Text, snapshot: Snapshot, now: float) -> str:
-    parts = [f"{SNAPSHOT} {code(snapshot.name, 40)}"]
-    if snapshot.taken:
-        parts.append(moment(t, snapshot.taken, now))
+    small = [moment(t, snapshot.taken, now)] if snapshot.taken else []
     if snapshot.memory:
-        parts.append(t("with RAM"))
+        small.append(t("with RAM"))
     if snapshot.description:
-        parts.append(code(snapshot.description, 80))
-    return phone_lines(parts)
+        small.append(code(snapshot.description, 80))
+    head = f"{SNAPSHOT} {code(snapshot.name, 40)}"
+    return f"{head}\n{phone_lines(small, SMALL_PRINT, SMALL)}" if small else head
 
 
 _DETAILS: Mapping[Operation, Callable[[Text, Plan], list[str]]] = {

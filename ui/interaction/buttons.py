@@ -12,10 +12,11 @@ A button's `custom_id` names the guest and the action, and nothing else in it is
 - `n1:chart:pve1` shows a chart of a node as a message of its own. `s1:node:pve1` is a choice in a list of nodes.
 - `c1:week:cpu:g101` (`…:npve1` of a node) replaces the chart in its message.
 - `p1:…` turns a page, or reads a list or the card of the whole cluster again. `p3:…` is the same with shorter fields.
-- `p1:doctor:next:1` turns a page of the check of the set-up.
+- `p1:doctor:next:1` turns a page of the check of the set-up. `:all` at the end shows what is fine in full, too.
 - `q1:…` answers a question.
 - `d1:refresh:5d0a…` renews a dashboard, which is named by its 16 hex digits. `d1:alerts:…` shows the open incidents.
-- `w1:list` belongs to the bot's first message. It names no site, because it is about all of them.
+- `w1:list` belongs to the bot's first message. It names no site, because it is about all of them. It also follows
+  what leaves no guest to look at.
 
 With several sites, `g2:`, `n2:`, `a2:`, `p2:` and `d2:` name theirs (ui/interaction/site_ids.py). A question knows
 its own. `s1:` is a menu (ui/interaction/selects.py).
@@ -64,7 +65,9 @@ HISTORY = re.compile(
     r"p1:history:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
 )
 STATUS = re.compile(r"p1:status:(?P<move>refresh)")
-DOCTOR = re.compile(r"p1:doctor:(?P<move>first|prev|next|last|refresh):(?P<page>[0-9]{1,3})")
+DOCTOR = re.compile(
+    r"p1:doctor:(?P<move>first|prev|next|last|refresh):(?P<page>[0-9]{1,3})(?::(?P<full>all))?"
+)
 ALERT = re.compile(
     r"a1:(?P<what>start|details|chart|nodechart|ack|mute1|mute8|unmute):(?P<incident>[1-9][0-9]{0,15})(?P<unedited>:r)?"
 )
@@ -168,10 +171,18 @@ def status_button(t: Text, site: str) -> PersistentButton:
     return PersistentButton(ui.Button(label=t("Refresh"), custom_id=name_site("p1:status:refresh", site)))
 
 
-def doctor_buttons(t: Text, page: int, pages: int, site: str) -> list[PersistentButton]:
-    """Return the buttons of a report of the doctor: its pages, and one that checks again. `site`: as of a page."""
-    turns = page_buttons("doctor", page, pages, (), site)
-    return [*turns, _again_button(t, name_site("p1:doctor:refresh:0", site), beside=bool(turns))]
+def doctor_buttons(
+    t: Text, page: int, pages: int, site: str, *, full: bool, more: bool
+) -> list[PersistentButton]:
+    """Return the buttons of a report of the doctor: its pages, and one that checks again. `site`: as of a page.
+
+    `full`: what is fine is shown in full. `more`: offer to do so.
+    """
+    filters = ("all",) if full else ()
+    turns = page_buttons("doctor", page, pages, filters, site)
+    again = _again_button(t, _page_id("doctor", "refresh", 0, filters, site), beside=bool(turns))
+    details = ui.Button[Any](label=t("Show all"), custom_id=_page_id("doctor", "first", 0, ("all",), site))
+    return [*turns, again, *([PersistentButton(details)] if more else [])]
 
 
 def _again_button(t: Text, custom_id: str, *, beside: bool) -> PersistentButton:
@@ -220,6 +231,11 @@ def alert_buttons(t: Text, incident: Incident, site: str, *, edited: bool = True
         PersistentButton(ui.Button(style=style, label=label, custom_id=name_site(f"a1:{what}:{tail}", site)))
         for what, label, style in offers
     ]
+
+
+def guest_list_button(t: Text) -> PersistentButton:
+    """Return the button that opens the list of guests as a private message."""
+    return PersistentButton(ui.Button(label=t("List"), custom_id="w1:list"))
 
 
 def welcome_buttons(t: Text) -> list[PersistentButton]:

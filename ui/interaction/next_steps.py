@@ -25,7 +25,7 @@ from core.operations import ACTIONS, OPERATIONS, Operation
 from core.tasks import TaskEnd
 from ui.cards import Item
 from ui.i18n import Text
-from ui.interaction.buttons import details_button, guest_button, snapshots_button
+from ui.interaction.buttons import details_button, guest_button, guest_list_button, snapshots_button
 from ui.interaction.context import Interaction, Site, actor_of, chosen_site
 
 
@@ -49,6 +49,7 @@ class Step(StrEnum):
     SHUTDOWN = "shutdown"
     REBOOT_NOW = "reboot now"
     FORCE_STOP = "force stop"
+    LIST = "list"
 
     @property
     def operation(self) -> Operation:
@@ -63,6 +64,7 @@ _OPERATIONS = {
     Step.SHUTDOWN: Operation.SHUTDOWN,
     Step.REBOOT_NOW: Operation.REBOOT,
     Step.FORCE_STOP: Operation.STOP,
+    Step.LIST: Operation.LIST,
 }
 
 _LOOK = (Step.DETAILS,)
@@ -76,9 +78,9 @@ AFTER: Mapping[Operation, Mapping[Ending, Sequence[Step]]] = {
     Operation.RESUME: {Ending.DONE: _LOOK},
     Operation.RESET: {Ending.DONE: _LOOK},
     # There is nothing to look at unless the clone was made.
-    Operation.CREATE: {Ending.DONE: (Step.DETAILS, Step.START), Ending.FAILED: (), Ending.UNKNOWN: ()},
+    Operation.CREATE: {Ending.DONE: (Step.START, Step.DETAILS), Ending.FAILED: (), Ending.UNKNOWN: ()},
     Operation.RESIZE: {Ending.DONE: _LOOK, Ending.WAITS: (Step.REBOOT_NOW, Step.DETAILS)},
-    Operation.DELETE: {Ending.DONE: ()},
+    Operation.DELETE: {Ending.DONE: (Step.LIST,)},
     Operation.SNAPSHOT_CREATE: {Ending.DONE: (Step.SNAPSHOTS,), Ending.FAILED: (Step.SNAPSHOTS,)},
     Operation.SNAPSHOT_ROLLBACK: {Ending.DONE: (Step.START, Step.DETAILS)},
     Operation.SNAPSHOT_DELETE: {Ending.DONE: (Step.SNAPSHOTS,), Ending.FAILED: (Step.SNAPSHOTS,)},
@@ -193,6 +195,8 @@ def step_button(t: Text, step: Step, guest: Guest, site: str) -> Item:
     match step:
         case Step.DETAILS:
             return details_button(t, guest.vmid, site)
+        case Step.LIST:
+            return guest_list_button(t)
         case Step.SNAPSHOTS:
             return snapshots_button(t, guest.vmid, site)
         case Step.REBOOT_NOW:

@@ -62,11 +62,11 @@ _FIELDS: Mapping[str, tuple[_Field, ...]] = {
     "audit": (_MOVE, _NUMBER, _NUMBER, _NUMBER, _TEXT, _NUMBER, _NUMBER, _NUMBER),
     "history": (_MOVE, _NUMBER, _NUMBER),
     "status": (_words("refresh"),),
-    "doctor": (_MOVE, _NUMBER),
+    "doctor": (_MOVE, _NUMBER, _words("all")),
 }
 """The fields of each kind of page, in the order of `ui/interaction/buttons.py`."""
-_FORMER = {"audit": 7, "list": len(_GUESTS)}
-"""Number of fields in earlier versions. A list whose other fields are empty has this number, too."""
+_FORMER = {"audit": 7, "list": len(_GUESTS), "doctor": 2}
+"""Number of fields in earlier versions, and of a page whose other fields are empty."""
 
 
 def name_site(custom_id: str, site: str) -> str:

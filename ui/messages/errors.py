@@ -68,7 +68,7 @@ def _journal_failed(t: Text, error: e.JournalFailed) -> str:
 
 WORDS: Rows = {
     e.NotHere: ErrorWords(N_("The bot does not work in this channel."), N_("outside the category")),
-    e.NotAllowed: ErrorWords(_not_allowed, N_("insufficient role permissions"), _no_choice),
+    e.NotAllowed: ErrorWords(_not_allowed, N_("role too low"), _no_choice),
     e.ReadOnly: ErrorWords(_read_only, N_("read-only mode"), N_("Read-only mode is on.")),
     e.Unconfirmed: ErrorWords(_unconfirmed, N_("protected, not confirmed")),
     e.OnlySomeGuests: ErrorWords(

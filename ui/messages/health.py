@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from core.health.result import Level, Result
-from ui.formatting import FAILED, OK, WARNING, code, plain
+from ui.formatting import FAILED, OK, WARNING, code, listed, plain
 from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
 from ui.messages.readiness import finding_text
@@ -37,6 +37,8 @@ LABELS: Mapping[str, Marked] = {
     "discord.commands": N_("Commands"),
 }
 """The name of each check."""
+
+_AREAS: Mapping[str, Marked] = {"proxmox": N_("Proxmox"), "discord": N_("Discord")}
 
 WORDS: Mapping[str, Marked] = {
     "told": N_("{reason}"),
@@ -194,14 +196,22 @@ def result_text(t: Text, result: Result) -> str:
 
 
 def summary_line(t: Text, results: Sequence[Result]) -> str:
-    """Return how many errors and warnings there are."""
+    """Return how many errors and warnings there are, and how much was not checked."""
     levels = [result.level for result in results]
-    return t(
-        "{errors} errors, {warnings} warnings, {unchecked} not checked.",
-        errors=levels.count(Level.ERROR),
-        warnings=levels.count(Level.WARNING),
-        unchecked=levels.count(Level.UNCHECKED),
-    )
+    errors, warnings, unchecked = map(levels.count, (Level.ERROR, Level.WARNING, Level.UNCHECKED))
+    parts = [t.plural("{n} error", "{n} errors", errors)] if errors else []
+    parts += [t.plural("{n} warning", "{n} warnings", warnings)] if warnings else []
+    parts += [t("{n} not checked", n=unchecked)] if unchecked else []
+    return listed(t, parts) if parts else t("No errors or warnings")
+
+
+def passed_lines(t: Text, results: Sequence[Result]) -> list[str]:
+    """Return what is fine by its names alone: a line for the bot's machine, for Proxmox and for Discord."""
+    named: dict[Marked, dict[str, None]] = {}
+    for result in results:
+        area = _AREAS.get(result.check.partition(".")[0], N_("The bot"))
+        named.setdefault(area, {})[t(LABELS[result.check])] = None
+    return [f"{OK} **{t(area)}**\n-# {listed(t, names)}" for area, names in named.items()]
 
 
 def sent_line(t: Text, channel: int, *, arrived: bool) -> str:

@@ -18,7 +18,7 @@ _NONE = Marked("")
 class Button:
     """A button that carries out the operation: green starts or resumes, red destroys or forces, grey is gentle.
 
-    `always`: on a panel, grey it out instead of hiding it if it does not fit the state.
+    `always`: on a panel, grey it out instead of hiding it if it does not fit the state, but another of them does.
     `on_panel=False`: only outcomes and refusals offer it, as the next step.
     """
 

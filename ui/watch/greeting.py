@@ -13,6 +13,7 @@ from ui.i18n import Text
 from ui.interaction.command_mentions import CommandMentions
 from ui.messages.readiness import finding_line
 from ui.messages.startup import pools_unseen, tasks_unseen
+from ui.phone_lines import phone_lines
 from ui.watch.alert_text import CONTENT_MOST
 
 SIGN = "👋"
@@ -56,7 +57,7 @@ def greeting_text(
     lines += _watched(t, sites)
     if channels:
         shown = fit_lines(t, (f"<#{number}>" for number in channels[:CHANNELS_MOST]), 400, " ")
-        lines.append(t("Commands work in {channels}: type `/` there.", channels=shown))
+        lines.append(t("Type `/` in {channels} to use the commands.", channels=shown))
     if troubles := _troubles(t, sites, findings, mentions):
         lines += [f"**{t('What does not work yet')}**", fit_lines(t, troubles, _TROUBLES_MOST)]
     return "\n".join(lines)[:CONTENT_MOST]
@@ -65,22 +66,22 @@ def greeting_text(
 def _watched(t: Text, sites: Sequence[GreetedSite]) -> list[str]:
     """Return a line, or with several sites one for each."""
     if len(sites) == 1:
-        return [f"**{t('Watched')}** · {_names(t, sites[0])}"] if sites[0].watched else []
+        return [phone_lines((f"**{t('Watched')}**", *_names(t, sites[0])))] if sites[0].watched else []
     rows = [
-        f"**{site.name}** · {_names(t, site) if site.watched else t('no guest watched')}" for site in sites
+        phone_lines((f"**{site.name}**", *(_names(t, site) if site.watched else [t("no guest watched")])))
+        for site in sites
     ]
     return [fit_lines(t, rows, MESSAGE_MOST // 4)]
 
 
-def _names(t: Text, site: GreetedSite) -> str:
+def _names(t: Text, site: GreetedSite) -> list[str]:
     known = {guest.vmid: guest for guest in site.cluster.guests} if site.cluster else {}
     names = [
         title(known[vmid]) if vmid in known else title_of(vmid, str(vmid))
         for vmid in site.watched[:NAMES_MOST]
     ]
     left = len(site.watched) - len(names)
-    more = [more_word(t, left)] if left else []
-    return " · ".join([*names, *more])
+    return [*names, *([more_word(t, left)] if left else [])]
 
 
 def _troubles(

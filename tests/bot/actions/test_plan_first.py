@@ -47,8 +47,9 @@ async def test_a_dry_run_shows_the_plan_and_ends(scene: Stage, command: str, opt
     head, _, plan = dry.text.partition("\n")
     action = operation_noun(scene.t(), Operation(command.replace("snapshot ", "snapshot_")))
     assert head == f"### 🔍 {scene.t()('Dry run: {action}', action=action)}", "it does not ask"
-    plan, _, foot = plan.rpartition("\n")
+    plan, foot, again = plan.rsplit("\n", 2)
     assert foot == f"-# {scene.t()('Nothing was done.')}"
+    assert again.startswith(f"-# </{command}:"), "the command is the next step"
     assert asked.text.partition("\n")[2].startswith(plan), "it is the plan that is then asked about"
     assert scene.cluster() == before
     assert scene.changes() == []
@@ -69,20 +70,21 @@ async def test_a_dry_run_says_no_as_the_real_one_does(scene: Stage) -> None:
 
 async def test_the_last_backup_and_the_snapshots_that_stay(scene: Stage, pve: Pve) -> None:
     stop = (await scene.say(scene.emma, "stop", vmid=101)).text
-    assert "Restore points:" in stop
+    assert "Restore points" in stop
     assert "Last backup · 2 in total\n-# <t:" in stop
     assert "`nfs-backup`\n-# 4.2 GiB" in stop
     assert "2 snapshots\n-# newest: `nginx-ok`" in stop
     rollback = (await scene.say(scene.akiko, "snapshot rollback", vmid=103, name="before-event")).text
     assert "18.0 GiB" in rollback
     assert "4 snapshots" in rollback
+    assert rollback.count("`before-event`") == 1, "it is shown above"
     single = (await scene.say(scene.akiko, "snapshot delete", vmid=204, name="weekly")).text
     assert "1.1 GiB" in single
     assert "No snapshots" in single, "the one that goes is none to go back to"
     pve.crash(103)
     lost = (await scene.say(scene.emma, "delete", vmid=103)).text
     assert lost.count("4 snapshots") == 1, "they are lost with the guest"
-    assert lost.index("This will be lost:") < lost.index("4 snapshots") < lost.index("Restore points:")
+    assert lost.index("This will be lost:") < lost.index("4 snapshots") < lost.index("Restore points")
 
 
 async def test_without_a_backup_it_says_so(scene: Stage) -> None:

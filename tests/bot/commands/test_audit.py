@@ -138,7 +138,7 @@ def test_every_error_has_its_phrase(t: Text) -> None:
         ("Rejected(status=500, message='no such disk')", "refused by Proxmox `no such disk`"),
         ("Rejected(status=500, message=\"it's\")", "refused by Proxmox `it's`"),
         ("MissingPrivilege(privilege='VM.Audit', path='/vms')", "API token lacks a privilege `VM.Audit`"),
-        ("NotAllowed(needed=<Level.ADMIN: 3>, level=<Level.VIEWER: 1>)", "insufficient role permissions"),
+        ("NotAllowed(needed=<Level.ADMIN: 3>, level=<Level.VIEWER: 1>)", "role too low"),
         ("WrongState(vmid=1, label='x, message=y', verb='a', state=<State.STOPPED: 'stopped'>)",
          "not possible in this state"),
         ("OfTomorrow(vmid=1)", "`OfTomorrow(vmid=1)`"),

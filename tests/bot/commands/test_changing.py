@@ -44,8 +44,8 @@ async def test_create_clones_a_template(scene: Stage, pve: Pve, template: int, n
     told = t("Cloned from {template} on node {node}.", template=title_of(template, name), node="`pve1`")
     assert told in reply.text
     assert [(button.label, button.disabled) for button in post_of(reply).buttons] == [
-        (t("Details"), False),
         (t("Start"), False),
+        (t("Details"), False),
     ]
     await scene.press(scene.emma, reply, t("Start"))
     assert pve.guest(100).status == "running"

@@ -35,12 +35,13 @@ async def greeted(scene: Stage, **settings: str) -> SeenMessage:
 
 async def test_it_says_what_is_watched_and_where_commands_work(bare_scene: Stage) -> None:
     post = await greeted(bare_scene, **WATCHED)
-    first, watched, commands, *rest = post.text.splitlines()
+    first, watched, names, more, commands, *rest = post.text.splitlines()
     assert first == "👋 The bot is ready and watches 6 guests."
-    assert watched == (
-        "**Watched** · **101** `web01` · **102** `db01` · **103** `minecraft` · **201** `dns` · **202** `proxy` · "
-        "… and 1 more"
-    )
+    assert (watched, names, more) == (
+        "**Watched** · **101** `web01` · **102** `db01`",
+        "**103** `minecraft` · **201** `dns`",
+        "**202** `proxy` · … and 1 more",
+    ), "no name is broken on a phone"
     assert f"<#{bare_scene.channel.id}>" in commands
     assert f"<#{bare_scene.outside.id}>" not in commands
     assert "Everyone in the category is an admin. Set your roles in ADMIN_ROLE_IDS" in "\n".join(rest)

@@ -25,16 +25,14 @@ BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 async def test_the_running_bot_is_checked_and_problems_come_first(scene: Stage, pve: Pve) -> None:
     reply = await scene.say(scene.akiko, "health")
     assert reply.ephemeral
-    assert (
-        scene.t(scene.akiko)(
-            "{errors} errors, {warnings} warnings, {unchecked} not checked.",
-            errors=0,
-            warnings=0,
-            unchecked=0,
-        )
-        in reply.text
-    )
+    t = scene.t(scene.akiko)
+    assert t("No errors or warnings") in reply.text
     assert "❌" not in reply.text
+    assert (t("Clock") in reply.text, t("the clocks agree.") in reply.text) == (True, False)
+    reply = await scene.press(scene.akiko, reply, "p1:doctor:first:0:all")
+    assert t("the clocks agree.") in reply.text
+    reply = await scene.press(scene.akiko, reply, "p1:doctor:refresh:0:all")
+    assert t("the clocks agree.") in reply.text
     pve.deny("VM.Snapshot")
     pve.clock_ahead = 600.0
     reply = await scene.say(scene.akiko, "health")
@@ -45,7 +43,7 @@ async def test_the_running_bot_is_checked_and_problems_come_first(scene: Stage, 
     for trail in scene.services.trails:
         await trail.flush()
     found, _ = await scene.services.journal.audit_page(AuditFilter(), 0, 10)
-    assert [entry.record.operation for entry in found] == ["health", "health"]
+    assert [entry.record.operation for entry in found] == ["health"] * 4
 
 
 @BOTH
@@ -54,17 +52,19 @@ async def test_a_long_report_has_pages_and_is_not_checked_again_for_each(
 ) -> None:
     monkeypatch.setattr(health, "PAGE_MOST", 500)
     reply = await scene.say(scene.akiko, "health")
+    assert "-# 1/" not in reply.text
+    reply = await scene.press(scene.akiko, reply, "p1:doctor:first:0:all")
     assert "-# 1/" in reply.text
     checked = len(pve.requests)
     pve.deny("VM.Snapshot")
-    second = await scene.press(scene.akiko, reply, "p1:doctor:next:1")
+    second = await scene.press(scene.akiko, reply, "p1:doctor:next:1:all")
     assert "-# 2/" in second.text
     assert len(pve.requests) == checked
-    again = await scene.press(scene.akiko, second, "p1:doctor:refresh:0")
+    again = await scene.press(scene.akiko, second, "p1:doctor:refresh:0:all")
     assert "VM.Snapshot" in again.text
-    await scene.press(scene.akiko, again, "p1:doctor:last:999", force=True)
+    await scene.press(scene.akiko, again, "p1:doctor:last:999:all", force=True)
     scene.services.health._kept.clear()  # as after a restart
-    assert "-# 1/" in (await scene.press(scene.akiko, again, "p1:doctor:first:0", force=True)).text
+    assert "-# 1/" in (await scene.press(scene.akiko, again, "p1:doctor:first:0:all", force=True)).text
 
 
 async def test_a_flood_is_one_check_and_a_hung_disk_is_told(scene: Stage) -> None:
@@ -94,7 +94,7 @@ def test_foreign_text_is_harmless_and_all_fits() -> None:
     report = Report((*many, error("discord.guild", "no_guild", guild="1", line="x")), 0.0, 0.0)
     shown: list[str] = []
     for page in range(20):
-        view = health_card(t, report, page, "")
+        view = health_card(t, report, page, "", full=True)
         texts = [item.content for item in view.walk_children() if hasattr(item, "content")]
         assert sum(map(len, texts)) <= 4000
         if "\n".join(texts) not in shown:  # a page beyond the end shows the last one

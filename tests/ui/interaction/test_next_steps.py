@@ -115,12 +115,12 @@ OUTCOMES: list[tuple[Operation, Guest | None, dict[str, Any], list[str], list[st
     (Operation.SUSPEND, RUNNING, FAILED, LOOK, LOOK, LOOK),
     (Operation.RESUME, RUNNING, {}, LOOK, LOOK, LOOK),
     (Operation.RESET, RUNNING, {}, LOOK, LOOK, LOOK),
-    (Operation.CREATE, NEW, {}, ["Details", "Start"], ["Details", "Start"], LOOK),
+    (Operation.CREATE, NEW, {}, ["Start", "Details"], ["Start", "Details"], LOOK),
     (Operation.CREATE, RUNNING, FAILED, [], [], []),
     (Operation.CREATE, None, UNKNOWN, [], [], []),
     (Operation.RESIZE, RUNNING, {"change": Change((2, 4), None)}, LOOK, LOOK, LOOK),
     (Operation.RESIZE, RUNNING, WAITS, ["Reboot now", "Details"], ["Reboot now", "Details"], LOOK),
-    (Operation.DELETE, None, {}, [], [], []),
+    (Operation.DELETE, None, {}, ["List"], ["List"], ["List"]),
     (Operation.DELETE, STOPPED, FAILED, LOOK, LOOK, LOOK),
     (Operation.SNAPSHOT_CREATE, RUNNING, {}, ["Snapshots"], ["Snapshots"], ["Snapshots"]),
     (Operation.SNAPSHOT_CREATE, RUNNING, FAILED, ["Snapshots"], ["Snapshots"], ["Snapshots"]),
@@ -145,7 +145,7 @@ async def test_an_outcome_offers_the_next_step_to_who_may_take_it(
     viewer: list[str],
 ) -> None:
     site = await around(after or RUNNING, replace(RUNNING, vmid=102))
-    looks = [each for each in admin if each in ("Details", "Snapshots")]
+    looks = [each for each in admin if each in ("Details", "Snapshots", "List")]
     for who, expected in (
         (actor(ADMIN), admin),
         (actor(OPERATOR), operator),
@@ -195,8 +195,8 @@ async def test_the_site_is_named_in_the_buttons_if_there_are_several() -> None:
     ended = report(Operation.CREATE, actor(ADMIN), NEW)
     for name, details in (("", "g1:details:200"), ("home", "g2:home:details:200")):
         first, second = pressed(outcome_buttons(EN, await around(NEW, name=name), ended))
-        assert first.custom_id == details
-        assert second.custom_id.endswith(f"start:200:{NEW.fingerprint}")
+        assert first.custom_id.endswith(f"start:200:{NEW.fingerprint}")
+        assert second.custom_id == details
 
 
 def wrong(operation: Operation, state: State) -> WrongState:

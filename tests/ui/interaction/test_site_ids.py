@@ -48,7 +48,7 @@ def long_ids() -> list[str]:
         ),
         *(f"p1:history:{move}:99999:999999999" for move in MOVES),
         "p1:status:refresh",
-        *(f"p1:doctor:{move}:999" for move in MOVES),
+        *(f"p1:doctor:{move}:999{full}" for move in MOVES for full in ("", ":all")),
     ]
 
 
