@@ -76,8 +76,8 @@ def told_access(text: str, t: Text = ENGLISH) -> dict[Operation, Told]:
             told = Told(line[0] == "✅", line[2:])
             continue
         rows = [re.fullmatch(r"\*\*([^*]+)\*\* (.*)", row) for row in line.removeprefix("-# ").split(" · ")]
-        for match in rows if told else ():
-            if match is None or match[1] not in tasks:
+        for match in rows:
+            if told is None or match is None or match[1] not in tasks:
                 told = None
                 break
             all_of_it = match[2] == t("all actions")
