@@ -62,16 +62,23 @@ class DiskThread:
 
     async def run(self, call: Callable[[], T], *, certain: bool = False) -> T:
         future = self.submit(call)
-        waiting = asyncio.wrap_future(future)
-        waiting.add_done_callback(_forget)
+        done = _told_when_done(future)
+        hung = asyncio.get_running_loop().call_later(HUNG_SECONDS, _wake, done)
         try:
-            await asyncio.wait({waiting}, timeout=HUNG_SECONDS)
+            await done
+            if not future.done():
+                if future.cancel() or not certain:
+                    raise DiskHung
+                await _told_when_done(future)
         except asyncio.CancelledError:
             future.cancel()
             raise
-        if not waiting.done() and (future.cancel() or not certain):
-            raise DiskHung
-        return await asyncio.shield(waiting)
+        finally:
+            hung.cancel()
+        try:
+            return future.result()
+        finally:
+            del future  # an error that it holds would hold it by its traceback
 
     def run_blocking(self, call: Callable[[], T]) -> T:
         """Run a call and block until it is done. Only for the start, before the event loop has other work."""
@@ -103,6 +110,27 @@ class DiskThread:
                 except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
                     future.set_exception(error)
             del item, future, call  # nothing is kept alive while the thread waits
+
+
+def _told_when_done(future: Future[Any]) -> asyncio.Future[None]:
+    """Return a future of the running loop that is done soon after this one.
+
+    `asyncio.wrap_future` and `asyncio.wait` take twice as long, and each command asks the journal several times.
+    """
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+
+    def tell(_: Future[Any]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(_wake, done)
+
+    future.add_done_callback(tell)
+    return done
+
+
+def _wake(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 def _nothing() -> None:
