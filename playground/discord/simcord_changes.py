@@ -14,12 +14,25 @@ from simcord.backend import serializers
 from simcord.http import router
 
 
+_WHOLE = frozenset({str, int, float, bool, type(None)})
+"""Types of JSON values that hold no others."""
+
+
 def copy_json(value: Any) -> Any:
     """Copy plain JSON values ten times as fast as `copy.deepcopy`, and all others as it does."""
     try:
         return marshal.loads(marshal.dumps(value))  # noqa: S302 - made on the same line
-    except ValueError:
-        return copy.deepcopy(value)
+    except ValueError:  # SimCord's enums stand among them
+        return _copy_mixed(value)
+
+
+def _copy_mixed(value: Any) -> Any:
+    kind = type(value)
+    if kind is dict:
+        return {key: each if type(each) in _WHOLE else _copy_mixed(each) for key, each in value.items()}
+    if kind is list:
+        return [each if type(each) in _WHOLE else _copy_mixed(each) for each in value]
+    return value if kind in _WHOLE else copy.deepcopy(value)
 
 
 _COPY = SimpleNamespace(deepcopy=copy_json)
