@@ -5,13 +5,11 @@ Twelfth layer over fakepve. Follows pve-access-control API2/User.pm and pve-mana
 
 from __future__ import annotations
 
-import itertools
 import time
 from typing import Any
 
 from aiohttp import web
 
-from playground.pve.network.certificates import sign_node
 from playground.pve.network.http import PveError, Values
 from playground.pve.scenes import Scenes
 
@@ -25,13 +23,10 @@ class Accounts(Scenes):
         """When a user or token (`user!token`) expires, in Unix time."""
         self.datacenter: Values = {}
         """The options of the datacenter."""
-        self._signed = itertools.count()
 
     def show_certificate(self, days: float = 30.0) -> None:
         """Sign a new certificate, valid for `days` from now (negative: it has expired), and show it."""
-        node, directory = sorted(self.nodes)[0], self._made.ca_file.parent
-        made = sign_node(directory, node, self.host, f"pve-new-{next(self._signed)}", days)
-        self.call(self.listeners[0].renew(made))
+        self.call(self.listeners[0].renew(self._sign(sorted(self.nodes)[0], days)))
 
     def _authenticate(self, request: web.Request) -> Any:
         """Refuse an account that has expired (AccessControl.pm, verify_token)."""

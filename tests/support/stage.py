@@ -80,8 +80,6 @@ class Stage(HomeGuild):
         """Parts of ERROR log lines and of rule violations that this test causes."""
         self.mentionable: set[int] = set()
         """Role IDs that alerts may mention in this test."""
-        self._ca_file = directory / "pve-root-ca.pem"  # outlives the cluster
-        self._ca_file.write_text(Path(pve.ca_file).read_text())
         self.paced = False
         """Whether the bot's rate limits apply. Off by default: most tests send commands as fast as they can."""
         self._settings: dict[str, str] = {}
@@ -118,9 +116,7 @@ class Stage(HomeGuild):
 
         `settings`: more of the site's settings, such as ALERT_CHANNEL_ID.
         """
-        ca_file = self.directory / f"pve-root-ca-{name}.pem"
-        ca_file.write_text(Path(pve.ca_file).read_text())
-        self._sites[name] = {**_access_to(pve, pve.give_bot(), ca_file), **settings}
+        self._sites[name] = {**_access_to(pve, pve.give_bot()), **settings}
 
     def environment(self) -> dict[str, str]:
         """Return the bot's whole configuration."""
@@ -138,7 +134,7 @@ class Stage(HomeGuild):
 
     def _access(self) -> dict[str, str]:
         if not self._sites:
-            return _access_to(self.pve, self.token, self._ca_file)
+            return _access_to(self.pve, self.token)
         return {
             f"SITE_{name.upper()}_{setting}": value
             for name, settings in self._sites.items()
@@ -410,13 +406,13 @@ class Stage(HomeGuild):
             logging.getLogger().removeHandler(self._log)
 
 
-def _access_to(pve: Pve, token: str, ca_file: Path) -> dict[str, str]:
+def _access_to(pve: Pve, token: str) -> dict[str, str]:
     return {
         "PROXMOX_HOST": f"{pve.host}:{pve.port}",
         "PROXMOX_USER": "discordbot@pve",
         "PROXMOX_TOKEN_NAME": "bot",
         "PROXMOX_TOKEN_VALUE": token,
-        "PROXMOX_VERIFY_SSL": str(ca_file),
+        "PROXMOX_VERIFY_SSL": pve.ca_file,
         "NODE_NAME": "pve1",
         "MONITOR_VM_IDS": "",
     }

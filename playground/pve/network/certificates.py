@@ -7,10 +7,12 @@ verify with the CA's file.
 
 from __future__ import annotations
 
+import atexit
 import datetime
 import functools
 import ipaddress
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,33 +72,30 @@ def _name(common: str, organisation: str) -> x509.Name:
     )
 
 
-def make_certificates(
-    directory: Path, node: str, address: str, *, old_ca: bool = False, shared: bool = False
-) -> Certificates:
+def make_certificates(directory: Path, node: str, address: str, *, old_ca: bool = False) -> Certificates:
     """Write pve-root-ca.pem, its key, pve-ssl.pem and pve-ssl.key into `directory`.
 
-    `shared`: sign once per process for the same node and address, instead of for each call.
     `old_ca`: make the root CA as on clusters installed before pve-cluster's fix of bug 6701, without a keyUsage
     extension. OpenSSL's strict mode (Python 3.13 and urllib3 2.8) refuses it.
     """
-    if not shared:
-        _write_root(directory, old_ca=old_ca)
-        return sign_node(directory, node, address, "pve-ssl")
-    files, fingerprint = _signed_once(node, address, old_ca=old_ca)
-    for name, content in files.items():
-        _write(directory / name, content)
-    return Certificates(
-        directory / "pve-root-ca.pem", directory / "pve-ssl.pem", directory / "pve-ssl.key", fingerprint
-    )
+    _write_root(directory, old_ca=old_ca)
+    return sign_node(directory / "pve-root-ca.pem", directory, node, address, "pve-ssl")
 
 
 @functools.cache
-def _signed_once(node: str, address: str, *, old_ca: bool) -> tuple[dict[str, bytes], str]:
-    """Return the content of each file by its name, and the fingerprint."""
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        made = make_certificates(directory, node, address, old_ca=old_ca)
-        return {path.name: path.read_bytes() for path in directory.iterdir()}, made.fingerprint
+def shared_certificates(node: str, address: str, *, old_ca: bool) -> Certificates:
+    """Return certificates that all clusters of this process with the same first node share.
+
+    Their files exist until the end of the process.
+    """
+    directory, owner = Path(tempfile.mkdtemp(prefix="pve-")), os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == owner:  # not at the end of a forked process
+            shutil.rmtree(directory, ignore_errors=True)
+
+    atexit.register(remove)
+    return make_certificates(directory, node, address, old_ca=old_ca)
 
 
 def _write_root(directory: Path, *, old_ca: bool) -> None:
@@ -112,14 +111,15 @@ def _write_root(directory: Path, *, old_ca: bool) -> None:
     _write_key(directory / "pve-root-ca.key", key)
 
 
-def sign_node(directory: Path, node: str, address: str, file_name: str, days: float = 30.0) -> Certificates:
-    """Write the certificate of a node and its key, signed by the root CA in `directory`.
+def sign_node(
+    ca_file: Path, directory: Path, node: str, address: str, file_name: str, days: float = 30.0
+) -> Certificates:
+    """Write the certificate of a node and its key into `directory`, signed by this root CA, whose key is beside it.
 
     `days`: days until it ends, negative if it has ended.
     """
-    ca_file, ca_key_file = directory / "pve-root-ca.pem", directory / "pve-root-ca.key"
     ca_name = x509.load_pem_x509_certificate(ca_file.read_bytes()).subject
-    ca_key = serialization.load_pem_private_key(ca_key_file.read_bytes(), None)
+    ca_key = serialization.load_pem_private_key(ca_file.with_suffix(".key").read_bytes(), None)
     assert isinstance(ca_key, ec.EllipticCurvePrivateKey)  # noqa: S101  # written above
     node_key = ec.generate_private_key(ec.SECP256R1())
 

@@ -7,6 +7,7 @@ place in Proxmox' source that it follows.
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import time
 import urllib.parse
@@ -16,6 +17,7 @@ from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
+from fakepve import qemu
 from fakepve import server as fake_server
 from fakepve.model import FakeVm, PveError, TaskError
 from fakepve.qemu import drives_of, split_drive
@@ -34,6 +36,9 @@ __all__ = [
     "size_bytes",
     "split_drive",
 ]
+
+setattr(qemu, "natural", functools.lru_cache(maxsize=1024)(qemu.natural))  # noqa: B010 - mypy forbids assigning to another module's function
+# It parses the same few names of settings for each guest of each list.
 
 Values = dict[str, Any]
 

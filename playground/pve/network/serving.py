@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import itertools
 import tempfile
 import threading
 import weakref
@@ -18,9 +19,9 @@ from typing import Any, Self, TypeVar
 import fakepve.server
 from aiohttp import web, web_app
 
-from playground.pve.network.certificates import Certificates, make_certificates, sign_node
+from playground.pve.network.certificates import Certificates, shared_certificates, sign_node
 from playground.pve.network.listeners import Listener, port_of
-from playground.pve.network.routes import WEB
+from playground.pve.network.routes import WEB, SharedRoutes, add_tables
 from playground.pve.node_facts import NodeFacts
 
 setattr(fakepve.server, "web", WEB)  # noqa: B010 - mypy forbids assigning to another module's import
@@ -77,6 +78,8 @@ class Serving(NodeFacts):
         self._old_ca = old_ca
         self._certificates: Certificates | None = None
         self._directory: tempfile.TemporaryDirectory[str] | None = None
+        """Holds the certificates that only this cluster has."""
+        self._signed = itertools.count(1)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self.listeners: list[Listener] = []
@@ -86,10 +89,7 @@ class Serving(NodeFacts):
         """Start serving, and return when requests are answered."""
         if self._thread is not None:
             raise RuntimeError("already open")
-        self._directory = tempfile.TemporaryDirectory(prefix="pve-")
-        self._certificates = make_certificates(
-            Path(self._directory.name), sorted(self.nodes)[0], self.host, old_ca=self._old_ca, shared=True
-        )
+        self._certificates = shared_certificates(sorted(self.nodes)[0], self.host, old_ca=self._old_ca)
         self._loop, self._transports = asyncio.new_event_loop(), Transports()
         self._loop._transports = self._transports  # type: ignore[attr-defined]  # noqa: SLF001  # see Transports
         self._thread = threading.Thread(target=self._run, name="pve", daemon=True)
@@ -102,7 +102,7 @@ class Serving(NodeFacts):
         return self
 
     def close(self) -> None:
-        """Stop serving, end everything that still runs, and remove the certificates. May be called twice."""
+        """Stop serving, end everything that still runs, and remove its own certificates. May be called twice."""
         if self._loop is not None and self._thread is not None:
             if self._thread.is_alive():
                 self.call(self._shut())
@@ -129,9 +129,12 @@ class Serving(NodeFacts):
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 
-    def _register_stateful(self, router: web.UrlDispatcher, prefixes: tuple[str, ...]) -> None:
+    def _register_stateful(self, router: SharedRoutes, prefixes: tuple[str, ...]) -> None:
         """Register only the JSON API, because the format of Proxmox' own pages would double the time of a start."""
-        super()._register_stateful(router, prefixes[:1])
+        register = (
+            super()._register_stateful.__func__
+        )  # unbound, because it is called for parts of this cluster
+        add_tables(router, self, lambda part, into: register(part, into, prefixes[:1]))
 
     async def _serve(self) -> None:
         """Start as fakepve does, but with short grace periods.
@@ -146,10 +149,16 @@ class Serving(NodeFacts):
 
     def add_listener(self, node: str) -> Listener:
         """Serve the cluster at one more port, with the certificate of another node."""
-        made = sign_node(self._made.ca_file.parent, node, self.host, f"pve-ssl-{len(self.listeners)}")
-        listener = self.call(self._listen(made, 0))
+        listener = self.call(self._listen(self._sign(node), 0))
         self.listeners.append(listener)
         return listener
+
+    def _sign(self, node: str, days: float = 30.0) -> Certificates:
+        """Make another certificate of a node, which ends after these days."""
+        if self._directory is None:
+            self._directory = tempfile.TemporaryDirectory(prefix="pve-")
+        name = f"pve-ssl-{next(self._signed)}"
+        return sign_node(self._made.ca_file, Path(self._directory.name), node, self.host, name, days)
 
     async def _listen(self, made: Certificates, port: int) -> Listener:
         assert self.runner is not None  # noqa: S101 - _serve() made both
