@@ -20,7 +20,7 @@ _BEFORE_SECRET = re.compile(
 _WHOLE_TOKEN = re.compile(r"([^\s!:/=]+@[A-Za-z][\w.-]+)!([A-Za-z][\w.-]+)(?:[=:\s]+(\S+))?", re.A)
 _YES, _NO = ("y", "yes", "はい", "ハイ"), ("n", "no", "いいえ", "イイエ")
 _SPAN = re.compile(r"([0-9]+)(?:[-~]([0-9]+))?")
-BACK, NONE = ("<", "＜"), ("-", "ー", "none", "なし")
+BACK, MORE, NONE = ("<", "＜"), ("+", "＋"), ("-", "ー", "none", "なし")
 
 
 def clean(text: str) -> str:

@@ -26,7 +26,7 @@ from startup.doctor.run import Place, check_all
 from startup.first_run.config_file import write_config
 from startup.first_run.config_text import config_text
 from startup.first_run.draft import Draft
-from startup.first_run.steps import ask_all, walk
+from startup.first_run.steps import ask_all, asked_of, walk
 from startup.first_run.talk import Talk
 from startup.first_run.terminal import Cancelled, Terminal
 from ui.formatting import OK, WARNING, plain
@@ -101,7 +101,7 @@ def run_first_run(
     talk = Talk(terminal, environ, path.parent, Draft(language_of(environ)))
     try:
         with _interruptible():
-            walk(talk, {0})
+            walk(talk, {asked_of(talk.draft)[0]})
             _introduce(talk, path)
             ask_all(talk)
             _write(talk, path, directory)
@@ -183,6 +183,12 @@ def _write(talk: Talk, path: Path, directory: Path) -> None:
     talk.say(f"{OK} {t('{path} is written. Only you can read it.', path=_shown(path))}", indent=3)
     if kept is not None:
         talk.say(t("The one before is kept as {name}.", name=plain(kept.name, PATH_MOST)))
+    if names := ", ".join(talk.draft.in_the_way(talk.environ)):
+        told = t(
+            "With several clusters, the bot does not start while the environment has {names}.",
+            names=names,
+        )
+        talk.say(f"{WARNING} {told}", indent=3)
 
 
 def _check(talk: Talk, path: Path, directory: Path, cogs: Cogs) -> None:

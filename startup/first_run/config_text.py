@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 
 from adapters.settings.load import Language
+from adapters.settings.table import SITE_ROWS, names_of
 
 _JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 _SETTING = re.compile(r"(?:# )?([A-Z][A-Z_]+) = ")
+_OF_CLUSTER = frozenset(names_of(SITE_ROWS))
 _EXAMPLE = re.compile(r"#(?:$| {2,}|\s[A-Z_]+ = )")
 """A comment that belongs to both languages: an example, or a setting that is left out."""
 
@@ -20,7 +22,10 @@ def config_text(template: str, settings: Mapping[str, object], language: Languag
     file: the template has the line that names a file as a comment.
     """
     left, lines = dict(settings), list[str]()
-    for line in (template.partition("\n#\n")[2] or template).splitlines():
+    body = template.partition("\n#\n")[2] or template
+    if "SITES" in settings:
+        body = "\n\n".join(part for part in body.split("\n\n") if not _is_of_cluster(part))
+    for line in body.splitlines():
         name = found[1] if (found := _SETTING.match(line)) else ""
         if name in left:
             lines.append(_assignment(name, left.pop(name)))
@@ -32,11 +37,30 @@ def config_text(template: str, settings: Mapping[str, object], language: Languag
 
 
 def _assignment(name: str, value: object) -> str:
-    """Return a line of Python. Text stands in double quotes, as in the template."""
-    if isinstance(value, str):
-        text = repr(value)
-        return f'{name} = "{value}"' if text == f"'{value}'" and '"' not in value else f"{name} = {text}"
-    return f"{name} = {value!r}"
+    """Return a line of Python, for the clusters one line for each setting."""
+    if name != "SITES" or not isinstance(value, dict):
+        return f"{name} = {_literal(value)}"
+    lines = [f"{name} = {{"]
+    for site, settings in value.items():
+        own = (f'        "{key}": {_literal(each)},' for key, each in settings.items())
+        lines += [f'    "{site}": {{', *own, "    },"]
+    return "\n".join([*lines, "}"])
+
+
+def _literal(value: object) -> str:
+    """Return a value as Python. Text stands in double quotes, as in the template."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_literal(key)}: {_literal(each)}' for key, each in value.items())}}}"
+    text = repr(value)
+    return f'"{value}"' if isinstance(value, str) and text == f"'{value}'" and '"' not in value else text
+
+
+def _is_of_cluster(paragraph: str) -> bool:
+    """Return whether a paragraph of the template is about a setting that each of several clusters has in SITES."""
+    names = [found[1] for line in paragraph.splitlines() if (found := _SETTING.match(line))]
+    return not _OF_CLUSTER.isdisjoint(names)
 
 
 def _in_language(lines: list[str], language: Language) -> Iterator[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from adapters.settings.entry_points import written
 from adapters.settings.load import EntryPoint, Language, Secret, SiteSettings
+from adapters.settings.table import SITE_ROWS, names_of
 from core.guest import Cluster
 from core.health.grants import Use
 from startup.first_run.discord_reads import Account, Place, SeenGuild
@@ -24,18 +26,11 @@ class Given:
         return {f"{setting}_FILE": self.file} if self.file else {setting: self.secret.reveal()}
 
 
-@dataclass(slots=True)
-class Draft:
-    """The answers so far. `account`, `seen` and `cluster`: what was read with them."""
+@dataclass(slots=True, eq=False)
+class SiteDraft:
+    """The answers about one cluster. `name`: counts beside others only. `cluster`: what was read with them."""
 
-    language: Language = "ja"
-    discord_token: Given | None = None
-    account: Account | None = None
-    seen: SeenGuild | None = None
-    category: Place | None = None
-    alerts: Place | None = None
-    audit: Place | None = None
-    roles: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    name: str = ""
     points: tuple[EntryPoint, ...] = ()
     verify: bool | Path = True
     version: int = 9
@@ -47,11 +42,10 @@ class Draft:
     cluster: Cluster | None = None
     node: str = ""
     watched: tuple[int, ...] = ()
-    timezone: str = ""
 
     @property
-    def site(self) -> SiteSettings:
-        """Return the site for a probe. Without a token it has one that Proxmox refuses."""
+    def probe(self) -> SiteSettings:
+        """Return the settings for a probe. Without a token they have one that Proxmox refuses."""
         return SiteSettings(
             name="",
             entry_points=self.points,
@@ -67,28 +61,70 @@ class Draft:
         )
 
     def settings(self) -> dict[str, object]:
-        """Return the settings as config.py has them: those that were answered."""
+        """Return the settings of this cluster as config.py has them."""
         hosts = [written((point.host, point.port)) for point in self.points]
         pins = {
             host: point.fingerprint
             for host, point in zip(hosts, self.points, strict=True)
             if point.fingerprint
         }
-        found: dict[str, object] = {
-            "GUILD_ID": self.seen.number if self.seen else 0,
-            "ALLOWED_CATEGORY_ID": self.category.number if self.category else 0,
-            "ALERT_CHANNEL_ID": self.alerts.number if self.alerts else 0,
+        return {
             "PROXMOX_HOST": hosts if len(hosts) > 1 else "".join(hosts),
             "PROXMOX_USER": self.user,
             "PROXMOX_TOKEN_NAME": self.token_name,
+            **(self.token.written("PROXMOX_TOKEN_VALUE") if self.token else {}),
             "NODE_NAME": self.node,
             "MONITOR_VM_IDS": list(self.watched),
             "PROXMOX_VERIFY_SSL": str(self.verify) if isinstance(self.verify, Path) else self.verify,
             "PROXMOX_FINGERPRINT": pins if len(hosts) > 1 and pins else "".join(pins.values()),
+        }
+
+
+@dataclass(slots=True)
+class Draft:
+    """The answers so far. `account` and `seen`: what was read with them. `site`: the cluster that is asked about."""
+
+    language: Language = "ja"
+    discord_token: Given | None = None
+    account: Account | None = None
+    seen: SeenGuild | None = None
+    category: Place | None = None
+    alerts: Place | None = None
+    audit: Place | None = None
+    roles: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    site: SiteDraft = field(default_factory=SiteDraft)
+    sites: list[SiteDraft] = field(default_factory=list)
+    timezone: str = ""
+
+    def __post_init__(self) -> None:
+        self.sites = self.sites or [self.site]
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one cluster, so that each has a name."""
+        return len(self.sites) > 1
+
+    def in_the_way(self, environ: Mapping[str, str]) -> list[str]:
+        """Return the variables with which the bot would not start: those of an only cluster, beside several."""
+        return [name for name in names_of(SITE_ROWS) if self.several and environ.get(name, "").strip()]
+
+    def settings(self) -> dict[str, object]:
+        """Return the settings as config.py has them: those that were answered.
+
+        Names without a site, such as those of the time with one cluster, mean the first of several.
+        """
+        found: dict[str, object] = {
+            "GUILD_ID": self.seen.number if self.seen else 0,
+            "ALLOWED_CATEGORY_ID": self.category.number if self.category else 0,
+            "ALERT_CHANNEL_ID": self.alerts.number if self.alerts else 0,
             "LANGUAGE": self.language,
             "TIMEZONE": self.timezone,
             "AUDIT_CHANNEL_ID": self.audit.number if self.audit else "",
         }
-        for setting, given in (("DISCORD_TOKEN", self.discord_token), ("PROXMOX_TOKEN_VALUE", self.token)):
-            found |= given.written(setting) if given else {}
+        if self.several:
+            found["SITES"] = {site.name: site.settings() for site in self.sites}
+            found["FIRST_SITE"] = self.sites[0].name
+        else:
+            found |= self.sites[0].settings()
+        found |= self.discord_token.written("DISCORD_TOKEN") if self.discord_token else {}
         return found | {name: list(numbers) for name, numbers in self.roles.items()}

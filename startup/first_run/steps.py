@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.health.grants import Use
 from core.levels import Level
-from startup.first_run.answers import find_row
+from startup.first_run.answers import MORE, find_row
 from startup.first_run.discord_steps import (
     LEVELS,
     NAME_MOST,
@@ -19,8 +19,9 @@ from startup.first_run.discord_steps import (
     ask_roles,
     ask_token,
 )
-from startup.first_run.draft import Draft
-from startup.first_run.proxmox_steps import USES, ask_access, ask_guests, ask_hosts, ask_node, ask_use, label
+from startup.first_run.draft import Draft, SiteDraft
+from startup.first_run.host_steps import ask_hosts, ask_name, label
+from startup.first_run.proxmox_steps import USES, ask_access, ask_guests, ask_node, ask_use
 from startup.first_run.talk import Row, Talk
 from startup.first_run.terminal import Back
 from ui.formatting import level_word, plain
@@ -67,7 +68,7 @@ class Step:
 
     title: Marked
     ask: Callable[[Talk], None]
-    shown: Callable[[Text, Draft], str]
+    shown: Callable[[Text, Draft, SiteDraft], str]
     again: tuple[str, ...] = ()
 
 
@@ -75,7 +76,7 @@ def _name(text: str) -> str:
     return plain(text, NAME_MOST)
 
 
-def _roles(t: Text, draft: Draft) -> str:
+def _roles(t: Text, draft: Draft, _: SiteDraft) -> str:
     known = {
         **(draft.seen.roles if draft.seen else {}),
         (draft.seen.number if draft.seen else 0): "@everyone",
@@ -89,63 +90,104 @@ def _roles(t: Text, draft: Draft) -> str:
     return " · ".join(parts)
 
 
-def _use(t: Text, draft: Draft) -> str:
-    return t(dict(USES)[draft.use]) + (f" ({', '.join(draft.storages)})" if draft.use is Use.ALL else "")
+def _use(t: Text, _: Draft, site: SiteDraft) -> str:
+    return t(dict(USES)[site.use]) + (f" ({', '.join(site.storages)})" if site.use is Use.ALL else "")
 
 
 _GUILD = ("Server", "Category", "Alerts", "Audit trail", "Who may use it")
-STEPS = (
-    Step(N_("Language"), ask_language, lambda _, draft: dict(_LANGUAGES)[draft.language]),
+_BEFORE = (
+    Step(N_("Language"), ask_language, lambda _t, draft, _: dict(_LANGUAGES)[draft.language]),
     Step(
         N_("Discord token"),
         ask_token,
-        lambda _, draft: _name(draft.account.name) if draft.account else "",
+        lambda _t, draft, _: _name(draft.account.name) if draft.account else "",
         _GUILD,
     ),
-    Step(N_("Server"), ask_guild, lambda _, draft: _name(draft.seen.name) if draft.seen else "", _GUILD[1:]),
+    Step(
+        N_("Server"), ask_guild, lambda _t, draft, _: _name(draft.seen.name) if draft.seen else "", _GUILD[1:]
+    ),
     Step(
         N_("Category"),
         ask_category,
-        lambda _, draft: _name(draft.category.view.name) if draft.category else "",
+        lambda _t, draft, _: _name(draft.category.view.name) if draft.category else "",
     ),
     Step(
-        N_("Alerts"), ask_alerts, lambda _, draft: f"#{_name(draft.alerts.view.name)}" if draft.alerts else ""
+        N_("Alerts"),
+        ask_alerts,
+        lambda _t, draft, _: f"#{_name(draft.alerts.view.name)}" if draft.alerts else "",
     ),
     Step(
         N_("Audit trail"),
         ask_audit,
-        lambda _, draft: f"#{_name(draft.audit.view.name)}" if draft.audit else "-",
+        lambda _t, draft, _: f"#{_name(draft.audit.view.name)}" if draft.audit else "-",
     ),
     Step(N_("Who may use it"), ask_roles, _roles),
+)
+_NAMING = Step(N_("Name"), ask_name, lambda _t, _, site: site.name)
+"""Of each cluster, if there are several."""
+_OF_CLUSTER = (
     Step(
         N_("Proxmox host"),
         ask_hosts,
-        lambda _, draft: ", ".join(map(label, draft.points)),
+        lambda _t, _, site: ", ".join(map(label, site.points)),
         ("API token", "Node", "Guests"),
     ),
     Step(N_("Rights in Proxmox"), ask_use, _use, ("API token", "Node", "Guests")),
     Step(
-        N_("API token"), ask_access, lambda _, draft: f"{draft.user}!{draft.token_name}", ("Node", "Guests")
+        N_("API token"),
+        ask_access,
+        lambda _t, _, site: f"{site.user}!{site.token_name}",
+        ("Node", "Guests"),
     ),
-    Step(N_("Node"), ask_node, lambda _, draft: _name(draft.node)),
-    Step(N_("Guests"), ask_guests, lambda _, draft: ", ".join(map(str, draft.watched)) or "-"),
-    Step(N_("Time zone"), ask_timezone, lambda _, draft: draft.timezone),
+    Step(N_("Node"), ask_node, lambda _t, _, site: _name(site.node)),
+    Step(N_("Guests"), ask_guests, lambda _t, _, site: ", ".join(map(str, site.watched)) or "-"),
 )
+_AFTER = (Step(N_("Time zone"), ask_timezone, lambda _t, draft, _: draft.timezone),)
+STEPS = (*_BEFORE, _NAMING, *_OF_CLUSTER, *_AFTER)
 
 
-def walk(talk: Talk, pending: set[int]) -> None:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A step of this dialogue. `site`: the cluster that it is about, for other steps the first one."""
+
+    step: Step
+    site: SiteDraft
+
+    def title(self, t: Text, draft: Draft) -> str:
+        """Return its title, with the name of one of several clusters."""
+        of_cluster = self.step in (_NAMING, *_OF_CLUSTER)
+        named = draft.several and of_cluster and self.site.name
+        return f"{t(self.step.title)} ({self.site.name})" if named else t(self.step.title)
+
+
+def asked_of(draft: Draft) -> list[Asked]:
+    """Return the steps in order. Those of a cluster are asked for each."""
+    first, steps = draft.sites[0], (_NAMING, *_OF_CLUSTER) if draft.several else _OF_CLUSTER
+    return [
+        *(Asked(step, first) for step in _BEFORE),
+        *(Asked(step, site) for site in draft.sites for step in steps),
+        *(Asked(step, first) for step in _AFTER),
+    ]
+
+
+def walk(talk: Talk, pending: set[Asked]) -> None:
     """Ask the pending steps in order. Going back asks the step before again.
 
     Raises: Cancelled.
     """
-    while pending:
-        at = min(pending)
-        talk.terminal.head(f"{at + 1}/{len(STEPS)} {talk.t(STEPS[at].title)}")
+    draft = talk.draft
+    while True:
+        asked = asked_of(draft)
+        at = next((at for at, each in enumerate(asked) if each in pending), None)
+        if at is None:
+            return
+        draft.site = asked[at].site
+        talk.terminal.head(f"{at + 1}/{len(asked)} {asked[at].title(talk.t, draft)}")
         try:
-            STEPS[at].ask(talk)
-            pending.discard(at)
+            asked[at].step.ask(talk)
+            pending.discard(asked[at])
         except Back:
-            pending |= {at, max(at - 1, 0)}
+            pending |= {asked[at], asked[max(at - 1, 0)]}
 
 
 def ask_all(talk: Talk) -> None:
@@ -153,30 +195,36 @@ def ask_all(talk: Talk) -> None:
 
     Raises: Cancelled.
     """
-    pending = set(range(1, len(STEPS)))
+    pending = {*asked_of(talk.draft)[1:]}
     while True:
         walk(talk, pending)
-        t = talk.t
+        t, draft = talk.t, talk.draft
+        asked = asked_of(draft)
         talk.terminal.head(t("Your answers"))
-        rows = [Row(t(step.title), f"{t(step.title)}: {step.shown(t, talk.draft)}") for step in STEPS]
-        talk.show(rows)
+        titles = [each.title(t, draft) for each in asked]
+        shown = [each.step.shown(t, draft, each.site) for each in asked]
+        talk.show([Row(title, f"{title}: {text}") for title, text in zip(titles, shown, strict=True)])
+        talk.say(t("To add another cluster or a stand-alone host, type +."))
         try:
-            pending = _asked_again(talk, rows)
+            pending = _asked_again(talk, asked, titles)
         except Back:
-            pending = {len(STEPS) - 1}
+            pending = {asked[-1]}
         if not pending:
             return
 
 
-def _asked_again(talk: Talk, rows: list[Row]) -> set[int]:
-    """Return the steps to ask again; none if the answers are right."""
+def _asked_again(talk: Talk, asked: list[Asked], titles: list[str]) -> set[Asked]:
+    """Return the steps to ask again, or for the first time of one more cluster. None if the answers are right."""
     while typed := talk.ask(talk.t("Press Enter to write config.py, or type a number to change that answer")):
-        at = find_row(typed, [row.name for row in rows])
+        if typed in MORE:
+            talk.draft.sites.append(SiteDraft())
+            return {each for each in asked_of(talk.draft) if each not in asked}
+        at = find_row(typed, titles)
         if at is not None:
-            return {at, *_dependents(at)}
+            return {asked[at], *_dependents(asked[at], asked)}
         talk.refuse(talk.t("Type a number or a name from the list."))
     return set()
 
 
-def _dependents(at: int) -> Iterator[int]:
-    return (later for later, step in enumerate(STEPS) if step.title in STEPS[at].again)
+def _dependents(changed: Asked, asked: list[Asked]) -> Iterator[Asked]:
+    return (each for each in asked if each.site is changed.site and each.step.title in changed.step.again)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.settings.load import EntryPoint, Secret, load
+from adapters.settings.load import EntryPoint, Secret, SettingsError, load
 from core.health.grants import Use, needs_of, token_commands
 from core.health.privileges import Scene, Token, judge_token
 from core.readiness import ChannelKind, ChannelView
@@ -25,7 +25,8 @@ from startup.first_run.answers import (
 from startup.first_run.config_file import write_config
 from startup.first_run.config_text import config_text
 from startup.first_run.discord_reads import Place, SeenGuild
-from startup.first_run.draft import Draft, Given
+from startup.first_run.draft import Draft, Given, SiteDraft
+from startup.first_run.host_steps import proposed_name
 from startup.first_run.steps import STEPS, system_timezone
 from startup.first_run.terminal import columns_of, wrap
 from tests.support.process_stage import ROOT
@@ -151,11 +152,13 @@ def draft_of(language: str, base: Path) -> Draft:
         category=place,
         alerts=Place(423456789012345677, view),
         roles={"ADMIN_ROLE_IDS": (423456789012345670,)},
-        points=(EntryPoint("pve1", 8006, ":".join(["AB"] * 32)), EntryPoint("fe80::1", 443)),
-        verify=authority,
-        token=Given(Secret(VALUE), str(base / "token")),
-        node="pve1",
-        watched=(101,),
+        site=SiteDraft(
+            points=(EntryPoint("pve1", 8006, ":".join(["AB"] * 32)), EntryPoint("fe80::1", 443)),
+            verify=authority,
+            token=Given(Secret(VALUE), str(base / "token")),
+            node="pve1",
+            watched=(101,),
+        ),
         timezone="Asia/Tokyo",
     )
 
@@ -207,14 +210,58 @@ def test_config_py_is_private_and_nothing_is_lost(tmp_path: Path) -> None:
 
 def test_a_written_file_is_what_the_bot_reads(tmp_path: Path) -> None:
     draft = draft_of("ja", tmp_path)
-    draft.verify, draft.discord_token = True, Given(Secret("abc.def.ghi"))
+    draft.site.verify, draft.discord_token = True, Given(Secret("abc.def.ghi"))
     (tmp_path / "token").write_text(VALUE)
     write_config(tmp_path / "config.py", config_text(EXAMPLE, draft.settings(), "ja"), "2026-11-27")
     settings = load(tmp_path / "config.py", {})
     site = settings.sites[0]
-    assert (site.entry_points, site.proxmox_token_value.reveal()) == (draft.points, VALUE)
+    assert (site.entry_points, site.proxmox_token_value.reveal()) == (draft.site.points, VALUE)
     assert (settings.admin_role_ids, site.monitor_vm_ids) == ((423456789012345670,), (101,))
     assert str(settings.timezone) == "Asia/Tokyo"
+
+
+def test_several_clusters_are_written_as_sites_and_need_no_settings_of_their_own(tmp_path: Path) -> None:
+    draft = draft_of("en", tmp_path)
+    draft.site.verify, draft.discord_token = True, Given(Secret("abc.def.ghi"))
+    (tmp_path / "token").write_text(VALUE)
+    draft.site.name = "home"
+    other = SiteDraft(name="co-lo", points=(EntryPoint("pve1", 8007),), token=Given(Secret(VALUE)), node="a")
+    environ = {"PROXMOX_TOKEN_VALUE_FILE": "token", "NODE_NAME": "pve1", "LANGUAGE": "en"}
+    assert draft.in_the_way(environ) == []
+    draft.sites.append(other)
+    text = config_text(EXAMPLE, draft.settings(), "en")
+    assert not any(line.startswith(("PROXMOX_", "NODE_NAME", "MONITOR_VM_IDS")) for line in text.splitlines())
+    assert "\n# The default node" not in text
+    assert '\nSITES = {\n    "home": {\n        "PROXMOX_HOST": ["pve1", "[fe80::1]:443"],\n' in text
+    for block in text.split("\n\n"):  # no setting has lost its note
+        assert block.startswith("#") or block.strip() == "", block
+    write_config(tmp_path / "config.py", text, "2026-11-27")
+    settings = load(tmp_path / "config.py", {})
+    assert [site.name for site in settings.sites] == ["home", "co-lo"]
+    assert [site.entry_points for site in settings.sites] == [draft.site.points, other.points]
+    assert [site.monitor_vm_ids for site in settings.sites] == [(101,), ()]
+    assert {site.proxmox_token_value.reveal() for site in settings.sites} == {VALUE}
+    assert settings.first_site == "home"
+    assert draft.in_the_way(environ) == ["PROXMOX_TOKEN_VALUE_FILE", "NODE_NAME"]
+    with pytest.raises(SettingsError):
+        load(tmp_path / "config.py", {"NODE_NAME": "pve1"})
+
+
+@walked(
+    ("hosts", "others", "proposed"),
+    [
+        (["pve1.example.com", "pve2"], [], "pve1"),
+        (["PVE"], ["home"], "pve"),
+        (["192.0.2.7"], [], "site1"),
+        (["fe80::1"], ["home"], "site2"),
+        (["a-name-longer-than-16.example"], [], "site1"),
+        (["home.example"], ["home"], "site2"),
+        ([], ["home", "colo"], "site3"),
+    ],
+)
+def test_a_name_is_proposed_for_a_cluster(hosts: list[str], others: list[str], proposed: str) -> None:
+    site = SiteDraft(points=tuple(EntryPoint(host, 8006) for host in hosts))
+    assert proposed_name(site, others) == proposed
 
 
 def test_the_time_zone_of_the_machine_is_offered(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import socket
 import stat
 import sys
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 
 import discord
@@ -24,7 +24,7 @@ from playground.pve.server import Pve
 from startup.doctor.deadline import in_time
 from startup.first_run.command import explain
 from startup.first_run.draft import Draft
-from startup.first_run.proxmox_steps import ask_hosts
+from startup.first_run.host_steps import ask_hosts
 from startup.first_run.talk import Talk
 from startup.first_run.terminal import Cancelled, Terminal
 from tests.startup.typist import typing
@@ -69,7 +69,16 @@ class Root:
                     raise AssertionError(f"no such command: {other}")
 
 
-async def test_a_newcomer_is_led_to_a_working_bot(stage: ProcessStage, tmp_path: Path) -> None:
+@pytest.fixture
+def other() -> Iterator[Pve]:
+    """Provide a host that is in no cluster."""
+    with Pve(nodes=("solo",)) as made:
+        made.auth_delay = 0.0
+        made.add_vm(900, "bench", node="solo", status="running")
+        yield made
+
+
+async def test_a_newcomer_is_led_to_a_working_bot(stage: ProcessStage, other: Pve, tmp_path: Path) -> None:
     token, secret = stage.server.token, str(uuid.uuid4())
     elsewhere, config = tmp_path / "elsewhere.py", tmp_path / "config.py"
     elsewhere.write_text("# not to be touched")
@@ -81,6 +90,7 @@ async def test_a_newcomer_is_led_to_a_working_bot(stage: ProcessStage, tmp_path:
     guild = stage.server.world.backend.guilds[stage.guild.id]
     membership = guild.members.pop(stage.server.world.bot_id)
     root = Root(stage.pve, secret)
+    theirs = other.give_bot("discord-bot@pve", "bot")
     async with typing(environment_of(stage), "--init", "--config", str(config)) as typist:
         answer = typist.answer
         await answer("Language", "2")
@@ -135,11 +145,33 @@ async def test_a_newcomer_is_led_to_a_working_bot(stage: ProcessStage, tmp_path:
         assert "Guests: 101, 102" in told
         await answer("Guests to watch", "101")
         assert config.is_symlink()
+        told = await answer("Press Enter to write", "+")
+        assert "To add another cluster" in told
+        await answer("Name of the first cluster", "-")
+        await answer("Name of the first cluster", "home")
+        await answer("Name of the other cluster", "home")
+        told = await answer("Name of the other cluster", "Parents")
+        assert "Another cluster has this name." in told
+        told = await answer("Name of the other cluster", "parents")
+        assert "“Parents” is not a name for a site" in told
+        await answer("Proxmox host", f"{stage.pve.host}:{stage.pve.port}")
+        told = await answer("Proxmox host", f"{other.host}:{other.port}")
+        assert "is also in home" in told
+        await answer(r"Are they the same\?", str(other.ca_file))
+        await answer("What may the bot do", "watch only")
+        await answer("Version of Proxmox", "")
+        await answer("Token ID", "")
+        await answer("Token value", theirs)
+        await answer("Guests to watch", "-")
+        told = await answer("Press Enter to write", "+")
+        assert "Name (parents): parents" in told
+        assert f"Proxmox host (home): {stage.pve.host}:" in told
+        await answer("Name of the other cluster", "-")
         await answer("Press Enter to write", "")
         await answer("Check the whole set-up", "")
         await typist.until(r"0 errors, 0 warnings, 0 not checked\..*bot\.py --config \S+config\.py")
         assert await asyncio.wait_for(typist.process.wait(), PATIENCE) == 0
-        for hidden in (token, token[30:], secret):
+        for hidden in (token, token[30:], secret, theirs):
             assert hidden not in typist.seen
     assert stat.S_IMODE(config.stat().st_mode) == 0o600
     (old,) = left_in(tmp_path, "config.py.old-*")
@@ -149,7 +181,7 @@ async def test_a_newcomer_is_led_to_a_working_bot(stage: ProcessStage, tmp_path:
     bot = await BotProcess.start(environment_of(stage), tmp_path / "log", "bot.py", "--config", str(config))
     try:
         await stage.server.wait_ready(PATIENCE)
-        assert json.loads((tmp_path / "monitor_list.json").read_text())["guests"][0]["vmid"] == 101
+        assert json.loads((tmp_path / "monitor_list.json").read_text())["sites"]["home"][0]["vmid"] == 101
     finally:
         code, _ = await bot.end()
     assert code == 0

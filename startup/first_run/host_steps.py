@@ -1,0 +1,155 @@
+"""Ask for the name of a cluster, its hosts and their certificates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from adapters.settings.entry_points import Address, address_key, written
+from adapters.settings.faults import Fault, FaultKind
+from adapters.settings.load import EntryPoint
+from core.health.result import Level
+from startup.doctor.proxmox import check_entry_point
+from startup.first_run.answers import (
+    is_none,
+    split_hosts,
+    yes_or_no,
+)
+from startup.first_run.draft import SiteDraft
+from startup.first_run.talk import Talk
+
+UNTRUSTED = ("tls_untrusted", "tls_other_fingerprint")
+
+
+def ask_name(talk: Talk) -> None:
+    """Ask for the name of one cluster beside others. The answer - leaves it out, unless it is the first."""
+    t, site, sites = talk.t, talk.draft.site, talk.draft.sites
+    others = [other.name for other in sites if other is not site]
+    first = site is sites[0]
+    if first:
+        talk.say(t("Each cluster needs a short name. People type it before a VMID, as in home/101."))
+    question = t("Name of the first cluster") if first else t("Name of the other cluster (- leaves it out)")
+    while True:
+        name = talk.ask(question, site.name or proposed_name(site, others))
+        if is_none(name) and not first:
+            sites.remove(site)
+            return
+        if name in others:
+            talk.refuse(t("Another cluster has this name."))
+        elif not is_none(name) and talk.parsed("SITES", {name: {}}) is not None:
+            site.name = name
+            return
+
+
+def proposed_name(site: SiteDraft, others: Sequence[str]) -> str:
+    """Return the beginning of the first host's name if it can be a name, otherwise a number."""
+    host = site.points[0].host.lower() if site.points else ""
+    found = re.match(r"[a-z][a-z0-9-]{0,15}(?=\.|$)", host)
+    proposed = found[0] if found else f"site{len(others) + 1}"
+    return proposed if proposed not in others else f"site{len(others) + 1}"
+
+
+def ask_hosts(talk: Talk) -> None:
+    """Ask for the hosts, and test name, connection and certificate of each."""
+    t, site = talk.t, talk.draft.site
+    talk.say(
+        t(
+            "The name or IP address of a Proxmox node. Several nodes of one cluster: separate them with commas."
+        )
+    )
+    before = ", ".join(label(point) for point in site.points)
+    while True:
+        hosts = split_hosts(talk.ask(t("Proxmox host"), before))
+        if not hosts:
+            continue
+        before = ", ".join(hosts)
+        addresses = talk.parsed("PROXMOX_HOST", hosts)
+        if addresses is None or _is_taken(talk, addresses):
+            continue
+        pins = {(point.host, point.port): point.fingerprint for point in site.points}
+        site.points = tuple(EntryPoint(host, port, pins.get((host, port))) for host, port in addresses)
+        usable = [_test_host(talk, at) for at in range(len(site.points))]
+        if all(usable):
+            return
+        if any(usable) and talk.yes(t("Not all of them work. Keep them and go on?"), default=True):
+            return
+        if not talk.terminal.interactive:
+            talk.wait("")
+        talk.say(t("Enter tests them again."))
+
+
+def _is_taken(talk: Talk, addresses: Sequence[Address]) -> bool:
+    """Return whether another cluster has one of these addresses, after saying so."""
+    others = {
+        address_key((point.host, point.port)): other.name
+        for other in talk.draft.sites
+        if other is not talk.draft.site
+        for point in other.points
+    }
+    twice = [address for address in addresses if address_key(address) in others]
+    talk.tell_faults(
+        Fault(FaultKind.DUPLICATE_HOST, "PROXMOX_HOST", written(address), other=others[address_key(address)])
+        for address in twice
+    )
+    return bool(twice)
+
+
+def _test_host(talk: Talk, at: int) -> bool:
+    """Test a host, and ask about its certificate. Return whether it can be used.
+
+    Raises: Back, Cancelled.
+    """
+    site, told = talk.draft.site, set[str]()
+    while True:
+        point = site.points[at]
+        talk.say(talk.t("Testing {host} …", host=label(point)))
+        results = talk.run(check_entry_point(site.probe, point))
+        untrusted = next((result for result in results if result.word in UNTRUSTED), None)
+        fresh = [result for result in results if result.word not in told and result is not untrusted]
+        talk.tell(result for result in fresh if result.level is not Level.UNCHECKED)
+        told |= {result.word for result in results if result.level is Level.OK}
+        if untrusted is None:
+            return all(result.level is not Level.ERROR for result in results)
+        if not _trust(talk, at, untrusted.values["fingerprint"]):
+            return False
+
+
+def _trust(talk: Talk, at: int, fingerprint: str) -> bool:
+    """Ask about a certificate that no known CA has signed. Return whether it is to be tested again."""
+    t, site = talk.t, talk.draft.site
+    talk.say(
+        t(
+            "The certificate is not signed by a known CA, which is usual for Proxmox. Its SHA-256 fingerprint is:"
+        )
+    )
+    talk.terminal.copy(f"  {fingerprint}")
+    talk.say(
+        t(
+            "Compare it on the node: `pvenode cert info`, the line of pveproxy-ssl.pem (of pve-ssl.pem if there is "
+            "none). Answer y only if they are the same. With a copy of /etc/pve/pve-root-ca.pem on this machine, "
+            "type its path instead."
+        )
+    )
+    while True:
+        typed = talk.ask(t("Are they the same? [y/N or path]"))
+        answer = yes_or_no(typed, default=False)
+        if answer:
+            points = list(site.points)
+            points[at] = replace(points[at], fingerprint=fingerprint)
+            site.points = tuple(points)
+            return True
+        if answer is False:
+            talk.refuse(t("Then something else answers at this address. Check the address."))
+            return False
+        path = talk.parsed("PROXMOX_VERIFY_SSL", typed)
+        if isinstance(path, Path):
+            site.verify = path.absolute()
+            return True
+
+
+def label(point: EntryPoint) -> str:
+    """Return an address as it is typed."""
+    host = f"[{point.host}]" if ":" in point.host else point.host
+    return host if point.port == 8006 else f"{host}:{point.port}"
