@@ -55,11 +55,14 @@ def test_the_demo_has_no_secret_and_is_reached_from_its_own_machine_only() -> No
     assert values["user"].strip('"') == "10001:10001"
     assert re.search(r"cap_drop:\n +- ALL\n", service)
     assert re.search(r"security_opt:\n +- no-new-privileges:true\n", service)
-    published = re.findall(r"^ {6}- (\S+):(\d+):(\d+)$", service.partition("ports:")[2], re.M)
-    assert [outside for _, outside, _ in published] == [inside for _, _, inside in published]
-    assert {host for host, _, _ in published} == {"127.0.0.1"}
+    defaults = dict(re.findall(r"\$\{(DEMO_\w*PORT):-(\d+)\}", service))
+    (published,) = re.findall(r'^ {6}- "(.*)"$', service.partition("ports:")[2], re.M)
+    ports = "-".join(f"${{{name}:-{default}}}" for name, default in defaults.items())
+    assert list(defaults) == ["DEMO_PORT", "DEMO_LAST_PORT"]
+    assert published == f"127.0.0.1:{ports}:{ports}"
+    assert 'command: ["--port", "${DEMO_PORT:-8765}"]' in service
     (first,) = re.findall(r'"--port", "(\d+)"\]$', DEMO_DOCKERFILE, re.M)
-    assert [int(inside) for _, _, inside in published] == [int(first) + at for at in range(3)]
+    assert [int(port) for port in defaults.values()] == [int(first), int(first) + 2]
     for word in ("secrets", "env_file", "volumes", "TOKEN", "network_mode"):
         assert word not in service
     assert "--require-hashes" in DEMO_DOCKERFILE
