@@ -13,6 +13,8 @@
 # Each command can be repeated. An interrupted one changes nothing that runs: `current` moves last.
 set -eu
 umask 022
+# the programs of the system alone, and all of them: a plain `su` keeps the PATH of a person
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 NAME=proxmox-bot
 APP=/opt/$NAME
@@ -20,8 +22,10 @@ ETC=/etc/$NAME
 UNIT=/etc/systemd/system/$NAME.service
 DROPIN=$UNIT.d/lxc-without-nesting.conf
 SOURCE=$(cd "$(dirname "$0")/.." && pwd)
+# of deploy only these files: beside them, Docker Compose has its secrets, and everybody may read a release
 PARTS='bot.py bootstrap.py monitor_store.py proxmox_client.py requirements.txt pyproject.toml config.py.example
-       adapters cogs core deploy locales startup ui LICENSE CHANGELOG.md'
+       adapters cogs core locales startup ui LICENSE CHANGELOG.md
+       deploy/install.sh deploy/proxmox-bot.service deploy/lxc-without-nesting.conf'
 
 say() { printf '%s\n' "$*"; }
 fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
@@ -104,9 +108,9 @@ put_unit() {
     if cannot_mount; then
         id "$NAME" >/dev/null 2>&1 ||
             useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin "$NAME"
-        chown root:"$NAME" "$ETC" "$ETC"/config.py "$ETC"/discord_token "$ETC"/proxmox_token_value
+        chown root:"$NAME" "$ETC"
         chmod 0750 "$ETC"
-        chmod 0640 "$ETC"/config.py "$ETC"/discord_token "$ETC"/proxmox_token_value
+        find "$ETC" -maxdepth 1 -type f -exec chown root:"$NAME" {} + -exec chmod 0640 {} +
         put_file "$APP/current/deploy/lxc-without-nesting.conf" "$DROPIN"
     else
         rm -f "$DROPIN"

@@ -34,6 +34,8 @@ from ui.i18n import Texts
 from ui.messages.faults import config_report
 from ui.messages.startup import PATH_MOST
 
+SERVICE_CONFIG = Path("/etc/proxmox-bot/config.py")
+"""That of the service. Its installer gives it to the user of the service, and starts that."""
 _SECRETS = ("DISCORD_TOKEN", "PROXMOX_TOKEN_VALUE")
 Cogs = Iterable[type[commands.Cog]]
 
@@ -114,7 +116,7 @@ def run_first_run(
     with contextlib.suppress(Cancelled, KeyboardInterrupt), _interruptible():
         _check(talk, path, directory, cogs)
     talk.say(talk.t("Start the bot with:"))
-    talk.terminal.copy(f"  {_command(directory, path)}")
+    talk.terminal.copy(f"  {start_command(directory, path)}")
     return 0
 
 
@@ -198,6 +200,14 @@ def _check(talk: Talk, path: Path, directory: Path, cogs: Cogs) -> None:
         return
     place = Place(directory, path, talk.environ, commands_of(cogs))
     talk.terminal.copy(text_report(*talk.run(check_all(place))))
+
+
+def start_command(directory: Path, config: Path) -> str:
+    """Return the command that starts the bot with its new config.py, for the service by way of its installer."""
+    installer = directory / "deploy" / "install.sh"
+    if config == SERVICE_CONFIG and installer.is_file():
+        return shlex.join(["sh", str(installer)])
+    return _command(directory, config)
 
 
 def _command(directory: Path, config: Path, *options: str) -> str:

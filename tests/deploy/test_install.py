@@ -19,7 +19,13 @@ def run(place: Path, word: str = "install") -> subprocess.CompletedProcess[str]:
     copy = place / "a copy/deploy/install.sh"
     copy.parent.mkdir(parents=True, exist_ok=True)
     copy.write_text(script, "utf-8")
-    return subprocess.run([SH, str(copy), word], capture_output=True, text=True, check=False)  # noqa: S603  # the script is ours
+    return subprocess.run(  # noqa: S603  # the script is ours
+        [SH, str(copy), word],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": "/nonexistent"},
+    )
 
 
 def test_half_a_copy_is_refused_before_anything_is_made(tmp_path: Path) -> None:

@@ -84,8 +84,13 @@ def test_what_is_installed_is_all_that_the_bot_imports() -> None:
     code = {path.name for path in root.glob("*.py")} | {
         path.parent.name for path in root.glob("*/__init__.py")
     }
-    assert code - {"tests", "playground", "tools"} <= set(parts[1].split())
-    assert all((root / part).exists() for part in parts[1].split())
+    installed = set(parts[1].split())
+    assert code - {"tests", "playground", "tools"} <= installed
+    assert all((root / part).exists() for part in installed)
+    assert {f"deploy/{path.name}" for path in (UNIT, DROP_IN)} | {"deploy/install.sh"} <= installed
+    secret = {line.strip("/") for line in (root / ".gitignore").read_text("utf-8").split()}
+    for part in installed:  # everybody may read what is installed
+        assert not [name for name in secret if name == part or name.startswith(f"{part}/")], part
 
 
 def test_no_command_of_install_touches_the_data() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from startup.first_run.answers import (
     token_value,
     yes_or_no,
 )
+from startup.first_run.command import SERVICE_CONFIG, start_command
 from startup.first_run.config_file import write_config
 from startup.first_run.config_text import config_text
 from startup.first_run.discord_reads import Place, SeenGuild
@@ -262,6 +264,12 @@ def test_several_clusters_are_written_as_sites_and_need_no_settings_of_their_own
 def test_a_name_is_proposed_for_a_cluster(hosts: list[str], others: list[str], proposed: str) -> None:
     site = SiteDraft(points=tuple(EntryPoint(host, 8006) for host in hosts))
     assert proposed_name(site, others) == proposed
+
+
+def test_the_service_is_started_by_its_installer(tmp_path: Path) -> None:
+    assert start_command(ROOT, SERVICE_CONFIG) == shlex.join(["sh", f"{ROOT}/deploy/install.sh"])
+    assert start_command(ROOT, tmp_path / "config.py").endswith(f"--config {tmp_path}/config.py")
+    assert start_command(tmp_path, SERVICE_CONFIG).endswith(f"bot.py --config {SERVICE_CONFIG}")
 
 
 def test_the_time_zone_of_the_machine_is_offered(tmp_path: Path) -> None:
