@@ -139,7 +139,7 @@ class ProxmoxBot(commands.Bot):
                 self, own.alert_channel_id, texts.public, mentioned, own.name, own.proxmox_web_url, category
             ),
             DiscordOutcomeNotifier(self, texts.public, clock),
-            lambda own: DiscordDashboards(self, texts.public, own.name),
+            lambda own: DiscordDashboards(self, texts.public, category, own.name),
             self.presence,
             lambda: self.connected,
             ChartProcess(clock),

@@ -147,6 +147,13 @@ class TooManyDashboards(Refused):
 
 
 @dataclass(eq=False)
+class TooManyOwnDashboards(Refused):
+    """The person is limited to some guests, has made `most` dashboards, and may make no more."""
+
+    most: int
+
+
+@dataclass(eq=False)
 class NoSuchDashboard(Refused):
     """There is no such dashboard, or the person may not see it."""
 

@@ -79,7 +79,7 @@ class StartCheck:
         self._seen: dict[str, Cluster | BotError] = {}
         """What was last read of each site. One that has not answered yet is not in it."""
         self._swept = False
-        """Whether dashboards of a lost journal were looked for."""
+        """Whether dashboards that are not stored were looked for."""
         self._ready: set[str] = set()
         """The sites that a line has called ready."""
 

@@ -9,7 +9,7 @@ import sqlite3
 
 from adapters.journal.schema import encode_text
 from core.codec import decode, encode
-from core.dashboard.model import DASHBOARDS_MOST, Dashboard
+from core.dashboard.model import DASHBOARDS_MOST, LIMITED_MOST, Dashboard
 from core.dashboard.ports import AddOutcome
 
 _VALUES = "(site, mark, channel_id, extent, json) VALUES (?, ?, ?, ?, ?)"
@@ -22,7 +22,7 @@ def read_dashboards(db: sqlite3.Connection, site: str) -> dict[int, Dashboard | 
 
 
 def add_dashboard(db: sqlite3.Connection, site: str, dashboard: Dashboard) -> AddOutcome:
-    """Insert a dashboard, if its channel has none of the same extent and the site has room."""
+    """Insert a dashboard, if its channel has none of the same extent, and the site and the person have room."""
     values = _row(site, dashboard)
     (same,) = db.execute(
         "SELECT count(*) FROM dashboards WHERE site = ? AND channel_id = ? AND extent = ?",
@@ -30,9 +30,12 @@ def add_dashboard(db: sqlite3.Connection, site: str, dashboard: Dashboard) -> Ad
     ).fetchone()
     if same:
         return AddOutcome.EXISTS
-    (count,) = db.execute("SELECT count(*) FROM dashboards WHERE site = ?", (site,)).fetchone()
-    if count >= DASHBOARDS_MOST:
+    found = read_dashboards(db, site).values()
+    if len(found) >= DASHBOARDS_MOST:
         return AddOutcome.FULL
+    own = [each for each in found if each and each.extent.roles and each.by_id == dashboard.by_id]
+    if dashboard.extent.roles and len(own) >= LIMITED_MOST:
+        return AddOutcome.OWN_FULL
     db.execute(f"INSERT INTO dashboards {_VALUES}", values)
     return AddOutcome.ADDED
 

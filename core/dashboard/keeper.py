@@ -6,6 +6,7 @@ A single task sends.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -14,7 +15,7 @@ from core.clock import Clock
 from core.dashboard.contents import Contents
 from core.dashboard.kept import Kept, Trouble
 from core.dashboard.messages import DashboardMessages
-from core.dashboard.model import DASHBOARDS_MOST, Dashboard, Extent
+from core.dashboard.model import DASHBOARDS_MOST, LIMITED_MOST, Dashboard, Extent
 from core.dashboard.ports import AddOutcome, DashboardChannel, DashboardStore
 from core.dashboard.source import Source
 from core.dashboard.steps import NEVER, Moment, Step, next_step
@@ -22,7 +23,7 @@ from core.delivery.alerts import BROKEN
 from core.delivery.channel import DeliveryFailure, NotDelivered
 from core.delivery.outbox import LIMIT_MOST, LONG_PAUSE, PAUSES, sleep_until_set
 from core.errors import JournalFailed
-from core.wanted_errors import DashboardExists, NoSuchDashboard, TooManyDashboards
+from core.wanted_errors import DashboardExists, NoSuchDashboard, TooManyDashboards, TooManyOwnDashboards
 
 C = TypeVar("C")
 
@@ -67,7 +68,7 @@ class DashboardKeeper(Generic[C]):
     async def create(self, dashboard: Dashboard) -> None:
         """Store a new dashboard. Its message follows.
 
-        Raises: DashboardExists, TooManyDashboards, JournalFailed.
+        Raises: DashboardExists, TooManyDashboards, TooManyOwnDashboards, JournalFailed.
         """
         await self._load()
         outcome = await self._store.add_dashboard(dashboard)
@@ -75,6 +76,8 @@ class DashboardKeeper(Generic[C]):
             raise DashboardExists(dashboard.channel_id)
         if outcome is AddOutcome.FULL:
             raise TooManyDashboards(DASHBOARDS_MOST)
+        if outcome is AddOutcome.OWN_FULL:
+            raise TooManyOwnDashboards(LIMITED_MOST)
         self._kept.setdefault(dashboard.mark, Kept(dashboard))
         self.wake()
 
@@ -123,6 +126,12 @@ class DashboardKeeper(Generic[C]):
         """Look at all dashboards now, because something changed or Discord is back."""
         self._work.set()
 
+    def store_again(self) -> None:
+        """Store all dashboards again, because the journal has lost rows."""
+        for kept in self._kept.values():
+            kept.is_stored = False
+        self.wake()
+
     def on_reconnect(self) -> None:
         """Try again what failed: Discord is back. A limit named by Discord still holds."""
         for kept in self._kept.values():
@@ -156,6 +165,10 @@ class DashboardKeeper(Generic[C]):
         except JournalFailed as error:
             _log.warning("the dashboards could not be read: %s", error.reason)
             return PAUSES[-1]
+        for kept in list(self._kept.values()):
+            if not kept.is_stored:
+                with contextlib.suppress(JournalFailed):  # the next step tries it again, and pauses
+                    await self._messages.save(kept)
         if self._kept:
             await self._source.prepare()
         due: list[float] = []

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 DASHBOARDS_MOST = 10
 """Maximum number of dashboards of one site."""
+LIMITED_MOST = 3
+"""How many of them one person may make who is limited to some guests. Such people cannot remove those of others."""
 _NONCE_DIGITS = 8
 
 

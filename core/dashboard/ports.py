@@ -15,6 +15,7 @@ class AddOutcome(StrEnum):
     ADDED = "added"
     EXISTS = "exists"  # the channel has one with the same extent
     FULL = "full"  # the site has `DASHBOARDS_MOST`
+    OWN_FULL = "own full"  # the person is limited to some guests, and has made `LIMITED_MOST`
 
 
 class DashboardStore(Protocol):

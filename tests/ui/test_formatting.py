@@ -601,7 +601,7 @@ def site(language: Language = "ja") -> Site:
         journal=JOURNAL,
         alert_delivery=AlertDelivery(JOURNAL, Nowhere(), world.clock),
         audit=world.ledger,
-        dashboards=DashboardKeeper(JOURNAL, DiscordDashboards(nobody, EN), source, world.clock),
+        dashboards=DashboardKeeper(JOURNAL, DiscordDashboards(nobody, EN, 2), source, world.clock),
         action_recovery=ActionRecovery(
             world.proxmox, world.clock, JOURNAL, world.ledger, world.expected, Silent()
         ),

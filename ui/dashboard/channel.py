@@ -16,7 +16,7 @@ from ui.dashboard.card import DashboardView, dashboard_card, dashboard_view, wit
 from ui.dashboard.messages import marks_of
 from ui.discord.blocked import is_blocked
 from ui.i18n import Text
-from ui.watch.alert_channel import MARGIN_SECONDS, translate_errors
+from ui.watch.alert_channel import MARGIN_SECONDS, OUTSIDE, translate_errors
 
 T = TypeVar("T")
 
@@ -28,11 +28,12 @@ _UNKNOWN_CHANNEL = 10003
 class DiscordDashboards:
     """Implement `core.dashboard.ports.DashboardChannel`, in the public language.
 
+    `category_id`: the bot's category, whose text channels may have dashboards.
     `site`: name of the site at the head of each message, "" if there is only one.
     """
 
-    def __init__(self, client: discord.Client, t: Text, site: str = "") -> None:
-        self._client, self._t, self._site = client, t, site
+    def __init__(self, client: discord.Client, t: Text, category_id: int, site: str = "") -> None:
+        self._client, self._t, self._category_id, self._site = client, t, category_id, site
 
     def compose(self, dashboard: Dashboard, contents: Contents) -> DashboardView:
         return dashboard_view(self._t, dashboard, contents)
@@ -47,6 +48,8 @@ class DiscordDashboards:
             )
             return message.id
 
+        if self._is_outside(dashboard):
+            raise NotDelivered(DeliveryFailure.REFUSED, OUTSIDE, not_taken=True)
         async with translate_errors(self._client):
             return await self._with_fallback(dashboard, shown, true_at, send)
 
@@ -59,6 +62,9 @@ class DiscordDashboards:
                     dashboard.channel_id, dashboard.message_id or 0, params=params
                 )
 
+        if self._is_outside(dashboard):
+            await self.delete(dashboard)
+            raise NotDelivered(DeliveryFailure.GONE, OUTSIDE)
         async with translate_errors(self._client):
             await self._with_fallback(dashboard, shown, true_at, send)
 
@@ -115,6 +121,11 @@ class DiscordDashboards:
             if isinstance(cause, discord.HTTPException) and cause.code == _UNKNOWN_CHANNEL:
                 raise NotDelivered(DeliveryFailure.GONE, error.reason, not_taken=True) from cause
             raise
+
+    def _is_outside(self, dashboard: Dashboard) -> bool:
+        """Return whether the channel was moved out of the bot's category, where other people may read it."""
+        channel = self._client.get_channel(dashboard.channel_id)
+        return isinstance(channel, discord.TextChannel) and channel.category_id != self._category_id
 
     def _channel(self, dashboard: Dashboard) -> discord.PartialMessageable:
         return self._client.get_partial_messageable(dashboard.channel_id)

@@ -1,7 +1,7 @@
 """Recognise the messages of dashboards by their buttons, and delete those whose dashboard is not stored.
 
-Such an orphan remains after the journal was lost: nothing would edit it any more, and a new dashboard would stand
-beside it.
+Such an orphan remains after the journal was lost, or a former one was put back: nothing would edit it any more, and
+a new dashboard would stand beside it.
 """
 
 import logging
@@ -18,8 +18,6 @@ from ui.interaction.site_ids import split_site
 
 PINS_MOST = 50
 """Maximum number of a channel's pinned messages to look at."""
-FIRST_RUN = 1
-"""Number of a journal's first run: until then its dashboards may have been lost."""
 
 _log = logging.getLogger(__name__)
 
@@ -33,12 +31,14 @@ def marks_of(components: Any) -> Iterator[tuple[str | None, str]]:
             yield site, match["mark"]
 
 
-async def delete_orphans(channel: discord.TextChannel, site: Site) -> None:
-    """Delete the orphans of this site among the pinned messages of a channel. Does not raise."""
+async def delete_orphans(channel: discord.TextChannel, sites: Iterable[Site]) -> None:
+    """Delete the orphans of these sites among the pinned messages of a channel. Does not raise."""
     try:
         pinned = [message async for message in channel.pins(limit=PINS_MOST)]
         for message in pinned:
-            await delete_orphan(message, site)
+            for site in sites:
+                if await delete_orphan(message, site):
+                    break
     except (*DISCORD_ERRORS, JournalFailed) as error:
         _log.info("dashboards that are not stored could not be searched for: %r", error)
 
@@ -62,11 +62,10 @@ async def delete_orphan(message: discord.Message, site: Site) -> bool:
 
 
 async def delete_all_orphans(guild: discord.Guild | None, category_id: int, sites: Iterable[Site]) -> None:
-    """Delete the orphans of sites with a new journal in all channels of the category. Does not raise."""
+    """Delete the orphans of these sites in all channels of the category. Does not raise."""
     category = guild.get_channel(category_id) if guild else None
-    if not isinstance(category, discord.CategoryChannel):
+    if guild is None or not isinstance(category, discord.CategoryChannel):
         return
-    for site in sites:
-        if site.journal.run == FIRST_RUN:
-            for channel in category.text_channels:
-                await delete_orphans(channel, site)
+    for channel in category.text_channels:
+        if channel.permissions_for(guild.me).read_message_history:
+            await delete_orphans(channel, tuple(sites))

@@ -102,6 +102,10 @@ WANTED_WORDS: Rows = {
         N_("There are already {most} dashboards. Remove one first with `/dashboard remove`."),
         N_("too many dashboards"),
     ),
+    w.TooManyOwnDashboards: ErrorWords(
+        N_("You already have {most} dashboards. Remove one first with `/dashboard remove`."),
+        N_("too many dashboards"),
+    ),
     w.NoSuchDashboard: ErrorWords(
         N_("{value} is not a dashboard. Choose a suggestion."), N_("unknown dashboard")
     ),

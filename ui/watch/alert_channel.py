@@ -34,6 +34,7 @@ SEARCHED = 50
 MARGIN_SECONDS = 60.0
 """Seconds by which Discord's clock may differ from ours."""
 NO_CONNECTION, ENDING = "no connection to Discord", "the bot is ending"
+OUTSIDE = "outside of the category"
 """Reasons worded by the bot; all others are quoted."""
 _UNKNOWN_MESSAGE = 10008
 

@@ -137,7 +137,7 @@ class WatchReports:
     async def _report_renewal(self) -> None:
         """Report once that the journal was recreated, through the new journal.
 
-        Then store the read-only switch again, because the journal may have missed it.
+        Then store the dashboards and the read-only switch again, because the journal may have missed them.
         """
         care, switch = self._site.watch.maintenance, self._site.authorizer.read_only
         if care.renewed is not None:
@@ -145,6 +145,8 @@ class WatchReports:
             with contextlib.suppress(JournalFailed):
                 if self._leads:
                     await self._site.watch.answers.post_notice(f"{WARNING} {text}")
+                if not care.renewed.whole:
+                    self._site.dashboards.store_again()
                 care.renewed = None
                 await switch.store()
         elif switch.store_error is not None:

@@ -34,7 +34,7 @@ from ui.messages.errors import error_sentence, read_only_line, reason_of
 from ui.messages.startup import journal_stuck, tasks_unseen
 from ui.messages.subjects import subject_name
 from ui.sites.sections import fit_sections
-from ui.watch.alert_channel import ENDING, NO_CONNECTION
+from ui.watch.alert_channel import ENDING, NO_CONNECTION, OUTSIDE
 
 LATE_READS = 3
 """Number of intervals without a successful read after which the status warns."""
@@ -282,6 +282,7 @@ def reason_words(t: Text, reason: str) -> str:
         ENDING: t("the bot is shutting down"),
         TOO_OLD: t("too old"),
         BROKEN: t("internal error, see the log"),
+        OUTSIDE: t("the channel is outside of the bot's category"),
     }
     return ours.get(reason) or reason_of(t, reason, 150)
 

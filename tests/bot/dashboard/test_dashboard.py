@@ -10,21 +10,24 @@ from core.wanted_errors import (
     DashboardExists,
     NoSuchDashboard,
     NothingWithin,
+    TooManyOwnDashboards,
     UnfitChannel,
 )
 from playground.discord.posts import SeenMessage
+from playground.discord.server import Channel
 from playground.pve.server import Pve
+from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.stage import Stage
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
 
-def boards(scene: Stage) -> list[SeenMessage]:
-    """Return the dashboards in the bot's channel."""
+def boards(scene: Stage, channel: Channel | None = None) -> list[SeenMessage]:
+    """Return the dashboards in a channel, by default the bot's own."""
     return [
         post
-        for post in scene.server.messages(scene.channel)
+        for post in scene.server.messages(channel or scene.channel)
         if any((button.custom_id or "").startswith(("d1:", "d2:")) for button in post.buttons)
     ]
 
@@ -97,8 +100,8 @@ async def test_a_dashboard_of_a_lost_journal_does_not_stay_beside_a_new_one(scen
         await scene.stop_bot()
         with closing(sqlite3.connect(scene.directory / "journal.db")) as journal, journal:
             journal.execute("DELETE FROM dashboards")
-            if way == "start":
-                journal.execute("UPDATE meta SET value = 0 WHERE name = 'run'")
+        if way != "start":
+            scene.server.fail("GET", f"/{scene.channel.id}/messages/pins", 403, 1)
         await scene.start_bot()
         await scene.poll()
         if way == "press":
@@ -134,3 +137,45 @@ async def test_what_is_missing_is_named_before_anything_is_promised(scene: Stage
     status = await scene.say(scene.emma, "monitor status")
     assert "1 cannot be updated" in status.text
     assert scene.told(scene.emma, NothingWithin()) in nothing.text
+
+
+async def test_nobody_takes_all_places_and_what_leaves_the_category_shows_nothing(bare_scene: Stage) -> None:
+    scene, cast = bare_scene, Cast(bare_scene)
+    await scene.start_bot(**cast.settings)
+    game, admin = cast["game"], cast["admin"]
+    for options in ({}, {"pool": "games"}, {"node": "pve2"}):
+        await scene.say(game, "dashboard create", **options)
+    refused = await scene.say(game, "dashboard create", tag="game")
+    scene.assert_refused(refused, game, TooManyOwnDashboards(3))
+    moved = scene.guild.create_text_channel("moved", category=scene.category)
+    await scene.whole(scene.server.slash(admin, scene.channel, "dashboard create", channel=moved))
+    (board,) = await scene.until(lambda: boards(scene, moved), "the admin's place is free")
+    link = f"https://discord.com/channels/1/{moved.id}/{board.id}"
+    for typed in (link, str(board.id), str(board.button("Refresh").custom_id).rpartition(":")[2]):
+        reply = await scene.say(game, "dashboard remove", dashboard=typed)
+        scene.assert_refused(reply, game, NoSuchDashboard(typed))
+
+    scene.server.move(moved, None)
+    scene.pve.crash(101)
+    await scene.poll()
+    await scene.until(lambda: not board.exists, "it shows nothing to the people there")
+    await scene.poll(12)
+    assert boards(scene, moved) == []
+    listed = await scene.say(admin, "dashboard list")
+    assert scene.t(admin)("the channel is outside of the bot's category") in listed.text
+    scene.server.move(moved, scene.category)
+    await scene.poll(12)
+    await scene.until(lambda: len(boards(scene, moved)) == 1, "it is back")
+
+
+async def test_a_former_journal_that_is_put_back_leaves_no_dashboard_behind(scene: Stage) -> None:
+    await scene.stop_bot()
+    former = (scene.directory / "journal.db").read_bytes()
+    await scene.start_bot()
+    await scene.poll()
+    await scene.say(scene.emma, "dashboard create")
+    await scene.until(lambda: len(boards(scene)) == 1 and boards(scene)[0].pinned, "a dashboard")
+    await scene.stop_bot()
+    (scene.directory / "journal.db").write_bytes(former)
+    await scene.start_bot()
+    await scene.until(lambda: boards(scene) == [], "it is found at the start")

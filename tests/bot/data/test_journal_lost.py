@@ -294,7 +294,11 @@ def test_where_it_cannot_be_made_again_the_old_one_is_used_on(
 async def test_the_bot_notices_within_one_poll_and_goes_on(
     scene: Stage, pve: Pve, lose: Callable[[Path], None]
 ) -> None:
-    """Open incidents stay open, mutes stay, and undelivered messages are still sent."""
+    """Open incidents stay open, mutes and dashboards stay, and undelivered messages are still sent."""
+    await scene.say(scene.emma, "dashboard create")
+    await scene.until(
+        lambda: any(post.pinned for post in scene.server.messages(scene.channel)), "a dashboard"
+    )
     await scene.say(scene.emma, "monitor add", vmid=101)
     await scene.say(scene.emma, "monitor add", vmid=201)
     await scene.poll()
@@ -316,11 +320,15 @@ async def test_the_bot_notices_within_one_poll_and_goes_on(
     assert watch.state.open.keys() == before.open.keys()
     assert watch.state.mutes == before.mutes
     assert scene.site.authorizer.read_only.refusal is not None
+    await scene.until(scene.site.dashboards.dashboards, "the dashboard is stored")
     pve.revive(101)
     await scene.poll(2)
     await scene.delivered()
     assert [text for text in scene.alerts_told() if "The journal was" in text] == told
     assert scene.site.watch.state.open == {}
+    ((dashboard, _),) = scene.site.dashboards.dashboards()
+    pinned = [post.id for post in scene.server.messages(scene.channel) if post.pinned]
+    assert pinned == [dashboard.message_id], "and it is still the one"
 
 
 def line_of(text: str, name: str) -> str:

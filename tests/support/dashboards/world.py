@@ -21,7 +21,7 @@ from core.delivery.channel import DeliveryFailure, NotDelivered
 from core.errors import BotError, JournalFailed
 from core.guest import Guest, Kind, State, TaskSummary
 from core.proxmox_errors import ProxmoxError, TimedOut
-from core.wanted_errors import DashboardExists, NoSuchDashboard, TooManyDashboards
+from core.wanted_errors import DashboardExists, NoSuchDashboard, TooManyDashboards, TooManyOwnDashboards
 from core.watch.incidents.state import WatchState
 from tests.support.fakes import RULES, FakeClock, FakeProxmox
 from tests.support.watch.at_once import at_once
@@ -240,7 +240,7 @@ class BoardTrial:
         """Create a dashboard. Return False if it was refused."""
         try:
             await self.keeper.create(dashboard)
-        except (DashboardExists, TooManyDashboards):
+        except (DashboardExists, TooManyDashboards, TooManyOwnDashboards):
             return False
         self.made[dashboard.mark] = dashboard
         return True
@@ -353,6 +353,7 @@ EVENTS = (
     *("time", "time", "much time", "guest", "guest", "death", "long death", "faults", "faults", "faults"),
     *("create", "create", "two at once", "remove", "deleted message", "deleted message", "deleted channel"),
     *("closed", "opened", "pins closed", "pins opened", "away", "away", "back", "refresh"),
+    "lost rows",
 )
 FAULTS = ("503", "429", "cut", "cut", "lost", "die", "die-after", "die-after")
 
@@ -430,6 +431,13 @@ async def _happen(event: str, trial: BoardTrial, chance: random.Random) -> None:
             room.pins_closed = event == "pins closed"
         case "away" | "back":
             trial.set_away(event == "away")
+        case "lost rows":
+            with trial.journal._file.transaction() as rows:
+                rows.execute("DELETE FROM dashboards")
+            trial.keeper.store_again()
+            if not trial.discord.plan:  # or the bot may die before
+                await trial.keeper.attend()
+                await trial.die()
         case "refresh":
             trial.asked = True
             for dashboard, _ in trial.keeper.dashboards():
