@@ -17,7 +17,7 @@ from cogs.buttons import on_button_press
 from cogs.monitor import WatchLoop
 from core.access.authorizer import Authorizer
 from core.access.policy import AccessRules
-from core.access.rate_limit import ChangeLimit, RateLimiter
+from core.access.rate_limit import ChangeLimit, RateLimiter, Seldom
 from core.access.read_only import ReadOnlySwitch
 from core.actions.executor import Executor
 from core.actions.expected_stops import ExpectedStops
@@ -57,6 +57,9 @@ from ui.watch.alert_channel import DiscordAlertChannel
 from ui.watch.reports import Pulse, WatchReports
 
 _log = logging.getLogger(__name__)
+
+ALERT_CHART_SECONDS = 600.0
+"""Seconds for which an alert is not followed by a second chart for everybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
         connected=resources.connected,
         renderer=resources.renderer,
         pictures=Pictures(clock),
+        alert_charts=Seldom(clock, ALERT_CHART_SECONDS),
         gateway_age=resources.gateway_age,
         measures=resources.measures,
         health=Reports(resources.health, clock),

@@ -5,7 +5,7 @@ keeps one person from blocking everybody.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -64,6 +64,33 @@ class ChangeLimit:
         while taken and now - taken[0] >= WINDOW_SECONDS:
             taken.popleft()
         return taken
+
+
+KEYS_MOST = 500
+"""Number of remembered things above which the oldest is forgotten."""
+
+
+class Seldom:
+    """Let each thing happen once in `seconds`, for all people together."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self._clock, self._seconds = clock, seconds
+        self._taken: dict[Hashable, float] = {}
+
+    def take(self, key: Hashable) -> bool:
+        """Return whether it may happen now, and count it if so."""
+        now, before = self._clock.monotonic(), self._taken.get(key)
+        if before is not None and now - before < self._seconds:
+            return False
+        self._taken.pop(key, None)
+        self._taken[key] = now
+        if len(self._taken) > KEYS_MOST:
+            del self._taken[next(iter(self._taken))]
+        return True
+
+    def give_back(self, key: Hashable) -> None:
+        """Let it happen again at once, because it came to nothing."""
+        self._taken.pop(key, None)
 
 
 class RequestKind(StrEnum):

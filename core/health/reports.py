@@ -1,7 +1,11 @@
-"""Keep the last reports of the doctor, so that turning a page of one does not check everything again."""
+"""Keep the last reports of the doctor, so that turning a page of one does not check everything again.
+
+A check makes many requests. Of the same sites only one runs at a time: whoever asks meanwhile gets its report, too.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 
@@ -29,15 +33,33 @@ class Reports:
     def __init__(self, check: HealthCheck, clock: Clock) -> None:
         self._check, self._clock = check, clock
         self._kept: dict[tuple[str, ...], Report] = {}
+        self._running: dict[tuple[str, ...], asyncio.Task[Report]] = {}
 
     async def read(self, sites: Sequence[str], *, again: bool) -> Report:
         """Return the report on these sites. `again`: check even if there is one."""
         key, now = tuple(sites), self._clock.monotonic()
-        report = self._kept.pop(key, None)
+        report = self._kept.get(key)
         if again or report is None or report.until < now:
+            if key not in self._running:
+                self._running[key] = asyncio.create_task(self._made(key))
+                self._running[key].add_done_callback(_take_error)
+            return await asyncio.shield(self._running[key])
+        return report
+
+    async def _made(self, key: tuple[str, ...]) -> Report:
+        try:
             results = tuple(await self._check(key))
-            report = Report(results, self._clock.now(), self._clock.monotonic() + KEPT_SECONDS)
+        finally:
+            del self._running[key]
+        report = Report(results, self._clock.now(), self._clock.monotonic() + KEPT_SECONDS)
+        self._kept.pop(key, None)
         self._kept[key] = report
         while len(self._kept) > REPORTS_MOST:
             del self._kept[next(iter(self._kept))]
         return report
+
+
+def _take_error(task: asyncio.Task[Report]) -> None:
+    """Take the error of a check for which nobody waits any more. Otherwise asyncio would log it."""
+    if not task.cancelled():
+        task.exception()

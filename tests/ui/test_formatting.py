@@ -20,7 +20,7 @@ from adapters.heartbeat import Heartbeat
 from adapters.journal.store import SqliteJournal
 from cogs.buttons import on_button_press
 from core.access.guest_index import GuestIndex
-from core.access.rate_limit import ChangeLimit, RateLimiter
+from core.access.rate_limit import ChangeLimit, RateLimiter, Seldom
 from core.access.tag_authority import TagAuthority
 from core.actions.expected_stops import ExpectedStops
 from core.actions.inspector import GuestDetails, Inspector, Part
@@ -572,6 +572,7 @@ def site(language: Language = "ja") -> Site:
         connected=lambda: True,
         renderer=ChartProcess(world.clock),
         pictures=Pictures(world.clock),
+        alert_charts=Seldom(world.clock, 600.0),
         health=Reports(no_health, world.clock),
         audit=world.ledger,
         audit_delivery=AuditDelivery(JOURNAL, None, world.clock),

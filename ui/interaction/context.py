@@ -9,7 +9,7 @@ import discord
 
 from core.access.authorizer import Authorizer
 from core.access.policy import Actor, InteractionKind, Place
-from core.access.rate_limit import ChangeLimit, RateLimiter
+from core.access.rate_limit import ChangeLimit, RateLimiter, Seldom
 from core.access.recent_guests import RecentGuests
 from core.access.turns import Turns
 from core.actions.executor import Executor
@@ -38,8 +38,8 @@ from ui.interaction.open_questions import Questions
 
 Interaction = discord.Interaction[discord.Client]
 
-EXPORTS_MOST = 2
-"""Maximum number of people whose CSV files are made and sent at once."""
+EXPORTS_MOST, OWN_EXPORTS_MOST = 2, 2
+"""Maximum number of people whose CSV files are made and sent at once, and of files that one person waits for."""
 
 
 class Heartbeat(Protocol):
@@ -97,6 +97,8 @@ class Services:
     """Draws charts, in a process of its own."""
     pictures: Pictures[Any]
     """The charts of this moment (`ui.charts.view.ChartPicture`)."""
+    alert_charts: Seldom
+    """Lets an alert be followed by one chart in a while."""
     health: Reports
     """Checks the set-up, for /health."""
     audit: AuditLog
@@ -126,7 +128,7 @@ class Services:
     measures: Measures = field(default_factory=NoMeasures)
     gateway_age: Callable[[], float | None] = lambda: 0.0
     """Returns the seconds since Discord last acknowledged the connection, None if it never did."""
-    exports: Turns = field(default_factory=lambda: Turns(EXPORTS_MOST))
+    exports: Turns = field(default_factory=lambda: Turns(EXPORTS_MOST, OWN_EXPORTS_MOST))
     """Limits the CSV files in memory: each has up to 10 MB until Discord has it."""
 
     @property

@@ -42,9 +42,7 @@ async def on_alert_press(interaction: Interaction, match: re.Match[str], attempt
             with recording(attempt):
                 await show_panel(attempt.site, reply, vmid)
     elif what in ("chart", "nodechart"):
-        async with Reply(services, interaction, anew=True) as reply:
-            with recording(attempt, f"period={Period.HOUR.value}"):
-                await _show_chart(reply, attempt, incident, of_node=what == "nodechart")
+        await _show_chart(attempt, incident, of_node=what == "nodechart")
     elif what == "start":
         if incident.topic is not Topic.GUEST:
             raise IncidentOver
@@ -79,13 +77,25 @@ async def _answered(interaction: Interaction, incident: Incident, what: str, t: 
     return t("Acknowledged. No more reminders for this incident.")
 
 
-async def _show_chart(reply: Reply, attempt: Attempt, incident: Incident, *, of_node: bool) -> None:
-    """Show the last hour under the alert, for everybody who reads it."""
-    if of_node:
-        await show_node_chart(reply, incident.node, Period.HOUR)
-    else:
-        vmid = _vmid_of(incident)
-        await show_guest_chart(attempt.site, reply, vmid, Wish.of_guest(vmid, Period.HOUR))
+async def _show_chart(attempt: Attempt, incident: Incident, *, of_node: bool) -> None:
+    """Show the last hour under the alert, for everybody who reads it. Whoever asks again soon gets their own.
+
+    Otherwise one person could fill the channel with pictures, until nobody sees the alerts in it.
+    """
+    services, key = attempt.services, (attempt.site.name, incident.id)
+    first = services.alert_charts.take(key)
+    async with Reply(services, attempt.interaction, private=not first, anew=True) as reply:
+        try:
+            with recording(attempt, f"period={Period.HOUR.value}"):
+                if of_node:
+                    await show_node_chart(reply, incident.node, Period.HOUR)
+                else:
+                    vmid = _vmid_of(incident)
+                    await show_guest_chart(attempt.site, reply, vmid, Wish.of_guest(vmid, Period.HOUR))
+        except BaseException:
+            if first:
+                services.alert_charts.give_back(key)
+            raise
 
 
 def _vmid_of(incident: Incident) -> int:

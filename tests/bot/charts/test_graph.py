@@ -101,6 +101,12 @@ async def test_a_panels_chart_is_private_and_that_of_an_alert_a_reply_below_it(
     assert post_of(below).attachments == ["chart.png"]
     assert post_of(below).id != alert.id
     assert alert.text == text
+    for _ in range(3):
+        again = await scene.press(scene.emma, alert, str(button.custom_id))
+        assert again.ephemeral, "nobody fills the channel with pictures"
+        assert post_of(again).attachments == ["chart.png"]
+    scene.clock.skip(600.0)
+    assert not (await scene.press(scene.emma, alert, str(button.custom_id))).ephemeral
     assert history(scene)[-1][1] == "hour"
 
 

@@ -1,0 +1,49 @@
+"""Test what one person may take of what all share."""
+
+import asyncio
+
+import pytest
+
+from core.access.rate_limit import KEYS_MOST, Seldom
+from core.access.turns import Turns
+from core.errors import TooQuick
+from core.proxmox import asker
+from tests.support.fakes import FakeClock
+
+
+async def test_who_asks_many_times_waits_behind_those_who_ask_once_and_has_few_places() -> None:
+    turns, go, had = Turns(2, own_most=3), asyncio.Event(), list[int]()
+
+    async def takes(person: int) -> None:
+        asker.set(person)
+        async with turns.take():
+            had.append(person)
+            await go.wait()
+
+    greedy = [asyncio.create_task(takes(1)) for _ in range(10)]
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(takes(person)) for person in (2, 3)]
+    await asyncio.sleep(0)
+    refused = [each for each in greedy if each.done()]
+    assert len(refused) == 7
+    for each in refused:
+        with pytest.raises(TooQuick):
+            each.result()
+    go.set()
+    await asyncio.gather(*others, *(each for each in greedy if each not in refused))
+    assert had == [1, 2, 3, 1, 1]
+    await takes(1)
+    assert not turns._wanted
+
+
+def test_what_happens_seldom_happens_once_for_everybody() -> None:
+    clock = FakeClock()
+    seldom = Seldom(clock, 600.0)
+    assert [seldom.take("a"), seldom.take("a"), seldom.take("b")] == [True, False, True]
+    seldom.give_back("a")
+    assert seldom.take("a")
+    clock.advance(600.0)
+    assert seldom.take("a")
+    for number in range(3 * KEYS_MOST):
+        seldom.take(number)
+    assert len(seldom._taken) == KEYS_MOST

@@ -1,0 +1,37 @@
+"""Test that a check of the set-up is made once for all who ask meanwhile."""
+
+import asyncio
+from collections.abc import Collection, Sequence
+
+import pytest
+
+from core.health.reports import KEPT_SECONDS, Reports
+from core.health.result import Result
+from tests.support.fakes import FakeClock
+
+
+async def test_many_who_ask_at_once_cost_one_check_and_each_later_one_is_new() -> None:
+    clock, asked, go = FakeClock(), list[tuple[str, ...]](), asyncio.Event()
+
+    async def check(names: Collection[str]) -> Sequence[Result]:
+        asked.append(tuple(names))
+        await go.wait()
+        if len(asked) == 3:
+            raise RuntimeError("no disk")
+        return ()
+
+    reports = Reports(check, clock)
+    many = [asyncio.create_task(reports.read(["home"], again=True)) for _ in range(50)]
+    other = asyncio.create_task(reports.read(["home", "colo"], again=False))
+    await asyncio.sleep(0)
+    many[0].cancel()
+    go.set()
+    first = {id(report) for report in await asyncio.gather(*many[1:])}
+    await other
+    assert (len(first), asked) == (1, [("home",), ("home", "colo")]), "one for each choice of sites"
+    with pytest.raises(RuntimeError, match="no disk"):
+        await reports.read(["home"], again=True)
+    assert id(await reports.read(["home"], again=False)) in first, "a check that failed takes no report away"
+    clock.advance(KEPT_SECONDS + 1)
+    await reports.read(["home"], again=False)
+    assert len(asked) == 4
