@@ -68,16 +68,35 @@ class Camera:
 
     def alerts(self, count: int) -> Locator:
         """Wait until this many more alerts than the first messages are shown, and return the newest one."""
-        signs = self.me.messages.locator("article").filter(has_text="🔴")
-        newer = self.page.get_by_text("jump to latest")
+        signs = self.posts.filter(has_text="🔴")
 
         def shown() -> bool:
-            if newer.is_visible():  # the page shows new messages only while it is scrolled to the end
-                newer.click()
+            self.scroll_to_end()
             return signs.count() == count
 
         until(shown, f"{count} alerts")
         return signs.last
+
+    @property
+    def posts(self) -> Locator:
+        """All messages of the channel."""
+        return self.me.messages.locator("article")
+
+    def scroll_to_end(self) -> None:
+        """Go where the page shows new messages."""
+        newer = self.page.get_by_text("jump to latest")
+        if newer.is_visible():
+            newer.click()
+
+    def post(self, found: Locator) -> Locator:
+        """Wait for a message of the channel, and return it."""
+
+        def shown() -> bool:
+            self.scroll_to_end()
+            return found.count() > 0
+
+        until(shown, "the message")
+        return found.last
 
 
 Show = Callable[[Camera], Locator]
@@ -136,7 +155,7 @@ def completions(command: str, option: str, typed: str, who: str = "admin") -> Sh
 
 
 def hello(camera: Camera) -> Locator:
-    return camera.me.messages.locator("article").filter(has_text="👋").first
+    return camera.posts.filter(has_text="👋").first
 
 
 def past(camera: Camera) -> Locator:
@@ -166,13 +185,32 @@ def burst(camera: Camera) -> Locator:
 
 def recovery(camera: Camera) -> Locator:
     """Mute the newest alert, and end all incidents: the mute ends with its incident."""
-    camera.alerts(6).get_by_role(
-        "button", name=camera.t("Mute {time}", time=format_duration(camera.t, 3600))
-    ).click()
-    expect(camera.me.messages.locator("article").filter(has_text="🔕").first).to_be_visible()
+    newest = camera.posts.filter(has_text="🔴").last
+    identity = newest.get_attribute("data-message-id")
+    newest.get_by_role("button", name=camera.t("Mute {time}", time=format_duration(camera.t, 3600))).click()
+    muted = camera.page.locator(f'article[data-message-id="{identity}"]').filter(has_text="🔕")
+    expect(muted).to_be_visible(timeout=PATIENCE * 1000)
     camera.send(signal.SIGUSR2)
     camera.alerts(0)
     return camera.page.locator("#channel-timeline")
+
+
+def still_muted(camera: Camera) -> Locator:
+    """Show the alert of a guest that is back, but was muted by command."""
+    unmute = camera.page.get_by_role("button", name=camera.t("Unmute"))
+    return camera.post(camera.posts.filter(has=unmute))
+
+
+def full_disk(camera: Camera) -> Locator:
+    """Show the alert of a VM whose disk is watched."""
+    acknowledge = camera.page.get_by_role("button", name=camera.t("Acknowledge"))
+    return camera.post(camera.posts.filter(has_text="web01").filter(has=acknowledge))
+
+
+def failed_backup(camera: Camera) -> Locator:
+    camera.send(signal.SIGUSR1)
+    words = max(camera.t.raw("Backup of {guest} failed").split("{guest}"), key=len).strip()
+    return camera.post(camera.posts.filter(has_text="nas").filter(has_text=words))
 
 
 def audit_channel(camera: Camera) -> Locator:

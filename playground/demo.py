@@ -51,11 +51,12 @@ class Demo:
         verbose: bool = False,
         one_site: bool = False,
         calm: bool = False,
-        bot: Sequence[str] = ("bot.py",),
+        bot: Sequence[str] = (),
         cluster: Sequence[str] = ("-m", "playground.cluster.demo_cluster"),
     ) -> None:
         self._port, self._host, self._verbose = port, host, verbose
-        self._programs = tuple(bot), tuple(cluster)
+        usual = ("-m", "playground.calm_bot") if calm else ("bot.py",)
+        self._programs = tuple(bot) or usual, tuple(cluster)
         self._one_site, self._calm = one_site, calm
         self._language = language()
         self._runs = itertools.count(1)

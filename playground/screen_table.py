@@ -10,11 +10,14 @@ from playground.camera import (
     delete_form,
     deleted,
     disks,
+    failed_backup,
     first_alerts,
+    full_disk,
     hello,
     past,
     recovery,
     run,
+    still_muted,
 )
 
 SCREENS: tuple[Screen, ...] = (
@@ -96,18 +99,22 @@ SCREENS: tuple[Screen, ...] = (
     Screen("deleted", ("削除の結果", "Deleted"), deleted),
     Screen("status", ("クラスタの状態", "Cluster status"), run("status")),
     Screen("monitor-add", ("監視に追加", "Watch a guest"), run("monitor add", vmid="202")),
-    Screen(
-        "monitor-add-disk", ("ディスクを監視", "Watch the disks"), run("monitor add", vmid="101", disk="90")
-    ),
-    Screen("monitor-list", ("監視リスト", "Watch list"), run("monitor list")),
     Screen("monitor-status", ("監視の状態", "Monitoring status"), run("monitor status")),
     Screen("monitor-history", ("障害の履歴", "Incident history"), run("monitor history")),
     Screen("monitor-test", ("テスト通知", "Test alert"), run("monitor test")),
     Screen("alert", ("通知", "An alert"), first_alerts),
     Screen("alert-burst", ("続けて届く通知", "A burst of alerts"), burst, whole=True),
     Screen("monitor-mute", ("ミュート", "Mute"), run("monitor mute", target="102", duration="2h")),
-    Screen("monitor-unmute", ("ミュート解除", "Unmute"), run("monitor unmute", target="102")),
     Screen("alert-recovery", ("復旧", "Recovery"), recovery, whole=True),
+    Screen("alert-unmute", ("ミュートが残る復旧", "A mute outlasts the recovery"), still_muted),
+    Screen("monitor-unmute", ("ミュート解除", "Unmute"), run("monitor unmute", target="102")),
+    Screen(
+        "monitor-add-disk", ("ディスクを監視", "Watch the disks"), run("monitor add", vmid="101", disk="90")
+    ),
+    Screen("alert-disk", ("VM のディスクの通知", "The alert of a VM's disk"), full_disk),
+    Screen("alert-backup", ("失敗したバックアップの通知", "The alert of a failed backup"), failed_backup),
+    Screen("monitor-list", ("監視リスト", "Watch list"), run("monitor list")),
+    Screen("monitor-remove", ("監視から外す", "Stop watching"), run("monitor remove", vmid="202")),
     Screen("access-admin", ("管理者の権限", "An admin's rights"), run("access")),
     Screen("access-owner", ("閲覧者の権限", "A viewer's rights"), run("access", who="viewer")),
     Screen("access-guest", ("1 台への権限", "Rights on one guest"), run("access", who="viewer", vmid="204")),

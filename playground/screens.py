@@ -33,6 +33,10 @@ _LAID_OUT = """width => {
   return resting && document.fonts.status === "loaded" && wide <= width && wide > width / 2;
 }"""
 """Whether the page has taken on the width of its window. Not async: a promise counts as true at once."""
+_RESTS = "() => /updated|completed|ready/.test(document.querySelector('#action-status').textContent)"
+"""Whether no press is under way: meanwhile a page greys out its buttons."""
+_TYPED = ".command-popup { visibility: hidden }"
+"""Hides what is offered for typing, which may cover an answer."""
 _PICTURES = ".component-gallery img, .attachment-image, .embed-image"
 _PICTURES_SHOWN = "pictures => pictures.every(picture => picture.complete && picture.naturalWidth > 0)"
 """Whether each has been loaded. Until then a browser shows its description instead."""
@@ -70,7 +74,8 @@ def take(camera: Camera, screen: Screen, folder: Path, widths: Sequence[int]) ->
             clip = {"x": 0, "y": TALL - HEIGHT, "width": width, "height": HEIGHT}
             path.write_bytes(small(page.screenshot(animations="disabled", clip=clip)))  # type: ignore[arg-type]  # a TypedDict of floats
         else:
-            path.write_bytes(small(shown.screenshot(animations="disabled"), colours))
+            page.wait_for_function(_RESTS)
+            path.write_bytes(small(shown.screenshot(animations="disabled", style=_TYPED), colours))
         if width == PHONE:
             resize(page, DESK)
 

@@ -2,7 +2,8 @@
 
     python -m playground.cluster.demo_cluster [--one-site] [--port N] [--seed N] [--language en]
 
-With --calm nothing happens by itself: each SIGUSR1 lets the next guests of `BURST` crash, SIGUSR2 starts them again.
+With --calm nothing happens by itself: each SIGUSR1 lets the next guests of `BURST` crash, or after them a backup
+fail. SIGUSR2 starts the guests again.
 When they serve, it prints one line of JSON: for each site its address, certificate fingerprint, API token and guests
 to watch. Then it takes orders to break and mend the first site (playground/cluster/orders.py). It ends on SIGTERM, on
 SIGINT, or when its standard input closes, which happens when the parent ends.
@@ -23,7 +24,7 @@ from collections.abc import Sequence
 from playground.cluster import parents
 from playground.cluster.breakages import Breakages
 from playground.cluster.guests import build_demo
-from playground.cluster.life import FRAGILE, Happening, Life
+from playground.cluster.life import FRAGILE, REASON, UNLUCKY, Happening, Life
 from playground.cluster.orders import Orders, read_orders
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
 
@@ -47,7 +48,7 @@ BURST = ((101, 102, 103), (107, 201, 202))
 
 
 class Calm:
-    """Let guests crash and come back on signals only."""
+    """Let guests crash and come back, and a backup fail, on signals only."""
 
     def __init__(self, pve: Pve) -> None:
         self._pve, self._groups = pve, iter(BURST)
@@ -65,7 +66,10 @@ class Calm:
         """Do what was asked for since the last step."""
         while self._crashes:
             self._crashes -= 1
-            self._pve.crash_all(next(self._groups, ()))
+            if group := next(self._groups, ()):
+                self._pve.crash_all(group)
+            else:
+                self._pve.backup_job(UNLUCKY, ends=REASON)
         if self._returns:
             self._returns = 0
             for vmid in (vmid for group in BURST for vmid in group):

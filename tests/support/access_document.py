@@ -75,8 +75,8 @@ def told_access(text: str, t: Text = ENGLISH) -> dict[Operation, Told]:
         if line[:1] in "✅❌" and line:
             told = Told(line[0] == "✅", line[2:])
             continue
-        rows = [re.fullmatch(r"\*\*([^*]+)\*\* (.*)", row) for row in line.removeprefix("-# ").split(" · ")]
-        for match in rows:
+        for row in line.removeprefix("-# ").split(" · "):
+            match = re.fullmatch(r"\*\*([^*]+)\*\* (.*)", row)
             if told is None or match is None or match[1] not in tasks:
                 told = None
                 break
