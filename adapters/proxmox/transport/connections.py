@@ -64,6 +64,9 @@ class ApiConnection:
         )
         self._session: requests.Session = self._api._store["session"]  # noqa: SLF001  # proxmoxer shows its session nowhere else
         self._session.trust_env = False
+        # nothing to merge into each request: requests takes a tenth of its time for that
+        self._session.params = None
+        self._session.proxies = None
         self._session.hooks["response"].append(self._take_response)
         self._session.mount("https://", Transport(address.fingerprint, self.trust, self.sockets))
 
