@@ -52,6 +52,9 @@ _HANDLERS = ("CommandTree-invoker", "discord-ui-", "discord.py: on_interaction")
 """Name prefixes of the tasks in which discord.py runs commands, buttons and forms."""
 
 
+_DISCORD = str(Path(discord.__file__).parent)
+
+
 class _Errors(logging.Handler):
     """Collect log records at ERROR and above, including asyncio's "never retrieved"."""
 
@@ -418,9 +421,25 @@ def _access_to(pve: Pve, token: str) -> dict[str, str]:
     }
 
 
+_discord_tasks: set[asyncio.Task[Any]] = set()
+"""The unfinished tasks of discord.py. `asyncio.all_tasks` takes long where hundreds of questions wait."""
+
+
+def _note_discord_tasks(
+    loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any
+) -> asyncio.Task[Any]:
+    """Make a task as the loop does without a factory."""
+    task = asyncio.Task(work, loop=loop, **options)
+    code = getattr(work, "cr_code", None)
+    if code is not None and code.co_filename.startswith(_DISCORD):
+        _discord_tasks.add(task)
+        task.add_done_callback(_discord_tasks.discard)
+    return task
+
+
 def working_tasks() -> set[asyncio.Task[Any]]:
     """Return the tasks that currently handle a command, a button or a form."""
-    return {task for task in asyncio.all_tasks() if task.get_name().startswith(_HANDLERS)}
+    return {task for task in _discord_tasks if task.get_name().startswith(_HANDLERS)}
 
 
 def post_of(on: SeenMessage | PressResult) -> SeenMessage:
@@ -461,6 +480,7 @@ async def stage(pve: Pve, directory: Path) -> AsyncIterator[Stage]:
         discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(server.gateway_url)
         scene = Stage(pve, server, directory, pve.give_bot())
         server.ack_limit = BUSY_ACK
+        asyncio.get_running_loop().set_task_factory(_note_discord_tasks)  # type: ignore[arg-type]  # typeshed wants names and contexts spelt out
         remember_commands()
         try:
             with scene.listening():
