@@ -27,7 +27,7 @@ PARTS='bot.py bootstrap.py monitor_store.py proxmox_client.py requirements.txt p
        adapters cogs core locales startup ui LICENSE CHANGELOG.md
        deploy/install.sh deploy/proxmox-bot.service deploy/lxc-without-nesting.conf'
 
-say() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$@"; }
 fail() { printf 'install.sh: %s\n' "$*" >&2; exit 1; }
 systemd_runs() { [ -d /run/systemd/system ]; }
 target() { readlink "$APP/$1" 2>/dev/null || true; }
@@ -128,7 +128,8 @@ is_filled_in() { ! grep -Eq '^[A-Z_]+ = "<.*>"|^(GUILD_ID|ALLOWED_CATEGORY_ID|AL
 
 restart() {
     if ! is_filled_in; then
-        say "Fill in $ETC/config.py, $ETC/discord_token and $ETC/proxmox_token_value, then: systemctl restart $NAME"
+        say "Be asked for the settings:  cd $APP/current && .venv/bin/python bot.py --init --config $ETC/config.py" \
+            "Or fill in $ETC/config.py, $ETC/discord_token and $ETC/proxmox_token_value, then: systemctl restart $NAME"
     elif systemd_runs; then
         systemctl restart "$NAME" || fail "it did not start: journalctl -u $NAME -n 30   (back: install.sh rollback)"
         say "running: journalctl -u $NAME -f"

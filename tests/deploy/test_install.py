@@ -52,5 +52,7 @@ def test_a_rollback_goes_back_once_and_survives_an_interruption(tmp_path: Path, 
         assert "no release before" in done.stderr
         return
     assert done.returncode == 0, done.stderr
+    assert "bot.py --init --config" in done.stdout
+    assert "Or fill in" in done.stdout
     assert [str((app / name).readlink()) for name in ("current", "previous")] == ["releases/b", "releases/a"]
     assert not list((app / "releases").glob("*/[ab]"))
