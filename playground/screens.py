@@ -26,6 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "images"
 PHONE, DESK = 390, 1280
 HEIGHT, TALL = 844, 1500
+COMPOSER = 90
+"""Height of where one types, below the messages."""
 COLOURS, CHART_COLOURS = 64, 160
 _LAID_OUT = """width => {
   const wide = document.querySelector("#channel-message-list").getBoundingClientRect().width;
@@ -71,13 +73,20 @@ def take(camera: Camera, screen: Screen, folder: Path, widths: Sequence[int]) ->
         if width == PHONE:
             resize(page, PHONE)
         if screen.whole:
-            clip = {"x": 0, "y": TALL - HEIGHT, "width": width, "height": HEIGHT}
+            clip = {"x": 0, "y": top_of(page), "width": width, "height": HEIGHT}
             path.write_bytes(small(page.screenshot(animations="disabled", clip=clip)))  # type: ignore[arg-type]  # a TypedDict of floats
         else:
             page.wait_for_function(_RESTS)
             path.write_bytes(small(shown.screenshot(animations="disabled", style=_TYPED), colours))
         if width == PHONE:
             resize(page, DESK)
+
+
+def top_of(page: Page) -> float:
+    """Return where a picture of the window begins: lower down if there are many messages, to show the newest."""
+    newest = page.locator("#channel-message-list article").last.bounding_box()
+    end = newest["y"] + newest["height"] if newest else TALL
+    return min(TALL - HEIGHT, max(0.0, end - HEIGHT + COMPOSER))
 
 
 def on_phone(camera: Camera, shown: Locator, message: str) -> Locator:

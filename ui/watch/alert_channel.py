@@ -16,12 +16,12 @@ from core.delivery.channel import AlertText, DeliveryFailure, NotDelivered
 from core.delivery.outbox import send_with_fallbacks
 from core.watch.incidents.model import MessageKind
 from core.watch.journal import OutboxMessage
-from ui.cards import Item
+from ui.cards import ROW_MOST, Item
 from ui.discord.blocked import blocked_note, is_blocked, without_foreign
 from ui.discord.failures import DISCORD_ERRORS, LIMITED, LongRateLimit, retry_after
 from ui.formatting import WARNING, Colour, plain
 from ui.i18n import Text
-from ui.interaction.buttons import ALERT, alert_buttons, welcome_buttons
+from ui.interaction.buttons import ALERT, PersistentButton, alert_buttons, welcome_buttons
 from ui.interaction.site_ids import split_site
 from ui.watch.alert_text import CONTENT_MOST, alert_text, name_site
 from ui.watch.greeting import is_greeting
@@ -167,7 +167,10 @@ class DiscordAlertChannel:
         if not buttons:
             return None
         view = ui.View(timeout=None)
-        for button in buttons:
+        # if not all fit in one row of a desk, those that look stand below those that act, on a phone too
+        looks = sum(_only_looks(button) for button in buttons) if len(buttons) > ROW_MOST else 0
+        for place, button in enumerate(buttons):
+            button.row = int(place >= len(buttons) - looks)
             view.add_item(button)
         return view
 
@@ -271,3 +274,9 @@ def _reason(error: discord.HTTPException) -> str:
     """Return the status and Discord's own words, without the HTML page of a proxy."""
     text = "" if "<" in error.text else plain(error.text, 120)
     return f"{error.status} {text}".strip()
+
+
+def _only_looks(button: Item) -> bool:
+    """Return whether the button of an alert shows a chart or the web interface. These are the last ones."""
+    found = ALERT.fullmatch(split_site(button.custom_id)[1]) if isinstance(button, PersistentButton) else None
+    return found is None or found["what"] in ("chart", "nodechart")

@@ -64,7 +64,9 @@ async def test_panels_failures_and_alerts_open_the_page_of_the_guest(
     pve.crash(102)
     await scene.poll()
     await scene.delivered()
-    assert links_of(scene.server.messages(scene.alerts)[-1]) == {label: page("qemu%2F102")}
+    alert = scene.server.messages(scene.alerts)[-1]
+    assert links_of(alert) == {label: page("qemu%2F102")}
+    assert [len(row["components"]) for row in alert.components] == [5, 2], "what only looks stands below"
 
 
 def rows_of(post: SeenMessage) -> list[dict[str, list[object]]]:
