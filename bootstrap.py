@@ -71,8 +71,8 @@ class Resources:
     `dashboards`: returns the channels of a site's dashboards.
     `presence`: shows how many guests run.
     `connected`: whether Discord's gateway is connected.
-    `gateway_age`: seconds since it last acknowledged that, None if it never did.
-    `health`: checks the set-up.
+    `gateway_age`: seconds since Discord last acknowledged a heartbeat of the gateway, None if it never did.
+    `health`: checks the setup.
     """
 
     journal: JournalOffLoop

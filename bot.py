@@ -2,7 +2,7 @@
 
     python bot.py          run the bot with config.py and the environment
     python bot.py --init   ask for the settings and write config.py (startup/first_run)
-    python bot.py --check  check the whole set-up and say what is wrong (startup/doctor)
+    python bot.py --check  check the whole setup and say what is wrong (startup/doctor)
     python bot.py --demo   try it without an account or server (needs requirements-demo.txt)
 
 Exit codes: 0 the bot was told to stop, 1 Discord refused the token or the guild, or DATA_DIR cannot be used, 2

@@ -40,7 +40,7 @@ class Access(commands.Cog):
                 choose_typed_site(interaction, site)
                 await show_access(reply, attempt, action)
 
-    @app_commands.command(description=locale_str("Check the set-up and show how to fix it"))
+    @app_commands.command(description=locale_str("Check the setup and show how to fix it"))
     @app_commands.describe(site=SITE)
     async def health(self, interaction: Interaction, site: SiteName = "") -> None:
         async with Reply(self._services, interaction, private=True) as reply:

@@ -61,7 +61,7 @@ class Audit(commands.Cog):
         who=locale_str("Only this person: name or user ID"),
         action=locale_str("Only this action"),
         since=locale_str("Since when, such as 8h, 30d or 2026-11-01"),
-        readings=locale_str("Also show what changed nothing, such as lists and details"),
+        readings=locale_str("Also show views, such as lists and details"),
         csv=locale_str("Attach everything as a CSV file"),
         site=SITE,
     )

@@ -34,7 +34,7 @@ class Graph(
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    @app_commands.command(name="guest", description=locale_str("Show how a guest was used, as a chart"))
+    @app_commands.command(name="guest", description=locale_str("Show a chart of a guest's usage"))
     @app_commands.describe(vmid=VMID, period=PERIOD, what=TOPIC)
     @app_commands.choices(period=PERIOD_CHOICES, what=TOPIC_CHOICES)
     async def graph_guest(
@@ -51,7 +51,7 @@ class Graph(
                 wish = Wish.of_guest(guest.vmid, Period(period), _topic(what))
                 await show_guest_chart(guest.site, reply, guest.vmid, wish)
 
-    @app_commands.command(name="node", description=locale_str("Show how a node was used, as a chart"))
+    @app_commands.command(name="node", description=locale_str("Show a chart of a node's usage"))
     @app_commands.describe(node=locale_str("Node"), period=PERIOD, what=TOPIC)
     @app_commands.choices(period=PERIOD_CHOICES, what=TOPIC_CHOICES)
     @app_commands.autocomplete(node=complete_nodes)

@@ -22,7 +22,7 @@ class Nodes(commands.Cog):
     def __init__(self, services: Services) -> None:
         self._services = services
 
-    @node.command(name="list", description=locale_str("List nodes and their use"))
+    @node.command(name="list", description=locale_str("List nodes and their usage"))
     @app_commands.describe(site=SITE)
     async def list_nodes(self, interaction: Interaction, site: SiteName = "") -> None:
         async with Reply(self._services, interaction) as reply:

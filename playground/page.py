@@ -36,7 +36,7 @@ _GATHER = 0.15
 
 LOOPBACK = "127.0.0.1"
 _TRIES = 20
-"""How many places in a row are tried for the page's ports."""
+"""Number of port ranges in a row that are tried for the page."""
 
 
 class PortTaken(OSError):
@@ -49,7 +49,7 @@ class PortTaken(OSError):
 
 @dataclass(frozen=True, slots=True)
 class GuildNames:
-    """Names of the guild, its channels, roles and people, and their language. emma reads English in both."""
+    """Names of the guild, its channels, roles and people, and their language. emma always reads English."""
 
     locale: str
     guild: str
@@ -167,7 +167,7 @@ def build_guild(server: DiscordServer, language: str = "ja") -> DemoGuild:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the page is served. `ports`: of its channels, 0 for any. `secret`: in its address; None: a new one."""
+    """The address of the page. `ports`: one for each channel, 0 for any. `secret`: a part of it; None: a new one."""
 
     host: str = LOOPBACK
     ports: tuple[int, int, int] = (0, 0, 0)
@@ -210,7 +210,7 @@ class DemoPage:
         self._published = 0
 
     async def start(self, beside: Answerer | None = None) -> None:
-        """Start to serve. `beside`: what else the pages show.
+        """Start to serve. `beside`: answers the other requests of the pages.
 
         Raises: PortTaken.
         """
@@ -250,7 +250,7 @@ class DemoPage:
 
     @property
     def place(self) -> Place:
-        """Where it is served now, for another page that takes its place later."""
+        """Its present address, for a page that replaces it later."""
         ports = [int(preview.url.split(":")[2].split("/")[0]) for preview in self._previews]
         return Place(self._place.host, (ports[0], ports[1], ports[2]), self._previews[0].capability)
 

@@ -130,7 +130,7 @@ SCREENS: tuple[Screen, ...] = (
         completions("create", "template_id", "9", who="viewer"),
         whole=True,
     ),
-    Screen("health", ("設定の確認", "The check of the set-up"), run("health")),
+    Screen("health", ("設定の確認", "The check of the setup"), run("health")),
     Screen("readonly-on", ("読み取り専用モード", "Read-only mode"), run("readonly on")),
     Screen(
         "readonly-refused",

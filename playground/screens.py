@@ -41,7 +41,7 @@ _TYPED = ".command-popup { visibility: hidden }"
 """Hides what is offered for typing, which may cover an answer."""
 _PICTURES = ".component-gallery img, .attachment-image, .embed-image"
 _PICTURES_SHOWN = "pictures => pictures.every(picture => picture.complete && picture.naturalWidth > 0)"
-"""Whether each has been loaded. Until then a browser shows its description instead."""
+"""Whether all pictures are loaded. Until then a browser shows their descriptions instead."""
 LANGUAGES: tuple[Language, ...] = ("ja", "en")
 
 
@@ -56,8 +56,8 @@ def small(picture: bytes, colours: int = COLOURS) -> bytes:
 def take(camera: Camera, screen: Screen, folder: Path, widths: Sequence[int]) -> None:
     """Show one screen and write its picture for each width.
 
-    A message is shown in both windows. Everything else is there only for who acts: that window becomes narrow for a
-    moment.
+    A message is shown in both windows. Everything else is shown only to the person who acts: their window becomes
+    narrow for a moment.
     """
     page = camera.audit if screen.show is audit_channel else camera.page
     shown = screen.show(camera)
@@ -106,7 +106,7 @@ def wait_for_pictures(shown: Locator) -> int:
 
 
 def steady_text(shown: Locator) -> list[str]:
-    """Return how each line begins, without numbers: the end may tell the time, which differs between two windows."""
+    """Return the start of each line, without numbers: its end may show the time, which differs between two windows."""
     return [re.sub(r"[0-9]+", "", line)[:4] for line in shown.inner_text().splitlines()]
 
 
@@ -128,7 +128,7 @@ def open_page(browser: Browser, address: str, width: int) -> Page:
 def play(
     browser: Browser, language: Language, folder: Path, screens: Sequence[Screen], widths: Sequence[int]
 ) -> list[str]:
-    """Play the table in one language, and return what went wrong."""
+    """Play the table in one language, and return the failures."""
     faults = []
     with tempfile.TemporaryDirectory() as logs:
         demo = DemoProcess(ROOT, Path(logs) / "log", "--one-site", "--calm", LANGUAGE=language)

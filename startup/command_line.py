@@ -15,7 +15,7 @@ def parse_command_line(arguments: list[str] | None, config: Path) -> argparse.Na
     """Return the options. `config`: the usual config.py. Ends the process for a wrong option, or after --help."""
     parser = argparse.ArgumentParser(prog="bot.py", description="Manage and watch Proxmox VE from Discord.")
     parser.add_argument("--init", action="store_true", help="be asked for the settings, and write config.py")
-    parser.add_argument("--check", action="store_true", help="check the whole set-up and say what is wrong")
+    parser.add_argument("--check", action="store_true", help="check the whole setup and say what is wrong")
     parser.add_argument("--json", action="store_true", help="with --check: for machines")
     parser.add_argument("--print-config", action="store_true", help="print the settings, without secrets")
     parser.add_argument(

@@ -79,7 +79,7 @@ class StartCheck:
         self._seen: dict[str, Cluster | BotError] = {}
         """What was last read of each site. One that has not answered yet is not in it."""
         self._swept = False
-        """Whether dashboards that are not stored were looked for."""
+        """Whether orphaned dashboards were searched for (ui/dashboard/messages.py)."""
         self._ready: set[str] = set()
         """The sites that a line has called ready."""
 
@@ -181,7 +181,7 @@ class StartCheck:
         return False
 
     def _log_ready(self, clusters: dict[str, Cluster | None], guild: GuildView) -> None:
-        """Log once that the bot is ready, and once of each site that was not that it is."""
+        """Log once that the bot is ready, and later once for each site that has become ready."""
         if not self._ready:
             _log.info("%s", ready_line(self._t, self._wanted, clusters, guild))
         for site, cluster in clusters.items():

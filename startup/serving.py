@@ -15,7 +15,7 @@ from ui.sites.vitals import vitals_at_hand
 
 
 class Runnable(Protocol):
-    """What is run: the bot."""
+    """The bot, as `run_until_told` uses it."""
 
     running: asyncio.Task[None] | None
     on_started: Callable[[], None]

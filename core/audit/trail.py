@@ -109,7 +109,7 @@ class AuditTrail:
         """Number of the last record that was queued."""
         self._writing: asyncio.Task[None] | None = None
         self._flushes: list[tuple[int, asyncio.Future[None]]] = []
-        """Who waits until the record of this number is written."""
+        """For each number, the futures that are set once its record is written."""
         self._folding = Folding(clock)
         self._finished = False
         self.cut_off: tuple[AuditEntry, ...] = ()
@@ -212,14 +212,14 @@ class AuditTrail:
         return self._writing is not None and not self._writing.done()
 
     def _end_flushes(self, number: int) -> None:
-        """Let those go on who wait for a record up to this number."""
+        """Release everybody who waits for a record up to this number."""
         for each in [each for each in self._flushes if each[0] <= number]:
             self._flushes.remove(each)
             if not each[1].done():
                 each[1].set_result(None)
 
     async def _write(self) -> None:
-        """Write what waits. Stop when the disk refuses it: the next record, or `write_late`, tries again."""
+        """Write the waiting records. Stop if the disk refuses them: the next record, or `write_late`, tries again."""
         try:
             await self._write_batches()
         finally:

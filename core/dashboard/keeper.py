@@ -1,7 +1,7 @@
 """Keep the messages of one site's dashboards: post each once, edit it when something changed, find it again.
 
-What is about to be sent is stored before, and what was sent after it, as for every message of the bot
-(core/delivery/outbox.py). core/dashboard/steps.py decides what is done next, core/dashboard/messages.py does it.
+The attempt is stored before sending and the success after it, as for every message of the bot
+(core/delivery/outbox.py). core/dashboard/steps.py decides the next step, core/dashboard/messages.py takes it.
 A single task sends.
 """
 
@@ -62,7 +62,7 @@ class DashboardKeeper(Generic[C]):
         return frozenset(self._kept)
 
     def look(self, extent: Extent) -> Contents | None:
-        """Return what a dashboard of this extent would show."""
+        """Return the contents of a dashboard of this extent."""
         return self._source.look(extent)
 
     async def create(self, dashboard: Dashboard) -> None:
@@ -152,14 +152,14 @@ class DashboardKeeper(Generic[C]):
                     )
 
     async def finish(self) -> None:
-        """Let what is being sent end, before the bot ends. No call of discord.py may be cancelled."""
+        """Wait for the current request before the bot ends. No call of discord.py may be cancelled."""
         self._ending.set()
         self._work.set()
         async with self._busy:
             pass
 
     async def attend(self) -> float | None:
-        """Do everything that is due. Return the seconds until something else is, None if nothing waits."""
+        """Do everything that is due. Return the seconds until more is due, None if nothing waits."""
         try:
             await self._load()
         except JournalFailed as error:

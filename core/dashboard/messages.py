@@ -15,7 +15,7 @@ C = TypeVar("C")
 
 
 class DashboardMessages(Generic[C]):
-    """Do what a step wants with a message. Every method raises NotDelivered and JournalFailed."""
+    """Carry out one step on the message. Every method raises NotDelivered and JournalFailed."""
 
     def __init__(self, store: DashboardStore, channel: DashboardChannel[C], clock: Clock) -> None:
         self._store, self._channel, self._clock = store, channel, clock

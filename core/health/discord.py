@@ -1,4 +1,4 @@
-"""Judge what Discord shows: the bot's permissions, its commands, and the invitation that gives it the least."""
+"""Judge the bot's permissions and commands in Discord. Make the invitation with the least permissions."""
 
 from __future__ import annotations
 

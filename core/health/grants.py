@@ -13,7 +13,7 @@ ZONE = "/sdn/zones/localnetwork"
 
 
 class Use(StrEnum):
-    """What the bot is allowed to do in Proxmox. Each use includes the ones before it."""
+    """The permitted use of Proxmox. Each use includes the ones before it."""
 
     WATCH = "watch"
     POWER = "power"
@@ -47,7 +47,7 @@ def token_commands(
 ) -> tuple[str, ...]:
     """Return the commands for a node's shell: roles, user, token and grants. `storages`: those for new guests.
 
-    A role on a path replaces those from above it, so the one of a storage has the privilege to see it, too.
+    A role on a path replaces those from above it, so the role for a storage includes the privilege to see it.
     """
     paths = {
         "DiscordBotGuests": ["/vms"],

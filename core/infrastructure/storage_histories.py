@@ -11,7 +11,7 @@ from core.validation import is_node, is_storage
 
 KEPT_SECONDS = 600.0
 ASKED_MOST_SECONDS = 4.0
-"""Seconds that all storages together may take. What comes later is not shown, but kept for the next look."""
+"""Seconds that all storages together may take. A later answer is not shown, but kept for the next request."""
 KEPT_MOST = 500
 
 History = tuple[StorageUse, ...]
@@ -27,7 +27,7 @@ class StorageHistories:
     async def read(self, storages: Iterable[Storage]) -> Mapping[Storage, History]:
         """Return the histories of these storages. Those that cannot be read in time are left out.
 
-        So are storages whose names Proxmox itself would not accept: they are not asked about.
+        Storages whose names Proxmox itself would not accept are left out, too, without a request.
         """
         asked = (each for each in storages if is_storage(each.name) and is_node(each.node))
         tasks = {storage: self._task(storage) for storage in asked}

@@ -1,4 +1,4 @@
-"""Answer the requests of the panel beside the channels: what is done and broken, and what a visitor wants."""
+"""Answer the requests of the panel beside the channels: for its state, and for the wishes of a visitor."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class ClusterState:
-    """What the cluster has told of itself."""
+    """The state of the cluster, as it last reported it."""
 
     broken: frozenset[str] = frozenset()
     by_itself: bool = True
 
     def hear(self, told: str) -> None:
-        """Take what the cluster tells as JSON (playground/cluster/orders.py)."""
+        """Take a report of the cluster, as JSON (playground/cluster/orders.py)."""
         state = json.loads(told)
         self.broken, self.by_itself = frozenset(state["broken"]), state["by_itself"]
 
@@ -126,14 +126,14 @@ class Panel:
         }
 
     async def close(self) -> None:
-        """Drop what is being done for a visitor."""
+        """Stop the step that is being done for a visitor."""
         if self._acting is not None:
             self._acting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._acting
 
     def _look(self) -> None:
-        """Note the steps that are done: what was done once stays done."""
+        """Note the steps that are done. A step that was done once stays done."""
         for step in STEPS:
             if step.key not in self._done and step.is_done(self._seen):
                 self._done.add(step.key)

@@ -1,4 +1,4 @@
-"""Read from the demo's Discord what has been done so far, whoever did it and however."""
+"""Find out from the demo's Discord which steps of the tour are done, by whomever."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _FOR_EVERYBODY = ("help", "access")
 
 
 class Seen:
-    """What people and the bot have said in the channels of the demo since the tour began."""
+    """Read the messages that the demo's channels have got since the tour began."""
 
     def __init__(self, server: DiscordServer, stage: DemoGuild) -> None:
         self._server, self._stage = server, stage
         self._t: Text = Texts("en" if stage.language == "en" else "ja").public
         self._since: int | None = None
         self._offered: dict[int, set[str]] = {}
-        """What each alert offered at first, by the id of its message."""
+        """The buttons that each alert had at first, by the id of its message."""
 
     @property
     def begun(self) -> bool:
@@ -34,7 +34,7 @@ class Seen:
         return self._since is not None
 
     def begin(self) -> None:
-        """Look at what is said from now on: an alert that came by itself before is no step of the tour."""
+        """Count messages from now on: an alert that came before is no step of the tour."""
         if self._since is None:
             self._since = max((post.id for post in self._all_posts()), default=0)
 
@@ -78,7 +78,7 @@ class Seen:
         return found
 
     def alert_answered(self) -> bool:
-        """Return whether an alert offers less than at first: somebody pressed a button, or the guest is back."""
+        """Return whether an alert has fewer buttons than at first: one was pressed, or the guest is back."""
         now = {post.id: set(offers) for post, offers in self.alerts()}
         return any(not at_first <= now.get(id_, set()) for id_, at_first in self._offered.items())
 

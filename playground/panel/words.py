@@ -1,4 +1,4 @@
-"""Hold what the panel says, in Japanese and English: its buttons, and what each breakage will show."""
+"""Hold the panel's texts in Japanese and English: its buttons, and the effect of each breakage."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from playground.panel.steps import Words
 
 @dataclass(frozen=True, slots=True)
 class BreakageWords:
-    """What to read about one breakage. `sight`: what the bot will say, and after how long in the demo."""
+    """The texts about one breakage. `sight`: the bot's reaction, and how long it takes in the demo."""
 
     title: Words
     sight: Words

@@ -1,4 +1,4 @@
-"""Tell more of the playground's nodes and storages: HA's state, and the past of a storage.
+"""Add facts of the playground's nodes and storages: HA's state, and the history of a storage.
 
 Ninth layer over fakepve. It follows HA/Status.pm, RRD.pm and API2/Storage/Status.pm.
 """
@@ -29,7 +29,7 @@ class NodeFacts(ResourceTruth):
         self.storage_paces: dict[str, float] = {}
         """Growth of a storage in a day, as a fraction of its total. Others rise and fall."""
         self.storage_gaps: set[str] = set()
-        """Storages of whose past only the last day is known."""
+        """Storages that have a history of one day only."""
 
     async def _ha_status(self, _v: Values, _user: str) -> list[Values]:
         """Follow HA/Status.pm: without HA guests the managers are idle."""

@@ -1,1 +1,1 @@
-"""Check a set-up from the command line (`bot.py --check`): read, judge with `core.health`, and print."""
+"""Check a setup from the command line (`bot.py --check`): read, judge with `core.health`, and print."""

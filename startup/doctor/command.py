@@ -1,4 +1,4 @@
-"""Carry out the options of the command line that look at a set-up instead of running the bot."""
+"""Carry out the options of the command line that look at a setup instead of running the bot."""
 
 from __future__ import annotations
 

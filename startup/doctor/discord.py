@@ -17,6 +17,7 @@ from ui.i18n import Text
 from ui.messages.discord_refusals import ConnectStep, diagnose
 
 AFTER_LOGIN = ("discord.guild", "discord.channels", "discord.permissions", "discord.commands")
+"""Checks that need a login."""
 AWAY = (*DISCORD_ERRORS, discord.LoginFailure, Late)
 """Errors with which Discord gives no answer, or refuses the token."""
 
@@ -37,7 +38,7 @@ async def check_discord_side(
 
 @contextlib.asynccontextmanager
 async def logged_in(token: str) -> AsyncIterator[discord.Client]:
-    """Give a client that is logged in over REST.
+    """Yield a client that is logged in over REST.
 
     Raises: one of AWAY.
     """

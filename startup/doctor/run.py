@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the set-up is. `commands`: the names of the bot's commands."""
+    """Where the setup is. `commands`: the names of the bot's commands."""
 
     directory: Path
     config: Path
@@ -84,7 +84,7 @@ async def _side(work: Awaitable[list[Result]], check: str, where: str = "") -> l
 
 
 class RunningCheck:
-    """Check the set-up while the bot runs: what it has once, and each site, one time at once for all who ask.
+    """Check the setup while the bot runs: what it has once, and each site, one time at once for all who ask.
 
     So nobody who asks again and again takes the threads and the requests of the others.
     DATA_DIR is not locked again: the lock of this process would be lost with the second one.

@@ -58,7 +58,7 @@ def explain(
     t = Texts(error.language).public
     path = options.config.absolute()
     command = partial(_command, directory, path)
-    asked = t("To be asked for each setting (about ten minutes): {command}", command=command("--init"))
+    asked = t("Answer questions step by step (about ten minutes): {command}", command=command("--init"))
     kinds = {fault.kind for fault in error.faults}
     if kinds != {FaultKind.NO_CONFIG}:
         print(*config_report(t, error), sep="\n", file=sys.stderr)
@@ -68,12 +68,12 @@ def explain(
     lines = (
         t("There is no config.py yet ({path}).", path=_shown(path)),
         asked,
-        t("To write it yourself (docs/install.md): cp config.py.example config.py"),
+        t("Write it yourself (docs/install.md): cp config.py.example config.py"),
         t(
-            "To try the bot without an account or a server: {command}",
+            "Try the bot without an account or a server: {command}",
             command=_command(directory, directory / "config.py", "--demo"),
         ),
-        t("To check a set-up at any time: {command}", command=command("--check")),
+        t("Check the setup at any time: {command}", command=command("--check")),
     )
     print(*lines, sep="\n", file=sys.stderr)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -82,7 +82,7 @@ def explain(
     talk = Talk(terminal, environ, directory, Draft(error.language))
     try:
         with _interruptible():
-            begins = talk.yes(t("Begin with --init now?"), default=True)
+            begins = talk.yes(t("Start --init now?"), default=True)
     except (Cancelled, KeyboardInterrupt):
         begins = False
     return run_first_run(terminal, options, directory, environ, cogs) if begins else 2
@@ -140,16 +140,16 @@ def _introduce(talk: Talk, path: Path) -> None:
     t = talk.t
     talk.say(
         t(
-            "You need a Discord account that may invite a bot to a server, and a root shell on a Proxmox node. Each "
-            "answer is tested at once. Nothing is written before the end; Ctrl+C ends it at any time, and < goes "
-            "back a step. The answer in [ ] is taken with Enter."
+            "You need a Discord account that can invite a bot to a server, and a root shell on a Proxmox node. Each "
+            "answer is tested at once. Nothing is written until the end. Press Ctrl+C to quit at any time, type < "
+            "to go back a step, and press Enter to accept the answer in [ ]."
         )
     )
     if not talk.terminal.interactive:
         talk.say(
             t(
-                "The standard input is not a terminal. Each of its lines is one answer, and the secrets are "
-                "taken from DISCORD_TOKEN and PROXMOX_TOKEN_VALUE (or …_FILE) in the environment."
+                "Standard input is not a terminal. Each line is one answer; the secrets come from DISCORD_TOKEN "
+                "and PROXMOX_TOKEN_VALUE (or …_FILE) in the environment."
             )
         )
     others = [name for name in KNOWN_NAMES if talk.environ.get(name) and not name.startswith(_SECRETS)]
@@ -157,7 +157,8 @@ def _introduce(talk: Talk, path: Path) -> None:
     if others:
         names = ", ".join(others)
         talk.say(
-            f"{WARNING} {t('The environment has {names}, which wins over config.py.', names=names)}", indent=3
+            f"{WARNING} {t('The environment sets {names}, which overrides config.py.', names=names)}",
+            indent=3,
         )
     if not os.access(path.parent, os.W_OK | os.X_OK):
         raise Cancelled(
@@ -165,10 +166,11 @@ def _introduce(talk: Talk, path: Path) -> None:
         )
     if os.path.lexists(path):
         talk.say(
-            f"{WARNING} {t('{path} exists already. At the end, it is kept under another name.', path=_shown(path))}",
+            f"{WARNING} "
+            + t("{path} already exists. The old file will be kept under another name.", path=_shown(path)),
             indent=3,
         )
-        if not talk.yes(t("Go on?"), default=False):
+        if not talk.yes(t("Continue?"), default=False):
             raise Cancelled
 
 
@@ -182,9 +184,9 @@ def _write(talk: Talk, path: Path, directory: Path) -> None:
     except OSError as error:
         told = t("Cannot write {path} ({reason}).", path=_shown(path), reason=errno_name(error))
         raise Cancelled(told) from error
-    talk.say(f"{OK} {t('{path} is written. Only you can read it.', path=_shown(path))}", indent=3)
+    talk.say(f"{OK} {t('{path} was written. Only you can read it.', path=_shown(path))}", indent=3)
     if kept is not None:
-        talk.say(t("The one before is kept as {name}.", name=plain(kept.name, PATH_MOST)))
+        talk.say(t("The old file was kept as {name}.", name=plain(kept.name, PATH_MOST)))
     if names := ", ".join(talk.draft.in_the_way(talk.environ)):
         told = t(
             "With several clusters, the bot does not start while the environment has {names}.",
@@ -194,9 +196,9 @@ def _write(talk: Talk, path: Path, directory: Path) -> None:
 
 
 def _check(talk: Talk, path: Path, directory: Path, cogs: Cogs) -> None:
-    """Offer the doctor's check of the whole set-up."""
+    """Offer the doctor's check of the whole setup."""
     t = talk.t
-    if not talk.yes(t("Check the whole set-up now (--check)?"), default=True):
+    if not talk.yes(t("Check the whole setup now (--check)?"), default=True):
         return
     place = Place(directory, path, talk.environ, commands_of(cogs))
     talk.terminal.copy(text_report(*talk.run(check_all(place))))

@@ -60,7 +60,7 @@ def read(talk: Talk, probe: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
     Raises: Back, Cancelled.
     """
     t = talk.t
-    talk.say(t("Asking Discord …"))
+    talk.say(t("Asking Discord…"))
     while True:
         try:
             return talk.run(probe())
@@ -83,7 +83,7 @@ def ask_guild(talk: Talk) -> None:
     while not account.guilds:
         talk.say(t("The bot is in no server yet. Open this link, and invite it to yours:"))
         talk.terminal.copy(f"  {invitation(account.application)}")
-        talk.wait(t("Press Enter when it is there"))
+        talk.wait(t("Press Enter when it is done"))
         account = read(talk, partial(read_account, token)) or account
     draft.account = account
     numbers = list(account.guilds)
@@ -107,7 +107,7 @@ def ask_category(talk: Talk) -> None:
         seen = _seen(talk)
         if not seen.categories:
             talk.say(t("The server has no category. Create one in Discord, with a text channel in it."))
-            talk.wait(t("Press Enter when it is there"))
+            talk.wait(t("Press Enter when it is done"))
             _read_again(talk)
             continue
         rows = [_row(talk, place, place.view.name) for place in seen.categories]
@@ -169,7 +169,7 @@ def ask_roles(talk: Talk) -> None:
         if any(chosen.values()):
             draft.roles = chosen
             return
-        talk.refuse(t("Choose at least one role, or confirm that everybody is an admin."))
+        talk.refuse(t("Choose at least one role, or confirm that everyone is an admin."))
 
 
 def _roles(talk: Talk, question: str, rows: list[Row], level: str) -> tuple[int, ...]:
@@ -185,11 +185,11 @@ def _roles(talk: Talk, question: str, rows: list[Row], level: str) -> tuple[int,
 def _all_are_admins(talk: Talk) -> bool:
     t = talk.t
     warning = t(
-        "Without roles, everybody who can write in the category is an admin: they can stop, change and delete every "
+        "Without roles, everyone who can write in the category is an admin: they can stop, change and delete every "
         "guest."
     )
     talk.say(f"{WARNING} {warning}", indent=3)
-    return talk.yes(t("Should everybody be an admin?"), default=False)
+    return talk.yes(t("Should everyone be an admin?"), default=False)
 
 
 def _channel(talk: Talk, question: str, before: Place | None, *, optional: bool = False) -> Place | None:
@@ -199,7 +199,7 @@ def _channel(talk: Talk, question: str, before: Place | None, *, optional: bool 
     places = sorted(seen.channels, key=lambda place: place.category_id != inside)
     if not places and not optional:
         talk.say(t("The server has no text channel. Create one in Discord."))
-        talk.wait(t("Press Enter when it is there"))
+        talk.wait(t("Press Enter when it is done"))
         _read_again(talk)
         return None
     rows = [
@@ -230,7 +230,7 @@ def settle(talk: Talk, setting: str, chosen: Place) -> bool:
         if all(result.level is not Level.ERROR for result in missing) and not talk.terminal.interactive:
             return True
         typed = talk.wait(
-            t("Grant them in Discord and press Enter to check again (c: choose another, s: go on anyway)")
+            t("Grant them in Discord and press Enter to check again (c: choose another, s: continue anyway)")
         )
         if typed.casefold() in ("c", "s"):
             return typed.casefold() == "s"

@@ -73,11 +73,11 @@ def ask_hosts(talk: Talk) -> None:
         usable = [_test_host(talk, at) for at in range(len(site.points))]
         if all(usable):
             return
-        if any(usable) and talk.yes(t("Not all of them work. Keep them and go on?"), default=True):
+        if any(usable) and talk.yes(t("Not all of them work. Keep them and continue?"), default=True):
             return
         if not talk.terminal.interactive:
             talk.wait("")
-        talk.say(t("Enter tests them again."))
+        talk.say(t("Press Enter to test them again."))
 
 
 def _is_taken(talk: Talk, addresses: Sequence[Address]) -> bool:
@@ -104,7 +104,7 @@ def _test_host(talk: Talk, at: int) -> bool:
     site, told = talk.draft.site, set[str]()
     while True:
         point = site.points[at]
-        talk.say(talk.t("Testing {host} …", host=label(point)))
+        talk.say(talk.t("Testing {host}…", host=label(point)))
         results = talk.run(check_entry_point(site.probe, point))
         untrusted = next((result for result in results if result.word in UNTRUSTED), None)
         fresh = [result for result in results if result.word not in told and result is not untrusted]
@@ -141,7 +141,7 @@ def _trust(talk: Talk, at: int, fingerprint: str) -> bool:
             site.points = tuple(points)
             return True
         if answer is False:
-            talk.refuse(t("Then something else answers at this address. Check the address."))
+            talk.refuse(t("Something else is answering at this address. Check the address."))
             return False
         path = talk.parsed("PROXMOX_VERIFY_SSL", typed)
         if isinstance(path, Path):

@@ -53,14 +53,14 @@ def ask_use(talk: Talk) -> None:
     talk.say(
         t(
             "Run these commands as root on a node. One of them prints a table with the `value` of the token. "
-            "Proxmox shows it only once, and you enter it in the next step:"
+            "Proxmox shows it only once; you will need it in the next step:"
         )
     )
     talk.say()
     for line in token_commands(site.use, site.version, site.user, site.token_name, site.storages):
         talk.terminal.copy(line)
     talk.say()
-    talk.say(t("If a role or the user exists already, Proxmox says so, and the other commands still work."))
+    talk.say(t("If a role or the user already exists, Proxmox says so; the other commands still work."))
 
 
 def ask_access(talk: Talk) -> None:
@@ -85,7 +85,7 @@ def _ask_token(talk: Talk, *, first: bool, known: Given | None) -> bool:
         return False
     given: Given | None
     if whole[2]:
-        talk.say(t("The value was shown here. Clear the screen afterwards, or make a new value."))
+        talk.say(t("The value was shown on the screen. Clear it afterwards, or create a new value."))
         given = Given(Secret(token_value(whole[2])))
     else:
         kept = t("Token value (not shown; empty: keep it)") if known else t("Token value (not shown)")
@@ -136,14 +136,14 @@ def _test_access(talk: Talk) -> bool:
             return False
         if not wrong or not talk.terminal.interactive:
             return True
-        if talk.wait(t("Press Enter to check again (s: go on as it is)")).casefold() == "s":
+        if talk.wait(t("Press Enter to check again (s: continue as is)")).casefold() == "s":
             return True
 
 
 def _read_cluster(talk: Talk) -> list[Result]:
     """Return the doctor's results over the first host that works. The node is not chosen yet, so it is left out."""
     site = talk.draft.site
-    talk.say(talk.t("Testing the token …"))
+    talk.say(talk.t("Testing the token…"))
     check, results = None, list[Result]()
     for point in site.points:
         check = ClusterCheck(site.probe, point, needs_of(site.use, site.version))
@@ -194,8 +194,8 @@ def ask_guests(talk: Talk) -> None:
     everything = [guest.vmid for guest in guests]
     talk.say(
         t(
-            "Which of them should be watched from the start? Type VMIDs with commas, “running” for the {n} that "
-            "run now, or - for none. Others can be added later with `/monitor add`.",
+            "Which of them should be watched from the start? Type VMIDs separated by commas, “running” for the "
+            "{n} that are running now, or - for none. Add others later with `/monitor add`.",
             n=len(running),
         )
     )

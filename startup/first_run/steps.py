@@ -82,7 +82,7 @@ def _roles(t: Text, draft: Draft, _: SiteDraft) -> str:
         (draft.seen.number if draft.seen else 0): "@everyone",
     }
     if not any(draft.roles.values()):
-        return t("everybody is an admin")
+        return t("everyone is an admin")
     parts = []
     for word, level in zip((Level.ADMIN, Level.OPERATOR, Level.VIEWER), LEVELS, strict=True):
         names = ", ".join(_name(known.get(each, str(each))) for each in draft.roles.get(level, ()))
@@ -132,7 +132,7 @@ _OF_CLUSTER = (
         lambda _t, _, site: ", ".join(map(label, site.points)),
         ("API token", "Node", "Guests"),
     ),
-    Step(N_("Rights in Proxmox"), ask_use, _use, ("API token", "Node", "Guests")),
+    Step(N_("Permissions in Proxmox"), ask_use, _use, ("API token", "Node", "Guests")),
     Step(
         N_("API token"),
         ask_access,

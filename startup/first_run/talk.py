@@ -62,12 +62,12 @@ class Talk:
         return self.terminal.ask(question, default)
 
     def wait(self, question: str) -> str:
-        """Return the answer to a question that asks to mend something first. A pipe cannot: it ends the dialogue.
+        """Return the answer of a person who was asked to fix something first. With a pipe, the dialogue ends.
 
         Raises: Back, Cancelled.
         """
         if not self.terminal.interactive:
-            raise Cancelled(self.t("Correct this, then run it again."))
+            raise Cancelled(self.t("Fix this, then run it again."))
         return self.ask(question)
 
     def yes(self, question: str, *, default: bool) -> bool:
@@ -148,7 +148,7 @@ class Talk:
             self.refuse(line)
 
     def from_environment(self, name: str) -> Given | None:
-        """Return a secret that the environment gives, itself or by the name of a file.
+        """Return a secret of the environment, or of the file that the environment names.
 
         Raises: Cancelled, if the file cannot be read.
         """
@@ -165,7 +165,7 @@ class Talk:
         return Given(Secret(text), str(path))
 
     def secret(self, name: str, question: str, *, first: bool) -> Given | None:
-        """Return a secret that the environment gives at the first attempt, otherwise what is typed unseen.
+        """Return a secret of the environment at the first attempt, otherwise one that is typed unseen.
 
         None: nothing was typed.
         Raises: Back, Cancelled.
@@ -176,11 +176,9 @@ class Talk:
             return given
         if not self.terminal.interactive:
             if given is not None:
-                raise Cancelled(self.t("Correct this, then run it again."))
+                raise Cancelled(self.t("Fix this, then run it again."))
             raise Cancelled(
-                self.t(
-                    "Without a terminal, {name} or {name}_FILE has to be set in the environment.", name=name
-                )
+                self.t("Without a terminal, set {name} or {name}_FILE in the environment.", name=name)
             )
         typed = self.terminal.ask_secret(question)
         return Given(Secret(typed)) if typed.strip() else None

@@ -269,7 +269,7 @@ class LeakTrial:
     def check_dashboards(self) -> None:
         """Check that a dashboard of a person who may see only some guests shows no others.
 
-        What root's show is meant for everybody.
+        Root's dashboards are meant for everybody.
         """
         keeper = self.scene.site.dashboards
         for post in self.scene.server.messages(self.scene.channel):

@@ -1,6 +1,6 @@
 """Test the doctor against doubles that are set up wrongly, one fault at a time.
 
-Each fault is named in one line, in both languages, with the remedy that mends it. A clean set-up has no warning.
+Each fault is named in one line, in both languages, with the remedy that mends it. A clean setup has no warning.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ async def test_a_newcomer_is_led_to_a_working_bot(stage: ProcessStage, other: Pv
     async with typing(environment_of(stage), "--init", "--config", str(config)) as typist:
         answer = typist.answer
         await answer("Language", "2")
-        await answer(r"exists already.*Go on\?", "y")
+        await answer(r"already exists.*Continue\?", "y")
         await answer("token", "MTIz.wrong.token")
         told = await answer("token", f" Bot {token[:30]}\n{token[30:]} ")
         assert "Discord refused the token." in told
@@ -112,7 +112,7 @@ async def test_a_newcomer_is_led_to_a_working_bot(stage: ProcessStage, other: Pv
         await answer("Channel for the audit trail", "")
         told = await answer("Roles of admins", "")
         assert ROLE in told
-        told = await answer(r"everybody be an admin\?", "")
+        told = await answer(r"everyone be an admin\?", "")
         assert "can stop, change and delete" in " ".join(told.split())
         await answer("Roles of operators", "")
         await answer("Roles of viewers", "")
@@ -168,7 +168,7 @@ async def test_a_newcomer_is_led_to_a_working_bot(stage: ProcessStage, other: Pv
         assert f"Proxmox host (home): {stage.pve.host}:" in told
         await answer("Name of the other cluster", "-")
         await answer("Press Enter to write", "")
-        await answer("Check the whole set-up", "")
+        await answer("Check the whole setup", "")
         await typist.until(r"0 errors, 0 warnings, 0 not checked\..*bot\.py --config \S+config\.py")
         assert await asyncio.wait_for(typist.process.wait(), PATIENCE) == 0
         for hidden in (token, token[30:], secret, theirs):
@@ -199,7 +199,7 @@ async def test_without_config_py_it_is_offered_and_ctrl_c_leaves_nothing(
     async with typing(
         environment_of(stage, LANG="en_US.UTF-8"), "--config", str(folder / "config.py")
     ) as typist:
-        told = await typist.answer(r"Begin with --init now\?", "")
+        told = await typist.answer(r"Start --init now\?", "")
         lines = told.splitlines()[:5]
         assert [
             word in line

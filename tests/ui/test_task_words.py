@@ -20,7 +20,7 @@ def test_every_task_of_the_bot_has_words() -> None:
         ("qmstart", "start", "開始"),
         ("vzshutdown", "shutdown", "シャットダウン"),
         ("vzdump", "backup", "バックアップ"),
-        ("qmigrate", "migration", "移行"),
+        ("qmigrate", "migration", "マイグレーション"),
         ("of_tomorrow", "`of_tomorrow`", "`of_tomorrow`"),
         ("qm`x` <@7>", "`qmˋxˋ <@7>`", "`qmˋxˋ <@7>`"),
     ],

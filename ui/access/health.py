@@ -1,4 +1,4 @@
-"""Check the set-up of the running bot, and show the results to an admin."""
+"""Check the setup of the running bot, and show the results to an admin."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def health_card(t: Text, report: Report, page: int, site: str, *, full: bool = F
     lines = [discord_line(t, result) for result in ordered if result not in fine]
     pages = split_pages([*lines, *passed_lines(t, fine)], PAGE_MOST)
     page = min(page, len(pages) - 1)
-    head = f"### {t('Check of the set-up')}\n{summary_line(t, report.results)}"
+    head = f"### {t('Setup check')}\n{summary_line(t, report.results)}"
     return card(
         head,
         "\n".join(pages[page]),

@@ -55,7 +55,11 @@ def summary(t: Text, authorizer: Authorizer, actor: Actor, cluster: Cluster | No
         return (" " if t.language == "en" else "").join(parts)
     if not grants(rules, actor):
         return t("None of your roles has permissions here.")
-    return t("Your roles apply to no guest right now.") if cluster else t("The guests are not known yet.")
+    return (
+        t("Your roles apply to no guest right now.")
+        if cluster
+        else t("The guest list has not been read yet.")
+    )
 
 
 def _by_level(

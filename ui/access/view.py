@@ -183,7 +183,7 @@ def _allowed(t: Text, authorizer: Authorizer, extent: Extent | None) -> _Answer:
     if extent is None or extent.whole:
         return _Answer(_Rank.EVERYWHERE, f"**{t('Allowed')}**")
     if not extent.on:
-        return _Answer(_Rank.NOWHERE, f"**{t('No guest to do this with right now')}**")
+        return _Answer(_Rank.NOWHERE, f"**{t('No suitable guest right now')}**")
     if extent.hidden or len(extent.on) <= len(extent.off):
         head = t("Only for {guests}", guests=guest_names(t, authorizer, extent.on))
     else:

@@ -37,7 +37,7 @@ COLUMNS = (
 SITE_COLUMN = "site"
 """A further column, if there are several sites. It is empty for an attempt that concerned none."""
 INTERACTION_COLUMN = "interaction_id"
-"""The last column. By this number the log has all that was done for the attempt."""
+"""The last column: the number of the interaction, which the log lines about the attempt name, too."""
 _FORMULA = re.compile(r"(^\s*|[;|,]\s*)([=+\-@＝＋－＠])")
 """Matches a formula sign where a spreadsheet may see the start of a cell, for every separator in use."""
 

@@ -26,7 +26,7 @@ from ui.sites.reads import SiteRead, read_note, read_sites
 T = TypeVar("T")
 
 PART_SECONDS = 5.0
-"""Seconds to wait for what a node tells of itself. A hung one must not hold up the rest of its card."""
+"""Seconds to wait for one part of a node's card. A part that hangs must not hold up the rest."""
 
 
 async def _reads(reply: Reply) -> tuple[list[SiteRead], str, bool]:
@@ -99,7 +99,7 @@ def _storages_of(t: Text, read: SiteRead, actor: Actor) -> SiteStorages:
 
 
 async def show_node(reply: Reply, typed: str) -> None:
-    """Show one node. What it does not tell in time, or the token may not read, is left out.
+    """Show one node, without the parts that come too late or that the token may not read.
 
     Raises: UnknownNode; ProxmoxError, if there is one site only and nothing of it has ever been read.
     """

@@ -164,7 +164,7 @@ def select(
 
 
 def _with_disk(guest: Guest, disks: Mapping[int, FileSystem]) -> Guest:
-    """Return the guest with the use of its disk, if only its agent has told that."""
+    """Return the guest with the use of its disk, if only its agent knows it."""
     found = disks.get(guest.vmid) if is_asked(guest, Metric.DISK) else None
     return replace(guest, disk=found.used, disk_total=found.total) if found else guest
 

@@ -90,19 +90,17 @@ def storage_view_card(
 def _systems(t: Text, guest: Guest, systems: Sequence[FileSystem] | BotError | None) -> str:
     if isinstance(systems, MissingPrivilege):
         privilege = code(systems.privilege or "VM.GuestAgent.Audit", 60)
-        return (
-            f"{UNSURE} {t('not known: the API token lacks the privilege {privilege}', privilege=privilege)}"
-        )
+        return f"{UNSURE} {t('unknown: the API token lacks the privilege {privilege}', privilege=privilege)}"
     if isinstance(systems, BotError):
         reason = reason_of(t, str(systems))
-        return f"{UNSURE} {t('not known: the guest agent does not answer ({reason})', reason=reason)}"
+        return f"{UNSURE} {t('unknown: the guest agent does not answer ({reason})', reason=reason)}"
     if systems is None:
         if guest.kind is Kind.LXC and guest.disk_total and guest.disk is not None:
             used = format_usage(guest.disk, guest.disk_total)
             return f"{usage_bar(guest.disk / guest.disk_total)} {code('/')}\n-# {used}"
-        return f"{UNSURE} {t('not known while the guest does not run')}"
+        return f"{UNSURE} {t('unknown while the guest is not running')}"
     if not systems:
-        return f"{UNSURE} {t('not known: the guest agent names no file systems')}"
+        return f"{UNSURE} {t('unknown: the guest agent lists no file systems')}"
     rows = [_system(each) for each in systems[:SYSTEMS_MOST]]
     return fit_lines(t, [*rows, *[""] * (len(systems) - len(rows))], 1800)
 
@@ -115,7 +113,7 @@ def _system(each: FileSystem) -> str:
 
 def _backups(t: Text, backups: Backups | BotError, now: float) -> str:
     if isinstance(backups, BotError):
-        return f"{UNSURE} {t('not known')} ({reason_of(t, str(backups))})"
+        return f"{UNSURE} {t('unknown')} ({reason_of(t, str(backups))})"
     lines = []
     for each in backups.found[:BACKUPS_MOST]:
         size = f"{format_size(each.size)} · " if each.size is not None else ""

@@ -12,7 +12,7 @@ A button's `custom_id` names the guest and the action, and nothing else in it is
 - `n1:chart:pve1` shows a chart of a node as a message of its own. `s1:node:pve1` is a choice in a list of nodes.
 - `c1:week:cpu:g101` (`…:npve1` of a node) replaces the chart in its message.
 - `p1:…` turns a page, or reads a list or the card of the whole cluster again. `p3:…` is the same with shorter fields.
-- `p1:doctor:next:1` turns a page of the check of the set-up. `:all` at the end shows what is fine in full, too.
+- `p1:doctor:next:1` turns a page of the check of the setup. `:all` at the end shows what is fine in full, too.
 - `q1:…` answers a question.
 - `d1:refresh:5d0a…` renews a dashboard, which is named by its 16 hex digits. `d1:alerts:…` shows the open incidents.
 - `w1:list` belongs to the bot's first message. It names no site, because it is about all of them. It also follows
@@ -240,7 +240,7 @@ def guest_list_button(t: Text) -> PersistentButton:
 
 def welcome_buttons(t: Text) -> list[PersistentButton]:
     """Return the buttons of the bot's first message."""
-    labels = {"list": t("List"), "test": t("Test alert"), "access": t("My rights")}
+    labels = {"list": t("List"), "test": t("Test alert"), "access": t("My permissions")}
     return [
         PersistentButton(ui.Button(label=label, custom_id=f"w1:{what}")) for what, label in labels.items()
     ]

@@ -100,7 +100,7 @@ class Services:
     alert_charts: Seldom
     """Lets an alert be followed by one chart in a while."""
     health: Reports
-    """Checks the set-up, for /health."""
+    """Checks the setup, for /health."""
     audit: AuditLog
     """Records the attempts that belong to no site."""
     audit_delivery: AuditDelivery

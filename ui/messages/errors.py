@@ -132,7 +132,7 @@ WORDS: Rows = {
         N_("Too many charts are being drawn. Try again in a few seconds."), N_("too many charts at once")
     ),
     e.PressureUnknown: ErrorWords(
-        N_("There are no figures of pressure: Proxmox VE records them from version 9 on."),
+        N_("No pressure data: Proxmox VE records it from version 9 on."),
         N_("pressure is not recorded"),
     ),
     e.FilesRefused: ErrorWords(

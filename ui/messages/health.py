@@ -92,7 +92,7 @@ WORDS: Mapping[str, Marked] = {
         "--force && systemctl restart pveproxy`."
     ),
     "clock_ok": N_("the clocks agree."),
-    "clock_untold": N_("Proxmox does not tell the time."),
+    "clock_untold": N_("The time of Proxmox is unknown."),
     "clock_behind": N_(
         "this machine's clock is {minutes} min behind that of Proxmox. Synchronize both with NTP: "
         "`timedatectl set-ntp true`."
@@ -104,7 +104,7 @@ WORDS: Mapping[str, Marked] = {
     "token_ok": N_("{token} is valid and does not expire."),
     "token_works": N_("{token} is valid."),
     "token_ok_untold": N_(
-        "{token} is valid. Proxmox does not show when it expires (this takes `Sys.Audit` on `/`)."
+        "{token} is valid. Proxmox does not show when it expires (needs `Sys.Audit` on `/`)."
     ),
     "token_ends": N_("{token} is valid for {days} more days."),
     "token_ends_soon": N_("{token} expires in {days} days. Run on a node: `{line}`"),
@@ -114,7 +114,7 @@ WORDS: Mapping[str, Marked] = {
     ),
     "version_ok": N_("version {version}."),
     "version_old": N_("version {version} is too old. Upgrade to 8.4 or newer."),
-    "version_new": N_("version {version} is newer than this bot knows. Update the bot."),
+    "version_new": N_("version {version} is newer than this bot supports. Update the bot."),
     "privileges_ok": N_("the token has everything that the commands need."),
     "privilege_missing": N_("{privileges} missing on {paths}, for {used}. Run on a node: `{line}`"),
     "pool_privilege_missing": N_(
@@ -129,13 +129,13 @@ WORDS: Mapping[str, Marked] = {
         "docs/proxmox.md lists, then run on a node: `{line}`"
     ),
     "privilege_too_much": N_(
-        "more than the bot needs: {privileges} on {paths}. Find the role and take it away on a node: `{line}`"
+        "more than the bot needs: {privileges} on {paths}. Find the role on a node and remove it: `{line}`"
     ),
     "guests_ok": N_("{guests} guests on {nodes} nodes are visible."),
-    "tags_none": N_("no guest has a tag that gives rights here."),
-    "tags_ok": N_("only trusted users can set the tags that give rights here."),
+    "tags_none": N_("no guest has a tag that grants access here."),
+    "tags_ok": N_("only trusted users can set the tags that grant access here."),
     "tags_open": N_(
-        "every Proxmox user with `VM.Config.Options` can set tags that give rights here: {tags}. Run "
+        "every Proxmox user with `VM.Config.Options` can set tags that grant access here: {tags}. Run "
         "on a node: `{line}`"
     ),
     "discord_token_ok": N_("valid, the bot is {name}."),
@@ -143,15 +143,15 @@ WORDS: Mapping[str, Marked] = {
     "discord_failed": N_("{reason}"),
     "guild_ok": N_("the bot is in {guild}."),
     "no_guild": N_("the bot is not in the server {guild}. Check GUILD_ID, or invite the bot: {line}"),
-    "channels_ok": N_("the bot can see and write {names}."),
+    "channels_ok": N_("the bot can view {names} and post there."),
     "everybody_is_admin": N_("no roles are configured, so everyone in the category is an admin."),
     "discord_administrator": N_(
         "the bot is a server administrator, which it never needs. Turn Administrator off in its "
         "role, or invite it again: {line}"
     ),
-    "invitation": N_("not too many. Invitation with the least permissions: {line}"),
+    "invitation": N_("no unneeded permissions. Minimal invitation: {line}"),
     "commands_ok": N_("{count} commands are registered."),
-    "commands_at_start": N_("none registered yet; the bot does so when it starts."),
+    "commands_at_start": N_("none registered yet; the bot registers them when it starts."),
     "commands_missing": N_("not registered: {names}. Start the bot once; it registers them."),
     "commands_not_allowed": N_(
         "the invitation lacks `applications.commands`, so no command appears. Invite the bot again "

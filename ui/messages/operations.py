@@ -95,7 +95,7 @@ WORDS: Mapping[Operation, Words] = {
     ),
     Operation.SUSPEND: Words(
         N_("Pause"),
-        N_("Pausing {guest} …"),
+        N_("Pausing {guest}…"),
         N_("{guest} was paused."),
         N_("{guest} could not be paused."),
         N_("Pause?"),
@@ -106,7 +106,7 @@ WORDS: Mapping[Operation, Words] = {
     ),
     Operation.RESUME: Words(
         N_("Resume"),
-        N_("Resuming {guest} …"),
+        N_("Resuming {guest}…"),
         N_("{guest} was resumed."),
         N_("{guest} could not be resumed."),
         button=Button(ButtonStyle.success),
@@ -114,7 +114,7 @@ WORDS: Mapping[Operation, Words] = {
     ),
     Operation.RESET: Words(
         N_("Reset"),
-        N_("Resetting {guest} …"),
+        N_("Resetting {guest}…"),
         N_("{guest} was reset."),
         N_("{guest} could not be reset."),
         N_("Reset?"),
@@ -198,7 +198,7 @@ WORDS: Mapping[Operation, Words] = {
     Operation.DASHBOARD_CREATE: Words(N_("Create dashboard")),
     Operation.DASHBOARD_REMOVE: Words(N_("Remove dashboard")),
     Operation.DASHBOARD_LIST: Words(N_("Dashboards")),
-    Operation.HEALTH: Words(N_("Check of the set-up")),
+    Operation.HEALTH: Words(N_("Setup check")),
 }
 
 BUTTONS: Mapping[Operation, Button] = {

@@ -67,7 +67,7 @@ def _duplicate_host(x: Told) -> Marked:
         return N_(
             "{name}: {value} is also in {other}. A host belongs to one site; remove it from one of them."
         )
-    return N_("{name}: {value} is there twice. Remove one of them.")
+    return N_("{name}: {value} is listed twice. Remove one of them.")
 
 
 def _unknown_site(x: Told) -> Marked:
@@ -223,7 +223,7 @@ FAULTS: Table = {
         "shown by “pvenode cert info” on the node."
     ),
     ("bad_fingerprint", "several"): N_(
-        "{name}: one fingerprint cannot be for several hosts, because each node has its own "
+        "{name}: one fingerprint cannot be used for several hosts, because each node has its own "
         "certificate. Enter a table of hosts and fingerprints."
     ),
     ("bad_fingerprint", "no_host"): N_(

@@ -23,13 +23,13 @@ def _bad_amount(t: Text, error: w.BadAmount) -> str:
 
 
 def _several_guests(t: Text, error: w.SeveralGuests) -> str:
-    said = fill_in(t, error, N_("{value} fits more than one guest. Choose a suggestion:"))
+    said = fill_in(t, error, N_("{value} matches more than one guest. Choose a suggestion:"))
     return "\n".join((said, *(f"- {code(line, 100)}" for line in error.choices.split("\n"))))
 
 
 def _sites_unread(t: Text, error: w.SitesUnread) -> str:
     message = N_(
-        "{value} may also be a guest of {names}, which cannot be read now. Enter the site, as in `home/101`."
+        "{value} may also be a guest on {names}, which cannot be read right now. Enter the site, as in `home/101`."
     )
     return fill_in(t, error, message, names=", ".join(map(code, error.sites.split("\n"))))
 
@@ -45,7 +45,7 @@ def _permissions_missing(t: Text, error: w.ChannelPermissionsMissing) -> str:
 
 WANTED_WORDS: Rows = {
     w.NoSuchGuest: ErrorWords(N_("No guest {value} found. See `/list`."), N_("guest not found or hidden")),
-    w.SeveralGuests: ErrorWords(_several_guests, N_("fits several guests")),
+    w.SeveralGuests: ErrorWords(_several_guests, N_("matches several guests")),
     w.SitesUnread: ErrorWords(_sites_unread, N_("a site cannot be read")),
     w.BadVmid: ErrorWords(_bad_vmid, N_("not a VMID")),
     w.BadGuestName: ErrorWords(
@@ -72,7 +72,7 @@ WANTED_WORDS: Rows = {
         N_("not a guest or node"),
     ),
     w.SeveralTargets: ErrorWords(
-        N_("{value} fits more than one target. Choose one: {choices}"), N_("fits several targets")
+        N_("{value} matches more than one target. Choose one: {choices}"), N_("matches several targets")
     ),
     w.BadSince: ErrorWords(
         N_(
@@ -95,7 +95,7 @@ WANTED_WORDS: Rows = {
     ),
     w.NothingChosen: ErrorWords(nothing_sentence, N_("nothing chosen"), nothing_words),
     w.DashboardExists: ErrorWords(
-        N_("That channel already has a dashboard that shows the same. See `/dashboard list`."),
+        N_("That channel already has the same dashboard. See `/dashboard list`."),
         N_("already exists"),
     ),
     w.TooManyDashboards: ErrorWords(

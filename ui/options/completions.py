@@ -26,7 +26,7 @@ from ui.messages.operations import command_of, operation_noun
 
 CHOICES_MOST = 25
 VMID = locale_str("Guest: VMID or name")
-DRY_RUN = locale_str("Show what would happen, and do nothing")
+DRY_RUN = locale_str("Show what would happen without doing it")
 WAIT_SECONDS = 2.0
 """Seconds that a completion waits for Proxmox. Then it uses the last read, because Discord allows only 3 s."""
 OTHERS_SECONDS = 0.3

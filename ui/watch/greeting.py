@@ -59,7 +59,7 @@ def greeting_text(
         shown = fit_lines(t, (f"<#{number}>" for number in channels[:CHANNELS_MOST]), 400, " ")
         lines.append(t("Type `/` in {channels} to use the commands.", channels=shown))
     if troubles := _troubles(t, sites, findings, mentions):
-        lines += [f"**{t('What does not work yet')}**", fit_lines(t, troubles, _TROUBLES_MOST)]
+        lines += [f"**{t('Not working yet')}**", fit_lines(t, troubles, _TROUBLES_MOST)]
     return "\n".join(lines)[:CONTENT_MOST]
 
 

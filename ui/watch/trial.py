@@ -1,4 +1,4 @@
-"""Send a test alert through the normal delivery, and show what came of it."""
+"""Send a test alert through the normal delivery, and show its result."""
 
 import asyncio
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ TEST_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came of a test message. `stuck`: why the messages before it are not delivered."""
+    """The result of a test message. `stuck`: why the messages before it are not delivered."""
 
     message: OutboxMessage | None
     stuck: str

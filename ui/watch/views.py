@@ -136,10 +136,10 @@ def _fullest(t: Text, watch: Watch, guest: Guest | None, entry: WatchEntry) -> s
     ):
         return ""
     if is_silent(watch.state.gauges.get(threshold_key(entry.vmid, Metric.DISK))):
-        return f"{WARNING} {t('disk usage is not known')}"
+        return f"{WARNING} {t('disk usage is unknown')}"
     found = watch.disks.known().get(entry.vmid)
     if found is None:
-        return t("disk usage is not known yet")
+        return t("disk usage is not yet known")
     return t(
         "{mount} {percent} full", mount=code(found.mountpoint, MOUNT_MOST), percent=format_percent(found.fill)
     )
@@ -162,7 +162,7 @@ def added_card(
     blind = f"{WARNING} {memory_advice(t)}" if _blind(guest, entry) else ""
     old = before.disk if before else None
     asks = is_asked(guest, Metric.DISK) and entry.disk not in (None, old)
-    asking = t("Its guest agent is asked for the disk usage every 10 minutes.") if asks else ""
+    asking = t("The bot asks its guest agent for the disk usage every 10 minutes.") if asks else ""
     if before is None:
         text = t("Now watching {guest}.", guest=title(guest))
     elif entry == before:

@@ -25,7 +25,7 @@ async def test_each_real_file_system_once_the_fullest_first(scene: Stage, pve: P
     assert len(asked) == len(set(asked)) <= 4
     pve.vm(101).agent["get-fsinfo"] = []
     empty = await scene.press(scene.emma, panel, "Disks and backups")
-    assert "❔ not known: the guest agent names no file systems" in empty.text
+    assert "❔ unknown: the guest agent lists no file systems" in empty.text
 
 
 async def test_what_is_not_known_is_no_zero(scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,13 +35,13 @@ async def test_what_is_not_known_is_no_zero(scene: Stage, pve: Pve, monkeypatch:
         return (await scene.press(scene.emma, panel, f"g1:disks:{vmid}", force=True)).text
 
     panel = await scene.say(scene.emma, "info", vmid=101)
-    assert "not known: the guest agent does not answer" in await disks(107)  # it has none
-    assert "not known while the guest does not run" in await disks(104)
+    assert "unknown: the guest agent does not answer" in await disks(107)  # it has none
+    assert "unknown while the guest is not running" in await disks(104)
     assert "40%` `/`" in await disks(201)  # a container
     assert "⚠️ No backups found" in await disks(202)
     pve.hang("/qemu/101/agent/", 5, times=1)
     hung = await disks(101)
-    assert "not known: the guest agent does not answer (timed out)" in hung
+    assert "unknown: the guest agent does not answer (timed out)" in hung
     assert "💾 <t:" in hung
     pve.deny("VM.GuestAgent.Audit")
     assert "the API token lacks the privilege `VM.GuestAgent.Audit" in await disks(102)

@@ -45,7 +45,7 @@ async def test_it_says_what_is_watched_and_where_commands_work(bare_scene: Stage
     assert f"<#{bare_scene.channel.id}>" in commands
     assert f"<#{bare_scene.outside.id}>" not in commands
     assert "Everyone in the category is an admin. Set your roles in ADMIN_ROLE_IDS" in "\n".join(rest)
-    assert [button.label for button in post.buttons] == ["List", "Test alert", "My rights"]
+    assert [button.label for button in post.buttons] == ["List", "Test alert", "My permissions"]
 
 
 async def test_it_has_no_buttons_where_they_would_not_work(bare_scene: Stage) -> None:
@@ -136,7 +136,7 @@ async def test_it_waits_for_its_channel(bare_scene: Stage) -> None:
 
 @pytest.mark.parametrize(
     ("button", "shows"),
-    [("List", "web01"), ("My rights", "Actions you can use"), ("Test alert", "Test alert sent")],
+    [("List", "web01"), ("My permissions", "Actions you can use"), ("Test alert", "Test alert sent")],
 )
 async def test_each_button_answers_privately_in_the_readers_language(
     bare_scene: Stage, button: str, shows: str

@@ -1,4 +1,4 @@
-"""Test /health: the check of the set-up by the running bot, for admins only."""
+"""Test /health: the check of the setup by the running bot, for admins only."""
 
 import asyncio
 import threading

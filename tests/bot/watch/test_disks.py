@@ -29,7 +29,7 @@ async def read_disks(scene: Stage, times: int = 1) -> None:
 async def watch_disk(scene: Stage) -> str:
     """Watch the disk of 101, and let a poll judge the first reading. Return the answer to the command."""
     reply = await scene.say(scene.emma, "monitor add", vmid=101, disk=90)
-    assert "disk usage is not known yet" in (await scene.say(scene.emma, "monitor list")).text
+    assert "disk usage is not yet known" in (await scene.say(scene.emma, "monitor list")).text
     await scene.poll()
     await scene.until(lambda: scene.site.watch.disks.readings(None), "the first reading")
     await scene.poll()
@@ -40,7 +40,7 @@ async def test_a_full_disk_of_a_vm_from_the_first_look_to_the_recovery(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("adapters.proxmox.transport.http.QUICK_SECONDS", 0.2)
-    assert "guest agent is asked for the disk usage every 10 minutes" in await watch_disk(scene)
+    assert "asks its guest agent for the disk usage every 10 minutes" in await watch_disk(scene)
     assert "`/srv` 93% full" in (await scene.say(scene.emma, "monitor list")).text
     shown = (await scene.say(scene.emma, "list", sort="disk")).text
     rows = {vmid: shown.partition(f"**{vmid}**")[2].partition("**")[0] for vmid in (101, 102, 201)}
@@ -67,10 +67,10 @@ async def test_a_full_disk_of_a_vm_from_the_first_look_to_the_recovery(
     pve.hang("/qemu/101/agent/", 30.0, times=2)
     await read_disks(scene, 2)
     (alert,) = scene.alerts_told()
-    assert scene.t()("Not known now: the guest agent does not answer.") in alert
-    assert "disk usage is not known" in (await scene.say(scene.emma, "monitor list")).text
+    assert scene.t()("Currently unknown: the guest agent does not answer.") in alert
+    assert "disk usage is unknown" in (await scene.say(scene.emma, "monitor list")).text
     status = (await scene.say(scene.emma, "monitor status")).text
-    assert "**Disks** ⚠️ usage not known, no answer from the guest agent: **101** `web01`" in status
+    assert "**Disks** ⚠️ usage unknown, no answer from the guest agent: **101** `web01`" in status
     await scene.restart_bot()
     assert "**Disks** ⚠️" in (await scene.say(scene.emma, "monitor status")).text, "a restart changes nothing"
 

@@ -1,4 +1,4 @@
-"""Describe the disks of VMs of which only the guest agent tells, a part of `ui/watch/incidents/text.py`."""
+"""Describe incidents about the disks of VMs, which only the guest agent knows. A part of `text.py`."""
 
 from core.error_codec import from_dict
 from core.proxmox_errors import MissingPrivilege
@@ -14,10 +14,10 @@ PRIVILEGE = "VM.GuestAgent.Audit"
 
 def unmeasured_text(t: Text, x: Incident) -> str:
     if len(x.guests) == 1:
-        return t("Disk usage of {guest} is not known", guest=guest_name(x.guests[0]))
+        return t("Disk usage of {guest} is unknown", guest=guest_name(x.guests[0]))
     return t.plural(
-        "Disk usage of {n} guest is not known: {names}",
-        "Disk usage of {n} guests is not known: {names}",
+        "Disk usage of {n} guest is unknown: {names}",
+        "Disk usage of {n} guests is unknown: {names}",
         len(x.guests),
         names=few_guests(t, x.guests),
     )
@@ -25,12 +25,12 @@ def unmeasured_text(t: Text, x: Incident) -> str:
 
 def unmeasured_short_text(t: Text, x: Incident) -> str:
     if len(x.guests) == 1:
-        return t("Disk usage of {guest} not known", guest=guest_name(x.guests[0]))
-    return t.plural("Disk usage of {n} guest not known", "Disk usage of {n} guests not known", len(x.guests))
+        return t("Disk usage of {guest} unknown", guest=guest_name(x.guests[0]))
+    return t.plural("Disk usage of {n} guest unknown", "Disk usage of {n} guests unknown", len(x.guests))
 
 
 def unmeasured_notes(t: Text, x: Incident) -> list[str]:
-    """Say why it is not known and what that means, and name the guests if the first line does not."""
+    """Give the reason and the effect, and name the guests if the first line does not."""
     names = [guest_names(t, x.guests)] if len(x.guests) > FEW_NAMES else []
     return [*names, _reason(t, x), t("The disk threshold is not checked until the guest agent answers.")]
 
@@ -43,10 +43,10 @@ def _reason(t: Text, x: Incident) -> str:
     if len(x.guests) > 1 or (x.fault and not error):
         return t("The guest agent does not answer.")
     if error is None:
-        return t("The guest agent names no file systems.")
+        return t("The guest agent lists no file systems.")
     return t("The guest agent does not answer ({reason}).", reason=reason_of(t, str(error)))
 
 
 def unknown_note(t: Text) -> str:
     """Say below an open alert that its value is not known any more."""
-    return f"{UNSURE} {t('Not known now: the guest agent does not answer.')}"
+    return f"{UNSURE} {t('Currently unknown: the guest agent does not answer.')}"
