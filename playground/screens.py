@@ -106,7 +106,7 @@ def wait_for_pictures(shown: Locator) -> int:
 
 
 def steady_text(shown: Locator) -> list[str]:
-    """Return the start of each line, without numbers: its end may show the time, which differs between two windows."""
+    """Return the start of each line, without numbers: its end may show a time, which differs between windows."""
     return [re.sub(r"[0-9]+", "", line)[:4] for line in shown.inner_text().splitlines()]
 
 

@@ -179,7 +179,7 @@ async def test_it_is_taken_only_if_the_service_says_so(body: bytes, word: str | 
         assert (beating.last_beat is None) == (word is not None)
 
 
-async def test_what_comes_in_pieces_is_read_as_one() -> None:
+async def test_pieces_of_an_answer_are_read_as_one() -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -284,7 +284,7 @@ async def test_the_certificate_is_verified(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url", ["", "no url", "http://", "http://a:b:c/", "http://a:99999/", "ftp://a", "http://[/"]
 )
-async def test_what_is_no_url_raises_nothing(url: str) -> None:
+async def test_texts_that_are_no_url_raise_nothing(url: str) -> None:
     async with heart(url, 1.0) as beating:
         assert await beating.beat() is False
         assert beating.error

@@ -65,7 +65,7 @@ def test_no_line_end_of_any_kind_makes_another_line(
 
 
 @pytest.mark.parametrize("seen", ["x1b[2K", "x08", "x00", "x7f", "x9b", "u202e", "u2066", "u200b", "ud83d"])
-def test_what_a_terminal_obeys_or_hides_is_shown_as_an_escape(seen: str) -> None:
+def test_control_and_hidden_characters_are_shown_as_escapes(seen: str) -> None:
     text = f"a\\{seen}b".encode().decode("unicode_escape")
     record = logging.LogRecord("some.library", logging.INFO, "", 1, "%s", (text,), None)
     assert MaskedFormatter([]).format(record).endswith(f"a\\{seen}b")

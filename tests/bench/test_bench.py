@@ -96,7 +96,7 @@ def test_the_table_says_whether_a_goal_is_met(rounds: list[tuple[float, float]],
         ([(10.0, 5.0)] * 3, [(9.0, 3.0)] * 3, False),  # a quicker machine, and no better
     ],
 )
-def test_only_what_moved_by_more_than_the_noise_is_told(
+def test_only_changes_above_the_noise_are_reported(
     old: list[tuple[float, float]], new: list[tuple[float, float]], moved: bool
 ) -> None:
     lines = list(compare(results(*old), results(*new), [ROW]))

@@ -66,7 +66,7 @@ async def test_twenty_five_ask_at_once_and_proxmox_is_read_once() -> None:
     assert reader.last is clusters[0]
 
 
-async def test_whoever_comes_later_joins_the_flight() -> None:
+async def test_later_callers_share_the_running_read() -> None:
     proxmox, reader = slow()
     first = asyncio.create_task(reader.read())
     await settled(lambda: proxmox.gates)
@@ -116,7 +116,7 @@ async def test_an_age_of_nothing_means_a_read_made_after_the_call() -> None:
     assert before.state is State.RUNNING
 
 
-async def test_eight_who_want_it_new_make_two_requests_at_most() -> None:
+async def test_eight_callers_who_want_it_fresh_make_two_requests_at_most() -> None:
     proxmox, reader = slow()
     first = asyncio.create_task(reader.read())
     await settled(lambda: proxmox.gates)
@@ -144,7 +144,7 @@ async def test_eight_at_once_with_nothing_under_way_make_two_requests_at_most() 
     assert len(proxmox.gates) == 2
 
 
-async def test_whoever_reads_again_right_after_a_read_joins_the_queued_one() -> None:
+async def test_a_caller_right_after_a_read_joins_the_queued_one() -> None:
     """The case is a /start of a VMID that the first read did not have, while others wait for the next one."""
     proxmox, reader = slow()
 
@@ -165,7 +165,7 @@ async def test_whoever_reads_again_right_after_a_read_joins_the_queued_one() -> 
     assert len(proxmox.gates) == 2
 
 
-async def test_who_comes_while_the_queued_read_runs_gets_one_of_its_own() -> None:
+async def test_a_caller_during_the_queued_read_gets_another_read() -> None:
     proxmox, reader = slow()
     askers = [asyncio.create_task(reader.read())]
     for number in (1, 2, 3):
@@ -196,7 +196,7 @@ async def test_a_failed_read_does_not_spoil_the_queued_one() -> None:
         await first
 
 
-async def test_a_queued_read_that_fails_fails_for_those_who_wait_for_it_only() -> None:
+async def test_a_failed_queued_read_fails_only_for_its_waiters() -> None:
     proxmox, reader = slow()
     proxmox.next("cluster", None, GONE)
     first = asyncio.create_task(reader.read())
@@ -240,7 +240,7 @@ async def test_a_failure_keeps_the_last_good_read() -> None:
     assert reader.last is first
 
 
-async def test_who_gives_up_does_not_end_the_read_of_the_others() -> None:
+async def test_a_caller_that_gives_up_does_not_end_the_read() -> None:
     proxmox, reader = slow()
     impatient = asyncio.create_task(reader.read())
     await settled(lambda: proxmox.gates)
@@ -275,7 +275,7 @@ def shown(reader: ClusterCache, vmid: int = 101) -> Guest:
     return found
 
 
-async def test_what_was_seen_is_shown_at_once_and_over_a_list_that_lags() -> None:
+async def test_seen_states_are_shown_at_once_over_a_list_that_lags() -> None:
     proxmox, reader = quick()
     await reader.read()
     reader.overlay(101, guest(101, State.STOPPED))
@@ -296,7 +296,7 @@ async def test_it_holds_longer_than_a_read_is_fresh() -> None:
     assert OVERLAY_SECONDS > FRESH_SECONDS
 
 
-async def test_what_was_learned_makes_no_read_younger() -> None:
+async def test_learned_states_make_no_read_younger() -> None:
     proxmox, reader = quick()
     await reader.read()
     proxmox.clock.advance(FRESH_SECONDS - 1)
@@ -319,7 +319,7 @@ async def test_gone_and_new_guests_are_learned_too() -> None:
     assert (reader.find(103), reader.find(999)) == (None, None)
 
 
-async def test_what_was_learned_last_holds() -> None:
+async def test_the_last_learned_state_holds() -> None:
     _, reader = quick()
     reader.overlay(101, guest(101, State.STOPPED))
     reader.overlay(101, guest(101, State.PAUSED))
@@ -341,7 +341,7 @@ async def test_it_is_learned_also_while_a_read_is_under_way() -> None:
     assert found.state is State.STOPPED
 
 
-async def test_the_wall_clock_does_not_make_what_was_learned_older() -> None:
+async def test_the_wall_clock_does_not_age_learned_states() -> None:
     proxmox, reader = quick()
     reader.overlay(101, guest(101, State.STOPPED))
     proxmox.clock.unix += 3600
@@ -409,7 +409,7 @@ async def test_every_letter_typed_asks_for_snapshots_and_proxmox_is_asked_once()
     assert proxmox.asked == ["snapshots"]
 
 
-async def test_who_gives_up_on_snapshots_leaves_them_for_the_next() -> None:
+async def test_a_read_of_snapshots_survives_a_caller_that_gives_up() -> None:
     """A completion has three seconds. If the node is slow, its answer serves the next letter."""
     proxmox, reader = slow_snapshots()
     impatient = asyncio.create_task(reader.read(guest(101)))

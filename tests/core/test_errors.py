@@ -109,7 +109,7 @@ def test_a_long_error_is_cut_and_still_read(kind: type[BotError]) -> None:
     is_read()
 
 
-def test_what_is_written() -> None:
+def test_the_written_form_of_errors_is_stable() -> None:
     """Stored words: what a bot of today has written, the bots to come read."""
     assert str(Rejected(500, 'no "such"\ndisk 秋')) == (
         '{"error":"Rejected","values":{"status":500,"message":"no \\"such\\"\\ndisk 秋"}}'
@@ -192,7 +192,7 @@ def test_an_older_incident_of_an_unknown_reason_is_read() -> None:
         "Rejected(" + "a='b" * 15_000 + ")",
     ],
 )
-def test_what_is_no_error_is_none(text: str) -> None:
+def test_unknown_records_decode_to_no_error(text: str) -> None:
     assert from_text(text) is None
 
 

@@ -114,7 +114,7 @@ async def test_no_word_about_the_end_is_not_ok() -> None:
     assert await follow(proxmox, clock, upid) == TaskResult(TaskEnd.ERROR, upid, "unexpected status")
 
 
-async def test_an_error_is_told_although_its_log_cannot_be_read() -> None:
+async def test_an_error_is_reported_although_its_log_cannot_be_read() -> None:
     scene = Scene(0, "got timeout", ((0, "line"),))
     scene.proxmox.next("task_log", MissingPrivilege("Sys.Audit", "/nodes/pve1"))
     assert await scene.follow() == TaskResult(TaskEnd.ERROR, scene.upid, "got timeout")

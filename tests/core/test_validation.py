@@ -273,7 +273,7 @@ def test_real_upids_are_taken_apart(text: str, parts: tuple[str, str, str, str, 
         "٣" * 60,
     ],
 )
-def test_what_is_no_upid_is_none(text: str) -> None:
+def test_texts_that_are_no_upid_give_none(text: str) -> None:
     assert Upid.parse(text) is None
 
 
@@ -344,7 +344,7 @@ TEXTS = Texts("ja")
         ("0d1h", HOUR),
     ],
 )
-def test_what_people_write(text: str, seconds: int) -> None:
+def test_durations_as_people_write_them(text: str, seconds: int) -> None:
     assert parse_duration(text) == seconds
 
 
@@ -379,14 +379,14 @@ def test_what_people_write(text: str, seconds: int) -> None:
         "1h\n@everyone",
     ],
 )
-def test_what_is_none(text: str) -> None:
+def test_texts_that_are_no_duration(text: str) -> None:
     with pytest.raises(BadDuration) as caught:
         parse_duration(text)
     assert caught.value.value == text
 
 
 @given(st.integers(LEAST_SECONDS // 60, MOST_SECONDS // 60), st.sampled_from(["ja", "en"]))
-def test_what_is_shown_can_be_typed(minutes: int, language: str) -> None:
+def test_shown_sizes_can_be_typed(minutes: int, language: str) -> None:
     """The shown form keeps only the two largest units."""
     shown = format_duration(TEXTS.of("ja" if language == "ja" else "en"), minutes * 60)
     assert 0 <= minutes * 60 - parse_duration(shown) < 3600
@@ -398,5 +398,5 @@ def test_any_text_is_a_duration_or_refused(text: str) -> None:
         assert LEAST_SECONDS <= parse_duration(text) <= MOST_SECONDS
 
 
-def test_what_is_offered_is_one() -> None:
+def test_every_offered_duration_is_one() -> None:
     assert [parse_duration(text) for text in OFFERED] == sorted({parse_duration(text) for text in OFFERED})

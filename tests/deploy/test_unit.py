@@ -35,7 +35,7 @@ def directives(path: Path) -> dict[str, list[str]]:
     return found
 
 
-def test_the_unit_relies_on_what_the_bot_does() -> None:
+def test_the_unit_fits_the_bots_behaviour() -> None:
     unit = directives(UNIT)
     assert unit["Type"] == ["notify"]
     assert int(unit["WatchdogSec"][0]) >= 30
@@ -49,7 +49,7 @@ def test_the_unit_relies_on_what_the_bot_does() -> None:
     assert "15" in {str(int(number)) for number in ENDING}, "KillSignal is SIGTERM"
 
 
-def test_the_unit_keeps_the_bot_from_what_it_does_not_need() -> None:
+def test_the_unit_takes_everything_unneeded_from_the_bot() -> None:
     unit = directives(UNIT)
     assert unit["CapabilityBoundingSet"] == [""]
     assert unit["RestrictAddressFamilies"] == ["AF_INET AF_INET6 AF_UNIX"]
@@ -64,7 +64,7 @@ def test_the_unit_keeps_the_bot_from_what_it_does_not_need() -> None:
         assert unit[name][0] in ("yes", "strict", "invisible", "pid"), name
 
 
-def test_the_drop_in_takes_back_exactly_what_needs_a_mount() -> None:
+def test_the_drop_in_removes_exactly_the_options_that_need_a_mount() -> None:
     unit, drop_in = directives(UNIT), directives(DROP_IN)
     assert [name for name in drop_in if drop_in[name][0] in ("no", "all", "default")] == [
         "DynamicUser",
@@ -75,7 +75,7 @@ def test_the_drop_in_takes_back_exactly_what_needs_a_mount() -> None:
     assert drop_in["ExecStart"][1].split()[:2] == unit["ExecStart"][0].split()[:2]
 
 
-def test_what_is_installed_is_all_that_the_bot_imports() -> None:
+def test_the_installed_packages_are_exactly_the_imported_ones() -> None:
     """install.sh and the bot's own folders are named in two places."""
     text = (DEPLOY / "install.sh").read_text("utf-8")
     parts = re.search(r"PARTS='([^']+)'", text)

@@ -101,7 +101,7 @@ SEEDS = {
 
 
 @pytest.mark.parametrize("planted", PLANTED)
-def test_what_crosses_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: str) -> None:
+def test_planted_crossings_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: str) -> None:
     """Plant a fault. The run must find it."""
     for target, stand_in in PLANTED[planted]:
         monkeypatch.setattr(target, stand_in)

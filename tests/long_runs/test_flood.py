@@ -27,14 +27,14 @@ def result(name: str, **values: object) -> FloodResult:
         {"journal": 2.0},
     ],
 )
-def test_what_misses_a_goal_is_told(missed: dict[str, object]) -> None:
+def test_a_missed_goal_is_reported(missed: dict[str, object]) -> None:
     lines = list(table([result(CALM), result("reads", **missed)]))
     assert [good for _, good in lines] == [True, True, False, True]
     assert lines[2][0].endswith("missed")
     assert all(good for _, good in table([result(CALM), result("reads")]))
 
 
-def test_what_one_person_reads_is_bounded_at_the_real_process() -> None:
+def test_the_reads_of_one_person_are_bounded_in_a_real_process() -> None:
     """Count the requests to Proxmox, because times on a busy machine prove nothing."""
     (reads,) = asyncio.run(measure(1000, 1.0, 20.0, ("reads",), samples=1))
     assert reads.sent > 15 * reads.seconds

@@ -729,7 +729,7 @@ def run(
         run_state_machine_as_test(seed(number)(machine), settings=how)
 
 
-def test_histories_tell_what_the_oracle_owes() -> None:
+def test_histories_agree_with_the_oracle() -> None:
     """Every rule of the machine is taken in these."""
     run(Histories, 24, 1)
 

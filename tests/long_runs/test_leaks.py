@@ -25,7 +25,7 @@ def ran(directory: Path, seed: int, *, until_leak: bool = False) -> SeedResult:
 
 
 @pytest.mark.parametrize("seed", [70_001, 70_002])
-def test_no_hidden_guest_is_told_of(tmp_path: Path, seed: int) -> None:
+def test_no_hidden_guest_is_revealed(tmp_path: Path, seed: int) -> None:
     found = ran(tmp_path, seed)
     assert found.found == []
     assert found.figures["requests"] >= REQUESTS
@@ -101,7 +101,7 @@ SEEDS = {
 
 
 @pytest.mark.parametrize("forgotten", FORGOTTEN)
-def test_what_is_forgotten_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgotten: str) -> None:
+def test_a_disabled_check_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forgotten: str) -> None:
     """Disable one of the checks. The run must find the leak."""
     for target, stand_in in FORGOTTEN[forgotten]:
         monkeypatch.setattr(target, stand_in)

@@ -237,7 +237,7 @@ async def test_the_bot_gets_settings_of_every_site(monkeypatch: pytest.MonkeyPat
     assert [list(site.role_scopes.values()) == [()] for site in settings.sites] == [False, True]
 
 
-async def test_the_page_shows_what_the_bot_writes_without_being_asked() -> None:
+async def test_the_page_shows_the_bots_own_messages() -> None:
     async with DiscordServer() as server:
         stage = build_guild(server)
         pages = DemoPage(server, stage)

@@ -93,7 +93,7 @@ async def scene(tmp_path: Path, contract: Path | None) -> AsyncIterator[Scene]:
 # ---------------------------------------------------------------------- commands and answers
 
 
-async def test_a_command_is_answered_and_says_whose_language_it_saw(scene: Scene) -> None:
+async def test_a_command_is_answered_and_shows_the_language_it_got(scene: Scene) -> None:
     server = scene.server
     reply = await server.slash(scene.akiko, scene.channel, "snapshot create", vmid=101, name="a")
     assert reply.post is not None
@@ -141,7 +141,7 @@ async def test_commands_in_threads_and_forum_posts(scene: Scene) -> None:
     assert not server.messages(scene.channel)
 
 
-async def test_roles_and_categories_are_what_they_are_at_the_press(scene: Scene) -> None:
+async def test_roles_and_categories_are_those_at_the_time_of_the_press(scene: Scene) -> None:
     server = scene.server
     admin = scene.guild.create_role("Admin")
     thread = server.thread(scene.channel, "talk", scene.akiko)
@@ -396,7 +396,7 @@ async def test_rate_limit_headers_tell_the_truth(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("code", [4000, 1001, None])
-async def test_a_dropped_gateway_is_resumed_and_what_was_missed_comes_again(
+async def test_a_dropped_gateway_is_resumed_and_missed_events_come_again(
     scene: Scene, code: int | None
 ) -> None:
     server = scene.server

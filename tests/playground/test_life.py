@@ -131,7 +131,7 @@ def test_the_same_seed_gives_the_same_life() -> None:
     assert lives[0] == lives[1] != lives[2]
 
 
-def test_what_is_stopped_by_somebody_else_is_left_alone(pve: Pve) -> None:
+def test_guests_stopped_by_somebody_else_are_left_alone(pve: Pve) -> None:
     pve.stop_as(MAINTAINED, "alice@pam")
     pve.stop_as(UNLUCKY, "alice@pam")
     lived(pve)

@@ -195,7 +195,7 @@ def test_outside_of_its_category_the_bot_refuses(visit: Visit) -> None:
     expect(me.messages).not_to_contain_text("web01")
 
 
-def test_who_is_for_some_guests_sees_no_others(visit: Visit) -> None:
+def test_a_scoped_user_sees_no_other_guests(visit: Visit) -> None:
     me = visit(0)
     me.become("ゲーム担当 ken")
     shown = me.answered("list")

@@ -71,7 +71,7 @@ async def visit() -> AsyncIterator[Visit]:
         await made.pages.stop()
 
 
-async def test_only_the_page_itself_may_press_and_only_what_there_is(visit: Visit) -> None:
+async def test_only_the_page_itself_may_press_and_only_existing_buttons(visit: Visit) -> None:
     for headers in (
         {"X-Simcord-Capability": "guessed"},
         {"Origin": "http://example.com"},
@@ -190,7 +190,7 @@ def pve() -> Iterator[Pve]:
         yield made
 
 
-def test_what_is_broken_is_mended_and_each_change_is_told_once(pve: Pve) -> None:
+def test_breakages_are_mended_and_each_change_is_reported_once(pve: Pve) -> None:
     seconds = itertools.count()
     told: list[Any] = []
 

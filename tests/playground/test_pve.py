@@ -133,7 +133,7 @@ def test_a_wrong_token_is_401_late_and_empty(pve: Pve) -> None:
     assert (answer.content, answer.headers["Connection"]) == (b"", "close")
 
 
-def test_a_token_has_only_what_both_it_and_its_user_have(pve: Pve) -> None:
+def test_a_token_has_only_privileges_that_its_user_has_too(pve: Pve) -> None:
     user_only = client(pve, pve.give_bot("a@pve", "t", "1", privileges=()), user="a@pve", token="t")
     pve.grant("a@pve", "/", *BOT_PRIVILEGES)
     pve.grant("b@pve!t", "/", *BOT_PRIVILEGES)
@@ -491,7 +491,7 @@ def test_pending_values_come_with_stop_and_start_and_go_with_revert_or_the_old_v
     assert vm.config.get(current=1)["cores"] == 8
 
 
-def test_what_needs_no_restart_is_applied_at_once(api: Any) -> None:
+def test_changes_without_a_restart_apply_at_once(api: Any) -> None:
     vm = api.nodes("pve1").qemu(100)
     vm.config.put(name="web02", description="x", tags="a", balloon=1024, protection=1)
     live = vm.config.get(current=1)
@@ -761,7 +761,7 @@ def test_protected_and_running_guests_are_not_deleted(pve: Pve, api: Any) -> Non
     assert pve.copy_guest_state(101) == before
 
 
-def test_agent_answers_say_what_is_missing(pve: Pve, api: Any) -> None:
+def test_agent_answers_name_the_missing_part(pve: Pve, api: Any) -> None:
     ask = api.nodes("pve1").qemu(100).agent("network-get-interfaces").get
     assert refusal(ask).content == "QEMU guest agent is not running"
     pve.vm(100).agent = {}

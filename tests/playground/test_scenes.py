@@ -190,7 +190,7 @@ def test_a_guest_of_ha_is_stopped_by_a_request(pve: Pve, api: Any) -> None:
     assert (row["type"], row["user"], row_of(api, 100)["status"]) == ("hastop", "alice@pam", "stopped")
 
 
-def test_what_others_do_can_be_planned_and_need_not_work(pve: Pve, api: Any) -> None:
+def test_other_peoples_actions_can_be_planned_and_may_fail(pve: Pve, api: Any) -> None:
     pve.next_task("qmstop", ends="VM is locked (backup)")
     pve.stop_as(100, "alice@pam")
     (row,) = api.cluster.tasks.get()
@@ -225,7 +225,7 @@ def test_many_crash_at_once_and_no_answer_shows_half_of_it(pve: Pve, api: Any) -
     assert api.cluster.tasks.get() == []
 
 
-def test_who_is_not_there_cannot_crash(pve: Pve) -> None:
+def test_a_missing_guest_cannot_crash(pve: Pve) -> None:
     with pytest.raises(ValueError, match="999"):
         pve.crash_all((100, 999))
     assert pve.guest(100).status == "running"

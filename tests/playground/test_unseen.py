@@ -57,7 +57,7 @@ async def test_a_vm_that_qemu_holds_is_listed_so(state: str) -> None:
         assert (await client.status(listed)).state.value == state
 
 
-async def test_a_nodes_own_list_has_what_the_clusters_has_lost() -> None:
+async def test_a_nodes_own_task_list_has_tasks_that_the_clusters_list_lacks() -> None:
     with opened() as pve:
         pve.backup_job(VM.vmid, ends="job errors")
         pve.other_tasks(VM.node)

@@ -173,7 +173,7 @@ async def test_a_guild_that_discord_does_not_know_is_a_sentence(stage: ProcessSt
         (403, "", "Discord refused the login (403"),
     ],
 )
-async def test_what_stands_in_front_of_discord_is_a_sentence(
+async def test_answers_of_a_server_in_front_of_discord_are_explained(
     stage: ProcessStage, status: int, page: str, words: str
 ) -> None:
     stage.server.fail("GET", "/users/@me", status, 2, page=page)
@@ -284,7 +284,7 @@ async def test_an_event_that_cannot_be_taken_does_not_end_the_bot(stage: Process
     await (await stage.say(stage.akiko, "list")).until("palworld")
 
 
-async def test_what_was_cut_off_is_told_once_discord_is_back(stage: ProcessStage) -> None:
+async def test_results_of_interrupted_actions_are_posted_once_discord_is_back(stage: ProcessStage) -> None:
     """The bot is killed during a start, and begins again while Discord is away."""
     await stage.start()
     plan = stage.pve.next_task("qmstart", vmid=104, hold=True)

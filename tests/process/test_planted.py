@@ -17,7 +17,7 @@ from ui.messages.startup import open_to_all
 
 @pytest.mark.parametrize("name", [*KEPT_NAMES, "readonly-colo.json"])
 @pytest.mark.parametrize("target", ["there", "missing"])
-def test_a_link_is_refused_and_what_it_leads_to_untouched(tmp_path: Path, name: str, target: str) -> None:
+def test_a_link_is_refused_and_its_target_untouched(tmp_path: Path, name: str, target: str) -> None:
     data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
     data.mkdir()
     if target == "there":
@@ -57,7 +57,7 @@ def test_the_directory_itself_may_be_a_link(tmp_path: Path) -> None:
     assert (tmp_path / "real/.lock").exists()
 
 
-def test_what_everybody_may_write_is_found(tmp_path: Path) -> None:
+def test_files_that_everybody_may_write_are_found(tmp_path: Path) -> None:
     directory = tmp_path / "open"
     directory.mkdir(0o700)
     file = directory / "config.py"
@@ -79,7 +79,7 @@ def test_what_everybody_may_write_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
-def test_each_is_one_line_that_says_what_to_do(language: str) -> None:
+def test_each_fault_is_one_line_that_says_what_to_do(language: str) -> None:
     t = Texts("ja").of("ja" if language == "ja" else "en")
     path = Path("/data/journal.db")
     lines = [foreign_file_line(t, ForeignFile(path, reason, 12345)) for reason in ("link", "kind", "owner")]

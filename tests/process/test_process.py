@@ -115,7 +115,7 @@ async def test_a_signal_ends_it_while_it_is_starting(stage: ProcessStage) -> Non
 
 
 @TOLD_BY_SIGNAL
-async def test_a_followed_task_is_told_of_the_end(stage: ProcessStage, number: signal.Signals) -> None:
+async def test_a_followed_task_is_reported_of_the_end(stage: ProcessStage, number: signal.Signals) -> None:
     await stage.start()
     plan = stage.pve.next_task("qmstart", vmid=VM, hold=True)
     stage.server.answer_wait = 0.0
@@ -280,7 +280,7 @@ FAULTY = {
         ({"LANGUAGE": "", "LANG": "", "LC_ALL": "C"}, "設定に 7 件の誤りがあります:"),
     ],
 )
-async def test_all_faults_are_told_at_once(stage: ProcessStage, told: dict[str, str], head: str) -> None:
+async def test_all_faults_are_reported_at_once(stage: ProcessStage, told: dict[str, str], head: str) -> None:
     code, output = await refused(stage, **FAULTY, **told)
     lines = output.splitlines()
     assert (code, lines[0]) == (2, head)
@@ -290,7 +290,7 @@ async def test_all_faults_are_told_at_once(stage: ProcessStage, told: dict[str, 
         assert sum(name in line for line in lines) == 1, name
 
 
-async def test_faults_of_a_config_file_are_told_without_its_secrets(stage: ProcessStage) -> None:
+async def test_faults_of_a_config_file_are_reported_without_its_secrets(stage: ProcessStage) -> None:
     secret = "Zk9-this-is-what-nobody-may-read"
     config = stage.directory / "config.py"
     config.write_text(
@@ -483,7 +483,7 @@ async def test_a_command_given_while_the_gateway_is_away_is_replayed(
 
 
 @pytest.mark.parametrize("how", ["command", "panel", "question"])
-async def test_what_is_replayed_when_its_time_is_over_does_nothing(stage: ProcessStage, how: str) -> None:
+async def test_expired_replayed_interactions_do_nothing(stage: ProcessStage, how: str) -> None:
     """The person has read "The application did not respond", and may have done something else since."""
     await stage.start()
     command, vmid = ("stop", 101) if how == "question" else ("info", VM)
@@ -621,7 +621,7 @@ async def test_a_question_from_before_a_restart_is_over(stage: ProcessStage) -> 
     assert [r for r in stage.pve.requests if r[0] != "GET"] == []
 
 
-async def test_a_return_is_told_by_a_bot_that_was_restarted_meanwhile(stage: ProcessStage) -> None:
+async def test_a_return_is_reported_by_a_bot_that_was_restarted_meanwhile(stage: ProcessStage) -> None:
     await stage.start(MONITOR_VM_IDS="101", MONITOR_INTERVAL_SECONDS=str(INTERVAL))
     await stage.first_poll()
     stage.pve.crash(101)
@@ -637,7 +637,7 @@ async def test_a_return_is_told_by_a_bot_that_was_restarted_meanwhile(stage: Pro
 # ---------------------------------------------------------------------- watching
 
 
-async def test_alerts_are_told_once_each(stage: ProcessStage) -> None:
+async def test_each_alert_is_posted_once(stage: ProcessStage) -> None:
     """101 crashes and comes back, 201 crashes and stays down, 203 is shut down by order."""
     await stage.start(MONITOR_VM_IDS="101,201,203", MONITOR_INTERVAL_SECONDS=str(INTERVAL))
     await stage.first_poll()
@@ -657,7 +657,7 @@ async def test_alerts_are_told_once_each(stage: ProcessStage) -> None:
     assert len(stage.alerts_told()) == 3
 
 
-async def test_an_outage_of_proxmox_is_told_once_and_what_happened_meanwhile(stage: ProcessStage) -> None:
+async def test_an_outage_of_proxmox_is_reported_once_and_what_happened_meanwhile(stage: ProcessStage) -> None:
     wire = Wire(stage.pve.host, stage.pve.port)
     await wire.join()
     try:

@@ -103,7 +103,7 @@ def guild(*, silent: bool = False, without: int = 0, **changed: ChannelView) -> 
         (TokenRefused(), [Problem.PROXMOX]),
     ],
 )
-def test_what_is_wrong_at_proxmox(seen: Cluster | BotError, lacks: list[Problem]) -> None:
+def test_faults_on_the_proxmox_side(seen: Cluster | BotError, lacks: list[Problem]) -> None:
     assert [finding.problem for finding in check_proxmox("pve1", seen)] == lacks
 
 
@@ -148,7 +148,7 @@ def test_what_is_wrong_at_proxmox(seen: Cluster | BotError, lacks: list[Problem]
         (guild(silent=True), [("ALERT_MENTION_ROLE_ID", Problem.ROLE_IS_SILENT)]),
     ],
 )
-def test_what_is_wrong_at_discord(seen: GuildView | None, lacks: list[tuple[str, Problem]]) -> None:
+def test_faults_on_the_discord_side(seen: GuildView | None, lacks: list[tuple[str, Problem]]) -> None:
     assert [(finding.setting, finding.problem) for finding in check_discord(WANTED, seen)] == lacks
 
 
@@ -172,7 +172,7 @@ def test_each_is_one_line_with_its_setting_in_both_languages(lack: Problem) -> N
         assert line[0] in ("❌✅" if finding.is_serious else "⚠✅")
 
 
-def test_ready_names_what_was_found() -> None:
+def test_ready_names_the_things_found() -> None:
     told = ready_line(Texts("en").public, WANTED, {"": SOUND}, GUILD)
     assert told == (
         "ready: 1 guest · 2 nodes · server “Home” · category “Proxmox” · alerts in #alerts · audit in #audit"
@@ -248,7 +248,7 @@ async def test_a_site_with_a_name_starts_as_one_without(stage: ProcessStage) -> 
     assert "home" not in told
 
 
-async def test_a_sound_start_says_what_it_found(stage: ProcessStage) -> None:
+async def test_a_good_start_names_the_things_it_found(stage: ProcessStage) -> None:
     await stage.start(ADMIN_ROLE_IDS=str(stage.guild.create_role("admins").id))
     told = await found(stage, "ready: ")
     assert "server “Test” · category “Proxmox” · alerts in #alerts" in told
@@ -284,7 +284,7 @@ async def test_every_wrong_setting_is_a_line_and_not_ready(stage: ProcessStage) 
     assert "ready:" not in told
 
 
-async def test_wrong_settings_are_told_in_the_language_of_the_bot(stage: ProcessStage) -> None:
+async def test_wrong_settings_are_reported_in_the_language_of_the_bot(stage: ProcessStage) -> None:
     await stage.start(LANGUAGE="ja", NODE_NAME="pve9", ALERT_CHANNEL_ID=WRONG)
     told = await found(
         stage,
@@ -350,7 +350,7 @@ async def test_a_server_that_the_bot_is_not_in(stage: ProcessStage) -> None:
     assert "ready:" not in told
 
 
-async def test_a_channel_of_which_discord_does_not_say_is_not_called_wrong(stage: ProcessStage) -> None:
+async def test_a_channel_that_discord_hides_for_now_is_not_called_wrong(stage: ProcessStage) -> None:
     """The channel may be a quiet thread, which has to be queried. Nobody should replace an ID that may be right."""
     category, alerts, audit, lab = numbers = [WRONG[:-1] + digit for digit in "1234"]
     answers = ((429, ""), (503, ""), (200, "<title>Hotel WLAN</title>"), (0, ""))
@@ -380,7 +380,7 @@ async def test_a_channel_of_which_discord_does_not_say_is_not_called_wrong(stage
     )
 
 
-async def test_proxmox_is_told_of_while_discord_is_away(stage: ProcessStage) -> None:
+async def test_proxmox_is_reported_of_while_discord_is_away(stage: ProcessStage) -> None:
     async with stage.server.outage():
         await stage.launch(NODE_NAME="pve9")
         told = await found(stage, "❌ NODE_NAME: the cluster has no node “pve9”")

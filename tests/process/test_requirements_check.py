@@ -49,7 +49,7 @@ def test_an_old_python_can_read_as_far_as_the_check(file: str) -> None:
         assert isinstance(tree.body[3], ast.If), "the check comes before the other imports"
 
 
-def test_an_old_python_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_python_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "version_info", (3, 10, 13, "final", 0))
     assert "3.10.13" in requirements_check.missing_requirements()
     assert "python3.11 bot.py" in requirements_check.missing_requirements()

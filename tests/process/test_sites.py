@@ -47,7 +47,7 @@ async def knows(stage: ProcessStage, vmid: int) -> None:
     await stage.until(known, "a first poll of the fine site", alive=True)
 
 
-async def test_trouble_of_two_sites_holds_up_nothing_and_nothing_is_lost_or_told_twice(
+async def test_trouble_at_two_sites_loses_and_doubles_nothing(
     hanging: Pve, refusing: Pve, stage: ProcessStage
 ) -> None:
     settings = {"MONITOR_INTERVAL_SECONDS": str(INTERVAL)}

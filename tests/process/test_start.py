@@ -48,7 +48,7 @@ def test_every_failure_is_one_line_for_the_terminal(failure: Exception) -> None:
 
 @pytest.mark.parametrize("happened", LoadOutcome)
 @pytest.mark.parametrize("opened", OpenOutcome)
-def test_what_was_lost_is_told_and_nothing_else(opened: OpenOutcome, happened: LoadOutcome) -> None:
+def test_losses_are_reported_and_nothing_else(opened: OpenOutcome, happened: LoadOutcome) -> None:
     gone = opened is OpenOutcome.CREATED and happened is LoadOutcome.READ
     lost = (opened is OpenOutcome.RECREATED) + (
         happened in (LoadOutcome.RECOVERED_FROM_BACKUP, LoadOutcome.UNREADABLE_NO_BACKUP)

@@ -380,7 +380,7 @@ def test_every_ignore_names_its_rule_and_its_reason() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_file_says_what_it_is_for() -> None:
+def test_every_file_has_a_docstring() -> None:
     assert [module.name for module in MODULES if not ast.get_docstring(module.tree)] == []
 
 

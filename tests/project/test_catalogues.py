@@ -72,7 +72,7 @@ def test_no_message_is_missing_left_over_or_empty(language: str) -> None:
 
 
 @walked("language", LANGUAGES)
-def test_the_bot_reads_what_is_translated(language: str) -> None:
+def test_the_bot_reads_the_compiled_translations(language: str) -> None:
     assert path_of(language).with_suffix(".mo").read_bytes() == compiled(language), (
         "run: python -m tools.messages"
     )
@@ -248,7 +248,7 @@ def test_every_error_is_one_sentence_of_the_readers_language(error: type[BotErro
 
 
 @walked("t", LANGUAGE_PAIRS)
-def test_what_a_completion_says_is_plain(t: Text) -> None:
+def test_completions_are_plain_text(t: Text) -> None:
     said = [
         choice(t, example) for error in ERRORS for example in examples(error) if ERROR_WORDS[error].choice
     ]
@@ -300,7 +300,7 @@ def test_no_two_actions_say_the_same() -> None:
 
 @walked("t", LANGUAGE_PAIRS)
 @walked("action", [each for each in ACTIONS if may_ask(each)])
-def test_what_may_ask_back_has_the_words_of_its_question(action: Operation, t: Text) -> None:
+def test_operations_that_may_ask_have_the_words_of_a_question(action: Operation, t: Text) -> None:
     words = WORDS[action]
     assert words.question
     assert words.yes
@@ -363,9 +363,7 @@ def test_a_refusal_by_state_names_the_guest(t: Text) -> None:
         (Operation.START, "it just did not work", None),
     ],
 )
-def test_what_a_task_said_is_explained_where_it_is_known(
-    operation: Operation, message: str, word: str | None
-) -> None:
+def test_known_errors_of_tasks_are_explained(operation: Operation, message: str, word: str | None) -> None:
     english, japanese = (
         task_hint(TEXTS.of("en"), operation, message),
         task_hint(TEXTS.of("ja"), operation, message),
@@ -382,7 +380,7 @@ def test_what_a_task_said_is_explained_where_it_is_known(
         assert JAPANESE.search(japanese)
 
 
-def test_a_missing_privilege_is_told_alike_for_a_request_and_a_task() -> None:
+def test_a_missing_privilege_is_reported_alike_for_a_request_and_a_task() -> None:
     words = "Permission check failed (/storage/local-lvm, Datastore.AllocateSpace)"
     error = proxmox_errors.MissingPrivilege("Datastore.AllocateSpace", "/storage/local-lvm")
     for t in LANGUAGE_PAIRS:

@@ -40,7 +40,7 @@ async def test_every_registered_command_has_a_row(scene: Stage) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.word)
-def test_every_row_is_what_the_bot_holds_the_command_for(command: Command) -> None:
+def test_every_row_matches_the_bots_own_view_of_the_command(command: Command) -> None:
     row = OPERATIONS[command.operation]
     assert (row.level, row.effect, row.guarded) == (command.level, command.effect, command.guarded)
     assert (command.action is not None) is (command.operation in ACTIONS)

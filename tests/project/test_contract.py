@@ -141,7 +141,7 @@ async def test_the_contract_has_no_row_that_is_not_used(requests: list[Request])
         (("DELETE", "/nodes/pve1/qemu/100", {"force": "1"}), "no parameter force"),
     ],
 )
-def test_the_contract_sees_what_is_wrong(request_: Request, wrong: str) -> None:
+def test_the_contract_finds_faults(request_: Request, wrong: str) -> None:
     (complaint,) = complaints(*request_)
     assert wrong in complaint
 

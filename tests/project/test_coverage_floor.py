@@ -45,7 +45,7 @@ def test_the_files_of_an_area_are_added_up() -> None:
     assert fails(by_area(files)) == ["adapters", "core", "ui"], "what was not measured is not covered"
 
 
-def test_an_area_is_the_first_folder_and_what_has_none_is_an_adapter() -> None:
+def test_an_area_is_the_first_folder_and_other_files_are_adapters() -> None:
     paths = (
         "core/watch/incidents/step.py",
         "ui\\ui/guests/panel.py",

@@ -114,7 +114,7 @@ async def test_the_commands_named_anywhere_are_those_of_the_command_tree(scene: 
 
 
 @BOTH
-def test_the_invitation_asks_for_what_the_bot_needs(language: str) -> None:
+def test_the_invitation_asks_for_the_needed_permissions(language: str) -> None:
     match = re.search(r"https://discord\.com/oauth2/authorize\S+", half_of(DOCS / "discord.md", language))
     assert match
     query = parse_qs(urlsplit(match[0]).query)
@@ -187,7 +187,7 @@ def quotes(language: str) -> list[str]:
     return [re.sub(r"^> ", "", block, flags=re.M).rstrip("\n") for block in found]
 
 
-def test_the_faq_quotes_what_the_bot_says() -> None:
+def test_the_faq_quotes_the_bot() -> None:
     japanese, english = quotes("ja"), quotes("en")
     assert len(japanese) == len(english) > 40
     for pair in zip(english, japanese, strict=True):

@@ -96,7 +96,7 @@ def test_every_call_of_the_client_has_its_privileges() -> None:
     assert {name for need in NEEDS for name in need.privileges} == set().union(*NEEDED.values())
 
 
-def test_the_pveum_lines_give_what_the_calls_need_and_no_more() -> None:
+def test_the_pveum_lines_grant_exactly_the_privileges_of_the_calls() -> None:
     acl, needed = granted("ja"), set().union(*NEEDED.values())
     assert acl == granted("en")
     assert acl[USER] == acl[TOKEN]

@@ -59,7 +59,7 @@ def test_every_document_is_a_press_away(language: str) -> None:
 
 
 @BOTH
-def test_the_pictures_are_of_its_language_and_say_what_they_show(language: str) -> None:
+def test_the_pictures_are_in_its_language_and_have_descriptions(language: str) -> None:
     found = pictures(language)
     assert len(found) == text_of(README[language]).count("alt=") >= 5
     assert all(path.name.split(".")[1] == language for path in found)

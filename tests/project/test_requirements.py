@@ -47,7 +47,7 @@ def test_no_package_is_pinned_twice() -> None:
 
 
 @pytest.mark.parametrize("file", ["Makefile", "README.md", "README.en.md", "docs/install.md"])
-def test_whoever_installs_is_told_to_hold_the_hashes(file: str) -> None:
+def test_the_install_guide_requires_hashes(file: str) -> None:
     installs = re.findall(r"pip install(?:(?! && ).)*-r requirements\S*", (ROOT / file).read_text("utf-8"))
     assert installs
     assert all("--require-hashes" in line for line in installs)

@@ -67,7 +67,7 @@ def test_durations_keep_the_rule(seconds: float) -> None:
         assert not breaches(T(sentence, time=shown, most=10))
 
 
-def test_a_timestamp_counts_as_what_discord_shows_for_it() -> None:
+def test_a_timestamp_counts_with_the_length_that_discord_shows() -> None:
     """A relative one ends in Japanese ("3 分前"), a time of day in a digit ("18:42")."""
     for style, joined in (("R", "から"), ("D", "から"), ("t", " から"), ("f", " から")):
         time = timestamp(1_790_000_000, style)

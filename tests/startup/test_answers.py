@@ -54,7 +54,7 @@ NAMES = ["Admin", "運用", "admin-2", '"quoted" \\ name']
         ("", ""),
     ],
 )
-def test_what_is_copied_along_with_a_secret_is_left_out(pasted: str, secret: str) -> None:
+def test_characters_copied_along_with_a_secret_are_left_out(pasted: str, secret: str) -> None:
     assert clean_secret(pasted) == secret
 
 
@@ -93,7 +93,7 @@ def test_the_value_of_a_token_is_found_in_the_table_that_proxmox_prints() -> Non
         ("  ", []),
     ],
 )
-def test_hosts_are_taken_out_of_what_is_pasted(typed: str, hosts: list[str]) -> None:
+def test_hosts_are_taken_out_of_pasted_text(typed: str, hosts: list[str]) -> None:
     assert split_hosts(typed) == hosts
 
 
@@ -123,7 +123,7 @@ def test_lines_break_between_words_and_commands_stay_whole() -> None:
 
 @pytest.mark.parametrize("version", [8, 9])
 @pytest.mark.parametrize("use", Use)
-def test_the_printed_commands_give_what_a_use_needs_and_no_more(use: Use, version: int) -> None:
+def test_the_printed_commands_grant_exactly_the_needed_privileges(use: Use, version: int) -> None:
     user, name = "discord-bot@pve", "bot"
     commands = token_commands(use, version, user, name, ["local-lvm"])
     roles = {line.split()[3]: line.split('"')[1].split() for line in commands if " role add " in line}
@@ -210,7 +210,7 @@ def test_config_py_is_private_and_nothing_is_lost(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == sorted([*before, folder])
 
 
-def test_a_written_file_is_what_the_bot_reads(tmp_path: Path) -> None:
+def test_a_written_config_is_read_by_the_bot(tmp_path: Path) -> None:
     draft = draft_of("ja", tmp_path)
     draft.site.verify, draft.discord_token = True, Given(Secret("abc.def.ghi"))
     (tmp_path / "token").write_text(VALUE)

@@ -96,7 +96,7 @@ def changes(word: str) -> bool:
 
 @pytest.mark.parametrize("held", [False, True])
 @pytest.mark.parametrize("person", PEOPLE)
-def test_access_tells_what_the_table_promises(person: str, held: bool) -> None:
+def test_access_shows_the_promises_of_the_table(person: str, held: bool) -> None:
     user_id, role, levels = PEOPLE[person]
     actor, cluster = Actor(user_id, "x", Place(1, 2), frozenset({role})), Cluster(GUESTS, (), 0.0)
     read_only = HELD if held else None

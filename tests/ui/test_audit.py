@@ -63,7 +63,7 @@ EVERYTHING = [
 
 
 @LANGUAGES
-def test_what_audit_shows(t: Text, golden: Golden) -> None:
+def test_audit_shows_each_kind_of_record(t: Text, golden: Golden) -> None:
     zone = datetime.UTC
     changes = AuditFilter(until=9, extent=Extent.CHANGES)
     everything = AuditFilter(101, 5, "stop", NOON - DAY, 9, extent=Extent.ENTRIES)

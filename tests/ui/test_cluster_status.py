@@ -84,7 +84,7 @@ def test_bars(fraction: float | None, bar: str) -> None:
     assert len(bar) == 17
 
 
-def test_what_is_not_known_is_not_zero() -> None:
+def test_unknown_figures_are_not_zero() -> None:
     text = "\n".join(whole(cluster_status_card(EN, TROUBLED, "")))
     assert "🔴 `pve3` · offline" in text
     assert "❔ `pve2` · 8 cores · 64.0 GiB · no new data" in text

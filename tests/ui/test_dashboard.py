@@ -105,7 +105,7 @@ def test_no_connection_is_said_instead_of_figures(language: str) -> None:
     assert view.menu == ()
 
 
-def test_what_looks_the_same_is_equal() -> None:
+def test_equal_views_look_the_same() -> None:
     t, shown = TEXTS.of("en"), contents(25)
     assert shown.cluster is not None
     same = replace(shown, busiest=tuple(replace(each, cpu=0.5001) for each in shown.busiest), true_at=99.0)

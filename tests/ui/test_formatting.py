@@ -659,7 +659,7 @@ async def test_questions_asked_and_over(language: Language, golden: Golden) -> N
 # --- what was just seen ---
 
 
-async def test_the_lists_show_at_once_what_an_action_has_just_seen() -> None:
+async def test_the_lists_show_the_state_that_an_action_has_just_seen() -> None:
     """Proxmox' list lags about ten seconds behind. Meanwhile the guest is shown as the action last saw it."""
     world = FakeWorld([guest(101), guest(102), guest(103)])
     world.proxmox.listed = {101: guest(101), 102: guest(102)}
@@ -923,7 +923,7 @@ def test_each_attack_alone(evil: str) -> None:
         assert [mask(text) for text in texts] == HARMLESS[name], name
 
 
-def test_what_our_own_words_may_contain() -> None:
+def test_characters_allowed_in_our_own_words() -> None:
     """This is the second half of the proof.
 
     With a harmless name, only the intended mentions, links and times appear.
@@ -1252,7 +1252,7 @@ def test_sizes(count: int, text: str) -> None:
 
 
 @given(st.integers(0, 2**70))
-def test_a_size_is_near_what_it_says(count: int) -> None:
+def test_a_shown_size_is_near_the_real_one(count: int) -> None:
     number, unit = format_size(count).split()
     scale = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": GIB, "TiB": 1024**4}[unit]
     step = 0.1 if "." in number else 1.0

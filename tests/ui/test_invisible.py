@@ -13,7 +13,7 @@ RESERVED = [0x2065, *range(0xFFF0, 0xFFF9), *range(0xE0080, 0xE0100), *range(0xE
 
 
 @walked("number", [*VARIATION, *FILLERS, *TAGS, *RESERVED[::50]])
-def test_what_shows_nothing_goes(number: int) -> None:
+def test_invisible_characters_are_removed(number: int) -> None:
     assert plain(f"web{chr(number)}01") == "web01"
     assert code(chr(number) * 3) == "`?`"
 
@@ -29,7 +29,7 @@ def test_no_format_or_control_character_of_this_unicode_is_left() -> None:
 
 
 @walked("char", ["é", "字", "ｶﾞ", "한", "ก", "🟢", "ß", "-"])
-def test_what_shows_something_stays(char: str) -> None:
+def test_visible_characters_stay(char: str) -> None:
     assert plain(f"a{char}b") == f"a{char}b"
 
 

@@ -18,7 +18,7 @@ from ui.phone_lines import BODY, SMALL_PRINT, columns, phone_lines
         ("<@123456789012345678>", 12),
     ],
 )
-def test_the_width_is_that_of_what_is_seen(text: str, width: int) -> None:
+def test_the_width_is_that_of_the_visible_text(text: str, width: int) -> None:
     assert columns(text) == width
 
 

@@ -56,6 +56,6 @@ def test_a_lock_is_named_by_the_work_that_holds_it(lock: str, english: str, japa
         ("", "`?`", "`?`"),
     ],
 )
-def test_an_end_is_told_in_words_if_the_whole_text_is_known(text: str, english: str, japanese: str) -> None:
+def test_an_exit_text_is_translated_only_as_a_whole(text: str, english: str, japanese: str) -> None:
     assert end_words(TEXTS.of("en"), text) == english
     assert end_words(TEXTS.of("ja"), text) == japanese

@@ -102,7 +102,7 @@ async def test_it_ends_when_it_is_not_used() -> None:
         ("import os; os.write(1, b'P\\xff\\xff\\xff\\xff'); import time; time.sleep(600)", ChartFailed),
     ],
 )
-async def test_what_does_not_draw_is_ended_or_told(code: str, error: type[Exception]) -> None:
+async def test_a_drawing_process_that_fails_is_ended_or_reported(code: str, error: type[Exception]) -> None:
     draws = process_of(code, seconds=0.5 if error is ChartTooSlow else 30.0)
     with pytest.raises(error):
         await draws.draw(EMPTY)

@@ -60,7 +60,7 @@ def written(directory: Path) -> str:
     return (directory / ".lock").read_text("ascii")
 
 
-def test_a_second_process_is_refused_and_told_by_whom(tmp_path: Path) -> None:
+def test_a_second_process_is_refused_and_the_first_is_named(tmp_path: Path) -> None:
     lock = lock_data_dir(tmp_path)
     with holder(tmp_path) as (process, said):
         assert said == ["refused", str(os.getpid())]
@@ -116,7 +116,7 @@ def test_a_holder_that_wrote_nothing_of_use(tmp_path: Path, content: str) -> Non
     lock.release()
 
 
-def test_what_a_longer_pid_left_is_gone(tmp_path: Path) -> None:
+def test_digits_of_a_longer_pid_are_gone(tmp_path: Path) -> None:
     (tmp_path / ".lock").write_text("123456789012345\n")
     lock = lock_data_dir(tmp_path)
     assert written(tmp_path) == f"{os.getpid()}\n"

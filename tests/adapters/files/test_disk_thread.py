@@ -49,7 +49,7 @@ async def test_an_error_is_raised_where_it_is_awaited(disk: DiskThread) -> None:
     assert await disk.run(lambda: 7) == 7
 
 
-async def test_what_has_not_begun_is_withdrawn_and_what_has_is_waited_for(disk: DiskThread) -> None:
+async def test_waiting_work_is_withdrawn_and_running_work_is_awaited(disk: DiskThread) -> None:
     hang, made = Hang(), list[str]()
     certain = asyncio.create_task(disk.run(hang, certain=True))
     await asyncio.to_thread(hang.begun.wait)
@@ -74,7 +74,7 @@ async def test_nobody_waits_for_a_call_that_hangs(disk: DiskThread) -> None:
     hang.over.set()
 
 
-async def test_the_end_waits_for_what_is_queued_but_not_for_a_hung_disk() -> None:
+async def test_the_end_waits_for_queued_writes_but_not_for_a_hung_disk() -> None:
     disk, made = DiskThread("tested"), list[int]()
     for number in range(20):
         disk.submit(lambda n=number: made.append(n))  # type: ignore[misc]  # as above

@@ -373,7 +373,7 @@ def test_mode_is_private_and_a_link_is_not_followed(tmp_path: Path) -> None:
         WatchEntry(101, disk=True),
     ],
 )
-def test_what_no_file_can_hold_is_refused_before_writing(tmp_path: Path, entry: WatchEntry) -> None:
+def test_values_that_no_file_can_hold_are_refused_before_writing(tmp_path: Path, entry: WatchEntry) -> None:
     store(tmp_path).save(OLD)
     with pytest.raises(ValueError, match=r"True|[0-9]"):
         store(tmp_path).save((entry,))
@@ -401,7 +401,7 @@ ENTRIES = st.lists(
 
 
 @given(ENTRIES)
-def test_what_is_saved_is_loaded(entries: tuple[WatchEntry, ...]) -> None:
+def test_a_saved_list_is_loaded(entries: tuple[WatchEntry, ...]) -> None:
     with tempfile.TemporaryDirectory() as tmp:
         store(Path(tmp)).save(entries)
         assert store(Path(tmp)).load([999]) == LoadReport(entries, LoadOutcome.READ)

@@ -122,7 +122,7 @@ def test_it_survives_a_start(tmp_path: Path) -> None:
         tested.close()
 
 
-def test_what_sqlite_cannot_hold_is_an_error_and_changes_nothing(journal: SqliteJournal) -> None:
+def test_values_that_sqlite_cannot_hold_change_nothing(journal: SqliteJournal) -> None:
     with pytest.raises(OverflowError):
         journal.audit_add(record(person=2**63), 1.0)
     with pytest.raises(JournalFailed) as failed:
@@ -149,7 +149,7 @@ def test_of_an_attempt_its_latest_record_is_shown_and_when_it_began(journal: Sql
     assert found[1].record.step is AuditStep.ASKED, "an attempt without its end"
 
 
-def test_the_latest_is_what_was_written_last_whatever_the_clock_said(journal: SqliteJournal) -> None:
+def test_the_latest_record_is_the_last_written_one_despite_the_clock(journal: SqliteJournal) -> None:
     first = journal.audit_add(record(AuditStep.ASKED), 100.0)
     journal.audit_add(record(outcome="before it was asked"), 50.0, first)
     later = journal.audit_add(record(AuditStep.ASKED), 20.0)
@@ -166,7 +166,7 @@ def test_a_record_may_follow_one_that_follows(journal: SqliteJournal) -> None:
     assert journal.audit_page(ALL, 0, 9) == ((AuditEntry(third, first, 1.0, 3.0, record()),), 1)
 
 
-def test_what_follows_a_forgotten_record_is_kept_all_the_same(journal: SqliteJournal) -> None:
+def test_records_that_follow_a_forgotten_one_are_kept(journal: SqliteJournal) -> None:
     first = journal.audit_add(record(AuditStep.ASKED), 1.0)
     journal.audit_prune(2.0)
     ended = journal.audit_add(record(), 3.0, first)
@@ -239,7 +239,7 @@ def test_a_file_is_read_in_pages_that_nothing_new_shifts(journal: SqliteJournal)
     assert journal.audit_export(AuditFilter(vmid=103), 5, 2) == ((), None)
 
 
-def test_what_cannot_be_read_ends_no_file_and_no_delivery(journal: SqliteJournal) -> None:
+def test_unreadable_records_end_no_file_and_no_delivery(journal: SqliteJournal) -> None:
     for number in range(6):
         journal.audit_add(record(), float(number))
     with journal._file.transaction() as db:
@@ -268,7 +268,7 @@ def test_records_after_an_id_in_their_order_with_when_their_attempt_began(journa
     assert [each.id for each in journal.audit_after(0, 2)[0]] == [1, 2]
 
 
-async def test_what_has_no_end_is_given_one_at_the_next_start(journal: SqliteJournal) -> None:
+async def test_attempts_without_an_end_get_one_at_the_next_start(journal: SqliteJournal) -> None:
     open_one = journal.audit_add(record(AuditStep.ASKED, operation="monitor_add"), 1.0)
     ended = journal.audit_add(record(AuditStep.ASKED), 2.0)
     journal.audit_add(record(), 3.0, ended)
@@ -288,7 +288,7 @@ async def test_what_has_no_end_is_given_one_at_the_next_start(journal: SqliteJou
     assert journal.audit_last() == 7
 
 
-async def test_whoever_posts_is_told_of_what_was_kept(journal: SqliteJournal) -> None:
+async def test_the_subscriber_is_called_after_a_record_is_stored(journal: SqliteJournal) -> None:
     told: list[int] = []
     kept = AuditTrail(at_once(journal), FakeClock())
     kept.subscribe(lambda: told.append(journal.audit_last()))
@@ -301,7 +301,7 @@ async def test_whoever_posts_is_told_of_what_was_kept(journal: SqliteJournal) ->
     assert told == [1]
 
 
-def test_the_mark_of_what_was_posted(tmp_path: Path) -> None:
+def test_the_cursor_of_posted_records(tmp_path: Path) -> None:
     for mark in (
         AuditCursor(1),
         AuditCursor(2**62, 2**62, 3, 1_790_000_000.125),
@@ -405,7 +405,7 @@ BROKEN = """
     [{"step": "'of tomorrow'"}, {"way": "'by mail'"}, {"person": "x'ff'"}, {"person": "'a text'"}],
     ids=["step", "way", "bytes", "type"],
 )
-def test_a_row_that_cannot_be_read_hides_no_other_and_is_told_once(
+def test_a_row_that_cannot_be_read_hides_no_other_and_is_reported_once(
     journal: SqliteJournal, caplog: pytest.LogCaptureFixture, spoilt: dict[str, str]
 ) -> None:
     journal.audit_add(record(), 1.0)
@@ -431,7 +431,7 @@ def test_a_row_that_cannot_be_read_hides_no_other_and_is_told_once(
 # --- the file of a former version ---
 
 
-def test_a_file_of_the_first_version_keeps_what_it_has(
+def test_a_file_of_the_first_version_keeps_its_content(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     message = Message(1, MessageKind.TEST, 1.0, ())
@@ -651,7 +651,7 @@ ADDED = st.tuples(RECORDS, TIMES, st.none() | st.integers(1, 20))
     st.lists(ADDED | TIMES, max_size=25),
     st.lists(st.tuples(FILTERS, st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=8),
 )
-def test_it_says_what_a_plain_list_says(
+def test_the_index_agrees_with_a_plain_list(
     steps: Iterable[tuple[AuditRecord, float, int | None] | float],
     queries: Iterable[tuple[AuditFilter, int, int]],
 ) -> None:

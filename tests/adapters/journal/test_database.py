@@ -161,7 +161,7 @@ def test_a_spoilt_file_is_kept_and_a_new_one_made(tmp_path: Path, spoil: Callabl
     assert made(tmp_path).open() == JournalReport(OpenOutcome.READ)
 
 
-def test_what_stands_beside_a_spoilt_file_goes_with_it(tmp_path: Path) -> None:
+def test_files_beside_a_damaged_journal_are_set_aside_with_it(tmp_path: Path) -> None:
     fill(tmp_path)
     emptied(tmp_path / "journal.db")
     (tmp_path / "journal.db-wal").write_bytes(b"frames of it")

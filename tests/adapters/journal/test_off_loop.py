@@ -35,7 +35,7 @@ def lock(path: Path) -> sqlite3.Connection:
     return other
 
 
-async def test_what_was_stored_is_seen_by_the_next_read(journal: JournalOffLoop) -> None:
+async def test_stored_records_are_seen_by_the_next_read(journal: JournalOffLoop) -> None:
     record = AuditRecord(AuditStep.ENDED, AKIKO, "list")
     for number in range(1, 51):
         await journal.commit(Batch({"last": str(number)}))
@@ -64,7 +64,7 @@ async def test_a_lock_is_waited_for_and_holds_up_no_read(tmp_path: Path, journal
     other.close()
 
 
-async def test_what_a_lock_refused_is_not_written_when_it_is_gone(
+async def test_writes_refused_by_a_lock_are_not_made_later(
     tmp_path: Path, journal: JournalOffLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(off_loop, "PATIENCE_SECONDS", 0.3)

@@ -106,7 +106,7 @@ def fill(view: SiteJournal, text: str, most: int = 3) -> int:
 # --- apart from each other ---
 
 
-def test_what_a_site_writes_no_other_reads(journal: SqliteJournal) -> None:
+def test_no_site_reads_the_data_of_another(journal: SqliteJournal) -> None:
     views = {name: journal.of_site(name) for name in ("home", "colo", "lab")}
     empty = content(views["lab"])
     fill(views["home"], "h")
@@ -227,7 +227,7 @@ def sites_of(journal: SiteJournal) -> list[str]:
     return [each.site for each in journal.audit_page(AuditFilter(), 0, 9)[0]]
 
 
-def test_what_was_cut_off_is_finished_by_its_own_site(journal: SqliteJournal) -> None:
+def test_interrupted_actions_are_finished_by_their_own_site(journal: SqliteJournal) -> None:
     numbers = {
         name: view.audit_add(audited(AuditStep.SENT, upid=f"UPID:{name}"), 1.0)
         for name, view in (
@@ -441,7 +441,7 @@ def version(tmp: Path) -> int:
 # --- a file that is lost or damaged, and deaths ---
 
 
-def test_every_site_is_told_once_that_the_file_was_renewed(tmp_path: Path) -> None:
+def test_every_site_is_reported_once_that_the_file_was_renewed(tmp_path: Path) -> None:
     with opened(tmp_path) as journal:
         views = [journal.of_site(name) for name in ("home", "colo", "lab")]
         before = [fill(view, "x") and content(view) for view in views]
@@ -457,7 +457,7 @@ def test_every_site_is_told_once_that_the_file_was_renewed(tmp_path: Path) -> No
         assert [view.check_file() for view in views] == [JournalRenewal(whole=True)] * 2 + [None], "once"
 
 
-def test_a_renewal_is_told_although_the_new_file_refuses_at_first(
+def test_a_renewal_is_reported_although_the_new_file_refuses_at_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse() -> None:

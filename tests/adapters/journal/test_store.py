@@ -279,7 +279,7 @@ def test_an_incident_that_changes_while_its_message_is_being_sent(journal: Sqlit
     assert journal.to_edit() == ()
 
 
-def test_what_was_found_of_a_former_try_is_edited(journal: SqliteJournal) -> None:
+def test_a_message_found_from_a_former_try_is_edited(journal: SqliteJournal) -> None:
     journal.commit(Batch(incidents=(incident(1, 101),), messages=(opening(2, 1),)))
     journal.note_try(2, "old", 1.0)
     journal.note_posted(2, 77, -1)
@@ -305,7 +305,7 @@ def test_a_message_that_another_says_too_is_not_sent(journal: SqliteJournal) -> 
     )
 
 
-def test_what_is_given_up_or_absorbed_is_not_edited(journal: SqliteJournal) -> None:
+def test_given_up_and_absorbed_messages_are_not_edited(journal: SqliteJournal) -> None:
     journal.commit(Batch(incidents=(incident(1, 101),), messages=(opening(2, 1), opening(3, 1), opening(4))))
     journal.give_up(2, "400")
     journal.note_try(4, "", 1.0, absorbs=3)
@@ -314,7 +314,7 @@ def test_what_is_given_up_or_absorbed_is_not_edited(journal: SqliteJournal) -> N
     assert editions(journal, 2) == editions(journal, 3) == (0, 0)
 
 
-def test_what_is_not_delivered(journal: SqliteJournal) -> None:
+def test_the_backlog_counts_undelivered_messages(journal: SqliteJournal) -> None:
     assert journal.backlog() == Backlog(0, None, 0, "")
     journal.commit(Batch(messages=(opening(1, created=50), opening(2, created=40), opening(3, created=60))))
     assert journal.backlog() == Backlog(3, 40.0, 0, "")
@@ -375,7 +375,7 @@ def test_counts_leave_notes_out(journal: SqliteJournal) -> None:
     assert journal.counts(51) == {}
 
 
-def test_pruning_keeps_what_is_open_waits_or_is_still_to_be_edited(journal: SqliteJournal) -> None:
+def test_pruning_keeps_open_waiting_and_editable_messages(journal: SqliteJournal) -> None:
     journal.commit(
         Batch(
             {"a": "1"},

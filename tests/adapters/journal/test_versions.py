@@ -56,7 +56,7 @@ def test_the_file_is_kept_as_it_was_before_it_is_migrated(tmp_path: Path, versio
 
 
 @every_version
-async def test_what_a_former_version_wrote_is_there(tmp_path: Path, version: int) -> None:
+async def test_data_of_former_versions_is_kept(tmp_path: Path, version: int) -> None:
     journal = restored(tmp_path, version)
     assert journal.open() == JournalReport(OpenOutcome.READ)
     assert journal.run == 2

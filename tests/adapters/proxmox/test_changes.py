@@ -189,7 +189,7 @@ async def test_an_old_digest_changes_nothing(pve: Pve, client: ProxmoxClient) ->
     assert pve.copy_guest_state(200) == before
 
 
-async def test_parameters_that_proxmox_refuses_are_told_in_its_words(client: ProxmoxClient) -> None:
+async def test_parameters_that_proxmox_refuses_are_reported_in_its_words(client: ProxmoxClient) -> None:
     error = await refusal(client.resize(CT, 9999, None, None))
     assert isinstance(error, Rejected)
     assert error.status == 400
@@ -262,7 +262,7 @@ async def test_a_running_guest_is_not_deleted(client: ProxmoxClient) -> None:
 
 @BOTH
 @pytest.mark.parametrize("name", list(CHANGES))
-async def test_what_stands_in_the_way_of_any_change(
+async def test_the_common_obstacles_of_every_change(
     pve: Pve, client: ProxmoxClient, guest: Guest, name: str
 ) -> None:
     before = pve.copy_guest_state(guest.vmid)

@@ -146,7 +146,7 @@ async def test_a_name_that_is_not_looked_up_in_time_is_given_up(monkeypatch: pyt
         free.set()
 
 
-async def test_who_waits_for_a_place_too_long_is_told_and_sends_nothing(
+async def test_a_request_that_waits_too_long_is_refused_and_not_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("adapters.proxmox.transport.http.QUEUE_SECONDS", 0.2)

@@ -368,7 +368,7 @@ async def test_another_node_that_does_not_answer_is_no_fault_of_this_address(
 # -- trust
 
 
-async def test_a_distrusted_address_is_told_and_stops_no_other(
+async def test_a_distrusted_address_is_reported_and_stops_no_other(
     pve: Pve, tmp_path: Path, lines: Callable[[], list[str]]
 ) -> None:
     other = tmp_path / "other"

@@ -119,16 +119,16 @@ def told(
         (504, "Gateway Timeout", TimedOut("pve.example.jp", changing=True)),
     ],
 )
-def test_what_proxmox_says(status: int, reason: str, expected: BotError) -> None:
+def test_each_refusal_of_proxmox_becomes_its_error(status: int, reason: str, expected: BotError) -> None:
     assert str(told(status, reason, changing=True)) == str(expected)
 
 
-def test_a_vmid_that_is_taken_is_told_by_the_parameters_error() -> None:
+def test_a_vmid_that_is_taken_is_reported_by_the_parameters_error() -> None:
     error = told(400, "Parameter verification failed.", {"vmid": "VM 105 already exists"})
     assert str(error) == str(VmidTaken(105))
 
 
-def test_the_errors_of_parameters_are_told_on_one_line() -> None:
+def test_the_errors_of_parameters_are_reported_on_one_line() -> None:
     error = told(400, "Parameter verification failed.\n", {"cores": "too\nmany", "errors": b"<html>", "x": 5})
     assert str(error) == str(Rejected(400, "Parameter verification failed. cores: too many"))
 
@@ -144,7 +144,7 @@ def test_without_a_guest_no_guest_is_named() -> None:
     assert str(told(595, "No route to host", guest=None)) == str(NodeUnreachable("pve.example.jp"))
 
 
-def test_an_unknown_object_is_what_the_caller_says() -> None:
+def test_an_unknown_object_is_the_error_of_the_caller() -> None:
     asked = CallContext(None, TaskUnknown("UPID:x"))
     for status in (400, 404, 500):
         error = make_error(

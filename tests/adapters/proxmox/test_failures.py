@@ -72,7 +72,7 @@ async def test_an_offline_node(pve: Pve, client: ProxmoxClient, guest: Guest) ->
 
 
 @pytest.mark.parametrize("status", [502, 504])
-async def test_a_proxy_that_gave_up_leaves_open_what_happened(
+async def test_a_proxy_that_gave_up_leaves_the_result_open(
     pve: Pve, client: ProxmoxClient, status: int
 ) -> None:
     pve.fail("POST", "/status/stop", status, HTML, html=True)
@@ -82,7 +82,7 @@ async def test_a_proxy_that_gave_up_leaves_open_what_happened(
 
 
 @pytest.mark.parametrize("body", ["", '{"data":null}', HTML, '{"errors":null}', b"\xff\xfe"], ids=range(5))
-async def test_a_refusal_counts_whatever_stands_in_its_body(tmp_path: Path, body: str | bytes) -> None:
+async def test_a_refusal_counts_whatever_its_body(tmp_path: Path, body: str | bytes) -> None:
     with Rude(tmp_path, answer(body, "500 cluster not ready - no quorum?")) as rude:
         assert type(await refusal(client_of(rude).power(VM, Operation.STOP))).__name__ == "NoQuorum"
         assert rude.asked == ["POST /nodes/pve1/qemu/100/status/stop"]

@@ -248,7 +248,7 @@ def test_ha(hastate: object, managed: bool) -> None:
         assert parse_status(VM, {"ha": {"managed": word}}).ha_managed is expected
 
 
-def test_status_keeps_what_the_answer_does_not_say() -> None:
+def test_status_keeps_values_that_the_answer_lacks() -> None:
     now = parse_status(VM, {"status": "stopped", "qmpstatus": "paused"})
     assert (now.state, now.name, now.cpus, now.tags, now.lock) == (
         State.STOPPED,
@@ -312,7 +312,7 @@ def test_pending() -> None:
     )
 
 
-def test_pending_has_the_configuration_in_effect_and_what_waits() -> None:
+def test_pending_has_the_current_values_and_the_waiting_ones() -> None:
     rows = [
         {"key": "cores", "value": 2, "pending": 4},
         {"key": "memory", "value": "current=2048"},
@@ -344,7 +344,7 @@ def test_pending_has_the_configuration_in_effect_and_what_waits() -> None:
         ),
     ],
 )
-def test_whether_the_guest_agent_is_enabled(text: object, enabled: bool) -> None:
+def test_the_guest_agent_is_enabled_or_not(text: object, enabled: bool) -> None:
     assert parse_config(Kind.QEMU, {"agent": text}).agent is enabled
 
 
@@ -382,7 +382,7 @@ def test_snapshots_without_a_name_are_left_out_and_no_time_is_no_fault() -> None
     ]
 
 
-def test_tasks_and_backups_without_what_names_them_are_left_out() -> None:
+def test_tasks_and_backups_without_an_id_are_left_out() -> None:
     assert parse_tasks([{"type": "vzdump", "starttime": 5}, {"upid": None}, {"upid": ""}, {"upid": {}}]) == ()
     (task,) = parse_tasks([{"upid": "1", "user": None, "type": None, "starttime": "x"}])
     assert (task.user, task.type, task.started) == ("", "", 0)
@@ -502,7 +502,7 @@ def test_tasks_newest_first_with_their_token() -> None:
         ({"upid": "1"}, ("", "", None, None)),
     ],
 )
-def test_where_and_what_a_task_is_about_and_how_it_ended(row: dict[str, Any], expected: object) -> None:
+def test_a_tasks_node_subject_and_end(row: dict[str, Any], expected: object) -> None:
     (task,) = parse_tasks([row])
     assert (task.node, task.id, task.ended, task.status) == expected
 

@@ -231,7 +231,7 @@ async def test_callers_that_give_up_do_not_free_the_places_of_their_threads(tmp_
         assert rude.most_held == CONCURRENT
 
 
-async def test_who_gives_up_while_waiting_takes_no_place(tmp_path: Path) -> None:
+async def test_a_caller_that_gives_up_while_waiting_takes_no_place(tmp_path: Path) -> None:
     with Rude(tmp_path, HeldAnswer(EMPTY_LIST)) as rude:
         client = client_of(rude)
         working = [asyncio.create_task(client.cluster()) for _ in range(CONCURRENT)]
@@ -284,7 +284,7 @@ async def test_every_method_keeps_to_the_gate(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("handshake", ["tls", "held"])
-async def test_closing_ends_what_is_under_way_and_sends_nothing_more(tmp_path: Path, handshake: str) -> None:
+async def test_closing_ends_running_calls_and_sends_nothing_more(tmp_path: Path, handshake: str) -> None:
     with Rude(tmp_path, HeldAnswer(STARTED), handshake=handshake) as rude:
         client = client_of(rude)
         calls = [asyncio.create_task(client.power(VM, Operation.STOP)) for _ in range(6)]

@@ -71,7 +71,7 @@ PAGES = {
 
 
 @pytest.mark.parametrize("name", list(PAGES))
-async def test_what_is_not_proxmox_own_leaves_every_change_open(tmp_path: Path, name: str) -> None:
+async def test_answers_that_are_not_proxmox_own_leave_every_change_open(tmp_path: Path, name: str) -> None:
     with Rude(tmp_path, PAGES[name]) as rude:
         found = await with_every_method(client_of(rude), CHANGES)
         for call, error in found.items():
@@ -156,13 +156,13 @@ OWN: dict[str, tuple[bytes, BotError]] = {
 
 
 @pytest.mark.parametrize("name", list(OWN))
-async def test_what_proxmox_says_is_read_from_the_body_first(tmp_path: Path, name: str) -> None:
+async def test_the_reason_is_read_from_the_body_first(tmp_path: Path, name: str) -> None:
     page, expected = OWN[name]
     with Rude(tmp_path, page) as rude:
         assert str(await refusal(client_of(rude).power(VM, Operation.STOP))) == str(expected)
 
 
-async def test_a_read_is_told_as_much(tmp_path: Path) -> None:
+async def test_a_read_behind_a_proxy_names_the_privilege_too(tmp_path: Path) -> None:
     with Rude(tmp_path, OWN["a privilege behind Traefik"][0]) as rude:
         found = await with_every_method(
             client_of(rude), {name: READS[name] for name in ("status", "config", "snapshots")}, [VM]

@@ -80,7 +80,7 @@ async def test_without_sys_audit_nodes_have_no_figures(pve: Pve, client: Proxmox
     assert (first.online, first.cpu, first.memory) == (True, None, None)
 
 
-async def test_guests_of_an_offline_node_are_unknown_whatever_the_list_says(
+async def test_guests_of_an_offline_node_are_unknown_despite_the_list(
     pve: Pve, client: ProxmoxClient
 ) -> None:
     pve.revive(101)
@@ -149,7 +149,7 @@ async def test_status_knows_lock_and_ha(pve: Pve, client: ProxmoxClient, guest: 
     assert (now.lock, now.ha_managed) == ("snapshot", True)
 
 
-async def test_config_of_a_vm_is_what_holds_now(pve: Pve, client: ProxmoxClient) -> None:
+async def test_the_config_of_a_vm_is_the_current_one(pve: Pve, client: ProxmoxClient) -> None:
     pve.vm(100).config.update(
         {"sockets": 2, "protection": 1, "ide2": "none,media=cdrom", "description": "mail", "balloon": 1024}
     )

@@ -207,7 +207,7 @@ def test_one_odd_value_spoils_nothing_else(extra: str) -> None:
     ],
     ids=range(18),
 )
-def test_what_is_no_list_of_rows_takes_the_other_way(body: bytes) -> None:
+def test_answers_that_are_no_list_of_rows_are_parsed_as_usual(body: bytes) -> None:
     assert decode_resources(body) is None
 
 

@@ -118,7 +118,7 @@ async def test_a_person_has_a_limited_number_of_waiting_places(monkeypatch: pyte
     assert turns.given[-1] == "later"
 
 
-async def test_who_gives_up_leaves_the_queue_in_every_moment() -> None:
+async def test_a_caller_can_leave_the_queue_at_any_moment() -> None:
     turns = Turns()
     for at in range(6):
         turns.ask(f"akiko {at}", AKIKO)
@@ -162,7 +162,7 @@ async def test_a_request_begins_in_the_moment_in_which_another_ends() -> None:
     assert "one more" not in turns.given, "a slot is given back once"
 
 
-async def test_what_may_hang_is_not_left_for_the_end() -> None:
+async def test_requests_that_may_hang_are_not_left_for_the_end() -> None:
     """Only two of a node run at once. If all came last, the other slots would be idle then."""
     turns = Turns()
     for at in range(SLOTS[Lane.READS]):
@@ -215,7 +215,7 @@ async def test_a_hung_agent_holds_up_nothing_else(
 
 
 @pytest.mark.usefixtures("quickly_late")
-async def test_a_hung_node_holds_up_only_what_is_asked_about_it(pve: Pve, client: ProxmoxClient) -> None:
+async def test_a_hung_node_holds_up_only_requests_about_it(pve: Pve, client: ProxmoxClient) -> None:
     away = replace(VM, node="pve2", vmid=101)
     with hanging(pve, "/nodes/pve2/"):
         asked = [asyncio.create_task(client.config(away)) for _ in range(20)]
@@ -244,7 +244,7 @@ async def test_a_limited_number_of_requests_runs_late() -> None:
     await until(lambda: len(turns.given) == most + 5)
 
 
-async def test_what_finds_no_place_is_not_sent(
+async def test_requests_without_a_place_are_not_sent(
     pve: Pve, client: ProxmoxClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(slots, "PERSON_PLACES", 0)

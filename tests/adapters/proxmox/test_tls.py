@@ -274,7 +274,7 @@ async def test_the_token_is_in_no_error_and_no_log(tmp_path: Path, log: list[str
     assert not [line for line in log if SECRET in line]
 
 
-async def test_nor_where_nobody_answers(log: list[str]) -> None:
+async def test_no_secret_shows_where_nobody_answers(log: list[str]) -> None:
     with opened() as pve:
         ways: list[dict[str, Any]] = [
             {"verify_ssl": True},
@@ -288,7 +288,7 @@ async def test_nor_where_nobody_answers(log: list[str]) -> None:
     assert not [line for line in log if SECRET in line]
 
 
-def test_nor_in_what_the_client_shows_of_itself() -> None:
+def test_no_secret_shows_in_the_clients_repr() -> None:
     end = Endpoint((Address("pve.example.jp", 8006),), "discordbot@pve", "bot", SECRET)
     assert SECRET not in f"{end!r} {end}"
     assert "pve.example.jp" in repr(end)

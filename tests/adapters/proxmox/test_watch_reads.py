@@ -30,7 +30,7 @@ async def test_the_task_list_is_one_request(pve: Pve, client: ProxmoxClient) -> 
 
 
 @BOTH
-async def test_who_stopped_a_guest(pve: Pve, client: ProxmoxClient, guest: Guest) -> None:
+async def test_the_person_who_stopped_a_guest(pve: Pve, client: ProxmoxClient, guest: Guest) -> None:
     prefix = "qm" if guest.kind is Kind.QEMU else "vz"
     upid = pve.stop_as(guest.vmid, "alice@pam")
     task = await only_task(client)

@@ -114,7 +114,7 @@ def test_every_kind_has_its_own_sentence_and_the_table_nothing_else() -> None:
 
 
 @walked("number", sorted(errno.errorcode))
-def test_any_errno_is_told(number: int) -> None:
+def test_any_errno_is_reported(number: int) -> None:
     word = errno.errorcode[number]
     for kind in (K.UNREADABLE_FILE, K.DATA_DIR_NOT_WRITABLE):
         line = one(Fault(kind, "DATA_DIR", "/x", reason=word))
@@ -292,7 +292,7 @@ def test_the_words(fault: Fault, line: str) -> None:
     assert one(fault) == line
 
 
-def test_real_faults_are_told_in_their_order(tmp_path: Path) -> None:
+def test_real_faults_are_reported_in_their_order(tmp_path: Path) -> None:
     (tmp_path / "config.py").write_text(
         "GUILD_ID = 0\nNODE_NAM = 1\nLOG_LEVEL = 'LOUD'\nPROXMOX_HOST = 'https://root:hunter2hunter2@pve1/'\n"
     )
@@ -382,7 +382,7 @@ def test_the_words_for_journal_errors() -> None:
     assert "\x1b" not in told(JournalErrorKind.UNREADABLE, "\x1b")
 
 
-def test_who_uses_the_directory_is_told_where_it_is_known() -> None:
+def test_the_user_of_the_directory_is_named_if_known() -> None:
     known = in_use_line(EN, DataDirInUse(Path("/d/\u202edata"), 4711))
     unknown = in_use_line(EN, DataDirInUse(Path("/d/\u202edata"), None))
     assert known == "Another bot (process 4711) already uses “/d/data”. Stop it, or set another DATA_DIR."

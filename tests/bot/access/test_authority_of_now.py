@@ -49,7 +49,7 @@ LEFT: dict[str, tuple[int, dict[str, object]]] = {
 
 @pytest.mark.parametrize("left", LEFT)
 @pytest.mark.parametrize("between", [0.0, 5.0])
-async def test_whose_guest_left_cannot_act_on_it_once_more(left: str, between: float) -> None:
+async def test_a_person_whose_guest_left_cannot_act_on_it_again(left: str, between: float) -> None:
     """Repeated actions keep no access alive, and not even the next one gets through."""
     role, change = LEFT[left]
     actor = replace(AKIKO, roles=frozenset({role})) if role else OWNER
@@ -69,7 +69,7 @@ async def test_whose_guest_left_cannot_act_on_it_once_more(left: str, between: f
     assert reads < world.proxmox.asked.count("cluster") <= reads + 2, "at most one fresh read a decision"
 
 
-async def test_who_needs_no_pool_or_tag_costs_no_read_more() -> None:
+async def test_people_without_pool_or_tag_scopes_cost_no_extra_read() -> None:
     world = FakeWorld([THEIRS], rules=RULES)
     await world.cluster_cache.read()
     for role in (ALL, ONE):
@@ -78,7 +78,7 @@ async def test_who_needs_no_pool_or_tag_costs_no_read_more() -> None:
     assert world.proxmox.asked.count("cluster") == 1
 
 
-def test_what_hangs_on_the_list() -> None:
+def test_decisions_that_depend_on_the_list() -> None:
     def hangs(role: int, operation: Operation = Operation.START, vmid: int = 101) -> bool:
         return depends_on_list(RULES, replace(AKIKO, roles=frozenset({role})), operation, vmid)
 
@@ -115,7 +115,7 @@ async def test_an_admin_of_a_pool_alone_is_none_of_a_protected_guest_that_left_i
     assert world.sent == []
 
 
-def test_whose_admin_role_is_narrowed_is_judged_by_the_newest_list_where_protection_asks_for_one() -> None:
+def test_a_scoped_admin_of_a_protected_guest_is_judged_by_the_newest_list() -> None:
     def hangs(operation: Operation, *roles: int) -> bool:
         return depends_on_list(BOTH, replace(AKIKO, roles=frozenset(roles)), operation, 101)
 
@@ -125,7 +125,7 @@ def test_whose_admin_role_is_narrowed_is_judged_by_the_newest_list_where_protect
     assert not hangs(Operation.START, ALL, BOSS)
 
 
-async def test_what_was_seen_lends_its_state_alone() -> None:
+async def test_a_seen_guest_lends_only_its_state() -> None:
     world = FakeWorld([THEIRS], rules=RULES)
     await world.cluster_cache.read()
     seen = replace(
@@ -217,7 +217,9 @@ async def test_a_guest_that_left_the_pool_is_out_of_reach_at_once(
     assert scene.site.watch.entries == kept
 
 
-async def test_an_alert_is_not_answered_by_whose_guest_left(bare_scene: Stage, cast: Cast, pve: Pve) -> None:
+async def test_an_alert_cannot_be_answered_by_a_person_whose_guest_left(
+    bare_scene: Stage, cast: Cast, pve: Pve
+) -> None:
     scene, game = bare_scene, cast["game"]
     await scene.say(game, "start", vmid=104)
     await scene.say(game, "monitor add", vmid=104)
@@ -236,7 +238,7 @@ async def test_an_alert_is_not_answered_by_whose_guest_left(bare_scene: Stage, c
     assert scene.site.watch.answers.mutes() == ()
 
 
-async def test_access_tells_what_would_be_refused(bare_scene: Stage, cast: Cast, pve: Pve) -> None:
+async def test_access_shows_the_refusals(bare_scene: Stage, cast: Cast, pve: Pve) -> None:
     scene, game = bare_scene, cast["game"]
     assert "palworld" in (await scene.say(game, "access", vmid=104)).text
     pve.vm(104).pool = None
@@ -244,7 +246,7 @@ async def test_access_tells_what_would_be_refused(bare_scene: Stage, cast: Cast,
     scene.assert_refused(reply, game, GuestNotFound(104))
 
 
-async def test_snapshot_names_are_of_those_who_see_the_guest_now(
+async def test_snapshot_names_are_shown_only_to_people_who_see_the_guest_now(
     bare_scene: Stage, cast: Cast, pve: Pve
 ) -> None:
     """It does not matter who could see the guest when the list was last read, however long ago."""
@@ -258,7 +260,7 @@ async def test_snapshot_names_are_of_those_who_see_the_guest_now(
     assert not any("before" in choice for choice in hidden)
 
 
-async def test_nobody_takes_off_the_list_what_may_be_theirs_no_more(
+async def test_nobody_unwatches_a_guest_that_may_have_left_their_scope(
     bare_scene: Stage, cast: Cast, pve: Pve
 ) -> None:
     """Proxmox does not answer, so the bot cannot know whether the guest is still in the pool."""

@@ -74,7 +74,7 @@ def cells() -> Iterator[tuple[Level, Level, str, bool, bool, bool]]:
 
 
 @walked(("everywhere", "narrowed", "scope", "owner", "strict", "held"), cells())
-def test_every_cell_is_what_the_gate_says(
+def test_every_cell_matches_the_gate(
     everywhere: Level, narrowed: Level, scope: str, owner: bool, strict: bool, held: bool
 ) -> None:
     levels = {EVERYWHERE: everywhere, NARROWED: narrowed}
@@ -158,7 +158,7 @@ def text_of(view: object) -> str:
     return "\n".join(item.content for item in view.walk_children() if isinstance(item, ui.TextDisplay))
 
 
-async def test_an_owner_reads_for_which_guest_a_tick_holds(bare_scene: Stage, pve: Pve) -> None:
+async def test_an_owner_reads_the_guest_that_a_tick_holds_for(bare_scene: Stage, pve: Pve) -> None:
     """The person is a viewer who owns one guest: an operator there, and nowhere else."""
     scene, cast_ = bare_scene, Cast(bare_scene)
     viewer = cast_["viewer"]

@@ -32,7 +32,7 @@ async def cast(bare_scene: Stage) -> Cast:
 # -- other people's messages
 
 
-async def test_a_panel_stays_what_it_is_when_somebody_else_may_not_see_its_guest(
+async def test_a_panel_stays_when_a_person_who_may_not_see_its_guest_presses(
     bare_scene: Stage, cast: Cast
 ) -> None:
     scene, game = bare_scene, cast["game"]
@@ -62,7 +62,7 @@ async def test_the_outcome_of_a_creation_is_not_lost_by_a_press(bare_scene: Stag
     assert "was created" in post_of(made).text
 
 
-async def test_a_page_turned_by_who_sees_less_is_their_own(bare_scene: Stage, cast: Cast) -> None:
+async def test_a_scoped_user_who_turns_a_page_gets_a_private_one(bare_scene: Stage, cast: Cast) -> None:
     scene, game = bare_scene, cast["game"]
     listed = await scene.say(cast["admin"], "list")
     forward = next(button.custom_id for button in post_of(listed).buttons if button.emoji == "▶️")
@@ -139,7 +139,7 @@ async def test_a_resize_that_withdraws_says_so_and_offers_no_button_that_cannot_
 # -- what is not a guest
 
 
-async def test_nodes_and_storages_are_no_oracle_for_who_is_narrowed(bare_scene: Stage, cast: Cast) -> None:
+async def test_nodes_and_storages_reveal_nothing_to_scoped_users(bare_scene: Stage, cast: Cast) -> None:
     """A scoped user sees the nodes that host their guests, and no storages."""
     scene, game = bare_scene, cast["game"]
     for target in ("node/pve1", "pve1", "node/pve9", "storage/nfs-backup", "storage/xyz"):
@@ -185,7 +185,7 @@ async def test_the_past_of_a_guest_that_is_gone(bare_scene: Stage, pve: Pve) -> 
     assert "1 incident" in everything
 
 
-async def test_who_is_narrowed_is_told_the_level_they_have(bare_scene: Stage) -> None:
+async def test_a_scoped_user_reads_their_own_level(bare_scene: Stage) -> None:
     scene, cast = bare_scene, Cast(bare_scene)
     operators = f"{cast.roles['operator'].id} {cast.roles['game'].id}"
     settings = {
@@ -258,7 +258,7 @@ async def test_an_unexpected_error_of_planning_is_kept(scene: Stage, monkeypatch
     assert (record.step, record.outcome) == (AuditStep.ENDED, "KeyError")
 
 
-async def test_what_is_typed_is_kept_in_bounds(scene: Stage) -> None:
+async def test_typed_text_is_kept_in_bounds(scene: Stage) -> None:
     await scene.say(scene.emma, "create", template_id=9000, name="x" * 5800)
     (record,) = (each.record for each in (await scene.site.journal.audit_page(AuditFilter(), 0, 9))[0])
     assert len(record.detail) <= 500

@@ -122,7 +122,7 @@ ACTORS = st.builds(
 
 
 @given(RULES, ACTORS, GUESTS, st.sampled_from(Operation), st.booleans())
-def test_what_is_offered_is_what_nothing_would_be_said_against(
+def test_only_permitted_actions_are_offered(
     rules: AccessRules, actor: Actor, guests: list[Guest], operation: Operation, read_only: bool
 ) -> None:
     cluster = Cluster(tuple(sorted(guests, key=lambda guest: guest.vmid)), (), 0.0)
@@ -257,7 +257,7 @@ def count_calls(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Any]:
     return called
 
 
-async def test_rights_are_not_worked_out_for_who_sees_nothing(
+async def test_rights_are_not_worked_out_for_people_who_see_nothing(
     bare_scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For a person who sees some guests there are at most as many decisions as choices, not one per guest."""

@@ -63,7 +63,7 @@ async def cast(bare_scene: Stage) -> Cast:
 @pytest.mark.parametrize(
     ("name", "level"), [("nobody", Level.NONE), ("viewer", Level.VIEWER), ("operator", Level.OPERATOR)]
 )
-async def test_what_is_above_a_level_is_refused_in_private_and_recorded(
+async def test_operations_above_a_level_are_refused_in_private_and_recorded(
     bare_scene: Stage, cast: Cast, name: str, level: Level
 ) -> None:
     scene, before = bare_scene, bare_scene.cluster()
@@ -221,7 +221,7 @@ async def test_forged_replayed_and_foreign_presses_are_refused_and_recorded(
     )
 
 
-async def test_no_hidden_name_is_ever_told(bare_scene: Stage, cast: Cast, pve: Pve) -> None:
+async def test_no_hidden_name_is_ever_shown(bare_scene: Stage, cast: Cast, pve: Pve) -> None:
     """One person who may see three guests sends seeded requests of every kind. No answer names another guest."""
     scene, game, chance = bare_scene, cast["game"], random.Random(7)  # noqa: S311 - a seed for a repeatable test
     hidden = [guest for guest in [*pve.vms, *pve.cts] if guest.vmid not in GAME]

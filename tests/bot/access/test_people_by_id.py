@@ -66,7 +66,7 @@ def _open(scene: Stage) -> int:
     return next(iter(scene.site.watch.state.open))
 
 
-async def test_who_presses_second_under_the_same_name_is_told_who_was_first(
+async def test_a_second_presser_of_the_same_name_reads_who_was_first(
     scene: Stage, copycat: Person, pve: Pve
 ) -> None:
     post = await alarm(scene, pve)

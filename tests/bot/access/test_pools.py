@@ -63,7 +63,7 @@ RULES = AccessRules(
         ([{"type": "pool", "pool": name} for name in ("lab", "home", "lab/front")], None, ()),
     ],
 )
-def test_which_pools_are_seen_nowhere(
+def test_pools_that_are_seen_nowhere(
     rows: list[dict[str, object]], roles: set[int] | None, unseen: tuple[str, ...]
 ) -> None:
     cluster: Cluster = parse_cluster(rows, 0.0)

@@ -67,7 +67,7 @@ async def test_an_operator_mutes_it_for_eight_hours_at_most(bare_scene: Stage, p
 
 
 @pytest.mark.parametrize("target", ["all", "node/pve1"])
-async def test_what_holds_a_protected_guest_takes_an_admin_and_a_reason(
+async def test_guarded_operations_need_an_admin_and_a_reason(
     bare_scene: Stage, pve: Pve, target: str
 ) -> None:
     scene, cast = bare_scene, await watched(bare_scene, pve, "tag")
@@ -82,7 +82,7 @@ async def test_what_holds_a_protected_guest_takes_an_admin_and_a_reason(
     assert silent(scene)
 
 
-async def test_what_holds_none_is_as_before(bare_scene: Stage, pve: Pve) -> None:
+async def test_targets_without_protected_guests_need_no_admin(bare_scene: Stage, pve: Pve) -> None:
     scene, cast = bare_scene, await watched(bare_scene, pve, "tag")
     await scene.poll()
     await scene.say(cast["operator"], "monitor mute", target="node/pve2", duration="7d")
@@ -93,7 +93,7 @@ async def test_what_holds_none_is_as_before(bare_scene: Stage, pve: Pve) -> None
     assert scene.site.watch.find(105) is None
 
 
-async def test_who_may_not_mute_a_protected_one_long_mutes_none_of_which_that_is_not_known(
+async def test_an_operator_cannot_mute_a_guest_of_unknown_protection_for_long(
     bare_scene: Stage, pve: Pve
 ) -> None:
     """The node does not return the flag just now.

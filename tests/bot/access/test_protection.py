@@ -132,7 +132,7 @@ async def test_an_operator_may_not_even_with_the_name(bare_scene: Stage) -> None
 
 @pytest.mark.parametrize("button", ["Reboot", "Shutdown"])
 @pytest.mark.parametrize("how", ["setting", "tag", "flag"])
-async def test_a_panels_button_is_refused_and_says_what_to_do(
+async def test_a_panels_refused_button_says_what_to_do(
     bare_scene: Stage, pve: Pve, how: str, button: str
 ) -> None:
     """This includes a button that was shown before the guest was protected."""

@@ -92,7 +92,7 @@ def test_people_are_remembered_as_long_as_it_matters() -> None:
 # -- at the real bot
 
 
-async def test_a_flood_of_reads_is_told_to_slow_down_and_others_are_not(scene: Stage, pve: Pve) -> None:
+async def test_a_flood_of_reads_is_slowed_down_and_others_are_not(scene: Stage, pve: Pve) -> None:
     burst = RATES[RequestKind.READ].burst
     replies = await asyncio.gather(*(scene.say(scene.emma, "info", vmid=101) for _ in range(burst + 20)))
     told = [reply for reply in replies if "Too many requests" in reply.text]
@@ -167,7 +167,7 @@ async def test_each_of_them_is_judged(bare_scene: Stage, pve: Pve) -> None:
     assert "web01" not in told["game"] + told["nobody"]
 
 
-async def test_what_was_read_before_an_action_is_not_shown_after_it(scene: Stage, pve: Pve) -> None:
+async def test_reads_from_before_an_action_are_not_shown_after_it(scene: Stage, pve: Pve) -> None:
     """A person who asks after the action does not join those who asked before it."""
     pve.hang("/qemu/104/pending", 1.5, times=1)
     early = asyncio.create_task(scene.server.slash(scene.emma, scene.channel, "info", vmid=104))
@@ -181,7 +181,7 @@ async def test_what_was_read_before_an_action_is_not_shown_after_it(scene: Stage
 # -- what nobody awaits
 
 
-async def test_what_discord_no_longer_awaits_is_not_asked_of_proxmox(scene: Stage, pve: Pve) -> None:
+async def test_answers_that_come_too_late_ask_nothing_of_proxmox(scene: Stage, pve: Pve) -> None:
     """Discord said that the bot did not respond, while the request still waited for the list."""
     scene.expected_statuses.add(404)
     scene.clock.skip(11)

@@ -92,7 +92,7 @@ async def test_it_outlives_the_bot(scene: Stage, end: str) -> None:
     assert "already" in (await scene.say(scene.emma, "readonly off")).text
 
 
-async def test_it_is_told_in_every_other_refusal_too(bare_scene: Stage) -> None:
+async def test_the_reason_is_given_in_every_other_refusal_too(bare_scene: Stage) -> None:
     scene, cast = bare_scene, Cast(bare_scene)
     await scene.start_bot(**cast.settings)
     await scene.say(cast["admin"], "readonly on")
@@ -202,7 +202,7 @@ async def test_the_stricter_place_counts_and_the_other_one_learns_of_it(journal:
 
 
 @pytest.mark.parametrize("kept", ["", "7", "[]", "{}", '{"by": "x"}', '{"by": "x", "since": "y"}'])
-async def test_what_cannot_be_read_is_no_permission(kept: str) -> None:
+async def test_unreadable_values_are_no_permission(kept: str) -> None:
     records = MemoryRecords()
     records.kept[KEY] = kept
     switch = ReadOnlySwitch(records, Clock())
@@ -210,7 +210,7 @@ async def test_what_cannot_be_read_is_no_permission(kept: str) -> None:
     assert switch.refusal is not None
 
 
-async def test_it_stands_in_the_status_and_is_told_once_more_when_asked_for(scene: Stage) -> None:
+async def test_it_stands_in_the_status_and_is_reported_once_more_when_asked_for(scene: Stage) -> None:
     assert "Read-only mode" not in (await scene.say(scene.emma, "monitor status")).text
     await scene.say(scene.akiko, "readonly on")
     assert "🚧" in (await scene.say(scene.emma, "monitor status")).text

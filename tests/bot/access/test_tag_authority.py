@@ -30,7 +30,7 @@ RULES = AccessRules(
         (("WEB", "web2"), TagAuthority(scope_tags=frozenset({"web"}))),
     ],
 )
-def test_which_tags_decide(tags: tuple[str, ...], authority: TagAuthority) -> None:
+def test_tags_that_decide(tags: tuple[str, ...], authority: TagAuthority) -> None:
     assert authority_of(RULES, tags) == authority
     assert authority_of(RULES, tags, protection=True).protected
     assert authority_of(RULES, tags, vmid=105).protected
@@ -88,9 +88,7 @@ async def snapshot_with(scene: Stage, pve: Pve, vmid: int, tags: str, now: str) 
 
 
 @pytest.mark.parametrize("vmid", [101, 201], ids=["qemu", "lxc"])
-async def test_a_rollback_says_whom_it_makes_an_owner_and_what_it_unprotects(
-    scene: Stage, pve: Pve, vmid: int
-) -> None:
+async def test_a_rollback_names_new_owners_and_lost_protection(scene: Stage, pve: Pve, vmid: int) -> None:
     text = await snapshot_with(scene, pve, vmid, "prod;owner-7", "prod;owner-8;protected")
     assert "<@7> will own the guest" in text
     assert "<@8> will no longer own the guest" in text
@@ -114,7 +112,7 @@ async def test_proxmox_protection_comes_and_goes_with_a_rollback(scene: Stage, p
     )
 
 
-async def test_a_snapshot_whose_tags_cannot_be_read_is_said_to_be_so(scene: Stage, pve: Pve) -> None:
+async def test_unreadable_tags_of_a_snapshot_are_mentioned(scene: Stage, pve: Pve) -> None:
     await scene.say(scene.emma, "snapshot create", vmid=101, name="then")
     pve.fail("GET", "/snapshot/then/config", 500, "unable to read", times=5)
     text = (await scene.say(scene.emma, "snapshot rollback", vmid=101, name="then")).text

@@ -67,7 +67,7 @@ async def test_a_storage_is_asked_among_the_reads_whoever_asks() -> None:
         give_back()
 
 
-async def test_who_goes_before_its_turn_is_never_sent(tmp_path: Path) -> None:
+async def test_a_request_withdrawn_before_its_turn_is_never_sent(tmp_path: Path) -> None:
     with Rude(tmp_path, HeldAnswer(EMPTY_LIST)) as rude:
         client = client_of(rude)
         calls = [asyncio.create_task(client.cluster()) for _ in range(200)]

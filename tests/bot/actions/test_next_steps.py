@@ -107,7 +107,7 @@ async def people(bare_scene: Stage) -> dict[str, Person]:
     return made
 
 
-async def test_each_press_is_decided_for_who_presses(
+async def test_each_press_is_decided_for_the_person_who_presses(
     bare_scene: Stage, people: dict[str, Person], pve: Pve
 ) -> None:
     """The buttons are those of the person who acted. Others see them, and are refused what they may not do."""
@@ -127,7 +127,7 @@ async def test_each_press_is_decided_for_who_presses(
     assert pve.vm(106).status == "running"
 
 
-async def test_read_only_mode_leaves_only_what_reads(
+async def test_read_only_mode_allows_only_reading_operations(
     bare_scene: Stage, people: dict[str, Person], pve: Pve
 ) -> None:
     scene, admin = bare_scene, people["admin"]

@@ -23,7 +23,7 @@ async def test_a_tasks_error_stands_once(scene: Stage, pve: Pve, lines: list[str
     assert "``````" not in text
 
 
-async def test_an_error_with_words_of_its_own_is_told_in_these_alone(scene: Stage, pve: Pve) -> None:
+async def test_an_error_with_words_of_its_own_is_shown_in_these_alone(scene: Stage, pve: Pve) -> None:
     pve.next_task("qmshutdown", vmid=103, ends=TIMEOUT, lines=[f"TASK ERROR: {TIMEOUT}"])
     told = await scene.say(scene.emma, "shutdown", vmid=103)
     assert TIMEOUT not in told.text

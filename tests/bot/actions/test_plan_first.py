@@ -99,7 +99,7 @@ async def test_a_storage_of_backups_that_is_away_is_named(scene: Stage, pve: Pve
 
 
 @pytest.mark.parametrize("trouble", [595, 403, 500])
-async def test_what_cannot_be_read_does_not_hide_the_question(scene: Stage, pve: Pve, trouble: int) -> None:
+async def test_unreadable_details_do_not_hide_the_question(scene: Stage, pve: Pve, trouble: int) -> None:
     pve.fail("GET", "/nodes/pve1/storage", trouble, "no")
     question = await scene.say(scene.emma, "stop", vmid=101)
     assert "backups: currently unknown" in question.text
@@ -149,7 +149,7 @@ async def test_a_list_of_storages_or_snapshots_that_hangs(
     await asyncio.sleep(1.0)
 
 
-async def test_what_is_carried_out_reads_no_backups(scene: Stage) -> None:
+async def test_carrying_out_an_action_reads_no_backups(scene: Stage) -> None:
     question = await scene.say(scene.emma, "stop", vmid=101)
     before = len(scene.sent("GET", "/storage"))
     assert before > 0

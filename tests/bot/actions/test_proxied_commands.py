@@ -75,7 +75,7 @@ async def test_a_stop_that_nobody_can_tell_of_is_unknown_and_stays_expected(
 
 
 @BOTH
-async def test_what_never_came_to_proxmox_is_unknown_too(scene: Stage, pve: Pve) -> None:
+async def test_requests_lost_on_the_way_are_unknown_too(scene: Stage, pve: Pve) -> None:
     pve.between.page("/qemu/104/status/start", 403, method="POST", acts=False)
     reply = await scene.say(scene.emma, "start", vmid=104)
     scene.assert_refused(reply, scene.emma, BadAnswer(pve.host, changing=True, status=403))

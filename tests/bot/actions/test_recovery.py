@@ -123,7 +123,7 @@ async def test_sigterm_leaves_the_end_open_and_the_next_bot_tells_it(stage: Proc
     await stage.until(lambda: "done" in reply.text, "the person told")
 
 
-async def test_sigterm_keeps_what_was_not_sent_from_being_sent(stage: ProcessStage) -> None:
+async def test_after_sigterm_waiting_requests_are_not_sent(stage: ProcessStage) -> None:
     """The change has been ordered and waits for Discord's answer when the end comes."""
     await stage.start()
     stage.server.answer_wait = 0.0
@@ -140,7 +140,7 @@ async def test_sigterm_keeps_what_was_not_sent_from_being_sent(stage: ProcessSta
     assert "tried again later" not in stage.bot.output()
 
 
-async def test_what_is_found_out_is_told_without_words_that_discord_blocks(stage: ProcessStage) -> None:
+async def test_a_found_result_is_posted_without_blocked_words(stage: ProcessStage) -> None:
     stage.pve.guest(VM).name = name = "free-nitro.example"
     await stage.start()
     plan = stage.pve.next_task("qmstart", vmid=VM, hold=True)
@@ -295,7 +295,7 @@ async def test_a_lost_answers_task_is_found_and_no_other_taken_for_it(case: Case
     assert later != wanted
 
 
-async def test_what_never_reached_proxmox_is_said_to_be_so(case: Case) -> None:
+async def test_requests_that_never_reached_proxmox_say_so(case: Case) -> None:
     case.left(AuditStep.ASKED)
     case.left(AuditStep.ASKED, AuditStep.SENDING, vmid=102)
     began = case.world.clock.mono
@@ -411,7 +411,7 @@ async def test_operations_end_before_they_send(case: Case) -> None:
         await action
 
 
-async def test_operations_leave_open_what_was_sent(case: Case) -> None:
+async def test_an_operation_that_was_sent_stays_open(case: Case) -> None:
     world, at_work = case.world, asyncio.Event()
 
     async def hold(_progress: object) -> None:
@@ -452,7 +452,7 @@ async def test_an_end_that_nobody_knew_is_asked_for_again(case: Case) -> None:
     assert case.audit.cut_off == ()
 
 
-async def test_an_end_that_stays_unknown_is_told_no_second_time(case: Case) -> None:
+async def test_an_end_that_stays_unknown_is_not_reported_twice(case: Case) -> None:
     attempt = case.left(AuditStep.ASKED, AuditStep.SENT, upid=begun(case))
     case.journal.audit_add(
         AuditRecord(AuditStep.ENDED, AKIKO, "shutdown", 101, upid=begun(case), outcome=TaskEnd.VANISHED),

@@ -127,7 +127,7 @@ async def test_a_guest_that_moved_just_before_is_asked_about_where_the_request_w
     assert (last(case).outcome, last(case).node) == ("OK", "pve2")
 
 
-async def test_what_breaks_after_the_request_was_taken_is_followed_by_its_task(case: Case) -> None:
+async def test_a_failure_after_the_request_was_accepted_follows_the_task(case: Case) -> None:
     """A bug of ours strikes while the task runs. The task is known, and its end can be queried."""
     order, operations = ordered(case, "shutdown"), operations_of(case)
 
@@ -155,7 +155,7 @@ async def test_a_task_that_the_trail_knows_as_its_own_is_not_passed_over(case: C
     assert ended.outcome == "OK"
 
 
-async def test_what_is_called_off_before_it_was_sent_is_said_not_to_have_begun(case: Case) -> None:
+async def test_an_action_cancelled_before_sending_is_said_not_to_have_begun(case: Case) -> None:
     order, operations = ordered(case, "shutdown"), operations_of(case)
     asked = asyncio.Event()
 
@@ -219,7 +219,7 @@ async def test_the_task_of_an_action_of_this_run_is_not_taken_for_that_of_the_on
     assert ends == ["OK", NOTHING_STARTED]
 
 
-async def test_what_is_found_out_in_this_run_is_told_after_that_it_is_not_known(case: Case) -> None:
+async def test_a_result_found_in_this_run_follows_the_unknown_one(case: Case) -> None:
     """Both texts go into the same message."""
     order, operations = ordered(case, "shutdown"), operations_of(case)
     case.world.proxmox.next("power", Lost(TimedOut("pve1", changing=True)))

@@ -33,7 +33,7 @@ NODE = Node("pve1", True, cpus=16.0, memory_total=64 * GIB)
         (None, 8192, 4_000_000, None),
     ],
 )
-def test_what_the_node_does_not_have(
+def test_resources_that_the_node_lacks(
     node: Node | None, cores: int | None, memory: int | None, excess: Excess | None
 ) -> None:
     assert find_excess(TWO, node, cores, memory) == excess
@@ -53,7 +53,9 @@ def test_what_the_node_does_not_have(
         (Kind.QEMU, Pending("name", "a", "b"), (2, 2, 2048)),
     ],
 )
-def test_what_is_stored(kind: Kind, pending: Pending, expected: tuple[int | None, int, int]) -> None:
+def test_pending_values_as_stored(
+    kind: Kind, pending: Pending, expected: tuple[int | None, int, int]
+) -> None:
     stored = with_pending(TWO, kind, [pending])
     assert (stored.cores, stored.sockets, stored.memory_mb) == expected
 
@@ -81,7 +83,7 @@ async def test_more_than_the_node_has_is_asked_about(
     assert len(scene.changes()) == 1
 
 
-async def test_what_the_node_has_is_done_at_once(scene: Stage) -> None:
+async def test_resources_that_the_node_has_need_no_question(scene: Stage) -> None:
     done = await scene.say(scene.emma, "resize", vmid=101, cores=16)
     assert "was resized" in done.text
     assert "exceed" not in done.text
@@ -93,9 +95,7 @@ async def test_a_node_whose_size_is_not_known_holds_nothing_up(scene: Stage, pve
     assert "was resized" in (await scene.say(scene.emma, "resize", vmid=101, cores=17)).text
 
 
-async def test_what_waits_for_a_restart_is_shown_and_the_next_resize_starts_from_it(
-    scene: Stage, pve: Pve
-) -> None:
+async def test_pending_values_are_shown_and_the_next_resize_starts_from_them(scene: Stage, pve: Pve) -> None:
     pve.guest(101).config |= {"cores": 2, "memory": "2048"}
     first = await scene.say(scene.emma, "resize", vmid=101, cores=4, memory_mb=4096)
     assert "Cores: 2 → 4" in first.text
@@ -129,7 +129,7 @@ async def test_a_value_that_is_to_be_taken_away_is_shown_as_such(scene: Stage, p
     assert "`vga` `qxl` → default" in info
 
 
-async def test_a_vm_that_cannot_start_for_its_cores_says_what_to_do(scene: Stage, pve: Pve) -> None:
+async def test_a_vm_with_too_many_cores_to_start_says_what_to_do(scene: Stage, pve: Pve) -> None:
     pve.nodes["pve2"]["maxcpu"] = 16
     pve.guest(104).config["cores"] = 17
     text = (await scene.say(scene.emma, "start", vmid=104)).text

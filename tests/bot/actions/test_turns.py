@@ -68,7 +68,7 @@ async def test_a_burst_of_commands_loses_nothing_and_asks_for_little_at_once(
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-async def test_what_finds_no_place_is_told_in_a_sentence(
+async def test_requests_without_a_place_are_refused_in_a_sentence(
     scene: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(slots, "PERSON_PLACES", 0)

@@ -38,7 +38,7 @@ def world_of(most: int = 0) -> FakeWorld:
 
 
 @pytest.mark.parametrize("actor", [MALLORY, NOBODY, replace(AKIKO, roles=frozenset({VIEWER}))])
-async def test_a_guest_is_not_busy_with_what_may_not_be_done(actor: object) -> None:
+async def test_a_refused_action_does_not_claim_its_guest(actor: object) -> None:
     """It holds at every moment of the attempt, however long Proxmox takes."""
     world = world_of()
     attempt = asyncio.create_task(
@@ -102,7 +102,7 @@ async def test_a_plan_from_before_an_action_that_has_ended_is_not_carried_out() 
     assert len(world.sent) == 1
 
 
-async def test_refused_attempts_count_for_who_makes_them() -> None:
+async def test_refused_attempts_count_for_their_person() -> None:
     world = world_of(most=3)
     for _ in range(3):
         with pytest.raises(GuestNotFound):

@@ -87,7 +87,7 @@ RECORDS = st.builds(
 
 @pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
 @given(record=RECORDS)
-def test_a_line_is_short_and_harmless_whatever_stands_in_the_record(t: Text, record: AuditRecord) -> None:
+def test_a_line_is_short_and_harmless_for_any_record(t: Text, record: AuditRecord) -> None:
     line = audit_line(t, AuditEntry(1, 1, 1e10, 1e10, record))
     assert len(line.encode("utf-16-le")) // 2 <= CONTENT_MOST
     assert "\n" not in line
@@ -98,7 +98,7 @@ def test_a_line_is_short_and_harmless_whatever_stands_in_the_record(t: Text, rec
 
 
 @pytest.mark.parametrize("operation", Operation)
-def test_changes_and_refusals_are_told_and_readings_and_plans_are_not(operation: Operation) -> None:
+def test_changes_and_refusals_are_reported_and_readings_and_plans_are_not(operation: Operation) -> None:
     def told(step: AuditStep) -> bool:
         return is_posted(AuditRecord(step, EMMA, operation.value))
 
@@ -121,7 +121,7 @@ def test_changes_and_refusals_are_told_and_readings_and_plans_are_not(operation:
         (WrongState(101, "web01", "start", State.RUNNING), True),
     ],
 )
-def test_a_mistyped_option_is_not_told(error: BotError, told: bool) -> None:
+def test_a_mistyped_option_is_not_posted(error: BotError, told: bool) -> None:
     assert is_posted(AuditRecord(AuditStep.REFUSED, EMMA, "start", outcome=str(error))) is told
 
 
@@ -136,7 +136,7 @@ async def test_a_mistyped_option_stays_in_the_trail_only(bare_scene: Stage, audi
     assert count == 2
 
 
-def test_what_is_no_operation_is_told() -> None:
+def test_unknown_operations_are_refused_in_words() -> None:
     assert is_posted(AuditRecord(AuditStep.ENDED, EMMA, "p9:forged", outcome="unknown: KeyError"))
 
 
@@ -244,7 +244,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
     made.journal.close()
 
 
-async def test_the_first_time_nothing_of_the_past_is_told(office: Office) -> None:
+async def test_nothing_from_before_the_first_start_is_reported(office: Office) -> None:
     office.record()
     assert await office.post() is None
     assert office.shown() == []
@@ -309,7 +309,7 @@ async def test_readings_cost_no_writes(office: Office) -> None:
     assert office.journal.audit_cursor() == AuditCursor(500), "so that a start need not read all of them"
 
 
-async def test_pauses_grow_to_five_minutes_and_are_told_once(
+async def test_pauses_grow_to_five_minutes_and_are_reported_once(
     office: Office, log: pytest.LogCaptureFixture
 ) -> None:
     await office.post()
@@ -354,7 +354,9 @@ async def test_news_do_not_hurry_it_while_it_fails_and_discord_does(office: Offi
 
 
 @pytest.mark.parametrize("fate", [DeliveryFailure.PASSING, DeliveryFailure.REFUSED])
-async def test_what_discord_surely_has_not_taken_is_made_anew(office: Office, fate: DeliveryFailure) -> None:
+async def test_messages_that_discord_surely_has_not_got_are_written_anew(
+    office: Office, fate: DeliveryFailure
+) -> None:
     """The new message includes the lines added since.
 
     Nothing is searched for, and no nonce is used for another text.
@@ -372,7 +374,7 @@ async def test_what_discord_surely_has_not_taken_is_made_anew(office: Office, fa
     assert office.room.shown == ["1 done\n2 done"]
 
 
-async def test_what_discord_never_takes_holds_up_nothing(
+async def test_an_edit_that_discord_never_takes_holds_up_nothing(
     office: Office, log: pytest.LogCaptureFixture
 ) -> None:
     await office.post()
@@ -501,7 +503,7 @@ STEPS = st.lists(
 
 @settings(max_examples=60)
 @given(STEPS)
-def test_every_line_comes_once_and_in_order_whatever_happens(steps: list[str]) -> None:
+def test_every_line_arrives_once_and_in_order(steps: list[str]) -> None:
     """The steps include answers lost with or without the message, deaths, and nonces that Discord has forgotten."""
 
     async def history(directory: Path) -> None:
@@ -575,7 +577,7 @@ async def posted_lines(scene: Stage, audits: Channel) -> list[str]:
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
-async def test_what_is_done_and_refused_is_told_and_nothing_else(
+async def test_only_changes_and_refusals_are_posted(
     bare_scene: Stage, audits: Channel, pve: Pve, language: str
 ) -> None:
     scene = bare_scene
@@ -661,7 +663,7 @@ async def test_a_flood_of_refusals_is_no_flood_of_messages(bare_scene: Stage, au
     assert 2 < len(posts) < 8
 
 
-async def test_what_was_under_way_when_the_bot_died_is_told_once_as_it_ended(
+async def test_actions_running_when_the_bot_died_are_reported_once(
     bare_scene: Stage, audits: Channel, pve: Pve
 ) -> None:
     scene = bare_scene
@@ -718,7 +720,7 @@ async def test_an_answer_that_got_lost_makes_no_second_message(
     assert len(scene.server.messages(audits)) == 1
 
 
-async def test_a_forbidden_channel_hinders_nothing_and_is_told_once(
+async def test_a_forbidden_channel_hinders_nothing_and_is_reported_once(
     bare_scene: Stage, audits: Channel, log: pytest.LogCaptureFixture
 ) -> None:
     scene = bare_scene

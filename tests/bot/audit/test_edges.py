@@ -93,7 +93,7 @@ async def test_a_cancel_and_a_dry_run_are_told_apart(scene: Stage) -> None:
     assert cancelled.guest == "web01"
 
 
-async def test_what_was_given_is_kept(scene: Stage) -> None:
+async def test_given_values_are_kept(scene: Stage) -> None:
     await scene.say(scene.emma, "list", status="running", node="pve2")
     await scene.say(scene.emma, "snapshot create", vmid=101, name="abc", description="why not")
     taken, listed = trail(scene)
@@ -244,7 +244,7 @@ async def test_a_file_that_discord_does_not_take_is_said(scene: Stage) -> None:
 # -- what is left empty
 
 
-async def test_a_row_of_what_was_only_shown_took_no_time() -> None:
+async def test_a_row_of_a_plan_has_no_duration() -> None:
     """`seconds` measures only work that was carried out."""
     world = FakeWorld([guest(101)])
     await world.executor.plan(world.order(Operation.STOP))

@@ -109,7 +109,7 @@ async def test_ordinary_readings_are_rows_each(trail: Trail) -> None:
     assert await trail.shown() == [("list", None, 1)] * ROWS_MOST
 
 
-async def test_what_is_done_is_never_folded(trail: Trail) -> None:
+async def test_changes_are_never_folded(trail: Trail) -> None:
     for _ in range(100):
         first = await trail.audit.record_first(AuditRecord(AuditStep.ASKED, EMMA, "start", 101))
         trail.audit.record(AuditRecord(AuditStep.ENDED, EMMA, "start", 101, outcome="OK"), first)
@@ -129,7 +129,7 @@ async def test_a_disk_that_refuses_loses_no_count(trail: Trail, monkeypatch: pyt
     assert sum(times for _, _, times in (await trail.shown())) == 50
 
 
-async def test_the_end_of_the_bot_writes_what_was_counted(trail: Trail) -> None:
+async def test_the_end_of_the_bot_writes_the_counts(trail: Trail) -> None:
     for _ in range(7):
         trail.refuse()
     await trail.audit.finish()

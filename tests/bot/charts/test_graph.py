@@ -133,7 +133,7 @@ async def test_the_process_that_draws_may_die_be_slow_or_fail(scene: Stage) -> N
 
 
 @BOTH
-async def test_what_proxmox_or_discord_refuses_is_said(scene: Stage, pve: Pve) -> None:
+async def test_refusals_of_proxmox_and_discord_are_explained(scene: Stage, pve: Pve) -> None:
     pve.fail("GET", "/rrddata", 403, "Permission check failed (/nodes/pve1, Sys.Audit)", times=1)
     reply = await scene.say(scene.emma, "graph node", node="pve1")
     scene.assert_refused(reply, scene.emma, MissingPrivilege("Sys.Audit", "/nodes/pve1"))
@@ -166,7 +166,9 @@ def marks_trouble(picture: Image.Image) -> bool:
     return not TROUBLE.isdisjoint(colour for _, colour in found)
 
 
-async def test_a_nodes_chart_marks_only_what_its_reader_may_know_of(bare_scene: Stage, pve: Pve) -> None:
+async def test_a_nodes_chart_marks_only_incidents_that_its_reader_may_see(
+    bare_scene: Stage, pve: Pve
+) -> None:
     scene = bare_scene
     cast = Cast(scene)
     await scene.start_bot(**cast.settings)

@@ -100,7 +100,7 @@ async def test_a_shared_storage_stands_once_and_is_said_to_be_full(scene: Stage,
     assert len(scene.sent()[before:]) == len(asked), "the past is kept for a while"
 
 
-async def test_what_the_token_may_not_read_is_named(scene: Stage, pve: Pve) -> None:
+async def test_missing_privileges_for_nodes_are_named(scene: Stage, pve: Pve) -> None:
     pve.deny("Sys.Audit")
     pve.deny("Datastore.Audit")
     await scene.site.cluster_cache.read(0)

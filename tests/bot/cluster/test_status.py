@@ -47,7 +47,7 @@ async def test_it_shares_the_read_of_the_other_commands(scene: Stage) -> None:
     assert [path for _, path, _ in scene.sent()[before:]] == ["/cluster/resources"]
 
 
-async def test_refresh_shows_what_has_changed(scene: Stage, pve: Pve) -> None:
+async def test_refresh_shows_changes(scene: Stage, pve: Pve) -> None:
     await scene.say(scene.emma, "monitor add", vmid=101)
     await scene.poll()
     reply = await scene.say(scene.emma, "status")

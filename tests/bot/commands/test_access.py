@@ -63,7 +63,7 @@ async def test_every_answer_is_the_gates_own(bare_scene: Stage, cast: Cast) -> N
             assert refused is (command in bad) is (command not in good)
 
 
-async def test_why_not(bare_scene: Stage, cast: Cast) -> None:
+async def test_access_names_the_missing_level(bare_scene: Stage, cast: Cast) -> None:
     scene = bare_scene
     text = (await scene.say(cast["operator"], "access", action="/stop", vmid=101)).text
     assert split(text) == (set(), {"/stop"})
@@ -84,7 +84,7 @@ async def test_why_not(bare_scene: Stage, cast: Cast) -> None:
     assert "Read-only mode was turned on" in text
 
 
-async def test_what_is_hidden_stays_hidden(bare_scene: Stage, cast: Cast) -> None:
+async def test_hidden_guests_stay_hidden(bare_scene: Stage, cast: Cast) -> None:
     scene = bare_scene
     for name in ("game", "nobody"):
         scene.assert_refused(await scene.say(cast[name], "access", vmid=101), cast[name], GuestNotFound(101))
@@ -114,7 +114,7 @@ async def test_an_action_in_any_writing(bare_scene: Stage, cast: Cast, typed: st
     assert split(text) == (set(), {"/snapshot rollback"})
 
 
-async def test_what_is_no_action(bare_scene: Stage, cast: Cast) -> None:
+async def test_access_refuses_unknown_actions(bare_scene: Stage, cast: Cast) -> None:
     scene = bare_scene
     reply = await scene.say(cast["admin"], "access", action="`@everyone`")
     scene.assert_refused(reply, cast["admin"], UnknownOperation("`@everyone`"))
@@ -130,7 +130,7 @@ async def test_outside_of_the_category_it_says_only_that(bare_scene: Stage, cast
 
 
 @pytest.mark.parametrize("language", ["ja"])
-async def test_with_no_roles_set_everybody_is_told_so(scene: Stage) -> None:
+async def test_without_roles_everybody_reads_a_warning(scene: Stage) -> None:
     text = (await scene.say(scene.akiko, "access")).text
     assert "ロールが設定されていないため、このカテゴリの全員が管理者です。" in text
     good, bad = split(text, scene.t())
@@ -138,7 +138,7 @@ async def test_with_no_roles_set_everybody_is_told_so(scene: Stage) -> None:
     assert len(good) == len(Operation)
 
 
-async def test_what_a_guest_can_never_do_is_not_promised(bare_scene: Stage, cast: Cast) -> None:
+async def test_actions_that_a_guest_can_never_do_are_not_promised(bare_scene: Stage, cast: Cast) -> None:
     """Proxmox itself refuses to delete 102, and only templates are cloned."""
     good, bad = split((await bare_scene.say(cast["admin"], "access", vmid=102)).text)
     assert {"/delete", "/create"} <= bad

@@ -153,9 +153,7 @@ def test_an_outcome_is_read_as_it_was_written(outcome: str, said: str) -> None:
 @BOTH
 @settings(deadline=None)
 @given(record=RECORDS)
-def test_whatever_stands_in_a_record_a_row_is_harmless_and_ten_fit_on_a_page(
-    t: Text, record: AuditRecord
-) -> None:
+def test_rows_of_any_record_are_harmless_and_ten_fit_on_a_page(t: Text, record: AuditRecord) -> None:
     audited = AuditEntry(1, 1, 1e10, 1e10, record)
     row = audit_row(t, audited)
     assert row.count("\n") == 1
@@ -255,7 +253,7 @@ async def test_filters(trail: Stage, options: dict[str, Any], count: int) -> Non
         ({"since": "0000-01-01"}, BadSince("0000-01-01")),
     ],
 )
-async def test_what_cannot_be_meant_is_said_and_recorded(
+async def test_impossible_targets_are_refused_and_recorded(
     trail: Stage, options: dict[str, Any], error: BotError
 ) -> None:
     for person in (trail.akiko, trail.emma):
@@ -337,7 +335,7 @@ async def test_a_question_and_its_result_are_one_entry(scene: Stage) -> None:
     ], "each as it is stored"  # fmt: skip
 
 
-async def test_one_press_includes_what_changes_nothing(scene: Stage) -> None:
+async def test_one_press_includes_views(scene: Stage) -> None:
     keep(scene, *(entry(vmid=1000 + number) for number in range(12)))
     await scene.say(scene.emma, "list")
     post = post_of(await scene.say(scene.emma, "audit"))
@@ -351,7 +349,7 @@ async def test_one_press_includes_what_changes_nothing(scene: Stage) -> None:
     assert "12 entries" in post.text
 
 
-async def test_a_button_of_an_earlier_version_shows_what_it_showed(scene: Stage) -> None:
+async def test_a_button_of_an_earlier_version_still_works_the_same(scene: Stage) -> None:
     keep(scene, *(entry(vmid=1000 + number) for number in range(12)), entry(operation="list", vmid=None))
     post = post_of(await scene.say(scene.emma, "audit"))
     await scene.press(scene.emma, post, "p1:audit:next:1:::::13", force=True)
@@ -516,7 +514,7 @@ async def test_no_cell_is_a_formula(scene: Stage) -> None:
     assert csv_cell("\ud83d") == ""
 
 
-async def test_what_is_too_much_is_cut_and_said(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_long_lists_are_cut_with_a_note(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     keep(scene, *(entry(vmid=1000 + number, outcome="x" * 500) for number in range(40)))
     whole, _, _ = await audit_csv(scene.site.journal, Clock(), AuditFilter(), TOKYO)
     for most in (len(whole) - 1, len(whole) // 2, 400):
@@ -539,7 +537,7 @@ async def test_what_is_too_much_is_cut_and_said(scene: Stage, monkeypatch: pytes
     assert f"⚠️ Only the newest {kept} attempts fit" in reply.text
 
 
-async def test_a_huge_trail_lets_others_on_and_what_comes_in_shifts_nothing(scene: Stage) -> None:
+async def test_a_huge_trail_blocks_nobody_and_new_records_shift_nothing(scene: Stage) -> None:
     journal = scene.bot.journal
     records = [NewRecord(entry(vmid=1000 + number), 1e9 + number) for number in range(5000)]
     await journal.audit_add_all(records)
@@ -605,7 +603,7 @@ async def test_a_trail_that_cannot_be_read_is_said(scene: Stage) -> None:
     assert attempts(await scene.say(scene.emma, "audit")) >= 30
 
 
-def test_what_an_outcome_means() -> None:
+def test_each_outcome_has_its_ending() -> None:
     for outcome, ending in {
         "OK": Ending.DONE,
         "WARNINGS: 1": Ending.WARNINGS,
@@ -621,7 +619,7 @@ def test_what_an_outcome_means() -> None:
         assert ending_of(entry(step=AuditStep.REFUSED, outcome=outcome)) is Ending.REFUSED
 
 
-async def test_what_comes_in_meanwhile_shifts_no_page(scene: Stage) -> None:
+async def test_new_records_shift_no_page(scene: Stage) -> None:
     """Looking at the trail is an attempt itself and adds a record."""
     keep(scene, *(entry(vmid=1000 + number) for number in range(30)))
     shown = await scene.say(scene.emma, "audit")

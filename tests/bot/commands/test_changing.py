@@ -180,7 +180,7 @@ async def test_resize_respects_the_ballooning_minimum(scene: Stage, pve: Pve) ->
     assert scene.changes() == []
 
 
-async def test_resize_does_not_overwrite_what_somebody_else_changed(scene: Stage) -> None:
+async def test_resize_does_not_overwrite_somebody_elses_change(scene: Stage) -> None:
     """The request carries the digest that was read with the old values.
 
     Proxmox refuses it if the file has changed since.
@@ -194,7 +194,7 @@ async def test_resize_does_not_overwrite_what_somebody_else_changed(scene: Stage
 
 @BOTH
 @pytest.mark.parametrize("vmid", [104, 205, 9000])
-async def test_delete_shows_what_is_lost_asks_for_the_name_and_deletes(
+async def test_delete_shows_the_losses_asks_for_the_name_and_deletes(
     scene: Stage, pve: Pve, vmid: int
 ) -> None:
     guest, t, before = pve.guest(vmid), scene.t(), scene.cluster()

@@ -64,7 +64,7 @@ async def test_each_level_reads_its_own_commands(
     assert ("**Administration**" in text) is (name == "admin")
 
 
-async def test_what_concerns_everything_is_not_for_an_admin_of_some_guests(
+async def test_operations_on_everything_are_not_for_an_admin_of_some_guests(
     bare_scene: Stage, cast: Cast
 ) -> None:
     """None of these guests is a template either, so that nothing can be created."""
@@ -72,7 +72,7 @@ async def test_what_concerns_everything_is_not_for_an_admin_of_some_guests(
     assert set(mentioned((await bare_scene.say(cast["game"], "help")).text)) == OTHERS - missing
 
 
-async def test_an_owner_reads_what_the_guest_allows(bare_scene: Stage, pve: Pve) -> None:
+async def test_an_owner_reads_the_actions_that_the_guest_allows(bare_scene: Stage, pve: Pve) -> None:
     """A protected guest cannot be stopped by its owner, and no container can be paused."""
     scene, people = bare_scene, Cast(bare_scene)
     owner = people["nobody"]

@@ -112,7 +112,7 @@ async def test_the_reads_do_not_wait_for_a_newer_list(scene: Stage, pve: Pve) ->
     assert "web01" in (await saying).text
 
 
-async def test_what_a_newer_list_refuses_is_not_shown(bare_scene: Stage, pve: Pve) -> None:
+async def test_parts_that_a_newer_list_forbids_are_not_shown(bare_scene: Stage, pve: Pve) -> None:
     """The reads have begun, because the guest had the tag of the person's scope in the last list."""
     scene, cast = bare_scene, Cast(bare_scene)
     await scene.start_bot(**cast.settings)
@@ -196,7 +196,7 @@ async def test_a_part_that_is_refused_is_left_out(scene: Stage, pve: Pve) -> Non
     assert "reading…" not in reply.text
 
 
-async def test_a_state_that_is_refused_is_told_and_nothing_else_is_shown(scene: Stage, pve: Pve) -> None:
+async def test_a_refused_state_is_reported_and_nothing_else_is_shown(scene: Stage, pve: Pve) -> None:
     pve.fail("GET", "/qemu/101/status/current", 500, "something new")
     reply = await scene.say(scene.emma, "info", vmid=101)
     scene.assert_refused(reply, scene.emma, Rejected(500, "something new"))
@@ -215,7 +215,7 @@ async def test_a_state_that_takes_long_is_shown_in_the_acknowledged_answer(scene
 
 
 @pytest.mark.parametrize("button", ["Shutdown", "Refresh"])
-async def test_a_press_is_not_overwritten_by_what_comes_later(scene: Stage, pve: Pve, button: str) -> None:
+async def test_a_press_is_not_overwritten_by_later_parts(scene: Stage, pve: Pve, button: str) -> None:
     pve.hang(AGENT_OF_101, HELD, times=1)
     reply = await scene.start_command(scene.emma, "info", vmid=101)
     await reply.until("**IP** …")

@@ -154,7 +154,7 @@ async def test_the_first_list_comes_from_the_settings_and_an_old_bots_file_is_re
     assert "**101**" not in text
 
 
-async def test_what_a_former_bots_list_knew_is_no_alarm_again(bare_scene: Stage, pve: Pve) -> None:
+async def test_states_from_an_old_list_raise_no_new_alert(bare_scene: Stage, pve: Pve) -> None:
     """A stop that the old list already knew is not reported again; a stop that it did not know is."""
     pve.crash_all((101, 102))
     document = {
@@ -179,7 +179,7 @@ async def test_a_list_that_cannot_be_saved_is_not_changed(scene: Stage, tmp_path
     assert "**201**" not in (await scene.say(scene.emma, "monitor list")).text
 
 
-async def test_completions_offer_what_fits(scene: Stage, pve: Pve) -> None:
+async def test_completions_offer_only_fitting_choices(scene: Stage, pve: Pve) -> None:
     await watching(scene, 101, 103)
     labels = await scene.choices(scene.emma, "monitor remove", "vmid")
     assert [label.split()[1] for label in labels] == ["103", "101"], "the latest first"
@@ -288,7 +288,7 @@ async def test_the_role_is_mentioned_at_the_opening_alone(bare_scene: Stage, pve
     assert not any(request.body["allowed_mentions"].get("roles") for request in edits)
 
 
-async def test_who_stopped_it_is_named_and_nobody_is_called(scene: Stage, pve: Pve) -> None:
+async def test_a_stop_names_its_person_and_mentions_nobody(scene: Stage, pve: Pve) -> None:
     await watching(scene, 101)
     pve.stop_as(101, "admin@pve")
     await poll(scene, 2)
@@ -326,7 +326,7 @@ async def test_a_node_that_is_lost_is_one_message_and_none_of_its_guests(scene: 
     assert signs(scene) == ["🟢", "🟢"]
 
 
-async def test_what_is_known_of_a_stop_outlives_the_bot(scene: Stage, pve: Pve) -> None:
+async def test_the_cause_of_a_stop_outlives_the_bot(scene: Stage, pve: Pve) -> None:
     await watching(scene, 101)
     pve.crash(101)
     await poll(scene)
@@ -338,7 +338,7 @@ async def test_what_is_known_of_a_stop_outlives_the_bot(scene: Stage, pve: Pve) 
     assert signs(scene) == ["🟢", "🟢"], "the message of the former run is edited"
 
 
-async def test_a_stop_while_the_bot_was_away_is_told(scene: Stage, pve: Pve) -> None:
+async def test_a_stop_while_the_bot_was_away_is_reported(scene: Stage, pve: Pve) -> None:
     await watching(scene, 101)
     await scene.stop_bot()
     pve.crash(101)
@@ -431,7 +431,7 @@ async def test_watched_right_after_a_start_is_no_alarm(scene: Stage, pve: Pve) -
     assert signs(scene) == ["🔴"]
 
 
-async def test_a_threshold_and_a_full_storage_are_told(scene: Stage, pve: Pve) -> None:
+async def test_a_threshold_and_a_full_storage_are_reported(scene: Stage, pve: Pve) -> None:
     await scene.say(scene.emma, "monitor add", vmid=101, cpu=80)
     pve.set_use(101, cpu=0.95)
     pve.fill_storage("local-lvm", 0.97, node="pve1")
@@ -442,7 +442,7 @@ async def test_a_threshold_and_a_full_storage_are_told(scene: Stage, pve: Pve) -
     assert any("Storage `local-lvm` on `pve1` is 97% full" in text for text in told)
 
 
-async def test_a_failed_backup_is_told(scene: Stage, pve: Pve) -> None:
+async def test_a_failed_backup_is_reported(scene: Stage, pve: Pve) -> None:
     await watching(scene, 101)
     pve.backup_job(103, ends="job errors")
     await poll(scene, 6)
@@ -583,7 +583,7 @@ async def test_one_that_discord_does_not_understand_is_given_up(scene: Stage) ->
 
 
 @BOTH
-async def test_what_is_muted_is_not_told_and_told_when_it_is_not(scene: Stage, pve: Pve) -> None:
+async def test_muted_incidents_are_reported_once_the_mute_ends(scene: Stage, pve: Pve) -> None:
     t = scene.t()
     await watching(scene, 101)
     reply = await scene.say(scene.akiko, "monitor mute", target="guest/101", duration="8時間")
@@ -731,7 +731,7 @@ async def test_a_test_message_really_goes_there(scene: Stage) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 503])
-async def test_a_test_that_is_refused_says_what_discord_said_and_is_over(scene: Stage, status: int) -> None:
+async def test_a_refused_test_alert_quotes_discord_and_is_over(scene: Stage, status: int) -> None:
     scene.expected_errors.append("giving up an alert")
     fault = scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", status, 1000)
     reply = await scene.say(scene.emma, "monitor test")
@@ -756,7 +756,7 @@ async def test_a_test_behind_alerts_that_are_refused_says_why(scene: Stage) -> N
 # -- the state of the watch
 
 
-async def test_status_tells_what_is_well(scene: Stage) -> None:
+async def test_status_shows_every_healthy_part(scene: Stage) -> None:
     await watching(scene, 101)
     text = (await scene.say(scene.emma, "monitor status")).text
     assert "⚠️" not in text
@@ -765,7 +765,7 @@ async def test_status_tells_what_is_well(scene: Stage) -> None:
     assert "read <t:" in text
 
 
-async def test_status_tells_what_is_not(scene: Stage, pve: Pve) -> None:
+async def test_status_shows_every_fault(scene: Stage, pve: Pve) -> None:
     await watching(scene, 101)
     pve.fail("GET", "/cluster/resources", 595, "No route to host")
     posts_refused(scene, 403)
@@ -777,7 +777,7 @@ async def test_status_tells_what_is_not(scene: Stage, pve: Pve) -> None:
     assert "403" in text
 
 
-async def test_status_tells_what_the_token_cannot_see(scene: Stage, pve: Pve) -> None:
+async def test_status_names_the_things_that_the_token_cannot_see(scene: Stage, pve: Pve) -> None:
     pve.deny("Sys.Audit")
     await poll(scene, 6)
     text = (await scene.say(scene.emma, "monitor status")).text
@@ -846,7 +846,7 @@ async def test_a_journal_that_cannot_be_written_changes_nothing(
 # -- the audit
 
 
-async def test_who_changed_the_watch_is_recorded(scene: Stage) -> None:
+async def test_changes_of_the_watch_are_recorded_with_their_person(scene: Stage) -> None:
     await scene.say(scene.emma, "monitor add", vmid=101, cpu=90)
     await scene.say(scene.emma, "monitor add", vmid=101)
     await scene.say(scene.emma, "monitor mute", target="web01", duration="2h")

@@ -254,13 +254,13 @@ async def test_suspend_pauses_and_resume_lets_it_run_on(scene: Stage, pve: Pve) 
 
 @BOTH
 @walked("command", ["suspend", "resume", "reset"])
-async def test_containers_are_refused_what_only_vms_can(scene: Stage, pve: Pve, command: str) -> None:
+async def test_actions_for_vms_only_are_refused_for_containers(scene: Stage, pve: Pve, command: str) -> None:
     reply = await scene.say(scene.emma, command, vmid=CT)
     scene.assert_refused(reply, scene.emma, WrongKind(CT, str(pve.guest(CT).name), command, Kind.LXC))
     assert scene.changes() == []
 
 
-async def test_the_panel_offers_what_fits(scene: Stage, pve: Pve) -> None:
+async def test_the_panel_offers_fitting_buttons(scene: Stage, pve: Pve) -> None:
     def offered(post: PressResult) -> list[str | None]:
         return [button.label for button in post_of(post).buttons]
 

@@ -68,7 +68,7 @@ async def test_the_snapshots_of_a_guest(scene: Stage, pve: GatedPve) -> None:
     assert [path.rpartition("/")[2] for path in asked(pve, before)] == ["snapshot"]
 
 
-async def test_fifty_people_who_look_at_one_guest_cost_as_much_as_one(scene: Stage, pve: GatedPve) -> None:
+async def test_fifty_people_who_view_one_guest_cost_as_much_as_one(scene: Stage, pve: GatedPve) -> None:
     server = scene.server
     people = [server.person(scene.guild, f"person{n}", locale="en-US") for n in range(PEOPLE)]
     await scene.choices(scene.emma, "info", "vmid", "web")

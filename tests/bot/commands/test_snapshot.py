@@ -117,7 +117,7 @@ async def test_list_of_an_unknown_guest(scene: Stage) -> None:
     ("vmid", "name", "memory"),
     [(103, "before-event", False), (101, "nginx-ok", True), (204, "weekly", False)],
 )
-async def test_rollback_asks_says_what_is_lost_and_rolls_back(
+async def test_rollback_asks_shows_the_losses_and_rolls_back(
     scene: Stage, pve: Pve, vmid: int, name: str, memory: bool
 ) -> None:
     t, guest, before = scene.t(), pve.guest(vmid), scene.cluster()

@@ -28,7 +28,9 @@ async def test_each_real_file_system_once_the_fullest_first(scene: Stage, pve: P
     assert "❔ unknown: the guest agent lists no file systems" in empty.text
 
 
-async def test_what_is_not_known_is_no_zero(scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unknown_disk_use_is_not_shown_as_zero(
+    scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ui.guests.storage_view.AGENT_SECONDS", 1.5)
 
     async def disks(vmid: int) -> str:

@@ -116,7 +116,7 @@ async def test_a_dashboard_of_a_lost_journal_does_not_stay_beside_a_new_one(scen
         assert not orphan.exists
 
 
-async def test_what_is_missing_is_named_before_anything_is_promised(scene: Stage) -> None:
+async def test_missing_privileges_are_named_before_any_promise(scene: Stage) -> None:
     everyone, no_pin = (
         scene.guild.default_role,
         discord.PermissionOverwrite(pin_messages=False, send_messages=False),

@@ -36,7 +36,7 @@ def ran(*words: str) -> int:
 
 
 @pytest.mark.parametrize("used", [False, True], ids=["new", "used before"])
-async def test_a_read_only_file_system_is_told_as_one(
+async def test_a_read_only_file_system_is_reported_as_one(
     stage: ProcessStage, tmp_path: Path, used: bool
 ) -> None:
     data = tmp_path / "data"

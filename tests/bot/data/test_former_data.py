@@ -223,7 +223,7 @@ async def test_its_trail_goes_on(scene: Stage, expected: Expected) -> None:
 
 
 @only_26
-async def test_its_errors_are_told_in_words(scene: Stage) -> None:
+async def test_its_errors_are_reported_in_words(scene: Stage) -> None:
     """Errors stand in the trail as that day's bot wrote them."""
     words = {
         107: ("`snapshot feature is not",),

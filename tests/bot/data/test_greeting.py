@@ -33,7 +33,7 @@ async def greeted(scene: Stage, **settings: str) -> SeenMessage:
     return post
 
 
-async def test_it_says_what_is_watched_and_where_commands_work(bare_scene: Stage) -> None:
+async def test_the_greeting_names_watched_guests_and_the_places_for_commands(bare_scene: Stage) -> None:
     post = await greeted(bare_scene, **WATCHED)
     first, watched, names, more, commands, *rest = post.text.splitlines()
     assert first == "👋 The bot is ready and watches 6 guests."

@@ -67,7 +67,7 @@ async def test_a_long_report_has_pages_and_is_not_checked_again_for_each(
     assert "-# 1/" in (await scene.press(scene.akiko, again, "p1:doctor:first:0:all", force=True)).text
 
 
-async def test_a_flood_is_one_check_and_a_hung_disk_is_told(scene: Stage) -> None:
+async def test_a_flood_is_one_check_and_a_hung_disk_is_reported(scene: Stage) -> None:
     """Every check opens clients of its own, and their threads are those of everybody's calls."""
     health, names = scene.services.health, [site.name for site in scene.services.sites]
     reports = await asyncio.gather(*(health.read(names, again=True) for _ in range(20)))

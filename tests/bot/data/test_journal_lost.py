@@ -50,7 +50,7 @@ def without_journal(stage: ProcessStage) -> None:
         path.unlink()
 
 
-async def test_a_journal_that_is_gone_is_told_and_what_was_off_stays_off(stage: ProcessStage) -> None:
+async def test_a_lost_journal_is_reported_and_read_only_mode_stays_on(stage: ProcessStage) -> None:
     await stage.start(MONITOR_VM_IDS="101")
     await (await stage.say(stage.akiko, "readonly on")).until("Read-only mode was turned on")
     await stage.bot.end()
@@ -69,7 +69,7 @@ async def test_a_journal_that_is_gone_is_told_and_what_was_off_stays_off(stage: 
     await (await stage.say(stage.emma, "readonly off")).until("is already off")
 
 
-async def test_a_first_start_and_an_older_bots_list_are_told_nothing(stage: ProcessStage) -> None:
+async def test_a_first_start_and_an_older_bots_list_are_reported_nothing(stage: ProcessStage) -> None:
     stage.list_file.write_text("[101]")
     await stage.start()
     assert "journal" not in "".join(stage.alerts_told())
@@ -243,9 +243,7 @@ def cut(path: Path) -> None:
 
 
 @pytest.mark.parametrize("lose", [emptied, cut])
-def test_of_a_file_that_was_cut_is_saved_what_can_be_read(
-    tmp_path: Path, lose: Callable[[Path], None]
-) -> None:
+def test_the_readable_part_of_a_truncated_file_is_saved(tmp_path: Path, lose: Callable[[Path], None]) -> None:
     journal = filled(tmp_path)
     with journal._file.transaction("BEGIN") as db:
         db.execute("PRAGMA wal_checkpoint")
@@ -380,7 +378,7 @@ def test_the_probe_needs_room_and_leaves_little(tmp_path: Path) -> None:
     journal.close()
 
 
-async def test_what_cannot_be_read_of_a_damaged_file_is_written_from_memory(tmp_path: Path) -> None:
+async def test_unreadable_parts_of_a_damaged_file_are_written_from_memory(tmp_path: Path) -> None:
     home = WatchHarness(tmp_path, [guest(101), guest(102)], (101, 102))
     await home.poll()
     await home.poll(State.STOPPED)

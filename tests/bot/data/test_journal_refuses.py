@@ -194,7 +194,7 @@ async def alarm(scene: Stage, pve: Pve) -> SeenMessage:
 
 
 @pytest.mark.parametrize("trouble", TROUBLES)
-async def test_no_change_is_made_and_the_person_is_told_why(small: Stage, pve: Pve, trouble: str) -> None:
+async def test_no_change_is_made_and_the_person_reads_why(small: Stage, pve: Pve, trouble: str) -> None:
     scene, path = small, small.directory / "journal.db"
     await scene.say(scene.emma, "monitor add", vmid=202)
     await scene.poll()

@@ -123,7 +123,7 @@ async def refused(directory: Path, lists: Lists, first: str | None = None) -> st
 # --- several sites ---
 
 
-async def test_what_happens_on_one_site_is_kept_for_it_alone(tmp_path: Path) -> None:
+async def test_each_site_keeps_its_own_data(tmp_path: Path) -> None:
     async with started(tmp_path, TWO) as bot:
         assert bot.listed() == {"home": [101], "colo": [101, 102]}
         for name in ("home", "colo"):
@@ -163,7 +163,7 @@ async def test_the_switch_of_the_first_site_stays_in_its_file(tmp_path: Path) ->
     assert switches(tmp_path) == [tmp_path / "readonly.json"]
 
 
-async def test_what_was_cut_off_is_given_back_to_its_own_site(tmp_path: Path) -> None:
+async def test_interrupted_actions_return_to_their_own_site(tmp_path: Path) -> None:
     async with started(tmp_path, TWO) as bot:
         for name in ("home", "colo"):
             await bot.sites[name].audit.record_first(
@@ -179,7 +179,7 @@ async def test_what_was_cut_off_is_given_back_to_its_own_site(tmp_path: Path) ->
         assert (ended.record.outcome, ended.site) == (CUT_OFF, "")
 
 
-async def test_the_loss_of_the_journal_is_told_once(tmp_path: Path) -> None:
+async def test_the_loss_of_the_journal_is_reported_once(tmp_path: Path) -> None:
     async with started(tmp_path, TWO):
         pass
     (tmp_path / JOURNAL_NAME).unlink()
@@ -189,7 +189,7 @@ async def test_the_loss_of_the_journal_is_told_once(tmp_path: Path) -> None:
         assert await bot.posted("colo") == []
 
 
-async def test_the_loss_of_the_list_is_told_once(tmp_path: Path) -> None:
+async def test_the_loss_of_the_list_is_reported_once(tmp_path: Path) -> None:
     async with started(tmp_path, TWO) as bot:
         bot.store.save(bot.watch("colo").entries, "home")
     (tmp_path / LIST_NAME).write_bytes(b"spoilt")

@@ -92,7 +92,7 @@ def trail(scene: Stage) -> list[AuditEntry]:
     return list(rows_of(scene.site.journal).audit_after(0, 10_000)[0])
 
 
-async def test_a_lock_of_seconds_holds_nothing_but_what_must_be_stored(scene: Stage, pve: Pve) -> None:
+async def test_a_short_lock_delays_only_writes_that_must_be_stored(scene: Stage, pve: Pve) -> None:
     scene.expected_errors += ["the journal cannot be written", "the journal refuses"]
     await scene.say(scene.emma, "monitor add", vmid=202)
     await scene.poll()
@@ -201,7 +201,7 @@ async def test_the_end_does_not_wait_for_a_hung_disk(scene: Stage) -> None:
         assert time.monotonic() - began < 30.0
 
 
-async def test_what_waits_is_written_at_the_end(scene: Stage) -> None:
+async def test_waiting_records_are_written_at_the_end(scene: Stage) -> None:
     with locked(scene.directory / "journal.db"):
         await scene.server.slash(scene.emma, scene.channel, "info", vmid=104)
         ending = asyncio.create_task(scene.stop_bot())

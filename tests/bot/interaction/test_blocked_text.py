@@ -96,7 +96,7 @@ async def test_its_edits_and_its_recovery_come_without_the_name_too(bare_scene: 
     assert (await bare_scene.site.journal.backlog()).blocked == 2
 
 
-async def test_an_alert_of_which_no_words_pass_is_a_fixed_sentence(bare_scene: Stage, pve: Pve) -> None:
+async def test_an_alert_without_words_that_pass_is_a_fixed_sentence(bare_scene: Stage, pve: Pve) -> None:
     block_all_but(bare_scene, f"/channels/{bare_scene.alerts.id}/")
     await watching(bare_scene, 101)
     pve.crash(101)
@@ -143,7 +143,7 @@ async def test_a_change_always_gets_its_outcome(
     assert len(bare_scene.server.messages(bare_scene.channel)) == 1
 
 
-async def test_what_no_words_pass_of_is_a_fixed_sentence(bare_scene: Stage, pve: Pve) -> None:
+async def test_a_text_without_words_that_pass_is_a_fixed_sentence(bare_scene: Stage, pve: Pve) -> None:
     bare_scene.server.block("**104", 200000, "no")
     await bare_scene.start_bot()
     reply = await bare_scene.say(bare_scene.akiko, "start", vmid=104)
@@ -284,5 +284,5 @@ async def test_a_line_of_the_audit_channel_comes_without_the_name(bare_scene: St
         ("` `", "`…`"),
     ],
 )
-def test_what_is_left_of_a_text(text: str, left: str) -> None:
+def test_texts_without_foreign_words(text: str, left: str) -> None:
     assert without_foreign(text) == left

@@ -67,7 +67,7 @@ async def test_while_it_acts_the_panels_buttons_are_grey(scene: Stage, pve: Pve)
     assert enabled(panel) == enabled_buttons(scene.t(scene.emma), Kind.QEMU, State.RUNNING)
 
 
-async def test_refresh_shows_what_is_now(scene: Stage, pve: Pve) -> None:
+async def test_refresh_shows_the_current_state(scene: Stage, pve: Pve) -> None:
     panel = await scene.say(scene.emma, "info", vmid=101)
     pve.crash(101)
     scene.clock.skip(SHARED_SECONDS)
@@ -244,7 +244,7 @@ async def test_a_template_has_nothing_to_press_but_refresh(scene: Stage) -> None
     assert "`debian13-cloud`" in panel.text
 
 
-async def test_what_an_action_saw_is_not_forgotten_for_an_older_list(scene: Stage) -> None:
+async def test_a_state_seen_by_an_action_outweighs_an_older_list(scene: Stage) -> None:
     """Completions and lists show the guest as the action left it, without another read."""
     panel = await scene.say(scene.emma, "info", vmid=104)
     await scene.press(scene.emma, panel, "Start")

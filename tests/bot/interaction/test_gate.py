@@ -140,7 +140,7 @@ async def test_another_guild_is_outside(bare_scene: Stage, pve: Pve) -> None:
     assert len(pve.requests) == asked
 
 
-async def test_a_channel_that_would_do_is_named_to_who_sees_it(scene: Stage) -> None:
+async def test_a_suitable_channel_is_named_to_people_who_see_it(scene: Stage) -> None:
     reply = await scene.say(scene.emma, "list", channel=scene.outside)
     assert reply.text == scene.try_in(scene.emma, scene.channel.id)
     scene.server.move(scene.channel, None)

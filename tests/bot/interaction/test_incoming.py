@@ -136,7 +136,7 @@ async def test_other_events_that_cannot_be_read_do_not_end_the_bot(scene: Stage)
 @pytest.mark.parametrize(
     "data", [{}, {"type": 3}, {"type": "3"}, {"type": 2, "data": 5}, {"type": 5, "guild_id": "1"}, []]
 )
-def test_what_lacks_everything(data: Any) -> None:
+def test_an_interaction_without_any_field_is_incomplete(data: Any) -> None:
     assert missing_field(data) if isinstance(data, dict) else True
 
 

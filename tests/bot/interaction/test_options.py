@@ -83,7 +83,7 @@ async def test_templates_are_offered_where_they_make_sense_only(scene: Stage) ->
         ("x" * 100, []),
     ],
 )
-async def test_what_is_typed_is_looked_for_in_id_name_and_node(
+async def test_typed_text_is_searched_in_id_name_and_node(
     scene: Stage, typed: str, expected: list[int]
 ) -> None:
     found = await offered(scene, "info", typed)

@@ -204,9 +204,7 @@ async def test_a_token_that_sees_no_guest(scene: Stage, pve: Pve) -> None:
     )
 
 
-async def test_what_nobody_expected_is_an_id_to_look_up(
-    scene: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_unexpected_error_is_an_id_to_look_up(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error itself is not shown. The log has it under the same ID."""
     scene.expected_errors.append("incident")
 

@@ -168,7 +168,7 @@ async def test_short_tasks_are_not_asked_for_their_log(scene: Stage) -> None:
 
 
 @BOTH
-async def test_the_second_is_told_who_does_what(scene: Stage, pve: Pve) -> None:
+async def test_the_second_person_reads_who_is_doing_what(scene: Stage, pve: Pve) -> None:
     plan = pve.next_task("qmstart", vmid=104, hold=True)
     begun = await scene.start_command(scene.akiko, "start", vmid=104)
     since = scene.site.executor._claims.busy[104].since
@@ -201,7 +201,7 @@ async def test_the_second_is_told_who_does_what(scene: Stage, pve: Pve) -> None:
     assert f"<@{scene.emma.id}>" in other.text
 
 
-async def test_afterwards_the_guest_is_free_again_whatever_happened(scene: Stage, pve: Pve) -> None:
+async def test_the_guest_is_free_after_any_end_of_an_action(scene: Stage, pve: Pve) -> None:
     pve.next_task("qmstart", vmid=104, ends="start failed: exit code 1")
     assert "could not be started" in (await scene.say(scene.emma, "start", vmid=104)).text
     pve.fail("POST", "/status/start", 500, "got no worker upid - start worker failed", times=1)
@@ -373,7 +373,7 @@ async def test_trouble_at_discord_while_the_outcome_is_shown(scene: Stage, pve: 
     assert len(scene.server.messages(scene.channel)) == 1
 
 
-async def test_an_answer_whose_first_request_breaks_is_given_all_the_same(scene: Stage) -> None:
+async def test_an_answer_is_given_even_if_its_first_request_breaks(scene: Stage) -> None:
     scene.server.reset("POST", "/callback", 1)
     reply = await scene.say(scene.emma, "info", vmid=101)
     await reply.until("web01")

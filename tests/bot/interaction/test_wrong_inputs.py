@@ -94,7 +94,7 @@ async def test_each_is_refused_in_private_and_nothing_changes(scene: Stage, seed
 
 
 @pytest.mark.parametrize("seed", range(2))
-async def test_whatever_is_typed_completes_or_does_not(scene: Stage, seed: int) -> None:
+async def test_any_typed_text_completes_or_not(scene: Stage, seed: int) -> None:
     random_ = random.Random(seed)  # noqa: S311  # not a secret
     options = [("info", "vmid"), ("start", "vmid"), ("create", "template_id"), ("list", "node")]
     for _ in range(20):

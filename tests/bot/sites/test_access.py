@@ -117,7 +117,7 @@ async def acted(scene: Stage, people: People) -> None:
     await scene.say(people["chief"], "help")
 
 
-async def test_who_sees_which_trail(bare_scene: Stage, people: People) -> None:
+async def test_each_person_sees_their_own_trail(bare_scene: Stage, people: People) -> None:
     scene, chief, homely = bare_scene, people["chief"], people["homely"]
     await acted(scene, people)
     text = (await scene.say(chief, "audit", readings=True)).text
@@ -197,7 +197,7 @@ def test_the_access_on_many_sites_fits(count: int) -> None:
 
 
 @pytest.mark.parametrize("operation", ["readonly on", "readonly off", "audit", "monitor test"])
-async def test_who_sees_nothing_is_told_as_with_one_site(
+async def test_people_who_see_nothing_read_the_same_as_with_one_site(
     bare_scene: Stage, people: People, operation: str
 ) -> None:
     scene = bare_scene

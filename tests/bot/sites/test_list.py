@@ -136,7 +136,7 @@ async def test_a_node_may_name_its_site(bare_scene: Stage, people: People) -> No
 
 
 @pytest.mark.parametrize("typed", [{"site": "colo"}, {"node": "colo/pve1"}])
-async def test_a_site_of_which_nothing_may_be_seen_does_not_exist(
+async def test_a_site_without_anything_visible_does_not_exist(
     bare_scene: Stage, people: People, typed: dict[str, str]
 ) -> None:
     scene, guest = bare_scene, people["guest"]

@@ -67,7 +67,7 @@ async def test_a_target_names_its_site(
         ("source", "colo/source, home/source"),
     ],
 )
-async def test_what_fits_several_sites_is_refused_with_the_choices(
+async def test_a_text_that_matches_several_sites_is_refused_with_the_choices(
     bare_scene: Stage, people: People, typed: str, choices: str
 ) -> None:
     scene, chief, guest = bare_scene, people["chief"], people["guest"]
@@ -123,7 +123,7 @@ async def test_targets_that_are_refused(
     assert mutes(scene) == {"home": set(), "colo": set()}
 
 
-async def test_everything_is_what_the_person_sees(bare_scene: Stage, people: People) -> None:
+async def test_everything_means_all_that_the_person_sees(bare_scene: Stage, people: People) -> None:
     scene, homely = bare_scene, people["homely"]
     scene.server.give_role(homely, people.roles["reader"])
     refused = await scene.say(homely, "monitor mute", target="everything", duration="1h")

@@ -38,7 +38,7 @@ async def panel(sites: Sites, name: str, vmid: int) -> SeenMessage:
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_an_alert_and_what_follows_from_it_stay_on_their_site(sites: Sites, name: str) -> None:
+async def test_an_alert_and_its_later_messages_stay_on_their_site(sites: Sites, name: str) -> None:
     await sites.start()
     vmid = three_sites.LAB_GUEST if name == LAB else 101
     alert = await sites.crash(name, vmid)
@@ -184,7 +184,7 @@ def told(reply: PressResult) -> str:
     return reply.followups[-1].text if reply.followups else reply.text
 
 
-async def test_what_the_bot_of_one_site_posted_becomes_that_of_the_first(
+async def test_messages_of_a_single_site_become_those_of_the_first_site(
     bare_scene: Stage, clusters: Mapping[str, Pve]
 ) -> None:
     """An alert and a panel of that time go on working, and are edited under the name."""

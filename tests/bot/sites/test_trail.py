@@ -109,7 +109,7 @@ async def test_the_trail_of_the_running_bot_names_the_sites(
         assert len([row for row in found if row[8] == "reboot"]) == (0 if name == LAB else 1)
 
 
-async def test_what_is_found_out_after_a_crash_is_told_under_the_name(sites: Sites) -> None:
+async def test_a_result_found_after_a_crash_is_posted_under_the_name(sites: Sites) -> None:
     scene = sites.scene
     await sites.start()
     guest = sites.site(COLO).cluster_cache.find(103)

@@ -211,7 +211,7 @@ def record_polls(site: Site, polls: list[float]) -> None:
 # ---------------------------------------------------------------------- told once
 
 
-async def test_each_trouble_is_told_once_in_its_channel_and_the_watch_goes_on(
+async def test_each_trouble_is_reported_once_in_its_channel_and_the_watch_goes_on(
     others: tuple[Pve, Pve], bare_scene: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = bare_scene

@@ -50,7 +50,7 @@ async def test_with_one_site_a_vmid_or_a_name_is_enough(scene: Stage, typed: str
 
 
 @walked("typed", ["nobody", "home/104", "pal", "104 palworld", "/", "104/", "-"])
-async def test_what_is_no_guest_is_refused(scene: Stage, typed: str) -> None:
+async def test_texts_that_are_no_guest_are_refused(scene: Stage, typed: str) -> None:
     reply = await scene.say(scene.emma, "start", vmid=typed)
     scene.assert_refused(reply, scene.emma, NoSuchGuest(typed))
     assert scene.changes() == []
@@ -90,7 +90,7 @@ async def test_nothing_is_done_on_one_of_two_by_default(two: Stage, pve: Pve, co
 
 
 @pytest.mark.parametrize("typed", ["300", "only-colo", "colo/300"])
-async def test_what_fits_one_guest_of_all_sites_needs_no_site(
+async def test_a_text_that_matches_one_guest_needs_no_site(
     two: Stage, pve: Pve, colo: Pve, typed: str
 ) -> None:
     await two.say(two.akiko, "start", vmid=typed)
@@ -98,7 +98,7 @@ async def test_what_fits_one_guest_of_all_sites_needs_no_site(
     assert begun(pve) == []
 
 
-async def test_what_fits_none_is_refused(two: Stage) -> None:
+async def test_a_text_that_matches_no_guest_is_refused(two: Stage) -> None:
     two.assert_refused(await two.say(two.emma, "start", vmid="999"), two.emma, GuestNotFound(999))
     for typed in ("nobody", "lab/104", "colo/only-home"):
         two.assert_refused(await two.say(two.emma, "start", vmid=typed), two.emma, NoSuchGuest(typed))

@@ -166,7 +166,7 @@ async def test_acknowledge_is_shown_and_ends_the_repeats(bare_scene: Stage, pve:
     assert f"<@{scene.akiko.id}>" in text
 
 
-async def test_what_nobody_acknowledged_is_said_again(bare_scene: Stage, pve: Pve) -> None:
+async def test_unacknowledged_incidents_are_repeated(bare_scene: Stage, pve: Pve) -> None:
     """A reminder can be acknowledged too. It is answered with a message, because a reminder is not edited."""
     scene = bare_scene
     await scene.start_bot(ALERT_REPEAT_MINUTES="5")
@@ -283,7 +283,7 @@ async def scoped(bare_scene: Stage) -> Stage:
     return scene
 
 
-async def test_only_who_may_mute_the_guest_may_unmute_it(scoped: Stage, pve: Pve) -> None:
+async def test_only_people_who_may_mute_the_guest_may_unmute_it(scoped: Stage, pve: Pve) -> None:
     scene = scoped
     for vmid, left in ((101, True), (102, False)):
         post = await alarm(scene, pve, vmid)
@@ -317,7 +317,7 @@ async def test_details_of_a_failed_backup_are_the_end_of_its_log(scene: Stage, p
     assert len(scene.alerts_told()) == 1
 
 
-async def test_the_log_of_a_backup_is_for_those_who_see_all_its_guests(scoped: Stage, pve: Pve) -> None:
+async def test_a_backups_log_is_shown_only_to_people_who_see_all_its_guests(scoped: Stage, pve: Pve) -> None:
     scene = scoped
     for vmid, node, seen in ((102, None, True), (101, None, False), (None, "pve1", False)):
         post = await failed_backup(scene, pve, vmid, node)
@@ -362,7 +362,7 @@ async def test_a_muted_node_is_the_node(scene: Stage, pve: Pve) -> None:
 
 
 @pytest.mark.parametrize("what", ["ack", "mute1", "mute8"])
-async def test_what_is_over_needs_no_answer(scene: Stage, pve: Pve, what: str) -> None:
+async def test_an_incident_that_is_over_needs_no_answer(scene: Stage, pve: Pve, what: str) -> None:
     post = await alarm(scene, pve)
     custom_id = button(post, what)
     pve.revive(101)
@@ -405,7 +405,7 @@ async def test_a_forged_start_of_an_alert_that_has_none(scene: Stage, pve: Pve) 
     scene.assert_refused(reply, scene.emma, IncidentOver())
 
 
-async def test_they_live_after_a_restart(scene: Stage, pve: Pve) -> None:
+async def test_alert_buttons_work_after_a_restart(scene: Stage, pve: Pve) -> None:
     post = await alarm(scene, pve)
     await scene.restart_bot()
     await scene.press(scene.akiko, post, button(post, "ack"))

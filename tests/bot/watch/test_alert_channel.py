@@ -125,7 +125,7 @@ async def test_the_same_nonce_is_the_same_message(alerts: Alerts) -> None:
 
 
 @pytest.mark.parametrize("post", [MessageKind.TEST, MessageKind.WORD, MessageKind.DIGEST])
-async def test_what_is_about_nothing_single_has_no_buttons(alerts: Alerts, post: MessageKind) -> None:
+async def test_messages_about_no_single_incident_have_no_buttons(alerts: Alerts, post: MessageKind) -> None:
     several = (DOWN, replace(DOWN, id=18)) if post is MessageKind.DIGEST else ()
     await alerts.send(outbox_message(*several, post=post, text="x"))
     (message,) = alerts.scene.server.messages(alerts.scene.alerts)
@@ -277,7 +277,7 @@ async def test_an_alert_of_a_lost_journal_is_not_taken_for_a_new_one(alerts: Ale
     assert await alerts.kept.find(content, now, frozenset(), (17,)) == there
 
 
-async def test_what_others_wrote_is_not_the_bots(alerts: Alerts) -> None:
+async def test_messages_of_others_are_not_the_bots(alerts: Alerts) -> None:
     content = alerts.kept.compose(outbox_message(DOWN), None).content
     await alerts.scene.emma.actor.send(alerts.scene.alerts, content)
     assert await alerts.kept.find(content, alerts.scene.clock.now(), frozenset()) is None
@@ -320,7 +320,7 @@ async def test_trouble_while_looking_is_trouble(alerts: Alerts) -> None:
         (503, DeliveryFailure.PASSING, False),
     ],
 )
-async def test_what_a_refusal_means(
+async def test_each_refusal_of_a_post_has_its_meaning(
     alerts: Alerts, status: int, fate: DeliveryFailure, not_taken: bool
 ) -> None:
     via = status != 429  # without it discord.py does not wait and retry
@@ -350,7 +350,7 @@ def test_a_400_that_is_the_channels_fault_loses_no_alert(code: int, fate: Delive
 
 
 @walked("status", [400, 403, 404, 503])
-async def test_what_a_refused_edit_means(alerts: Alerts, status: int) -> None:
+async def test_each_refusal_of_an_edit_has_its_meaning(alerts: Alerts, status: int) -> None:
     there = await alerts.send(outbox_message(DOWN))
     alerts.scene.server.fail("PATCH", alerts.path, status)
     with pytest.raises(NotDelivered) as caught:

@@ -60,7 +60,7 @@ async def test_a_mute_of_a_guest_that_is_not_watched_says_so(scene: Stage, targe
         assert scene.t()(note) not in reply.text
 
 
-async def test_what_is_not_there_is_said(scene: Stage) -> None:
+async def test_missing_targets_are_refused_in_words(scene: Stage) -> None:
     for command, options, error in (
         ("monitor remove", {"vmid": 101}, NotWatched(101)),
         ("monitor unmute", {"target": "101"}, NotMuted("guest/101")),

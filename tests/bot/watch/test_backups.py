@@ -30,7 +30,7 @@ async def begun(scene: Stage, pve: Pve, vmid: int = 103, ends: str = "job errors
     return plan
 
 
-async def test_a_long_backup_that_fails_unlisted_is_told_once(bare_scene: Stage, pve: Pve) -> None:
+async def test_a_long_backup_that_fails_unlisted_is_reported_once(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [103])
     plan = await begun(bare_scene, pve)
     pve.other_tasks(pve.guest(103).node)
@@ -44,7 +44,7 @@ async def test_a_long_backup_that_fails_unlisted_is_told_once(bare_scene: Stage,
     assert await poll(bare_scene, 12) == []
 
 
-async def test_it_is_told_after_a_restart_of_the_bot_too(bare_scene: Stage, pve: Pve) -> None:
+async def test_it_is_reported_after_a_restart_of_the_bot_too(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [103])
     plan = await begun(bare_scene, pve)
     await bare_scene.crash_bot()
@@ -56,7 +56,7 @@ async def test_it_is_told_after_a_restart_of_the_bot_too(bare_scene: Stage, pve:
     assert "the job ended with errors" in told[0]
 
 
-async def test_one_that_came_and_went_between_two_polls_is_told(bare_scene: Stage, pve: Pve) -> None:
+async def test_one_that_came_and_went_between_two_polls_is_reported(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [103])
     pve.backup_job(103, ends="job errors")
     pve.other_tasks(pve.guest(103).node)
@@ -76,7 +76,7 @@ async def test_one_that_ends_well_unlisted_is_not_told(bare_scene: Stage, pve: P
     assert bare_scene.site.watch.state.running == frozenset()
 
 
-async def test_what_had_failed_before_the_bot_came_is_not_told(bare_scene: Stage, pve: Pve) -> None:
+async def test_failures_from_before_the_first_start_are_not_reported(bare_scene: Stage, pve: Pve) -> None:
     pve.backup_job(103, ends="job errors")
     pve.other_tasks(pve.guest(103).node)
     await watching(bare_scene, [103])
@@ -217,7 +217,7 @@ def test_the_two_lists_together_tell_it_once() -> None:
     assert steps.see([task(1, "job errors")]) == []
 
 
-def test_what_was_seen_running_is_told_though_the_nodes_list_is_new() -> None:
+def test_backups_seen_running_are_reported_though_the_nodes_list_is_new() -> None:
     """The data directory is from a version that did not query nodes."""
     steps = Steps(WatchState(tasks={}))
     assert steps.see([task(1, None)]) == []
@@ -225,14 +225,14 @@ def test_what_was_seen_running_is_told_though_the_nodes_list_is_new() -> None:
 
 
 @pytest.mark.parametrize("status", ["OK", "WARNINGS: 3"])
-def test_what_ended_well_is_not(status: str) -> None:
+def test_backups_that_end_well_are_not_reported(status: str) -> None:
     steps = Steps()
     steps.see([task(1, None)], a=[])
     assert steps.see([], a=[task(1, status)]) == []
     assert steps.state.running == frozenset()
 
 
-def test_what_runs_yet_is_followed_though_the_node_was_asked() -> None:
+def test_running_backups_are_followed_though_the_node_was_asked() -> None:
     steps = Steps()
     steps.see([task(1, None)], a=[])
     assert steps.see([task(1, None)], a=[]) == []

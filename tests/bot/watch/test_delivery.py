@@ -181,7 +181,7 @@ async def test_an_incident_that_ends_is_edited_and_told(post: Office) -> None:
     assert post.shown == ["opening 1 over", "recovery 1 over"]
 
 
-async def test_an_edit_says_what_is_true_when_it_is_made(post: Office) -> None:
+async def test_an_edit_shows_the_state_of_its_own_time(post: Office) -> None:
     post.opening(1)
     await post.run()
     post.store(replace(incident(1), acked_by="Akiko"))
@@ -284,7 +284,7 @@ async def test_a_death_between_sending_and_noting_neither_loses_nor_doubles(
     assert len(post.shown) == 1
 
 
-async def test_what_waits_outlives_the_bot(post: Office) -> None:
+async def test_waiting_alerts_outlive_the_bot(post: Office) -> None:
     post.opening(1)
     post.kill(600)
     await post.run()
@@ -372,7 +372,7 @@ async def test_slow_down_is_no_doubt(post: Office) -> None:
     assert "find" not in post.channel.requests
 
 
-async def test_what_nobody_expected_does_not_end_the_sending(post: Office) -> None:
+async def test_unexpected_errors_do_not_end_the_sending(post: Office) -> None:
     compose = post.channel.compose
 
     def broken(*_given: object, **_more: object) -> AlertText:
@@ -385,7 +385,7 @@ async def test_what_nobody_expected_does_not_end_the_sending(post: Office) -> No
     assert post.shown == ["opening 1 open"]
 
 
-async def test_when_the_bot_ends_what_waits_is_tried_once_more(post: Office) -> None:
+async def test_the_end_of_the_bot_tries_waiting_messages_once_more(post: Office) -> None:
     post.opening(1)
     post.opening(2)
     await post.delivery.drain()
@@ -524,7 +524,7 @@ async def test_of_many_waiting_reminders_the_last_is_posted(post: Office) -> Non
     assert post.shown == ["opening 1 open", "reminder 1 open"]
 
 
-async def test_no_reminder_of_what_is_over(post: Office) -> None:
+async def test_no_reminder_after_the_end(post: Office) -> None:
     post.opening(1)
     await post.run()
     post.channel.faults = [DOWN] * 4
@@ -608,7 +608,7 @@ async def test_a_blocked_edit_is_made_with_fewer_words(post: Office) -> None:
     assert post.journal.backlog().blocked == 1
 
 
-async def test_of_what_no_words_pass_is_given_up(post: Office) -> None:
+async def test_a_message_without_words_that_pass_is_given_up(post: Office) -> None:
     post.channel.faults = [BLOCKED] * 3
     post.opening(1)
     await post.run()

@@ -83,7 +83,7 @@ async def test_a_full_disk_of_a_vm_from_the_first_look_to_the_recovery(
     assert "**Disks**" not in (await scene.say(scene.emma, "monitor status")).text
 
 
-async def test_a_token_without_the_privilege_is_told_once(scene: Stage, pve: Pve) -> None:
+async def test_a_token_without_the_privilege_is_reported_once(scene: Stage, pve: Pve) -> None:
     pve.deny("VM.GuestAgent.Audit")
     await watch_disk(scene)
     await read_disks(scene, 3)

@@ -36,7 +36,7 @@ OVER = 17_231_028_224
         ({"mem": 0}, 0.0),
     ],
 )
-def test_what_of_memory_is_the_guests_own(figures: dict[str, object], percent: float | None) -> None:
+def test_memory_as_the_guest_reports_it(figures: dict[str, object], percent: float | None) -> None:
     (guest,) = parse_cluster([ROW | figures], 0.0).guests
     again = parse_status(guest, {**ROW, **figures, "cpus": 2})
     for seen in (guest, again):
@@ -44,7 +44,7 @@ def test_what_of_memory_is_the_guests_own(figures: dict[str, object], percent: f
         assert seen.memory_seen_by_host is (percent is None)
 
 
-async def test_the_hosts_view_is_told_and_never_alarmed(scene: Stage, pve: Pve) -> None:
+async def test_the_hosts_view_is_shown_and_raises_no_alert(scene: Stage, pve: Pve) -> None:
     pve.lose_balloon(101)
     added = await scene.say(scene.emma, "monitor add", vmid=101, memory=50)
     assert "balloon driver or guest agent is missing" in added.text

@@ -101,7 +101,7 @@ async def test_a_thousand_bridges_do_not_hide_the_real_interface(scene: Stage, p
     "name", ["ens18", "eth0", "enp3s0", "wlp2s0", "bond0", "Ethernet 2", "Local Area Connection"]
 )
 @pytest.mark.parametrize("count", [1_500, 20_000])
-def test_what_looks_physical_comes_first_wherever_it_stands(name: str, count: int) -> None:
+def test_physical_interfaces_come_first(name: str, count: int) -> None:
     others = [interface(f"veth{n:x}", row(f"172.16.{n >> 8 & 255}.{n & 255}")) for n in range(count)]
     real = {**REAL, "name": name}
     for at in (0, count // 2, count):
@@ -116,7 +116,7 @@ def test_an_unknown_interface_comes_before_bridges_and_after_cards() -> None:
     assert parse_addresses([*[interface("br0", *many(5000))], interface("br1", row("10.9.9.9"))]) is not None
 
 
-def test_what_is_nobodys_address_is_left_out() -> None:
+def test_addresses_of_no_host_are_left_out() -> None:
     texts = ("0.0.0.0", "224.0.0.1", "127.0.0.2", "169.254.1.1", "::", "ff02::1", "fe80::1%eth0", "10.1.2.3")  # noqa: S104 - read, not bound
     assert parse_addresses([{"name": "eth0", "ip-addresses": [{"ip-address": text} for text in texts]}]) == (
         "10.1.2.3",
@@ -234,7 +234,7 @@ def stage_texts() -> list[Any]:
     return [Texts("en").public, Texts("ja").public]
 
 
-def test_what_was_cut_is_seen_to_be() -> None:
+def test_cut_texts_show_that_they_are_cut() -> None:
     assert plain("x" * 10_000, 10) == "xxxxxxxxx…"
     assert plain("\u200b" * 10_000 + "x", 10).endswith("…")
     assert plain("x" * 10, 10) == "x" * 10

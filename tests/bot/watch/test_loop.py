@@ -245,7 +245,7 @@ async def test_the_gateway_coming_and_going_is_known(scene: Stage) -> None:
 # -- a journal that cannot be written
 
 
-async def test_a_journal_that_refuses_is_told_once_and_once_when_it_is_well(scene: Stage) -> None:
+async def test_a_journal_that_refuses_is_reported_once_and_once_when_it_is_well(scene: Stage) -> None:
     """The report bypasses the journal, which can store nothing."""
     t = scene.t()
     scene.expected_errors.append("the journal cannot be written")
@@ -263,7 +263,7 @@ async def test_a_journal_that_refuses_is_told_once_and_once_when_it_is_well(scen
         assert scene.alerts_told()[1:] == [f"🟢 {journal_well(t)}"]
 
 
-async def test_a_watch_that_fails_by_a_bug_is_told_once_and_once_when_it_works(scene: Stage) -> None:
+async def test_a_watch_that_fails_by_a_bug_is_reported_once_and_once_when_it_works(scene: Stage) -> None:
     """A single failure may pass. From the second on, guests would silently be unwatched."""
     scene.expected_errors.append("incident")
     t = scene.t()
@@ -288,7 +288,7 @@ async def test_a_word_that_does_not_get_through_is_not_waited_for(scene: Stage) 
     assert scene.alerts_told() == []
 
 
-async def test_a_poll_that_hangs_is_told_by_the_watchdog(
+async def test_a_poll_that_hangs_is_reported_by_the_watchdog(
     scene: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The report comes once, bypassing the watch itself, and once more when a poll has ended again."""

@@ -107,7 +107,7 @@ async def test_a_blip_of_many_is_over_by_the_second_read(tmp_path: Path) -> None
     assert await scene.poll() == []
 
 
-async def test_what_only_the_second_read_shows_waits_for_the_next_poll(tmp_path: Path) -> None:
+async def test_changes_seen_only_in_the_second_read_wait_for_the_next_poll(tmp_path: Path) -> None:
     scene = home(tmp_path, 10)
     await scene.poll()
     for vmid in range(101, 107):
@@ -356,7 +356,7 @@ async def test_a_list_that_cannot_be_stored_stays_as_it_was(
     assert scene.watch.find(102) is None
 
 
-async def test_a_list_of_the_former_form_keeps_what_it_knew(tmp_path: Path) -> None:
+async def test_a_list_in_the_old_form_keeps_its_content(tmp_path: Path) -> None:
     (tmp_path / "monitor_list.json").write_text(
         '{"version": 1, "guests": [{"vmid": 101, "state": "running", "since": 1.0}]}'
     )
@@ -390,7 +390,7 @@ async def test_an_answer_makes_a_new_edition_of_the_alert(tmp_path: Path) -> Non
     assert [message.stored.id for message in scene.journal.to_edit()] == [opening]
 
 
-async def test_muting_an_alert_mutes_what_it_speaks_of(tmp_path: Path) -> None:
+async def test_muting_an_alert_mutes_its_subject(tmp_path: Path) -> None:
     scene = home(tmp_path, 8)
     await scene.poll()
     for vmid in range(101, 109):
@@ -448,7 +448,7 @@ class Refusing:
         self._scene.journal.commit = self._commit  # type: ignore[method-assign]  # room again
 
 
-async def test_what_cannot_be_stored_is_judged_again_and_nothing_is_lost(tmp_path: Path) -> None:
+async def test_a_poll_that_cannot_be_stored_is_judged_again(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.poll()
     with Refusing(scene):
@@ -696,7 +696,7 @@ async def test_storages_are_watched_with_the_same_read(tmp_path: Path) -> None:
     assert {incident.topic for incident in scene.watch.state.open.values()} == {Topic.STORAGE}
 
 
-async def test_a_guest_moved_by_ha_is_told_as_back_elsewhere(tmp_path: Path) -> None:
+async def test_a_guest_moved_by_ha_is_reported_as_back_elsewhere(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.poll()
     scene.proxmox.nodes = (Node("pve1", False), Node("pve2", True))

@@ -65,7 +65,7 @@ async def test_proxmox_out_of_reach_is_one_message(bare_scene: Stage, pve: Pve) 
     assert len(await poll(bare_scene, 3)) == 1
 
 
-async def test_what_changed_while_proxmox_was_out_of_reach_is_one_digest(bare_scene: Stage, pve: Pve) -> None:
+async def test_changes_while_proxmox_was_out_of_reach_are_one_digest(bare_scene: Stage, pve: Pve) -> None:
     vmids = pve.add_many(20)
     await watching(bare_scene, vmids)
     pve.fail("GET", "/cluster/resources", 595, "No route to host")
@@ -225,7 +225,7 @@ async def test_a_bot_that_dies_after_discord_took_the_message_does_not_send_it_a
     assert len(bare_scene.alerts_told()) == 1
 
 
-async def test_why_it_stopped_is_told(bare_scene: Stage, pve: Pve) -> None:
+async def test_the_cause_of_a_stop_is_reported(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [101, 102])
     pve.stop_as(101)
     told = await poll(bare_scene)
@@ -246,7 +246,7 @@ async def test_forty_stops_at_once_by_somebody_are_no_alarm(bare_scene: Stage, p
     assert "`root@pam`" in told[0]
 
 
-async def test_a_backup_is_no_outage_and_a_failed_one_is_told(bare_scene: Stage, pve: Pve) -> None:
+async def test_a_backup_is_no_outage_and_a_failed_one_is_reported(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [103])
     plan = pve.backup_job(103, "pve2", mode="stop", hold=True)
     await bare_scene.until(lambda: pve.guest(103).status == "stopped", "the backup to stop it")
@@ -260,7 +260,7 @@ async def test_a_backup_is_no_outage_and_a_failed_one_is_told(bare_scene: Stage,
     assert "the job ended with errors" in told[0]
 
 
-async def test_a_full_storage_is_told_and_over(bare_scene: Stage, pve: Pve) -> None:
+async def test_a_full_storage_is_reported_and_over(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [101])
     pve.fill_storage("local-lvm", 0.95)
     told = await poll(bare_scene, 4)
@@ -270,7 +270,7 @@ async def test_a_full_storage_is_told_and_over(bare_scene: Stage, pve: Pve) -> N
     assert len(await poll(bare_scene, 4)) == len(told)
 
 
-async def test_a_guest_that_ha_starts_elsewhere_is_told_as_back(bare_scene: Stage, pve: Pve) -> None:
+async def test_a_guest_that_ha_starts_elsewhere_is_reported_as_back(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [105])
     pve.node_offline("pve3")
     assert len(await poll(bare_scene, 2)) == 1

@@ -17,7 +17,7 @@ BACK = "recovery guest 101"
 
 
 @pytest.mark.parametrize("state", HALTED)
-def test_a_halt_is_told_as_what_it_is_and_over_when_it_runs(state: State) -> None:
+def test_a_halt_is_reported_with_its_cause_and_is_over_when_the_guest_runs(state: State) -> None:
     history = History()
     assert history.see(R, state, state, R) == ["opening guest 101 halted", BACK]
     assert history.see(state) == ["opening guest 101 halted"]
@@ -25,7 +25,7 @@ def test_a_halt_is_told_as_what_it_is_and_over_when_it_runs(state: State) -> Non
 
 
 @pytest.mark.parametrize("state", PASSING)
-def test_a_passing_state_is_told_once_it_does_not_pass(state: State) -> None:
+def test_a_passing_state_is_reported_once_it_does_not_pass(state: State) -> None:
     history = History()
     assert history.see(R, *[state] * 9, R) == []
     assert history.see(*[state] * 40) == ["opening guest 101 stuck"]
@@ -37,14 +37,14 @@ def test_one_passing_state_after_the_other_is_no_progress() -> None:
     assert History().see(R, *[L, State.RESTORING, State.INMIGRATE] * 5) == ["opening guest 101 stuck"]
 
 
-def test_it_is_told_after_ten_minutes() -> None:
+def test_it_is_reported_after_ten_minutes() -> None:
     history = History()
     history.see(R)
     assert history.polls(10) + history.see(*[L] * 10) == []
     assert history.see(L) == ["opening guest 101 stuck"]
 
 
-def test_what_was_stopped_may_be_read_by_a_backup_for_hours() -> None:
+def test_a_guest_stopped_for_a_backup_may_be_read_for_hours() -> None:
     history = History()
     assert history.see(R, tasks=[]) + history.see(S, tasks=[task("qmstop", 101)]) == [
         "opening note 101 stopped by root@pam"
@@ -53,7 +53,7 @@ def test_what_was_stopped_may_be_read_by_a_backup_for_hours() -> None:
     assert history.see(S) == []
 
 
-def test_a_start_that_does_not_end_is_told_of_a_guest_that_somebody_stopped() -> None:
+def test_a_start_that_does_not_end_is_reported_of_a_guest_that_somebody_stopped() -> None:
     history = History()
     history.see(R, tasks=[])
     history.see(S, tasks=[task("qmstop", 101)])
@@ -61,7 +61,7 @@ def test_a_start_that_does_not_end_is_told_of_a_guest_that_somebody_stopped() ->
     assert history.see(*[L] * 12) == ["opening guest 101 stuck"]
 
 
-def test_of_a_guest_that_is_told_as_down_a_stuck_start_is_no_news() -> None:
+def test_of_a_guest_that_is_reported_as_down_a_stuck_start_is_no_news() -> None:
     assert History().see(R, S, *[L] * 60, S, R) == ["opening guest 101 stopped", BACK]
 
 
@@ -72,7 +72,7 @@ def test_a_lock_excuses_it_for_half_an_hour_at_most() -> None:
     assert history.see(*[L] * 3, lock="rollback") == ["opening guest 101 stuck"]
 
 
-def test_a_guest_first_seen_in_it_is_told_once_it_is_stuck() -> None:
+def test_a_guest_first_seen_in_it_is_reported_once_it_is_stuck() -> None:
     assert History().see(*[L] * 20) == ["opening guest 101 stuck"]
 
 
@@ -81,7 +81,7 @@ def test_a_halt_that_is_seen_first_is_not_told() -> None:
 
 
 @pytest.mark.parametrize("state", [*HALTED, State.IO_ERROR])
-def test_a_stopped_guest_that_was_started_and_halted_unseen_is_told(state: State) -> None:
+def test_a_stopped_guest_that_was_started_and_halted_unseen_is_reported(state: State) -> None:
     history = History()
     history.see(R, tasks=[])
     history.see(S, tasks=[task("qmstop", 101)])
@@ -97,7 +97,7 @@ def test_an_ordered_shutdown_that_hangs_at_its_end_is_as_ordered() -> None:
     assert history.see(*[State.SHUTDOWN] * 15, ordered=[101]) == []
 
 
-def test_what_a_restart_of_the_bot_forgets_is_nothing() -> None:
+def test_a_restart_of_the_bot_forgets_nothing() -> None:
     history = History()
     history.see(R, *[L] * 8)
     history.restart(60)
@@ -105,7 +105,9 @@ def test_what_a_restart_of_the_bot_forgets_is_nothing() -> None:
 
 
 @pytest.mark.parametrize("state", ["internal-error", "guest-panicked", "watchdog"])
-async def test_a_halt_is_told_in_discord_in_words_of_its_own(bare_scene: Stage, pve: Pve, state: str) -> None:
+async def test_a_halt_is_reported_in_discord_in_words_of_its_own(
+    bare_scene: Stage, pve: Pve, state: str
+) -> None:
     await watching(bare_scene, [101, 102])
     pve.hold_vm(101, state)
     (told,) = await poll(bare_scene)
@@ -121,7 +123,7 @@ async def test_a_halt_is_told_in_discord_in_words_of_its_own(bare_scene: Stage, 
     assert told.startswith("🟢")
 
 
-async def test_forty_minutes_of_prelaunch_are_told_in_discord(bare_scene: Stage, pve: Pve) -> None:
+async def test_forty_minutes_of_prelaunch_are_reported_in_discord(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [101])
     pve.hold_vm(101, "prelaunch")
     (told,) = await poll(bare_scene, 40)
@@ -137,7 +139,7 @@ def test_a_backup_that_was_over_before_somebody_started_it_is_no_excuse() -> Non
     assert history.see(S, tasks=[task("qmstart", 101, number=2), ended]) == ["opening guest 101 stopped"]
 
 
-def test_a_stop_by_somebody_does_not_explain_what_halts_it_afterwards() -> None:
+def test_a_stop_by_somebody_does_not_explain_a_later_halt() -> None:
     history = History()
     stop = [task("qmstop", 101)]
     history.see(R, tasks=[])
@@ -155,7 +157,7 @@ def test_a_stop_by_somebody_is_no_reason_why_qemu_holds_it(state: State) -> None
     assert history.see(R) == [BACK]
 
 
-def test_a_guest_that_is_held_while_it_wakes_up_is_told() -> None:
+def test_a_guest_that_is_held_while_it_wakes_up_is_reported() -> None:
     """Its lock stays until it runs."""
     history = History()
     history.see(R)

@@ -19,7 +19,7 @@ def line_of(text: str, name: str) -> str:
     return next(line for line in text.splitlines() if line.startswith(f"**{name}**"))
 
 
-async def test_lines_that_wait_are_told_with_their_age(bare_scene: Stage, audits: Channel) -> None:
+async def test_lines_that_wait_are_reported_with_their_age(bare_scene: Stage, audits: Channel) -> None:
     scene = bare_scene
     await start_delivery(scene, audits)
     await posted_lines(scene, audits)
@@ -55,7 +55,7 @@ async def test_a_refused_channel_tells_the_reason_and_how_much_waits(
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
-async def test_how_many_guests_there_are_is_not_told_to_who_sees_some(
+async def test_a_scoped_user_does_not_learn_the_number_of_all_guests(
     bare_scene: Stage, pve: Pve, language: str
 ) -> None:
     scene, cast = bare_scene, Cast(bare_scene)

@@ -30,7 +30,7 @@ def answered(requests: list[str]) -> int:
 # -- over sockets
 
 
-async def test_a_guest_that_stops_behind_a_hung_pvestatd_is_told(bare_scene: Stage, pve: Pve) -> None:
+async def test_a_guest_that_stops_behind_a_hung_pvestatd_is_reported(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [101, 102])
     node = pve.guest(101).node
     pve.hang_pvestatd(node)
@@ -225,7 +225,7 @@ def starts(told: list[str]) -> list[str]:
     return [" ".join(words.split()[:2]) for words in told]
 
 
-def test_a_hung_node_is_told_once_blindness_once_and_both_ends() -> None:
+def test_a_hung_node_and_blindness_are_each_reported_once_with_their_ends() -> None:
     history = History(*many(8))
     history.see(R)
     for vmid in range(101, 109):
@@ -239,7 +239,7 @@ def test_a_hung_node_is_told_once_blindness_once_and_both_ends() -> None:
     assert sorted(starts(history.polls(3))) == [SEEN, FRESH]
 
 
-def test_it_is_thirty_minutes() -> None:
+def test_an_unknown_state_is_reported_after_thirty_minutes() -> None:
     history = History(*many(2))
     history.put(102, R)
     history.see(R)
@@ -260,7 +260,7 @@ def test_a_restart_of_the_bot_forgets_neither() -> None:
     assert starts(history.see(R)) == [SEEN]
 
 
-def test_the_guests_of_a_node_that_goes_offline_are_told_by_that() -> None:
+def test_the_guests_of_an_offline_node_are_reported_with_it() -> None:
     history = History()
     history.see(R)
     history.put(101, U)
@@ -303,7 +303,7 @@ def test_of_a_stop_that_was_seen_before_nothing_is_taken_back() -> None:
     assert starts(history.see(R)) == [SEEN, "recovery guest"]
 
 
-def test_what_a_former_version_stored_is_opened() -> None:
+def test_data_of_former_versions_is_opened() -> None:
     """Its guests and nodes have neither field."""
     old = {
         "pulse": '{"elapsed":60.0,"clock":60.0,"unix":1790000000.0,"good":true,"last_id":7}',

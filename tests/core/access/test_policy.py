@@ -84,7 +84,7 @@ def test_only_the_right_category_of_the_right_guild(
 @walked("way", InteractionKind)
 @walked("channel", [30, 31, 20, 10, 0, None])
 @walked("rules", [RULES, ALERTS])
-def test_in_the_alert_channel_what_alerts_buttons_are_for_and_nothing_more(
+def test_the_alert_channel_allows_only_the_operations_of_alert_buttons(
     channel: int | None, rules: AccessRules, operation: Operation, way: InteractionKind
 ) -> None:
     for guild, category in product(GUILDS, CATEGORIES):
@@ -96,7 +96,7 @@ def test_in_the_alert_channel_what_alerts_buttons_are_for_and_nothing_more(
         assert refusal is None or type(refusal) is NotHere
 
 
-def test_what_is_no_operation_is_held_to_the_category() -> None:
+def test_commands_without_an_operation_are_held_to_the_category() -> None:
     assert place_refusal(ALERTS, AKIKO) is None
     assert (
         place_refusal(
@@ -132,7 +132,7 @@ def test_every_operation_has_its_row_and_every_action_is_one() -> None:
 @every_operation
 @walked("way", InteractionKind)
 @walked("roles", [(), (OTHER,), (VIEWERS,), (OPERATORS,), (ADMINS,), (VIEWERS, ADMINS)])
-def test_each_level_may_do_its_own_and_what_is_below(
+def test_each_level_includes_the_lower_ones(
     operation: Operation, roles: tuple[int, ...], way: InteractionKind
 ) -> None:
     needed = TABLE[in_words(operation)]
@@ -254,7 +254,7 @@ def test_a_role_of_other_clusters_has_nothing_here(operation: Operation, level: 
 
 
 @walked("operation", [Operation.MONITOR_TEST, Operation.MONITOR_MUTE])
-def test_whoever_has_too_little_for_everything_is_told_the_level_they_have(operation: Operation) -> None:
+def test_a_refusal_for_everything_names_the_persons_level(operation: Operation) -> None:
     """The refusal must not say that none of their roles counts, because that is false."""
     narrow, actor = rules([Scope(ScopeKind.TAG, "web")], Level.VIEWER), with_roles(NARROW)
     refusal = decide(narrow, actor, operation, guests=(WEB, DB), whole=True)
@@ -298,7 +298,7 @@ CHANGES = [command.operation.value for command in COMMANDS if command.effect >= 
         ((), replace(WEB, protected=True)),
     ],
 )
-def test_what_endangers_a_protected_guest_takes_an_admin(
+def test_risky_actions_on_a_protected_guest_need_an_admin(
     operation: Operation, role: int, listed: tuple[int, ...], guest: Guest
 ) -> None:
     guarded, actor = replace(rules(), protected=frozenset(listed)), with_roles(role)
@@ -355,7 +355,7 @@ GUESTS = st.builds(
 
 
 @given(ACTORS, SCOPES, st.sampled_from((Level.VIEWER, Level.OPERATOR, Level.ADMIN)), GUESTS, st.data())
-def test_what_is_hidden_is_not_found_and_a_role_more_allows_no_less(
+def test_hidden_guests_are_not_found_and_another_role_never_takes_rights_away(
     actor: Actor, scopes: list[Scope], level: Level, guest: Guest, data: st.DataObject
 ) -> None:
     narrow = AccessRules(10, 20, 30, LEVELS | {NARROW: level}, {NARROW: tuple(scopes)})

@@ -175,7 +175,7 @@ async def test_resize_of_a_stopped_vm_waits_for_nothing() -> None:
     assert report.change == Change(None, (2048, 1024), waits_for_restart=False)
 
 
-async def test_what_else_is_pending_does_not_count_as_the_resize() -> None:
+async def test_other_pending_values_do_not_count_as_the_resize() -> None:
     world = FakeWorld([guest(101, State.STOPPED)])
     world.proxmox.waiting[101] = (Pending("boot", "order=scsi0", "order=net0"), Pending("cores", "2", None))
     report = await world.executor.execute(world.order(Operation.RESIZE, memory_mb=1024))
@@ -374,7 +374,7 @@ async def test_access_is_decided_again_in_the_action(operation: Operation) -> No
     assert [(entry.step, entry.actor) for entry in world.ledger.entries] == [("refused", STRANGER)] * 2
 
 
-async def test_a_plan_changes_nothing_and_shows_what_would_be_lost() -> None:
+async def test_a_plan_changes_nothing_and_shows_the_losses() -> None:
     world = FakeWorld([STOPPED])
     world.proxmox.kept[101] = (SNAPSHOT,)
     plan = await world.executor.plan(world.order(Operation.DELETE))
@@ -423,7 +423,7 @@ def protecting(how: str, found: Guest) -> FakeWorld:
 
 @pytest.mark.parametrize("how", ["setting", "tag", "flag"])
 @pytest.mark.parametrize(("operation", "found", "values"), GUARDED)
-async def test_a_protected_guest_is_held_here_whatever_asked(
+async def test_a_protected_guest_is_guarded_on_every_way(
     operation: Operation, found: Guest, values: dict[str, Any], how: str
 ) -> None:
     if (operation, how) == (Operation.DELETE, "flag"):
@@ -466,7 +466,7 @@ async def test_a_guest_that_moves_and_is_protected_there_is_left_alone() -> None
     assert world.sent == [("stop", 101, "pve1")]
 
 
-async def test_what_is_left_is_read_for_what_is_shown_alone() -> None:
+async def test_remaining_backups_and_snapshots_are_read_only_for_the_question() -> None:
     world = FakeWorld([RUNNING])
     world.proxmox.kept[101] = (SNAPSHOT,)
     saved = Backups((Backup("pbs", "pbs:x", 1_789_000_000, 5),))
@@ -606,7 +606,7 @@ async def test_a_lost_answer_is_not_asked_for_again_and_the_started_task_is_foll
 
 
 @pytest.mark.parametrize("error", [LATE, NodeUnreachable("pve1", changing=True)])
-async def test_where_no_task_was_started_the_time_out_is_told(error: BotError) -> None:
+async def test_without_a_task_the_time_out_is_reported(error: BotError) -> None:
     world = FakeWorld([RUNNING])
     world.proxmox.next("power", error)
     with pytest.raises(type(error)):
@@ -715,7 +715,7 @@ async def test_a_taken_vmid_is_replaced_by_the_next_one() -> None:
     assert report.after.vmid == 202
 
 
-async def test_after_five_taken_vmids_it_is_told() -> None:
+async def test_after_five_taken_vmids_it_is_reported() -> None:
     world = FakeWorld([TEMPLATE])
     world.proxmox.next("clone", *[VmidTaken(200)] * 20)
     with pytest.raises(VmidTaken):
@@ -769,7 +769,7 @@ async def test_every_trouble_of_a_copy_at_once() -> None:
 
 
 @pytest.mark.parametrize("error", [TargetNotShared("x"), LinkedCloneUnsupported("x")])
-async def test_what_does_not_help_is_not_tried_for_ever(error: BotError) -> None:
+async def test_useless_attempts_end(error: BotError) -> None:
     world = FakeWorld([TEMPLATE], home="pve2")
     world.proxmox.next("clone", *[error] * 20)
     with pytest.raises(type(error)):
@@ -823,7 +823,7 @@ async def test_it_does_not_begin_where_it_is_refused() -> None:
 
 
 @pytest.mark.parametrize("error", [AnswerTooLate(), RuntimeError("broken"), asyncio.CancelledError()])
-async def test_what_cannot_be_answered_any_more_is_not_done(error: BaseException) -> None:
+async def test_a_press_that_cannot_be_answered_any_more_does_nothing(error: BaseException) -> None:
     """Discord replays interactions after a gap of the gateway. The person was told that they failed."""
     world = FakeWorld([RUNNING])
 
@@ -967,7 +967,7 @@ async def test_a_button_acts_on_the_guest_it_was_drawn_for() -> None:
     assert len(world.sent) == 1
 
 
-async def test_a_button_knows_its_guest_again_wherever_it_is_and_whatever_it_does() -> None:
+async def test_a_button_finds_its_guest_after_a_move_or_a_change() -> None:
     world = FakeWorld([RUNNING])
     seen = replace(RUNNING, node="pve2", state=State.STOPPED, uptime=5, lock="backup", tags=("x",))
     assert (await world.executor.execute(world.order(Operation.SHUTDOWN, fingerprint=seen.fingerprint))).good
@@ -987,7 +987,7 @@ async def test_another_snapshot_under_the_same_name_is_refused() -> None:
     assert world.sent == []
 
 
-async def test_what_was_agreed_to_is_done_also_after_a_move() -> None:
+async def test_a_confirmed_action_is_done_even_after_a_move() -> None:
     world = FakeWorld([STOPPED])
     order = world.order(Operation.DELETE)
     shown = await world.executor.plan(order)
@@ -1048,9 +1048,7 @@ async def test_the_audit_of_a_failed_task_has_proxmox_words() -> None:
         (refusal(), False),
     ],
 )
-async def test_the_audit_tells_what_was_not_done_from_what_nobody_knows(
-    error: BotError, unknown: bool
-) -> None:
+async def test_the_audit_tells_not_started_from_unknown(error: BotError, unknown: bool) -> None:
     world = FakeWorld([RUNNING])
     world.proxmox.next("power", error)
     with pytest.raises(type(error)):
@@ -1064,7 +1062,7 @@ async def test_the_audit_tells_what_was_not_done_from_what_nobody_knows(
 
 @pytest.mark.parametrize("error", [RuntimeError("broken"), KeyError("x")])
 @pytest.mark.parametrize("method", ["power", "task_status"])
-async def test_what_breaks_after_it_was_asked_is_ended_as_unknown(error: BaseException, method: str) -> None:
+async def test_a_failure_after_asking_ends_as_unknown(error: BaseException, method: str) -> None:
     world = FakeWorld([RUNNING])
 
     def broken() -> None:
@@ -1098,7 +1096,7 @@ async def test_an_action_cut_off_by_the_end_of_the_bot_is_left_open() -> None:
 
 
 @pytest.mark.parametrize("error", [Unreachable("pve1"), RuntimeError("broken"), asyncio.CancelledError()])
-async def test_what_breaks_before_anything_was_sent_has_failed_and_is_not_unknown(
+async def test_a_failure_before_sending_is_failed_and_not_unknown(
     error: BaseException,
 ) -> None:
     world = FakeWorld([RUNNING])
@@ -1166,7 +1164,7 @@ async def test_progress_begins_with_the_upid() -> None:
     assert [progress.elapsed for progress in seen] == sorted(progress.elapsed for progress in seen)
 
 
-async def test_a_vanished_task_is_told_as_such() -> None:
+async def test_a_vanished_task_is_reported_as_such() -> None:
     world = FakeWorld([RUNNING])
     world.proxmox.seconds = 60
     world.clock.at(5, world.proxmox.tasks.clear)
@@ -1202,7 +1200,7 @@ async def test_ha_is_waited_for_until_the_state_is_reached() -> None:
     assert len(seen) > 10
 
 
-async def test_ha_that_does_not_act_in_time_is_told() -> None:
+async def test_ha_that_does_not_act_in_time_is_reported() -> None:
     world = FakeWorld([guest(101, ha_managed=True)])
     world.proxmox.ha_seconds = 10_000
     report = await world.executor.execute(world.order(Operation.SHUTDOWN))
@@ -1284,14 +1282,14 @@ async def test_a_guest_deleted_by_somebody_meanwhile_is_not_told_of_as_it_was_be
     assert not report.settled
 
 
-async def test_a_copy_that_cannot_be_read_yet_is_told_as_it_was_ordered() -> None:
+async def test_a_copy_that_cannot_be_read_yet_is_reported_as_it_was_ordered() -> None:
     world = FakeWorld([TEMPLATE])
     world.proxmox.next("status", None, Unreachable("pve1"))
     report = await world.executor.execute(create(world))
     assert report.after == Guest(200, Kind.QEMU, "pve1", State.STOPPED, "new01")
 
 
-async def test_lists_show_what_was_done_although_proxmox_list_lags() -> None:
+async def test_lists_show_an_action_although_proxmox_lags() -> None:
     """pvestatd writes its figures every ten seconds. The list still says "running" after the guest has stopped."""
     world = FakeWorld([RUNNING, guest(102)])
     world.proxmox.listed[101] = RUNNING
@@ -1326,7 +1324,7 @@ async def test_the_end_of_an_action_costs_no_read_of_the_cluster() -> None:
     assert world.proxmox.asked.count("cluster") == 1
 
 
-async def test_afterwards_lists_show_what_was_done() -> None:
+async def test_lists_show_an_action_right_after_it() -> None:
     world = FakeWorld([RUNNING])
     await world.cluster_cache.read()
     await world.executor.execute(world.order(Operation.STOP))
@@ -1342,7 +1340,7 @@ async def test_a_refresh_that_fails_spoils_nothing() -> None:
     assert (await world.executor.execute(world.order(Operation.STOP))).good
 
 
-def test_a_plan_is_held_against_what_was_shown() -> None:
+def test_a_plan_is_compared_with_the_one_that_was_shown() -> None:
     order = Order(Operation.STOP, 101, AKIKO)
     Plan(order, RUNNING).ensure_unchanged(Plan(order, replace(RUNNING, node="pve2", uptime=5, cpu=0.5)))
     with pytest.raises(ChangedMeanwhile):
@@ -1357,9 +1355,7 @@ NARROW = AccessRules(1, 2, levels={7: Level.ADMIN}, scopes={7: (Scope(ScopeKind.
 
 @pytest.mark.parametrize("operation", ACTIONS)
 @pytest.mark.parametrize("online", [True, False])
-async def test_a_hidden_guest_is_not_found_whatever_is_the_matter_with_it(
-    operation: Operation, online: bool
-) -> None:
+async def test_a_hidden_guest_is_not_found_whatever_its_state(operation: Operation, online: bool) -> None:
     hidden = guest(101, State.PAUSED, lock="backup", node="pve1")
     world = FakeWorld([hidden, guest(900, State.STOPPED, template=True)], rules=NARROW)
     world.proxmox.nodes = (Node("pve1", online),)
@@ -1408,7 +1404,7 @@ async def test_so_many_changes_a_minute_for_each_person() -> None:
 @pytest.mark.parametrize(
     "operation", [operation for operation in ACTIONS if operation is not Operation.CREATE]
 )
-async def test_what_cannot_be_kept_in_the_audit_is_not_done(operation: Operation) -> None:
+async def test_an_action_without_its_audit_record_is_not_done(operation: Operation) -> None:
     world = FakeWorld([replace(RUNNING, state=ACTION[operation].begins)])
     world.proxmox.kept[101] = (SNAPSHOT,)
     world.ledger.fails = JournalFailed("SQLITE_FULL")
@@ -1427,7 +1423,7 @@ async def test_what_cannot_be_kept_in_the_audit_is_not_done(operation: Operation
 
 
 @pytest.mark.parametrize("refuses", ["journal", "discord", "nobody"])
-async def test_what_came_to_nothing_before_the_request_does_not_count(refuses: str) -> None:
+async def test_attempts_that_end_before_the_request_do_not_count(refuses: str) -> None:
     world = FakeWorld([RUNNING], most=1)
 
     async def begin() -> None:

@@ -22,7 +22,7 @@ async def carried_out(
 
 
 @pytest.mark.parametrize("operation", ACTIONS)
-async def test_only_what_stops_a_guest_is_expected_to(operation: Operation) -> None:
+async def test_only_stopping_operations_are_expected_stops(operation: Operation) -> None:
     stops = ExpectedStops(FakeClock())
     async with stops.expect_stop(plan(operation)) as expectation:
         expectation.sent = True
@@ -65,7 +65,7 @@ async def test_seen_running_again_it_holds_only_as_long_as_the_list_lags() -> No
 
 
 @pytest.mark.parametrize("error", [GuestLocked(101, "web101", "backup"), RuntimeError()])
-async def test_what_was_refused_is_not_expected(error: Exception) -> None:
+async def test_refused_stops_are_not_expected(error: Exception) -> None:
     stops = ExpectedStops(FakeClock())
     with pytest.raises(type(error)):
         async with stops.expect_stop(plan()):
@@ -73,7 +73,7 @@ async def test_what_was_refused_is_not_expected(error: Exception) -> None:
     assert stops.current() == {}
 
 
-async def test_what_broke_after_it_was_sent_is() -> None:
+async def test_a_stop_that_failed_after_sending_is_expected() -> None:
     stops = ExpectedStops(FakeClock())
     with pytest.raises(RuntimeError):  # noqa: PT012  # the block itself fails
         async with stops.expect_stop(plan()) as expectation:

@@ -64,7 +64,7 @@ def test_the_whole_table(operation: Operation) -> None:
     assert rows == len(State) * 2 * len(LOCKS) * 2 * 2
 
 
-def test_a_refusal_tells_what_it_is_about() -> None:
+def test_a_refusal_names_its_subject() -> None:
     guest = Guest(101, Kind.QEMU, "pve1", State.RUNNING, "web01")
     wrong = failed_precondition(OPERATIONS[Operation.START], guest)
     assert isinstance(wrong, WrongState)

@@ -85,7 +85,7 @@ async def test_a_task_found_after_a_lost_answer_is_found_once(error: BotError) -
         (Operation.SNAPSHOT_CREATE, RUNNING, {"snapshot": "ab"}),
     ],
 )
-async def test_whatever_was_ordered_its_lost_answer_is_looked_for(
+async def test_the_lost_answer_of_any_order_is_looked_for(
     operation: Operation, found: Guest, values: dict[str, Any], error: BotError
 ) -> None:
     world = FakeWorld([found])
@@ -112,7 +112,7 @@ async def test_an_unreadable_answer_to_a_question_is_no_lost_change() -> None:
 
 
 @unanswered
-async def test_a_container_that_may_have_been_resized_is_told_as_unknown(error: BotError) -> None:
+async def test_a_container_that_may_have_been_resized_is_reported_as_unknown(error: BotError) -> None:
     """There is no task to look for: the change took effect at once, or never."""
     world = FakeWorld([guest(101, kind=Kind.LXC)])
     world.proxmox.next("resize", Lost(error))
@@ -165,7 +165,7 @@ async def test_where_the_cluster_cannot_be_read_nobody_knows_whether_the_copy_ex
     assert world.ledger.entries[-1].outcome.startswith("unknown: ")
 
 
-async def test_a_copy_that_fails_is_told_and_leaves_nothing() -> None:
+async def test_a_copy_that_fails_is_reported_and_leaves_nothing() -> None:
     world = FakeWorld([TEMPLATE])
     world.proxmox.exit = "clone failed: no space left"
     report = await world.executor.execute(create(world))

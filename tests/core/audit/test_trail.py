@@ -117,7 +117,7 @@ async def test_an_action_given_up_while_it_is_written_is_ended(
     assert rows.audit_open() == ()
 
 
-async def test_what_the_disk_refuses_is_written_later_once_and_in_order(
+async def test_records_refused_by_the_disk_are_written_later_once_and_in_order(
     trail: AuditTrail, slow: Slow, rows: SqliteJournal
 ) -> None:
     slow.error = "SQLITE_FULL"
@@ -150,7 +150,7 @@ async def test_no_more_than_so_many_wait(trail: AuditTrail, slow: Slow, rows: Sq
     assert [each.record.detail for each in found] == [str(number) for number in range(50, LATE_MOST + 50)]
 
 
-async def test_whoever_posts_is_told_when_it_can_be_read(
+async def test_the_subscriber_is_called_once_a_record_can_be_read(
     trail: AuditTrail, slow: Slow, rows: SqliteJournal
 ) -> None:
     told: list[int] = []
@@ -164,7 +164,7 @@ async def test_whoever_posts_is_told_when_it_can_be_read(
     assert told == [1]
 
 
-async def test_what_was_recorded_before_is_waited_for_and_nothing_after_it(
+async def test_flush_waits_for_earlier_records_only(
     trail: AuditTrail, slow: Slow, rows: SqliteJournal
 ) -> None:
     left = iter(range(50))

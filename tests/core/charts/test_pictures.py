@@ -93,7 +93,7 @@ async def test_a_flood_takes_nobodys_place_and_nothing_of_it_remains() -> None:
     assert not studio.pictures._wanted
 
 
-async def test_a_failure_is_not_kept_and_one_who_leaves_disturbs_nobody() -> None:
+async def test_a_failure_is_not_kept_and_a_caller_that_leaves_disturbs_nobody() -> None:
     studio = Studio()
     studio.error = ChartFailed()
     studio.done.set()

@@ -34,7 +34,7 @@ def test_the_step_is_taken_from_the_data(step: float, count: int) -> None:
     assert step_of([]) is None
 
 
-def test_what_is_older_than_the_period_is_left_out() -> None:
+def test_samples_older_than_the_period_are_left_out() -> None:
     chart = build_chart(samples(1800.0, 70), Period.DAY, NOW, ())
     assert len(chart.times) == 49
     assert (chart.start, chart.end) == (NOW - 86_400, NOW)
@@ -60,7 +60,7 @@ def test_gaps_are_values_that_are_not_known_and_rows_that_are_not_there() -> Non
     assert chart.times[7] == found[6].time + 60
 
 
-def test_the_figures_are_those_of_what_is_known() -> None:
+def test_the_figures_count_known_guests_only() -> None:
     line = Line(Measure.CPU, (None, 1.0, 2.0, 6.0, None))
     assert (line.least, line.mean, line.greatest) == (1.0, 3.0, 6.0)
     assert build_chart([], Period.HOUR, NOW, (PanelKind.CPU,)).panels[0].lines == ()

@@ -26,7 +26,7 @@ async def test_a_change_begins_when_those_before_it_are_over() -> None:
     assert story == [f"{number} {word}" for number in range(3) for word in ("begins", "ends")]
 
 
-async def test_what_has_begun_goes_on_and_what_waits_in_vain_never_begins() -> None:
+async def test_started_work_continues_and_work_without_a_place_never_starts() -> None:
     queue, over, made = ChangeQueue(), asyncio.Event(), list[str]()
 
     async def hangs() -> None:

@@ -153,7 +153,7 @@ def test_an_open_alert_stays_open_and_says_that_it_is_not_known() -> None:
     assert readings.history.incidents[number].forgotten, "as with every other threshold"
 
 
-def test_what_is_out_of_sight_is_not_judged() -> None:
+def test_invisible_guests_are_not_judged() -> None:
     readings = Readings()
     readings.read(95.0, 95.0)
     for number in (10, 11, 12):
@@ -242,7 +242,7 @@ def test_each_vm_is_asked_every_ten_minutes_and_soon_after_the_start() -> None:
     assert field.poller.known()[102] == system(50.0)
 
 
-def test_what_one_guest_told_is_not_said_of_the_next_with_its_vmid() -> None:
+def test_disk_readings_are_not_carried_to_the_next_guest_with_the_vmid() -> None:
     field = Field(1)
     field.run(30.0)
     assert 101 in field.poller.known()
@@ -290,7 +290,7 @@ def test_hung_agents_stand_back_for_the_others() -> None:
         ({"node": "pve2"}, False),  # which is offline
     ],
 )
-def test_who_is_asked(changes: dict[str, object], asks: bool) -> None:
+def test_only_suitable_vms_are_asked(changes: dict[str, object], asks: bool) -> None:
     field = Field()
     field.online["pve2"] = False
     field.guests[101] = replace(field.guests[101], **changes)  # type: ignore[arg-type]  # its own fields
@@ -307,7 +307,7 @@ def test_who_is_asked(changes: dict[str, object], asks: bool) -> None:
         (Unreachable("pve"), False),
     ],
 )
-def test_which_failure_is_one_of_the_agent(error: BotError, counts: bool) -> None:
+def test_failures_of_the_agent(error: BotError, counts: bool) -> None:
     field = Field()
     field.answers[101] = error
     field.run(20.0)

@@ -40,7 +40,7 @@ DOWN, BACK = "opening guest 101 stopped", "recovery guest 101"
         ((R, IO, R), ["opening guest 101 io_error", BACK]),
     ],
 )
-def test_what_is_told_of_one_guest(states: tuple[State, ...], told: list[str]) -> None:
+def test_the_reports_of_one_guest(states: tuple[State, ...], told: list[str]) -> None:
     assert History().see(*states) == told
 
 
@@ -68,7 +68,7 @@ def test_the_recovery_tells_how_long_and_mentions_nobody() -> None:
     assert history.messages[-1].silent
 
 
-def test_a_stop_while_the_bot_was_away_is_told_as_such() -> None:
+def test_a_stop_while_the_bot_was_away_is_reported_as_such() -> None:
     history = History()
     history.see(R)
     history.restart()
@@ -76,7 +76,7 @@ def test_a_stop_while_the_bot_was_away_is_told_as_such() -> None:
     assert history.incident().guests[0].away
 
 
-def test_it_is_told_as_such_even_if_proxmox_cannot_be_read_at_first() -> None:
+def test_it_is_reported_as_such_even_if_proxmox_cannot_be_read_at_first() -> None:
     history = History()
     history.see(R)
     history.restart()
@@ -105,7 +105,7 @@ def among_others() -> History:
     return history
 
 
-def test_a_deleted_guest_is_told_once_and_when_it_is_there_again() -> None:
+def test_a_deleted_guest_is_reported_once_and_when_it_is_there_again() -> None:
     history = among_others()
     history.see(R)
     del history.guests[101]
@@ -150,7 +150,7 @@ def test_a_guest_made_a_template_is_forgotten() -> None:
 # -- restarted
 
 
-def test_a_restart_between_two_reads_is_told_once() -> None:
+def test_a_restart_between_two_reads_is_reported_once() -> None:
     history = History()
     history.see(R, uptime=5000)
     assert history.see(R, uptime=20) == ["opening restart 101 restarted"]
@@ -188,7 +188,7 @@ def test_an_ordered_restart_is_silent() -> None:
     assert history.see(R, uptime=20, ordered=[101]) == []
 
 
-def test_a_restart_while_the_bot_was_away_is_told() -> None:
+def test_a_restart_while_the_bot_was_away_is_reported() -> None:
     history = History()
     history.see(R, uptime=5000)
     history.restart()
@@ -290,7 +290,7 @@ def test_guests_suspended_to_disk_all_at_once_are_one_quiet_word() -> None:
     ]
 
 
-def test_a_stop_in_a_backup_waits_and_is_told_when_it_does_not_come_back() -> None:
+def test_a_stop_in_a_backup_waits_and_is_reported_when_it_does_not_come_back() -> None:
     history = History()
     history.see(R, tasks=[])
     running = [task("vzdump", 101, status=None)]
@@ -406,7 +406,7 @@ def test_a_held_guest_that_somebody_stops_is_a_note() -> None:
 # -- undecided
 
 
-def test_what_could_not_be_confirmed_changes_nothing() -> None:
+def test_unconfirmed_losses_change_nothing() -> None:
     history = History()
     history.see(R)
     assert history.see(S, unsure=[101]) == []
@@ -425,7 +425,7 @@ def flap(history: History, times: int) -> list[str]:
     return told
 
 
-def test_the_sixth_change_in_half_an_hour_is_told_as_flapping_and_then_nothing() -> None:
+def test_the_sixth_change_in_half_an_hour_is_flapping_and_later_ones_are_silent() -> None:
     history = History()
     history.see(R)
     told = flap(history, 6)
@@ -443,7 +443,7 @@ def test_flapping_ends_when_it_runs_for_a_quarter_of_an_hour() -> None:
     assert history.see(S) == [DOWN]
 
 
-def test_flapping_that_ends_down_is_told_as_down() -> None:
+def test_flapping_that_ends_down_is_reported_as_down() -> None:
     history = History()
     history.see(R)
     flap(history, 4)
@@ -577,7 +577,7 @@ def test_a_restart_right_after_the_guest_was_asked_for_is_seen() -> None:
     assert history.see(R, uptime=20) == ["opening restart 101 restarted"]
 
 
-def test_a_guest_that_is_unknown_for_a_while_and_restarts_is_told() -> None:
+def test_a_guest_that_is_unknown_for_a_while_and_restarts_is_reported() -> None:
     history = History()
     history.see(R, uptime=5000)
     history.see(U)

@@ -67,7 +67,7 @@ def test_meanwhile_no_guest_changes_and_no_timer_runs() -> None:
     assert history.see(S) == ["recovery source"]
 
 
-def test_what_changed_meanwhile_is_one_digest() -> None:
+def test_changes_meanwhile_are_one_digest() -> None:
     history = History(*many(3))
     history.see()
     fail(history, 5)
@@ -106,7 +106,7 @@ def test_a_short_failure_makes_no_digest() -> None:
     assert len(history.see()) == 2
 
 
-def test_a_refused_token_is_told_as_what_it_is() -> None:
+def test_a_refused_token_is_reported_as_what_it_is() -> None:
     history = History()
     history.see(R)
     assert history.polls(3, fault=TokenRefused()) == ["opening source"]
@@ -174,7 +174,7 @@ def test_half_gone_for_half_an_hour_is_true() -> None:
     assert told == ["opening source", "recovery source", "opening group 101 missing, 102 missing"]
 
 
-def test_less_than_half_is_told_as_missing() -> None:
+def test_less_than_half_is_reported_as_missing() -> None:
     history = History(*many(5))
     history.see()
     for vmid in (101, 102):
@@ -247,7 +247,7 @@ def test_a_node_first_seen_offline_is_silent() -> None:
     assert history.see() + history.see() == ["opening node pve2"]
 
 
-def test_a_guest_that_ha_starts_elsewhere_is_told_as_such() -> None:
+def test_a_guest_that_ha_starts_elsewhere_is_reported_as_such() -> None:
     history = History(*many(2))
     history.see()
     history.nodes["pve1"] = False
@@ -264,7 +264,7 @@ def test_a_guest_that_ha_starts_elsewhere_is_told_as_such() -> None:
     assert history.see() == ["opening note 102 elsewhere"]
 
 
-def test_a_guest_that_does_not_come_back_with_its_node_is_told_after_five_minutes() -> None:
+def test_a_guest_that_does_not_come_back_with_its_node_is_reported_after_five_minutes() -> None:
     history = History()
     history.see()
     history.nodes["pve1"] = False
@@ -280,7 +280,7 @@ def test_a_guest_that_does_not_come_back_with_its_node_is_told_after_five_minute
     assert not fact.after_ha
 
 
-def test_a_guest_that_ha_moved_and_does_not_start_is_told_as_such() -> None:
+def test_a_guest_that_ha_moved_and_does_not_start_is_reported_as_such() -> None:
     """Its node is still away, so that node's return is not mentioned."""
     history = History()
     history.see()

@@ -26,7 +26,7 @@ def busy(cpu: float) -> dict[str, Any]:
 # -- thresholds
 
 
-def test_a_threshold_is_told_after_three_reads_and_over_five_points_lower() -> None:
+def test_a_threshold_is_reported_after_three_reads_and_over_five_points_lower() -> None:
     history = History(WatchEntry(101, cpu=80))
     history.see(R)
     assert history.see(R, R, **busy(0.8)) == []
@@ -92,7 +92,7 @@ def storage(percent: int, name: str = "local", node: str = "pve1", *, shared: bo
     return Storage(name, node, shared, True, percent, 100)
 
 
-def test_a_storage_over_ninety_percent_is_told() -> None:
+def test_a_storage_over_ninety_percent_is_reported() -> None:
     history = History()
     history.storages = (storage(90), storage(10, "big"))
     assert [history.see() for _ in range(4)] == [[], [], ["opening storage pve1"], []]
@@ -101,7 +101,7 @@ def test_a_storage_over_ninety_percent_is_told() -> None:
     assert [history.see() for _ in range(3)] == [[], [], ["recovery storage pve1"]]
 
 
-def test_a_shared_storage_is_told_once() -> None:
+def test_a_shared_storage_is_reported_once() -> None:
     history = History()
     history.storages = tuple(storage(95, "nfs", node, shared=True) for node in ("pve1", "pve2"))
     assert history.polls(5) == ["opening storage nfs"]
@@ -114,7 +114,7 @@ def test_a_shared_storage_is_measured_where_it_is_available() -> None:
     assert history.polls(5) == ["opening storage nfs"]
 
 
-def test_a_storage_without_figures_or_limit_is_not_told() -> None:
+def test_a_storage_without_figures_or_limit_is_not_reported() -> None:
     history = History()
     history.storages = (
         Storage("local", "pve1", False, False, 99, 100),
@@ -129,7 +129,7 @@ def test_a_storage_without_figures_or_limit_is_not_told() -> None:
 # -- backups
 
 
-def test_a_failed_backup_is_told_once() -> None:
+def test_a_failed_backup_is_reported_once() -> None:
     history = History()
     history.see(tasks=[])
     tasks = [task("vzdump", 101, status="job errors")]
@@ -139,7 +139,7 @@ def test_a_failed_backup_is_told_once() -> None:
     assert history.see(tasks=tasks) == []
 
 
-def test_a_backup_seen_running_and_then_failed_is_told() -> None:
+def test_a_backup_seen_running_and_then_failed_is_reported() -> None:
     history = History()
     history.see(tasks=[task("vzdump", "", status=None)])
     assert history.see(tasks=[task("vzdump", "", status="job errors")]) == ["opening backup"]
@@ -177,7 +177,7 @@ def mute(history: History, target: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("target", [ALL, "guest/101", "node/pve1"])
-def test_while_muted_nothing_is_told(target: str) -> None:
+def test_while_muted_nothing_is_reported(target: str) -> None:
     history = History()
     history.see(R)
     mute(history, target, 3600)
@@ -192,7 +192,7 @@ def test_a_mute_of_something_else_changes_nothing(target: str) -> None:
     assert history.see(S) == [DOWN]
 
 
-def test_what_is_still_down_when_the_mute_ends_is_told_then() -> None:
+def test_guests_still_down_when_a_mute_ends_are_reported_then() -> None:
     history = History()
     history.see(R)
     mute(history, "guest/101", 300)
@@ -229,7 +229,7 @@ def press_mute(history: History, number: int = 0, seconds: float = 36_000) -> No
     history._take(work.outcome())
 
 
-def test_a_mute_by_button_ends_with_the_recovery_which_is_told() -> None:
+def test_a_mute_by_button_ends_with_the_recovery_which_is_reported() -> None:
     history = History()
     assert history.see(R, S) == [DOWN]
     press_mute(history)
@@ -313,7 +313,7 @@ def test_of_many_at_once_only_those_that_are_not_muted_count() -> None:
     assert len(history.see()) == 5
 
 
-def test_when_a_mute_of_many_ends_what_goes_on_is_one_message() -> None:
+def test_open_incidents_after_a_large_mute_are_one_message() -> None:
     history = History(*many(20))
     history.see()
     mute(history, "all", 300)
@@ -344,7 +344,7 @@ def test_a_muted_node_is_silent_and_its_guests_too() -> None:
 # -- reminders
 
 
-def test_what_is_open_is_said_again_every_four_hours() -> None:
+def test_open_incidents_are_repeated_every_four_hours() -> None:
     history = History()
     history.see(R)
     told = [history.see(S) for _ in range(600)]
@@ -371,7 +371,7 @@ def test_an_outage_of_proxmox_makes_no_reminder_early() -> None:
 # -- quiet hours
 
 
-def test_in_the_quiet_hours_only_what_is_critical_is_told() -> None:
+def test_only_critical_incidents_are_reported_in_quiet_hours() -> None:
     history = History(WatchEntry(101), WatchEntry(102, cpu=50))
     history.see()
     history.put(102, R, cpu=0.9)
@@ -398,7 +398,7 @@ def test_a_digest_names_each_incident_once() -> None:
     assert history.see(R) == ["digest gauge cpu 101 back"]
 
 
-def test_what_waited_outlives_the_bot() -> None:
+def test_waiting_messages_outlive_the_bot() -> None:
     history = History(WatchEntry(101, cpu=50))
     history.see(R)
     history.see(R, R, R, quiet=True, cpu=0.9)

@@ -49,7 +49,7 @@ CLUSTER = Cluster(
         ("12345", "guest/105"),
     ],
 )
-def test_what_is_meant(text: str, subject: str) -> None:
+def test_the_meaning_of_a_typed_guest(text: str, subject: str) -> None:
     """999 is on the watch list although it is gone."""
     assert target_of(text, CLUSTER, {101, 999}) == subject
 
@@ -78,7 +78,7 @@ def test_what_is_meant(text: str, subject: str) -> None:
         "None",
     ],
 )
-def test_what_nobody_knows(text: str) -> None:
+def test_unknown_and_ambiguous_targets(text: str) -> None:
     """A name shared by two guests, or by a guest and a node, is ambiguous."""
     with pytest.raises(UnknownTarget) as caught:
         target_of(text, CLUSTER, {101, 999})
@@ -86,7 +86,7 @@ def test_what_nobody_knows(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["all", "source", "guest/101", "node/pve1"])
-def test_while_proxmox_is_away_what_is_well_formed_is_taken(text: str) -> None:
+def test_well_formed_values_are_accepted_while_proxmox_is_away(text: str) -> None:
     assert target_of(text, None) == text
 
 

@@ -41,12 +41,12 @@ def test_an_answer_goes_on(states: tuple[AnswerState, ...]) -> None:
         *((CLOSED, state) for state in AnswerState),
     ],
 )
-def test_none_goes_back(states: tuple[AnswerState, ...]) -> None:
+def test_no_answer_state_goes_back(states: tuple[AnswerState, ...]) -> None:
     before = moved(*states[:-1])
     with pytest.raises(AssertionError, match=f"from {states[-2].name} to {states[-1].name}"):
         before.move(states[-1])
     assert before.state is states[-2]
 
 
-def test_a_new_answer_is_not_there() -> None:
+def test_a_new_answer_is_in_no_later_state() -> None:
     assert not moved().answered

@@ -136,7 +136,7 @@ def test_every_action_with_a_row_has_its_outcomes_here() -> None:
 
 
 @pytest.mark.parametrize(("operation", "after", "values", "admin", "operator", "viewer"), OUTCOMES)
-async def test_an_outcome_offers_the_next_step_to_who_may_take_it(
+async def test_an_outcome_offers_the_next_step_to_people_who_may_take_it(
     operation: Operation,
     after: Guest | None,
     values: dict[str, Any],
@@ -160,7 +160,7 @@ async def test_an_outcome_offers_the_next_step_to_who_may_take_it(
     assert labels(outcome_buttons(EN, held, report(operation, actor(ADMIN), after, **values))) == looks
 
 
-async def test_a_protected_guest_offers_only_what_its_button_may_do() -> None:
+async def test_a_protected_guest_offers_only_buttons_that_work() -> None:
     """The shutdown and the reboot need a name and a reason, which their buttons do not ask for. The stop asks."""
     guest = replace(RUNNING, tags=(PROTECTED_TAG,))
     site = await around(guest)
@@ -176,7 +176,7 @@ async def test_a_protected_guest_offers_only_what_its_button_may_do() -> None:
     assert labels(outcome_buttons(EN, await around(RUNNING), by_proxmox)) == ["Details"]
 
 
-async def test_an_owner_is_offered_what_an_operator_is() -> None:
+async def test_an_owner_is_offered_the_buttons_of_an_operator() -> None:
     guest = replace(STOPPED, tags=("owner-7",))
     ended = report(Operation.SHUTDOWN, actor(), guest)
     assert labels(outcome_buttons(EN, await around(guest), ended)) == ["Start"]
@@ -185,7 +185,7 @@ async def test_an_owner_is_offered_what_an_operator_is() -> None:
     )
 
 
-async def test_only_what_works_in_the_alert_channel_is_offered_there() -> None:
+async def test_only_working_operations_are_offered_in_the_alert_channel() -> None:
     site, there = await around(STOPPED), actor(ADMIN, place=AT_ALERTS)
     assert labels(outcome_buttons(EN, site, report(Operation.STOP, there, STOPPED))) == ["Start"]
     assert labels(outcome_buttons(EN, site, report(Operation.SNAPSHOT_CREATE, there, STOPPED))) == []
@@ -238,7 +238,7 @@ REFUSALS: list[tuple[BotError, list[str], list[str], list[str]]] = [
 @pytest.mark.parametrize(
     ("error", "admin", "operator", "viewer"), REFUSALS, ids=lambda value: str(value)[:60]
 )
-async def test_a_refusal_offers_the_next_step_to_who_may_take_it(
+async def test_a_refusal_offers_the_next_step_to_people_who_may_take_it(
     error: BotError, admin: list[str], operator: list[str], viewer: list[str]
 ) -> None:
     guest = replace(RUNNING, state=getattr(error, "state", State.RUNNING))

@@ -193,7 +193,7 @@ def test_a_word_of_a_mute_finds_the_site_the_text_the_kind_and_the_subject(
 
 
 @pytest.mark.parametrize("few", [300, 10_000])
-def test_they_do_among_many(monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+def test_the_index_agrees_among_many_guests(monkeypatch: pytest.MonkeyPatch, few: int) -> None:
     """There are more than 25 of a kind, and the guest typed in full is among the last."""
     monkeypatch.setattr("core.access.guest_table.FEW", few)
     states = (State.RUNNING, State.STOPPED)

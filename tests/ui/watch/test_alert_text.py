@@ -412,7 +412,7 @@ def test_each_first_line_is_one_short_line_with_ordinary_names() -> None:
             assert len(readable(text.content)) <= LINE_MOST, (name, text.content)
 
 
-def test_each_first_line_says_what_happened_to_what() -> None:
+def test_each_first_line_names_the_event_and_its_subject() -> None:
     """A burst of six, each read from its notification alone."""
     burst = {
         "db01": replace(DOWN, guests=(fact(name="db01"),)),
@@ -456,7 +456,7 @@ def test_a_node_names_five_guests_and_counts_all() -> None:
     assert text.endswith("`g105` … and 7 more")
 
 
-def test_green_is_for_what_is_well_again() -> None:
+def test_only_recoveries_are_green() -> None:
     green = {
         name
         for name, each in OPENINGS.items()
@@ -499,7 +499,7 @@ def test_a_reminder_that_comes_after_the_end_says_that_it_is_over() -> None:
 
 
 @walked("name", OPENINGS)
-def test_buttons_fit_what_can_be_done(name: str) -> None:
+def test_alert_buttons_fit_the_incident(name: str) -> None:
     each = OPENINGS[name]
     ids = [str(button.item.custom_id) for button in alert_buttons(EN, each, "")]
     assert all(ALERT.fullmatch(custom_id) for custom_id in ids)
@@ -785,7 +785,7 @@ UNWELL = replace(
 
 
 @languages
-def test_what_monitor_shows(language: Language, golden: Golden) -> None:
+def test_monitor_views(language: Language, golden: Golden) -> None:
     t, here = TEXTS.of(language), cluster(WEB, DB)
     delivered = replace(outbox_message(MessageKind.TEST), posted=4711)
     waiting = replace(HEALTH, undelivered=Backlog(1, NOON - 5), heartbeat=None)
