@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from adapters.files.disk_thread import Disk
+from adapters.files.disk_thread import DiskCalls
 from adapters.files.read_only_file import ReadOnlyFile
 from adapters.heartbeat import Heartbeat
 from adapters.journal.off_loop import JournalOffLoop, SiteJournalOffLoop
@@ -77,7 +77,7 @@ class Resources:
 
     journal: JournalOffLoop
     store: MonitorStore
-    disk: Disk
+    disk: DiskCalls
     heartbeat: Heartbeat
     audit_channel: AuditChannel | None
     alert_channel: Callable[[SiteSettings], DiscordAlertChannel]

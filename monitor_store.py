@@ -20,7 +20,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from adapters.files.atomic_file import create_file, errno_name, replace_file, sync_directory
-from adapters.files.disk_thread import Disk, DiskHung
+from adapters.files.disk_thread import DiskCalls, DiskHung
 from adapters.files.stored_sites import SiteNames
 from adapters.files.watch_list_format import (
     Document,
@@ -151,7 +151,7 @@ class MonitorStore:
             for name in new
         }
 
-    def of_site(self, name: str, disk: Disk) -> SiteStore:
+    def of_site(self, name: str, disk: DiskCalls) -> SiteStore:
         """Return the store of one site's list. `disk`: where to wait for the file."""
         return SiteStore(self, name, disk)
 
@@ -247,7 +247,7 @@ class SiteStore:
 
     store: MonitorStore
     name: str
-    disk: Disk
+    disk: DiskCalls
 
     async def save(self, guests: tuple[WatchEntry, ...]) -> str | None:
         """Save the list as `MonitorStore.save` does. Raises: StoreFailed, ValueError."""

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from core.actions.order import Order
 from core.audit.record import format_options
-from core.charts.series import Topic
+from core.charts.series import ChartTopic
 from core.errors import BotError, QuestionOver
 from core.operations import OPERATIONS, Operation
 from core.proxmox import Period
@@ -132,7 +132,7 @@ async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt
 async def _chart(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     """Replace the chart in its message. A guest's chart is the same for everybody who may see it."""
     services, node, what = services_of(interaction), match["node"], match["topic"] or ""
-    period, topic = Period(match["period"]), Topic(what) if what else None
+    period, topic = Period(match["period"]), ChartTopic(what) if what else None
     async with (
         _page_reply(services, interaction, attempt)
         if node

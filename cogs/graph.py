@@ -5,7 +5,7 @@ from discord.app_commands import Choice, locale_str
 from discord.ext import commands
 
 from core.audit.record import format_options
-from core.charts.series import Topic
+from core.charts.series import ChartTopic
 from core.operations import Operation
 from core.proxmox import Period
 from ui.charts.commands import show_guest_chart, show_node_chart
@@ -64,5 +64,5 @@ class Graph(
                 await show_node_chart(reply, node, Period(period), _topic(what))
 
 
-def _topic(what: str) -> Topic | None:
-    return Topic(what) if what else None
+def _topic(what: str) -> ChartTopic | None:
+    return ChartTopic(what) if what else None

@@ -104,7 +104,7 @@ class Child:
         raise ChildDied(self.name, code, () if self._show else self.lines)
 
     def say(self, line: str) -> None:
-        """Write a line to its standard input. What a child that has ended would get is dropped."""
+        """Write a line to its standard input. If the child has ended, the line is dropped."""
         stdin = self._process.stdin if self._process is not None else None
         if stdin is not None and not stdin.is_closing():
             stdin.write(f"{line}\n".encode())

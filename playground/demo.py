@@ -25,7 +25,7 @@ from playground.cluster.demo_cluster import OWNER
 from playground.cluster.orders import STATE
 from playground.discord.server import DiscordServer
 from playground.history import write_history
-from playground.page import LOOPBACK, DemoGuild, DemoPage, Place, PortTaken, build_guild, free_ports
+from playground.page import LOOPBACK, DemoGuild, DemoPage, PageAddress, PortTaken, build_guild, free_ports
 from playground.panel.panel import ClusterState, Panel
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,14 +92,14 @@ class Demo:
 
     async def _play(self) -> None:
         """Run the demo, anew after each reset, at the same address."""
-        place = Place(self._host, free_ports(self._port, self._host))
+        place = PageAddress(self._host, free_ports(self._port, self._host))
         if place.ports[0] != self._port:
             print(PORT_MOVED[self._language].format(port=self._port, found=place.ports[0]), flush=True)
-        again: Place | None = place
+        again: PageAddress | None = place
         while again is not None:
             again = await self._play_once(again)
 
-    async def _play_once(self, place: Place) -> Place | None:
+    async def _play_once(self, place: PageAddress) -> PageAddress | None:
         """Run the demo until somebody ends it, or until a reset; then return where to serve it again."""
         run, wanted = next(self._runs), asyncio.get_running_loop().create_future()
         async with AsyncExitStack() as stack:

@@ -166,7 +166,7 @@ def build_guild(server: DiscordServer, language: str = "ja") -> DemoGuild:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class PageAddress:
     """The address of the page. `ports`: one for each channel, 0 for any. `secret`: a part of it; None: a new one."""
 
     host: str = LOOPBACK
@@ -203,8 +203,8 @@ class DemoPage:
     Each channel has a page, and links to the others. The first one is the main page.
     """
 
-    def __init__(self, server: DiscordServer, stage: DemoGuild, place: Place | None = None) -> None:
-        self._server, self._stage, self._place = server, stage, place or Place()
+    def __init__(self, server: DiscordServer, stage: DemoGuild, place: PageAddress | None = None) -> None:
+        self._server, self._stage, self._place = server, stage, place or PageAddress()
         self._previews: list[Preview] = []
         self._publisher: asyncio.Task[None] | None = None
         self._published = 0
@@ -249,10 +249,10 @@ class DemoPage:
         return self._previews[0].url
 
     @property
-    def place(self) -> Place:
+    def place(self) -> PageAddress:
         """Its present address, for a page that replaces it later."""
         ports = [int(preview.url.split(":")[2].split("/")[0]) for preview in self._previews]
-        return Place(self._place.host, (ports[0], ports[1], ports[2]), self._previews[0].capability)
+        return PageAddress(self._place.host, (ports[0], ports[1], ports[2]), self._previews[0].capability)
 
     async def closed(self) -> None:
         """Return when somebody ends the main page with its "End preview session"."""

@@ -26,7 +26,7 @@ from ui.interaction.buttons import (
     status_button,
     welcome_buttons,
 )
-from ui.interaction.next_steps import AFTER, Ending, Step, step_button
+from ui.interaction.next_steps import AFTER, ActionEnding, NextStep, step_button
 from ui.messages.operations import command_of, operation_command
 
 Command = app_commands.Command[Any, ..., Any]
@@ -95,7 +95,7 @@ _PLACES: tuple[tuple[tuple[str, str], Callable[[Text], Iterable[Any]]], ...] = (
     (("詳細", "details"), lambda t: guest_buttons(t, _guest(State.PAUSED), "")),
     (("通知", "alerts"), lambda t: alert_buttons(t, _incident(), "")),
     (("通知", "alerts"), lambda t: alert_buttons(t, _incident(ended=2.0, can_unmute=True), "")),
-    (("操作の後", "results"), lambda t: (step_button(t, step, _VM, "") for step in Step)),
+    (("操作の後", "results"), lambda t: (step_button(t, step, _VM, "") for step in NextStep)),
     (("一覧", "lists"), lambda t: list_buttons(t, "list", 0, 1, ("running", "", ""), "", empty=True)),
     (("`/status`", "`/status`"), lambda t: [status_button(t, "")]),
     (("グラフ", "charts"), lambda _: [chart_button("…", "g101", Period.DAY, None, "", current=True)]),
@@ -193,12 +193,12 @@ def step_table(t: Text) -> str:
     return table(head, rows)
 
 
-_ENDINGS: Mapping[Ending, tuple[str, str]] = {
-    Ending.DONE: ("✅ 完了", "✅ done"),
-    Ending.WAITS: ("✅ 再起動待ち", "✅ waits for a reboot"),
-    Ending.FAILED: ("❌ 失敗", "❌ failed"),
-    Ending.DISOBEYED: ("⚠️ 応じない", "⚠️ not obeyed"),
-    Ending.UNKNOWN: ("❔ 不明", "❔ unknown"),
+_ENDINGS: Mapping[ActionEnding, tuple[str, str]] = {
+    ActionEnding.DONE: ("✅ 完了", "✅ done"),
+    ActionEnding.WAITS: ("✅ 再起動待ち", "✅ waits for a reboot"),
+    ActionEnding.FAILED: ("❌ 失敗", "❌ failed"),
+    ActionEnding.DISOBEYED: ("⚠️ 応じない", "⚠️ not obeyed"),
+    ActionEnding.UNKNOWN: ("❔ 不明", "❔ unknown"),
 }
 
 # ---------------------------------------------------------------------- levels

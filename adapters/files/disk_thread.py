@@ -22,7 +22,7 @@ class DiskHung(Exception):
     """The disk did not answer in time, or the thread has ended."""
 
 
-class Disk(Protocol):
+class DiskCalls(Protocol):
     """Runs calls one after the other."""
 
     async def run(self, call: Callable[[], T], *, certain: bool = False) -> T:
@@ -35,7 +35,7 @@ class Disk(Protocol):
 
 
 class DiskThread:
-    """Implement `Disk` with one thread, which starts with the first call.
+    """Implement `DiskCalls` with one thread, which starts with the first call.
 
     It is a daemon: a hung disk does not keep the process from ending.
     """

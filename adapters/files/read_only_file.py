@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from adapters.files.atomic_file import errno_name, replace_file, sync_directory
-from adapters.files.disk_thread import Disk, DiskHung
+from adapters.files.disk_thread import DiskCalls, DiskHung
 from adapters.files.stored_sites import stored_key
 from core.errors import DISK_HUNG, StoreFailed
 
@@ -25,7 +25,7 @@ READ_ONLY_NAME = "readonly.json"
 class ReadOnlyFile:
     """Implement `core.access.read_only.SwitchFile`."""
 
-    def __init__(self, path: Path, disk: Disk, *, only: bool = False) -> None:
+    def __init__(self, path: Path, disk: DiskCalls, *, only: bool = False) -> None:
         """Set the path, and where to wait for the disk.
 
         `only`: it is the file of the only site, and a site that is gone may have left its own.
@@ -33,7 +33,7 @@ class ReadOnlyFile:
         self._path, self._disk, self._only = path, disk, only
 
     @classmethod
-    def of_site(cls, directory: Path, name: str, first: str | None, disk: Disk) -> ReadOnlyFile:
+    def of_site(cls, directory: Path, name: str, first: str | None, disk: DiskCalls) -> ReadOnlyFile:
         """Return the file of a site. `first`: FIRST_SITE."""
         key = stored_key(name, first)
         return cls(directory / (f"readonly-{key}.json" if key else READ_ONLY_NAME), disk, only=not name)

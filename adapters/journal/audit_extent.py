@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from adapters.journal.schema import encode_text
 from core.audit.record import CANCELLED
 from core.audit.relevance import ANSWER_SECONDS, DRY_RUN, MISTAKES, READS
-from core.audit.store import Extent
+from core.audit.store import TrailExtent
 
 _ANSWER_RECORDS = 400
 """Number of records after a question that are searched for its answer."""
@@ -52,9 +52,9 @@ _CHANGES_NOTHING = f"""
 """
 """`coalesce`, because `substr` of an empty text is NULL."""
 
-CONDITIONS: Mapping[Extent, tuple[str, ...]] = {
-    Extent.RECORDS: (),
-    Extent.ENTRIES: (f"NOT ({_ANSWERED})",),
-    Extent.CHANGES: (f"NOT ({_CHANGES_NOTHING})", f"NOT ({_ANSWERED})"),
+CONDITIONS: Mapping[TrailExtent, tuple[str, ...]] = {
+    TrailExtent.RECORDS: (),
+    TrailExtent.ENTRIES: (f"NOT ({_ANSWERED})",),
+    TrailExtent.CHANGES: (f"NOT ({_CHANGES_NOTHING})", f"NOT ({_ANSWERED})"),
 }
 """Conditions on the first record of an attempt, which is named `entry`."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from adapters.files.disk_thread import PATIENCE_SECONDS, Disk, DiskHung, DiskThread
+from adapters.files.disk_thread import PATIENCE_SECONDS, DiskCalls, DiskHung, DiskThread
 from adapters.files.stored_sites import ONLY_SITE, SiteNames, StoredSites, check_sites
 from adapters.journal.errors import JournalReport
 from adapters.journal.site_journal import SiteJournal
@@ -45,9 +45,9 @@ class SiteJournalOffLoop:
         rows: SiteJournal,
         reads: SiteJournal,
         searches: SiteJournal,
-        writing: Disk,
-        reading: Disk,
-        searching: Disk,
+        writing: DiskCalls,
+        reading: DiskCalls,
+        searching: DiskCalls,
         turns: Turns,
     ) -> None:
         self._rows, self._reads, self._searches = rows, reads, searches
@@ -65,7 +65,7 @@ class SiteJournalOffLoop:
         """Change something. A lock that somebody else holds is waited for, for `PATIENCE_SECONDS`.
 
         Nothing is tried after that: nobody waits for it any more.
-        `certain`: see `Disk.run`.
+        `certain`: see `DiskCalls.run`.
         Raises: JournalFailed.
         """
         rows, end = self._rows, time.monotonic() + PATIENCE_SECONDS

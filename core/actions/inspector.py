@@ -1,4 +1,4 @@
-"""Read what the info panel shows of one guest: its state first, and the rest as it arrives.
+"""Read one guest for the info panel: its state first, and the rest as it arrives.
 
 The reads do not wait for one another, because the last read of the cluster tells where the guest is. People who ask
 for the same guest share them. Parts that are unavailable are left out.
@@ -63,7 +63,7 @@ class GuestDetails:
     protected: bool = False
     """Whether the bot's configuration, a tag or Proxmox' flag protects it. The flag comes with `config`."""
     unread: frozenset[Part] = frozenset()
-    """The parts that are still being read. That they are None says nothing about the guest."""
+    """The parts that are still being read: their None says nothing about the guest."""
     read_at: float = 0.0
     """Unix seconds at which the state was read."""
 
@@ -153,7 +153,7 @@ class _SharedRead:
         return await _or_none(self._inspector.proxmox.addresses, listed)
 
     def details(self) -> GuestDetails:
-        """Return what is known by now, once the state is. Raises: ProxmoxError."""
+        """Return the parts that have arrived. Call it after the state has arrived. Raises: ProxmoxError."""
         guest, unread = self.status.result(), self.unread
         config, tasks, addresses = (None if part in unread else self.parts[part].result() for part in Part)
         pending = None

@@ -29,8 +29,8 @@ class AuditEntry:
     site: str = ""
 
 
-class Extent(StrEnum):
-    """What of the trail is wanted."""
+class TrailExtent(StrEnum):
+    """The wanted part of the trail."""
 
     RECORDS = "records"  # every attempt as it is stored
     ENTRIES = "entries"  # every attempt, but an answered question only by its result
@@ -52,7 +52,7 @@ class AuditFilter:
     since: float | None = None
     until: int | None = None
     site: str | None = None
-    extent: Extent = Extent.RECORDS
+    extent: TrailExtent = TrailExtent.RECORDS
 
 
 @dataclass(frozen=True, slots=True)

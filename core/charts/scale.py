@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core.charts.series import Panel, Unit
+from core.charts.series import ChartPanel, Unit
 
 BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 HEADROOM = 1.04
@@ -29,7 +29,7 @@ class Scale:
     digits: int
 
 
-def scale_of(panel: Panel) -> Scale:
+def scale_of(panel: ChartPanel) -> Scale:
     """Return the scale of a panel. The whole is shown where it is known: 100 %, or all of the memory."""
     highest = max((line.greatest for line in panel.lines), default=0.0)
     reach = max(highest, panel.limit or 0.0)

@@ -17,7 +17,7 @@ DIFFERENCE = 0.01
 """Part of the total from which the host's figure of a guest's memory is another than the guest's own."""
 
 
-class Topic(StrEnum):
+class ChartTopic(StrEnum):
     """What a person can choose to see. The words are options of the command."""
 
     CPU = "cpu"
@@ -96,7 +96,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class ChartPanel:
     """One panel. `total`: the greatest possible value. `limit`: the threshold of the watch. Both in its unit.
 
     `percent`: the threshold as it was set. A panel without lines has no data.
@@ -122,7 +122,7 @@ class Chart:
     end: float
     step: float | None
     times: tuple[float, ...]
-    panels: tuple[Panel, ...]
+    panels: tuple[ChartPanel, ...]
     marks: tuple[Mark, ...] = ()
 
 
@@ -175,7 +175,7 @@ def _with_gaps(samples: Sequence[Sample], step: float | None) -> list[Sample]:
     return rows
 
 
-def _panel(kind: PanelKind, rows: Sequence[Sample], percent: float | None) -> Panel:
+def _panel(kind: PanelKind, rows: Sequence[Sample], percent: float | None) -> ChartPanel:
     form = _FORMS[kind]
     lines = [_line(measure, rows, form.factor) for measure in form.measures]
     totals = [row.values[form.total] for row in rows if form.total in row.values] if form.total else []
@@ -186,7 +186,7 @@ def _panel(kind: PanelKind, rows: Sequence[Sample], percent: float | None) -> Pa
     if percent is not None:
         limit = percent if form.unit is Unit.PERCENT else total and total * percent / 100
     known = tuple(line for line in lines if line.known)
-    return Panel(kind, form.unit, known, total, limit, percent if limit is not None else None)
+    return ChartPanel(kind, form.unit, known, total, limit, percent if limit is not None else None)
 
 
 def _line(measure: Measure, rows: Sequence[Sample], factor: float) -> Line:

@@ -45,7 +45,7 @@ class Contents:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ReadPart:
     """The part of one read within an extent. The fields are those of `Contents`."""
 
     cluster: Cluster
@@ -54,7 +54,7 @@ class Part:
     menu: tuple[Guest, ...]
 
 
-def part_of(extent: Extent, rules: AccessRules, index: GuestIndex) -> Part:
+def part_of(extent: Extent, rules: AccessRules, index: GuestIndex) -> ReadPart:
     """Return the part of a read. That takes some milliseconds in a large cluster, and is done once for each read."""
     cluster = narrowed_cluster(extent, rules, index)
     by_state: Counter[State | None] = Counter(
@@ -62,12 +62,12 @@ def part_of(extent: Extent, rules: AccessRules, index: GuestIndex) -> Part:
     )
     running = (guest for guest in cluster.guests if guest.state is State.RUNNING and not guest.template)
     busy = tuple(nlargest(MENU_MOST, running, key=busyness))
-    return Part(cluster, by_state, busy[:BUSIEST_MOST], _menu(cluster.guests, busy))
+    return ReadPart(cluster, by_state, busy[:BUSIEST_MOST], _menu(cluster.guests, busy))
 
 
 def contents_of(
     extent: Extent,
-    part: Part,
+    part: ReadPart,
     incidents: Iterable[Incident],
     tasks: Collection[TaskSummary] | None,
     true_at: float,

@@ -18,7 +18,7 @@ from core.dashboard.messages import DashboardMessages
 from core.dashboard.model import DASHBOARDS_MOST, LIMITED_MOST, Dashboard, Extent
 from core.dashboard.ports import AddOutcome, DashboardChannel, DashboardStore
 from core.dashboard.source import Source
-from core.dashboard.steps import NEVER, Moment, Step, next_step
+from core.dashboard.steps import NEVER, MessageStep, Moment, next_step
 from core.delivery.alerts import BROKEN
 from core.delivery.channel import DeliveryFailure, NotDelivered
 from core.delivery.outbox import LIMIT_MOST, LONG_PAUSE, PAUSES, sleep_until_set
@@ -190,7 +190,7 @@ class DashboardKeeper(Generic[C]):
 
     async def _attend_one(self, kept: Kept[C]) -> float | None:
         """Take the steps that are due. Return the monotonic time of the next one, None if none is foreseen."""
-        for _ in range(len(Step)):
+        for _ in range(len(MessageStep)):
             if self._ending.is_set():
                 return None
             left = self._limited_until
@@ -208,17 +208,17 @@ class DashboardKeeper(Generic[C]):
                 _log.exception("the dashboard %s cannot be kept", kept.dashboard.mark)
                 self._pause(kept, LONG_PAUSE, BROKEN)
             else:
-                if step is Step.WAIT:
+                if step is MessageStep.WAIT:
                     kept.note(asked=False)
                     return until
-                if step is Step.FORGET:
+                if step is MessageStep.FORGET:
                     return None
                 continue
             kept.note(asked=False)
             return kept.shown.retry_at
         return self._clock.monotonic() + PAUSES[-1]
 
-    async def _step(self, kept: Kept[C]) -> tuple[Step, float | None]:
+    async def _step(self, kept: Kept[C]) -> tuple[MessageStep, float | None]:
         """Take one step. Raises: NotDelivered, JournalFailed."""
         contents = self._source.look(kept.dashboard.extent)
         view = None if contents is None else self._channel.compose(kept.dashboard, contents)
@@ -229,17 +229,17 @@ class DashboardKeeper(Generic[C]):
         )
         step, until = next_step(kept.dashboard, kept.shown, now)
         match step:
-            case Step.POST if view is not None:
+            case MessageStep.POST if view is not None:
                 await self._messages.post(kept, view, true_at)
-            case Step.FIND:
+            case MessageStep.FIND:
                 await self._messages.find(kept)
-            case Step.EDIT if view is not None:
+            case MessageStep.EDIT if view is not None:
                 await self._messages.unless_gone(kept, self._messages.edit(kept, view, true_at))
-            case Step.PIN:
+            case MessageStep.PIN:
                 await self._messages.unless_gone(kept, self._messages.pin(kept))
-            case Step.DELETE:
+            case MessageStep.DELETE:
                 await self._messages.delete(kept)
-            case Step.FORGET:
+            case MessageStep.FORGET:
                 await self._store.drop_dashboard(kept.dashboard.mark)
                 self._kept.pop(kept.dashboard.mark, None)
         return step, until

@@ -10,7 +10,7 @@ from core.access.authorizer import Authorizer
 from core.access.guest_index import GuestIndex
 from core.clock import Clock
 from core.cluster_cache import ClusterCache
-from core.dashboard.contents import Contents, Part, contents_of, contents_without_read, part_of
+from core.dashboard.contents import Contents, ReadPart, contents_of, contents_without_read, part_of
 from core.dashboard.model import Extent
 from core.errors import BotError
 from core.guest import Cluster, TaskSummary
@@ -51,7 +51,7 @@ class Source:
         self._authorizer, self._clock, self._interval = authorizer, clock, interval
         self._tasks: tuple[TaskSummary, ...] | None = None
         self._parts_of: Cluster | None = None
-        self._parts: dict[Extent, Part] = {}
+        self._parts: dict[Extent, ReadPart] = {}
         self._polled = False  # since the tasks were taken or read
 
     def on_poll(self) -> None:
@@ -88,7 +88,7 @@ class Source:
             extent, rules, index, incidents, fault or TimedOut("", changing=False), self._since(now - age)
         )
 
-    def _part(self, extent: Extent, index: GuestIndex) -> Part:
+    def _part(self, extent: Extent, index: GuestIndex) -> ReadPart:
         """Return the part of the last read. Those of earlier reads are forgotten."""
         if self._parts_of is not index.cluster:
             self._parts_of, self._parts = index.cluster, {}

@@ -21,7 +21,7 @@ SETTLE_SECONDS = 30.0
 NEVER, FOREVER = float("-inf"), float("inf")
 
 
-class Step(StrEnum):
+class MessageStep(StrEnum):
     """What to do next with a dashboard's message."""
 
     WAIT = "wait"
@@ -63,39 +63,39 @@ class Moment:
     run: int
 
 
-def next_step(dashboard: Dashboard, shown: Shown, now: Moment) -> tuple[Step, float | None]:
+def next_step(dashboard: Dashboard, shown: Shown, now: Moment) -> tuple[MessageStep, float | None]:
     """Return the next step, and for WAIT the monotonic time until which to wait: None until something changes."""
     if now.monotonic < shown.retry_at:
-        return Step.WAIT, shown.retry_at
+        return MessageStep.WAIT, shown.retry_at
     if dashboard.message_id is None:
         return _without_message(dashboard, shown, now)
     if dashboard.ending:
-        return Step.DELETE, None
+        return MessageStep.DELETE, None
     if not dashboard.pinned and now.monotonic >= shown.pin_at:
-        return Step.PIN, None
+        return MessageStep.PIN, None
     due = min(_edit_due(shown, now), FOREVER if dashboard.pinned else shown.pin_at)
     if _edit_due(shown, now) <= now.monotonic:
-        return Step.EDIT, None
-    return Step.WAIT, None if due == FOREVER else due
+        return MessageStep.EDIT, None
+    return MessageStep.WAIT, None if due == FOREVER else due
 
 
-def _without_message(dashboard: Dashboard, shown: Shown, now: Moment) -> tuple[Step, float | None]:
+def _without_message(dashboard: Dashboard, shown: Shown, now: Moment) -> tuple[MessageStep, float | None]:
     if dashboard.tried:
         # within a run the nonce answers for a while; what another run tried must be searched for
         is_known = dashboard.run == now.run and now.monotonic - shown.tried < NONCE_SECONDS
         if dashboard.ending and now.monotonic - shown.tried < SETTLE_SECONDS:
-            return Step.WAIT, shown.tried + SETTLE_SECONDS
+            return MessageStep.WAIT, shown.tried + SETTLE_SECONDS
         if dashboard.ending or not is_known:
-            return Step.FIND, None
-        return (Step.POST, None) if now.known else (Step.WAIT, None)
+            return MessageStep.FIND, None
+        return (MessageStep.POST, None) if now.known else (MessageStep.WAIT, None)
     if dashboard.ending:
-        return Step.FORGET, None
+        return MessageStep.FORGET, None
     if not now.known:
-        return Step.WAIT, None
+        return MessageStep.WAIT, None
     left = dashboard.posted + REPOST_SECONDS - now.unix if dashboard.posted else 0.0
     if left > 0:  # also after the clock was set back, but then no longer than this
-        return Step.WAIT, now.monotonic + min(left, REPOST_SECONDS)
-    return Step.POST, None
+        return MessageStep.WAIT, now.monotonic + min(left, REPOST_SECONDS)
+    return MessageStep.POST, None
 
 
 def _edit_due(shown: Shown, now: Moment) -> float:

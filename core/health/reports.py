@@ -19,7 +19,7 @@ REPORTS_MOST = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CheckReport:
     """The results of one check. `at`: Unix time of its end; `until`: on the monotonic clock, when it is too old."""
 
     results: tuple[Result, ...]
@@ -32,10 +32,10 @@ class Reports:
 
     def __init__(self, check: HealthCheck, clock: Clock) -> None:
         self._check, self._clock = check, clock
-        self._kept: dict[tuple[str, ...], Report] = {}
-        self._running: dict[tuple[str, ...], asyncio.Task[Report]] = {}
+        self._kept: dict[tuple[str, ...], CheckReport] = {}
+        self._running: dict[tuple[str, ...], asyncio.Task[CheckReport]] = {}
 
-    async def read(self, sites: Sequence[str], *, again: bool) -> Report:
+    async def read(self, sites: Sequence[str], *, again: bool) -> CheckReport:
         """Return the report on these sites. `again`: check even if there is one."""
         key, now = tuple(sites), self._clock.monotonic()
         report = self._kept.get(key)
@@ -46,12 +46,12 @@ class Reports:
             return await asyncio.shield(self._running[key])
         return report
 
-    async def _made(self, key: tuple[str, ...]) -> Report:
+    async def _made(self, key: tuple[str, ...]) -> CheckReport:
         try:
             results = tuple(await self._check(key))
         finally:
             del self._running[key]
-        report = Report(results, self._clock.now(), self._clock.monotonic() + KEPT_SECONDS)
+        report = CheckReport(results, self._clock.now(), self._clock.monotonic() + KEPT_SECONDS)
         self._kept.pop(key, None)
         self._kept[key] = report
         while len(self._kept) > REPORTS_MOST:
@@ -59,7 +59,7 @@ class Reports:
         return report
 
 
-def _take_error(task: asyncio.Task[Report]) -> None:
+def _take_error(task: asyncio.Task[CheckReport]) -> None:
     """Take the error of a check for which nobody waits any more. Otherwise asyncio would log it."""
     if not task.cancelled():
         task.exception()

@@ -8,7 +8,7 @@ from core.errors import BotError
 from core.readiness import Finding
 
 
-class Level(StrEnum):
+class Verdict(StrEnum):
     """How bad a result is."""
 
     OK = "ok"
@@ -27,7 +27,7 @@ class Result:
     """
 
     check: str
-    level: Level
+    level: Verdict
     word: str
     where: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
@@ -37,38 +37,38 @@ class Result:
 
 def ok(check: str, word: str, where: str = "", **values: str) -> Result:
     """Return a good result."""
-    return Result(check, Level.OK, word, where, values)
+    return Result(check, Verdict.OK, word, where, values)
 
 
 def warning(check: str, word: str, where: str = "", **values: str) -> Result:
     """Return a result that needs attention, but lets the bot work."""
-    return Result(check, Level.WARNING, word, where, values)
+    return Result(check, Verdict.WARNING, word, where, values)
 
 
 def error(check: str, word: str, where: str = "", **values: str) -> Result:
     """Return a result with which the bot does not work."""
-    return Result(check, Level.ERROR, word, where, values)
+    return Result(check, Verdict.ERROR, word, where, values)
 
 
 def unchecked(check: str, where: str = "") -> Result:
     """Return the result of a check that had to be left out."""
-    return Result(check, Level.UNCHECKED, "not_checked", where)
+    return Result(check, Verdict.UNCHECKED, "not_checked", where)
 
 
 def failed(check: str, problem: BotError, where: str = "") -> Result:
     """Return the result of a check that Proxmox, or the connection to it, refused."""
-    return Result(check, Level.ERROR, type(problem).__name__, where, error=problem)
+    return Result(check, Verdict.ERROR, type(problem).__name__, where, error=problem)
 
 
 def of_finding(check: str, finding: Finding, where: str = "") -> Result:
     """Return the result for a finding of the check at the start."""
-    level = Level.ERROR if finding.is_serious else Level.WARNING
+    level = Verdict.ERROR if finding.is_serious else Verdict.WARNING
     return Result(check, level, finding.problem.value, where, finding=finding)
 
 
 def exit_code(results: Iterable[Result]) -> int:
     """Return 0 if all is well, 1 with warnings, 2 with errors."""
     levels = {result.level for result in results}
-    if Level.ERROR in levels:
+    if Verdict.ERROR in levels:
         return 2
-    return 1 if levels & {Level.WARNING, Level.UNCHECKED} else 0
+    return 1 if levels & {Verdict.WARNING, Verdict.UNCHECKED} else 0

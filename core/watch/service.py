@@ -150,7 +150,7 @@ class Watch:
     def check_entry(
         self, guest: Guest, cpu: int | None = None, memory: int | None = None, disk: int | None = None
     ) -> None:
-        """Check what `add` would do, without changing anything. Raises: as `add`, except StoreFailed."""
+        """Check whether `add` would succeed, without changing anything. Raises: as `add`, except StoreFailed."""
         make_entry(guest, self.find(guest.vmid), given_limits(cpu, memory, disk))
 
     async def remove(self, vmid: int) -> None:
@@ -237,7 +237,7 @@ class Watch:
         await self.maintenance.prune()
 
     def _step(self, observation: Observation) -> Decision[None]:
-        """Judge what was read."""
+        """Judge the observation."""
         moment = self._time.at_poll(self.state.pulse)
         expected_stops = self._expected.current(blind=not self._last_poll_good)
         expired = self._expected.expired() - expected_stops.keys()

@@ -13,7 +13,6 @@ from simcord import _clock, components, gateway, results
 from simcord.backend import serializers
 from simcord.http import router
 
-
 _WHOLE = frozenset({str, int, float, bool, type(None)})
 """Types of JSON values that hold no others."""
 

@@ -17,7 +17,7 @@ from aiohttp import web
 from playground.discord.server import DiscordServer
 from playground.page import DemoGuild
 from playground.panel.seen import Seen
-from playground.panel.steps import STEPS, Guide, Step
+from playground.panel.steps import STEPS, Guide, TourStep
 from playground.panel.words import BREAKAGES, LABELS
 
 HERE = Path(__file__).parent
@@ -165,7 +165,7 @@ class Panel:
         self._failed = False
         self._acting = asyncio.create_task(self._do(step))
 
-    async def _do(self, step: Step) -> None:
+    async def _do(self, step: TourStep) -> None:
         guide = Guide(
             self.server, self.stage, self._seen, self.site, lambda name: self.order({"break": name})
         )
@@ -185,7 +185,7 @@ class Panel:
             self.reset(language)
 
 
-def _step(body: dict[str, Any]) -> Step:
+def _step(body: dict[str, Any]) -> TourStep:
     return {step.key: step for step in STEPS}[body["step"]]
 
 

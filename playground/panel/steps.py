@@ -50,7 +50,7 @@ Act = Callable[[Guide], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TourStep:
     """One step. `who`: whose view it needs, a name of DemoGuild. `place`: where on the page, for demo.css.
 
     `text` may hold {site}, which is replaced by " site:home" or nothing.
@@ -93,8 +93,8 @@ async def _kill(guide: Guide) -> None:
     guide.break_("guest")
 
 
-STEPS: tuple[Step, ...] = (
-    Step(
+STEPS: tuple[TourStep, ...] = (
+    TourStep(
         "list",
         {"ja": "一覧を見る", "en": "See what there is"},
         {
@@ -104,7 +104,7 @@ STEPS: tuple[Step, ...] = (
         lambda guide: guide.run("list"),
         lambda seen: seen.answered("list"),
     ),
-    Step(
+    TourStep(
         "info",
         {"ja": "1 台を詳しく", "en": "Look at one guest"},
         {
@@ -114,7 +114,7 @@ STEPS: tuple[Step, ...] = (
         lambda guide: guide.run("info", vmid="minecraft"),
         lambda seen: seen.answered("info"),
     ),
-    Step(
+    TourStep(
         "start",
         {"ja": "開始する", "en": "Start a guest"},
         {
@@ -124,7 +124,7 @@ STEPS: tuple[Step, ...] = (
         lambda guide: guide.run("start", vmid="palworld"),
         lambda seen: seen.succeeded(Operation.START),
     ),
-    Step(
+    TourStep(
         "crash",
         {"ja": "ゲストが落ちると", "en": "A guest crashes"},
         {
@@ -135,7 +135,7 @@ STEPS: tuple[Step, ...] = (
         lambda seen: bool(seen.alerts()) or seen.alert_answered(),
         place="break",
     ),
-    Step(
+    TourStep(
         "alert",
         {"ja": "通知に応える", "en": "Answer the alert"},
         {
@@ -146,7 +146,7 @@ STEPS: tuple[Step, ...] = (
         lambda seen: seen.alert_answered(),
         place="alert",
     ),
-    Step(
+    TourStep(
         "rollback",
         {"ja": "スナップショットに戻す", "en": "Roll back"},
         {
@@ -156,7 +156,7 @@ STEPS: tuple[Step, ...] = (
         _roll_back,
         lambda seen: seen.succeeded(Operation.SNAPSHOT_ROLLBACK),
     ),
-    Step(
+    TourStep(
         "stranger",
         {"ja": "権限のない人は", "en": "Without permission"},
         {
@@ -168,7 +168,7 @@ STEPS: tuple[Step, ...] = (
         who="newcomer",
         place="viewer",
     ),
-    Step(
+    TourStep(
         "chart",
         {"ja": "グラフ", "en": "A chart"},
         {
@@ -178,7 +178,7 @@ STEPS: tuple[Step, ...] = (
         lambda guide: guide.run("graph guest", vmid="web01"),
         lambda seen: seen.has_picture(),
     ),
-    Step(
+    TourStep(
         "dashboard",
         {"ja": "ダッシュボード", "en": "A dashboard"},
         {
@@ -188,7 +188,7 @@ STEPS: tuple[Step, ...] = (
         lambda guide: guide.run("dashboard create", **guide.of_site),
         lambda seen: seen.has_dashboard(),
     ),
-    Step(
+    TourStep(
         "audit",
         {"ja": "監査記録", "en": "Who did what"},
         {

@@ -18,7 +18,7 @@ from startup.connection import use_other_discord
 from startup.doctor.alert import send_test_alerts
 from startup.doctor.printed_settings import settings_lines
 from startup.doctor.report import json_report, text_report
-from startup.doctor.run import Place, check_all
+from startup.doctor.run import SetupPlace, check_all
 from startup.threads import UnjoinedThreads
 from ui.i18n import Text, Texts
 from ui.messages.faults import config_report
@@ -40,7 +40,7 @@ def run_instead(
             stream.reconfigure(errors="backslashreplace")
     use_other_discord(environ)
     if options.check:
-        t, results = asyncio.run(_check(Place(directory, options.config, environ, commands_of(cogs))))
+        t, results = asyncio.run(_check(SetupPlace(directory, options.config, environ, commands_of(cogs))))
         print((json_report if options.json else text_report)(t, results))
         return exit_code(results)
     try:
@@ -54,7 +54,7 @@ def run_instead(
     return _send(settings)
 
 
-async def _check(place: Place) -> tuple[Text, list[Result]]:
+async def _check(place: SetupPlace) -> tuple[Text, list[Result]]:
     # a DNS look-up that hangs must not delay the end
     asyncio.get_running_loop().set_default_executor(UnjoinedThreads(THREADS))
     return await check_all(place)

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from adapters.files.disk_thread import Disk, DiskHung, DiskThread
+from adapters.files.disk_thread import DiskCalls, DiskHung, DiskThread
 from adapters.settings.load import Settings, SettingsError, SiteSettings, load
 from core.health.result import Result, error, ok, unchecked
 from startup.doctor.discord import check_discord_side
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SetupPlace:
     """Where the setup is. `commands`: the names of the bot's commands."""
 
     directory: Path
@@ -37,7 +37,7 @@ class Place:
     commands: frozenset[str]
 
 
-async def check_all(place: Place) -> tuple[Text, list[Result]]:
+async def check_all(place: SetupPlace) -> tuple[Text, list[Result]]:
     """Return the results of all checks, and the language to report them in."""
     found = [check_packages(place.directory / "requirements.txt")]
     files = check_files(place.config, place.environ)
@@ -57,7 +57,7 @@ async def check_all(place: Place) -> tuple[Text, list[Result]]:
     return t, found
 
 
-async def _data_dir(t: Text, settings: Settings, disk: Disk, *, is_ours: bool = False) -> Result:
+async def _data_dir(t: Text, settings: Settings, disk: DiskCalls, *, is_ours: bool = False) -> Result:
     """Judge DATA_DIR, without waiting for a disk that hangs."""
     try:
         return await disk.run(partial(check_data_dir, t, settings, is_ours=is_ours))
@@ -90,7 +90,9 @@ class RunningCheck:
     DATA_DIR is not locked again: the lock of this process would be lost with the second one.
     """
 
-    def __init__(self, settings: Settings, directory: Path, commands: frozenset[str], disk: Disk) -> None:
+    def __init__(
+        self, settings: Settings, directory: Path, commands: frozenset[str], disk: DiskCalls
+    ) -> None:
         self._settings, self._directory, self._commands, self._disk = settings, directory, commands, disk
         self._t = Texts(settings.language).public
         self._running: dict[str, asyncio.Task[list[Result]]] = {}

@@ -22,7 +22,7 @@ from startup.command_line import commands_of
 from startup.connection import use_other_discord
 from startup.doctor import command as doctor
 from startup.doctor.report import text_report
-from startup.doctor.run import Place, check_all
+from startup.doctor.run import SetupPlace, check_all
 from startup.first_run.config_file import write_config
 from startup.first_run.config_text import config_text
 from startup.first_run.draft import Draft
@@ -200,7 +200,7 @@ def _check(talk: Talk, path: Path, directory: Path, cogs: Cogs) -> None:
     t = talk.t
     if not talk.yes(t("Check the whole setup now (--check)?"), default=True):
         return
-    place = Place(directory, path, talk.environ, commands_of(cogs))
+    place = SetupPlace(directory, path, talk.environ, commands_of(cogs))
     talk.terminal.copy(text_report(*talk.run(check_all(place))))
 
 

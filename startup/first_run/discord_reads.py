@@ -13,7 +13,7 @@ from ui.discord.guild import view_channel
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class BotAccount:
     """The bot that a token belongs to. `guilds`: name by id, sorted by name."""
 
     name: str
@@ -22,7 +22,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ChannelPlace:
     """A category or a channel. `category`: the name of the category that it is in."""
 
     number: int
@@ -37,8 +37,8 @@ class SeenGuild:
 
     number: int
     name: str
-    categories: tuple[Place, ...]
-    channels: tuple[Place, ...]
+    categories: tuple[ChannelPlace, ...]
+    channels: tuple[ChannelPlace, ...]
     roles: dict[int, str]
 
     @property
@@ -50,17 +50,17 @@ class SeenGuild:
             roles=self.roles,
         )
 
-    def find(self, place: Place | None) -> Place | None:
+    def find(self, place: ChannelPlace | None) -> ChannelPlace | None:
         """Return the same category or channel as it is now."""
         places = (*self.categories, *self.channels)
         return next((each for each in places if place and each.number == place.number), None)
 
 
-async def read_account(token: str) -> Account:
+async def read_account(token: str) -> BotAccount:
     """Return whose token it is. Raises: one of the doctor's AWAY."""
     async with logged_in(token) as client:
         rows = await in_time(_guilds(client))
-        return Account(str(client.user), client.application_id or 0, rows)
+        return BotAccount(str(client.user), client.application_id or 0, rows)
 
 
 async def _guilds(client: discord.Client) -> dict[int, str]:
@@ -90,9 +90,9 @@ async def read_server(token: str, number: int) -> SeenGuild:
         )
 
 
-def _place(channel: discord.abc.GuildChannel, me: discord.Member) -> Place:
+def _place(channel: discord.abc.GuildChannel, me: discord.Member) -> ChannelPlace:
     category = channel.category
-    return Place(
+    return ChannelPlace(
         channel.id,
         view_channel(channel, me),
         category.name if category is not None else "",

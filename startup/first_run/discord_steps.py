@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from adapters.settings.load import Secret
 from core.health.discord import invitation, judge_guild
-from core.health.result import Level, Result, of_finding
+from core.health.result import Result, Verdict, of_finding
 from core.readiness import ALERT_CHANNEL, AUDIT_CHANNEL, Finding, Problem, RequiredSetup
 from startup.doctor.discord import AWAY
 from startup.first_run.answers import clean_secret
-from startup.first_run.discord_reads import Place, SeenGuild, read_account, read_server
+from startup.first_run.discord_reads import ChannelPlace, SeenGuild, read_account, read_server
 from startup.first_run.draft import Given
 from startup.first_run.talk import Row, Talk
 from ui.discord.permissions import permission_names
@@ -192,7 +192,9 @@ def _all_are_admins(talk: Talk) -> bool:
     return talk.yes(t("Should everyone be an admin?"), default=False)
 
 
-def _channel(talk: Talk, question: str, before: Place | None, *, optional: bool = False) -> Place | None:
+def _channel(
+    talk: Talk, question: str, before: ChannelPlace | None, *, optional: bool = False
+) -> ChannelPlace | None:
     """Return the chosen channel. Those of the category come first."""
     t, seen, category = talk.t, _seen(talk), talk.draft.category
     inside = category.number if category else 0
@@ -212,7 +214,7 @@ def _channel(talk: Talk, question: str, before: Place | None, *, optional: bool 
     return places[talk.choose(question, rows, _index(places, before))]
 
 
-def settle(talk: Talk, setting: str, chosen: Place) -> bool:
+def settle(talk: Talk, setting: str, chosen: ChannelPlace) -> bool:
     """Return whether a category or channel is taken. Missing permissions are named at once, with the choice to go on.
 
     Raises: Back, Cancelled.
@@ -227,7 +229,7 @@ def settle(talk: Talk, setting: str, chosen: Place) -> bool:
         talk.tell(missing)
         if place is None:
             return False
-        if all(result.level is not Level.ERROR for result in missing) and not talk.terminal.interactive:
+        if all(result.level is not Verdict.ERROR for result in missing) and not talk.terminal.interactive:
             return True
         typed = talk.wait(
             t("Grant them in Discord and press Enter to check again (c: choose another, s: continue anyway)")
@@ -237,7 +239,7 @@ def settle(talk: Talk, setting: str, chosen: Place) -> bool:
         _read_again(talk)
 
 
-def _amiss(talk: Talk, setting: str, place: Place | None, chosen: Place) -> list[Result]:
+def _amiss(talk: Talk, setting: str, place: ChannelPlace | None, chosen: ChannelPlace) -> list[Result]:
     """Return what the doctor has against a place in this setting."""
     seen = _seen(talk)
     is_category = setting == "ALLOWED_CATEGORY_ID"
@@ -251,14 +253,14 @@ def _amiss(talk: Talk, setting: str, place: Place | None, chosen: Place) -> list
     return [result for result in mine if result.finding and result.finding.setting == setting]
 
 
-def _row(talk: Talk, place: Place, name: str) -> Row:
+def _row(talk: Talk, place: ChannelPlace, name: str) -> Row:
     names = permission_names(talk.t)
     missing = ", ".join(names.get(each, each) for each in place.view.missing)
     lacks = f" {WARNING} {talk.t('the bot lacks: {names}', names=missing)}" if missing else ""
     return Row(place.view.name, plain(name, NAME_MOST) + lacks, place.number)
 
 
-def _index(places: tuple[Place, ...] | list[Place], before: Place | None) -> int | None:
+def _index(places: tuple[ChannelPlace, ...] | list[ChannelPlace], before: ChannelPlace | None) -> int | None:
     numbers = [place.number for place in places]
     if before is not None and before.number in numbers:
         return numbers.index(before.number)

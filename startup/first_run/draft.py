@@ -11,7 +11,7 @@ from adapters.settings.load import EntryPoint, Language, Secret, SiteSettings
 from adapters.settings.table import SITE_ROWS, names_of
 from core.guest import Cluster
 from core.health.grants import Use
-from startup.first_run.discord_reads import Account, Place, SeenGuild
+from startup.first_run.discord_reads import BotAccount, ChannelPlace, SeenGuild
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +86,11 @@ class Draft:
 
     language: Language = "ja"
     discord_token: Given | None = None
-    account: Account | None = None
+    account: BotAccount | None = None
     seen: SeenGuild | None = None
-    category: Place | None = None
-    alerts: Place | None = None
-    audit: Place | None = None
+    category: ChannelPlace | None = None
+    alerts: ChannelPlace | None = None
+    audit: ChannelPlace | None = None
     roles: dict[str, tuple[int, ...]] = field(default_factory=dict)
     site: SiteDraft = field(default_factory=SiteDraft)
     sites: list[SiteDraft] = field(default_factory=list)

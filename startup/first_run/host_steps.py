@@ -10,7 +10,7 @@ from pathlib import Path
 from adapters.settings.entry_points import Address, address_key, written
 from adapters.settings.faults import Fault, FaultKind
 from adapters.settings.load import EntryPoint
-from core.health.result import Level
+from core.health.result import Verdict
 from startup.doctor.proxmox import check_entry_point
 from startup.first_run.answers import (
     is_none,
@@ -108,10 +108,10 @@ def _test_host(talk: Talk, at: int) -> bool:
         results = talk.run(check_entry_point(site.probe, point))
         untrusted = next((result for result in results if result.word in UNTRUSTED), None)
         fresh = [result for result in results if result.word not in told and result is not untrusted]
-        talk.tell(result for result in fresh if result.level is not Level.UNCHECKED)
-        told |= {result.word for result in results if result.level is Level.OK}
+        talk.tell(result for result in fresh if result.level is not Verdict.UNCHECKED)
+        told |= {result.word for result in results if result.level is Verdict.OK}
         if untrusted is None:
-            return all(result.level is not Level.ERROR for result in results)
+            return all(result.level is not Verdict.ERROR for result in results)
         if not _trust(talk, at, untrusted.values["fingerprint"]):
             return False
 

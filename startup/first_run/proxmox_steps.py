@@ -8,7 +8,7 @@ from adapters.settings.load import Secret
 from adapters.settings.written_sites import variable_of
 from core.guest import Guest, State
 from core.health.grants import Use, needs_of, token_commands
-from core.health.result import Level, Result
+from core.health.result import Result, Verdict
 from core.readiness import Problem
 from startup.doctor.proxmox import ClusterCheck
 from startup.first_run.answers import (
@@ -64,7 +64,7 @@ def ask_use(talk: Talk) -> None:
 
 
 def ask_access(talk: Talk) -> None:
-    """Ask for the token until Proxmox accepts it, and name what it lacks."""
+    """Ask for the token until Proxmox accepts it, and name its missing privileges."""
     site = talk.draft.site
     first, known = site.token is None, site.token
     while True:
@@ -118,7 +118,7 @@ def _token_variable(draft: Draft) -> str:
 
 
 def _test_access(talk: Talk) -> bool:
-    """Test the token. Return whether it is taken, after the choice to mend what it lacks.
+    """Test the token, and offer to add missing privileges. Return whether the token is accepted.
 
     Raises: Back, Cancelled.
     """
@@ -126,7 +126,7 @@ def _test_access(talk: Talk) -> bool:
     while True:
         results = _read_cluster(talk)
         talk.tell(results)
-        wrong = [result for result in results if result.level is not Level.OK]
+        wrong = [result for result in results if result.level is not Verdict.OK]
         if site.cluster is None and not any(result.word == "token_refused" for result in wrong):
             talk.wait(t("Press Enter to try again"))
             continue
@@ -155,7 +155,8 @@ def _read_cluster(talk: Talk) -> list[Result]:
     return [
         result
         for result in results
-        if not (result.finding and result.finding.problem in unasked) and result.level is not Level.UNCHECKED
+        if not (result.finding and result.finding.problem in unasked)
+        and result.level is not Verdict.UNCHECKED
     ]
 
 

@@ -63,7 +63,7 @@ def system_timezone(environ: Mapping[str, str], link: Path = Path("/etc/localtim
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DialogueStep:
     """One step. `shown`: its answer for the summary. `again`: titles of later steps that a new answer calls for."""
 
     title: Marked
@@ -96,53 +96,53 @@ def _use(t: Text, _: Draft, site: SiteDraft) -> str:
 
 _GUILD = ("Server", "Category", "Alerts", "Audit trail", "Who may use it")
 _BEFORE = (
-    Step(N_("Language"), ask_language, lambda _t, draft, _: dict(_LANGUAGES)[draft.language]),
-    Step(
+    DialogueStep(N_("Language"), ask_language, lambda _t, draft, _: dict(_LANGUAGES)[draft.language]),
+    DialogueStep(
         N_("Discord token"),
         ask_token,
         lambda _t, draft, _: _name(draft.account.name) if draft.account else "",
         _GUILD,
     ),
-    Step(
+    DialogueStep(
         N_("Server"), ask_guild, lambda _t, draft, _: _name(draft.seen.name) if draft.seen else "", _GUILD[1:]
     ),
-    Step(
+    DialogueStep(
         N_("Category"),
         ask_category,
         lambda _t, draft, _: _name(draft.category.view.name) if draft.category else "",
     ),
-    Step(
+    DialogueStep(
         N_("Alerts"),
         ask_alerts,
         lambda _t, draft, _: f"#{_name(draft.alerts.view.name)}" if draft.alerts else "",
     ),
-    Step(
+    DialogueStep(
         N_("Audit trail"),
         ask_audit,
         lambda _t, draft, _: f"#{_name(draft.audit.view.name)}" if draft.audit else "-",
     ),
-    Step(N_("Who may use it"), ask_roles, _roles),
+    DialogueStep(N_("Who may use it"), ask_roles, _roles),
 )
-_NAMING = Step(N_("Name"), ask_name, lambda _t, _, site: site.name)
+_NAMING = DialogueStep(N_("Name"), ask_name, lambda _t, _, site: site.name)
 """Of each cluster, if there are several."""
 _OF_CLUSTER = (
-    Step(
+    DialogueStep(
         N_("Proxmox host"),
         ask_hosts,
         lambda _t, _, site: ", ".join(map(label, site.points)),
         ("API token", "Node", "Guests"),
     ),
-    Step(N_("Permissions in Proxmox"), ask_use, _use, ("API token", "Node", "Guests")),
-    Step(
+    DialogueStep(N_("Permissions in Proxmox"), ask_use, _use, ("API token", "Node", "Guests")),
+    DialogueStep(
         N_("API token"),
         ask_access,
         lambda _t, _, site: f"{site.user}!{site.token_name}",
         ("Node", "Guests"),
     ),
-    Step(N_("Node"), ask_node, lambda _t, _, site: _name(site.node)),
-    Step(N_("Guests"), ask_guests, lambda _t, _, site: ", ".join(map(str, site.watched)) or "-"),
+    DialogueStep(N_("Node"), ask_node, lambda _t, _, site: _name(site.node)),
+    DialogueStep(N_("Guests"), ask_guests, lambda _t, _, site: ", ".join(map(str, site.watched)) or "-"),
 )
-_AFTER = (Step(N_("Time zone"), ask_timezone, lambda _t, draft, _: draft.timezone),)
+_AFTER = (DialogueStep(N_("Time zone"), ask_timezone, lambda _t, draft, _: draft.timezone),)
 STEPS = (*_BEFORE, _NAMING, *_OF_CLUSTER, *_AFTER)
 
 
@@ -150,7 +150,7 @@ STEPS = (*_BEFORE, _NAMING, *_OF_CLUSTER, *_AFTER)
 class Asked:
     """A step of this dialogue. `site`: the cluster that it is about, for other steps the first one."""
 
-    step: Step
+    step: DialogueStep
     site: SiteDraft
 
     def title(self, t: Text, draft: Draft) -> str:

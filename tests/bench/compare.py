@@ -1,4 +1,4 @@
-"""Tell what moved between two runs by more than the noise."""
+"""Report the figures that changed between two runs by more than the noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""List what is measured, and the rows of the table with their goals.
+"""List the measurements, and the rows of the table with their goals.
 
 A new row is one entry of ROWS. A new measurement is one entry of MEASUREMENTS, and a function beside its siblings.
 """
@@ -19,7 +19,7 @@ SIZES = (10, 100, 1_000, 10_000)
 class Measurement:
     """A function that measures once, and how it is called.
 
-    `running`: what runs meanwhile. `sizes`: numbers of guests. `rounds`: how often for each of them.
+    `running`: the processes that run meanwhile. `sizes`: numbers of guests. `rounds`: how often for each of them.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Describe the forms of answers: types, units and words. Each form lists what is wrong with a value.
+"""Describe the forms of answers: types, units and words. Each form lists the faults of a value.
 
 Units are bounds: bytes that come as KiB, seconds as milliseconds or a fraction as percent fall outside of them.
 """
@@ -15,7 +15,7 @@ MIB, GIB, TIB = 2**20, 2**30, 2**40
 
 class Form(Protocol):
     def check(self, value: Any, at: str, now: float) -> Iterator[str]:
-        """Yield what is wrong with the value. `now`: Unix time of the answer."""
+        """Yield the faults of the value. `now`: Unix time of the answer."""
         ...
 
 
@@ -71,7 +71,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Scalar:
-    """A text or a number, whatever it says."""
+    """Any text or number."""
 
     def check(self, value: Any, at: str, now: float) -> Iterator[str]:
         del now

@@ -13,7 +13,7 @@ from core.dashboard.contents import Contents
 from core.dashboard.messages import DashboardMessages
 from core.dashboard.model import Dashboard, Extent
 from core.dashboard.source import Source
-from core.dashboard.steps import Moment, Shown, Step
+from core.dashboard.steps import MessageStep, Moment, Shown
 from tests.long_runs.dashboards import run_one
 
 SEQUENCES = range(20)
@@ -28,9 +28,9 @@ def test_no_dashboard_doubles_or_is_silently_stale(tmp_path: Path) -> None:
     assert min(happened[each] for each in ("deaths", "find", "deleted channel", "two at once")) > 5
 
 
-def _never_searches(dashboard: Dashboard, shown: Shown, now: Moment) -> tuple[Step, float | None]:
+def _never_searches(dashboard: Dashboard, shown: Shown, now: Moment) -> tuple[MessageStep, float | None]:
     step, until = steps.next_step(dashboard, shown, now)
-    return (Step.POST, None) if step is Step.FIND else (step, until)
+    return (MessageStep.POST, None) if step is MessageStep.FIND else (step, until)
 
 
 async def _posts_unstored(self: DashboardMessages[Any], kept: Any, view: Any, true_at: float | None) -> None:

@@ -20,7 +20,7 @@ from playground.cluster.demo_cluster import NODES, WATCHED, build_demo
 from playground.cluster.life import DAZED, FILLING, LONELY
 from playground.cluster.orders import STATE, Orders
 from playground.discord.server import DiscordServer
-from playground.page import LOOPBACK, DemoGuild, DemoPage, Place, build_guild
+from playground.page import LOOPBACK, DemoGuild, DemoPage, PageAddress, build_guild
 from playground.panel.panel import HERE, ClusterState, Panel
 from playground.panel.steps import STEPS
 from playground.panel.words import BREAKAGES, LABELS
@@ -146,7 +146,7 @@ async def test_in_a_container_it_listens_everywhere_and_answers_its_own_machine_
     async with DiscordServer() as server, aiohttp.ClientSession() as browser:
         stage = build_guild(server)
         for host, listens in ((LOOPBACK, False), ("0.0.0.0", True)):  # noqa: S104 - that is what is tested
-            pages = DemoPage(server, stage, Place(host))
+            pages = DemoPage(server, stage, PageAddress(host))
             await pages.start()
             port = pages.place.ports[0]
             for address in ("127.0.0.1", "127.0.0.2"):

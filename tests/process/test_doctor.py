@@ -24,14 +24,14 @@ from bot import COGS
 from core.health.host import DataDir, File, judge_data_dir, judge_files, judge_packages
 from core.health.privileges import NEEDS, Scene, Token, grant_line, held_on, judge_token
 from core.health.proxmox import Account, judge_tags, judge_version
-from core.health.result import Level, Result, error, exit_code
+from core.health.result import Result, Verdict, error, exit_code
 from playground.discord.faults import PlannedFault
 from playground.pve.server import BOT_PRIVILEGES, BOT_USER
 from proxmox_client import Address, Endpoint
 from startup.command_line import commands_of, parse_command_line
 from startup.doctor.probe import certificate_of, offset_of
 from startup.doctor.report import json_report, text_report
-from startup.doctor.run import Place, check_all
+from startup.doctor.run import SetupPlace, check_all
 from tests.support.catalogue import COMMANDS
 from tests.support.process_stage import ROOT, ProcessStage, process_stage
 from ui.i18n import Texts
@@ -53,7 +53,7 @@ class Fault:
 
     play: Callable[[ProcessStage], Iterator[Settings]]
     word: str
-    level: Level
+    level: Verdict
     remedy: str
 
 
@@ -61,7 +61,7 @@ FAULTS: list[Fault] = []
 
 
 def fault(
-    word: str, level: Level, remedy: str
+    word: str, level: Verdict, remedy: str
 ) -> Callable[[Callable[[ProcessStage], Iterator[Settings]]], None]:
     def add(play: Callable[[ProcessStage], Iterator[Settings]]) -> None:
         FAULTS.append(Fault(play, word, level, remedy))
@@ -69,7 +69,7 @@ def fault(
     return add
 
 
-BAD, DOUBT = Level.ERROR, Level.WARNING
+BAD, DOUBT = Verdict.ERROR, Verdict.WARNING
 
 
 # --- settings and files
@@ -394,7 +394,7 @@ async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 async def examine(stage: ProcessStage, **settings: str) -> list[Result]:
-    place = Place(
+    place = SetupPlace(
         ROOT, stage.directory / "config.py", stage.environment(**settings), frozenset({"list", "info"})
     )
     _, found = await check_all(place)
@@ -402,7 +402,7 @@ async def examine(stage: ProcessStage, **settings: str) -> list[Result]:
 
 
 def amiss(found: list[Result]) -> list[Result]:
-    return [result for result in found if result.level is not Level.OK]
+    return [result for result in found if result.level is not Verdict.OK]
 
 
 @pytest.mark.filterwarnings(
@@ -496,12 +496,12 @@ async def test_the_other_options(stage: ProcessStage, capsys: pytest.CaptureFixt
 
 def test_the_machine() -> None:
     wanted = {"aiohttp": "3.14.5", "discord.py": "2.7.1"}
-    assert judge_packages("3.11.7", wanted, wanted).level is Level.OK
+    assert judge_packages("3.11.7", wanted, wanted).level is Verdict.OK
     other = judge_packages("3.11.7", wanted, {"aiohttp": "3.0.0", "discord.py": None})
     assert (other.level, other.values["names"]) == (DOUBT, "aiohttp 3.0.0 → 3.14.5, discord.py – → 2.7.1")
     words = [judge_data_dir(DataDir("/data", free)).word for free in (0, 50 * 2**20, 2**40)]
     assert words == ["data_dir_full", "data_dir_low", "data_dir_ok"]
-    assert judge_data_dir(DataDir("/data", 2**40, in_use=True)).level is Level.OK
+    assert judge_data_dir(DataDir("/data", 2**40, in_use=True)).level is Verdict.OK
     assert [r.word for r in judge_files([File("config.py", "/a b", 0o640)])] == ["files_ok"]
     assert judge_files([File("config.py", "/a b", 0o604)])[0].values["line"] == "chmod o-rwx '/a b'"
 

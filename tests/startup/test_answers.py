@@ -26,7 +26,7 @@ from startup.first_run.answers import (
 from startup.first_run.command import SERVICE_CONFIG, start_command
 from startup.first_run.config_file import write_config
 from startup.first_run.config_text import config_text
-from startup.first_run.discord_reads import Place, SeenGuild
+from startup.first_run.discord_reads import ChannelPlace, SeenGuild
 from startup.first_run.draft import Draft, Given, SiteDraft
 from startup.first_run.host_steps import proposed_name
 from startup.first_run.steps import STEPS, system_timezone
@@ -145,14 +145,14 @@ def test_the_printed_commands_grant_exactly_the_needed_privileges(use: Use, vers
 
 def draft_of(language: str, base: Path) -> Draft:
     view = ChannelView("通知 \"'\\", ChannelKind.MESSAGES)
-    place = Place(423456789012345678, view)
+    place = ChannelPlace(423456789012345678, view)
     authority = base / 'CA "証明書" \\ a.pem'
     return Draft(
         language="ja" if language == "ja" else "en",
         discord_token=Given(Secret("abc.def.ghi'\"")),
         seen=SeenGuild(423456789012345679, "自宅", (), (), {}),
         category=place,
-        alerts=Place(423456789012345677, view),
+        alerts=ChannelPlace(423456789012345677, view),
         roles={"ADMIN_ROLE_IDS": (423456789012345670,)},
         site=SiteDraft(
             points=(EntryPoint("pve1", 8006, ":".join(["AB"] * 32)), EntryPoint("fe80::1", 443)),

@@ -10,7 +10,7 @@ import pytest
 
 from core.access.policy import Actor, Place
 from core.audit.record import CANCELLED, AuditRecord, AuditStep
-from core.audit.store import AuditEntry, AuditFilter, Extent
+from core.audit.store import AuditEntry, AuditFilter, TrailExtent
 from core.errors import NotAllowed, ReadOnly, TooQuick
 from core.guest_errors import GuestNotFound, SnapshotExists
 from core.levels import Level
@@ -65,8 +65,8 @@ EVERYTHING = [
 @LANGUAGES
 def test_audit_shows_each_kind_of_record(t: Text, golden: Golden) -> None:
     zone = datetime.UTC
-    changes = AuditFilter(until=9, extent=Extent.CHANGES)
-    everything = AuditFilter(101, 5, "stop", NOON - DAY, 9, extent=Extent.ENTRIES)
+    changes = AuditFilter(until=9, extent=TrailExtent.CHANGES)
+    everything = AuditFilter(101, 5, "stop", NOON - DAY, 9, extent=TrailExtent.ENTRIES)
     views = [
         audit_page(t, CHANGES, 21, changes, "", 0, NOON, zone, several=False),
         audit_page(t, EVERYTHING, 7, everything, "akiko", 0, NOON, zone, several=False),

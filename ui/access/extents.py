@@ -48,7 +48,7 @@ def exists_for(operation: Operation, guest: Guest) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
+class AllowedGuests:
     """The guests that a person sees and that have an operation, divided by whether it is allowed on them.
 
     `hidden`: there may be more guests that the person does not see.
@@ -65,7 +65,7 @@ class Extent:
 
 def extents(
     authorizer: Authorizer, actor: Actor, cluster: Cluster | None, wanted: Iterable[Operation]
-) -> dict[Operation, Extent]:
+) -> dict[Operation, AllowedGuests]:
     """Return for each operation on a single guest where it is allowed, guest by guest.
 
     The decision is the same for all guests with the same level, protection and kind, so it is asked for one of them.
@@ -84,7 +84,7 @@ def extents(
                 if exists_for(operation, guests[0]):
                     refused = authorizer.refusal(actor, operation, guests[0]) is not None
                     (off if refused else on).extend(guests)
-            found[operation] = Extent(_sorted(on), _sorted(off), authorizer.has_hidden_guests(actor))
+            found[operation] = AllowedGuests(_sorted(on), _sorted(off), authorizer.has_hidden_guests(actor))
     return found
 
 

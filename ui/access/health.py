@@ -7,8 +7,8 @@ from collections.abc import Iterable
 
 from discord import ui
 
-from core.health.reports import Report
-from core.health.result import Level, exit_code
+from core.health.reports import CheckReport
+from core.health.result import Verdict, exit_code
 from core.operations import Operation
 from ui.cards import card
 from ui.formatting import MESSAGE_MOST, Colour
@@ -24,7 +24,7 @@ from ui.sites.everywhere import whole_sites
 
 PAGE_MOST = MESSAGE_MOST - 400
 """Characters of the lines of one page."""
-_ORDER = (Level.ERROR, Level.WARNING, Level.UNCHECKED, Level.OK)
+_ORDER = (Verdict.ERROR, Verdict.WARNING, Verdict.UNCHECKED, Verdict.OK)
 _COLOURS = (Colour.GOOD, Colour.WARN, Colour.BAD)
 
 
@@ -50,13 +50,13 @@ async def show_health(
         await reply.show(health_card(reply.t, report, page, named, full=full))
 
 
-def health_card(t: Text, report: Report, page: int, site: str, *, full: bool = False) -> ui.LayoutView:
+def health_card(t: Text, report: CheckReport, page: int, site: str, *, full: bool = False) -> ui.LayoutView:
     """Show a line for each result, the worst first. `page` counts from 0. `site`: as of the buttons of a page.
 
     `full`: also for what is fine, which otherwise is only named.
     """
     ordered = sorted(report.results, key=lambda result: _ORDER.index(result.level))
-    fine = [] if full else [result for result in ordered if result.level is Level.OK]
+    fine = [] if full else [result for result in ordered if result.level is Verdict.OK]
     lines = [discord_line(t, result) for result in ordered if result not in fine]
     pages = split_pages([*lines, *passed_lines(t, fine)], PAGE_MOST)
     page = min(page, len(pages) - 1)

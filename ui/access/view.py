@@ -12,7 +12,7 @@ from core.errors import BotError, NotAllowed, OnlySomeGuests
 from core.guest import Cluster, Guest
 from core.levels import Level, Reach
 from core.operations import LONG_MUTE_SECONDS, OPERATIONS, Operation
-from ui.access.extents import NOT_FOR_IT, Extent, extents, refusals
+from ui.access.extents import NOT_FOR_IT, AllowedGuests, extents, refusals
 from ui.access.summary import guest_names, summary, summary_on
 from ui.access.tasks import TASKS, by_task
 from ui.cards import card
@@ -179,7 +179,7 @@ def _mutes_briefly(authorizer: Authorizer, actor: Actor, guests: Iterable[Guest]
     )
 
 
-def _allowed(t: Text, authorizer: Authorizer, extent: Extent | None) -> _Answer:
+def _allowed(t: Text, authorizer: Authorizer, extent: AllowedGuests | None) -> _Answer:
     if extent is None or extent.whole:
         return _Answer(_Rank.EVERYWHERE, f"**{t('Allowed')}**")
     if not extent.on:

@@ -6,7 +6,7 @@ from functools import partial
 
 from discord import ui
 
-from core.audit.store import AuditFilter, Extent
+from core.audit.store import AuditFilter, TrailExtent
 from ui.audit.csv_file import audit_csv
 from ui.audit.filters import name_of
 from ui.audit.page import audit_page
@@ -58,7 +58,7 @@ async def _send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> 
     t, journal = reply.t, services.journal
     await _write_waiting(services)
     several = services.sites.several
-    for_file = replace(wanted, extent=Extent.RECORDS) if wanted.extent is Extent.ENTRIES else wanted
+    for_file = replace(wanted, extent=TrailExtent.RECORDS) if wanted.extent is TrailExtent.ENTRIES else wanted
     data, count, whole = await audit_csv(
         journal, services.clock, for_file, services.timezone, with_sites=several
     )

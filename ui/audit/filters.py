@@ -9,7 +9,7 @@ from discord import app_commands
 from core.access.guest_table import TYPED_MOST, words_of
 from core.audit.record import format_options
 from core.audit.relevance import READS
-from core.audit.store import AuditFilter, Extent
+from core.audit.store import AuditFilter, TrailExtent
 from core.errors import JournalFailed, Refused
 from core.operations import Operation
 from core.validation import checked_vmid, parse_duration
@@ -76,7 +76,7 @@ async def filter_of(
         operation,
         parse_since(since, services.clock.now(), services.timezone) if since else None,
         site=site,
-        extent=Extent.ENTRIES if readings or operation in READS else Extent.CHANGES,
+        extent=TrailExtent.ENTRIES if readings or operation in READS else TrailExtent.CHANGES,
     )
 
 

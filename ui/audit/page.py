@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from discord import ui
 
 from core.audit.record import AuditRecord, ending_of
-from core.audit.store import AuditEntry, AuditFilter, Extent
+from core.audit.store import AuditEntry, AuditFilter, TrailExtent
 from ui.audit.text import (
     SIGNS,
     asked_word,
@@ -125,7 +125,7 @@ def audit_page(
     rows = audit_rows(t, found, zone) or [t("No matching records.")]
     filters = (wanted.vmid or "", wanted.person_id or "", wanted.operation, wanted.since, wanted.until)
     parts = [str(int(each) if isinstance(each, float) else each or "") for each in filters]
-    readings = wanted.extent is not Extent.CHANGES
+    readings = wanted.extent is not TrailExtent.CHANGES
     site = wanted.site or (ALL_SITES if several else "")
     scope = t("Views included") if readings else t("Changes and refusals only")
     return card(

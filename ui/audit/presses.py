@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from core.audit.store import AuditFilter, Extent
+from core.audit.store import AuditFilter, TrailExtent
 from ui.audit.commands import show_audit
 from ui.audit.filters import choose_trail
 from ui.interaction.attempt import Attempt, recording
@@ -20,7 +20,9 @@ async def on_audit_press(interaction: Interaction, match: re.Match[str], attempt
         match["operation"],
         float(match["since"]) if match["since"] else None,
         int(match["until"]) if match["until"] else None,
-        extent={"0": Extent.CHANGES, "1": Extent.ENTRIES}.get(match["readings"], Extent.RECORDS),
+        extent={"0": TrailExtent.CHANGES, "1": TrailExtent.ENTRIES}.get(
+            match["readings"], TrailExtent.RECORDS
+        ),
     )
     async with Reply(services, interaction, private=True, anew=not is_private(interaction)) as reply:
         with recording(attempt, f"page={page + 1}"):

@@ -5,7 +5,7 @@ from functools import partial
 
 from core.access.policy import Actor
 from core.charts.marks import Mark, marks_of
-from core.charts.series import PRESSURE_KINDS, PanelKind, Topic, build_chart, has_pressure
+from core.charts.series import PRESSURE_KINDS, ChartTopic, PanelKind, build_chart, has_pressure
 from core.errors import FilesRefused, JournalFailed, PressureUnknown
 from core.guest import Cluster, Guest, Kind
 from core.guest_errors import TemplateRefused
@@ -29,10 +29,10 @@ INCIDENTS_MOST = 100
 """Newest incidents among which those of a chart are looked for."""
 _USUAL = (PanelKind.CPU, PanelKind.MEMORY, PanelKind.NETWORK)
 _TOPICS = {
-    Topic.CPU: (PanelKind.CPU,),
-    Topic.MEMORY: (PanelKind.MEMORY,),
-    Topic.NETWORK: (PanelKind.NETWORK,),
-    Topic.PRESSURE: PRESSURE_KINDS,
+    ChartTopic.CPU: (PanelKind.CPU,),
+    ChartTopic.MEMORY: (PanelKind.MEMORY,),
+    ChartTopic.NETWORK: (PanelKind.NETWORK,),
+    ChartTopic.PRESSURE: PRESSURE_KINDS,
 }
 
 
@@ -55,7 +55,7 @@ async def show_guest_chart(site: Site, reply: Reply, vmid: int, wish: Wish) -> N
     await _send(reply, title(guest), picture, wish, site)
 
 
-async def show_node_chart(reply: Reply, typed: str, period: Period, topic: Topic | None = None) -> None:
+async def show_node_chart(reply: Reply, typed: str, period: Period, topic: ChartTopic | None = None) -> None:
     """Show the past use of a node that the person may see.
 
     Raises: UnknownNode, SeveralTargets, Refused, ProxmoxError, ChartFailed, ChartTooSlow.
@@ -132,7 +132,9 @@ async def _draw_guest(site: Site, t: Text, guest: Guest, wish: Wish) -> ChartPic
     marks = marks_of(await _incidents(site, frozenset({guest.vmid}), lambda _incident: True), started)
     subject = ChartSubject(plain(f"{guest.vmid} {guest.name or ''}"), host_view=guest.memory_seen_by_host)
     kinds = _kinds(wish, samples, (PanelKind.DISK_RATE,))
-    if wish.topic is Topic.DISK and guest.kind is Kind.LXC:  # Proxmox knows how full a VM's disks are of none
+    if (
+        wish.topic is ChartTopic.DISK and guest.kind is Kind.LXC
+    ):  # Proxmox knows how full a VM's disks are of none
         kinds = (PanelKind.DISK_USE, *kinds)
     return await _draw(site, t, samples, wish, kinds, subject, limits, marks)
 
@@ -151,7 +153,7 @@ def _kinds(wish: Wish, samples: Sequence[Sample], disk: tuple[PanelKind, ...]) -
     """
     if wish.topic is None:
         return (*_USUAL, *disk)
-    if wish.topic is Topic.PRESSURE and samples and not has_pressure(samples):
+    if wish.topic is ChartTopic.PRESSURE and samples and not has_pressure(samples):
         raise PressureUnknown
     return _TOPICS.get(wish.topic, disk)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from core.charts.drawing import Drawing, DrawnLine, DrawnMark, DrawnPanel
 from core.charts.marks import MarkKind
 from core.charts.scale import Scale, scale_of
-from core.charts.series import Chart, Line, Panel, PanelKind, Unit
+from core.charts.series import Chart, ChartPanel, Line, PanelKind, Unit
 from core.proxmox import Measure, Period
 from ui.charts.axis import day_text, moment_text, time_ticks, zone_name
 from ui.charts.words import HOST_VIEW, LAST, LINES, MARKS, PANELS, ROOT_DISK
@@ -65,13 +65,13 @@ def description(t: Text, chart: Chart, subject: ChartSubject) -> str:
     return "\n".join([t(LAST[chart.period]), *lines])[:ALT_MOST]
 
 
-def _title(t: Text, panel: Panel, subject: ChartSubject) -> str:
+def _title(t: Text, panel: ChartPanel, subject: ChartSubject) -> str:
     if subject.is_node and panel.kind is PanelKind.DISK_USE:
         return t(ROOT_DISK)
     return t(PANELS[panel.kind])
 
 
-def _panel(t: Text, panel: Panel, subject: ChartSubject) -> DrawnPanel:
+def _panel(t: Text, panel: ChartPanel, subject: ChartSubject) -> DrawnPanel:
     scale = scale_of(panel)
     title = _title(t, panel, subject)
     unit = _unit(panel, scale)
@@ -110,7 +110,7 @@ def _scaled(line: Line, scale: Scale) -> tuple[float | None, ...]:
     return tuple(None if value is None else round(value / scale.factor, 4) for value in line.values)
 
 
-def _figures(t: Text, panel: Panel, subject: ChartSubject) -> list[str]:
+def _figures(t: Text, panel: ChartPanel, subject: ChartSubject) -> list[str]:
     """Return the least, mean and greatest value of each line, with its name if there are several."""
     scale = scale_of(panel)
     found = []
@@ -127,7 +127,7 @@ def _figures(t: Text, panel: Panel, subject: ChartSubject) -> list[str]:
     return found
 
 
-def _name(t: Text, panel: Panel, line: Line, subject: ChartSubject) -> str:
+def _name(t: Text, panel: ChartPanel, line: Line, subject: ChartSubject) -> str:
     """Return the name of a line, "" if the panel's title says enough."""
     if line.measure is Measure.MEMORY and subject.host_view:
         return t(HOST_VIEW)
@@ -135,7 +135,7 @@ def _name(t: Text, panel: Panel, line: Line, subject: ChartSubject) -> str:
     return t(LINES[line.measure]) if several and line.measure in LINES else ""
 
 
-def _unit(panel: Panel, scale: Scale) -> str:
+def _unit(panel: ChartPanel, scale: Scale) -> str:
     return f"{scale.suffix}/s" if panel.unit is Unit.RATE else scale.suffix
 
 

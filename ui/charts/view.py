@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import discord
 from discord import ui
 
-from core.charts.series import Topic
+from core.charts.series import ChartTopic
 from core.proxmox import Period
 from ui.cards import card
 from ui.charts.words import SHORT_PERIODS
@@ -31,14 +31,14 @@ class Wish:
 
     target: str
     period: Period
-    topic: Topic | None = None
+    topic: ChartTopic | None = None
 
     @classmethod
-    def of_guest(cls, vmid: int, period: Period, topic: Topic | None = None) -> "Wish":
+    def of_guest(cls, vmid: int, period: Period, topic: ChartTopic | None = None) -> "Wish":
         return cls(f"g{vmid}", period, topic)
 
     @classmethod
-    def of_node(cls, name: str, period: Period, topic: Topic | None = None) -> "Wish":
+    def of_node(cls, name: str, period: Period, topic: ChartTopic | None = None) -> "Wish":
         return cls(f"n{name}", period, topic)
 
 

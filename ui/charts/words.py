@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from core.charts.marks import MarkKind
-from core.charts.series import PanelKind, Topic
+from core.charts.series import ChartTopic, PanelKind
 from core.proxmox import Measure, Period
 from ui.i18n import N_, Marked
 
@@ -30,12 +30,12 @@ LAST: Mapping[Period, Marked] = {
     Period.MONTH: N_("Last 30 days"),
     Period.YEAR: N_("Last year"),
 }
-TOPICS: Mapping[Topic, Marked] = {
-    Topic.CPU: N_("CPU"),
-    Topic.MEMORY: N_("Memory"),
-    Topic.NETWORK: N_("Network"),
-    Topic.DISK: N_("Disk"),
-    Topic.PRESSURE: N_("Pressure"),
+TOPICS: Mapping[ChartTopic, Marked] = {
+    ChartTopic.CPU: N_("CPU"),
+    ChartTopic.MEMORY: N_("Memory"),
+    ChartTopic.NETWORK: N_("Network"),
+    ChartTopic.DISK: N_("Disk"),
+    ChartTopic.PRESSURE: N_("Pressure"),
 }
 PANELS: Mapping[PanelKind, Marked] = {
     PanelKind.CPU: N_("CPU usage"),

@@ -31,7 +31,7 @@ AUDIT = "Sys.Audit"
 
 @dataclass(frozen=True, slots=True)
 class SiteNodes:
-    """What a person may see of the nodes of one site. `note`: why it is not fresh, "" if it is."""
+    """The nodes of one site, as a person may see them. `note`: why the read is not fresh, "" if it is."""
 
     site: str
     cluster: Cluster | None
@@ -83,7 +83,7 @@ def node_list_card(
 
 
 def lacking(t: Text, privilege: str) -> str:
-    """Say that something is left out because of this privilege."""
+    """Say that some values are left out because the token lacks this privilege."""
     message = t(
         "Some figures are left out: the API token lacks the privilege {privilege}.", privilege=code(privilege)
     )
@@ -105,7 +105,7 @@ class NodeView:
 
 
 def node_card(t: Text, view: NodeView, site: str, web_url: str | None = None) -> ui.LayoutView:
-    """Build the card of one node. What could not be read is left out, and the reason is given."""
+    """Build the card of one node. Unreadable parts are left out, with the reason."""
     node = view.node
     status = view.status if isinstance(view.status, NodeStatus) else NodeStatus()
     ha = view.ha if isinstance(view.ha, HaStatus) else None
@@ -198,7 +198,7 @@ def _ha(t: Text, ha: HaStatus | None, node: str) -> str:
 
 
 def _reasons(t: Text, view: NodeView) -> list[str]:
-    """Say why parts are missing. What an offline node would tell is not missed."""
+    """Say why parts are missing. The parts of an offline node need no reason."""
     errors = [view.status] if view.node.online else []
     lines = []
     for error in (*errors, view.ha):

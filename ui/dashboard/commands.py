@@ -1,4 +1,4 @@
-"""Create, remove and list dashboards, and say what came of it."""
+"""Create, remove and list dashboards, and report the result."""
 
 import secrets
 

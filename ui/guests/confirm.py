@@ -31,7 +31,7 @@ from ui.interaction.attempt import Attempt, ensure_awaited
 from ui.interaction.buttons import FORM, question_buttons
 from ui.interaction.context import Interaction, Services, Site, choose_site, named_site, services_of, site_of
 from ui.interaction.gate import authorize, rate_limit_refusal, refusal_of, run_guarded
-from ui.interaction.next_steps import Step, step_buttons
+from ui.interaction.next_steps import NextStep, step_buttons
 from ui.interaction.open_questions import SECONDS, Question
 from ui.interaction.reply import Reply
 
@@ -248,7 +248,7 @@ async def ask_first(site: Site, reply: Reply, order: Order) -> None:
     if order.dry_run:
         parts = plan_parts(reply.t, plan, site.services.clock.now())
         foot = f"-# {reply.t('Nothing was done.')}\n{reply.mention(order.operation)}"
-        buttons = step_buttons(reply.t, site, order.actor, plan.guest, [Step.DETAILS])
+        buttons = step_buttons(reply.t, site, order.actor, plan.guest, [NextStep.DETAILS])
         await reply.show(card(*parts, foot, colour=Colour.QUIET, buttons=buttons))
     else:
         await ask(site, reply, plan)

@@ -73,7 +73,7 @@ def none_at_all(t: Text) -> str:
 
 
 def totals_line(t: Text, counts: Mapping[State | None, int]) -> str:
-    """Show the number of guests, and below by state, which also says what the dots mean.
+    """Show the number of guests, and below it the number in each state, which also explains the dots.
 
     None stands for the templates.
     """
@@ -140,7 +140,7 @@ async def show_guests(site: Site, reply: Reply, filters: Filters, page: int = 0)
 
 
 def select_visible(site: Site, actor: Actor, cluster: Cluster, filters: Filters) -> tuple[Selection, bool]:
-    """Return the matching guests that the person may see, and whether there is none for anybody to see."""
+    """Return the matching guests that the person may see, and whether Proxmox shows no guests at all."""
     authorizer = site.authorizer
     rows = authorizer.visible_rows(actor, cluster)
     empty = not rows and not authorizer.has_hidden_guests(actor)

@@ -20,7 +20,7 @@ from ui.formatting import (
 )
 from ui.i18n import Text
 from ui.interaction.context import Site, actor_of
-from ui.interaction.next_steps import Step, step_buttons
+from ui.interaction.next_steps import NextStep, step_buttons
 from ui.interaction.reply import Reply
 from ui.phone_lines import EM, SMALL, SMALL_PRINT, phone_lines
 
@@ -36,7 +36,7 @@ async def show_snapshots(site: Site, reply: Reply, vmid: int) -> None:
 
     async def read(guest: Guest) -> ui.LayoutView:
         snapshots = await site.proxmox.snapshots(guest)
-        buttons = step_buttons(reply.t, site, actor, guest, [Step.DETAILS])
+        buttons = step_buttons(reply.t, site, actor, guest, [NextStep.DETAILS])
         return snapshot_list_card(reply.t, guest, snapshots, site.services.clock.now(), buttons)
 
     actor = actor_of(reply.interaction)

@@ -31,7 +31,7 @@ from typing import Any, Self
 import discord
 from discord import ui
 
-from core.charts.series import Topic
+from core.charts.series import ChartTopic
 from core.guest import Guest
 from core.operations import Operation
 from core.proxmox import Period
@@ -72,7 +72,7 @@ ALERT = re.compile(
     r"a1:(?P<what>start|details|chart|nodechart|ack|mute1|mute8|unmute):(?P<incident>[1-9][0-9]{0,15})(?P<unedited>:r)?"
 )
 CHART = re.compile(
-    rf"c1:(?P<period>{'|'.join(Period)}):(?P<topic>(?:{'|'.join(Topic)})?)"
+    rf"c1:(?P<period>{'|'.join(Period)}):(?P<topic>(?:{'|'.join(ChartTopic)})?)"
     r":(?:g(?P<vmid>[1-9][0-9]{2,8})|n(?P<node>[A-Za-z0-9-]{1,63}))"
 )
 _NODE_NAME = "[A-Za-z0-9-]{1,63}"
@@ -145,7 +145,7 @@ def guest_chart_button(t: Text, vmid: int, site: str, *, disabled: bool = False)
 
 
 def chart_button(
-    label: str, target: str, period: Period, topic: Topic | None, site: str, *, current: bool
+    label: str, target: str, period: Period, topic: ChartTopic | None, site: str, *, current: bool
 ) -> PersistentButton:
     """Return the button that shows another period in a chart's message.
 

@@ -1,7 +1,7 @@
 """Offer the next step as a button under an outcome or a refusal.
 
-Two tables say what follows from what. A step is only offered if it fits the guest's state and the person may take it
-now. Each press is checked again.
+Two tables list the steps after each action and refusal. A step is only offered if it fits the guest's state and the
+person may take it now. Each press is checked again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ from ui.interaction.buttons import details_button, guest_button, guest_list_butt
 from ui.interaction.context import Interaction, Site, actor_of, chosen_site
 
 
-class Ending(StrEnum):
+class ActionEnding(StrEnum):
     """How an action ended, as far as the next step depends on it."""
 
     DONE = "done"
@@ -39,7 +39,7 @@ class Ending(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Step(StrEnum):
+class NextStep(StrEnum):
     """A next step."""
 
     DETAILS = "details"
@@ -57,79 +57,96 @@ class Step(StrEnum):
 
 
 _OPERATIONS = {
-    Step.DETAILS: Operation.INFO,
-    Step.SNAPSHOTS: Operation.SNAPSHOT_LIST,
-    Step.START: Operation.START,
-    Step.RESUME: Operation.RESUME,
-    Step.SHUTDOWN: Operation.SHUTDOWN,
-    Step.REBOOT_NOW: Operation.REBOOT,
-    Step.FORCE_STOP: Operation.STOP,
-    Step.LIST: Operation.LIST,
+    NextStep.DETAILS: Operation.INFO,
+    NextStep.SNAPSHOTS: Operation.SNAPSHOT_LIST,
+    NextStep.START: Operation.START,
+    NextStep.RESUME: Operation.RESUME,
+    NextStep.SHUTDOWN: Operation.SHUTDOWN,
+    NextStep.REBOOT_NOW: Operation.REBOOT,
+    NextStep.FORCE_STOP: Operation.STOP,
+    NextStep.LIST: Operation.LIST,
 }
 
-_LOOK = (Step.DETAILS,)
-_FORCE = (Step.FORCE_STOP, Step.DETAILS)
-AFTER: Mapping[Operation, Mapping[Ending, Sequence[Step]]] = {
-    Operation.START: {Ending.DONE: _LOOK},
-    Operation.REBOOT: {Ending.DONE: _LOOK, Ending.FAILED: _FORCE, Ending.DISOBEYED: _FORCE},
-    Operation.SHUTDOWN: {Ending.DONE: (Step.START,), Ending.FAILED: _FORCE, Ending.DISOBEYED: _FORCE},
-    Operation.STOP: {Ending.DONE: (Step.START,)},
-    Operation.SUSPEND: {Ending.DONE: (Step.RESUME,)},
-    Operation.RESUME: {Ending.DONE: _LOOK},
-    Operation.RESET: {Ending.DONE: _LOOK},
+_LOOK = (NextStep.DETAILS,)
+_FORCE = (NextStep.FORCE_STOP, NextStep.DETAILS)
+AFTER: Mapping[Operation, Mapping[ActionEnding, Sequence[NextStep]]] = {
+    Operation.START: {ActionEnding.DONE: _LOOK},
+    Operation.REBOOT: {ActionEnding.DONE: _LOOK, ActionEnding.FAILED: _FORCE, ActionEnding.DISOBEYED: _FORCE},
+    Operation.SHUTDOWN: {
+        ActionEnding.DONE: (NextStep.START,),
+        ActionEnding.FAILED: _FORCE,
+        ActionEnding.DISOBEYED: _FORCE,
+    },
+    Operation.STOP: {ActionEnding.DONE: (NextStep.START,)},
+    Operation.SUSPEND: {ActionEnding.DONE: (NextStep.RESUME,)},
+    Operation.RESUME: {ActionEnding.DONE: _LOOK},
+    Operation.RESET: {ActionEnding.DONE: _LOOK},
     # There is nothing to look at unless the clone was made.
-    Operation.CREATE: {Ending.DONE: (Step.START, Step.DETAILS), Ending.FAILED: (), Ending.UNKNOWN: ()},
-    Operation.RESIZE: {Ending.DONE: _LOOK, Ending.WAITS: (Step.REBOOT_NOW, Step.DETAILS)},
-    Operation.DELETE: {Ending.DONE: (Step.LIST,)},
-    Operation.SNAPSHOT_CREATE: {Ending.DONE: (Step.SNAPSHOTS,), Ending.FAILED: (Step.SNAPSHOTS,)},
-    Operation.SNAPSHOT_ROLLBACK: {Ending.DONE: (Step.START, Step.DETAILS)},
-    Operation.SNAPSHOT_DELETE: {Ending.DONE: (Step.SNAPSHOTS,), Ending.FAILED: (Step.SNAPSHOTS,)},
+    Operation.CREATE: {
+        ActionEnding.DONE: (NextStep.START, NextStep.DETAILS),
+        ActionEnding.FAILED: (),
+        ActionEnding.UNKNOWN: (),
+    },
+    Operation.RESIZE: {ActionEnding.DONE: _LOOK, ActionEnding.WAITS: (NextStep.REBOOT_NOW, NextStep.DETAILS)},
+    Operation.DELETE: {ActionEnding.DONE: (NextStep.LIST,)},
+    Operation.SNAPSHOT_CREATE: {
+        ActionEnding.DONE: (NextStep.SNAPSHOTS,),
+        ActionEnding.FAILED: (NextStep.SNAPSHOTS,),
+    },
+    Operation.SNAPSHOT_ROLLBACK: {ActionEnding.DONE: (NextStep.START, NextStep.DETAILS)},
+    Operation.SNAPSHOT_DELETE: {
+        ActionEnding.DONE: (NextStep.SNAPSHOTS,),
+        ActionEnding.FAILED: (NextStep.SNAPSHOTS,),
+    },
 }
 """The steps after each action, by how it ended. Without a row: the details."""
 
-_AFTER_STATE: Mapping[State, Sequence[Step]] = {
-    State.STOPPED: (Step.START,),
-    State.PAUSED: (Step.RESUME,),
-    State.SUSPENDED: (Step.RESUME,),
+_AFTER_STATE: Mapping[State, Sequence[NextStep]] = {
+    State.STOPPED: (NextStep.START,),
+    State.PAUSED: (NextStep.RESUME,),
+    State.SUSPENDED: (NextStep.RESUME,),
 }
 """The steps after the refusal of an action that does not fit the guest's state. Without a row: the details."""
-_BEFORE_DELETION: Mapping[State, Sequence[Step]] = {State.RUNNING: (Step.SHUTDOWN,), State.UNKNOWN: _LOOK}
+_BEFORE_DELETION: Mapping[State, Sequence[NextStep]] = {
+    State.RUNNING: (NextStep.SHUTDOWN,),
+    State.UNKNOWN: _LOOK,
+}
 """The same for a deletion, which needs a stopped guest. Without a row: the force stop."""
-AFTER_REFUSAL: Mapping[type[BotError], Sequence[Step]] = {
+AFTER_REFUSAL: Mapping[type[BotError], Sequence[NextStep]] = {
     GuestLocked: _LOOK,
     GuestBusy: _LOOK,
     ChangedMeanwhile: _LOOK,
     NothingToChange: _LOOK,
-    SnapshotNotFound: (Step.SNAPSHOTS,),
-    SnapshotExists: (Step.SNAPSHOTS,),
+    SnapshotNotFound: (NextStep.SNAPSHOTS,),
+    SnapshotExists: (NextStep.SNAPSHOTS,),
 }
 """The steps after a refusal that names a guest. Without a row: none."""
 
 
-def ending_of(report: Report) -> Ending:
+def ending_of(report: Report) -> ActionEnding:
     if report.task is not None and report.task.end in (TaskEnd.VANISHED, TaskEnd.LOST):
-        return Ending.UNKNOWN
+        return ActionEnding.UNKNOWN
     if not report.good:
-        return Ending.FAILED
+        return ActionEnding.FAILED
     if not report.settled:
-        return Ending.DISOBEYED
+        return ActionEnding.DISOBEYED
     waits = report.change is not None and report.change.waits_for_restart
-    return Ending.WAITS if waits else Ending.DONE
+    return ActionEnding.WAITS if waits else ActionEnding.DONE
 
 
-def steps_after(operation: Operation, ending: Ending) -> Sequence[Step]:
+def steps_after(operation: Operation, ending: ActionEnding) -> Sequence[NextStep]:
     """Return the steps after an action that ended in this way."""
     return AFTER.get(operation, {}).get(ending, _LOOK)
 
 
-def steps_after_refusal(error: BotError) -> Sequence[Step]:
+def steps_after_refusal(error: BotError) -> Sequence[NextStep]:
     """Return the steps after a refusal."""
     if isinstance(error, WrongState):
         if error.verb == Operation.DELETE:
-            return _BEFORE_DELETION.get(error.state, (Step.FORCE_STOP,))
+            return _BEFORE_DELETION.get(error.state, (NextStep.FORCE_STOP,))
         return _AFTER_STATE.get(error.state, _LOOK)
     if isinstance(error, NothingToChange) and (error.cores is not None or error.memory_mb is not None):
-        return (Step.REBOOT_NOW, Step.DETAILS)
+        return (NextStep.REBOOT_NOW, NextStep.DETAILS)
     if getattr(error, "changing", False):  # the task may still be running
         return _LOOK
     return AFTER_REFUSAL.get(type(error), ())
@@ -150,7 +167,7 @@ def outcome_buttons(t: Text, site: Site, report: Report) -> list[Item]:
 def panel_extras(t: Text, site: Site, report: Report) -> list[Item]:
     """Return the next-step buttons that a panel needs besides its own, after an action that it reports."""
     order, guest = report.plan.order, report.after
-    steps = [step for step in steps_after(order.operation, ending_of(report)) if step is Step.FORCE_STOP]
+    steps = [step for step in steps_after(order.operation, ending_of(report)) if step is NextStep.FORCE_STOP]
     return step_buttons(t, site, order.actor, guest, steps) if guest else []
 
 
@@ -171,12 +188,12 @@ def refusal_buttons(
     return step_buttons(t, site, actor_of(interaction), guest, steps)
 
 
-def step_buttons(t: Text, site: Site, actor: Actor, guest: Guest, steps: Sequence[Step]) -> list[Item]:
+def step_buttons(t: Text, site: Site, actor: Actor, guest: Guest, steps: Sequence[NextStep]) -> list[Item]:
     """Return the buttons of the steps that this person may take now."""
     return [step_button(t, step, guest, site.name) for step in steps if _may_take(site, actor, step, guest)]
 
 
-def _may_take(site: Site, actor: Actor, step: Step, guest: Guest) -> bool:
+def _may_take(site: Site, actor: Actor, step: NextStep, guest: Guest) -> bool:
     """Return whether the step fits the guest, and its button would not be refused now."""
     operation = step.operation
     presser = replace(actor, interaction_kind=InteractionKind.BUTTON)
@@ -190,20 +207,20 @@ def _may_take(site: Site, actor: Actor, step: Step, guest: Guest) -> bool:
     return confirmed and can_act(operation, guest)
 
 
-def step_button(t: Text, step: Step, guest: Guest, site: str) -> Item:
-    """Return the button of a step, whoever may press it."""
+def step_button(t: Text, step: NextStep, guest: Guest, site: str) -> Item:
+    """Return the button of a step, without checking access."""
     match step:
-        case Step.DETAILS:
+        case NextStep.DETAILS:
             return details_button(t, guest.vmid, site)
-        case Step.LIST:
+        case NextStep.LIST:
             return guest_list_button(t)
-        case Step.SNAPSHOTS:
+        case NextStep.SNAPSHOTS:
             return snapshots_button(t, guest.vmid, site)
-        case Step.REBOOT_NOW:
+        case NextStep.REBOOT_NOW:
             return guest_button(t, Operation.REBOOT, guest, site, label=t("Reboot now"), obvious=True)
-        case Step.FORCE_STOP:
+        case NextStep.FORCE_STOP:
             return guest_button(t, Operation.STOP, guest, site, label=t("Force stop…"))
-        case Step.SHUTDOWN:
+        case NextStep.SHUTDOWN:
             return guest_button(t, Operation.SHUTDOWN, guest, site, obvious=True)
         case _:
             return guest_button(t, step.operation, guest, site)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from core.health.result import Level, Result
+from core.health.result import Result, Verdict
 from ui.formatting import FAILED, OK, WARNING, code, listed, plain
 from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
 from ui.messages.readiness import finding_text
 
 _MOST = 1500
-_SIGNS = {Level.OK: OK, Level.WARNING: WARNING, Level.ERROR: FAILED, Level.UNCHECKED: "▫️"}
+_SIGNS = {Verdict.OK: OK, Verdict.WARNING: WARNING, Verdict.ERROR: FAILED, Verdict.UNCHECKED: "▫️"}
 LABELS: Mapping[str, Marked] = {
     "host.packages": N_("Python and packages"),
     "host.files": N_("File permissions"),
@@ -198,7 +198,7 @@ def result_text(t: Text, result: Result) -> str:
 def summary_line(t: Text, results: Sequence[Result]) -> str:
     """Return how many errors and warnings there are, and how much was not checked."""
     levels = [result.level for result in results]
-    errors, warnings, unchecked = map(levels.count, (Level.ERROR, Level.WARNING, Level.UNCHECKED))
+    errors, warnings, unchecked = map(levels.count, (Verdict.ERROR, Verdict.WARNING, Verdict.UNCHECKED))
     parts = [t.plural("{n} error", "{n} errors", errors)] if errors else []
     parts += [t.plural("{n} warning", "{n} warnings", warnings)] if warnings else []
     parts += [t("{n} not checked", n=unchecked)] if unchecked else []

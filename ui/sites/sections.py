@@ -1,4 +1,4 @@
-"""Divide the rows of several sites into pages, and fit what is said of several sites into one message.
+"""Divide the rows of several sites into pages, and fit the texts about several sites into one message.
 
 Each site has a heading, which is repeated where a page begins amid its rows.
 """
@@ -12,7 +12,7 @@ SLOTS = 12
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """What is shown of one site. `row`: returns the text of a row by its index, below `count`."""
+    """The heading and the rows of one site. `row`: returns the text of a row by its index, below `count`."""
 
     head: str
     count: int
@@ -20,7 +20,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SectionPart:
     """The rows of one section that are on one page, from `start` up to `stop`, like a range."""
 
     section: int
@@ -28,12 +28,12 @@ class Part:
     stop: int
 
 
-def pages_of(counts: Sequence[int], slots: int = SLOTS) -> list[list[Part]]:
+def pages_of(counts: Sequence[int], slots: int = SLOTS) -> list[list[SectionPart]]:
     """Divide sections with these numbers of rows. There is at least one page, and no heading without a row.
 
     `slots`: rows and headings on a page; fewer if rows are longer.
     """
-    pages: list[list[Part]] = [[]]
+    pages: list[list[SectionPart]] = [[]]
     room = slots
     for section, count in enumerate(counts):
         start = 0
@@ -42,7 +42,7 @@ def pages_of(counts: Sequence[int], slots: int = SLOTS) -> list[list[Part]]:
                 pages.append([])
                 room = slots
             stop = min(count, start + room - 1)
-            pages[-1].append(Part(section, start, stop))
+            pages[-1].append(SectionPart(section, start, stop))
             room -= 1 + stop - start
             start = stop
     return pages

@@ -12,7 +12,7 @@ from core.access.policy import InteractionKind
 from core.audit.folding import VARIOUS
 from core.audit.record import CANCELLED, AuditRecord, AuditStep
 from core.audit.relevance import ANSWER_SECONDS
-from core.audit.store import AuditFilter, Extent
+from core.audit.store import AuditFilter, TrailExtent
 from core.errors import NotHere
 from core.guest_errors import GuestNotFound
 from core.wanted_errors import BadVmid, NothingChosen
@@ -33,7 +33,7 @@ def pressed(step: AuditStep, *, outcome: str = "", person: int = EMMA, vmid: int
     return replace(made, actor=replace(made.actor, interaction_kind=InteractionKind.BUTTON))
 
 
-def entries(journal: SqliteJournal, extent: Extent) -> list[int]:
+def entries(journal: SqliteJournal, extent: TrailExtent) -> list[int]:
     wanted = AuditFilter(extent=extent)
     found = shown(journal, wanted)
     assert journal.audit_page(wanted, 0, 0)[1] == len(found)
@@ -63,8 +63,12 @@ def test_changes_refusals_and_questions_are_told_from_views(journal: SqliteJourn
     ]
     changes = [journal.audit_add(each, number * 1000.0) for number, each in enumerate(told)]
     others = [journal.audit_add(each, 1e6 + number) for number, each in enumerate(quiet)]
-    assert entries(journal, Extent.CHANGES) == changes[::-1]
-    assert entries(journal, Extent.ENTRIES) == entries(journal, Extent.RECORDS) == [*changes, *others][::-1]
+    assert entries(journal, TrailExtent.CHANGES) == changes[::-1]
+    assert (
+        entries(journal, TrailExtent.ENTRIES)
+        == entries(journal, TrailExtent.RECORDS)
+        == [*changes, *others][::-1]
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,9 +83,11 @@ def test_an_answered_question_is_one_entry(journal: SqliteJournal, answer: Audit
     question = journal.audit_add(record(AuditStep.PLANNED), 10.0)
     journal.audit_add(record(operation="info"), 20.0)
     answered = journal.audit_add(answer, 69.0)
-    assert entries(journal, Extent.CHANGES) == [answered]
-    assert len(entries(journal, Extent.ENTRIES)) == 2
-    assert entries(journal, Extent.RECORDS)[-1] == question, "it stays stored, and in the file of everything"
+    assert entries(journal, TrailExtent.CHANGES) == [answered]
+    assert len(entries(journal, TrailExtent.ENTRIES)) == 2
+    assert entries(journal, TrailExtent.RECORDS)[-1] == question, (
+        "it stays stored, and in the file of everything"
+    )
 
 
 @pytest.mark.parametrize(
@@ -97,19 +103,19 @@ def test_an_answered_question_is_one_entry(journal: SqliteJournal, answer: Audit
 def test_a_question_is_only_joined_with_its_own_answer(journal: SqliteJournal, other: AuditRecord) -> None:
     question = journal.audit_add(record(AuditStep.PLANNED), 10.0)
     another = journal.audit_add(other, 20.0)
-    assert entries(journal, Extent.CHANGES) == [another, question]
+    assert entries(journal, TrailExtent.CHANGES) == [another, question]
 
 
 def test_a_question_that_timed_out_is_not_answered_later(journal: SqliteJournal) -> None:
     question = journal.audit_add(record(AuditStep.PLANNED), 10.0)
     later = journal.audit_add(pressed(AuditStep.ASKED), 10.0 + ANSWER_SECONDS + 1)
-    assert entries(journal, Extent.ENTRIES) == [later, question]
+    assert entries(journal, TrailExtent.ENTRIES) == [later, question]
 
 
 def test_a_question_about_no_guest_is_joined_too(journal: SqliteJournal) -> None:
     journal.audit_add(record(AuditStep.PLANNED, vmid=None), 10.0)
     answered = journal.audit_add(pressed(AuditStep.ASKED, vmid=None), 20.0)
-    assert entries(journal, Extent.ENTRIES) == [answered]
+    assert entries(journal, TrailExtent.ENTRIES) == [answered]
 
 
 def test_a_page_of_a_long_trail_costs_little(journal: SqliteJournal) -> None:
@@ -124,7 +130,7 @@ def test_a_page_of_a_long_trail_costs_little(journal: SqliteJournal) -> None:
         steps[0] += 1
 
     with journal._file.transaction("BEGIN") as db:
-        query, _, values = page_queries(AuditFilter(extent=Extent.CHANGES))
+        query, _, values = page_queries(AuditFilter(extent=TrailExtent.CHANGES))
         db.set_progress_handler(count, 1)
         db.execute(query, {**values, "offset": 0, "limit": 10}).fetchall()
         db.set_progress_handler(None, 0)

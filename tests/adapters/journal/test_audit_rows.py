@@ -21,7 +21,7 @@ from adapters.journal.site_journal import SiteJournal
 from adapters.journal.store import JournalReport, OpenOutcome, SqliteJournal
 from core.access.policy import Actor, InteractionKind, Place
 from core.audit.record import CUT_OFF, AuditRecord, AuditStep
-from core.audit.store import AuditCursor, AuditEntry, AuditFilter, Extent
+from core.audit.store import AuditCursor, AuditEntry, AuditFilter, TrailExtent
 from core.audit.trail import AuditTrail
 from core.codec import encode
 from core.errors import JournalFailed
@@ -568,8 +568,8 @@ def test_a_closed_journal_refuses(tmp_path: Path) -> None:
         AuditFilter(operation="stop"),
         AuditFilter(since=1.0),
         AuditFilter(101, EMMA, "stop", 1.0),
-        AuditFilter(until=9, extent=Extent.CHANGES),
-        AuditFilter(vmid=101, extent=Extent.ENTRIES),
+        AuditFilter(until=9, extent=TrailExtent.CHANGES),
+        AuditFilter(vmid=101, extent=TrailExtent.ENTRIES),
     ],
     ids=["all", "vmid", "person", "operation", "since", "combined", "changes", "entries"],
 )

@@ -7,7 +7,7 @@ import pytest
 
 from core.audit.store import AuditFilter
 from core.health.proxmox import judge_tags
-from core.health.reports import Report
+from core.health.reports import CheckReport
 from core.health.result import error, ok
 from playground.pve.server import Pve
 from tests.support import stage
@@ -91,7 +91,7 @@ def test_foreign_text_is_harmless_and_all_fits() -> None:
     assert "`@everyone [x](https://evil.example) ˋ<@&1>ˋ`" in line
     assert "`<" not in discord_line(t, judge_tags({}, ["owner-1`<@1>"], (), ""))
     many = [ok("proxmox.dns", "dns_ok", f"host{n}", addresses="10.0.0.1") for n in range(300)]
-    report = Report((*many, error("discord.guild", "no_guild", guild="1", line="x")), 0.0, 0.0)
+    report = CheckReport((*many, error("discord.guild", "no_guild", guild="1", line="x")), 0.0, 0.0)
     shown: list[str] = []
     for page in range(20):
         view = health_card(t, report, page, "", full=True)

@@ -7,7 +7,7 @@ import pytest
 
 from core.charts.marks import Mark, MarkKind, marks_of
 from core.charts.scale import scale_of
-from core.charts.series import Line, Panel, PanelKind, Unit, build_chart, has_pressure, step_of
+from core.charts.series import ChartPanel, Line, PanelKind, Unit, build_chart, has_pressure, step_of
 from core.guest import Kind
 from core.proxmox import Measure, Period, Sample
 from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Severity, Topic
@@ -22,7 +22,9 @@ def samples(step: float, count: int, **more: float) -> list[Sample]:
     return [Sample(NOW - step * (count - 1 - index), values) for index in range(count)]
 
 
-def panel_of(found: Sequence[Sample], kind: PanelKind = PanelKind.CPU, limit: float | None = None) -> Panel:
+def panel_of(
+    found: Sequence[Sample], kind: PanelKind = PanelKind.CPU, limit: float | None = None
+) -> ChartPanel:
     limits = {} if limit is None else {kind: limit}
     return build_chart(found, Period.HOUR, NOW, (kind,), limits=limits).panels[0]
 
@@ -108,7 +110,7 @@ def test_starts_and_incidents_are_marked() -> None:
 
 
 def scaled(unit: Unit, greatest: float, total: float | None = None) -> tuple[str, tuple[float, ...]]:
-    panel = Panel(PanelKind.CPU, unit, (Line(Measure.CPU, (0.0, greatest)),), total)
+    panel = ChartPanel(PanelKind.CPU, unit, (Line(Measure.CPU, (0.0, greatest)),), total)
     scale = scale_of(panel)
     return scale.suffix, scale.ticks
 
@@ -126,7 +128,7 @@ def test_every_value_has_a_scale_that_reaches_it(unit: Unit) -> None:
     for power in range(0, 300, 3):
         for factor in (1.0, 1.5, 3.7, 9.99):
             value = factor * 10.0 ** (power / 10)
-            panel = Panel(PanelKind.CPU, unit, (Line(Measure.CPU, (value,)),))
+            panel = ChartPanel(PanelKind.CPU, unit, (Line(Measure.CPU, (value,)),))
             scale = scale_of(panel)
             assert scale.top >= value / scale.factor
             assert 2 <= len(scale.ticks) <= 6

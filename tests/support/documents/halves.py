@@ -26,7 +26,7 @@ def headings(text: str) -> list[tuple[int, str]]:
 
 
 def anchors(text: str) -> list[str]:
-    """Return the anchors that GitHub makes of the headings. Those that repeat are numbered."""
+    """Return the anchors that GitHub makes of the headings. Repeated ones are numbered."""
     found: list[str] = []
     for _, words in headings(text):
         anchor = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
@@ -41,7 +41,7 @@ def is_in_halves(path: Path) -> bool:
 
 
 def half_of(path: Path, language: str) -> str:
-    """Return the Japanese or the English half of a document, without what stands before both."""
+    """Return the Japanese or the English half of a document, without the part before both."""
     text = text_of(path)
     match = _ENGLISH.search(text)
     assert match, f"{path.name} does not link to its English half"
@@ -49,7 +49,7 @@ def half_of(path: Path, language: str) -> str:
     level, words = headings(text)[index]
     head = f"\n{'#' * level} "
     japanese, english = text[match.end() :].split(f"{head}{words}\n", 1)
-    if level > 1:  # the Japanese half has a heading of its own, and what follows the English one is for both
+    if level > 1:  # the Japanese half has a heading of its own; sections after the English one are for both
         japanese = japanese.split(head, 1)[1].partition("\n")[2]
         english = english.partition(head)[0]
     return english if language == "en" else japanese

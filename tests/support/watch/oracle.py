@@ -48,7 +48,7 @@ OUT = (*DEAD, *PASSING)
 
 @dataclass(eq=False)
 class Fact:
-    """Describe what became of a guest. `works`: names of tasks that may be given as the reason."""
+    """Describe an event of a guest. `works`: names of tasks that may be given as the reason."""
 
     what: GuestEvent
     node: str = ""
@@ -85,7 +85,7 @@ class Case:
     limit: int | None = None
     percent: float | None = None
     unknown: bool = False
-    """Whether the agent that tells the value is silent."""
+    """Whether the agent that reports the value is silent."""
     fault: BotError | None = None
     watched: int = 0
     backups: set[tuple[str, int | None, str]] = field(default_factory=set)
@@ -182,9 +182,9 @@ class Meter:
     case: Case | None = None
     unanswered: int = 0
     answered: int = 0
-    """Consecutive looks that a guest agent did not answer, or did answer."""
+    """Consecutive readings that a guest agent did not answer, or did answer."""
     said: bool = False
-    """Whether the silence is known to people, and would be no news."""
+    """Whether the silence was reported, so that it is no news any more."""
 
 
 class Seen:
@@ -251,11 +251,11 @@ class Oracle:
         self.tasks_clock: float | None = None
         self.meters: dict[str, Meter] = {}
         self.looks: dict[int, float | None] = {}
-        """Looks at the disks of VMs that no stored good poll has judged yet: percent, or None."""
+        """Readings of the disks of VMs that no stored good poll has judged yet: percent, or None."""
         self.looked: dict[int, float] = {}
         self.silences: list[Guest] = []
         self.askable: dict[int, float] = {}
-        """VMs whose agents are to be asked, with the time from which on they were."""
+        """VMs whose agents are to be asked, each with the time since which this is so."""
         self.mutes: dict[str, float] = {}
         self.orders: dict[int, float] = {}
         self.noted: list[Case] = []
@@ -1175,7 +1175,7 @@ class Oracle:
             self.open(case)
 
     def look(self, vmid: int, percent: float | None, at: float) -> None:
-        """Note what a guest agent told. Nobody is asked needlessly, nor more often than every ten minutes."""
+        """Note a guest agent's answer. Check that none is asked needlessly, nor more often than every ten minutes."""
         self.expect(vmid in self.askable, f"the agent of {vmid} was asked, although it cannot answer")
         self.expect(at - self.looked.get(vmid, -math.inf) >= 10 * MINUTE, f"{vmid} was asked again too soon")
         self.looks[vmid], self.looked[vmid] = percent, at
@@ -1204,7 +1204,7 @@ class Oracle:
         )
 
     def read_look(self, key: str, guest: Guest, limit: int) -> None:
-        """Judge a look, once. Reading: silence in between does not end a row of equal answers."""
+        """Judge a disk reading, once. Reading: silence in between does not end a row of equal answers."""
         if guest.vmid not in self.looks:
             return
         percent, meter = self.looks[guest.vmid], self.meters.setdefault(key, Meter())
@@ -1228,7 +1228,7 @@ class Oracle:
             self.open(case)
 
     def tell_silences(self) -> None:
-        """Report all agents that have just become silent in one message. Every look of before is judged now."""
+        """Report all agents that have just become silent in one message. All earlier readings are judged now."""
         if self.silences:
             case = self.case(Topic.UNMEASURED, Severity.WARNING, metric=Metric.DISK)
             case.facts = {guest.vmid: Fact(GuestEvent.UNKNOWN, guest.node) for guest in self.silences}

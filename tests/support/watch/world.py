@@ -346,7 +346,7 @@ class SimCluster:
         return tuple(task for task in rows if task.started >= since)
 
     async def file_systems(self, guest: Guest) -> tuple[FileSystem, ...]:
-        """Ask a guest agent, at any time. A request that does not reach the agent is not noted as a look."""
+        """Ask a guest agent, at any time. A request that does not reach the agent is not noted."""
         box = self.boxes.get(guest.vmid)
         if isinstance(fault := self._fault(), Unreachable | TokenRefused):
             raise fault
