@@ -1,7 +1,11 @@
 """Test the files with which systemd runs the bot: what they rely on, and what they promise."""
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
+
+import pytest
 
 from adapters.settings.load import SETTINGS
 from startup.signals import ENDING
@@ -91,6 +95,32 @@ def test_the_installed_packages_are_exactly_the_imported_ones() -> None:
     secret = {line.strip("/") for line in (root / ".gitignore").read_text("utf-8").split()}
     for part in installed:  # everybody may read what is installed
         assert not [name for name in secret if name == part or name.startswith(f"{part}/")], part
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_the_exposure_is_small(tmp_path: Path) -> None:
+    units = tmp_path / "etc/systemd/system"
+    (units / f"{UNIT.name}.d").mkdir(parents=True)
+    shutil.copy(UNIT, units)
+    assert exposure(tmp_path) <= 2.0
+    shutil.copy(DROP_IN, units / f"{UNIT.name}.d")
+    assert exposure(tmp_path) <= 3.0
+
+
+def exposure(root: Path) -> float:
+    """Return how exposed systemd judges the service to be, from 0 to 10."""
+    done = judged("systemd-analyze", "security", "--offline=true", f"--root={root}", UNIT.name)
+    return float(done.stdout.rpartition("level for")[2].split()[1])
+
+
+def judged(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # the command is ours
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="needs shellcheck")
+def test_shellcheck_finds_nothing_in_the_installer() -> None:
+    done = judged("shellcheck", str(DEPLOY / "install.sh"))
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_no_command_of_install_touches_the_data() -> None:

@@ -21,9 +21,10 @@ import pytest
 
 from adapters.proxmox.health_reads import HealthReads
 from bot import COGS
+from core.health.discord import Registered, invitation, judge_commands, judge_permissions
 from core.health.host import DataDir, File, judge_data_dir, judge_files, judge_packages
 from core.health.privileges import NEEDS, Scene, Token, grant_line, held_on, judge_token
-from core.health.proxmox import Account, judge_tags, judge_version
+from core.health.proxmox import Account, judge_clock, judge_tags, judge_version
 from core.health.result import Result, Verdict, error, exit_code
 from playground.discord.faults import PlannedFault
 from playground.pve.server import BOT_PRIVILEGES, BOT_USER
@@ -561,8 +562,34 @@ def test_versions_and_clocks() -> None:
     assert offset_of("Thu, 01 Jan 1970 00:10:00 GMT", 0.0, 1.0) == 599.0
     assert offset_of("Thu, 01 Jan 1970 00:00:00 GMT", 0.5, 0.6) == 0.0
     assert offset_of("soon", 0.0, 1.0) is None
+    clocks = [judge_clock("proxmox.clock", offset, "") for offset in (None, -30.0, 30.0, 31.0, -31.0)]
+    assert [each.word for each in clocks] == [
+        f"clock_{word}" for word in ("untold", "ok", "ok", "behind", "ahead")
+    ]
     with pytest.raises(ValueError, match="not a certificate"):
         certificate_of(b"\x30\x03\x02\x01\x01")
+
+
+def test_what_discord_has_of_the_bot() -> None:
+    """A fault is a line with its remedy, and what is only not known yet is none."""
+    link = invitation(42)
+    judged = [
+        judge_commands(Registered(frozenset(names), allowed), ["info", "list"], link)
+        for names, allowed in (((), False), ((), True), (("list",), True), (("info", "list", "x"), True))
+    ]
+    assert [(each.word, each.level) for each in judged] == [
+        ("commands_not_allowed", BAD),
+        ("commands_at_start", Verdict.OK),
+        ("commands_missing", DOUBT),
+        ("commands_ok", Verdict.OK),
+    ]
+    assert "/info" in result_line(TEXTS.of("en"), judged[2])
+    powerful, least = (judge_permissions(administrator=each, link=link) for each in (True, False))
+    assert (powerful.word, powerful.level) == ("discord_administrator", DOUBT)
+    assert least.level is Verdict.OK
+    for language in ("en", "ja"):
+        for each in (judged[0], powerful, least):
+            assert link in result_line(TEXTS.of(language), each)
 
 
 def test_texts_of_proxmox_cannot_command_a_shell_or_a_terminal() -> None:
