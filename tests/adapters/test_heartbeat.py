@@ -15,6 +15,7 @@ from aiohttp import web
 
 from adapters.heartbeat import Heartbeat
 from playground.pve.network.certificates import make_certificates
+from tests.support.walked import walked
 
 PUSH = "k3Jq8Zr0"
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK"
@@ -123,7 +124,7 @@ async def test_any_good_answer_counts(status: int, caplog: pytest.LogCaptureFixt
     assert told(caplog) == []
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503, 599])
+@walked("status", [400, 401, 404, 429, 500, 503, 599])
 async def test_any_other_answer_does_not(status: int) -> None:
     handler, _ = answering(status)
     async with monitor(handler) as address, heart(f"{address}/{PUSH}") as beating:
@@ -134,7 +135,7 @@ async def test_any_other_answer_does_not(status: int) -> None:
 KUMA_NO = b'{"ok":false,"msg":"Monitor not found or not active."}'
 
 
-@pytest.mark.parametrize(
+@walked(
     ("body", "word"),
     [
         (b"OK", None),
@@ -240,7 +241,7 @@ async def test_the_body_is_not_waited_for() -> None:
             assert await beating.beat() is True
 
 
-@pytest.mark.parametrize(
+@walked(
     ("answer", "word"),
     [
         (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "not HTTP"),
@@ -281,9 +282,7 @@ async def test_the_certificate_is_verified(tmp_path: Path) -> None:
         assert beating.error == "TLS"
 
 
-@pytest.mark.parametrize(
-    "url", ["", "no url", "http://", "http://a:b:c/", "http://a:99999/", "ftp://a", "http://[/"]
-)
+@walked("url", ["", "no url", "http://", "http://a:b:c/", "http://a:99999/", "ftp://a", "http://[/"])
 async def test_texts_that_are_no_url_raise_nothing(url: str) -> None:
     async with heart(url, 1.0) as beating:
         assert await beating.beat() is False
@@ -318,7 +317,7 @@ async def test_where_a_redirect_leads_counts() -> None:
 # --- what is sent ---
 
 
-@pytest.mark.parametrize(
+@walked(
     ("rest", "sent"),
     [
         (f"/api/push/{PUSH}?status=up&msg=OK&ping=", f"/api/push/{PUSH}?status=up&msg=OK&ping="),

@@ -31,6 +31,7 @@ from core.watch.incidents.model import (
     Topic,
 )
 from core.watch.persistence import incident_line
+from tests.support.walked import walked
 
 TOKEN = "aW50ZXJhY3Rpb246MTIzNDU2Nzg5MDEyMzQ1Njc4OnNlY3JldA"
 FORGED = "web\n2026-11-26 12:00:00,000 INFO    core.audit.trail: ended: stop by 'akiko' (1)"
@@ -64,7 +65,7 @@ def test_no_line_end_of_any_kind_makes_another_line(
     assert "core.audit.trail" in told, "it is shown, as a part of its own line"
 
 
-@pytest.mark.parametrize("seen", ["x1b[2K", "x08", "x00", "x7f", "x9b", "u202e", "u2066", "u200b", "ud83d"])
+@walked("seen", ["x1b[2K", "x08", "x00", "x7f", "x9b", "u202e", "u2066", "u200b", "ud83d"])
 def test_control_and_hidden_characters_are_shown_as_escapes(seen: str) -> None:
     text = f"a\\{seen}b".encode().decode("unicode_escape")
     record = logging.LogRecord("some.library", logging.INFO, "", 1, "%s", (text,), None)

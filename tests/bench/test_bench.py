@@ -19,6 +19,7 @@ from tests.bench.programs.proxmox_server import BenchPve
 from tests.bench.rows import CURVES, MEASUREMENTS, ROWS, Goal, Row
 from tests.bench.runs import Results, run
 from tests.bench.table import is_met, table
+from tests.support.walked import walked
 
 MACHINE: dict[str, object] = {
     "cores": 2,
@@ -86,7 +87,7 @@ def test_the_table_says_whether_a_goal_is_met(rounds: list[tuple[float, float]],
     assert line.endswith("yes" if met else "NO")
 
 
-@pytest.mark.parametrize(
+@walked(
     ("old", "new", "moved"),
     [
         ([(10.0, 5.0)] * 3, [(8.0, 5.0)] * 3, True),

@@ -162,7 +162,7 @@ def test_an_older_incident_of_an_unknown_reason_is_read() -> None:
     assert decode(SourceFault, old) == SourceFault("OfTomorrow")
 
 
-@pytest.mark.parametrize(
+@walked(
     "text",
     [
         "",

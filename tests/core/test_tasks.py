@@ -3,7 +3,6 @@
 import asyncio
 import re
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +27,7 @@ from core.tasks import (
     percent_in,
 )
 from tests.support.fakes import FakeClock, FakeProxmox, guest
+from tests.support.walked import walked
 
 GONE = Unreachable("pve1")
 
@@ -52,7 +52,7 @@ class Scene:
         return await follow(self.proxmox, self.clock, self.upid, watch)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("text", "end"),
     [
         ("OK", TaskEnd.OK),
@@ -130,7 +130,7 @@ async def test_a_task_proxmox_does_not_know_has_vanished() -> None:
     assert scene.clock.slept == [0.5, 1]
 
 
-@pytest.mark.parametrize("error", [GONE, TimedOut("pve1", False), NodeUnreachable("pve1"), TaskUnknown("x")])
+@walked("error", [GONE, TimedOut("pve1", False), NodeUnreachable("pve1"), TaskUnknown("x")])
 async def test_only_an_unknown_task_ends_the_wait(error: ProxmoxError) -> None:
     scene = Scene(seconds=10)
     scene.proxmox.next("task_status", error)
@@ -236,7 +236,7 @@ async def test_a_log_that_cannot_be_read_once_loses_neither_task_nor_line() -> N
     assert [progress.percent for progress in scene.seen] == [None, None, None, None, 20, 40, 40, 40]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("lines", "percent"),
     [
         ((), None),

@@ -5,9 +5,8 @@ Its figures are not checked, because those of a busy machine prove nothing.
 
 import asyncio
 
-import pytest
-
 from tests.long_runs.flood import CALM, FloodResult, measure, table
+from tests.support.walked import walked
 
 
 def result(name: str, **values: object) -> FloodResult:
@@ -17,7 +16,7 @@ def result(name: str, **values: object) -> FloodResult:
     return found
 
 
-@pytest.mark.parametrize(
+@walked(
     "missed",
     [
         {"alerts": [4.6]},

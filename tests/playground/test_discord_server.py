@@ -28,6 +28,7 @@ from playground.discord.people import Person
 from playground.discord.rest import Call, CallRefused
 from playground.discord.server import Channel, DiscordServer, Guild
 from tests.support.process_stage import CONTRACTS
+from tests.support.walked import walked
 from tests.support.warm_start import POSSIBLE, WarmProcess, starter
 
 BOT = Path(__file__).parents[1] / "support" / "tiny_discord_bot.py"
@@ -608,12 +609,12 @@ BAD_COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("body", GOOD_COMMANDS)
+@walked("body", GOOD_COMMANDS)
 def test_commands_within_the_limits_pass(body: Any) -> None:
     assert discord_limits.breaches("PUT", "/applications/1/guilds/2/commands", body) == []
 
 
-@pytest.mark.parametrize(("body", "complaint"), BAD_COMMANDS)
+@walked(("body", "complaint"), BAD_COMMANDS)
 def test_commands_beyond_a_limit_are_told_apart(body: Any, complaint: str) -> None:
     found = discord_limits.breaches("PUT", "/applications/1/guilds/2/commands", body)
     assert any(complaint in breach for breach in found), found
@@ -623,7 +624,7 @@ def text(length: int) -> dict[str, Any]:
     return {"type": 10, "content": "x" * length}
 
 
-@pytest.mark.parametrize(
+@walked(
     ("body", "complaint"),
     [
         ({"flags": 1 << 15, "components": [text(1)] * 41}, "at most 40, got 41"),

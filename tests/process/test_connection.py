@@ -16,6 +16,7 @@ from aiohttp.client_reqrep import ConnectionKey
 
 from playground.discord.faults import Request
 from tests.support.process_stage import INTERVAL, PATIENCE, SOON, ProcessStage, process_stage
+from tests.support.walked import walked
 from ui.i18n import Texts
 from ui.messages.discord_refusals import ConnectStep, RetryRule, diagnose
 
@@ -260,8 +261,8 @@ def every_error() -> list[BaseException]:
     ]
 
 
-@pytest.mark.parametrize("error", every_error(), ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("step", ConnectStep)
+@walked("error", every_error())
+@walked("step", ConnectStep)
 def test_every_error_is_one_line_in_both_languages(error: BaseException, step: ConnectStep) -> None:
     texts = Texts("ja")
     told = [diagnose(texts.of(language), error, step) for language in ("ja", "en")]

@@ -35,6 +35,7 @@ from startup.doctor.report import json_report, text_report
 from startup.doctor.run import SetupPlace, check_all
 from tests.support.catalogue import COMMANDS
 from tests.support.process_stage import ROOT, ProcessStage, process_stage
+from tests.support.walked import walked
 from ui.i18n import Texts
 from ui.messages.health import LABELS, WORDS, result_line
 
@@ -538,7 +539,7 @@ def test_rights_are_inherited_and_replaced_as_in_proxmox() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@walked(
     ("options", "word"),
     [
         ({}, "tags_open"),

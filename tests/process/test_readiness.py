@@ -37,6 +37,7 @@ from playground.pve.network.listeners import Listener
 from playground.pve.server import Pve
 from startup.readiness import required_setup
 from tests.support.process_stage import ProcessStage, process_stage
+from tests.support.walked import walked
 from ui.i18n import Texts
 from ui.messages.readiness import back_line, finding_line, fixed_line, ready_line
 
@@ -90,7 +91,7 @@ def guild(*, silent: bool = False, without: int = 0, **changed: ChannelView) -> 
 # ---------------------------------------------------------------------- the judgement
 
 
-@pytest.mark.parametrize(
+@walked(
     ("seen", "lacks"),
     [
         (SOUND, []),
@@ -107,7 +108,7 @@ def test_faults_on_the_proxmox_side(seen: Cluster | BotError, lacks: list[Proble
     assert [finding.problem for finding in check_proxmox("pve1", seen)] == lacks
 
 
-@pytest.mark.parametrize(
+@walked(
     ("seen", "lacks"),
     [
         (GUILD, []),
@@ -155,7 +156,7 @@ def test_faults_on_the_discord_side(seen: GuildView | None, lacks: list[tuple[st
 PERMISSIONS = (Problem.PERMISSIONS, Problem.NO_HISTORY, Problem.NO_FILES)
 
 
-@pytest.mark.parametrize("lack", Problem)
+@walked("lack", Problem)
 def test_each_is_one_line_with_its_setting_in_both_languages(lack: Problem) -> None:
     error = CertificateNotTrusted("pve", "AA:BB") if lack is Problem.PROXMOX else None
     names: tuple[str, ...] = (VIEW, SEND, ATTACH) if lack in PERMISSIONS else ()

@@ -18,6 +18,7 @@ from monitor_store import LoadOutcome, LoadReport, StoreError, StoreErrorKind
 from startup.data_dir import StartFailed, data_loss_lines, failure_line
 from tests.support import stage
 from tests.support.stage import Stage
+from tests.support.walked import walked
 from ui.i18n import Texts
 from ui.messages.startup import journal_stuck, journal_well
 
@@ -37,7 +38,7 @@ FAILURES: list[Exception] = [
 ]
 
 
-@pytest.mark.parametrize("failure", FAILURES, ids=repr)
+@walked("failure", FAILURES)
 def test_every_failure_is_one_line_for_the_terminal(failure: Exception) -> None:
     for word in ("ja", "en"):
         line = failure_line(TEXTS.of("ja" if word == "ja" else "en"), failure, DIRECTORY)
@@ -46,8 +47,8 @@ def test_every_failure_is_one_line_for_the_terminal(failure: Exception) -> None:
         assert re.search(r"[。.]$", line)
 
 
-@pytest.mark.parametrize("happened", LoadOutcome)
-@pytest.mark.parametrize("opened", OpenOutcome)
+@walked("happened", LoadOutcome)
+@walked("opened", OpenOutcome)
 def test_losses_are_reported_and_nothing_else(opened: OpenOutcome, happened: LoadOutcome) -> None:
     gone = opened is OpenOutcome.CREATED and happened is LoadOutcome.READ
     lost = (opened is OpenOutcome.RECREATED) + (

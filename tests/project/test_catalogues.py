@@ -101,7 +101,7 @@ def test_a_marked_message_is_translated_where_it_is_shown() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("message", "values", "text"),
     [
         (

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import pytest
-
 from core.operations import ACTIONS, OPERATIONS
 from tests.support import stage
 from tests.support.catalogue import ACTION, COMMANDS, Command
 from tests.support.stage import Stage
+from tests.support.walked import walked
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -39,7 +38,7 @@ async def test_every_registered_command_has_a_row(scene: Stage) -> None:
         assert command.example.keys() <= {option.rstrip("*") for option in options}, command.word
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.word)
+@walked("command", COMMANDS)
 def test_every_row_matches_the_bots_own_view_of_the_command(command: Command) -> None:
     row = OPERATIONS[command.operation]
     assert (row.level, row.effect, row.guarded) == (command.level, command.effect, command.guarded)

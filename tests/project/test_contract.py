@@ -32,6 +32,7 @@ from tests.support.pve_contract import (
     complaints,
     row_of,
 )
+from tests.support.walked import walked
 
 Request = tuple[str, str, dict[str, Any]]
 
@@ -111,7 +112,7 @@ async def test_the_contract_has_no_row_that_is_not_used(requests: list[Request])
             assert any(row.match(m, p) is not None and name == n for m, p, n in used), (row, name)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("request_", "wrong"),
     [
         (("GET", "/access/roles", {}), "not an endpoint"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.walked import walked
 from tools.coverage_floor import Covered, area_of, by_area, fails, files_of, main
 
 
@@ -24,7 +25,7 @@ def report(**files: tuple[int, int, int, int]) -> str:
 GOOD = (100, 95, 20, 18)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("core", "low"),
     [
         (GOOD, []),

@@ -29,6 +29,7 @@ from tests.support.documents.halves import (
     without_code,
 )
 from tests.support.stage import Stage
+from tests.support.walked import walked
 from tools.documents import renewed
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -38,7 +39,7 @@ HALVES = [path for path in sorted(DOCS.glob("*.md")) if is_in_halves(path)]
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
 
-@pytest.mark.parametrize("path", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+@walked("path", sorted(DOCS.glob("*.md")))
 def test_the_parts_made_of_the_code_are_current(path: Path) -> None:
     assert renewed(text_of(path)) == text_of(path), "run: python -m tools.documents"
 
@@ -46,7 +47,7 @@ def test_the_parts_made_of_the_code_are_current(path: Path) -> None:
 # --- the two languages ---
 
 
-@pytest.mark.parametrize("path", HALVES, ids=lambda path: path.name)
+@walked("path", HALVES)
 def test_both_halves_tell_the_same(path: Path) -> None:
     outlines = []
     for name in ("ja", "en"):
@@ -64,7 +65,7 @@ def test_both_halves_tell_the_same(path: Path) -> None:
 NEW = ("commands", "configuration", "discord", "proxmox", "alerts", "security", "faq", "demo")
 
 
-@pytest.mark.parametrize("name", NEW)
+@walked("name", NEW)
 def test_it_is_readable_on_a_phone(name: str) -> None:
     text = without_code(text_of(DOCS / f"{name}.md"))
     assert max((len(row) for row in table(text)), default=0) <= 3
@@ -211,7 +212,7 @@ def test_log_lines_to_look_for_are_lines_of_the_log() -> None:
 # --- links, files, versions ---
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+@walked("path", DOCUMENTS)
 def test_links_and_files_exist(path: Path) -> None:
     text = without_code(text_of(path))
     for target in (*re.findall(r"\]\(([^)]+)\)", text), *re.findall(r'<img src="([^"]+)"', text)):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.walked import walked
 from tools.pins import FILES, PIN, bare, name_of, with_hashes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,7 +47,7 @@ def test_no_package_is_pinned_twice() -> None:
     assert len(names) == len(set(names))
 
 
-@pytest.mark.parametrize("file", ["Makefile", "README.md", "README.en.md", "docs/install.md"])
+@walked("file", ["Makefile", "README.md", "README.en.md", "docs/install.md"])
 def test_the_install_guide_requires_hashes(file: str) -> None:
     installs = re.findall(r"pip install(?:(?! && ).)*-r requirements\S*", (ROOT / file).read_text("utf-8"))
     assert installs

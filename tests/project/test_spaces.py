@@ -7,10 +7,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from core.guest import Kind, State
 from core.levels import Level
+from tests.support.walked import walked
 from tools.messages import read
 from ui.formatting import (
     format_duration,
@@ -58,7 +57,7 @@ def test_the_whole_catalogue_keeps_the_rule() -> None:
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("seconds", [0, 1, 59, 60, 116, 3600, 3661, 86_400, 90_000, 2_592_000])
+@walked("seconds", [0, 1, 59, 60, 116, 3600, 3661, 86_400, 90_000, 2_592_000])
 def test_durations_keep_the_rule(seconds: float) -> None:
     shown = format_duration(T, seconds)
     assert not breaches(shown)
@@ -103,13 +102,13 @@ WRITTEN = [
 ]
 
 
-@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.name)
+@walked("path", WRITTEN)
 def test_the_documents_keep_the_rule(path: Path) -> None:
     found = [breach for line in prose(path) for breach in breaches(line)]
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("text", "kept"),
     [
         ("1 分 56 秒", True), ("1分 56秒", False), ("18:42 に復旧", True), ("は18:42 に", False),
@@ -117,7 +116,7 @@ def test_the_documents_keep_the_rule(path: Path) -> None:
         ("`/info`で", False), ("{name} を", True), ("{name}を", False), ("91% に", True), ("マシン の", False),
         ("（VM）", True), ("（VM） を", False), ("VM（2 台）", True), ("VM （2 台）", False), ("CPU・メモリ", True),
         ("**102** は", True), ("**102**は", False), ("状態: 停止", True), ("a  の", False), ("1～2 分", True),
-    ],
+    ]
 )  # fmt: skip
 def test_the_rule(text: str, kept: bool) -> None:
     assert bool(breaches(text)) is not kept

@@ -121,8 +121,8 @@ def test_lines_break_between_words_and_commands_stay_whole() -> None:
     assert wrap(" 1  a long name", 8, 4) == [" 1  a", "    long", "    name"]
 
 
-@pytest.mark.parametrize("version", [8, 9])
-@pytest.mark.parametrize("use", Use)
+@walked("version", [8, 9])
+@walked("use", Use)
 def test_the_printed_commands_grant_exactly_the_needed_privileges(use: Use, version: int) -> None:
     user, name = "discord-bot@pve", "bot"
     commands = token_commands(use, version, user, name, ["local-lvm"])

@@ -3,8 +3,6 @@
 from types import SimpleNamespace
 from typing import cast
 
-import pytest
-
 from core.access.authorizer import Authorizer
 from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, decide
 from core.access.read_only import ReadOnlySwitch
@@ -24,6 +22,7 @@ from tests.support.access_document import (
     told_access,
 )
 from tests.support.fakes import NOON
+from tests.support.walked import walked
 from tests.ui.test_formatting import TEXTS, Golden, languages, shown, whole
 from ui.access.view import access_card
 from ui.i18n import Language, Texts
@@ -94,8 +93,8 @@ def changes(word: str) -> bool:
     return TABLE[word] > VIEWER and word not in CHANGING | {"audit", "health"}
 
 
-@pytest.mark.parametrize("held", [False, True])
-@pytest.mark.parametrize("person", PEOPLE)
+@walked("held", [False, True])
+@walked("person", PEOPLE)
 def test_access_shows_the_promises_of_the_table(person: str, held: bool) -> None:
     user_id, role, levels = PEOPLE[person]
     actor, cluster = Actor(user_id, "x", Place(1, 2), frozenset({role})), Cluster(GUESTS, (), 0.0)
@@ -126,7 +125,7 @@ def test_access_shows_the_promises_of_the_table(person: str, held: bool) -> None
             assert (refusal is None) is expected or word == "create"
 
 
-@pytest.mark.parametrize(
+@walked(
     ("person", "held", "sentence"),
     [
         ("nobody", False, "None of your roles has permissions here."),

@@ -8,6 +8,7 @@ import pytest
 from core.guest import Cluster, Guest, Kind, Node, State, Storage
 from core.watch.incidents.model import GuestEvent, Severity, Topic
 from tests.support.fakes import NOON, guest
+from tests.support.walked import walked
 from tests.ui.test_formatting import EN, GIB, TEXTS, Golden, buttons_of, languages, outside_code, shown, whole
 from tests.ui.watch.test_alert_text import DOWN, NODE, SHARED, STORAGE, fact, incident
 from ui.bars import usage_bar
@@ -62,7 +63,7 @@ def test_status(language: Language, golden: Golden) -> None:
     golden(f"status.{language}", "\n\n".join(map(shown, views)))
 
 
-@pytest.mark.parametrize(
+@walked(
     ("fraction", "bar"),
     [
         (0.0, "`░░░░░░░░░░   0%`"),
@@ -128,7 +129,7 @@ def test_five_incidents_are_named_the_gravest_first() -> None:
     assert "… and 2 more" in text
 
 
-@pytest.mark.parametrize(
+@walked(
     ("status", "colour"),
     [
         (WELL, Colour.GOOD),

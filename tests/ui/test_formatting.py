@@ -980,7 +980,7 @@ def test_plain_is_one_line_without_hidden_characters(text: str, most: int) -> No
     assert plain(told, most) == told
 
 
-@pytest.mark.parametrize("name", ["\u3164", "\uffa0", "\u115f", "\u2800", "\ufe0f", "\u034f"])
+@walked("name", ["\u3164", "\uffa0", "\u115f", "\u2800", "\ufe0f", "\u034f"])
 def test_a_name_of_letters_that_show_nothing_shows_as_nothing(name: str) -> None:
     assert plain(name * 3) == ""
     assert plain(f"a{name}b") == "ab"
@@ -1040,7 +1040,7 @@ def test_five_thousand_guests_in_pages(language: Language) -> None:
     assert seen == here[:30] + here[2500:2510] + here[4980:]
 
 
-@pytest.mark.parametrize(("page", "shown_as"), [(-5, 1), (0, 1), (499, 500), (500, 500), (10**9, 500)])
+@walked(("page", "shown_as"), [(-5, 1), (0, 1), (499, 500), (500, 500), (10**9, 500)])
 def test_a_page_that_is_not_there_is_the_nearest(page: int, shown_as: int) -> None:
     view = list_card(EN, big(5000), Filters(), page)
     whole(view)
@@ -1200,7 +1200,7 @@ def test_a_card_has_no_time_limit_and_its_colour() -> None:
 # --- numbers ---
 
 
-@pytest.mark.parametrize(
+@walked(
     ("seconds", "english", "japanese"),
     [
         (-5, "less than 1 s", "1秒未満"),
@@ -1228,7 +1228,7 @@ def test_durations(seconds: float, english: str, japanese: str) -> None:
     assert format_duration(JA, seconds).replace(" ", "") == japanese
 
 
-@pytest.mark.parametrize(
+@walked(
     ("count", "text"),
     [
         (0, "0 B"),
@@ -1259,7 +1259,7 @@ def test_a_shown_size_is_near_the_real_one(count: int) -> None:
     assert abs(float(number) * scale - count) <= step * scale / 2 * 1.001
 
 
-@pytest.mark.parametrize(
+@walked(
     ("used", "total", "text"),
     [
         (None, None, "—"),
@@ -1278,7 +1278,7 @@ def test_used_of(used: int | None, total: int | None, text: str) -> None:
     assert format_usage(used, total) == text
 
 
-@pytest.mark.parametrize(
+@walked(
     ("written", "text"),
     [
         ("16G", "16.0 GiB"),

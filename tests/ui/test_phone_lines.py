@@ -1,11 +1,10 @@
 """Test where rows of facts break on a phone."""
 
-import pytest
-
+from tests.support.walked import walked
 from ui.phone_lines import BODY, SMALL_PRINT, columns, phone_lines
 
 
-@pytest.mark.parametrize(
+@walked(
     ("text", "width"),
     [
         ("", 0),

@@ -3,6 +3,7 @@
 import pytest
 
 from core.operations import OPERATIONS
+from tests.support.walked import walked
 from ui.i18n import Texts
 from ui.messages.task_words import TASK_WORDS, end_words, lock_word, task_word
 
@@ -14,7 +15,7 @@ def test_every_task_of_the_bot_has_words() -> None:
     assert own <= TASK_WORDS.keys()
 
 
-@pytest.mark.parametrize(
+@walked(
     ("task", "english", "japanese"),
     [
         ("qmstart", "start", "開始"),
@@ -43,7 +44,7 @@ def test_a_lock_is_named_by_the_work_that_holds_it(lock: str, english: str, japa
     assert lock_word(TEXTS.of("ja"), lock) == japanese
 
 
-@pytest.mark.parametrize(
+@walked(
     ("text", "english", "japanese"),
     [
         ("job errors", "the job ended with errors", "ジョブがエラーで終了"),

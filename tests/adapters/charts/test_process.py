@@ -18,6 +18,7 @@ from core.charts.drawing import Drawing
 from core.clock import Clock
 from core.errors import ChartFailed, ChartTooSlow
 from tests.support.fakes import FakeClock
+from tests.support.walked import walked
 
 ROOT = Path(__file__).resolve().parents[3]
 EMPTY = Drawing("101", "", 0.0, 60.0, (), (), (), (), ())
@@ -88,7 +89,7 @@ async def test_it_ends_when_it_is_not_used() -> None:
     await draws.close()
 
 
-@pytest.mark.parametrize(
+@walked(
     ("code", "error"),
     [
         ("import time; time.sleep(600)", ChartTooSlow),

@@ -48,6 +48,7 @@ from core.watch.incidents.state import (
 from core.watch.records import changed_records, decode_state, encode_state
 from monitor_store import LoadOutcome, MonitorStore
 from tests.support.former_data import ALL, JOURNAL, OF_25, OF_26, WATCH_LIST, FormerData
+from tests.support.walked import walked
 
 Rows = dict[str, list[dict[str, Any]]]
 ADDED: dict[str, dict[str, Any]] = {
@@ -209,7 +210,7 @@ def test_the_watch_list_is_read_and_written_as_it_was(former: FormerData, tmp_pa
     assert path.read_bytes() == kept
 
 
-@pytest.mark.parametrize("name", sorted(WORDS))
+@walked("name", sorted(WORDS))
 def test_no_stored_word_was_renamed(name: str) -> None:
     """The fields and values of the latest directory's day, also those that it happens not to hold."""
     stored = json.loads((OF_26.directory / "words.json").read_text("utf-8"))

@@ -41,6 +41,7 @@ from tests.adapters.journal.test_versions import JOURNALS
 from tests.support.fakes import NOON, FakeClock
 from tests.support.former_data import ALL, JOURNAL, FormerData
 from tests.support.random_deaths import RandomDeaths
+from tests.support.walked import walked
 from tests.support.watch.at_once import at_once
 
 TWO = SiteNames(("home", "colo"))
@@ -288,7 +289,7 @@ OWN_NAMES = StoredSites(named=frozenset({"home", "colo"}))
 BOTH = StoredSites(plain=True, named=frozenset({"home"}))
 
 
-@pytest.mark.parametrize(
+@walked(
     ("sites", "stored", "expected"),
     [
         (SiteNames(), StoredSites(), None),

@@ -3,7 +3,6 @@
 It covers everything that Proxmox' source can say; the known refusals are checked exactly.
 """
 
-import pytest
 from fakepve import errors as catalogue
 
 from adapters.proxmox.transport.errors import CallContext, make_error
@@ -24,6 +23,7 @@ from core.proxmox_errors import (
     TimedOut,
     TokenRefused,
 )
+from tests.support.walked import walked
 
 VM = Guest(100, Kind.QEMU, "pve1", State.RUNNING, "web01")
 CT = Guest(200, Kind.LXC, "pve2", State.STOPPED, "dns")
@@ -35,7 +35,7 @@ def told(
     return make_error(status, reason, fields, CallContext(guest), "pve.example.jp", changing)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("status", "reason", "expected"),
     [
         (401, "Authentication failed!", TokenRefused()),
@@ -202,7 +202,7 @@ def test_every_text_of_proxmox_becomes_an_error_of_ours() -> None:
                 assert error.message
 
 
-@pytest.mark.parametrize("words", list(FAMILIES))
+@walked("words", list(FAMILIES))
 def test_families_land_where_they_belong(words: str) -> None:
     known = {message: (status, params) for _, _, status, message, params in EVERYTHING if words in message}
     if not known:  # errors of Proxmox' daemons and libraries, which the catalogue adds to every method

@@ -33,6 +33,7 @@ from core.guest import (
     Storage,
 )
 from core.proxmox import Pending
+from tests.support.walked import walked
 
 VM = Guest(100, Kind.QEMU, "pve1", State.RUNNING, "web01", cpus=2.0, tags=("kept",))
 
@@ -145,7 +146,7 @@ NUMBERS = (
 )
 
 
-@pytest.mark.parametrize("number", NUMBERS, ids=range(len(NUMBERS)))
+@walked("number", NUMBERS)
 def test_no_number_raises_wherever_one_is_due(number: str) -> None:
     value = json.loads(number)
     row = dict.fromkeys(KEYS, value)
@@ -195,7 +196,7 @@ def test_the_cluster_is_sorted_and_other_rows_are_left_out() -> None:
     assert cluster.read_at == 7.5
 
 
-@pytest.mark.parametrize(
+@walked(
     ("word", "state"),
     [
         ("running", State.RUNNING),
@@ -218,7 +219,7 @@ def test_states(word: object, state: State) -> None:
     )
 
 
-@pytest.mark.parametrize("status", ["running", "stopped", "paused", "unknown"])
+@walked("status", ["running", "stopped", "paused", "unknown"])
 def test_an_offline_nodes_guests_are_unknown(status: str) -> None:
     rows = [
         {"type": "qemu", "vmid": 100, "node": "a", "status": status, "name": "x"},
@@ -228,7 +229,7 @@ def test_an_offline_nodes_guests_are_unknown(status: str) -> None:
     assert (guest.state, guest.name) == (State.UNKNOWN, "x")
 
 
-@pytest.mark.parametrize(
+@walked(
     ("value", "tags"),
     [("a;b", ("a", "b")), ("a, b", ("a", "b")), ("a b;;c", ("a", "b", "c")), ("", ()), (None, ())],
 )
@@ -237,7 +238,7 @@ def test_tags(value: object, tags: tuple[str, ...]) -> None:
     assert guest.tags == tags
 
 
-@pytest.mark.parametrize(
+@walked(
     ("hastate", "managed"),
     [("started", True), ("error", True), ("ignored", False), ("", False), (None, False)],
 )
@@ -259,7 +260,7 @@ def test_status_keeps_values_that_the_answer_lacks() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@walked(
     ("kind", "row", "expected"),
     [
         (Kind.QEMU, {}, (1, 1, 512, None)),
@@ -334,7 +335,7 @@ def test_pending_has_the_current_values_and_the_waiting_ones() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@walked(
     ("text", "enabled"),
     [
         *((text, True) for text in (1, "1", "enabled=1", "1,fstrim_cloned_disks=1", "type=isa,enabled=1")),
@@ -396,7 +397,7 @@ def test_tasks_and_backups_without_an_id_are_left_out() -> None:
     assert parse_backup_storages([{"active": 1}, {"storage": None}, {"storage": ["a"]}]) == ((), ())
 
 
-@pytest.mark.parametrize(
+@walked(
     ("value", "count"),
     [(0.5, 0.5), ("0.5", 0.5), ("2", 2.0), (1, 1.0), ("half", None), (True, None), ("nan", None)],
 )
@@ -425,7 +426,7 @@ def test_storages_are_sorted_and_have_their_figures() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@walked(
     ("row", "available"),
     [
         (FULL, True),
@@ -483,7 +484,7 @@ def test_tasks_newest_first_with_their_token() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("row", "expected"),
     [
         ({"upid": "1", "node": "a", "id": "101", "status": "RUNNING"}, ("a", "101", None, None)),
@@ -507,7 +508,7 @@ def test_a_tasks_node_subject_and_end(row: dict[str, Any], expected: object) -> 
     assert (task.node, task.id, task.ended, task.status) == expected
 
 
-@pytest.mark.parametrize(
+@walked(
     ("rows", "expected"),
     [
         ([], None),

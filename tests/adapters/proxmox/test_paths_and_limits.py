@@ -38,6 +38,7 @@ from tests.support.client_stage import (
     until,
 )
 from tests.support.pve_contract import complaints
+from tests.support.walked import walked
 
 CONCURRENT = SLOTS[Lane.READS]
 
@@ -130,7 +131,7 @@ def test_hostile_values_never_reach_the_wire() -> None:
         one()
 
 
-@pytest.mark.parametrize("text", EVIL, ids=range(len(EVIL)))
+@walked("text", EVIL)
 def test_no_evil_value_is_sent(text: str) -> None:
     with opened() as pve:
 
@@ -144,7 +145,7 @@ def test_no_evil_value_is_sent(text: str) -> None:
         assert pve.requests == []
 
 
-@pytest.mark.parametrize("name", ["current", "Current", "pending", "PENDING"])
+@walked("name", ["current", "Current", "pending", "PENDING"])
 async def test_reserved_snapshot_names_are_not_sent(name: str) -> None:
     with opened() as pve:
         client = client_of(pve)

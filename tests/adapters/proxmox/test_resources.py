@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from adapters.proxmox.resources import FormerRead, decode_resources, parse_cluster
 from adapters.proxmox.transport.responses import CONTAINERS_MOST, Response, TooLarge, parse_response
 from core.guest import Cluster, Kind, State
+from tests.support.walked import walked
 
 USUAL: dict[str, st.SearchStrategy[Any]] = {
     "type": st.sampled_from(["qemu", "qemu", "lxc", "node", "storage", "pool", "sdn"]),
@@ -140,7 +141,7 @@ def test_a_broken_body_is_no_better_the_short_way(rows: list[dict[str, Any]], da
 GUEST = '{"type": "qemu", "vmid": 100, "node": "a", "status": "running", "name": "web", "cpu": 0.5, "mem": 7'
 
 
-@pytest.mark.parametrize(
+@walked(
     "extra",
     [
         '"name": 7',
@@ -168,7 +169,6 @@ GUEST = '{"type": "qemu", "vmid": 100, "node": "a", "status": "running", "name":
         '"netin": NaN',
         '"netin": {"deep": [[[]]]}',
     ],
-    ids=lambda extra: extra[:24],
 )
 def test_one_odd_value_spoils_nothing_else(extra: str) -> None:
     """Each value is converted or left out as before, and the guests beside it are listed."""
@@ -183,7 +183,7 @@ def test_one_odd_value_spoils_nothing_else(extra: str) -> None:
     assert cluster.find(9) is not None
 
 
-@pytest.mark.parametrize(
+@walked(
     "body",
     [
         b"",
@@ -205,7 +205,6 @@ def test_one_odd_value_spoils_nothing_else(extra: str) -> None:
         b"<html></html>",
         b'{"data": [' + b'{"a":' * 100_000,
     ],
-    ids=range(18),
 )
 def test_answers_that_are_no_list_of_rows_are_parsed_as_usual(body: bytes) -> None:
     assert decode_resources(body) is None

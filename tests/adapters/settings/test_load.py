@@ -371,7 +371,7 @@ def test_a_listed_time_zone_whose_file_cannot_be_used(
 # --- quiet hours ---
 
 
-@pytest.mark.parametrize(
+@walked(
     ("start", "end", "within", "outside"),
     [
         (1380, 420, (1380, 1439, 0, 419), (1379, 420, 720)),
@@ -397,7 +397,7 @@ def test_quiet_hours_are_as_long_as_they_are_written(start: int, length: int) ->
     assert setting_alerts.parse_quiet_hours(raw) == hours
 
 
-@pytest.mark.parametrize(
+@walked(
     ("zone", "unix", "expected"),
     [
         ("Asia/Tokyo", 0, 9 * 60),
@@ -828,7 +828,7 @@ def test_a_secret_pasted_into_another_setting_is_not_shown(tmp_path: Path) -> No
         assert odd not in repr(found)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("environ", "configured", "expected"),
     [
         ({}, None, "ja"),

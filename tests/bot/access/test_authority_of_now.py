@@ -19,6 +19,7 @@ from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.fakes import AKIKO, FakeWorld, guest
 from tests.support.stage import Stage
+from tests.support.walked import walked
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 
@@ -47,8 +48,8 @@ LEFT: dict[str, tuple[int, dict[str, object]]] = {
 }
 
 
-@pytest.mark.parametrize("left", LEFT)
-@pytest.mark.parametrize("between", [0.0, 5.0])
+@walked("left", LEFT)
+@walked("between", [0.0, 5.0])
 async def test_a_person_whose_guest_left_cannot_act_on_it_again(left: str, between: float) -> None:
     """Repeated actions keep no access alive, and not even the next one gets through."""
     role, change = LEFT[left]

@@ -13,6 +13,7 @@ from playground.pve.server import BOT_PRIVILEGES, Pve
 from tests.support import stage
 from tests.support.client_stage import SECRET, client_of
 from tests.support.stage import Stage
+from tests.support.walked import walked
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 
@@ -51,7 +52,7 @@ RULES = AccessRules(
 )
 
 
-@pytest.mark.parametrize(
+@walked(
     ("rows", "roles", "unseen"),
     [
         ([], None, ("home", "lab", "lab/front")),

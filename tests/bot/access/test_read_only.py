@@ -20,6 +20,7 @@ from tests.support import stage
 from tests.support.catalogue import COMMANDS, EVERY_COMMAND, EVERY_COMPLETION
 from tests.support.fakes import MemoryRecords
 from tests.support.stage import Stage, post_of
+from tests.support.walked import walked
 from tests.support.watch.at_once import rows_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -186,7 +187,7 @@ async def test_it_is_switched_off_in_both_places_or_not_at_all(fails: str) -> No
     assert later.refusal is not None
 
 
-@pytest.mark.parametrize(("journal", "spare"), [(True, False), (False, True), (True, True), (False, False)])
+@walked(("journal", "spare"), [(True, False), (False, True), (True, True), (False, False)])
 async def test_the_stricter_place_counts_and_the_other_one_learns_of_it(journal: bool, spare: bool) -> None:
     text = json.dumps({"by": "Akiko", "since": 5.0})
     records, paper = MemoryRecords(), Paper(text if spare else None)
@@ -201,7 +202,7 @@ async def test_the_stricter_place_counts_and_the_other_one_learns_of_it(journal:
     assert paper.text is None
 
 
-@pytest.mark.parametrize("kept", ["", "7", "[]", "{}", '{"by": "x"}', '{"by": "x", "since": "y"}'])
+@walked("kept", ["", "7", "[]", "{}", '{"by": "x"}', '{"by": "x", "since": "y"}'])
 async def test_unreadable_values_are_no_permission(kept: str) -> None:
     records = MemoryRecords()
     records.kept[KEY] = kept

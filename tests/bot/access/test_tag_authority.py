@@ -8,6 +8,7 @@ from core.levels import Level
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
+from tests.support.walked import walked
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -20,7 +21,7 @@ RULES = AccessRules(
 )
 
 
-@pytest.mark.parametrize(
+@walked(
     ("tags", "authority"),
     [
         ((), TagAuthority()),

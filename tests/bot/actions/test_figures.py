@@ -1,11 +1,10 @@
 """Test the display of CPUs and memory, and of snapshots with impossible times or parents."""
 
-import pytest
-
 from core.guest import Guest, Kind, Snapshot, State
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
+from tests.support.walked import walked
 from ui.guests.figures import cores_of
 from ui.guests.snapshots import snapshot_list_card
 from ui.i18n import Texts
@@ -15,7 +14,7 @@ scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, sta
 EN, JA = Texts("en").of("en"), Texts("en").of("ja")
 
 
-@pytest.mark.parametrize(
+@walked(
     ("count", "english", "japanese"),
     [
         (0.5, "0.5 cores", "0.5 コア"),

@@ -12,6 +12,7 @@ from core.proxmox import Pending
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
+from tests.support.walked import walked
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -20,7 +21,7 @@ TWO = GuestConfig(2, 2, 2048, None, False, (), None)
 NODE = Node("pve1", True, cpus=16.0, memory_total=64 * GIB)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("node", "cores", "memory", "excess"),
     [
         (NODE, 8, None, None),
@@ -39,7 +40,7 @@ def test_resources_that_the_node_lacks(
     assert find_excess(TWO, node, cores, memory) == excess
 
 
-@pytest.mark.parametrize(
+@walked(
     ("kind", "pending", "expected"),
     [
         (Kind.QEMU, Pending("cores", "2", "4"), (4, 2, 2048)),

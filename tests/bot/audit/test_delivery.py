@@ -38,6 +38,7 @@ from tests.project.test_catalogues import LANGUAGE_PAIRS
 from tests.support import stage
 from tests.support.fakes import NOON, FakeClock
 from tests.support.stage import Stage
+from tests.support.walked import walked
 from tests.support.watch.at_once import at_once, rows_of
 from ui.audit.text import audit_line
 from ui.i18n import Text
@@ -97,7 +98,7 @@ def test_a_line_is_short_and_harmless_for_any_record(t: Text, record: AuditRecor
 # --- what is told ---
 
 
-@pytest.mark.parametrize("operation", Operation)
+@walked("operation", Operation)
 def test_changes_and_refusals_are_reported_and_readings_and_plans_are_not(operation: Operation) -> None:
     def told(step: AuditStep) -> bool:
         return is_posted(AuditRecord(step, EMMA, operation.value))
@@ -108,7 +109,7 @@ def test_changes_and_refusals_are_reported_and_readings_and_plans_are_not(operat
     assert told(AuditStep.ENDED) is (OPERATIONS[operation].effect is not Effect.NOTHING)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("error", "told"),
     [
         (BadVmid("7"), False),

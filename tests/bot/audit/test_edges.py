@@ -21,6 +21,7 @@ from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.fakes import AKIKO, FakeClock, FakeWorld, guest
 from tests.support.stage import Stage, post_of
+from tests.support.walked import walked
 from tests.support.watch.at_once import at_once, rows_of
 from ui.audit.csv_file import csv_cell
 
@@ -201,7 +202,7 @@ async def test_an_end_that_could_not_be_written_is_written_later(moody: Moody) -
 # -- the file
 
 
-@pytest.mark.parametrize(
+@walked(
     "text",
     [
         "=1+1",

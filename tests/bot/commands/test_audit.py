@@ -29,6 +29,7 @@ from tests.bot.interaction.test_hostile_text import EVIL, harmless
 from tests.project.test_catalogues import ERRORS, JAPANESE, LANGUAGE_PAIRS, examples
 from tests.support import stage
 from tests.support.stage import Stage, post_of
+from tests.support.walked import walked
 from tests.support.watch.at_once import on_writer, rows_of
 from ui.audit import commands
 from ui.audit.csv_file import BYTES_MOST, CHUNK, COLUMNS, audit_csv, csv_cell
@@ -132,7 +133,7 @@ def test_every_error_has_its_phrase(t: Text) -> None:
             harmless(said, 0)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("outcome", "said"),
     [
         ("Rejected(status=500, message='no such disk')", "refused by Proxmox `no such disk`"),
@@ -144,7 +145,7 @@ def test_every_error_has_its_phrase(t: Text) -> None:
         ("OfTomorrow(vmid=1)", "`OfTomorrow(vmid=1)`"),
         ("NotHere", "`NotHere`"),
         ("", ""),
-    ],
+    ]
 )  # fmt: skip
 def test_an_outcome_is_read_as_it_was_written(outcome: str, said: str) -> None:
     assert reason_of(LANGUAGE_PAIRS[1], outcome) == said
@@ -400,7 +401,7 @@ async def test_pages_keep_the_filters_and_edit_the_private_message(scene: Stage)
     assert "**2000**" not in post.text, "it is the trail of when it was asked for"
 
 
-@pytest.mark.parametrize("operation", ["", *Operation])
+@walked("operation", ["", *Operation])
 def test_a_button_says_it_all_in_a_hundred_characters(operation: str) -> None:
     filters = ("999999999", str(2**63 - 1), operation, "99999999999", "999999999", "1")
     for button in page_buttons("audit", 5_000_000, 9_999_999, filters, ""):

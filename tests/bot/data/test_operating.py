@@ -6,13 +6,13 @@ import json
 import logging
 import socket
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.logging_setup import JsonFormatter, escape_line
 from core.audit.store import AuditFilter
 from tests.support import stage
 from tests.support.stage import Stage
+from tests.support.walked import walked
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 
@@ -91,7 +91,7 @@ async def test_nothing_listens_unless_it_is_asked_for(bare_scene: Stage) -> None
     assert bare_scene._bot._operating._endpoint is None
 
 
-@pytest.mark.parametrize("forged", ['止まった\n{"level": "INFO"}', "\ud83d", "\u2028\x1b[2J", 'a"b\\'])
+@walked("forged", ['止まった\n{"level": "INFO"}', "\ud83d", "\u2028\x1b[2J", 'a"b\\'])
 def test_a_line_of_json_cannot_be_forged(forged: str) -> None:
     record = logging.LogRecord("bot", logging.INFO, __file__, 1, "%s s3cret", (forged,), None)
     line = JsonFormatter(["s3cret"]).format(record)

@@ -31,6 +31,7 @@ from startup.data_dir import JOURNAL_NAME, LIST_NAME, SiteData, StartFailed, rea
 from tests.adapters.journal.test_sites import EMMA
 from tests.support.fakes import FakeWorld, guest
 from tests.support.former_data import ALL, FormerData
+from tests.support.walked import walked
 from ui.i18n import Texts
 from ui.messages.faults import SITE_FAULTS, site_fault_line
 
@@ -329,7 +330,7 @@ async def test_sites_that_are_gone_are_named_in_the_log(
         assert "not configured: colo" in caplog.text
 
 
-@pytest.mark.parametrize("kind", SiteFaultKind)
+@walked("kind", SiteFaultKind)
 async def test_every_fault_of_the_sites_is_one_line_with_a_remedy(kind: SiteFaultKind) -> None:
     assert SITE_FAULTS.keys() == {each.value for each in SiteFaultKind}
     for word in ("ja", "en"):

@@ -8,6 +8,7 @@ from playground.announcements import BLOCKED
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
+from tests.support.walked import walked
 from ui.discord.blocked import without_foreign
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -273,7 +274,7 @@ async def test_a_line_of_the_audit_channel_comes_without_the_name(bare_scene: St
 # -- the words themselves
 
 
-@pytest.mark.parametrize(
+@walked(
     ("text", "left"),
     [
         ("**101** `web01` has stopped · VM · `pve1`", "**101** `…` has stopped · VM · `…`"),

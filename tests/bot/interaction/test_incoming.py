@@ -133,15 +133,11 @@ async def test_other_events_that_cannot_be_read_do_not_end_the_bot(scene: Stage)
     assert "17 guests" in (await scene.say(scene.emma, "list")).text
 
 
-@pytest.mark.parametrize(
-    "data", [{}, {"type": 3}, {"type": "3"}, {"type": 2, "data": 5}, {"type": 5, "guild_id": "1"}, []]
-)
+@walked("data", [{}, {"type": 3}, {"type": "3"}, {"type": 2, "data": 5}, {"type": 5, "guild_id": "1"}, []])
 def test_an_interaction_without_any_field_is_incomplete(data: Any) -> None:
     assert missing_field(data) if isinstance(data, dict) else True
 
 
-@pytest.mark.parametrize(
-    "rows", [None, 5, [None], [5], [{"component": 5}], [{"components": 5}], [{"components": [None]}]]
-)
+@walked("rows", [None, 5, [None], [5], [{"component": 5}], [{"components": 5}], [{"components": [None]}]])
 def test_a_forms_rows_of_any_kind(rows: Any) -> None:
     assert typed_fields({"components": rows}) == {}

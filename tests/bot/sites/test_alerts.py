@@ -10,6 +10,7 @@ from tests.bot.watch.test_alert_channel import BACK, DOWN, outbox_message
 from tests.support import stage
 from tests.support.sites import three_sites
 from tests.support.sites.three_sites import COLO, HOME, LAB, LAB_GUEST, Sites
+from tests.support.walked import walked
 from ui.i18n import Texts
 from ui.watch.alert_channel import DiscordAlertChannel
 from ui.watch.alert_text import CONTENT_MOST, name_site
@@ -51,7 +52,7 @@ def test_every_kind_of_message_begins_with_its_sign_and_site(language: str) -> N
             assert LAB in shorter.content.split(" · ")[0], shorter
 
 
-@pytest.mark.parametrize(
+@walked(
     ("text", "named"),
     [
         ("🔴 down", "🔴 lab · down"),

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
+from tests.support.walked import walked
 from ui.watch.reports import Pulse
 
 
@@ -33,7 +32,7 @@ async def beaten(counting: set[str], polls: str) -> int:
     return beats.count
 
 
-@pytest.mark.parametrize(
+@walked(
     ("counting", "polls", "count"),
     [
         ("a", "aaa", 3),

@@ -6,7 +6,6 @@ import random
 import re
 from collections.abc import Awaitable, Callable, Sequence
 
-import pytest
 from discord import ui
 
 from core.audit.record import AuditStep
@@ -21,6 +20,7 @@ from tests.bot.sites import people as several
 from tests.bot.sites.people import People
 from tests.support import stage
 from tests.support.stage import Stage, post_of
+from tests.support.walked import walked
 from tests.support.watch.at_once import rows_of
 from tests.ui.watch.test_alert_text import UNWELL
 from ui.i18n import Language, Texts
@@ -192,8 +192,8 @@ async def test_the_status_tells_which_sites_the_heartbeat_needs(
     assert "depends on `home`\n" in (await scene.say(scene.emma, "monitor status")).text
 
 
-@pytest.mark.parametrize("count", [2, 3, 40, 99])
-@pytest.mark.parametrize("word", ["en", "ja"])
+@walked("count", [2, 3, 40, 99])
+@walked("word", ["en", "ja"])
 def test_the_status_of_many_sites_fits(count: int, word: Language) -> None:
     sites = [SiteHealth(f"site-of-length-{number:02}"[:16], UNWELL, None) for number in range(count)]
     names = [each.name for each in sites]

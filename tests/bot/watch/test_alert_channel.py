@@ -333,7 +333,7 @@ async def test_each_refusal_of_a_post_has_its_meaning(
     assert alerts.scene.server.token not in caught.value.reason
 
 
-@pytest.mark.parametrize(
+@walked(
     ("code", "fate"),
     [
         (50035, DeliveryFailure.BLOCKED),

@@ -10,6 +10,7 @@ from core.watch.incidents.thresholds import usage_percent
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
+from tests.support.walked import walked
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -18,7 +19,7 @@ ROW = {"type": "qemu", "vmid": 101, "node": "pve1", "status": "running", "maxmem
 OVER = 17_231_028_224
 
 
-@pytest.mark.parametrize(
+@walked(
     ("figures", "percent"),
     [
         ({"mem": OVER, "memhost": OVER}, None),

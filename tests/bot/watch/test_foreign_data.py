@@ -25,6 +25,7 @@ from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.client_stage import UPID, VM, Rude, answer, client_of
 from tests.support.stage import Stage
+from tests.support.walked import walked
 from ui.formatting import plain
 from ui.i18n import Texts
 from ui.messages.errors import reason_of
@@ -97,10 +98,8 @@ async def test_a_thousand_bridges_do_not_hide_the_real_interface(scene: Stage, p
     assert reply.text.index("192.168.1.9") < reply.text.index("172.17.")
 
 
-@pytest.mark.parametrize(
-    "name", ["ens18", "eth0", "enp3s0", "wlp2s0", "bond0", "Ethernet 2", "Local Area Connection"]
-)
-@pytest.mark.parametrize("count", [1_500, 20_000])
+@walked("name", ["ens18", "eth0", "enp3s0", "wlp2s0", "bond0", "Ethernet 2", "Local Area Connection"])
+@walked("count", [1_500, 20_000])
 def test_physical_interfaces_come_first(name: str, count: int) -> None:
     others = [interface(f"veth{n:x}", row(f"172.16.{n >> 8 & 255}.{n & 255}")) for n in range(count)]
     real = {**REAL, "name": name}
@@ -135,7 +134,7 @@ def test_at_most_so_many_rows_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(looked) <= 2 * ROWS_MOST
 
 
-@pytest.mark.parametrize(
+@walked(
     "rows",
     [
         [interface("eth0", row("1" * 4_000_000))],
@@ -144,7 +143,6 @@ def test_at_most_so_many_rows_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> 
         [{"inet": "1/" * 2_000_000, "inet6": ["x"] * 9}],
         [{"name": ["x"], "ip-addresses": {"a": 1}}, None, 7, "x"],
     ],
-    ids=range(5),
 )
 def test_texts_that_are_no_addresses_take_no_time(rows: list[Any]) -> None:
     began = time.thread_time()
@@ -212,7 +210,7 @@ LONG = {
 }
 
 
-@pytest.mark.parametrize("name", list(LONG))
+@walked("name", list(LONG))
 def test_no_pattern_and_no_normal_form_sees_a_long_text(name: str) -> None:
     text = LONG[name]
     began = time.thread_time()

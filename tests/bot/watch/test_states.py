@@ -7,6 +7,7 @@ from playground.pve.server import Pve
 from tests.bot.watch.test_sockets import poll, watching
 from tests.support import stage
 from tests.support.stage import Stage
+from tests.support.walked import walked
 from tests.support.watch.steps import History, L, R, S, task
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -16,7 +17,7 @@ PASSING = sorted(PASSING_STATES)
 BACK = "recovery guest 101"
 
 
-@pytest.mark.parametrize("state", HALTED)
+@walked("state", HALTED)
 def test_a_halt_is_reported_with_its_cause_and_is_over_when_the_guest_runs(state: State) -> None:
     history = History()
     assert history.see(R, state, state, R) == ["opening guest 101 halted", BACK]
@@ -24,7 +25,7 @@ def test_a_halt_is_reported_with_its_cause_and_is_over_when_the_guest_runs(state
     assert history.incident().guests[0].state is state
 
 
-@pytest.mark.parametrize("state", PASSING)
+@walked("state", PASSING)
 def test_a_passing_state_is_reported_once_it_does_not_pass(state: State) -> None:
     history = History()
     assert history.see(R, *[state] * 9, R) == []
@@ -80,7 +81,7 @@ def test_a_halt_that_is_seen_first_is_not_told() -> None:
     assert History().see(*[State.PANICKED] * 5, R) == []
 
 
-@pytest.mark.parametrize("state", [*HALTED, State.IO_ERROR])
+@walked("state", [*HALTED, State.IO_ERROR])
 def test_a_stopped_guest_that_was_started_and_halted_unseen_is_reported(state: State) -> None:
     history = History()
     history.see(R, tasks=[])
@@ -147,7 +148,7 @@ def test_a_stop_by_somebody_does_not_explain_a_later_halt() -> None:
     assert history.see(State.PANICKED, tasks=stop) == ["opening guest 101 halted"]
 
 
-@pytest.mark.parametrize("state", [*HALTED, State.IO_ERROR])
+@walked("state", [*HALTED, State.IO_ERROR])
 def test_a_stop_by_somebody_is_no_reason_why_qemu_holds_it(state: State) -> None:
     """The guest was started again before the next poll."""
     history = History()

@@ -18,6 +18,7 @@ from tests.bot.watch.test_sockets import poll, reads, watching
 from tests.support import stage
 from tests.support.fakes import FakeClock, FakeProxmox, guest
 from tests.support.stage import Stage
+from tests.support.walked import walked
 from tests.support.watch.steps import History, R, S, U, many
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -157,7 +158,7 @@ async def test_of_a_node_that_does_not_answer_one_guest_is_tried_and_the_others_
     assert len([vmid for vmid in asked_of(proxmox) if vmid < 200]) > 1
 
 
-@pytest.mark.parametrize(("number", "asked"), [(1, 1), (5, 5), (100, 5), (101, 6), (400, 20), (3000, 25)])
+@walked(("number", "asked"), [(1, 1), (5, 5), (100, 5), (101, 6), (400, 20), (3000, 25)])
 async def test_the_number_is_bounded(number: int, asked: int) -> None:
     turns, _, listed = asking("pve1", each=1)
     more = [guest(1000 + at, U) for at in range(number)]
@@ -184,7 +185,7 @@ CT: Row = {"type": "lxc", "node": "a"}
 STORE: Row = {"type": "storage", "node": "a", "status": "unknown"}
 
 
-@pytest.mark.parametrize(
+@walked(
     ("rows", "stale"),
     [
         ([{"type": "node", "node": "a", "status": "unknown"}], True),

@@ -66,6 +66,7 @@ from core.tasks import Progress, TaskEnd
 from core.wanted_errors import BadAmount, BadGuestName, BadSnapshotName, BadVmid
 from tests.support.catalogue import ACTION
 from tests.support.fakes import AKIKO, CONFIG, RULES, STRANGER, TEMPLATE, FakeWorld, Lost, guest, refusal
+from tests.support.walked import walked
 
 LATE = TimedOut("pve1", True)
 SNAPSHOT = Snapshot("before", 1_789_000_000, "before the update", False, None)
@@ -92,8 +93,8 @@ def clones(world: FakeWorld) -> list[dict[str, object]]:
 # --- every action, to its good end ---
 
 
-@pytest.mark.parametrize("kind", Kind)
-@pytest.mark.parametrize(
+@walked("kind", Kind)
+@walked(
     ("operation", "before", "after"),
     [
         (Operation.START, State.STOPPED, State.RUNNING),
@@ -285,7 +286,7 @@ def node_down(world: FakeWorld) -> None:
 STOPPED, RUNNING = guest(101, State.STOPPED), guest(101)
 
 
-@pytest.mark.parametrize(
+@walked(
     ("operation", "vmid", "found", "values", "prepare", "error"),
     [
         (Operation.START, 101, RUNNING, {}, nothing, WrongState),
@@ -363,7 +364,7 @@ async def test_refused_before_anything_is_sent(
     await holds_free(world, vmid)
 
 
-@pytest.mark.parametrize("operation", ACTIONS)
+@walked("operation", ACTIONS)
 async def test_access_is_decided_again_in_the_action(operation: Operation) -> None:
     world = FakeWorld([RUNNING, TEMPLATE])
     order = world.order(operation, actor=STRANGER, name="new01", cores=8, snapshot="before")
@@ -421,8 +422,8 @@ def protecting(how: str, found: Guest) -> FakeWorld:
     return world
 
 
-@pytest.mark.parametrize("how", ["setting", "tag", "flag"])
-@pytest.mark.parametrize(("operation", "found", "values"), GUARDED)
+@walked("how", ["setting", "tag", "flag"])
+@walked(("operation", "found", "values"), GUARDED)
 async def test_a_protected_guest_is_guarded_on_every_way(
     operation: Operation, found: Guest, values: dict[str, Any], how: str
 ) -> None:
@@ -517,7 +518,7 @@ MOVES = [
 ]
 
 
-@pytest.mark.parametrize(("operation", "found", "values", "method"), MOVES)
+@walked(("operation", "found", "values", "method"), MOVES)
 async def test_a_guest_that_moves_while_it_is_planned_for_is_planned_for_anew(
     operation: Operation, found: Guest, values: dict[str, Any], method: str
 ) -> None:
@@ -590,8 +591,8 @@ async def test_a_guest_made_a_moment_ago_is_found() -> None:
 # --- the one request ---
 
 
-@pytest.mark.parametrize("error", [LATE, NodeUnreachable("pve1", changing=True)])
-@pytest.mark.parametrize("kind", Kind)
+@walked("error", [LATE, NodeUnreachable("pve1", changing=True)])
+@walked("kind", Kind)
 async def test_a_lost_answer_is_not_asked_for_again_and_the_started_task_is_followed(
     error: BotError, kind: Kind
 ) -> None:
@@ -625,7 +626,7 @@ async def test_where_nothing_was_sent_no_task_is_looked_for() -> None:
     assert world.expected.current() == {}
 
 
-@pytest.mark.parametrize(
+@walked(
     ("kind", "vmid", "user", "ago", "adopted"),
     [
         ("qmshutdown", 101, "bot@pve!discord", 0, True),
@@ -673,7 +674,7 @@ async def test_a_task_list_that_cannot_be_read_leaves_the_time_out_as_it_is() ->
     assert len(world.sent) == 1
 
 
-@pytest.mark.parametrize("error", [refusal(), TokenRefused(), Unreachable("pve1"), LATE])
+@walked("error", [refusal(), TokenRefused(), Unreachable("pve1"), LATE])
 async def test_no_refusal_makes_a_second_request(error: BotError) -> None:
     for operation, values in (
         (Operation.SHUTDOWN, {}),
@@ -917,7 +918,7 @@ async def test_another_guest_under_the_same_vmid_is_refused(changed: dict[str, o
     assert 101 in world.proxmox.guests
 
 
-@pytest.mark.parametrize(
+@walked(
     ("config", "snapshots"),
     [
         (replace(CONFIG, digest="d2"), (SNAPSHOT,)),
@@ -1035,7 +1036,7 @@ async def test_the_audit_of_a_failed_task_has_proxmox_words() -> None:
     assert world.ledger.entries[-1].outcome == "VM quit/powerdown failed - got timeout"
 
 
-@pytest.mark.parametrize(
+@walked(
     ("error", "unknown"),
     [
         (TimedOut("pve1", True), True),
@@ -1060,8 +1061,8 @@ async def test_the_audit_tells_not_started_from_unknown(error: BotError, unknown
     assert world.expected.current() == ({101: "Akiko"} if unknown else {})
 
 
-@pytest.mark.parametrize("error", [RuntimeError("broken"), KeyError("x")])
-@pytest.mark.parametrize("method", ["power", "task_status"])
+@walked("error", [RuntimeError("broken"), KeyError("x")])
+@walked("method", ["power", "task_status"])
 async def test_a_failure_after_asking_ends_as_unknown(error: BaseException, method: str) -> None:
     world = FakeWorld([RUNNING])
 
@@ -1250,7 +1251,7 @@ async def test_settling_is_measured_by_the_clock_and_not_by_its_pauses() -> None
     assert SETTLE_SECONDS_HA <= report.seconds < SETTLE_SECONDS_HA + 40
 
 
-@pytest.mark.parametrize(
+@walked(
     ("operation", "found", "values", "exit_text"),
     [
         (Operation.SHUTDOWN, RUNNING, {}, "OK"),
@@ -1353,8 +1354,8 @@ def test_a_plan_is_compared_with_the_one_that_was_shown() -> None:
 NARROW = AccessRules(1, 2, levels={7: Level.ADMIN}, scopes={7: (Scope(ScopeKind.TAG, "mine"),)})
 
 
-@pytest.mark.parametrize("operation", ACTIONS)
-@pytest.mark.parametrize("online", [True, False])
+@walked("operation", ACTIONS)
+@walked("online", [True, False])
 async def test_a_hidden_guest_is_not_found_whatever_its_state(operation: Operation, online: bool) -> None:
     hidden = guest(101, State.PAUSED, lock="backup", node="pve1")
     world = FakeWorld([hidden, guest(900, State.STOPPED, template=True)], rules=NARROW)
@@ -1401,9 +1402,7 @@ async def test_so_many_changes_a_minute_for_each_person() -> None:
     assert (await world.executor.execute(world.order(Operation.START, 104))).good
 
 
-@pytest.mark.parametrize(
-    "operation", [operation for operation in ACTIONS if operation is not Operation.CREATE]
-)
+@walked("operation", [operation for operation in ACTIONS if operation is not Operation.CREATE])
 async def test_an_action_without_its_audit_record_is_not_done(operation: Operation) -> None:
     world = FakeWorld([replace(RUNNING, state=ACTION[operation].begins)])
     world.proxmox.kept[101] = (SNAPSHOT,)

@@ -7,6 +7,7 @@ from core.actions.order import Order, Plan
 from core.guest_errors import GuestLocked
 from core.operations import ACTIONS, OPERATIONS, Operation
 from tests.support.fakes import AKIKO, STRANGER, FakeClock, guest
+from tests.support.walked import walked
 
 
 def plan(operation: Operation = Operation.SHUTDOWN, vmid: int = 101) -> Plan:
@@ -21,7 +22,7 @@ async def carried_out(
         expectation.running_again = over
 
 
-@pytest.mark.parametrize("operation", ACTIONS)
+@walked("operation", ACTIONS)
 async def test_only_stopping_operations_are_expected_stops(operation: Operation) -> None:
     stops = ExpectedStops(FakeClock())
     async with stops.expect_stop(plan(operation)) as expectation:

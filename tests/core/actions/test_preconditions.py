@@ -18,6 +18,7 @@ from core.guest_errors import (
 )
 from core.operations import ACTIONS, OPERATIONS, Operation
 from tests.support.catalogue import ACTION
+from tests.support.walked import walked
 
 LOCKS = (
     None,
@@ -50,7 +51,7 @@ def expected(
     return None if state in ACTION[operation].states else WrongState
 
 
-@pytest.mark.parametrize("operation", ACTIONS)
+@walked("operation", ACTIONS)
 def test_the_whole_table(operation: Operation) -> None:
     rows = 0
     for state, template, lock, protected, kind in product(State, (False, True), LOCKS, (False, True), Kind):
@@ -89,7 +90,7 @@ def test_an_action_for_one_kind_is_refused_to_the_other(kind: Kind, other: Kind)
         assert (refusal.vmid, refusal.label, refusal.verb, refusal.kind) == (101, "web01", "stop", other)
 
 
-@pytest.mark.parametrize("operation", ACTIONS)
+@walked("operation", ACTIONS)
 def test_every_operation_has_a_whole_row(operation: Operation) -> None:
     row, told = OPERATIONS[operation], ACTION[operation]
     assert row.operation is operation

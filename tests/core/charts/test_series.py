@@ -11,6 +11,7 @@ from core.charts.series import ChartPanel, Line, PanelKind, Unit, build_chart, h
 from core.guest import Kind
 from core.proxmox import Measure, Period, Sample
 from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Severity, Topic
+from tests.support.walked import walked
 
 NOW = 1_000_000.0
 GIB = 2.0**30
@@ -29,7 +30,7 @@ def panel_of(
     return build_chart(found, Period.HOUR, NOW, (kind,), limits=limits).panels[0]
 
 
-@pytest.mark.parametrize(("step", "count"), [(60.0, 60), (60.0, 70), (1800.0, 70), (21_600.0, 1440)])
+@walked(("step", "count"), [(60.0, 60), (60.0, 70), (1800.0, 70), (21_600.0, 1440)])
 def test_the_step_is_taken_from_the_data(step: float, count: int) -> None:
     assert build_chart(samples(step, count), Period.YEAR, NOW, ()).step == step
     assert step_of([5.0]) is None

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from core.access.guest_index import GuestIndex
 from core.access.policy import AccessRules, Scope, ScopeKind
 from core.dashboard.contents import contents_of, part_of
@@ -13,6 +11,7 @@ from core.levels import Level
 from core.watch.incidents.model import Incident, Severity, Topic
 from tests.support.dashboards.world import BoardTrial
 from tests.support.fakes import RULES
+from tests.support.walked import walked
 
 GUESTS = (
     Guest(101, Kind.QEMU, "pve1", State.RUNNING, "web", cpu=0.2, tags=("web",), pool="lab/a"),
@@ -36,7 +35,7 @@ DOWN = Incident(1, Topic.NODE, "node/pve2", Severity.CRITICAL, 1.0, 1.0, node="p
 SCOPED = AccessRules(1, 2, levels={5: Level.ADMIN}, scopes={5: (Scope(ScopeKind.TAG, "game"),)})
 
 
-@pytest.mark.parametrize(
+@walked(
     ("extent", "vmids", "nodes", "storages", "incidents", "tasks"),
     [
         (WHOLE, [101, 102, 103, 104], ["pve1", "pve2"], ["local", "nas"], [1], ["U2", "U1"]),

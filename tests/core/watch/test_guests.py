@@ -7,13 +7,14 @@ import pytest
 from core.guest import State, TaskSummary
 from core.proxmox_errors import Unreachable
 from core.watch.incidents.model import GuestEvent, Severity, Topic, WatchEntry
+from tests.support.walked import walked
 from tests.support.watch.steps import History, L, P, R, S, U, container, flat, many, task
 
 IO = State.IO_ERROR
 DOWN, BACK = "opening guest 101 stopped", "recovery guest 101"
 
 
-@pytest.mark.parametrize(
+@walked(
     ("states", "told"),
     [
         ((R, R, R), []),
@@ -164,7 +165,7 @@ def test_a_migration_is_no_restart() -> None:
     assert history.see(R, uptime=20, node="pve2") == []
 
 
-@pytest.mark.parametrize(
+@walked(
     ("tasks", "told"),
     [
         (["qmreboot"], ["opening note 101 restarted by root@pam"]),
@@ -207,7 +208,7 @@ def test_an_ordered_stop_is_silent_and_used_up() -> None:
     assert history.see(S) == [DOWN]
 
 
-@pytest.mark.parametrize("kind", ["qmshutdown", "qmstop", "vzshutdown", "vzstop", "hastop", "qmsuspend"])
+@walked("kind", ["qmshutdown", "qmstop", "vzshutdown", "vzstop", "hastop", "qmsuspend"])
 def test_a_stop_by_somebody_is_a_quiet_word_with_the_name(kind: str) -> None:
     history = History()
     history.see(R, tasks=[])
@@ -257,9 +258,7 @@ def test_a_jump_of_the_wall_clock_ages_no_task(jump: float) -> None:
     assert history.see(S, tasks=done, jump=jump) == ["opening note 101 stopped by root@pam"]
 
 
-@pytest.mark.parametrize(
-    "lock", ["backup", "snapshot", "rollback", "migrate", "suspending", "snapshot-delete"]
-)
+@walked("lock", ["backup", "snapshot", "rollback", "migrate", "suspending", "snapshot-delete"])
 def test_a_stop_under_a_lock_waits(lock: str) -> None:
     history = History()
     history.see(R)
@@ -350,8 +349,8 @@ def test_a_stop_by_somebody_soon_after_a_backup_is_theirs() -> None:
     assert history.see(S, tasks=tasks) == ["opening note 101 stopped by bob@pve"]
 
 
-@pytest.mark.parametrize(("status", "lock"), [("OK", None), (None, "backup"), (None, None)])
-@pytest.mark.parametrize("job", [101, ""])
+@walked(("status", "lock"), [("OK", None), (None, "backup"), (None, None)])
+@walked("job", [101, ""])
 def test_a_backup_that_began_after_somebody_stopped_it_is_not_the_reason(
     job: int | str, status: str | None, lock: str | None
 ) -> None:

@@ -13,6 +13,7 @@ from core.watch.incidents.notifications import announce_all
 from core.watch.incidents.state import Rules, StepTime
 from core.watch.incidents.transition import Transition
 from tests.core.watch.test_infrastructure import GONE
+from tests.support.walked import walked
 from tests.support.watch.steps import History, R, S, container, flat, many, task
 
 DOWN = "opening guest 101 stopped"
@@ -184,7 +185,7 @@ def test_while_muted_nothing_is_reported(target: str) -> None:
     assert history.see(S, R, S, R) == []
 
 
-@pytest.mark.parametrize("target", ["guest/102", "node/pve2", "storage/pve1/local", "source"])
+@walked("target", ["guest/102", "node/pve2", "storage/pve1/local", "source"])
 def test_a_mute_of_something_else_changes_nothing(target: str) -> None:
     history = History()
     history.see(R)

@@ -6,6 +6,7 @@ from core.guest import Cluster, Node, Storage
 from core.wanted_errors import UnknownTarget
 from core.watch.subjects import target_of
 from tests.support.fakes import guest
+from tests.support.walked import walked
 
 CLUSTER = Cluster(
     (
@@ -27,7 +28,7 @@ CLUSTER = Cluster(
 )
 
 
-@pytest.mark.parametrize(
+@walked(
     ("text", "subject"),
     [
         ("all", "all"),
@@ -54,7 +55,7 @@ def test_the_meaning_of_a_typed_guest(text: str, subject: str) -> None:
     assert target_of(text, CLUSTER, {101, 999}) == subject
 
 
-@pytest.mark.parametrize(
+@walked(
     "text",
     [
         "",
@@ -85,12 +86,12 @@ def test_unknown_and_ambiguous_targets(text: str) -> None:
     assert caught.value.value == text
 
 
-@pytest.mark.parametrize("text", ["all", "source", "guest/101", "node/pve1"])
+@walked("text", ["all", "source", "guest/101", "node/pve1"])
 def test_well_formed_values_are_accepted_while_proxmox_is_away(text: str) -> None:
     assert target_of(text, None) == text
 
 
-@pytest.mark.parametrize("text", ["web01", "node/a b", "node/-", "storage/nfs", "guest/1", ""])
+@walked("text", ["web01", "node/a b", "node/-", "storage/nfs", "guest/1", ""])
 def test_while_proxmox_is_away_nothing_else_is(text: str) -> None:
     with pytest.raises(UnknownTarget):
         target_of(text, None)

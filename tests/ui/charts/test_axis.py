@@ -3,9 +3,8 @@
 import datetime
 from zoneinfo import ZoneInfo
 
-import pytest
-
 from core.proxmox import Period
+from tests.support.walked import walked
 from ui.charts.axis import LABELS_MOST, time_ticks, zone_name
 from ui.i18n import Texts
 
@@ -29,8 +28,8 @@ def test_a_day_has_times_and_one_date() -> None:
     assert zone_name(end, zone) == "JST"
 
 
-@pytest.mark.parametrize("zone", ZONES, ids=str)
-@pytest.mark.parametrize("period", Period)
+@walked("zone", ZONES)
+@walked("period", Period)
 def test_every_period_has_some_round_times(zone: ZoneInfo, period: Period) -> None:
     """Also over both changes of the clocks."""
     for day in range(0, 366, 5):

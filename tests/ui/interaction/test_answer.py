@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.support.walked import walked
 from ui.interaction.answer import Answer, AnswerState
 
 NEW, DEFERRED, WORKING, SHOWN, CLOSED = AnswerState
@@ -15,7 +16,7 @@ def moved(*states: AnswerState) -> Answer:
     return answer
 
 
-@pytest.mark.parametrize(
+@walked(
     "states",
     [
         (DEFERRED, WORKING, WORKING, SHOWN),  # a long command
@@ -31,7 +32,7 @@ def test_an_answer_goes_on(states: tuple[AnswerState, ...]) -> None:
     assert answer.answered
 
 
-@pytest.mark.parametrize(
+@walked(
     "states",
     [
         (DEFERRED, NEW),

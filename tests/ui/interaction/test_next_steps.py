@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-import pytest
-
 from core.access.authorizer import Authorizer
 from core.access.policy import PROTECTED_TAG, AccessRules, Actor, Place, Scope, ScopeKind
 from core.actions.order import Change, Order, Plan, Report
@@ -30,6 +28,7 @@ from core.operations import ACTIONS, Operation
 from core.proxmox_errors import TimedOut, Unreachable
 from core.tasks import TaskEnd, TaskResult
 from tests.support.fakes import FakeWorld
+from tests.support.walked import walked
 from ui.cards import Item
 from ui.i18n import Text, Texts
 from ui.interaction.buttons import PersistentButton
@@ -135,7 +134,7 @@ def test_every_action_with_a_row_has_its_outcomes_here() -> None:
     assert set(AFTER) <= set(ACTIONS)
 
 
-@pytest.mark.parametrize(("operation", "after", "values", "admin", "operator", "viewer"), OUTCOMES)
+@walked(("operation", "after", "values", "admin", "operator", "viewer"), OUTCOMES)
 async def test_an_outcome_offers_the_next_step_to_people_who_may_take_it(
     operation: Operation,
     after: Guest | None,
@@ -235,9 +234,7 @@ REFUSALS: list[tuple[BotError, list[str], list[str], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("error", "admin", "operator", "viewer"), REFUSALS, ids=lambda value: str(value)[:60]
-)
+@walked(("error", "admin", "operator", "viewer"), REFUSALS)
 async def test_a_refusal_offers_the_next_step_to_people_who_may_take_it(
     error: BotError, admin: list[str], operator: list[str], viewer: list[str]
 ) -> None:

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from core.operations import Operation
+from tests.support.walked import walked
 from ui.guests.filters import ORDERS, short_name
 from ui.interaction.buttons import ALERT, AUDIT, DOCTOR, GUEST, HISTORY, MUTES, PAGE, STATUS, page_buttons
 from ui.interaction.site_ids import ALL_SITES, name_site, split_site
@@ -93,7 +94,7 @@ def test_a_page_may_be_of_all_sites() -> None:
     assert split_site(first.custom_id) == (ALL_SITES, "p1:list:first:0:running::pve1")
 
 
-@pytest.mark.parametrize(
+@walked(
     "forged",
     [
         "g2:*:start:101:" + "0" * 32, "a2:*:ack:17", "g2::refresh:101", "p2::l:f:0:::", "q2:home:yes:" + "0" * 16,
@@ -102,7 +103,7 @@ def test_a_page_may_be_of_all_sites() -> None:
         "p2:home:l:f:0:running::pve1", "p2:home:l:f:-1:::pve1", "p2:home:l:f:1_0:::pve1", "p2:home:l:f: 1:::pve1",
         "p2:home:l:f:" + "z" * 14 + ":::pve1", "p2:home:l:f:１:::pve1", "p2:home:list:first:0:::pve1",
         "p2:home:l:f:0::::c:t", "p2:home:l:f:0::::c:t:p:", "p2:home:l:f:0::::x:t:p", "p2:home:w:f:0::::c:t:p",
-    ],
+    ]
 )  # fmt: skip
 def test_a_forged_one_fits_no_pattern(forged: str) -> None:
     site, custom_id = split_site(forged)
