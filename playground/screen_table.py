@@ -114,7 +114,7 @@ SCREENS: tuple[Screen, ...] = (
     Screen("alert-disk", ("VM のディスクの通知", "The alert of a VM's disk"), full_disk),
     Screen("alert-backup", ("失敗したバックアップの通知", "The alert of a failed backup"), failed_backup),
     Screen("monitor-list", ("監視リスト", "Watch list"), run("monitor list")),
-    Screen("monitor-remove", ("監視から外す", "Stop watching"), run("monitor remove", vmid="202")),
+    Screen("monitor-remove", ("監視から外す", "Stop watching"), run("monitor remove", vmid="103")),
     Screen("access-admin", ("管理者の権限", "An admin's rights"), run("access")),
     Screen("access-owner", ("閲覧者の権限", "A viewer's rights"), run("access", who="viewer")),
     Screen("access-guest", ("1 台への権限", "Rights on one guest"), run("access", who="viewer", vmid="204")),

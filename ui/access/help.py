@@ -1,6 +1,6 @@
 """Show a person the commands that they may use, grouped by task, for /help."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from discord import ui
@@ -22,6 +22,22 @@ from ui.messages.errors import read_only_line
 
 _NOT_LISTED = (Operation.HELP, Operation.ACKNOWLEDGE)
 """The command that was just used, and what is only a button."""
+_SELDOM = frozenset(
+    {
+        *(Operation.GRAPH_NODE, Operation.NODE_LIST, Operation.NODE_INFO, Operation.ACCESS),
+        *(Operation.SUSPEND, Operation.RESUME, Operation.STOP, Operation.RESET),
+        *(Operation.SNAPSHOT_ROLLBACK, Operation.SNAPSHOT_DELETE),
+        *(
+            Operation.MONITOR_HISTORY,
+            Operation.MONITOR_UNMUTE,
+            Operation.MONITOR_REMOVE,
+            Operation.MONITOR_TEST,
+        ),
+        *(Operation.RESIZE, Operation.DELETE, Operation.HEALTH, Operation.DASHBOARD_LIST),
+        *(Operation.READONLY_ON, Operation.READONLY_OFF, Operation.DASHBOARD_REMOVE),
+    }
+)
+"""What is rarely needed, or has a button where it is."""
 
 
 async def show_help(reply: Reply) -> None:
@@ -70,13 +86,21 @@ def help_card(
     `held`: the refusal of the commands that are missing only because of read-only mode.
     `example`: a guest written with its site; "": the person sees one site only.
     """
-    groups = [f"**{t(name)}**\n{' '.join(map(mentions.of, group))}" for name, group in by_task(allowed)]
+    groups = [f"**{t(name)}**\n{_commands(mentions, group)}" for name, group in by_task(allowed)]
     read_only = f"{READ_ONLY} {read_only_line(t, held)}" if held else ""
     lines = [t("Press a command to fill it in.")] if mentions.known else []
     if any(OPERATIONS[each].reach is Reach.GUEST for each in allowed):
         lines.append(_what_to_type(t, example))
     foot = "\n".join(f"-# {line}" for line in lines)
     return card(f"### {t('Commands you can use')}", *groups, read_only, foot, colour=Colour.BUSY)
+
+
+def _commands(mentions: CommandMentions, group: Sequence[Operation]) -> str:
+    """Return the commands of a task: those of every day, and the others in small print below."""
+    often = [each for each in group if each not in _SELDOM]
+    seldom = [each for each in group if each in _SELDOM]
+    lines = [" ".join(map(mentions.of, often)), f"-# {' '.join(map(mentions.of, seldom))}" if seldom else ""]
+    return "\n".join(filter(None, lines))
 
 
 def _what_to_type(t: Text, example: str) -> str:

@@ -295,7 +295,7 @@ def _dashboards(t: Text, health: Health) -> str:
 
 
 def _journal(t: Text, error: JournalFailed | None) -> str:
-    return f"{WARNING} {journal_stuck(t, error.reason)}" if error else OK
+    return f"{WARNING} {journal_stuck(t, error.reason)}" if error else f"{OK} {t('all stored')}"
 
 
 def _heartbeat(t: Text, failing: str | None, beaten: float | None) -> str:
