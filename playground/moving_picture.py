@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from core.operations import Operation
 from playground.panel.seen import ending
 from playground.screens import FOLDER, LANGUAGES, PHONE, ROOT
-from playground.visitor import PATIENCE, DemoProcess, find_browser, until
+from playground.visitor import PATIENCE, DemoProcess, required_browser, until
 from ui.i18n import Language, Text, Texts
 from ui.messages.operations import operation_noun
 
@@ -145,10 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--language", choices=LANGUAGES, action="append", help="one language only")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     options = parser.parse_args(arguments)
-    binary = find_browser()
-    if binary is None:
-        print("Install a browser first: apt install chromium", file=sys.stderr)
-        return 2
+    binary = required_browser()
     expect.set_options(timeout=PATIENCE * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox"])

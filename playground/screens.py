@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from playground.camera import Camera, Screen, audit_channel
 from playground.screen_table import SCREENS
-from playground.visitor import PATIENCE, DemoProcess, find_browser, until
+from playground.visitor import PATIENCE, DemoProcess, required_browser, until
 from ui.i18n import Language
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -199,10 +199,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--phone", action="store_true", help="only the width of a phone")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     options = parser.parse_args(arguments)
-    binary = find_browser()
-    if binary is None:
-        print("Install a browser first: apt install chromium", file=sys.stderr)
-        return 2
+    binary = required_browser()
     expect.set_options(timeout=20_000)
     options.folder.mkdir(parents=True, exist_ok=True)
     begin = names.index(options.start) if options.start else 0

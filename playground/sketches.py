@@ -13,7 +13,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from playground.screens import FOLDER, LANGUAGES, small
-from playground.visitor import find_browser
+from playground.visitor import required_browser
 from ui.discord.permissions import permission_names
 from ui.i18n import Language, Text, Texts
 
@@ -106,10 +106,7 @@ def page_of(name: str, language: Language) -> str:
 
 def main(folder: Path = FOLDER / "discord") -> int:
     """Draw all sketches in both languages."""
-    binary = find_browser()
-    if binary is None:
-        print("Install a browser first: apt install chromium", file=sys.stderr)
-        return 2
+    binary = required_browser()
     folder.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=binary, args=["--no-sandbox"])

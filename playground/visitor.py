@@ -27,6 +27,17 @@ def find_browser() -> str | None:
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
+def required_browser() -> str:
+    """Return the path of an installed browser, for a program that cannot do without.
+
+    Raises: SystemExit with the code 2, after printing what to install.
+    """
+    if binary := find_browser():
+        return binary
+    print("Install a browser first: apt install chromium", file=sys.stderr)
+    raise SystemExit(2)
+
+
 class DemoProcess:
     """Run `python -m playground` in a source tree, as a user would start it there."""
 

@@ -20,7 +20,7 @@ import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -218,17 +218,10 @@ class LeakTrial:
     # -- requests
 
     async def do(self, acting: Awaitable[Any]) -> Any:
-        """Act, and wait until the bot has finished and recorded everything except the actions held up."""
-        result = await acting
-        while tasks := working_tasks() - self._waiting:
-            _, late = await asyncio.wait(tasks, timeout=PATIENCE)
-            assert not late, f"still at work: {late}"
-        await self.scene.recorded()
-        return result
+        return await act_and_wait(self.scene, acting, self._waiting)
 
     def posts(self, person: Person) -> list[SeenMessage]:
-        server, scene = self.scene.server, self.scene
-        return server.messages(scene.channel, person)[-14:] + server.messages(scene.alerts, person)[-8:]
+        return recent_posts(self.scene, person)
 
     async def ask(self, name: str, words: str, acting: Callable[[], Awaitable[Any]]) -> PressResult | None:
         """Make one request as this person. Check everything that it shows to them."""
@@ -612,6 +605,23 @@ HAPPENINGS = (
         "root",
     ),
 )
+
+
+async def act_and_wait(scene: Stage, acting: Awaitable[Any], held: Collection[asyncio.Task[Any]]) -> Any:
+    """Act, and wait until the bot has finished and recorded everything except the tasks held up."""
+    result = await acting
+    while tasks := working_tasks().difference(held):
+        _, late = await asyncio.wait(tasks, timeout=PATIENCE)
+        assert not late, f"still at work: {late}"
+    await scene.recorded()
+    return result
+
+
+def recent_posts(scene: Stage, person: Person) -> list[SeenMessage]:
+    """Return the newest messages that a person sees in the channel for commands and in that for alerts."""
+    return (
+        scene.server.messages(scene.channel, person)[-14:] + scene.server.messages(scene.alerts, person)[-8:]
+    )
 
 
 def whole(post: SeenMessage) -> str:

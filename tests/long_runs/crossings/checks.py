@@ -14,11 +14,10 @@ from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage
 from tests.long_runs.crossings.effects import Effect, effects_since, read_state
 from tests.long_runs.crossings.setup import Setup
-from tests.long_runs.leaks import numbers, whole
+from tests.long_runs.leaks import act_and_wait, numbers, recent_posts, whole
 from tests.long_runs.seeds import Finding
 from tests.support.sites.meaning import Want, level_of
 from tests.support.sites.towns import SITES
-from tests.support.stage import PATIENCE, working_tasks
 from tests.support.watch.at_once import rows_of
 
 SITE_WORD = re.compile(rf"(?<![a-z0-9-])(?:{'|'.join(SITES)})(?![a-z0-9-])")
@@ -94,17 +93,10 @@ class Checks:
         return result
 
     async def do(self, acting: Awaitable[Any]) -> Any:
-        """Act, and wait until the bot has finished and recorded everything except the actions held up."""
-        result = await acting
-        while tasks := working_tasks() - self.held_up:
-            _, late = await asyncio.wait(tasks, timeout=PATIENCE)
-            assert not late, f"still at work: {late}"
-        await self.scene.recorded()
-        return result
+        return await act_and_wait(self.scene, acting, self.held_up)
 
     def posts(self, name: str) -> list[SeenMessage]:
-        server, scene, person = self.scene.server, self.scene, self.people[name]
-        return server.messages(scene.channel, person)[-14:] + server.messages(scene.alerts, person)[-8:]
+        return recent_posts(self.scene, self.people[name])
 
     def judge_effects(self, name: str, request: str, want: Want, found: list[Effect], *, alert: bool) -> None:
         pairs = self.oracle.pairs(name)
