@@ -22,6 +22,7 @@ import pytest
 import yarl
 from discord.ext import commands
 
+from adapters.charts.process import ChartProcess
 from adapters.settings.load import load
 from bot import ProxmoxBot
 from core.errors import BotError, NotHere
@@ -32,6 +33,7 @@ from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from playground.discord.server import DiscordServer
 from playground.pve.server import Pve
+from tests.support.charts import warm_charts
 from tests.support.home_guild import HomeGuild, mark_greeted
 from tests.support.remembered_commands import remember_commands
 from tests.support.stage_clock import StageClock
@@ -155,6 +157,8 @@ class Stage(HomeGuild):
             mark_greeted(self.directory, self._sites, settings.get("FIRST_SITE"))
         self._bot = bot = ProxmoxBot(load(self.directory / "config.py", self.environment()), self.clock)
         self.clients += [site.proxmox for site in bot.services.sites]
+        if warm_charts.POSSIBLE and isinstance(bot.services.renderer, ChartProcess):
+            bot.services.renderer.command = warm_charts.COMMAND
         if not self.paced:
             bot.services.rate_limiter.rates = {}
         bot._connection.guild_ready_timeout = 0.05  # the only guild comes at once

@@ -1,0 +1,124 @@
+"""Draw the charts of the tests in processes that have matplotlib imported already. That import takes 0.7 s of CPU.
+
+The bot starts `COMMAND` as it starts its own worker, with the same pipes. This process hands its pipes to a starter,
+which forks the worker, and both end together. Each test worker has one starter, from its first chart on. Tests of the
+worker itself (tests/adapters/charts) use the bot's own command.
+"""
+
+import atexit
+import contextlib
+import functools
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+POSSIBLE = sys.platform == "linux"
+"""Whether a process with all of these imports can fork safely."""
+START_PATIENCE = 60.0
+"""Seconds for the end of the starter, on a busy machine."""
+HAND_OVER = """
+import _socket, array, os, sys
+there = _socket.socket(_socket.AF_UNIX)
+there.connect("\\0" + sys.argv[1])
+there.sendmsg([b"."], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", [0, 1]))])
+os.close(0)
+os.close(1)
+there.recv(1)
+"""
+"""Gives the pipes to the starter, and ends when the worker has ended."""
+
+
+class _Command(Sequence[str]):
+    """The command for one worker. The starter starts when it is read."""
+
+    def __getitem__(self, at: int) -> str:  # type: ignore[override]  # nobody takes a slice
+        return _command()[at]
+
+    def __len__(self) -> int:
+        return len(_command())
+
+
+COMMAND = _Command()
+
+
+@functools.cache
+def _command() -> tuple[str, ...]:
+    """Start the one starter of this process."""
+    name = f"charts-{os.getpid()}-{os.urandom(8).hex()}"  # Linux has names in no folder
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"\0{name}")
+        listening.listen()
+        starter = subprocess.Popen(  # noqa: S603 - this very file
+            [sys.executable, "-m", "tests.support.charts.warm_charts", str(listening.fileno())],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[listening.fileno()],
+        )
+    assert starter.stdin is not None
+    atexit.register(starter.wait, START_PATIENCE)
+    atexit.register(starter.stdin.close)  # called first: the starter ends with its input
+    return (sys.executable, "-I", "-S", "-c", HAND_OVER, name)
+
+
+# -- in the starter
+
+
+def serve(listening: socket.socket) -> socket.socket | None:
+    """Fork a process for each connection, until the input of the starter ends.
+
+    Returns None in the starter. Returns the connection in each forked process, which has the pipes of the other side.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests; the starter ends with them
+    while True:
+        ready, _, _ = select.select([0, listening.fileno()], [], [])
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass  # nobody asks for its exit code
+        if 0 in ready:
+            return None
+        connection, _ = listening.accept()
+        with contextlib.suppress(OSError):
+            _, pipes, _, _ = socket.recv_fds(connection, 1, 2)
+            if len(pipes) == 2 and os.fork() == 0:
+                listening.close()
+                for number, pipe in enumerate(pipes):
+                    os.dup2(pipe, number)
+                    os.close(pipe)
+                return connection
+            for pipe in pipes:
+                os.close(pipe)
+        connection.close()
+
+
+def end_with(connection: socket.socket) -> None:
+    """End this process with the one that the bot started, as soon as the bot kills that."""
+
+    def wait() -> None:
+        connection.recv(1)
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+if __name__ == "__main__":
+    os.environ.update(MPL_IGNORE_SYSTEM_FONTS="1", MPLBACKEND="agg", OPENBLAS_NUM_THREADS="1")
+    import gc
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as place:
+        os.environ["MPLCONFIGDIR"] = place
+        import adapters.charts.figure  # noqa: F401 - for everything that it imports
+        from adapters.charts import worker
+
+    gc.freeze()
+    if connected := serve(socket.socket(fileno=int(sys.argv[1]))):
+        end_with(connected)
+        worker.main()
