@@ -1,4 +1,4 @@
-"""Format values: units, colours, emoji, and the escaping of foreign text. No other module formats a number.
+"""Format values: colours, emoji, times, and the escaping of foreign text. ui/sizes.py formats bytes.
 
 The functions are pure and take a language and a value. Emoji and colours mean the same everywhere: see STATE_EMOJI
 and Colour.
@@ -216,61 +216,6 @@ def plain_label(text: str) -> str:
     Joiners inside emoji are kept, because this is the bot's own text.
     """
     return text if len(text) <= 100 else text[:99] + "…"
-
-
-_LEAST_SCALED = 0.1
-"""Least use that is shown in the unit of its total. With one digit, less would say nothing."""
-UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-MIB = 1024 * 1024
-
-
-def format_size(count: float) -> str:
-    """Format bytes with units of 1024, as Proxmox' own pages do: 1.5 GiB."""
-    value = float(count)
-    for unit in UNITS:
-        if value < 1024 or unit == "TiB":
-            return f"{value:.0f} {unit}" if unit in ("B", "KiB") or value >= 100 else f"{value:.1f} {unit}"
-        value /= 1024
-    raise AssertionError
-
-
-def format_memory(count: int) -> str:
-    """Format configured MiB like any other size, or in MiB if that would round the value."""
-    text = format_size(count * MIB)
-    number, unit = text.split()
-    exact = float(number) * 1024 ** UNITS.index(unit) == count * MIB
-    return text if exact and count else f"{count} MiB"
-
-
-_DISK_SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([KMGT]?)")
-
-
-def format_disk_size(written: str) -> str:
-    """Format a disk's size from its configuration (`16G`, in units of 1024) like any other size."""
-    match = _DISK_SIZE.fullmatch(written)
-    if match is None:
-        return code(written, 20)
-    return format_size(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
-
-
-def format_usage(used: float | None, total: float | None) -> str:
-    """Return `1.2 / 4.0 GiB`, in the unit of the total, unless the use is too small for it.
-
-    Return only the total if the use is unknown, and a dash if the total is unknown.
-    """
-    if total is None:
-        return "—"
-    whole = format_size(total)
-    if used is None:
-        return whole
-    part = format_size(used)
-    (number, unit), (_, whole_unit) = part.split(), whole.split()
-    if unit != whole_unit:
-        scaled = used / 1024 ** UNITS.index(whole_unit)
-        if scaled < _LEAST_SCALED:
-            return f"{part} / {whole}"
-        number = f"{scaled:.1f}"
-    return f"{number} / {whole}"
 
 
 def listed(t: Text, words: Iterable[str]) -> str:

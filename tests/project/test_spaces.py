@@ -11,16 +11,9 @@ from core.guest import Kind, State
 from core.levels import Level
 from tests.support.walked import walked
 from tools.messages import read
-from ui.formatting import (
-    format_duration,
-    format_percent,
-    format_usage,
-    kind_word,
-    level_word,
-    state_word,
-    timestamp,
-)
+from ui.formatting import format_duration, format_percent, kind_word, level_word, state_word, timestamp
 from ui.i18n import Texts
+from ui.sizes import format_usage
 
 ROOT = Path(__file__).parent.parent.parent
 T = Texts("ja").of("ja")

@@ -74,12 +74,8 @@ from ui.formatting import (
     code,
     code_block,
     fit_lines,
-    format_disk_size,
     format_duration,
-    format_memory,
     format_percent,
-    format_size,
-    format_usage,
     plain,
     plain_label,
     timestamp,
@@ -103,6 +99,7 @@ from ui.interaction.selects import CHOICE, choice_id
 from ui.interaction.site_ids import ALL_SITES
 from ui.messages.errors import error_sentence
 from ui.messages.proxmox_errors import task_hint
+from ui.sizes import format_disk_size, format_memory, format_size, format_usage
 from ui.watch.alert_channel import DiscordAlertChannel
 from ui.watch.views import watch_list_card
 

@@ -13,7 +13,7 @@ from core.proxmox_errors import MissingPrivilege
 from ui.bars import usage_bar
 from ui.cards import Item, card
 from ui.cluster.rows import SLOTS, fill, node_row
-from ui.formatting import ALARM, OK, UNSURE, WARNING, Colour, code, format_duration, format_usage, timestamp
+from ui.formatting import ALARM, OK, UNSURE, WARNING, Colour, code, format_duration, timestamp
 from ui.guests.figures import cores_of
 from ui.guests.filters import counted_as
 from ui.guests.lists import list_footer, totals_line
@@ -22,6 +22,7 @@ from ui.interaction.buttons import list_buttons, node_chart_button
 from ui.interaction.selects import node_menu
 from ui.messages.errors import reason_of
 from ui.sites.sections import Section, page_text, rows_on
+from ui.sizes import format_usage
 from ui.web_links import node_page, web_links
 
 PAGE = "nodes"

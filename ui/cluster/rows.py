@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from core.guest import Node, Storage
 from ui.bars import usage_bar
-from ui.formatting import ALARM, UNSURE, code, format_size, format_usage
+from ui.formatting import ALARM, UNSURE, code
 from ui.guests.figures import cores_of
 from ui.i18n import Text
+from ui.sizes import format_size, format_usage
 
 SLOTS = 8
 """Rows and headings on a page of nodes or storages, each of at most 450 characters."""

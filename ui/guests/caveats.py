@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from core.actions.order import Change, Plan
 from core.guest import Kind
 from core.operations import Operation
-from ui.formatting import PROTECTED, WARNING, code, fit_lines, format_memory, format_size
+from ui.formatting import PROTECTED, WARNING, code, fit_lines
 from ui.i18n import Text
+from ui.sizes import format_memory, format_size
 
 TAGS_MOST = 300
 

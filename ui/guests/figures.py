@@ -3,8 +3,8 @@
 import re
 
 from core.guest import Guest, State
-from ui.formatting import format_disk_size, format_usage
 from ui.i18n import Text
+from ui.sizes import format_disk_size, format_usage
 
 _SIZE = re.compile(r"\bsize=([0-9]{1,12}(?:\.[0-9]{1,6})?[KMGT])\b")
 

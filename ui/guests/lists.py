@@ -16,7 +16,6 @@ from ui.formatting import (
     emoji_of,
     format_duration,
     format_percent,
-    format_usage,
     kind_word,
     state_word,
     timestamp,
@@ -31,6 +30,7 @@ from ui.interaction.reply import Reply
 from ui.interaction.selects import guest_menu
 from ui.messages.task_words import lock_word
 from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
+from ui.sizes import format_usage
 
 ROWS = 10
 

@@ -20,7 +20,6 @@ from ui.formatting import (
     code,
     code_block,
     format_duration,
-    format_memory,
     plain,
     state_word,
     title,
@@ -30,6 +29,7 @@ from ui.i18n import Marked, Text
 from ui.messages.operations import WORDS
 from ui.messages.proxmox_errors import task_hint
 from ui.messages.task_words import known_end
+from ui.sizes import format_memory
 
 
 def _say(t: Text, message: Marked, guest: str, order: Order) -> str:

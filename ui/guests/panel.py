@@ -24,8 +24,6 @@ from ui.formatting import (
     emoji_of,
     fit_lines,
     format_duration,
-    format_memory,
-    format_usage,
     kind_word,
     moment,
     plain,
@@ -46,6 +44,7 @@ from ui.interaction.buttons import disks_button, guest_button, guest_chart_butto
 from ui.messages.operations import BUTTONS, PANEL_ACTIONS
 from ui.messages.task_words import end_words, lock_word, task_word
 from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
+from ui.sizes import format_memory, format_usage
 from ui.web_links import guest_page, web_links
 
 UNREAD = "…"

@@ -14,9 +14,7 @@ from ui.formatting import (
     code,
     emoji_of,
     fit_lines,
-    format_disk_size,
     format_duration,
-    format_size,
     kind_word,
     moment,
     plain,
@@ -28,6 +26,7 @@ from ui.guests.outcome import change_lines
 from ui.i18n import Text
 from ui.messages.operations import WORDS, operation_noun
 from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
+from ui.sizes import format_disk_size, format_size
 
 
 def plan_parts(t: Text, plan: Plan, now: float) -> list[str]:

@@ -3,10 +3,10 @@
 from core import guest_errors as g
 from core.guest import Kind, State
 from core.operations import Operation
-from ui.formatting import format_memory
 from ui.i18n import N_, Text
 from ui.messages.error_words import ErrorWords, Rows, fill_in
 from ui.messages.operations import WORDS
+from ui.sizes import format_memory
 
 
 def _wrong_state(t: Text, error: g.WrongState) -> str:

@@ -3,10 +3,11 @@
 from core import wanted_errors as w
 from core.validation import VMID_LEAST, VMID_MOST
 from ui.discord.permissions import permission_names
-from ui.formatting import MIB, code, format_size
+from ui.formatting import code
 from ui.i18n import N_, Text
 from ui.messages.error_words import ErrorWords, Rows, fill_in
 from ui.messages.nothing import nothing_sentence, nothing_words
+from ui.sizes import MIB, format_size
 
 
 def _bad_vmid(t: Text, error: w.BadVmid) -> str:
