@@ -4,6 +4,7 @@
 #   sh deploy/install.sh             install or update from this folder
 #   sh deploy/install.sh rollback    go back to the release that ran before
 #   sh deploy/install.sh status      what is installed
+#   sh deploy/install.sh check       what is wrong with the set-up (bot.py --check)
 #   sh deploy/install.sh remove      remove the program
 #
 # /opt/proxmox-bot/releases/…   one folder per release, with its packages; `current` and `previous` are links
@@ -180,6 +181,14 @@ do_status() {
     ! systemd_runs || systemctl --no-pager --lines=0 status "$NAME" || true
 }
 
+# With the settings of the service: its secrets, and its data, which are only looked at.
+do_check() {
+    [ -e "$APP/current" ] || fail 'nothing is installed'
+    cd "$APP/current"
+    exec env CREDENTIALS_DIRECTORY="$ETC" DATA_DIR="/var/lib/$NAME" \
+        .venv/bin/python bot.py --check --config "$ETC/config.py"
+}
+
 do_remove() {
     ! systemd_runs || systemctl --quiet disable --now "$NAME" 2>/dev/null || true
     rm -f "$UNIT" "$DROPIN" "/etc/systemd/system/multi-user.target.wants/$NAME.service"
@@ -194,6 +203,7 @@ case ${1:-install} in
     install | update) do_install ;;
     rollback) do_rollback ;;
     status) do_status ;;
+    check) do_check ;;
     remove) do_remove ;;
-    *) fail 'install, update, rollback, status or remove' ;;
+    *) fail 'install, update, rollback, status, check or remove' ;;
 esac

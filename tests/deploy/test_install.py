@@ -34,6 +34,18 @@ def test_half_a_copy_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     assert not (tmp_path / "opt").exists()
 
 
+def test_the_check_has_the_settings_of_the_service(tmp_path: Path) -> None:
+    assert "nothing is installed" in run(tmp_path, "check").stderr
+    python = tmp_path / "opt/proxmox-bot/current/.venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "$CREDENTIALS_DIRECTORY $DATA_DIR $*"\nexit 2\n')
+    python.chmod(0o755)
+    done = run(tmp_path, "check")
+    settings = tmp_path / "etc/proxmox-bot"
+    told = f"{settings} /var/lib/proxmox-bot bot.py --check --config {settings}/config.py\n"
+    assert (done.returncode, done.stdout) == (2, told)
+
+
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_a_rollback_goes_back_once_and_survives_an_interruption(tmp_path: Path, interrupted: bool) -> None:
     app, settings = tmp_path / "opt/proxmox-bot", tmp_path / "etc/proxmox-bot"
