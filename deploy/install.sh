@@ -4,7 +4,7 @@
 #   sh deploy/install.sh             install or update from this folder
 #   sh deploy/install.sh rollback    go back to the release that ran before
 #   sh deploy/install.sh status      what is installed
-#   sh deploy/install.sh check       what is wrong with the set-up (bot.py --check)
+#   sh deploy/install.sh check       what is wrong with the setup (bot.py --check)
 #   sh deploy/install.sh remove      remove the program
 #
 # /opt/proxmox-bot/releases/…   one folder per release, with its packages; `current` and `previous` are links
