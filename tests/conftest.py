@@ -16,11 +16,17 @@ from hypothesis import HealthCheck, settings
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 LONG_FIRST = (
+    "tests/bench/test_bench.py::test_every_measurement_works",
     "tests/long_runs/",
     "tests/bot/access/test_table.py",
     "tests/bot/sites/test_table.py",
     "tests/bot/data/test_journal_refuses.py",
     "tests/bot/data/test_waiting_disk.py",
+    "tests/bot/access/test_guest_index.py",
+    "tests/bot/actions/test_recovery.py",
+    "tests/bot/charts/test_graph.py",
+    "tests/bot/commands/test_completions.py",
+    "tests/bot/sites/test_trouble.py",
 )
 """The longest tests, computing or waiting. They start first, so that no worker is left alone with one at the end.
 

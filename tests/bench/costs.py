@@ -12,7 +12,7 @@ from playground.cluster.demo_cluster import NODES
 from tests.bench.answers import Figures, milliseconds, next_vmids
 from tests.bench.discord_side import percentile
 from tests.bench.floors import json_cpu_seconds
-from tests.bench.processes import program
+from tests.bench.processes import PATIENCE, program
 from tests.bench.programs.proxmox_server import TAG
 from tests.bench.stage import CONNECTED, HASTE, INTERVAL, Stage, empty_environment
 
@@ -38,8 +38,9 @@ DASHBOARD_READS = 40
 async def _reads(stage: Stage, count: int) -> int:
     """Wait until the cluster was read at least this often, and return how often it was."""
     await stage.proxmox.order()
-    read = 0
+    read, end = 0, time.monotonic() + PATIENCE
     while read < count:
+        assert time.monotonic() < end, f"{read} reads within {PATIENCE} s\n{stage.bot.output()}"
         await asyncio.sleep(0.05)
         read += (await stage.proxmox.order()).paths.count(LIST)
     return read
@@ -101,6 +102,7 @@ async def dashboards(stage: Stage) -> Figures:
         list[str](),
     )
     while asked.count(LIST) < stage.samples(DASHBOARD_READS):
+        assert time.monotonic() < began + PATIENCE, f"no more reads\n{stage.bot.output()}"
         await asyncio.sleep(0.05)
         asked += (await stage.proxmox.order()).paths
     intervals = (time.monotonic() - began) * HASTE / INTERVAL

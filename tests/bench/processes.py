@@ -115,7 +115,10 @@ class Program:
         self.process.send_signal(signal.SIGUSR1)
         await asyncio.sleep(seconds)
         self.process.send_signal(signal.SIGUSR1)
-        while not self.ticks.exists():  # noqa: ASYNC110 - a file of another process
+        end = time.monotonic() + PATIENCE
+        while not self.ticks.exists():
+            assert self.process.returncode is None, self.output()
+            assert time.monotonic() < end, f"no ticks within {PATIENCE} s\n{self.output()}"
             await asyncio.sleep(0.01)
         late: list[float] = json.loads(self.ticks.read_text("utf-8"))
         return late
