@@ -1,11 +1,12 @@
 """Measure how much one person's flood of requests delays everybody else.
 
-    python -m tests.long_runs.flood [--guests N] [--seconds S] [--a-second N]
+    python -m tests.long_runs.flood [--guests N] [--seconds S] [--a-second N] [flood ...]
 
 The bot is a real process with 10,000 guests. Proxmox takes 100 ms for each answer. One person sends 20 requests a
-second: first none for comparison, then reads, then completions, then commands that they may not use. Meanwhile guests
-stop, and another person opens a panel and starts a guest. The run prints their waiting times and the growth of memory
-and journal. The exit code is 1 if a goal is missed.
+second: first none for comparison, then panels, completions, commands that they may not use, details of nodes,
+presses on a dashboard, checks of the set-up, and exports of the audit trail. Charts are wanted by seven people.
+Meanwhile guests stop, and another person lists guests, opens a panel, starts a guest and wants a chart. The run
+prints their waiting times and the growth of memory and journal. The exit code is 1 if a goal is missed.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ from typing import Any
 
 from aiohttp import web
 
+from playground.discord.people import PressResult
+from playground.discord.posts import SeenMessage
 from playground.pve.network.http import Values
 from playground.pve.server import Pve
 from tests.support.process_stage import INTERVAL, ProcessStage, process_stage
@@ -37,7 +40,20 @@ LATENCY = 0.1
 FIRST = 20_000
 """First VMID of the many guests. The lowest of them are watched."""
 CALM = "nothing"
-RATIO_MOST, ACK_MOST, START_MOST = 1.5, 1.0, 5.0
+FLOODS = (
+    CALM,
+    "reads",
+    "completions",
+    "refusals",
+    "nodes",
+    "charts",
+    "dashboards",
+    "health",
+    "exports",
+)
+CROWD = 7
+"""Number of people who flood together with charts."""
+RATIO_MOST, ACK_MOST, START_MOST, LIST_MOST, CHART_MOST = 1.5, 1.0, 5.0, 1.0, 10.0
 MEMORY_MOST, JOURNAL_MOST = 64.0, 1.0
 """Maximum growth during a flood of one minute, in MiB."""
 PATIENCE = 180.0
@@ -99,6 +115,9 @@ class FloodResult:
     seconds: float = 0.0
     worked: float = 0.0
     """Seconds of CPU time that the bot used."""
+    listed: list[float] = field(default_factory=list)
+    """Seconds until a list was shown."""
+    charted: list[float] = field(default_factory=list)
 
     @property
     def alert(self) -> float:
@@ -117,6 +136,14 @@ class Flood:
         person = stage.server.person
         roles = [self.roles["viewer"], self.roles["narrow"]]
         self.mallory = person(stage.guild, "mallory", display="Mallory", locale="en-US", roles=roles)
+        self.crowd = itertools.cycle(
+            [self.mallory]
+            + [
+                person(stage.guild, f"m{n}", display=f"M{n}", locale="en-US", roles=roles)
+                for n in range(1, CROWD)
+            ]
+        )
+        self.eve = person(stage.guild, "eve", display="Eve", locale="en-US", roles=[self.roles["admin"]])
         self.ada = person(stage.guild, "ada", display="Ada", locale="en-US", roles=[self.roles["admin"]])
         self.vmids = range(FIRST, FIRST + guests)
         self.watched = list(self.vmids[:60])
@@ -146,7 +173,24 @@ class Flood:
             "reads": lambda: server.slash(who, channel, "info", vmid=next(self._targets)),
             "completions": lambda: server.autocomplete(who, channel, "info", "vmid", next(words)),
             "refusals": lambda: server.slash(who, channel, "start", vmid=next(self._targets)),
+            "nodes": lambda: server.slash(who, channel, "node info", node="pve1"),
+            "charts": lambda: server.slash(
+                next(self.crowd), channel, "graph guest", vmid=next(self._targets)
+            ),
+            "dashboards": lambda: server.click(who, self._board(), "Refresh"),
+            "health": lambda: server.slash(self.eve, channel, "health"),
+            "exports": lambda: server.slash(self.eve, channel, "audit", csv=True),
         }[name]
+
+    def _board(self) -> SeenMessage:
+        return next(post for post in self.stage.server.messages(self.stage.channel) if post.pinned)
+
+    async def prepare(self) -> None:
+        """Create a dashboard, and start the process that draws."""
+        server, channel = self.stage.server, self.stage.channel
+        for command, options in (("dashboard create", {}), ("graph guest", {"vmid": self.vmids[0]})):
+            reply = await server.slash(self.ada, channel, command, **options)
+            await self._until(lambda reply=reply: reply.text, command)  # type: ignore[misc]  # what mypy does not infer of a lambda's default
 
     async def _flood(self, result: FloodResult) -> None:
         """Send requests at a fixed rate without waiting for the answers."""
@@ -193,9 +237,20 @@ class Flood:
         return any(f"**{vmid}**" in text for text in self.stage.alerts_told()[-5:])
 
     async def _works(self, result: FloodResult, end: float) -> None:
-        """Look at a guest and start one, over and over, as another person."""
+        """List guests, look at one, start one and see a chart, over and over, as another person."""
         server, channel = self.stage.server, self.stage.channel
-        while time.monotonic() < end:
+        for number in itertools.count():
+            if time.monotonic() >= end:
+                return
+            for command, options, into in (
+                ("list", {}, result.listed),
+                ("graph guest", {"vmid": self.vmids[950 + number % 50]}, result.charted),
+            ):
+                began = time.monotonic()
+                shown = await server.slash(self.ada, channel, command, **options)
+                result.acknowledged.append(shown.ack_seconds or PATIENCE)
+                await self._until(lambda shown=shown: is_whole(shown), command)  # type: ignore[misc]  # as below
+                into.append(time.monotonic() - began)
             looked = await server.slash(self.ada, channel, "info", vmid=self.vmids[-1])
             result.acknowledged.append(looked.ack_seconds or PATIENCE)
             vmid = next(self._starts)
@@ -250,18 +305,28 @@ class Flood:
         return int(pages) * int(size) / 2**20
 
 
+def is_whole(shown: PressResult) -> bool:
+    """Return whether a list or a chart is shown. A refusal is none."""
+    post = shown.post
+    return post is not None and bool(post.attachments or " guests" in post.text)
+
+
 def table(found: list[FloodResult]) -> Iterator[tuple[str, bool]]:
     """Return the figures line by line, each with whether it meets its goal."""
     calm = found[0]
     yield (
         f"{'flood':12} {'asked/s':>8} {'alert':>7} {'ratio':>6} {'acknowledged':>13} {'start done':>11} "
+        f"{'/list':>6} {'chart':>6} "
         f"{'memory/min':>11} {'journal/min':>12} {'Proxmox/s':>10} {'CPU':>5}",
         True,
     )
     for result in found:
         ratio, minutes = result.alert / calm.alert, result.seconds / 60
         memory, journal = result.memory / minutes, result.journal / minutes
+        listed, charted = max(result.listed, default=0.0), max(result.charted, default=0.0)
         goals = (
+            listed <= LIST_MOST,
+            charted <= CHART_MOST,
             ratio <= RATIO_MOST,
             max(result.acknowledged) <= ACK_MOST,
             max(result.started) <= START_MOST,
@@ -270,14 +335,15 @@ def table(found: list[FloodResult]) -> Iterator[tuple[str, bool]]:
         )
         yield (
             f"{result.name:12} {result.sent / result.seconds:8.1f} {result.alert:6.2f}s {ratio:6.2f} "
-            f"{max(result.acknowledged):12.2f}s {max(result.started):10.2f}s {memory:7.1f} MiB {journal:8.2f} MiB "
+            f"{max(result.acknowledged):12.2f}s {max(result.started):10.2f}s {listed:5.2f}s {charted:5.2f}s "
+            f"{memory:7.1f} MiB {journal:8.2f} MiB "
             f"{result.asked / result.seconds:10.1f} {result.worked / result.seconds:5.0%}"
             f"{'' if all(goals) else '  missed'}",
             all(goals),
         )
     yield (
-        f"{'goal':12} {'':8} {'':7} {RATIO_MOST:6.2f} {ACK_MOST:12.2f}s {START_MOST:10.2f}s "
-        f"{MEMORY_MOST:7.1f} MiB {JOURNAL_MOST:8.2f} MiB",
+        f"{'goal':12} {'':8} {'':7} {RATIO_MOST:6.2f} {ACK_MOST:12.2f}s {START_MOST:10.2f}s {LIST_MOST:5.2f}s "
+        f"{CHART_MOST:5.2f}s {MEMORY_MOST:7.1f} MiB {JOURNAL_MOST:8.2f} MiB",
         True,
     )
 
@@ -298,6 +364,7 @@ async def measure(
             flood = Flood(stage, a_second, seconds, guests, samples)
             await stage.start(**flood.settings)
             await stage.first_poll()
+            await flood.prepare()
             stage.pve.hang("/api2", LATENCY)
             found = [await flood.run(name) for name in floods]
             stage.pve.hang("/api2", 0)
@@ -312,9 +379,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--guests", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=30.0, help="of each flood")
     parser.add_argument("--a-second", type=float, default=20.0, help="how often the one who floods asks")
+    parser.add_argument(
+        "floods", nargs="*", choices=[*FLOODS, []], help="default: all; the first is the comparison"
+    )
     options = parser.parse_args(arguments)
     work: Coroutine[Any, Any, list[FloodResult]] = measure(
-        options.guests, options.seconds, options.a_second, (CALM, "reads", "completions", "refusals")
+        options.guests, options.seconds, options.a_second, tuple(options.floods) or FLOODS
     )
     lines = list(table(asyncio.run(work)))
     print("\n".join(line for line, _ in lines))
