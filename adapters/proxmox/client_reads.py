@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 BACKUPS_SECONDS = 5.0
 """Seconds that all storages together may take to list their backups."""
+BACKUP_STORAGES_MOST = 20
+"""Number of storages that are asked for the backups of one guest: each costs a request, whenever a panel opens."""
 ROWS_MOST = 10_000
 """Maximum number of rows read of a list of one guest, or of tasks."""
 EXIT_MOST = 900
@@ -92,8 +94,9 @@ class ProxmoxReads:
             content="backup",
             enabled=1,
         )
-        backups = await ask_all(names, lambda name: self._backups_on(guest, name), BACKUPS_SECONDS)
-        return replace(backups, unread=(*away, *backups.unread))
+        asked, left = names[:BACKUP_STORAGES_MOST], names[BACKUP_STORAGES_MOST:]
+        backups = await ask_all(asked, lambda name: self._backups_on(guest, name), BACKUPS_SECONDS)
+        return replace(backups, unread=(*away, *backups.unread, *left))
 
     def _storages_of(self, guest: Guest) -> tuple[str, ...]:
         return ("nodes", node_path(guest.node), "storage")

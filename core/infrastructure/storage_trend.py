@@ -11,8 +11,8 @@ from statistics import median
 from core.proxmox import StorageUse
 
 DAY = 86400
-DAYS_LEAST = 4
-"""Days with data that it takes."""
+DAYS_LEAST, DAYS_MOST = 4, 14
+"""Days with data that it takes, and the oldest that count: each is compared with each other."""
 RISING_LEAST = 0.8
 """Share of the pairs of days of which the later one has the greater use."""
 AHEAD_MOST = 365
@@ -31,9 +31,10 @@ def days_until_full(history: Sequence[StorageUse]) -> float | None:
     last = history[-1]
     days: defaultdict[int, list[float]] = defaultdict(list)
     for row in reversed(history):
-        if abs(row.total - last.total) > SAME_TOTAL * last.total:
+        age = (last.time - row.time) // DAY
+        if age > DAYS_MOST or abs(row.total - last.total) > SAME_TOTAL * last.total:
             break
-        days[(last.time - row.time) // DAY].append(row.used)
+        days[age].append(row.used)
     if len(days) < DAYS_LEAST or last.total <= 0:
         return None
     points = [(-age, median(used)) for age, used in days.items()]

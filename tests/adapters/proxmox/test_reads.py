@@ -349,6 +349,17 @@ async def test_a_storage_that_is_away_or_refuses_is_named(pve: Pve, client: Prox
     assert sorted(backups.unread) == ["away", "local"]
 
 
+async def test_no_more_than_twenty_storages_are_asked_and_the_others_are_named(
+    pve: Pve, client: ProxmoxClient
+) -> None:
+    for number in range(50):
+        name = f"share{number}"
+        pve.storages[name] = {"type": "nfs", "active": 1, "content": "backup", "shared": 1, "files": set()}
+    backups = await client.backups(VM)
+    assert len([path for _, path, _ in pve.requests if path.endswith("/content")]) == 20
+    assert len(backups.unread) == 50 + 1 - 20
+
+
 async def test_without_the_privileges_there_is_no_backup_to_be_seen(pve: Pve, client: ProxmoxClient) -> None:
     pve.keep_backup(VM.vmid, 1.0, 2.0, "local")
     assert len((await client.backups(VM)).found) == 1

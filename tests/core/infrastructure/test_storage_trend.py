@@ -1,6 +1,7 @@
 """Test when a storage is said to be full, and that nothing is said on weak grounds."""
 
 import math
+import time
 
 import pytest
 
@@ -47,3 +48,12 @@ def test_nothing_is_said(history: list[StorageUse]) -> None:
 def test_gaps_do_no_harm() -> None:
     gappy = [row for row in week(lambda day: 800 + 20 * day) if row.time // DAY % 3]
     assert days_until_full(gappy) == pytest.approx(10, rel=0.1)
+
+
+def test_nonsense_is_bounded() -> None:
+    """Ten thousand rows, a day apart, as no Proxmox sends them. Comparing all days would take a minute."""
+    rows = [StorageUse(NOW + DAY * day, 1.0 + day / 1e5, 1.0 + 1e6) for day in range(10_000)]
+    began = time.process_time()
+    assert days_until_full(rows) is None
+    assert days_until_full([StorageUse(NOW + DAY * day, 1e17, -1e17) for day in range(9)]) is None
+    assert time.process_time() - began < 1.0
