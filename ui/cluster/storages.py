@@ -117,7 +117,7 @@ def _row(t: Text, each: ListedStorage, ahead: float | None, *, again: bool = Fal
     storage = each.storage
     top = storage_row(t, storage) if fill_of(storage) is not None else _unknown(t, each)
     nodes = t.plural("{n} node", "{n} nodes", len(each.nodes)) if storage.shared else ""
-    small = [nodes] if again else [kind_of(t, storage), nodes, contents_of(t, storage.content)]
+    small = [nodes] if again else [kind_of(t, storage), nodes, *contents_of(t, storage.content)]
     lines = [top, phone_lines(small, SMALL_PRINT, SMALL)] if any(small) else [top]
     if ahead is not None:
         days = max(1, round(ahead))
@@ -145,9 +145,7 @@ def kind_of(t: Text, storage: Storage) -> str:
     return _TYPES.get(storage.type, code(storage.type, 20) if storage.type else "")
 
 
-def contents_of(t: Text, content: str) -> str:
+def contents_of(t: Text, content: str) -> list[str]:
     """Return what the storage is for, in words."""
     words = [word for word in content.split(",") if word and word != "none"]
-    return listed(
-        t, [t(_CONTENTS[each]) if each in _CONTENTS else code(each, 12) for each in words[:WORDS_MOST]]
-    )
+    return [t(_CONTENTS[each]) if each in _CONTENTS else code(each, 12) for each in words[:WORDS_MOST]]

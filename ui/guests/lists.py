@@ -107,7 +107,7 @@ def guest_row(t: Text, guest: Guest, sort: str = "") -> str:
 def _figures(t: Text, guest: Guest, sort: str) -> list[str]:
     """Return the figures of a running guest that fit one line of a phone."""
     if sort == "memory" and (used := share(guest.memory, guest.memory_total)) is not None:
-        return [t("memory {value}", value=f"{format_percent(used)} ({memory_of(t, guest)})")]
+        return [t("memory {value}", value=format_percent(used)), memory_of(t, guest)]
     if sort == "disk" and (used := share(guest.disk, guest.disk_total)) is not None:
         usage = format_usage(guest.disk, guest.disk_total)
         return [t("disk {value}", value=f"{format_percent(used)} ({usage})")]

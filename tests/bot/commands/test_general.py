@@ -143,7 +143,7 @@ async def test_pages_keep_the_order_and_a_long_tag(scene: Stage, pve: Pve) -> No
     every = [*running, *sorted(set(vmids) - set(running))]
     post = stage.post_of(reply)
     assert vmids_in(post.text) == every[:10]
-    assert "60% (" in post.text
+    assert "60% · " in post.text
     for button in (button_of(post, "🔄"), button_of(post, "▶️")):
         post = stage.post_of(await scene.press(scene.emma, post, button))
         assert vmids_in(post.text) == (every[10:] if button.startswith("p1:list:next:") else every[:10])
