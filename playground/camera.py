@@ -67,8 +67,12 @@ class Camera:
         os.kill(cluster, number)
 
     def alerts(self, count: int) -> Locator:
-        """Wait until this many more alerts than the first messages are shown, and return the newest one."""
-        signs = self.posts.filter(has_text="🔴")
+        """Wait until this many alerts of stopped guests are open and not muted, and return the newest one.
+
+        A dashboard names them, too, but has nothing to acknowledge.
+        """
+        acknowledge = self.page.get_by_role("button", name=self.t("Acknowledge"))
+        signs = self.posts.filter(has_text="🔴").filter(has=acknowledge)
 
         def shown() -> bool:
             self.scroll_to_end()
@@ -185,7 +189,8 @@ def burst(camera: Camera) -> Locator:
 
 def recovery(camera: Camera) -> Locator:
     """Mute the newest alert, and end all incidents: the mute ends with its incident."""
-    newest = camera.posts.filter(has_text="🔴").last
+    acknowledge = camera.page.get_by_role("button", name=camera.t("Acknowledge"))
+    newest = camera.posts.filter(has_text="🔴").filter(has=acknowledge).last
     identity = newest.get_attribute("data-message-id")
     newest.get_by_role("button", name=camera.t("Mute {time}", time=format_duration(camera.t, 3600))).click()
     muted = camera.page.locator(f'article[data-message-id="{identity}"]').filter(has_text="🔕")

@@ -31,11 +31,13 @@ COMPOSER = 90
 COLOURS, CHART_COLOURS = 64, 160
 _LAID_OUT = """width => {
   const wide = document.querySelector("#channel-message-list").getBoundingClientRect().width;
-  const resting = /updated|completed|ready/.test(document.querySelector("#action-status").textContent);
+  const resting = /updated|completed|ready|uncertain/.test(document.querySelector("#action-status").textContent);
   return resting && document.fonts.status === "loaded" && wide <= width && wide > width / 2;
 }"""
 """Whether the page has taken on the width of its window. Not async: a promise counts as true at once."""
-_RESTS = "() => /updated|completed|ready/.test(document.querySelector('#action-status').textContent)"
+_RESTS = (
+    "() => /updated|completed|ready|uncertain/.test(document.querySelector('#action-status').textContent)"
+)
 """Whether no press is under way: meanwhile a page greys out its buttons."""
 _TYPED = ".command-popup { visibility: hidden }"
 """Hides what is offered for typing, which may cover an answer."""
