@@ -11,9 +11,10 @@ from core.guest import Node, Storage
 from core.watch.incidents.model import Incident, Severity
 from ui.bars import usage_bar
 from ui.cluster.rows import NAME_MOST, fill, fill_of, listed_storages, node_row, storage_name
-from ui.formatting import OK, UNSURE, code, fit_lines, format_usage, more_word, timestamp
+from ui.formatting import OK, UNSURE, code, fit_lines, more_word, timestamp
 from ui.i18n import Text
 from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
+from ui.sizes import format_usage
 from ui.watch.incidents.text import short_text, sign_of
 
 T = TypeVar("T")
