@@ -150,13 +150,18 @@ class Table:
         return reply
 
     def shown(self, what: str, reply: PressResult) -> str:
-        """Return all that a reply shows, with its invisible parts. Each lasting button or menu names the site."""
+        """Return all that a reply shows, with its invisible parts.
+
+        Each lasting button or menu names the site, except for the list of the guests of all sites.
+        """
         posts = [post for post in [reply.post, *reply.followups] if post is not None]
         for post in posts:
             lasting = [each.custom_id for each in post.buttons if each.style != "link"]
             for custom_id in [*lasting, *(menu.custom_id for menu in post.selects)]:
                 kind, *rest = str(custom_id).split(":")
-                assert kind == "q1" or (kind[1], rest[0]) == ("2", self.name), f"{what}: {custom_id}"
+                assert kind == "q1" or custom_id == "w1:list" or (kind[1], rest[0]) == ("2", self.name), (
+                    f"{what}: {custom_id}"
+                )
         return "\n".join([*map(whole, posts), repr(reply.form)])
 
     async def confirmed(self, what: str, asked: PressResult) -> PressResult:
