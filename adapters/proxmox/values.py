@@ -1,6 +1,5 @@
 """Convert single values of Proxmox' rows: numbers, times, texts, flags and tags. An unusable value becomes None."""
 
-import math
 import re
 
 _TIMES_MOST = 4_102_444_800
@@ -24,13 +23,16 @@ def parse_time(value: object) -> int | None:
 
 def parse_number(value: object) -> float | None:
     """Convert a number, also one in a string: Perl sends `cpulimit` as it is written in the configuration."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+    if type(value) is float:  # most are, and a year's history has 30,000
+        number = value
+    elif isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) and abs(number) < NUMBER_LIMIT else None
+    else:
+        try:
+            number = float(value)
+        except (ValueError, OverflowError):
+            return None
+    return number if abs(number) < NUMBER_LIMIT else None  # not NaN either
 
 
 def parse_whole(value: object) -> int | None:
