@@ -55,10 +55,6 @@ ROOM = 1 << 30
 GC_THRESHOLDS = (10_000, 10, 10)
 """Python's own 700 lets a test that makes many objects walk all of the worker's again and again."""
 
-FROZEN_EVERY = 8
-"""Scenes after which what stays is set apart from what the next ones leave."""
-_SCENES = pytest.StashKey[int]()
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Collect garbage less often, and keep temporary files in memory if there is plenty of room.
@@ -146,15 +142,12 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leave alone what former tests cached: each scene collects garbage at its end, and would walk it each time.
+    """Leave alone what former tests left: each scene collects garbage at its end, and would walk it, too.
 
-    Not for every scene, because this takes as long as one of them. No fixture of `item` exists yet.
+    No fixture of `item` exists yet.
     """
     if "pve" in getattr(item, "fixturenames", ()):
-        scenes = item.session.stash.get(_SCENES, 0)
-        item.session.stash[_SCENES] = scenes + 1
-        if not scenes % FROZEN_EVERY:
-            _leave_alone_what_stays()
+        _leave_alone_what_stays()
 
 
 @pytest.fixture

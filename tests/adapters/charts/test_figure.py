@@ -1,20 +1,26 @@
 """Test that a picture costs about the same whatever Proxmox sends, because the next person waits for it."""
 
-from adapters.charts.figure import WIDTH, Picture
+from typing import TYPE_CHECKING
+
 from core.charts.drawing import Drawing, DrawnLine, DrawnMark, DrawnPanel
+
+if TYPE_CHECKING:  # importing matplotlib takes half a second, for each worker that only collects these tests
+    from adapters.charts.figure import Picture
 
 COUNT = 1440
 TIMES = tuple(float(index) for index in range(COUNT))
 
 
-def picture_of(values: tuple[float | None, ...], marks: int, figures: str = "") -> Picture:
-    panel = DrawnPanel("CPU", (DrawnLine(figures, values),), 1.0, ((0.0, "0"), (1.0, "1")), None, "")
+def picture_of(values: tuple[float | None, ...], marks: int) -> "Picture":
+    from adapters.charts.figure import Picture  # noqa: PLC0415  # see above
+
+    panel = DrawnPanel("CPU", (DrawnLine("", values),), 1.0, ((0.0, "0"), (1.0, "1")), None, "")
     happened = tuple(DrawnMark("warning", float(index), index + 1.0) for index in range(marks))
     legend = (("warning", "Warning"),)
     return Picture(Drawing("101", "", 0.0, COUNT, TIMES, (), (panel,), happened, legend))
 
 
-def parts_of(picture: Picture) -> int:
+def parts_of(picture: "Picture") -> int:
     return sum(len(axes.get_children()) for axes in picture.figure.axes)
 
 
@@ -28,6 +34,8 @@ def test_gaps_and_marks_add_nothing_to_draw() -> None:
 
 
 def test_a_long_text_is_cut_to_the_room_with_few_measurements() -> None:
+    from adapters.charts.figure import WIDTH, Picture  # noqa: PLC0415  # see above
+
     measured = 0
 
     class Counting(Picture):
