@@ -44,6 +44,8 @@ class Call:
     params: Mapping[str, str] = field(default_factory=dict)
     files: list[Upload] = field(default_factory=list)
     reason: str | None = None
+    raw: bytes | None = None
+    """The JSON of the body as it was sent, if that is all of the body."""
 
 
 class CallRefused(Exception):
@@ -124,7 +126,7 @@ class Rest:
             return json_answer(429, _limited(budget.reset_after), budget, headers)
         if self.contract is not None:
             self._record(call, self.contract.breaches(call.method, call.path, call.body))
-        broken = discord_limits.breaches(call.method, call.path, call.body)
+        broken = discord_limits.breaches(call.method, call.path, call.body, call.raw)
         if broken:
             self._record(call, broken)
             return json_answer(
@@ -148,7 +150,7 @@ async def _decode(request: web.Request, call: Call) -> None:
         await _decode_form(request, call)
     elif request.can_read_body:
         raw = await request.read()
-        call.body = json.loads(raw) if raw else None
+        call.body, call.raw = (json.loads(raw), raw) if raw else (None, None)
 
 
 async def _decode_form(request: web.Request, call: Call) -> None:

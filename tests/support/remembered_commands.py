@@ -4,7 +4,7 @@ discord.py asks its translator about every text in every of its 34 locales, 5,50
 """
 
 import functools
-import json
+import marshal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,13 +16,13 @@ Translate = Callable[[Any, Any, Translator], Awaitable[dict[str, Any]]]
 
 def _remember(translate: Translate) -> Translate:
     """Remember each payload under everything that it is made of: the command itself, and the translator's kind."""
-    known: dict[tuple[type[Translator], str], dict[str, Any]] = {}
+    known: dict[tuple[type[Translator], bytes], dict[str, Any]] = {}
 
     @functools.wraps(translate)
     async def remembered(
         command: Any, tree: app_commands.CommandTree[Any], translator: Translator
     ) -> dict[str, Any]:
-        key = (type(translator), json.dumps(command.to_dict(tree)))
+        key = (type(translator), marshal.dumps(command.to_dict(tree), 0))  # 0: without references
         if key not in known:
             known[key] = await translate(command, tree, translator)
         return known[key]
