@@ -72,6 +72,8 @@ class BotError(Exception):
 
 def _in_one_line(encoded: dict[str, Any]) -> str:
     text = json.dumps(encoded, ensure_ascii=False, separators=(",", ":"))
+    if text.isprintable():
+        return text
     return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
 
 

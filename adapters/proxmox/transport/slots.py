@@ -74,6 +74,9 @@ class _Queue:
         self._waiting: dict[int | None, _Line] = {}
         self._count = 0
 
+    def __len__(self) -> int:
+        return self._count
+
     def add(self, request: _Request) -> None:
         """Add a request. Raises: QueueFull."""
         own = self._waiting.get(request.person, _Line())
@@ -144,9 +147,9 @@ class RequestSlots:
         return lambda: self._give_back(request)
 
     def _hand_out(self) -> None:
-        for lane in SLOTS:  # READS first: it lends only slots that no reader needs
-            while (slot := self._free_slot(lane)) is not None:
-                request = self._queues[lane].take(self._may_run)
+        for lane, queue in self._queues.items():  # READS first: it lends only slots that no reader needs
+            while queue and (slot := self._free_slot(lane)) is not None:
+                request = queue.take(self._may_run)
                 if request is None:
                     break
                 self._start(request, slot)
