@@ -1,13 +1,16 @@
-"""Translate the payload of a command once per process.
+"""Remember once per process what discord.py finds out at each start of a bot.
 
-discord.py asks its translator about every text in every of its 34 locales, 5,500 times for each start of the bot.
+It asks its translator about every text in every of its 34 locales, 5,500 times, and looks at every attribute of its
+state for the parsers of events.
 """
 
 import functools
 import marshal
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
+import discord
 from discord import app_commands
 from discord.app_commands import Command, Group, Translator
 
@@ -30,9 +33,21 @@ def _remember(translate: Translate) -> Translate:
     return remembered
 
 
+def _parsers(state: Any) -> list[tuple[str, Any]]:
+    """Return the members of a state that it asks for: those that parse events."""
+    kind: Any = type(state)
+    return [(name, getattr(state, name)) for name in _parser_names(kind)]
+
+
+@functools.cache
+def _parser_names(kind: type) -> list[str]:
+    return [name for name in dir(kind) if name.startswith("parse_")]
+
+
 @functools.cache
 def remember_commands() -> None:
-    """Let discord.py remember the payloads of this process."""
+    """Let discord.py remember the payloads and the names of the parsers."""
+    setattr(discord.state, "inspect", SimpleNamespace(getmembers=_parsers))  # noqa: B010 - as below
     for kind in (Command, Group):
         translated = _remember(kind.get_translated_payload)
         setattr(kind, "get_translated_payload", translated)  # noqa: B010 - mypy forbids assigning to a method
