@@ -65,12 +65,12 @@ async def test_a_double_press_counts_once(
     assert len(scene.changes()) == 1
 
 
-@EVERY
+@walked(("command", "options", "path"), QUESTIONS)
 async def test_only_the_asker_can_answer(
     scene: Stage,
     command: str,
     options: dict[str, object],
-    path: str,  # noqa: ARG001  # EVERY gives it
+    path: str,  # noqa: ARG001  # the table has it
 ) -> None:
     question = await scene.say(scene.akiko, command, **options)
     text = question.text
@@ -104,12 +104,12 @@ async def test_cancelling_changes_nothing(
 
 
 @BOTH
-@EVERY
+@walked(("command", "options", "path"), QUESTIONS)
 async def test_a_question_lapses_after_a_minute(
     scene: Stage,
     command: str,
     options: dict[str, object],
-    path: str,  # noqa: ARG001  # EVERY gives it
+    path: str,  # noqa: ARG001  # the table has it
 ) -> None:
     question = await scene.say(scene.akiko, command, **options)
     yes = yes_of(question)
@@ -152,13 +152,12 @@ async def test_a_bot_that_is_ended_takes_its_questions_back(
     assert scene.changes() == []
 
 
-@EVERY
-@pytest.mark.parametrize("which", [0, 1])
+@walked(("command", "options", "path", "which"), [(*row, at % 2) for at, row in enumerate(QUESTIONS)])
 async def test_a_question_from_before_a_crash_is_over_and_goes_grey_at_its_askers_first_press(
     scene: Stage,
     command: str,
     options: dict[str, object],
-    path: str,  # noqa: ARG001  # EVERY gives it
+    path: str,  # noqa: ARG001  # the table has it
     which: int,
 ) -> None:
     question = await scene.say(scene.akiko, command, **options)

