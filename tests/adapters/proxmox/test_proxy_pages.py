@@ -5,8 +5,6 @@ Proxmox' own words are read from the place where they stand.
 
 from pathlib import Path
 
-import pytest
-
 from adapters.proxmox.transport.responses import Response, parse_response
 from core.errors import BotError
 from core.guest_errors import GuestLocked
@@ -25,6 +23,7 @@ from playground.pve.server import Pve
 from proxmox_client import ProxmoxClient
 from tests.support import client_stage
 from tests.support.client_stage import CHANGES, READS, VM, Rude, answer, client_of, refusal, with_every_method
+from tests.support.walked import walked
 
 pve, client = client_stage.pve, client_stage.client
 
@@ -70,7 +69,7 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize("name", list(PAGES))
+@walked("name", list(PAGES))
 async def test_answers_that_are_not_proxmox_own_leave_every_change_open(tmp_path: Path, name: str) -> None:
     with Rude(tmp_path, PAGES[name]) as rude:
         found = await with_every_method(client_of(rude), CHANGES)
@@ -80,7 +79,7 @@ async def test_answers_that_are_not_proxmox_own_leave_every_change_open(tmp_path
         assert len(rude.received) == len(found), "a change is never repeated"
 
 
-@pytest.mark.parametrize("name", list(PAGES))
+@walked("name", list(PAGES))
 async def test_a_read_says_which_status_it_was(tmp_path: Path, name: str) -> None:
     with Rude(tmp_path, PAGES[name]) as rude:
         found = await with_every_method(client_of(rude), READS, [VM])
@@ -155,7 +154,7 @@ OWN: dict[str, tuple[bytes, BotError]] = {
 }
 
 
-@pytest.mark.parametrize("name", list(OWN))
+@walked("name", list(OWN))
 async def test_the_reason_is_read_from_the_body_first(tmp_path: Path, name: str) -> None:
     page, expected = OWN[name]
     with Rude(tmp_path, page) as rude:

@@ -103,7 +103,7 @@ def test_a_body_may_be_cut_into_pieces_anywhere(
         assert assert_same(body_of(rows, ascii_only=ascii_only))
 
 
-@pytest.mark.parametrize(
+@walked(
     "odd",
     [
         {"name": "a},{b"},
@@ -111,9 +111,8 @@ def test_a_body_may_be_cut_into_pieces_anywhere(
         {"deep": [{"a": 1}, {"type": "qemu", "vmid": 9, "node": "b"}]},
         {"tags": r'\\"},{"'},
     ],
-    ids=["text", "row in a text", "inner rows", "escapes"],
 )
-@pytest.mark.parametrize("piece", range(0, 120, 7))
+@walked("piece", range(0, 120, 7))
 def test_no_cut_within_a_row_makes_another_list(
     odd: dict[str, Any], piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -196,7 +196,7 @@ def test_config_py_alone_and_the_environment_over_it(tmp_path: Path) -> None:
     assert (over.sites[0].node_name, over.sites[0].monitor_vm_ids) == ("pve9", (7000,))
 
 
-@pytest.mark.parametrize(
+@walked(
     ("name", "text", "field", "expected"),
     [
         ("PROXMOX_HOST", "pve1:443", "port", 443),
@@ -887,7 +887,7 @@ def test_the_table_fills_every_field() -> None:
 ROLE, OTHER = 423456789012345678, 523456789012345678
 
 
-@pytest.mark.parametrize(
+@walked(
     ("written", "given_by"),
     [
         (f"[{ROLE}, '<@&{OTHER}>', {ROLE}]", "config"),
@@ -896,7 +896,7 @@ ROLE, OTHER = 423456789012345678, 523456789012345678
         (f"[{ROLE},{OTHER}]", "environment"),
     ],
 )
-@pytest.mark.parametrize("name", ["VIEWER_ROLE_IDS", "OPERATOR_ROLE_IDS", "ADMIN_ROLE_IDS"])
+@walked("name", ["VIEWER_ROLE_IDS", "OPERATOR_ROLE_IDS", "ADMIN_ROLE_IDS"])
 def test_roles(tmp_path: Path, name: str, written: str, given_by: str) -> None:
     found = (
         loaded(tmp_path, f"{name} = {written}")
@@ -945,7 +945,7 @@ def test_scopes(tmp_path: Path) -> None:
     assert loaded(tmp_path, config, ADMIN_ROLE_IDS=str(ROLE)).sites[0].role_scopes == {ROLE: SCOPES[:1]}
 
 
-@pytest.mark.parametrize(
+@walked(
     ("written", "reason"),
     [
         ("[1]", "shape"),

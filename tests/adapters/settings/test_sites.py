@@ -188,7 +188,7 @@ def test_no_two_names_share_a_variable(names: list[str]) -> None:
 # --- fingerprints ---
 
 
-@pytest.mark.parametrize(
+@walked(
     ("hosts", "pins", "expected"),
     [
         ("pve1", PINS[0], (PINS[0],)),
@@ -359,7 +359,7 @@ def matches(fault: Fault, name: str, expected: Mapping[str, object]) -> None:
     assert ({key: found[key] for key in expected}, fault.name) == (dict(expected), name)
 
 
-@pytest.mark.parametrize(("setting", "value", "name", "expected"), OF_HOME)
+@walked(("setting", "value", "name", "expected"), OF_HOME)
 def test_a_fault_names_its_site(
     tmp_path: Path, setting: str, value: object, name: str, expected: Mapping[str, object]
 ) -> None:
@@ -405,7 +405,7 @@ OF_THE_ENVIRONMENT: list[tuple[str, str, str, Mapping[str, object]]] = [
 ]
 
 
-@pytest.mark.parametrize(("variable", "text", "name", "expected"), OF_THE_ENVIRONMENT)
+@walked(("variable", "text", "name", "expected"), OF_THE_ENVIRONMENT)
 def test_a_fault_names_its_variable(
     tmp_path: Path, variable: str, text: str, name: str, expected: Mapping[str, object]
 ) -> None:
@@ -466,7 +466,7 @@ WRONG: list[tuple[str, str, Mapping[str, object]]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "name", "expected"), WRONG)
+@walked(("text", "name", "expected"), WRONG)
 def test_a_fault_of_the_sites_as_a_whole(
     tmp_path: Path, text: str, name: str, expected: Mapping[str, object]
 ) -> None:
@@ -506,7 +506,7 @@ def test_names_of_sites_without_sites(tmp_path: Path) -> None:
     assert (fault.kind, fault.name, fault.value) == (K.UNKNOWN_SITE, "PROTECTED_VM_IDS", "home")
 
 
-@pytest.mark.parametrize(
+@walked(
     ("entry", "reason"),
     [
         ("site:lab", "no_site"),
@@ -589,7 +589,7 @@ def test_no_secret_of_a_site_shows_itself(tmp_path: Path) -> None:
             pickle.dumps(refusing)
 
 
-@pytest.mark.parametrize(
+@walked(
     "secret",
     [
         HOME_VALUE,
@@ -601,7 +601,7 @@ def test_no_secret_of_a_site_shows_itself(tmp_path: Path) -> None:
         TOKEN,
     ],
 )
-@pytest.mark.parametrize("place", ["config", "environment"])
+@walked("place", ["config", "environment"])
 def test_a_secret_pasted_anywhere_is_not_shown(tmp_path: Path, secret: str, place: str) -> None:
     """Neither the whole nor a piece of it, though many settings show the piece that is wrong."""
     names = [name for name in SITE_NAMES if not name.startswith("PROXMOX_TOKEN_VALUE")]
