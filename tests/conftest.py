@@ -35,6 +35,11 @@ Groups of many tests, as those of processes, start before these by themselves.
 
 ONE_READING = ("tests/project/", "tests/bot/access/test_three_calls.py::test_there_is_no_other_way_in")
 """Tests that share what they parsed: the syntax trees of all files, the published schemas, the catalogues."""
+SETTING_UP = (
+    "tests/process/test_doctor.py",
+    "tests/process/test_readiness.py",
+    "tests/startup/test_first_run.py",
+)
 ONE_PROCESS = ("tests/ui/charts/test_pictures.py",)
 """Files whose tests share a process. Each other worker would start its own."""
 
@@ -96,11 +101,13 @@ def pytest_collection(session: pytest.Session) -> None:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Let one worker run the tests of the bot as a process, another those of its connection, and so on.
 
-    These two wait more than they compute, so that the other workers keep the cores busy meanwhile. The processes
-    are forked from one starter in each worker (tests/support/warm_start.py).
+    These wait more than they compute, so that the other workers keep the cores busy meanwhile. The processes are
+    forked from one starter in each worker (tests/support/warm_start.py).
     """
     if "/process/test_process.py" in item.nodeid:
         item.add_marker(pytest.mark.xdist_group("process"))
+    elif item.nodeid.startswith(SETTING_UP):
+        item.add_marker(pytest.mark.xdist_group("setting up"))
     elif "/process/" in item.nodeid or "stage" in getattr(item, "fixturenames", ()):
         item.add_marker(pytest.mark.xdist_group("connection"))
     elif item.nodeid.startswith(ONE_READING):
@@ -124,8 +131,8 @@ def _is_turn_of_the_other_language(item: pytest.Item) -> bool:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not (config.getoption("--deep") or config.getoption("--update-snapshots")):
-        left = [item for item in items if _is_turn_of_the_other_language(item)]
-        config.hook.pytest_deselected(items=left)
+        left = {item for item in items if _is_turn_of_the_other_language(item)}
+        config.hook.pytest_deselected(items=list(left))
         items[:] = [item for item in items if item not in left]
     items.sort(key=lambda item: not item.nodeid.startswith(LONG_FIRST))
 
