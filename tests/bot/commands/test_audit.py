@@ -196,47 +196,50 @@ async def trail(scene: Stage) -> Stage:
     return scene
 
 
-@pytest.mark.parametrize(
-    ("options", "count"),
-    [
-        ({}, 5),
-        ({"vmid": 101}, 2),
-        ({"vmid": 999}, 1),
-        ({"vmid": 555}, 0),
-        ({"who": "Noah"}, 2),
-        ({"who": " noah "}, 2),
-        ({"who": "ＮＯＡＨ"}, 2),
-        ({"who": str(NOAH)}, 2),
-        ({"who": f"<@{NOAH}>"}, 2),
-        ({"who": f"<@!{MIA}>"}, 2),
-        ({"who": "1234567890123456789"}, 0),
-        ({"who": "Mia"}, 2),
-        ({"who": "mia"}, 1),
-        ({"action": "stop"}, 2),
-        ({"action": "Stop"}, 2),
-        ({"action": "/stop"}, 2),
-        ({"action": "停止"}, 2),
-        ({"action": "snapshot rollback"}, 1),
-        ({"action": "/snapshot_rollback"}, 1),
-        ({"action": "ロールバック"}, 1),
-        ({"since": "30m"}, 1),
-        ({"since": "8h"}, 3),
-        ({"since": "3650d"}, 5),
-        ({"since": "2020-01-01"}, 5),
-        ({"since": "2020/1/1"}, 5),
-        ({"since": "2999-01-01"}, 0),
-        ({"who": "Noah", "vmid": 101, "action": "stop", "since": "4d"}, 1),
-    ],
-)
-async def test_filters(trail: Stage, options: dict[str, Any], count: int) -> None:
-    for more in ({}, {"csv": True}):
-        reply = await trail.say(trail.emma, "audit", readings=True, **options, **more)
-        shown = [row for row in rows(reply) if f"<@{trail.emma.id}>" not in row]
-        assert len(shown) == count, reply.text
-    assert last_record(trail).operation == "audit"
-    assert last_record(trail).outcome == "OK"
-    for word, value in options.items():
-        assert word == "vmid" or f"{word}={value}".strip() in last_record(trail).detail
+FILTERS: list[tuple[dict[str, Any], int]] = [
+    ({}, 5),
+    ({"vmid": 101}, 2),
+    ({"vmid": 999}, 1),
+    ({"vmid": 555}, 0),
+    ({"who": "Noah"}, 2),
+    ({"who": " noah "}, 2),
+    ({"who": "ＮＯＡＨ"}, 2),
+    ({"who": str(NOAH)}, 2),
+    ({"who": f"<@{NOAH}>"}, 2),
+    ({"who": f"<@!{MIA}>"}, 2),
+    ({"who": "1234567890123456789"}, 0),
+    ({"who": "Mia"}, 2),
+    ({"who": "mia"}, 1),
+    ({"action": "stop"}, 2),
+    ({"action": "Stop"}, 2),
+    ({"action": "/stop"}, 2),
+    ({"action": "停止"}, 2),
+    ({"action": "snapshot rollback"}, 1),
+    ({"action": "/snapshot_rollback"}, 1),
+    ({"action": "ロールバック"}, 1),
+    ({"since": "30m"}, 1),
+    ({"since": "8h"}, 3),
+    ({"since": "3650d"}, 5),
+    ({"since": "2020-01-01"}, 5),
+    ({"since": "2020/1/1"}, 5),
+    ({"since": "2999-01-01"}, 0),
+    ({"who": "Noah", "vmid": 101, "action": "stop", "since": "4d"}, 1),
+]
+AT_ONCE = 3
+"""Filters that one bot is asked for. Each look is recorded, too, and a page has ten rows."""
+
+
+@pytest.mark.parametrize("some", [FILTERS[at : at + AT_ONCE] for at in range(0, len(FILTERS), AT_ONCE)])
+async def test_filters(trail: Stage, some: list[tuple[dict[str, Any], int]]) -> None:
+    for options, count in some:
+        for more in ({}, {"csv": True}):
+            reply = await trail.say(trail.emma, "audit", readings=True, **options, **more)
+            shown = [row for row in rows(reply) if f"<@{trail.emma.id}>" not in row]
+            assert len(shown) == count, reply.text
+        assert last_record(trail).operation == "audit"
+        assert last_record(trail).outcome == "OK"
+        for word, value in options.items():
+            assert word == "vmid" or f"{word}={value}".strip() in last_record(trail).detail
 
 
 @pytest.mark.parametrize(
