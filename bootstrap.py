@@ -48,6 +48,7 @@ from monitor_store import MonitorStore
 from proxmox_client import Address, Endpoint, ProxmoxClient
 from ui.dashboard.channel import DiscordDashboards
 from ui.dashboard.presence import Presence
+from ui.discord.members import Members
 from ui.formatting import WARNING
 from ui.i18n import Text, Texts
 from ui.interaction.context import Services, Site, Sites
@@ -120,6 +121,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
         alert_charts=Seldom(clock, ALERT_CHART_SECONDS),
         gateway_age=resources.gateway_age,
         measures=resources.measures,
+        members=Members(clock),
         health=Reports(resources.health, clock),
         audit=audit,
         audit_delivery=audit_delivery,

@@ -68,6 +68,7 @@ from ui.bars import progress_bar
 from ui.cards import card, notice
 from ui.cluster.view import ClusterStatus, cluster_status_card, cluster_statuses_card
 from ui.dashboard.channel import DiscordDashboards
+from ui.discord.members import Members
 from ui.formatting import (
     Colour,
     choice_label,
@@ -570,6 +571,7 @@ def site(language: Language = "ja") -> Site:
         renderer=ChartProcess(world.clock),
         pictures=Pictures(world.clock),
         alert_charts=Seldom(world.clock, 600.0),
+        members=Members(world.clock),
         health=Reports(no_health, world.clock),
         audit=world.ledger,
         audit_delivery=AuditDelivery(JOURNAL, None, world.clock),

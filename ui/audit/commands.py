@@ -1,19 +1,20 @@
 """Read the audit trail and show it, for the command and for the buttons that turn its pages."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 from discord import ui
 
-from core.audit.store import AuditFilter, TrailExtent
+from core.audit.store import AuditEntry, AuditFilter, TrailExtent
 from ui.audit.csv_file import audit_csv
 from ui.audit.filters import name_of
 from ui.audit.page import audit_page
 from ui.formatting import WARNING
 from ui.guests.lists import ROWS, page_of
 from ui.interaction.answer import Attachment
-from ui.interaction.context import Services
+from ui.interaction.context import Services, gone_from
 from ui.interaction.reply import Reply
 
 FILE_NAME = "audit.csv"
@@ -37,6 +38,7 @@ async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page
     if last != page:
         page = last
         found, total = await services.journal.audit_page(wanted, page * ROWS, ROWS)
+    found = await _without_gone(reply, found)
     name, now, several = await _name(services, wanted), services.clock.now(), services.sites.several
     zone = services.timezone
     await reply.show(audit_page(reply.t, found, total, wanted, name, page, now, zone, several=several))
@@ -63,6 +65,7 @@ async def _send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> 
         journal, services.clock, for_file, services.timezone, with_sites=several
     )
     found, total = await journal.audit_page(wanted, 0, ROWS)
+    found = await _without_gone(reply, found)
     if whole:
         note = t.plural("The file contains {n} attempt.", "The file contains {n} attempts.", count)
     else:
@@ -80,6 +83,17 @@ async def _send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> 
     await reply.show_file(
         page(note=f"-# {note}", attached=attached), Attachment(FILE_NAME, data), page(note=f"-# {lost}")
     )
+
+
+async def _without_gone(reply: Reply, found: Sequence[AuditEntry]) -> tuple[AuditEntry, ...]:
+    """Return the entries without the ids of people who have left, so that they are named."""
+    gone = await gone_from(reply.interaction, (each.record.actor.user_id for each in found))
+    return tuple(_unmentioned(each) if each.record.actor.user_id in gone else each for each in found)
+
+
+def _unmentioned(entry: AuditEntry) -> AuditEntry:
+    record = entry.record
+    return replace(entry, record=replace(record, actor=replace(record.actor, user_id=0)))
 
 
 async def _name(services: Services, wanted: AuditFilter) -> str:

@@ -12,7 +12,7 @@ from core.audit.relevance import DRY_RUN
 from core.audit.store import AuditEntry
 from core.operations import Operation
 from core.tasks import TaskEnd
-from ui.formatting import FAILED, OK, QUIET, REFUSED, UNSURE, WARNING, WORKING, code, plain, timestamp
+from ui.formatting import FAILED, OK, QUIET, REFUSED, UNSURE, WARNING, WORKING, code, person, plain, timestamp
 from ui.i18n import Text
 from ui.messages.errors import reason_of
 from ui.messages.operations import operation_noun
@@ -107,7 +107,7 @@ def fit_parts(parts: Iterable[tuple[str, int]], room: int) -> str:
 
 def person_part(record: AuditRecord) -> tuple[str, int]:
     """Return the person's mention and its width. Anybody can take any name, but nobody the mention."""
-    return f"<@{record.actor.user_id}>", min(20, width(record.actor.name) + 2)
+    return person(record.actor.name, record.actor.user_id, 20), min(20, width(record.actor.name) + 2)
 
 
 def guest_part(record: AuditRecord, site: str, room: int) -> tuple[str, int]:
@@ -172,8 +172,8 @@ def audit_line(t: Text, audited: AuditEntry) -> str:
     """
     record = audited.record
     what = asked_word(t, record.operation)
-    person, wide = person_part(record)
-    head = f"{SIGNS[ending_of(record)]} {timestamp(audited.began, 't')} {person}"
+    who, wide = person_part(record)
+    head = f"{SIGNS[ending_of(record)]} {timestamp(audited.began, 't')} {who}"
     room = LINE - wide - 9 - width(what.replace("*", ""))
     guest = guest_part(record, audited.site, min(room, 24))
     if record.vmid is None and record.detail:

@@ -15,13 +15,13 @@ from ui.cards import card
 from ui.dashboard.card import extent_words
 from ui.dashboard.messages import delete_orphans
 from ui.dashboard.options import find_dashboard
-from ui.discord.guild import ids_of_gone, missing_for_dashboard
+from ui.discord.guild import missing_for_dashboard
 from ui.formatting import MESSAGE_MOST, OK, WARNING, Colour, fit_lines, person, timestamp
 from ui.guests.filters import Filters
 from ui.guests.sites import typed_filters
 from ui.i18n import Text
 from ui.interaction.attempt import Attempt, record_attempt
-from ui.interaction.context import Interaction, Site, actor_of, choose_site, services_of
+from ui.interaction.context import Interaction, Site, actor_of, choose_site, gone_from, services_of
 from ui.interaction.reply import Reply
 from ui.sites.option import asked_sites
 from ui.watch.access import dashboards_of
@@ -178,7 +178,7 @@ async def list_dashboards(reply: Reply) -> None:
     """List the dashboards that the person may know of, and why one is not up to date."""
     t, actor = reply.t, actor_of(reply.interaction)
     found = [(site, *each) for site in asked_sites(reply.interaction) for each in dashboards_of(site, actor)]
-    gone = await ids_of_gone(reply.interaction.guild, (dashboard.by_id for _, dashboard, _ in found))
+    gone = await gone_from(reply.interaction, (dashboard.by_id for _, dashboard, _ in found))
     lines = [_row(t, site, dashboard, trouble, gone) for site, dashboard, trouble in found]
     troubled = any(trouble for _, _, trouble in found)
     count = t.plural("{n} dashboard", "{n} dashboards", len(found))

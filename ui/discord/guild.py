@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
-
 import discord
 
 from core.readiness import (
@@ -100,29 +97,6 @@ def _may_mention(channel: discord.abc.GuildChannel | discord.Thread, me: discord
         return channel.permissions_for(me).mention_everyone
     except discord.ClientException:  # a thread whose channel is not known
         return True
-
-
-async def ids_of_gone(guild: discord.Guild | None, ids: Iterable[int]) -> frozenset[int]:
-    """Return which of these people are no longer in the guild. Does not raise: in doubt somebody is.
-
-    Discord shows a mention of somebody who has left as a bare number.
-    """
-
-    async def is_gone(number: int) -> bool:
-        try:
-            return (
-                guild is not None
-                and guild.get_member(number) is None
-                and not await guild.fetch_member(number)
-            )
-        except discord.NotFound:
-            return True
-        except DISCORD_ERRORS:
-            return False
-
-    asked = [number for number in dict.fromkeys(ids) if number]
-    gone = await asyncio.gather(*map(is_gone, asked))
-    return frozenset(number for number, left in zip(asked, gone, strict=True) if left)
 
 
 def channels_for_commands(client: discord.Client, wanted: RequiredSetup) -> tuple[int, ...]:

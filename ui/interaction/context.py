@@ -1,7 +1,7 @@
 """Give cogs, buttons and forms the services and sites, and tell who asks for what. bootstrap.py builds both."""
 
 import datetime
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
@@ -31,6 +31,7 @@ from core.operations import Operation
 from core.proxmox import Proxmox
 from core.watch.journal import Journal
 from core.watch.service import Watch
+from ui.discord.members import Members
 from ui.i18n import Texts
 from ui.interaction.command_mentions import CommandMentions
 from ui.interaction.late import Arrivals
@@ -99,6 +100,7 @@ class Services:
     """The charts of this moment (`ui.charts.view.ChartPicture`)."""
     alert_charts: Seldom
     """Lets an alert be followed by one chart in a while."""
+    members: Members
     health: Reports
     """Checks the setup, for /health."""
     audit: AuditLog
@@ -307,6 +309,11 @@ def operation_of(interaction: Interaction) -> Operation | None:
     """Return the operation of a command or its completion, None for any other interaction."""
     command = interaction.command
     return Operation(command.qualified_name.replace(" ", "_")) if command else None
+
+
+async def gone_from(interaction: Interaction, people: Iterable[int]) -> frozenset[int]:
+    """Return the ids of those who have left the guild, so that they are named and not mentioned."""
+    return await services_of(interaction).members.gone(interaction.guild, people)
 
 
 def is_private(interaction: Interaction) -> bool:

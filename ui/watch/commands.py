@@ -12,7 +12,7 @@ from core.watch.incidents.disks import silent_guests
 from core.watch.incidents.model import WatchEntry, node_subject
 from core.watch.journal import Backlog
 from core.watch.subjects import concerns
-from ui.interaction.context import Services, Site, actor_of
+from ui.interaction.context import Services, Site, actor_of, gone_from
 from ui.interaction.reply import Reply
 from ui.options.completions import cluster_for_completion
 from ui.watch.access import dashboards_of, is_subject_visible_to, is_visible_to
@@ -48,8 +48,18 @@ async def incident_counts(site: Site) -> dict[int, int]:
 async def show_status(site: Site, reply: Reply) -> None:
     cluster = await cluster_for_completion(site)
     health = await visible_health(site, actor_of(reply.interaction), cluster)
+    health = await without_gone(reply, health)
     steps = reply.mention(Operation.MONITOR_LIST, Operation.MONITOR_HISTORY)
     await reply.show(status_card(reply.t, health, cluster, site.services.clock.now(), steps))
+
+
+async def without_gone(reply: Reply, health: Health) -> Health:
+    """Return the health with the names of people who have left, in place of their ids."""
+    gone = await gone_from(reply.interaction, (mute.by_id for mute in health.mutes))
+    return replace(
+        health,
+        mutes=tuple(replace(mute, by_id=0) if mute.by_id in gone else mute for mute in health.mutes),
+    )
 
 
 async def visible_health(site: Site, actor: Actor, cluster: Cluster | None) -> Health:

@@ -3,7 +3,7 @@
 import heapq
 import itertools
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from core.access.policy import Actor, listed_or_unknown, scoped_vmids
 from core.guest import Cluster
@@ -11,7 +11,7 @@ from core.operations import Operation
 from core.watch.incidents.model import Incident
 from core.watch.subjects import visible_part
 from ui.guests.lists import ROWS, page_of
-from ui.interaction.context import Site, actor_of, chosen_site, services_of
+from ui.interaction.context import Site, actor_of, chosen_site, gone_from, services_of
 from ui.interaction.reply import Reply
 from ui.interaction.site_ids import ALL_SITES
 from ui.sites.option import asked_sites
@@ -76,10 +76,11 @@ async def show_history(reply: Reply, vmid: int | None, page: int = 0) -> None:
     total = sum(past.total for past in pasts)
     page, _ = page_of(page, total)
     found = await newest(pasts, page * ROWS, ROWS)
+    gone = await gone_from(interaction, (incident.acked_by_id for _, incident in found))
     guest = next((guest for read in reads if (guest := read.cluster and read.cluster.find(vmid or 0))), None)
     card = history_card(
         reply.t,
-        [incident for _, incident in found],
+        [replace(each, acked_by_id=0) if each.acked_by_id in gone else each for _, each in found],
         total,
         vmid,
         page,

@@ -16,7 +16,14 @@ from ui.messages.errors import reason_of
 from ui.sites.option import asked_sites
 from ui.sites.reads import SiteRead, read_note, read_sites
 from ui.sites.sections import Section, page_text, rows_on
-from ui.watch.commands import incident_counts, show_status, show_watch_list, visible_health, watched_entries
+from ui.watch.commands import (
+    incident_counts,
+    show_status,
+    show_watch_list,
+    visible_health,
+    watched_entries,
+    without_gone,
+)
 from ui.watch.status import SiteHealth, status_of_sites_card
 from ui.watch.views import watch_row
 
@@ -78,7 +85,11 @@ async def report_status(reply: Reply) -> None:
         return
     actor = actor_of(interaction)
     healths = [
-        SiteHealth(read.site.name, await visible_health(read.site, actor, read.cluster), read.cluster)
+        SiteHealth(
+            read.site.name,
+            await without_gone(reply, await visible_health(read.site, actor, read.cluster)),
+            read.cluster,
+        )
         for read in await read_sites(asked_sites(interaction))
     ]
     await reply.show(status_of_sites_card(reply.t, healths, services.heartbeat_sites, services.clock.now()))

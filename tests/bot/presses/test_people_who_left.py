@@ -1,0 +1,38 @@
+"""Test that people who have left are named. Discord would show a mention of them as a bare number."""
+
+from playground.pve.server import Pve
+from tests.support import stage
+from tests.support.stage import Stage
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+
+async def test_who_has_left_is_named_in_the_watch_and_in_the_audit_trail(scene: Stage, pve: Pve) -> None:
+    mention, name = f"<@{scene.emma.id}>", "`Emma`"
+    await scene.say(scene.emma, "monitor add", vmid=101)
+    await scene.say(scene.emma, "monitor mute", target="node/pve2", duration="8h")
+    await scene.poll()
+    pve.crash(101)
+    await scene.poll()
+    await scene.delivered()
+    await scene.press(scene.emma, scene.server.messages(scene.alerts)[-1], "Acknowledge")
+    looks = ("monitor status", "monitor history", "audit")
+    for command in looks:
+        assert mention in (await scene.say(scene.akiko, command)).text, "she is there"
+    asked = members(scene)
+    assert asked == 1, "Discord is asked once"
+    scene.clock.skip(600.0)
+    scene.server.fail("GET", f"/members/{scene.emma.id}", 404, 1, code=10007)
+    for command in looks:
+        told = (await scene.say(scene.akiko, command)).text
+        assert mention not in told, command
+        assert name in told, command
+    scene.clock.skip(600.0)
+    scene.server.fail("GET", f"/members/{scene.emma.id}", 500, 9)
+    assert name in (await scene.say(scene.akiko, "audit")).text, (
+        "what was known holds while Discord does not tell"
+    )
+
+
+def members(scene: Stage) -> int:
+    return sum("/members/" in request.path for request in scene.server.journal)

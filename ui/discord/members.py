@@ -1,0 +1,63 @@
+"""Tell who has left the guild. Discord shows a mention of somebody who has as a bare number."""
+
+import asyncio
+from collections.abc import Iterable
+
+import discord
+
+from core.clock import Clock
+from ui.discord.failures import DISCORD_ERRORS
+
+KNOWN_SECONDS = 600.0
+"""Seconds for which the answer about a person is used."""
+KNOWN_MOST, ASKED_MOST = 1000, 20
+"""Maximum number of people of whom the answer is kept, and of whom Discord is asked for one message."""
+WAIT_SECONDS = 1.0
+"""Seconds to wait for Discord. Whoever is not known by then counts as present, and is known for the next message."""
+
+
+class Members:
+    """Remember for a while who is in the guild. In doubt somebody is."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._known: dict[int, tuple[float, bool]] = {}
+        self._asking: dict[int, asyncio.Task[None]] = {}
+
+    async def gone(self, guild: discord.Guild | None, ids: Iterable[int]) -> frozenset[int]:
+        """Return which of these people are no longer in the guild. Does not raise. 0 stands for nobody."""
+        people = {number for number in ids if number}
+        if guild is None:
+            return frozenset()
+        unknown = [each for each in people if guild.get_member(each) is None and not self._is_known(each)]
+        for number in unknown[:ASKED_MOST]:
+            if number not in self._asking:
+                self._asking[number] = asyncio.create_task(self._ask(guild, number))
+        asking = [self._asking[number] for number in unknown if number in self._asking]
+        if asking:  # no request to Discord may be cancelled
+            await asyncio.wait(asking, timeout=WAIT_SECONDS)
+        return frozenset(
+            each
+            for each in people
+            if guild.get_member(each) is None and self._known.get(each, (0.0, False))[1]
+        )
+
+    def _is_known(self, number: int) -> bool:
+        at, _ = self._known.get(number, (float("-inf"), False))
+        return self._clock.monotonic() - at < KNOWN_SECONDS
+
+    async def _ask(self, guild: discord.Guild, number: int) -> None:
+        try:
+            await guild.fetch_member(number)
+        except discord.NotFound:
+            is_gone = True
+        except DISCORD_ERRORS:
+            return
+        else:
+            is_gone = False
+        finally:
+            del self._asking[number]
+        self._known.pop(number, None)
+        self._known[number] = self._clock.monotonic(), is_gone
+        if len(self._known) > KNOWN_MOST:
+            del self._known[next(iter(self._known))]
