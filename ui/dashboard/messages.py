@@ -51,11 +51,12 @@ async def delete_orphan(message: discord.Message, site: Site) -> bool:
     """
     me = message.guild.me.id if message.guild else 0
     names = {site.name or None} | ({None} if site is site.services.sites.first else set())
-    marks = {mark for named, mark in marks_of(message.components) if named in names}
-    if message.author.id != me or not marks:
+    found = tuple(marks_of(message.components))
+    if message.author.id != me or not any(named in names for named, _ in found):
         return False
-    if marks & await site.dashboards.stored_marks():
-        return False
+    for each in site.services.sites:  # a forged button beside those of a message does not count
+        if {mark for _, mark in found} & await each.dashboards.stored_marks():
+            return False
     await message.delete()
     _log.warning("a dashboard that is not stored was removed from channel %d", message.channel.id)
     return True
