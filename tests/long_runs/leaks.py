@@ -38,6 +38,7 @@ from tests.support.catalogue import EVERY_COMMAND, EVERY_COMPLETION
 from tests.support.stage import PATIENCE, Stage, stage, working_tasks
 from tests.support.watch.at_once import rows_of
 from ui.interaction.buttons import DASHBOARD
+from ui.interaction.site_ids import split_site
 
 NUMBER = re.compile(r"(?<![0-9])[78]31[0-9]{6}(?![0-9])")
 """Pattern of the numbers: a VMID begins with 7, and a guest's private data with 8."""
@@ -636,7 +637,7 @@ async def written(_self: ChartProcess, drawing: Drawing) -> bytes:
 
 def marks_in(post: SeenMessage) -> set[str]:
     """Return the marks of the dashboards whose buttons a message has."""
-    found = (DASHBOARD.fullmatch(str(button.custom_id)) for button in post.buttons)
+    found = (DASHBOARD.fullmatch(split_site(str(button.custom_id))[1]) for button in post.buttons)
     return {match["mark"] for match in found if match}
 
 

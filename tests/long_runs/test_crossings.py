@@ -92,7 +92,7 @@ PLANTED: dict[str, list[tuple[str, Callable[..., Any]]]] = {
 SEEDS = {
     "a VMID means the first site": 61_000,
     "the site of a button is ignored": 61_002,
-    "the history is that of all sites": 63_083,
+    "the history is that of all sites": 63_100,
     "a question is one of the first site": 62_004,
     "alerts name the first site": 61_001,
     "every site is seen": 61_000,

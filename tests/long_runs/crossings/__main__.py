@@ -8,14 +8,15 @@ of its own. Some people have roles for everything, others for one site or for so
 Each request says which guests of which sites it can mean. That is decided here a second time, apart from the product:
 from what was typed or pressed, from the settings of `PEOPLE`, and from the guests. Then four things are checked:
 
-- Effects are found on all sites: requests that change something, watch lists, mutes, acknowledgements, read-only
-  mode. Each must be on a site, and about a guest, that the request can mean, and that the person may change.
+- Effects are found on all sites: requests that change something, watch lists, mutes, acknowledgements, dashboards,
+  read-only mode. Each must be on a site, and about a guest, that the request can mean, and that the person may
+  change.
 - What is shown must name no site and no guest that the person may not see, no other site than the one that is meant,
   and no button of the time with one site.
 - The audit trail must have a row of each site with an effect, and none of a site that is not meant.
 - A site or guest that is hidden must get the same answer as one that does not exist.
 
-Alerts must be about guests of the site that they name.
+Alerts and dashboards must be about guests of the site that they name.
 
 Each seed makes REQUESTS_A_SEED requests on a stage of its own. Meanwhile guests crash, move, are removed and made
 again, and change their tags and names, also to those of guests of another site. Actions run, a site is away at times,
@@ -35,8 +36,8 @@ from tests.long_runs.seeds import run_seeds
 def summary(figures: Counter[str]) -> str:
     return (
         f"{figures['requests']} requests with {figures['effects']} effects, {figures['inserted']} with what a "
-        f"completion inserted; {figures['alerts']} alerts; {figures['twins']} requests for something hidden beside "
-        "one for nothing"
+        f"completion inserted; {figures['alerts']} alerts, {figures['dashboards']} looks at dashboards; "
+        f"{figures['twins']} requests for something hidden beside one for nothing"
     )
 
 

@@ -14,14 +14,14 @@ from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage
 from tests.long_runs.crossings.effects import Effect, effects_since, read_state
 from tests.long_runs.crossings.setup import Setup
-from tests.long_runs.leaks import act_and_wait, numbers, recent_posts, whole
+from tests.long_runs.leaks import act_and_wait, marks_in, numbers, recent_posts, whole
 from tests.long_runs.seeds import Finding
 from tests.support.sites.meaning import Want, level_of
 from tests.support.sites.towns import SITES
 from tests.support.watch.at_once import rows_of
 
 SITE_WORD = re.compile(rf"(?<![a-z0-9-])(?:{'|'.join(SITES)})(?![a-z0-9-])")
-FORMER_BUTTON = re.compile(r'"custom_id": "[agps]1:')
+FORMER_BUTTON = re.compile(r'"custom_id": "[acdgnps]1:')
 FILE = "audit.csv"
 NONCE = re.compile(r'"q1:yes:([0-9a-f]{16})"')
 
@@ -36,12 +36,14 @@ class Checks:
             setup.people,
             setup.oracle,
         )
+        self.role_ids = setup.role_ids
         self.found: list[Finding] = []
         self.figures = Counter[str]()
         self.held_up: set[asyncio.Task[Any]] = set()
         self._own: dict[int, tuple[str, str]] = {}
         """Answers by message ID: their owner, and the text last shown to them."""
         self._alerts: dict[int, str] = {}
+        self._dashboards: dict[int, str] = {}
 
     async def ask(
         self,
@@ -74,8 +76,8 @@ class Checks:
             return result
         brought = [post for post in [result.post, *result.followups] if post is not None]
         brought = [
-            post for post in brought if not post.content
-        ]  # alerts are edited at any time: `check_alerts`
+            post for post in brought if not post.content and not marks_in(post)
+        ]  # alerts and dashboards are edited at any time: `check_alerts`, `check_dashboards`
         new = [post for post in brought if posts.get(post.id, ("", ""))[0] != post.text]
         files = [self.scene.server.attached(post, FILE).decode() for post in new if FILE in post.attachments]
         self.judge(request, [*map(whole, new), *files, repr(result.form)], told, may_name)
@@ -105,10 +107,17 @@ class Checks:
             site, vmid = effect.site, effect.vmid
             seen = bool(pairs & want.places) if alert else (site, vmid) in pairs
             may = level_of(name) >= Level.OPERATOR and (seen or self.oracle.is_whole(name, site))
+            if effect.kind == "dashboards":
+                may = level_of(name) >= Level.ADMIN and self.may_know(name, site, effect.text.split()[1:])
             if not want.has(site, vmid):
                 self.crossed(request, f"{effect} is not among {sorted(map(str, want.places))}")
             elif not may:
                 self.crossed(request, f"{effect}, which this person may not see or change")
+
+    def may_know(self, name: str, site: str, roles: list[str]) -> bool:
+        """Return whether a person may know of a dashboard of these roles. Without roles it shows the whole site."""
+        own = bool(roles) and set(roles) == {self.role_ids.get(name)}
+        return self.oracle.is_whole(name, site) or (own and site in self.oracle.visible(name))
 
     def judge_trail(self, name: str, request: str, want: Want, after: int, found: list[Effect]) -> None:
         person = self.people[name].id
@@ -167,3 +176,16 @@ class Checks:
             told = self.towns[min(sites)].told if len(sites) == 1 else set()
             if len(sites) != 1 or numbers(shown) - told or FORMER_BUTTON.search(shown):
                 self.crossed("an alert", f"{sites}: {numbers(shown) - told} in {shown}")
+
+    def check_dashboards(self) -> None:
+        """Check that each dashboard is about guests of the one site that it and its buttons name."""
+        for post in self.scene.server.messages(self.scene.channel):
+            shown = whole(post)
+            if not marks_in(post) or self._dashboards.get(post.id) == shown:
+                continue
+            self._dashboards[post.id] = shown
+            self.figures["dashboards"] += 1
+            sites = {*SITE_WORD.findall(shown)}
+            told = self.towns[min(sites)].told if len(sites) == 1 else set()
+            if len(sites) != 1 or numbers(shown) - told or FORMER_BUTTON.search(shown):
+                self.crossed("a dashboard", f"{sites}: {numbers(shown) - told} in {shown}")

@@ -11,7 +11,7 @@ from tests.support.sites.towns import Town
 from tests.support.stage import Stage
 
 State = dict[str, dict[str, Any]]
-"""By site: its requests so far, watch list, mutes, acknowledged incidents and read-only mode."""
+"""By site: its requests so far, watch list, mutes, acknowledged incidents, dashboards and read-only mode."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,9 @@ def read_state(scene: Stage, towns: Mapping[str, Town]) -> State:
             "mutes": frozenset((mute.target, mute.until) for mute in watch.answers.mutes()),
             "acked": frozenset(each.id for each in watch.state.open.values() if each.acked),
             "read-only": site.authorizer.read_only.refusal is not None,
+            "dashboards": frozenset(
+                (each.mark, each.extent.roles) for each, _ in site.dashboards.dashboards()
+            ),
         }
     return found
 
@@ -57,3 +60,5 @@ def effects_since(before: State, scene: Stage, towns: Mapping[str, Town]) -> Ite
             yield Effect("acked", site, None, str(number))
         if was["read-only"] != now["read-only"]:
             yield Effect("read-only", site, None, "")
+        for mark, roles in was["dashboards"] ^ now["dashboards"]:
+            yield Effect("dashboards", site, None, f"{mark} {' '.join(map(str, roles))}".strip())

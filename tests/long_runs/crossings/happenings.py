@@ -104,6 +104,7 @@ class Happenings:
         self.oracle.note_views()
         self.checks.check_later_edits()
         self.checks.check_alerts()
+        self.checks.check_dashboards()
 
     async def fresh(self) -> None:
         """Run a poll of each watch, so that the bot learns of every change."""
@@ -161,6 +162,7 @@ class Happenings:
                 ("monitor history", {}),
                 ("stop", {"vmid": named}),
                 ("snapshot list", {"vmid": named}),
+                ("dashboard create", {"site": site}),
             )
         )
         root, scene = self.people["root"], self.scene

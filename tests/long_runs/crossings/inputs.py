@@ -17,6 +17,7 @@ REVEALING: list[tuple[str, dict[str, Any]]] = [
     ("list", {}),
     *[("monitor history", {})] * 3,
     ("monitor list", {}),
+    *[("dashboard create", {}), ("dashboard list", {})] * 2,
 ]
 """Commands that reveal much. They are chosen more often."""
 COMMANDS = (*EVERY_COMMAND, *REVEALING, *((each.word, dict(each.example)) for each in ACTING))
@@ -58,6 +59,8 @@ class Inputs:
         if command == "list" and chance.random() < 0.4:
             values["node"] = chance.choice((*NODES, "solo", "oslo/pve2", "bern/pve2", "rome/solo"))
             values.pop("site", None)
+        if command == "dashboard remove":
+            values["dashboard"] = self.dashboard()
         if command in ("stop", "delete") and chance.random() < 0.2:
             values["dry_run"] = True
         return values
@@ -104,6 +107,11 @@ class Inputs:
                 *(f"{site}/everything", f"{site}/node/pve1", f"{site}/pve2", "node/pve1", f"{site}/source"),
             )
         )
+
+    def dashboard(self) -> str:
+        """Return the mark of a dashboard of any site."""
+        found = [each.mark for site in self.scene.services.sites for each, _ in site.dashboards.dashboards()]
+        return self.chance.choice(found or ["0123456789abcdef"])
 
     def twin(self, command: str, values: dict[str, Any], want: Want) -> dict[str, Any] | None:
         """Return the same request about what does not exist, if it is about something hidden."""
@@ -168,6 +176,8 @@ class Inputs:
             f"s1:node:{node}",
             f"n2:{site}:chart:{node}",
             *(f"c2:{site}:day::{target}" for target in (f"g{guest.vmid}", f"n{node}")),
+            *(f"d2:{site}:{each}:{self.dashboard()}" for each in ("refresh", "alerts")),
+            f"d1:refresh:{self.dashboard()}",
             *(f"w1:{each}" for each in ("list", "test", "access")),
         )
         return chance.choice(alerts if alert else alerts + others)

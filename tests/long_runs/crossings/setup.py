@@ -16,12 +16,16 @@ from tests.support.watch.at_once import rows_of
 
 @dataclass(frozen=True)
 class Setup:
-    """The stage with its sites and people. `settings`: of the bot."""
+    """The stage with its sites and people.
+
+    `role_ids`: Discord IDs of the roles, by the name of the person who has it. `settings`: of the bot.
+    """
 
     scene: Stage
     towns: Mapping[str, Town]
     people: Mapping[str, Person]
     oracle: Oracle
+    role_ids: Mapping[str, str]
     settings: Mapping[str, str]
 
 
@@ -56,4 +60,4 @@ def set_up(scene: Stage, towns: Mapping[str, Town], chance: random.Random) -> Se
         return [fact.vmid for fact in incident.guests] if incident else []
 
     owners = {name: f"owner-{people[name].id}" for name in PEOPLE}
-    return Setup(scene, towns, people, Oracle(towns, owners, guests_of), settings)
+    return Setup(scene, towns, people, Oracle(towns, owners, guests_of), ids, settings)
