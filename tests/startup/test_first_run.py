@@ -170,7 +170,7 @@ async def test_a_newcomer_is_led_to_a_working_bot(stage: ProcessStage, other: Pv
         await answer("Press Enter to write", "")
         await answer("Check the whole setup", "")
         await typist.until(r"No errors or warnings.*bot\.py --config \S+config\.py")
-        assert await asyncio.wait_for(typist.process.wait(), PATIENCE) == 0
+        assert await typist.ended() == 0
         for hidden in (token, token[30:], secret, theirs):
             assert hidden not in typist.seen
     assert stat.S_IMODE(config.stat().st_mode) == 0o600
@@ -210,7 +210,7 @@ async def test_without_config_py_it_is_offered_and_ctrl_c_leaves_nothing(
         assert not typist.echoes()
         typist.type("half a secr", enter=False)
         typist.type("\x03", enter=False)
-        assert await asyncio.wait_for(typist.process.wait(), PATIENCE) == 1
+        assert await typist.ended() == 1
         await typist.until("Nothing was written")
         assert typist.echoes()
         assert "half a secr" not in typist.seen

@@ -61,6 +61,13 @@ class Typist:
         self.type(text)
         return told
 
+    async def ended(self) -> int:
+        """Wait for the end of the process, and return its exit code."""
+        try:
+            return await asyncio.wait_for(self.process.wait(), PATIENCE)
+        except TimeoutError:
+            raise AssertionError(f"not ended within {PATIENCE} s:\n{self.seen}") from None
+
     def echoes(self) -> bool:
         """Return whether the terminal shows what is typed."""
         return bool(termios.tcgetattr(self._terminal)[3] & termios.ECHO)
