@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "images"
 PHONE, DESK = 390, 1280
 HEIGHT, TALL = 844, 1500
-COMPOSER = 90
-"""Height of where one types, below the messages."""
+FEW = 12
+"""Most messages that stand at the top of a window: the audit channel's after a few commands."""
 COLOURS, CHART_COLOURS = 64, 160
 _LAID_OUT = """width => {
   const wide = document.querySelector("#channel-message-list").getBoundingClientRect().width;
@@ -85,10 +85,9 @@ def take(camera: Camera, screen: Screen, folder: Path, widths: Sequence[int]) ->
 
 
 def top_of(page: Page) -> float:
-    """Return where a picture of the window begins: lower down if there are many messages, to show the newest."""
-    newest = page.locator("#channel-message-list article").last.bounding_box()
-    end = newest["y"] + newest["height"] if newest else TALL
-    return min(TALL - HEIGHT, max(0.0, end - HEIGHT + COMPOSER))
+    """Return where a picture of the window begins: at the newest messages, which stand at the top if they are few."""
+    few = page.locator("#channel-message-list article").count() <= FEW
+    return 0.0 if few else TALL - HEIGHT
 
 
 def on_phone(camera: Camera, shown: Locator, message: str) -> Locator:

@@ -40,7 +40,6 @@ from ui.interaction.context import Site
 from ui.interaction.selects import guest_menu
 from ui.messages.errors import error_sentence
 from ui.messages.subjects import subject_name
-from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 from ui.watch.alert_text import outcome_word
 from ui.watch.incidents.names import MOUNT_MOST, fill_percent, metric_word
 from ui.watch.incidents.text import short_text, sign_of
@@ -103,7 +102,7 @@ def watch_row(
         count if incidents else "",
     ]
     name = title(guest) if guest else f"**{entry.vmid}**"
-    return f"{STATE_EMOJI[state]} {name}\n{phone_lines(parts, SMALL_PRINT, SMALL)}"
+    return f"{STATE_EMOJI[state]} {name}\n-# {' · '.join(part for part in parts if part)}"
 
 
 def muted_until(watch: Watch, vmid: int, node: str) -> float | None:
