@@ -51,7 +51,7 @@ def commands() -> dict[str, Command]:
 
 
 def usage(name: str, command: Command) -> str:
-    """Return `/snapshot list vmid`, with what can be left out in brackets."""
+    """Return `/snapshot list vmid`, with optional parts in brackets."""
     options = (
         each.name if each.required else f"[{each.name}]"
         for each in command.parameters
@@ -73,7 +73,7 @@ def command_table(t: Text) -> str:
 
 
 def option_table(t: Text) -> str:
-    """Return what each option means. Options with the same name and meaning share a row."""
+    """Return the meaning of each option. Options with the same name and meaning share a row."""
     found: dict[tuple[str, str], None] = {}
     for command in commands().values():
         for each in command.parameters:
@@ -120,7 +120,7 @@ _OPERATIONS = {
     "test": Operation.MONITOR_TEST,
     "access": Operation.ACCESS,
 }
-"""What a word of a custom_id stands for, where it is not the operation's own word."""
+"""The operation of a word in a custom_id, if it is not the operation's own word."""
 
 
 def _guest(state: State) -> Guest:
@@ -138,7 +138,7 @@ def _pressed(item: Any) -> tuple[str, Operation]:
 
 
 def button_table(t: Text) -> str:
-    """Return every button by the level that it takes, and where it stands."""
+    """Return every button, its place, and the level that it needs."""
     places: dict[Operation, dict[str, dict[str, None]]] = {}
     for names, make in _PLACES:
         for label, operation in map(_pressed, filter(_has_id, make(t))):
@@ -208,7 +208,7 @@ _NOBODY = ("ロールなし", "No role")
 
 
 def level_table(t: Text) -> str:
-    """Return what each level may do besides what the levels before it may. 🔒: guarded. ❓: asks first."""
+    """Return the operations that each level adds to the one before it. 🔒: guarded. ❓: asks first."""
     groups: dict[str, list[str]] = {}
     for operation in sorted(OPERATIONS, key=_rank):
         row, name = OPERATIONS[operation], _level_name(t, operation)

@@ -73,7 +73,7 @@ class Picture:
         return file.getvalue()
 
     def _write(self, x: float, y: float, text: str, size: float, colour: str) -> Text:
-        """Write on the figure, on a base line `y` pixels from the top. What has no room is cut."""
+        """Write on the figure, on a base line `y` pixels from the top. The end of a text without room is cut."""
         written = self.figure.text(
             x / WIDTH,
             1 - y / self._height,
@@ -193,7 +193,7 @@ def _by_kind(marks: Iterable[DrawnMark]) -> dict[MarkKind, list[DrawnMark]]:
 
 
 def _alone(values: Sequence[float | None]) -> list[int]:
-    """Return where a value is known, and those before and after it are not."""
+    """Return the positions of known values whose neighbours are unknown."""
     known = [False, *(value is not None for value in values), False]
     return [index for index in range(len(values)) if known[index : index + 3] == [False, True, False]]
 

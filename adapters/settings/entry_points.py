@@ -95,7 +95,7 @@ def entry_points(
 
 
 def address_key(address: Address) -> Address:
-    """Return the address in a form in which two that are the same are equal."""
+    """Return the address in a normal form: two spellings of one address become equal."""
     host, port = address
     return host.casefold(), port
 

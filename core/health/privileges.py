@@ -73,7 +73,7 @@ ADMINISTRATOR = {"Permissions.Modify", "User.Modify", "Sys.Modify"}
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token and what it has. `rights`: effective ones. `version`: the first number of Proxmox VE's version."""
+    """A token and its effective privileges. `version`: the first number of Proxmox VE's version."""
 
     user: str
     name: str
@@ -87,7 +87,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What the token is used for. `guests`: the pool by VMID."""
+    """The objects that the token is used for. `guests`: the pool by VMID."""
 
     guests: Mapping[int, str | None] = field(default_factory=dict)
     storages: tuple[str, ...] = ()
@@ -103,7 +103,7 @@ def held_on(rights: Rights, path: str) -> set[str]:
 
 
 def judge_token(token: Token, scene: Scene, where: str, needs: Iterable[Need] = NEEDS) -> list[Result]:
-    """Judge a token's privileges: what these features miss, and what is too much."""
+    """Judge a token's privileges: those that are missing for these features, and those that are too much."""
     found = [result for need in needs for result in _missing(token, need, scene, where)]
     if not any(result.level != "ok" for result in found):
         found.append(ok("proxmox.privileges", "privileges_ok", where))
@@ -168,7 +168,7 @@ def _lack(token: Token, wanted: Iterable[str], path: str, scene: Scene) -> set[s
 
 
 def _remedy_paths(area: Area, bad: list[str], all_paths: list[str], token: Token, scene: Scene) -> list[str]:
-    """Return the paths for the remedy: the one above if it is missing everywhere, the pools if all is theirs."""
+    """Return the paths for the remedy: the one above all if all lack it, the pools if all guests are in them."""
     if area in (Area.A_STORAGE, Area.A_ZONE):
         return bad[:1]
     if area is Area.GUESTS and not held_on(token.rights, "/vms"):
@@ -226,6 +226,6 @@ def _revoke_line(token: Token, role: str, path: str = "/") -> str:
 
 
 def _acl_line(token: Token, role: str, path: str) -> str:
-    """Return a line to be pasted into a root shell: what Proxmox sent is quoted."""
+    """Return a line to be pasted into a root shell: texts from Proxmox are quoted."""
     user, identity = shlex.quote(token.user), shlex.quote(token.identity)
     return f"pveum acl modify {shlex.quote(path)} --users {user} --tokens {identity} --roles {role}"

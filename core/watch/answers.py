@@ -1,4 +1,4 @@
-"""Answer alerts: store what people change between two polls, and what the bot says of itself."""
+"""Answer alerts: store people's changes between two polls, and the bot's messages about itself."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace

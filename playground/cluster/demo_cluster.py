@@ -63,7 +63,7 @@ class Calm:
             self._returns += 1
 
     def step(self, _now: float) -> None:
-        """Do what was asked for since the last step."""
+        """Carry out the signals that came since the last step."""
         while self._crashes:
             self._crashes -= 1
             if group := next(self._groups, ()):
@@ -90,7 +90,7 @@ def _home(port: int, seed: int, language: str) -> Pve:
 
 
 def _access_to(pve: Pve, node: str, watched: Sequence[int]) -> dict[str, object]:
-    """Return what the bot needs to use an opened site."""
+    """Return the values with which the bot can use an opened site."""
     return {
         "host": pve.host,
         "port": pve.port,

@@ -1,7 +1,7 @@
-"""Take orders for the demo's cluster on standard input, and tell on standard output what is broken.
+"""Take orders for the demo's cluster on standard input, and report its state on standard output.
 
-An order is a line of JSON: {"break": "node"}, {"mend": "node"} or {"by_itself": false}. Each line told is STATE and
-{"broken": ["node"], "by_itself": false}. What is no order is left alone.
+An order is a line of JSON: {"break": "node"}, {"mend": "node"} or {"by_itself": false}. A report is a line: STATE and
+{"broken": ["node"], "by_itself": false}. Lines that are no order are ignored.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Orders:
         self._tell_state()
 
     def lived(self) -> float:
-        """Return the seconds during which things happened by themselves: the clock of the cluster's life."""
+        """Return the seconds during which the cluster acted by itself: the clock of its life."""
         return self._lived + (self._now() - self._since if self._by_itself else 0.0)
 
     def _obey(self, line: str) -> None:

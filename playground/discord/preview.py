@@ -204,9 +204,9 @@ class Answerer(Protocol):
 
 
 def answer_beside(preview: Preview, answerer: Answerer) -> None:
-    """Let `answerer` answer what it knows, and put its files into the page. Call it when the page is entered.
+    """Let `answerer` answer its requests, and put its files into the page. Call it when the page is entered.
 
-    Every connection from then on is served so. Requests under foreign names are left to SimCord, which refuses them.
+    This applies to all later connections. Requests under foreign names are left to SimCord, which refuses them.
     """
     page = preview._server  # noqa: SLF001  # private to SimCord
     serve = page.runner.server.request_handler
@@ -235,7 +235,7 @@ def answer_beside(preview: Preview, answerer: Answerer) -> None:
 async def listen_on(preview: Preview, host: str) -> None:
     """Serve an entered page on another address of this machine, in place of 127.0.0.1.
 
-    The page still answers only to who calls it 127.0.0.1 or localhost.
+    The page still answers only requests to 127.0.0.1 or localhost.
     """
     page = preview._server  # noqa: SLF001  # private to SimCord
     await page.site.stop()

@@ -160,7 +160,7 @@ class MetricTruth(GuestTruth):
         return use
 
     def _complete(self, template: str, data: Any, **values: Any) -> Any:
-        """Fill a row up as the schema has it, but without what Proxmox VE 8 does not send."""
+        """Fill a row up as the schema has it, but without the fields that Proxmox VE 8 does not send."""
         done: Any = super()._complete(template, data, **values)
         for row in (done if isinstance(done, list) else [done]) if self.is_old else []:
             for name in [key for key in row if key == "memhost" or key.startswith("pressure")]:

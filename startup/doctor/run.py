@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SetupPlace:
-    """Where the setup is. `commands`: the names of the bot's commands."""
+    """The files of the setup. `commands`: the names of the bot's commands."""
 
     directory: Path
     config: Path
@@ -74,7 +74,7 @@ async def _discord(t: Text, settings: Settings, commands: frozenset[str]) -> lis
 
 
 async def _side(work: Awaitable[list[Result]], check: str, where: str = "") -> list[Result]:
-    """Return the results of one side. A bug there, or a wait without end, leaves the others alone."""
+    """Return the results of one side. A bug or an endless wait there does not affect the others."""
     try:
         async with asyncio.timeout(SIDE_SECONDS):
             return await work
@@ -84,10 +84,10 @@ async def _side(work: Awaitable[list[Result]], check: str, where: str = "") -> l
 
 
 class RunningCheck:
-    """Check the setup while the bot runs: what it has once, and each site, one time at once for all who ask.
+    """Check the setup while the bot runs: the bot itself and each site.
 
-    So nobody who asks again and again takes the threads and the requests of the others.
-    DATA_DIR is not locked again: the lock of this process would be lost with the second one.
+    Each of these checks runs once at a time, for all who ask: nobody takes threads and requests from others by asking
+    again and again. DATA_DIR is not locked again, because releasing the second lock would release the first, too.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class RunningCheck:
         self._running: dict[str, asyncio.Task[list[Result]]] = {}
 
     async def results(self, sites: Collection[str]) -> Sequence[Result]:
-        """Return the results for these sites, and for what the bot has once if all are named."""
+        """Return the results for these sites, and for the bot itself if all sites are named."""
         wanted = [site for site in self._settings.sites if site.name in sites]
         parts = [self._start(f"site {site.name}", partial(_site, site)) for site in wanted]
         if len(wanted) == len(self._settings.sites):
@@ -112,7 +112,7 @@ class RunningCheck:
     def _start(
         self, name: str, check: Callable[[], Coroutine[Any, Any, list[Result]]]
     ) -> asyncio.Task[list[Result]]:
-        """Return the check of this name that runs, a new one if none does."""
+        """Return the running check of this name, a new one if there is none."""
         running = self._running.get(name)
         if running is None or running.done():
             running = self._running[name] = asyncio.create_task(check(), name=f"check {name}")

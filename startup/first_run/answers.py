@@ -32,7 +32,7 @@ def clean(text: str) -> str:
 
 
 def clean_secret(text: str) -> str:
-    """Return a secret without what was copied along with it: spaces, line ends, quotes, `Bot `, a setting's name."""
+    """Return a secret without anything copied along with it: spaces, line ends, quotes, `Bot `, a setting's name."""
     narrow = unicodedata.normalize("NFKC", _ESCAPES.sub("", text))
     joined = plain(_BEFORE_SECRET.sub("", narrow, count=1), _MOST).replace(" ", "")
     return clean(joined).strip("'\"`")

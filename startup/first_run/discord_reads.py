@@ -1,4 +1,4 @@
-"""Read the bot's account, its servers and what a server has, with the doctor's own connection."""
+"""Read the bot's account, its servers and their content, with the doctor's own connection."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class SeenGuild:
 
 
 async def read_account(token: str) -> BotAccount:
-    """Return whose token it is. Raises: one of the doctor's AWAY."""
+    """Return the bot that the token belongs to. Raises: one of the doctor's AWAY."""
     async with logged_in(token) as client:
         rows = await in_time(_guilds(client))
         return BotAccount(str(client.user), client.application_id or 0, rows)

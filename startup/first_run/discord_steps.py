@@ -1,4 +1,4 @@
-"""Ask for Discord's side: the token, the server, its category and channels, and who may use the bot."""
+"""Ask for the settings of Discord: token, server, category and channels, and the roles that may use the bot."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LEVELS = ("ADMIN_ROLE_IDS", "OPERATOR_ROLE_IDS", "VIEWER_ROLE_IDS")
 
 
 def ask_token(talk: Talk) -> None:
-    """Ask for the bot's token until Discord knows it."""
+    """Ask for the bot's token until Discord accepts it."""
     t, draft = talk.t, talk.draft
     talk.say(
         t(
@@ -55,7 +55,7 @@ def ask_token(talk: Talk) -> None:
 
 
 def read(talk: Talk, probe: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
-    """Return what Discord answers, and try again while it does not. None: it refuses the token.
+    """Return Discord's answer, and try again while there is none. None: Discord refuses the token.
 
     Raises: Back, Cancelled.
     """
@@ -146,7 +146,7 @@ def ask_audit(talk: Talk) -> None:
 
 
 def ask_roles(talk: Talk) -> None:
-    """Ask which roles may use the bot. Everybody as an admin has to be confirmed."""
+    """Ask which roles may use the bot. Making everyone an admin has to be confirmed."""
     t, draft = talk.t, talk.draft
     seen = _seen(talk)
     everyone = Row("@everyone", "@everyone", seen.number)
@@ -215,7 +215,7 @@ def _channel(
 
 
 def settle(talk: Talk, setting: str, chosen: ChannelPlace) -> bool:
-    """Return whether a category or channel is taken. Missing permissions are named at once, with the choice to go on.
+    """Return whether a category or channel is accepted. If permissions are missing, the person decides.
 
     Raises: Back, Cancelled.
     """
@@ -240,7 +240,7 @@ def settle(talk: Talk, setting: str, chosen: ChannelPlace) -> bool:
 
 
 def _amiss(talk: Talk, setting: str, place: ChannelPlace | None, chosen: ChannelPlace) -> list[Result]:
-    """Return what the doctor has against a place in this setting."""
+    """Return the doctor's faults of a category or channel in this setting."""
     seen = _seen(talk)
     is_category = setting == "ALLOWED_CATEGORY_ID"
     if place is None:

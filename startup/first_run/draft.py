@@ -1,4 +1,4 @@
-"""Hold the answers until config.py is written. Nothing of them is stored before."""
+"""Hold the answers until config.py is written. They are stored nowhere else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from startup.first_run.discord_reads import BotAccount, ChannelPlace, SeenGuild
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A secret, and the file that contains it; "" if config.py is to contain it itself."""
+    """A secret, and the file that contains it; "" if config.py will contain it."""
 
     secret: Secret
     file: str = ""
@@ -28,7 +28,7 @@ class Given:
 
 @dataclass(slots=True, eq=False)
 class SiteDraft:
-    """The answers about one cluster. `name`: counts beside others only. `cluster`: what was read with them."""
+    """The answers about one cluster. `name`: counts beside others only. `cluster`: read with their help."""
 
     name: str = ""
     points: tuple[EntryPoint, ...] = ()

@@ -1,4 +1,4 @@
-"""Measure what the bot costs: memory, CPU, blocks of its event loop, its start. See tests/bench/answers.py."""
+"""Measure the costs of the bot: memory, CPU, blocks of its event loop, its start. See tests/bench/answers.py."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAUSE_SECONDS = 1.0
 """Seconds that the bot has to finish what it works on, before its memory is measured."""
 CPU_READS = 8
 LOCKED_SECONDS = 0.25
-"""For how long another process holds the journal's write lock, and how long it waits in between."""
+"""Seconds for which another process holds the journal's write lock, and seconds in between."""
 LOCKED_TIMES = 6
 EXTENTS: tuple[dict[str, str], ...] = (
     {},
@@ -66,7 +66,7 @@ async def memory(stage: Stage) -> Figures:
 
 
 async def idle(stage: Stage) -> Figures:
-    """Measure which share of a CPU the bot uses while nothing happens."""
+    """Measure the share of a CPU that the bot uses while nothing happens."""
     began, before = time.monotonic(), stage.bot.cpu_seconds()
     await asyncio.sleep(0.2 if stage.small else 2.0)
     stage.idle_cpu = (stage.bot.cpu_seconds() - before) / (time.monotonic() - began)
@@ -85,10 +85,10 @@ async def reads(stage: Stage) -> Figures:
 
 
 async def dashboards(stage: Stage) -> Figures:
-    """Keep as many dashboards as a site may have, and count what Proxmox is asked for in each interval.
+    """Keep as many dashboards as a site may have, and count the requests to Proxmox in each interval.
 
     Then draw a chart, and measure the process that draws: its memory, and after how many seconds of the bot's clock
-    it is gone. The bot's memory is that with all of them.
+    it is gone. The bot's memory is measured with all of them.
     """
     town, server, wanted = stage.town, stage.town.server, EXTENTS[: stage.samples(len(EXTENTS))]
     for options in wanted:

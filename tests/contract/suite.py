@@ -18,7 +18,7 @@ CASES = (*READING, *CHANGING, *REFUSALS)
 
 @dataclass
 class Report:
-    """What a run of the contract found.
+    """The result of a run of the contract. `wrong`: the complaints of each case.
 
     `kept`: the exchanges of each case. `calls`: the methods of the client that were used.
     """

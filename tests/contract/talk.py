@@ -34,7 +34,7 @@ class _Noting:
 
 @dataclass
 class Talk:
-    """The talk of one case with the target. `complaints`: what is wrong with the answers so far.
+    """The talk of one case with the target. `complaints`: the faults of the answers so far.
 
     `calls`: the methods of the bot's clients that were used.
     """

@@ -11,7 +11,7 @@ VM, VM_TEMPLATE, CT, CT_TEMPLATE = 9101, 9102, 9201, 9202
 MEMORY, CORES, SOCKETS, DISK_GIB = 128, 1, 2, 1
 """MiB, cores per socket, sockets of a VM (a container has none), and size of the only disk."""
 TAGS = ("contract", "owner-nobody")
-NOTES = "What the contract is tried on"
+NOTES = "Target of the contract"
 POOL = "contract"
 ADDRESS = "192.0.2.10"
 STORAGE, BACKUPS = "local-lvm", "local"
@@ -29,7 +29,7 @@ def name_of(vmid: int) -> str:
 class Facts:
     """The facts of the target that are known beforehand. `generation`: the first number of its version.
 
-    `pause`: seconds between two questions while something goes on. `patience`: seconds until that is a failure.
+    `pause`: seconds between two reads while waiting. `patience`: seconds after which a wait fails.
     """
 
     generation: int

@@ -1,4 +1,4 @@
-"""Test tests/long_runs/crossings/ with a short run, and test that it finds faults in how sites are kept apart."""
+"""Test tests/long_runs/crossings/ with a short run, and test that it finds planted faults."""
 
 import asyncio
 import json
@@ -87,7 +87,7 @@ PLANTED: dict[str, list[tuple[str, Callable[..., Any]]]] = {
     "alerts name the first site": [("ui.watch.alert_channel.name_site", named_first)],
     "every site is seen": [(f"{module}.visible_sites", every_site) for module in SEEING],
 }
-"""By the planted fault: what to replace, and by what."""
+"""By the planted fault: the functions to replace, and their replacements."""
 
 SEEDS = {
     "a VMID means the first site": 61_000,

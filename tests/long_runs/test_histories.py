@@ -730,7 +730,7 @@ def run(
 
 
 def test_histories_agree_with_the_oracle() -> None:
-    """Every rule of the machine is taken in these."""
+    """Run histories in which every rule of the machine is used."""
     run(Histories, 24, 1)
 
 

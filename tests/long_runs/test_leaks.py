@@ -86,7 +86,7 @@ FORGOTTEN: dict[str, list[tuple[str, Callable[..., Any]]]] = {
         ("core.actions.planner.ensure_allowed", unasked),
     ],
 }
-"""By the place of a forgotten check: what to replace, and by what."""
+"""By the place of a forgotten check: the functions to replace, and their replacements."""
 
 SEEDS = {
     "lists": 80_005,

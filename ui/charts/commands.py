@@ -26,7 +26,7 @@ from ui.interaction.reply import Reply
 from ui.messages.errors import error_sentence
 
 INCIDENTS_MOST = 100
-"""Newest incidents among which those of a chart are looked for."""
+"""Number of newest incidents to search for those of a chart."""
 _USUAL = (PanelKind.CPU, PanelKind.MEMORY, PanelKind.NETWORK)
 _TOPICS = {
     ChartTopic.CPU: (PanelKind.CPU,),
@@ -134,7 +134,7 @@ async def _draw_guest(site: Site, t: Text, guest: Guest, wish: Wish) -> ChartPic
     kinds = _kinds(wish, samples, (PanelKind.DISK_RATE,))
     if (
         wish.topic is ChartTopic.DISK and guest.kind is Kind.LXC
-    ):  # Proxmox knows how full a VM's disks are of none
+    ):  # Proxmox does not know how full the disks of a VM are
         kinds = (PanelKind.DISK_USE, *kinds)
     return await _draw(site, t, samples, wish, kinds, subject, limits, marks)
 
@@ -149,7 +149,7 @@ async def _draw_node(site: Site, t: Text, name: str, wish: Wish, seen: frozenset
 def _kinds(wish: Wish, samples: Sequence[Sample], disk: tuple[PanelKind, ...]) -> tuple[PanelKind, ...]:
     """Return the panels that a person wants to see.
 
-    Raises: PressureUnknown, if only that is wanted and there is none.
+    Raises: PressureUnknown, if only pressure is wanted and there is none.
     """
     if wish.topic is None:
         return (*_USUAL, *disk)
@@ -163,7 +163,7 @@ async def _incidents(
 ) -> list[Incident]:
     """Return the newest incidents of these guests (None: of everything).
 
-    None if the journal cannot be read: the lines are worth more.
+    Return none if the journal cannot be read: a chart without marks is better than no chart.
     """
     try:
         found, _ = await site.journal.history(vmids, 0, INCIDENTS_MOST)

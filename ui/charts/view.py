@@ -27,7 +27,7 @@ class ChartPicture:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a person wants to see. `target`: of a button (`chart_button`). `topic`: None for the usual four."""
+    """A person's choice of a chart. `target`: of a button (`chart_button`). `topic`: None for the usual four."""
 
     target: str
     period: Period

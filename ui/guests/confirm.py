@@ -2,8 +2,8 @@
 
 A question shows the plan on a card with a button that agrees and a grey one. If something is destroyed or forced, the
 card and that button are red. If more is at stake, the button opens a form for the guest's name, and for a protected
-guest also a reason. Nothing happens before the answer. A question without
-an answer greys out its buttons and says so. A press after a restart is told that the question is over.
+guest also a reason. Nothing happens before the answer. A question without an answer greys out its buttons and says
+so. A press after a restart is refused, because the question is over.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Give cogs, buttons and forms the services and sites, and tell who asks for what. bootstrap.py builds both."""
+"""Give cogs, buttons and forms the services and sites (built by bootstrap.py), and the actor of an interaction."""
 
 import datetime
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -83,7 +83,7 @@ class OpenReply(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Hold what the bot has once, for all sites."""
+    """Hold everything that the bot has once, for all sites."""
 
     sites: "Sites"
     change_limit: ChangeLimit
@@ -124,7 +124,7 @@ class Services:
     command_mentions: CommandMentions = field(default_factory=CommandMentions)
     """Mentions the registered commands."""
     recent_guests: RecentGuests = field(default_factory=RecentGuests)
-    """Remembers whose guests to offer first."""
+    """Remembers the guests that each person used last, to offer them first."""
     open_replies: set[OpenReply] = field(default_factory=set)
     """Unfinished answers. Each shows a farewell when the bot ends."""
     measures: Measures = field(default_factory=NoMeasures)
@@ -135,13 +135,13 @@ class Services:
 
     @property
     def trails(self) -> tuple[AuditLog, ...]:
-        """Every audit trail, of each site and of what belongs to none."""
+        """Every audit trail: that of each site, and that of attempts without a site."""
         return tuple(dict.fromkeys((*(site.audit for site in self.sites), self.audit)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Site:
-    """Hold what belongs to one Proxmox cluster or stand-alone host. `name`: "" if it is the only one."""
+    """Hold everything that belongs to one Proxmox cluster or stand-alone host. `name`: "" if it is the only one."""
 
     name: str
     services: Services
@@ -195,7 +195,7 @@ class Sites:
 
     @property
     def first(self) -> Site | None:
-        """The site that names without a site mean, such as in buttons of the time with one site (FIRST_SITE).
+        """The site of names that name none, as in buttons from the time with one site (FIRST_SITE).
 
         None: there are several, and none was named.
         """
@@ -250,8 +250,8 @@ def site_of(interaction: Interaction) -> Site:
 def named_site(interaction: Interaction) -> str:
     """Return the name of the site that answers to this interaction show.
 
-    Return "" if there is only one, if none is chosen, or if the person may not see anything of it. That is decided
-    once: a person who deletes the only guest that they see is still told where.
+    Return "" if there is only one, if none is chosen, or if the person may not see anything of it. This is decided
+    once per interaction: a person who deletes the only guest that they see still reads its site.
     """
     site = chosen_site(interaction)
     if site is None or not site.name:

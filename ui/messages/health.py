@@ -162,7 +162,7 @@ WORDS: Mapping[str, Marked] = {
 
 
 def result_line(t: Text, result: Result) -> str:
-    """Return one line with the level, the check, the problem and the remedy."""
+    """Return one line with the verdict, the check, the problem and the remedy."""
     label = t(LABELS[result.check])
     where = f" ({plain(result.where, 200)})" if result.where else ""
     return f"{_SIGNS[result.level]} {label}{where}: {result_text(t, result)}"
@@ -215,7 +215,7 @@ def passed_lines(t: Text, results: Sequence[Result]) -> list[str]:
 
 
 def sent_line(t: Text, channel: int, *, arrived: bool) -> str:
-    """Return what came of a test alert that the command line has sent to a channel."""
+    """Return the result of a test alert that the command line has sent to a channel."""
     if arrived:
         return f"{OK} {t('Test alert sent to the channel {channel}.', channel=channel)}"
     told = t(

@@ -128,7 +128,7 @@ class GuestOption(app_commands.Transformer):
         return Nothing.EMPTY if bare and clusters else Nothing.GUEST
 
     def _fitting(self, interaction: Interaction, site: Site, cluster: Cluster) -> bool:
-        """Return whether there are guests that the person may do this to, in whatever state."""
+        """Return whether there are guests, in any state, that the person may do this to."""
         table = site.authorizer.guest_index(cluster).table
         offered = offered_on(interaction, site, cluster)
         if self._operation is Operation.CREATE:

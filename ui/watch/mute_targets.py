@@ -1,4 +1,4 @@
-"""Complete the targets of mutes, and find the site of what was typed for one.
+"""Complete the targets of mutes, and find the site of a typed target.
 
 With several sites a target names its own, as in `home/101`, `home/node/pve1` or `home/everything`.
 """
@@ -40,11 +40,11 @@ from ui.watch.access import is_subject_visible_to, is_visible_to
 NAMED_MOST = 5
 """Maximum number of targets named when a text fits several."""
 EVERYTHING = "everything"
-"""What is typed for a whole site."""
+"""The word for a whole site."""
 
 
 def target_value(site: Site, subject: str) -> str:
-    """Return what a completion inserts for a subject."""
+    """Return the value that a completion inserts for a subject."""
     if not site.services.sites.several:
         return subject
     vmid = vmid_of(subject)
@@ -204,7 +204,7 @@ def _offers(interaction: Interaction, site: Site, guest: Guest) -> bool:
 
 
 def _targets(interaction: Interaction, read: SiteRead, wanted: _Wanted) -> list[_Target]:
-    """Return what can be muted. Of the guests only those that are offered for the typed text."""
+    """Return the possible targets. Of the guests, only those that are offered for the typed text."""
     site, cluster = read.site, read.cluster
     whole, listed = _offers_whole(interaction, site), {entry.vmid for entry in site.watch.entries}
     there = cluster.vmids if cluster else frozenset[int]()

@@ -1,4 +1,4 @@
-"""Report once what is wrong with a watch itself, and once that it is over. Send the heartbeat while all is well."""
+"""Report each fault of a watch itself once, and its end once. Send the heartbeat while all is well."""
 
 import asyncio
 import contextlib
@@ -53,7 +53,7 @@ class Pulse:
         self._background = Background()
 
     def note(self, site: str, *, well: bool) -> None:
-        """Note whether a site's poll was good, and send the heartbeat if it is the last that was waited for."""
+        """Note whether a site's poll was good. Send the heartbeat if it was the last missing one."""
         if not well:
             self._well.discard(site)
             return
@@ -105,7 +105,7 @@ class WatchReports:
             self._line(BACK, watch_works(self._t))
 
     async def report_poll(self) -> None:
-        """Report what the last poll has shown."""
+        """Report the faults that the last poll has shown."""
         watch = self._site.watch
         if self._leads:
             self._report_journal(watch.journal_error)

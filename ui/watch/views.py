@@ -127,7 +127,7 @@ def _blind(guest: Guest | None, entry: WatchEntry) -> bool:
 
 
 def _fullest(t: Text, watch: Watch, guest: Guest | None, entry: WatchEntry) -> str:
-    """Return the fullest file system of a VM with a disk threshold, or that it is not known."""
+    """Return the fullest file system of a VM with a disk threshold, or say that it is unknown."""
     if (
         entry.disk is None
         or guest is None
@@ -157,7 +157,7 @@ def added_card(
     """Return the answer to /monitor add.
 
     `guest`: as it is now. `before`: its entry before the change. `until`: Unix time at which its mute ends.
-    `steps`: where to go on.
+    `steps`: the next steps, here and below.
     """
     blind = f"{WARNING} {memory_advice(t)}" if _blind(guest, entry) else ""
     old = before.disk if before else None
@@ -175,7 +175,7 @@ def added_card(
 
 
 def success_card(text: str, steps: str = "") -> ui.LayoutView:
-    """Return the answer to a change that was made. `steps`: where to go on."""
+    """Return the answer to a change that was made."""
     return card(f"{OK} {text}", steps, colour=Colour.GOOD)
 
 
@@ -199,7 +199,7 @@ def muted_card(
 
 
 def unmuted_card(t: Text, target: str, cluster: Cluster | None, steps: str = "") -> ui.LayoutView:
-    """Return the answer to /monitor unmute. `steps`: where to go on."""
+    """Return the answer to /monitor unmute."""
     if target == ALL:
         text = t("Alerts unmuted (mutes of individual guests, nodes and storages remain).")
     else:

@@ -96,11 +96,11 @@ def check_thresholds(transition: Transition, cluster: Cluster) -> None:
 
 
 def _check_reading(transition: Transition, reading: ThresholdReading) -> Silence | None:
-    """Judge one value. Return the silence of its guest agent if that must be said now."""
+    """Judge one value. Return the silence of its guest agent if that must be reported now."""
     old = transition.gauges.get(reading.key, ThresholdState())
     if reading.limit is None or reading.idle:
         drop_threshold(transition, reading.key)
-        if reading.idle and was_reported(old):  # it is not said again after each start of the guest
+        if reading.idle and was_reported(old):  # it is not reported again after each start of the guest
             transition.gauges[reading.key] = ThresholdState(silent=old.silent)
     elif reading.blind:
         _lose_sight(transition, reading.key, old)

@@ -120,7 +120,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         """
         if blocked := self.between.instead(request):
             return blocked
-        if request.path == "/":  # the web interface itself, for which nobody has to log in
+        if request.path == "/":  # the web interface itself, which needs no login
             response: web.StreamResponse = web.Response(
                 text="<title>Proxmox</title>", content_type="text/html"
             )
@@ -219,7 +219,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         return str(self.version).startswith("8.")
 
     def check_permissions(self, user: Any, perms: Any, values: Values, declared: Any = None) -> None:
-        """Check the rights of a call. The agent's are another one in Proxmox VE 8 (API2/Qemu/Agent.pm)."""
+        """Check the rights of a call. The agent's privilege has another name in Proxmox VE 8 (API2/Qemu/Agent.pm)."""
         if self.is_old and perms and "VM.GuestAgent." in json.dumps(perms):
             perms = {"check": ["perm", "/vms/{vmid}", list(ON_8.values())]}
         super().check_permissions(user, perms, values, declared)

@@ -252,7 +252,7 @@ def test_an_unknown_reason_is_told_too() -> None:
         ),
         (
             Fault(K.DUPLICATE_HOST, "SITE_HOME_PROXMOX_HOST", "pve1", "environment"),
-            "SITE_HOME_PROXMOX_HOST (environment): “pve1” is there twice. Remove one of them.",
+            "SITE_HOME_PROXMOX_HOST (environment): “pve1” is listed twice. Remove one of them.",
         ),
         (
             Fault(K.UNKNOWN_SITE, "FIRST_SITE", "lab", other="home, colo"),

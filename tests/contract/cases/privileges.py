@@ -14,7 +14,7 @@ from tests.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE
 
 Call = Callable[[], Awaitable[object]]
 ABSENT = 9199
-"""A VMID that nothing has."""
+"""A VMID that no guest has."""
 AGENT = ("VM.GuestAgent.Audit",)
 """Proxmox VE 8 names it VM.Monitor."""
 
