@@ -105,7 +105,7 @@ class SiteResources:
 
 
 def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Resources) -> Services:
-    """Build what all sites share. Nothing is opened or read."""
+    """Build the services that all sites share. Nothing is opened or read."""
     audit_delivery = AuditDelivery(resources.journal, resources.audit_channel, clock)
     audit = _trail(resources.journal, clock, audit_delivery)
     return Services(

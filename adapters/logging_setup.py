@@ -109,7 +109,7 @@ def secrets_of(settings: Settings) -> tuple[str, ...]:
 
 
 def unverified_sites(settings: Settings) -> tuple[str, ...]:
-    """Return the names of the sites of which some entry point is trusted without a check."""
+    """Return the names of the sites with an entry point that is trusted without a check."""
     return tuple(
         site.name
         for site in settings.sites

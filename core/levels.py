@@ -1,4 +1,4 @@
-"""Define the levels of access, and what an operation reaches and changes."""
+"""Define the levels of access, and the reach and effect of an operation."""
 
 from enum import IntEnum, StrEnum
 

@@ -130,7 +130,7 @@ _SECONDS = {
 
 
 class Measure(StrEnum):
-    """What a sample has values of. CPU and IO_WAIT are fractions, pressures percentages, the others bytes.
+    """The values of a sample. CPU and IO_WAIT are fractions, pressures percentages, the others bytes.
 
     NET_… and DISK_READ, DISK_WRITE are bytes per second.
     """
@@ -158,7 +158,7 @@ class Measure(StrEnum):
 class Sample:
     """A part of the past of a guest or node: averages up to one moment (Unix seconds).
 
-    What is not known, as of a stopped guest, is left out. The longer the period, the longer the time from one sample
+    Unknown values are left out, as of a stopped guest. The longer the period, the longer the time from one sample
     to the next. How long depends on the version of Proxmox, so take it from the samples.
     """
 
@@ -221,7 +221,7 @@ class Proxmox(Protocol):
         """Return the guest's tasks on its node, newest first, including running ones."""
 
     async def node_status(self, node: str) -> NodeStatus:
-        """Return what a node tells of itself. It may hang and must not block other calls."""
+        """Return a node's own status. The call may hang and must not block others."""
 
     async def ha_status(self) -> HaStatus:
         """Return the quorum and the state of high availability."""

@@ -1,4 +1,4 @@
-"""Compare the settings with what exists, for the check at the start. Pure functions."""
+"""Compare the settings with the existing nodes, channels and roles, for the check at the start. Pure functions."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Run child processes that end with the demo, whatever ends it."""
+"""Run child processes that end with the demo, even if it is killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""List the screens of which there are pictures (playground/screens.py)."""
+"""List the screens to take pictures of (playground/screens.py)."""
 
 from core.operations import Operation
 from playground.camera import (

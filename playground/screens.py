@@ -1,7 +1,7 @@
 """Make the pictures of all screens: docs/images/screens.md (`make screens`).
 
 It drives the demo in a browser, once in each language, and takes each answer at the width of a phone and of a desk.
-The table in playground/screen_table.py is played from top to bottom: each row may rely on what the rows above it did.
+The table in playground/screen_table.py is played from top to bottom: each row may rely on the rows above it.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from playwright.sync_api import Locator, Page, expect
 PATIENCE = 120.0
 """Seconds after which a wait fails. It only has to end hangs, on busy machines too."""
 RESTING = re.compile("^(Action completed|Preview ready)$")
-"""What the page's status says while no action is under way."""
+"""The page's status while no action is under way."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 

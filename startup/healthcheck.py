@@ -12,7 +12,7 @@ SECONDS = 4.0
 
 
 def ask(environ: Mapping[str, str]) -> tuple[int, str]:
-    """Return the exit code, and what to print."""
+    """Return the exit code and the text to print."""
     host, _, port = environ.get("METRICS_LISTEN", "").strip().rpartition(":")
     host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "::1"}.get(host, host.strip("[]"))  # noqa: S104 - these words are replaced
     if not port.isdecimal():

@@ -16,7 +16,7 @@ ARENAS = 2
 
 
 def limit_heap() -> None:
-    """Let the C library give memory back: otherwise it keeps what one large answer took, in each thread.
+    """Let the C library give memory back: otherwise it keeps the memory of one large answer, in each thread.
 
     By itself it raises its threshold for large blocks with each one that is freed. Only glibc has these options.
     """
@@ -32,7 +32,7 @@ def limit_heap() -> None:
 
 
 def settle_memory() -> None:
-    """Call it once everything is imported. The garbage collector then passes over what stays until the end.
+    """Call it once everything is imported. The garbage collector then skips the objects that stay until the end.
 
     It would otherwise hold all threads for 30 ms each time it looks through everything.
     """

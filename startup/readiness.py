@@ -77,7 +77,7 @@ class StartCheck:
         self._read_again = {site.name: asyncio.Event() for site in services.sites}
         self._logged: dict[str, Finding] = {}
         self._seen: dict[str, Cluster | BotError] = {}
-        """What was last read of each site. One that has not answered yet is not in it."""
+        """The last read of each site, without those that have not answered yet."""
         self._swept = False
         """Whether orphaned dashboards were searched for (ui/dashboard/messages.py)."""
         self._ready: set[str] = set()

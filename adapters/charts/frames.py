@@ -1,4 +1,4 @@
-"""Define what goes through the pipes between the bot and the worker: a letter, a length of 4 bytes, and the data."""
+"""Define the messages in the pipes between the bot and the worker: a letter, a length of 4 bytes, and the data."""
 
 import struct
 from typing import BinaryIO

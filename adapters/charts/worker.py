@@ -23,7 +23,7 @@ MEMORY_MOST = 768 * 1024 * 1024
 
 def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not get between the pictures
+    os.dup2(2, 1)  # the output of a library must not get between the pictures
     wanted: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(sys.stdin.buffer, wanted), daemon=True).start()
     if hasattr(os, "nice"):
@@ -58,7 +58,7 @@ def _limit_memory() -> None:
 
 
 def _read(source: BinaryIO, wanted: "queue.SimpleQueue[bytes]") -> None:
-    """Pass on what the bot wants. End the process with its input, whatever it is doing."""
+    """Pass on the bot's requests. End the process with its input, even in the middle of a picture."""
     while True:
         kind, data = read_frame(source)
         if kind != WANTED:

@@ -1,4 +1,4 @@
-"""Run what waits for the disk in a thread of its own, so that a slow or hung disk never holds the event loop."""
+"""Run calls to the disk in a thread of their own, so that a slow or hung disk never holds the event loop."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DiskCalls(Protocol):
 
         A call that has not begun after `HUNG_SECONDS`, or when its caller is cancelled, is never made.
         `certain`: wait for the end of a call that has begun, however long it takes.
-        Raises: DiskHung, and what the call raises. Without `certain`, the call may still be made after DiskHung.
+        Raises: DiskHung, and the errors of the call. Without `certain`, the call may still be made after DiskHung.
         """
 
 

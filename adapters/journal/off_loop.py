@@ -30,7 +30,7 @@ from core.watch.journal import Backlog, Batch, JournalRenewal, OutboxMessage
 T = TypeVar("T")
 
 CLOSE_SECONDS = 4.0
-"""Seconds to wait at the end for what is still to be written."""
+"""Seconds to wait at the end for the remaining writes."""
 _LOCKED = {"SQLITE_BUSY", "SQLITE_LOCKED"}
 
 
@@ -95,7 +95,7 @@ class SiteJournalOffLoop:
             raise JournalFailed(DISK_HUNG, reading=True) from error
 
     async def _search(self, read: Callable[[SiteJournal], T]) -> T:
-        """Read what may take long, when it is the person's turn. Raises: JournalFailed."""
+        """Make a read that may take long, when it is the person's turn. Raises: JournalFailed."""
         searches = self._searches
         async with self._turns.take():
             try:
@@ -234,7 +234,7 @@ class SiteJournalOffLoop:
 
 
 class JournalOffLoop(SiteJournalOffLoop):
-    """The whole journal, and at the same time that of the only site or of what belongs to none of several."""
+    """The whole journal, and at the same time that of the only site, or of data that belongs to none of several."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._file = SqliteJournal(path, clock)
@@ -259,7 +259,7 @@ class JournalOffLoop(SiteJournalOffLoop):
         return self._threads[0].run_blocking(lambda: self._file.open(sites, check))
 
     async def close(self) -> None:
-        """Write what waits, and close the file. A hung disk is not waited for: what was acknowledged is stored."""
+        """Make the waiting writes, and close the file. Do not wait for a hung disk: acknowledged ones are stored."""
         writing, reading, searching = self._threads
         reads, searches = self._read_files
         # the last connection merges the -wal into the file

@@ -1,4 +1,4 @@
-"""Hold what all views of one open journal share: its file, its sites, and the checks of the file.
+"""Hold the parts that all views of one open journal share: its file, its sites, and the checks of the file.
 
 A part of adapters/journal/store.py.
 """

@@ -1,6 +1,6 @@
 """Find a guest's IP addresses and file systems in the report of its agent or kernel.
 
-The work is bounded whatever the report contains.
+The work is bounded for any report.
 """
 
 import ipaddress

@@ -1,4 +1,4 @@
-"""Read what the doctor asks of Proxmox, with the client's own calls. None of it needs another privilege."""
+"""Make the doctor's reads of Proxmox, with the client's own calls. None of it needs another privilege."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Parse what Proxmox tells of nodes, of HA and of the past of storages. As in parse.py, nothing is raised."""
+"""Parse Proxmox' answers about nodes, HA and the history of storages. As in parse.py, nothing is raised."""
 
 import re
 from collections.abc import Iterable, Mapping

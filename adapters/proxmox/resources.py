@@ -41,7 +41,7 @@ def decode_resources(body: bytes | bytearray, former: "FormerRead | None" = None
 class FormerRead:
     """Keep the last read, and the values that many guests share.
 
-    The next read takes from here what has not changed. Two reads in memory then cost little more than one.
+    The next read takes unchanged rows from here. Two reads in memory then cost little more than one.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class FormerRead:
 def parse_cluster(
     rows: "Listed | Iterable[Any]", read_at: float, former: FormerRead | None = None
 ) -> Cluster:
-    """Make the cluster of what `decode_resources` has read, or of a list of anything.
+    """Make the cluster of the result of `decode_resources`, or of a list of anything.
 
     `read_at`: monotonic time of the read. `former`: the last read, which this one replaces.
     """
@@ -123,7 +123,7 @@ _OTHERS = frozenset({"node", "storage", "pool"})
 
 
 class Listed:
-    """What has been read of the list so far: guests, and the rows of everything else.
+    """The part of the list that has been read so far: guests, and the rows of everything else.
 
     A guest that has not changed is the same object as in the former read.
     """
@@ -211,7 +211,7 @@ class Listed:
         return cluster
 
     def _unknown(self, guest: Guest) -> Guest:
-        """Return a guest on an offline node as UNKNOWN, whatever the list says.
+        """Return a guest on an offline node as UNKNOWN, despite the list.
 
         pmxcfs repeats its last state for five minutes (status.c).
         """

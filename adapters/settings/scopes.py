@@ -151,7 +151,7 @@ def parse_site_list(given: RawSetting) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class GuestRules:
-    """What ROLE_SCOPES and PROTECTED_VM_IDS say about one site. `scopes`: as in `SiteSettings.role_scopes`."""
+    """The parts of ROLE_SCOPES and PROTECTED_VM_IDS about one site. `scopes`: as in `SiteSettings.role_scopes`."""
 
     scopes: Mapping[int, tuple[Scope, ...]]
     protected: tuple[int, ...]

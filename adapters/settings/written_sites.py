@@ -65,7 +65,7 @@ def parse_sites(known: Sequence[str], given: RawSetting) -> dict[str, Mapping[st
 
 
 def _unknown(label: str, key: object, known: Sequence[str], given: RawSetting) -> Fault:
-    """Return the fault of a key that is no setting. It may be a secret: only what looks like a setting is shown."""
+    """Return the fault of a key that is no setting. It is shown only if it looks like a setting, not a secret."""
     if not isinstance(key, str) or printable(key, given.hide) != key or len(key) > 40:
         return Fault(FaultKind.UNKNOWN_NAME, label.rstrip("."), reason="key")
     nearest = next(iter(difflib.get_close_matches(key.upper(), known, 1)), None)
@@ -77,7 +77,7 @@ def _unknown(label: str, key: object, known: Sequence[str], given: RawSetting) -
 def find_sites(known: Sequence[str], environ: Mapping[str, str], rows: Any) -> tuple[WrittenSite, ...]:
     """Return the sites with a valid name: those of SITES in its order, then those that only variables define.
 
-    `rows`: SITES. What is wrong there is left out here: `parse_sites` and `variable_faults` report it.
+    `rows`: SITES. Faults there are left out here: `parse_sites` and `variable_faults` report them.
     """
     found = {
         name: WrittenSite(name, config=with_value(site))
@@ -113,7 +113,7 @@ def variable_faults(
     for variable in sorted(name for name in environ if name not in valid and environ[name].strip()):
         prefix = next(filter(variable.startswith, prefixes), None)
         nearest = difflib.get_close_matches(variable.removeprefix(prefix), known, 1, 0.8) if prefix else []
-        if prefix and nearest:  # others may have such variables: only what is similar to a setting is a fault
+        if prefix and nearest:  # others may have such variables: only a name similar to a setting is a fault
             fault = Fault(FaultKind.UNKNOWN_NAME, variable[:80], source="environment", reason="in_site")
             faults.append(replace(fault, nearest=prefix + nearest[0]))
     return faults

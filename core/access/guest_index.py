@@ -38,10 +38,10 @@ class GuestIndex:
         self._kept_natures = natures
         self._by_test: Recent[Hashable, Rows] = Recent(TESTS_KEPT)
         self.views: Recent[Hashable, Any] = Recent(VIEWS_KEPT)
-        """What is shown of this read, such as the guests of a filtered list."""
+        """Views of this read that are kept, such as the guests of a filtered list."""
 
     def next(self, cluster: Cluster) -> "GuestIndex":
-        """Return the index of a later read. It uses again what is still right."""
+        """Return the index of a later read. It reuses unchanged parts."""
         table, natures, guests = self.table.next(cluster.guests), None, cluster.guests
         if self._kept_natures and table is self.table and table.count > FEW:
             changes = rows_where(map(is_not, guests, self.cluster.guests))
@@ -55,7 +55,7 @@ class GuestIndex:
         return GuestIndex(Cluster((), (), 0.0), self.table)
 
     def build(self) -> Iterator[None]:
-        """Build what completions need, one part after each `next`, so that others can run between them."""
+        """Build the parts for completions, one after each `next`, so that others can run between them."""
         yield from self.table.build()
         if self._kept_natures is None:
             self._natures  # noqa: B018 - the property builds it
@@ -75,7 +75,7 @@ class GuestIndex:
         return self._by_test.get(key, lambda: self._natures.where(test))
 
     def counted(self, rows: Rows, of: Callable[[Guest], T]) -> Counter[T]:
-        """Count the guests by a value that depends only on what `where` allows a test to depend on."""
+        """Count the guests by a value that depends only on the properties that `where` allows."""
         return self._natures.counted(flags_of(rows, self.table.count), of)
 
     def guests_in(self, rows: Rows) -> Iterator[Guest]:
@@ -92,7 +92,7 @@ class GuestIndex:
 
 
 class _Natures:
-    """Each guest's nature: what a test of `GuestIndex.where` may depend on, as a number.
+    """Each guest's nature, as a number: the properties that a test of `GuestIndex.where` may use.
 
     A large cluster has few different natures, so a test is asked once for each.
     """

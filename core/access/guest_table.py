@@ -1,6 +1,6 @@
 """Search the guests of a cluster by text, tag, pool and node.
 
-The table holds what seldom changes from one read to the next, so that several reads share it. It does not know
+The table holds data that seldom changes from one read to the next, so that several reads share it. It does not know
 the state of a guest.
 """
 
@@ -60,7 +60,7 @@ class GuestTable:
         return self if other._columns == self._columns else other
 
     def build(self) -> Iterator[None]:
-        """Build what is not built yet, one part after each `next`. No part takes long."""
+        """Build the missing parts, one after each `next`. No part takes long."""
         for part in ("texts", "_joined", "_starts", "_sorted_texts", "_sorted_names", "_by_tag"):
             if part not in self.__dict__:
                 getattr(self, part)
@@ -147,7 +147,7 @@ class GuestTable:
         folded = name.casefold()
         return sorted(row for row in self._sorted_names.beginning(folded) if self.names[row] == folded)
 
-    # -- by what the guests are
+    # -- by the guests' properties
 
     def with_vmids(self, vmids: Collection[int]) -> Rows:
         """Return the rows of these VMIDs. Those that no guest has are left out."""

@@ -1,4 +1,4 @@
-"""Let people take turns at what takes long."""
+"""Let people take turns at work that takes long."""
 
 import asyncio
 from collections import Counter

@@ -51,7 +51,7 @@ class StopStore(Protocol):
         """Store durably who ordered a guest's stop. Raises: JournalFailed."""
 
     def drop_expected_stop(self, vmid: int) -> None:
-        """Delete the order soon, after what was stored before. Does not raise."""
+        """Delete the order soon, after all earlier writes. Does not raise."""
 
 
 class ExpectedStops:

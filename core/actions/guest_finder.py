@@ -1,4 +1,4 @@
-"""Find the guest that an action concerns: on whatever node it is now, and only for people who may know of it."""
+"""Find the guest that an action concerns: on any node, and only for people who may know of it."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -76,7 +76,7 @@ class GuestFinder:
         *,
         max_age: float = FRESH_SECONDS,
     ) -> T:
-        """Run `work` with the guest as it is now, on whatever node. If it moves meanwhile, find it once more.
+        """Run `work` with the guest as it is now, on any node. If it moves meanwhile, find it once more.
 
         `work` must change nothing. If `check` refuses the guest, only that refusal is raised.
         Raises: GuestNotFound, ProxmoxError, the refusal of `check`, and the errors of `work`.
@@ -124,7 +124,7 @@ class GuestFinder:
         return moved
 
     async def locate(self, vmid: int, check: Check, *, max_age: float = FRESH_SECONDS) -> Guest:
-        """Return the guest as it is now, on whatever node.
+        """Return the guest as it is now, on any node.
 
         Raises: GuestNotFound, ProxmoxError, and the refusal of `check`.
         """

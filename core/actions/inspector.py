@@ -210,7 +210,7 @@ class Inspector:
     async def inspect(self, vmid: int, check: Check) -> AsyncGenerator[GuestDetails]:
         """Yield the details of a guest: with its state, with all but one part, and with all. At most three times.
 
-        What arrives at about the same time is yielded once. Only the first step raises.
+        Parts that arrive at about the same time are yielded once. Only the first step raises.
         Raises: GuestNotFound, the refusal of `check`, or a ProxmoxError if the guest itself cannot be read.
         """
         finder = self.planner.finder

@@ -1,4 +1,4 @@
-"""Define orders, plans and reports: what a person asks for, what it would do, and how it ended."""
+"""Define orders, plans and reports: a person's request, its effects, and its result."""
 
 from dataclasses import dataclass
 

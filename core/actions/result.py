@@ -1,4 +1,4 @@
-"""Read what an action led to: the guest as it is afterwards, and whether it reached the expected state."""
+"""Read the result of an action: the guest afterwards, and whether it reached the expected state."""
 
 from dataclasses import replace
 
@@ -69,7 +69,7 @@ class ResultReader:
             delay = min(delay * 2, 4.0)
 
     async def _read_guest(self, vmid: int) -> Guest | None:
-        """Return the guest as it is now, on whatever node; None if it cannot be read."""
+        """Return the guest as it is now, on any node; None if it cannot be read."""
         try:
             return await self._finder.locate(vmid, allow_anyone)
         except BotError:

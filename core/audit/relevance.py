@@ -1,4 +1,4 @@
-"""Tell what changes something, and who was refused, from what is only read or mistyped."""
+"""Tell changes and refusals of people from reads and mistyped input."""
 
 from core import wanted_errors
 from core.audit.folding import VARIOUS

@@ -43,7 +43,7 @@ class AuditFilter:
 
     `until`: newest id to include. It keeps the pages stable while records are added.
     `site`: name of a site, or "" as in AuditEntry; None: all.
-    `extent`: leaves out what changes nothing, or questions that were answered.
+    `extent`: leaves out attempts that change nothing, or questions that were answered.
     """
 
     vmid: int | None = None

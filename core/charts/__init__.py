@@ -1,1 +1,1 @@
-"""Turn the past use of a guest or node into what a chart shows. Pure functions, except who waits for a picture."""
+"""Turn the past use of a guest or node into a chart. Pure functions, except the waiting for pictures."""

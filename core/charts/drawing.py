@@ -1,4 +1,4 @@
-"""Define what the worker draws: numbers and finished texts. It knows no language, no unit and no time zone."""
+"""Define the worker's input: numbers and finished texts. It knows no language, no unit and no time zone."""
 
 import json
 from dataclasses import dataclass, fields
@@ -17,7 +17,7 @@ class DrawnLine:
 class DrawnPanel:
     """One panel. `ticks`: values of its axis with their labels. `limit`: the threshold.
 
-    `empty`: what stands in a panel without lines.
+    `empty`: the text in a panel without lines.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""Mark what happened to a guest or node: starts, and incidents of the watch."""
+"""Mark the events of a guest or node: starts, and incidents of the watch."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

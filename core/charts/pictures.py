@@ -17,7 +17,7 @@ from core.proxmox import asker
 T = TypeVar("T")
 
 SHARED_SECONDS = 10.0
-"""Seconds for which a picture is shown to whoever asks for the same."""
+"""Seconds for which a picture is shown to everybody who asks for the same."""
 AT_ONCE = 3
 """Maximum number of people for whom Proxmox is asked at once. The pictures are drawn one after the other."""
 OWN_MOST = 3
@@ -53,7 +53,7 @@ class Pictures(Generic[T]):
     async def take(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
         """Return the picture with this key, made by `make` unless there is a fresh one.
 
-        The caller has checked access. Raises: ChartsBusy, and whatever `make` raises.
+        The caller has checked access. Raises: ChartsBusy, and the errors of `make`.
         """
         known, person = self._known(key), asker.get()
         if known is not None and known.done():

@@ -18,7 +18,7 @@ DIFFERENCE = 0.01
 
 
 class ChartTopic(StrEnum):
-    """What a person can choose to see. The words are options of the command."""
+    """The panels that a person can choose. The words are options of the command."""
 
     CPU = "cpu"
     MEMORY = "memory"

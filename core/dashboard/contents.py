@@ -1,4 +1,4 @@
-"""Gather what a dashboard shows, from the last read of the cluster and the state of the watch. Pure functions."""
+"""Gather the contents of a dashboard from the last read and the state of the watch. Pure functions."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -23,7 +23,7 @@ _CONSOLES = frozenset({"vncproxy", "vncshell", "spiceproxy", "spiceshell", "term
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a dashboard shows.
+    """The contents of a dashboard.
 
     `cluster`: the part of the last read within its extent, None if nothing current is known.
     `counts`: its guests by state; None stands for the templates.
@@ -72,7 +72,7 @@ def contents_of(
     tasks: Collection[TaskSummary] | None,
     true_at: float,
 ) -> Contents:
-    """Return what is true at a read of the cluster. `tasks`: the cluster's task list, None if it is not known."""
+    """Return the contents at a read of the cluster. `tasks`: the cluster's task list, None if it is unknown."""
     return Contents(
         cluster=part.cluster,
         incidents=incidents_within(extent, part.cluster, incidents),
@@ -92,9 +92,9 @@ def contents_without_read(
     fault: BotError,
     since: float | None,
 ) -> Contents:
-    """Return what is known while Proxmox cannot be read: the open incidents, and no figures.
+    """Return the contents while Proxmox cannot be read: the open incidents, and no figures.
 
-    `index`: the last read of this run. Only by it is known what an extent contains.
+    `index`: the last read of this run. Without it, the guests of an extent are unknown.
     """
     known = narrowed_cluster(extent, rules, index) if index else None
     found = tuple(incidents) if extent.is_whole else incidents_within(extent, known, incidents)
@@ -102,7 +102,7 @@ def contents_without_read(
 
 
 def extent_rows(extent: Extent, rules: AccessRules, index: GuestIndex) -> Rows:
-    """Return the guests within an extent. Roles have what the settings give them now."""
+    """Return the guests within an extent. Roles have the scopes of the present settings."""
     table = index.table
     rows = table.everyone
     if extent.roles:

@@ -44,7 +44,7 @@ class DashboardKeeper(Generic[C]):
         self._limited_until = NEVER
         self._is_loaded = False
 
-    # -- what others ask
+    # -- for others
 
     def dashboards(self) -> tuple[tuple[Dashboard, Trouble | None], ...]:
         """Return the dashboards that are not being removed, oldest first, each with its trouble."""
@@ -133,7 +133,7 @@ class DashboardKeeper(Generic[C]):
         self.wake()
 
     def on_reconnect(self) -> None:
-        """Try again what failed: Discord is back. A limit named by Discord still holds."""
+        """Try failed steps again: Discord is back. A limit named by Discord still holds."""
         for kept in self._kept.values():
             kept.note(retry_at=NEVER, pin_at=NEVER)
         self.wake()

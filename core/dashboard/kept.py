@@ -1,4 +1,4 @@
-"""Hold one dashboard while the bot runs: what is stored of it, and what only this run knows."""
+"""Hold one dashboard while the bot runs: its stored data, and the data of this run only."""
 
 import logging
 from dataclasses import dataclass, field, replace
@@ -24,7 +24,7 @@ class Trouble:
 
 @dataclass(slots=True)
 class Kept(Generic[C]):
-    """A dashboard of this run. `view`: what Discord shows, None if that is not known."""
+    """A dashboard of this run. `view`: as Discord shows it, None if that is unknown."""
 
     dashboard: Dashboard
     view: C | None = None
@@ -34,12 +34,12 @@ class Kept(Generic[C]):
     is_stored: bool = True
 
     def change(self, **values: Any) -> None:
-        """Change what is stored of the dashboard. It must be stored after that."""
+        """Change the stored data of the dashboard. It must be stored after that."""
         self.dashboard = replace(self.dashboard, **values)
         self.is_stored = False
 
     def note(self, **values: Any) -> None:
-        """Change what only this run knows."""
+        """Change the data of this run only."""
         self.shown = replace(self.shown, **values)
 
     def next_pause(self) -> float:

@@ -37,7 +37,7 @@ class DashboardMessages(Generic[C]):
             if error.not_taken and not is_repeat:
                 kept.change(tried=0.0)
             raise
-        # a repeat may be answered with the message of the first attempt, which shows what was true then
+        # a repeat may be answered with the message of the first attempt, which shows the contents of that time
         self._note_sent(kept, None if is_repeat else view, true_at)
         await self._note_arrived(kept, message_id)
 

@@ -1,4 +1,4 @@
-"""Define a dashboard as it is stored: where it stands, what it shows, and how far its message is."""
+"""Define a dashboard as it is stored: its channel, its extent and the state of its message."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ _NONCE_DIGITS = 8
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """What a dashboard shows of its site. Each field that is not empty limits it further.
+    """The part of its site that a dashboard shows. Each field that is not empty limits it further.
 
     `node`: this node and its guests. `tag`, `pool`: guests as of `Scope` (core/access/policy.py).
-    `roles`: ids of the roles whose guests it shows, because whoever made it is limited to them.
+    `roles`: ids of the roles whose guests it shows, because its creator is limited to them.
     """
 
     node: str = ""

@@ -10,7 +10,7 @@ C = TypeVar("C")
 
 
 class AddOutcome(StrEnum):
-    """What came of storing a new dashboard."""
+    """The result of storing a new dashboard."""
 
     ADDED = "added"
     EXISTS = "exists"  # the channel has one with the same extent
@@ -39,13 +39,13 @@ class DashboardStore(Protocol):
 
 
 class DashboardChannel(Protocol[C]):
-    """The channels of Discord. `C`: what a message shows, equal if it looks the same.
+    """The channels of Discord. `C`: the view of a message; equal views look the same.
 
     The asynchronous methods raise `NotDelivered` and nothing else.
     """
 
     def compose(self, dashboard: Dashboard, contents: Contents) -> C:
-        """Return what the message is to show, without the time at which it was true."""
+        """Return the view for the message, without the time at which it was true."""
 
     async def post(self, dashboard: Dashboard, shown: C, true_at: float | None) -> int:
         """Post the message with the dashboard's nonce, and return its id. `true_at`: Unix seconds."""

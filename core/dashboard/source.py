@@ -1,4 +1,4 @@
-"""Provide what all dashboards of a site show, from reads that the watch has made anyway.
+"""Provide the contents of all dashboards of a site, from reads that the watch has made anyway.
 
 Only the list of tasks is read in addition, once for all dashboards after a poll that did not read it itself.
 """
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class WatchView(Protocol):
-    """What the dashboards need to know of the watch (core/watch/service.py)."""
+    """The part of the watch (core/watch/service.py) that the dashboards need."""
 
     read_error: BotError | None
     last_read: float | None
@@ -72,7 +72,7 @@ class Source:
         self._tasks = tasks or None  # a token without Sys.Audit sees none, and a real cluster always has some
 
     def look(self, extent: Extent) -> Contents | None:
-        """Return what is known of an extent now. None: nothing was read in this run, and no read has failed."""
+        """Return the present contents of an extent. None: nothing was read in this run, and no read has failed."""
         watch, last, now = self._watch, self._cluster_cache.last, self._clock.now()
         incidents, rules = watch.state.open.values(), self._authorizer.rules
         if last is None and watch.read_error is None:

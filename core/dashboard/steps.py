@@ -1,4 +1,4 @@
-"""Decide what is done next for one dashboard. A pure function of what is stored and what this run knows."""
+"""Decide the next step for one dashboard. A pure function of its stored data and the data of this run."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -22,7 +22,7 @@ NEVER, FOREVER = float("-inf"), float("inf")
 
 
 class MessageStep(StrEnum):
-    """What to do next with a dashboard's message."""
+    """The next step for a dashboard's message."""
 
     WAIT = "wait"
     FIND = "find"  # an earlier attempt may have arrived
@@ -35,9 +35,9 @@ class MessageStep(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What this run knows of a dashboard's message. The times are monotonic.
+    """The data of this run about a dashboard's message. The times are monotonic.
 
-    `is_current`: Discord shows what is true now. `true_at`: Unix seconds of the read that it shows.
+    `is_current`: Discord shows the present contents. `true_at`: Unix seconds of the read that it shows.
     `sent`: the last post or edit. `tried`: the first attempt of the message whose arrival is not known.
     `retry_at`, `pin_at`: nothing, or no pinning, is tried before.
     `asked`: a person has asked for an edit now.
@@ -81,7 +81,7 @@ def next_step(dashboard: Dashboard, shown: Shown, now: Moment) -> tuple[MessageS
 
 def _without_message(dashboard: Dashboard, shown: Shown, now: Moment) -> tuple[MessageStep, float | None]:
     if dashboard.tried:
-        # within a run the nonce answers for a while; what another run tried must be searched for
+        # within a run the nonce answers for a while; the attempt of another run must be searched for
         is_known = dashboard.run == now.run and now.monotonic - shown.tried < NONCE_SECONDS
         if dashboard.ending and now.monotonic - shown.tried < SETTLE_SECONDS:
             return MessageStep.WAIT, shown.tried + SETTLE_SECONDS

@@ -1,1 +1,1 @@
-"""Judge what the doctor has read. Pure functions."""
+"""Judge the doctor's reads. Pure functions."""

@@ -28,7 +28,7 @@ class Area(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The privileges of one feature. `role`: the end of the role's name in the remedy. `used`: what is refused."""
+    """The privileges of one feature. `role`: end of the role's name in the remedy. `used`: their use."""
 
     role: str
     privileges: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Judge what one Proxmox cluster shows of itself: its version, clock, account, guests and tags."""
+"""Judge one Proxmox cluster: its version, clock, account, guests and tags."""
 
 from __future__ import annotations
 

@@ -14,11 +14,11 @@ DAY = 86400
 DAYS_LEAST, DAYS_MOST = 4, 14
 """Days with data that it takes, and the oldest that count: each is compared with each other."""
 RISING_LEAST = 0.8
-"""Share of the pairs of days of which the later one has the greater use."""
+"""Share of the pairs of days in which the later day has the greater use."""
 AHEAD_MOST = 365
 """Days ahead. A week says nothing about more."""
 SAME_TOTAL = 0.01
-"""Fraction by which the total may change. What was before a greater change does not count."""
+"""Fraction by which the total may change. Values from before a greater change do not count."""
 
 
 def days_until_full(history: Sequence[StorageUse]) -> float | None:

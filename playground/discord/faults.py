@@ -1,4 +1,4 @@
-"""Define what can go wrong between a bot and Discord: planned faults, rate limits, and the journal of requests."""
+"""Define the faults between a bot and Discord: planned faults, rate limits, and the journal of requests."""
 
 from __future__ import annotations
 

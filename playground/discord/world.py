@@ -179,7 +179,7 @@ class World(simcord.Env):
             session.feed("GUILD_CREATE", serializers.guild_create_payload(self.backend, guild))
         return None
 
-    # ------------------------------------------------------------------ what SimCord's public API lacks
+    # ------------------------------------------------------------------ missing in SimCord's public API
 
     @property
     def bot_id(self) -> int:

@@ -68,7 +68,7 @@ class Seen:
         return any(post.pinned for post in self._posts())
 
     def alerts(self) -> list[tuple[SeenMessage, dict[str, str]]]:
-        """Return the alerts that can be answered, with the custom_id of their buttons by what these do."""
+        """Return the alerts that can be answered, with the custom_id of their buttons by their actions."""
         found = []
         for post in self._posts():
             ids = [button.custom_id or "" for button in post.buttons if not button.disabled]

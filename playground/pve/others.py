@@ -125,7 +125,7 @@ class Others(Serving):
     # ---------------------------------------------------- states, at once
 
     def stop_dead(self, guest: Any) -> None:
-        """Mark the guest as stopped, whatever ended it."""
+        """Mark the guest as stopped, for any reason."""
         self._seen(guest)
         guest.status = "stopped"
         if guest.guest.startswith("qemu/"):

@@ -25,7 +25,7 @@ _VERSION, _UTC_TIME = 0xA0, 0x17
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a TLS server showed. `offset`: seconds by which its clock is ahead; None if it told no time."""
+    """The answer of a TLS server. `offset`: seconds by which its clock is ahead; None if it named no time."""
 
     certificate: Certificate
     offset: float | None

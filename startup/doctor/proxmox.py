@@ -1,4 +1,4 @@
-"""Read one Proxmox cluster step by step: each entry point, then the token, then what it sees."""
+"""Read one Proxmox cluster step by step: each entry point, then the token, then the cluster as it sees it."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def endpoint_of(site: SiteSettings, point: EntryPoint) -> Endpoint:
 
 
 async def _read(read: Callable[[], Awaitable[T]]) -> T | Result | BotError:
-    """Return what was read, or why it was not. One lost connection is no finding: the read is repeated once."""
+    """Return the answer, or why there is none. After one lost connection the read is repeated once."""
     try:
         try:
             return await in_time(read())

@@ -1,4 +1,4 @@
-"""Clean what a person typed or pasted. Pure functions: no answer is tested here."""
+"""Clean typed or pasted answers. Pure functions: no answer is tested here."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ class Talk:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row to choose: its name, what is shown, and the id by which it can be chosen, too."""
+    """A row to choose: its name, its text, and an id by which it can be chosen, too."""
 
     name: str
     shown: str

@@ -88,7 +88,7 @@ class Terminal:
         return answer or default
 
     def ask_secret(self, question: str) -> str:
-        """Return what was typed or pasted without being shown. Its lines are joined, because a paste may be broken.
+        """Return hidden input. Its lines are joined, because a pasted text may be broken.
 
         Raises: Back, Cancelled.
         """
@@ -116,7 +116,7 @@ class Terminal:
         self._write("\n".join(wrap(f"{question}: ", columns - 1)).rstrip() + " ")
 
     def _lines(self) -> list[str]:
-        """Return what was typed or pasted, line by line.
+        """Return the lines of a typed or pasted answer.
 
         Raises: Cancelled at the end of the input.
         """

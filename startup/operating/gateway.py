@@ -1,4 +1,4 @@
-"""Read what discord.py knows of its connection."""
+"""Read discord.py's own state of its connection."""
 
 from __future__ import annotations
 

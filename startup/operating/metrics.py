@@ -13,7 +13,7 @@ COMMAND_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)
 
 @dataclass(frozen=True, slots=True)
 class SiteFigures:
-    """What is shown of one site. `oldest`: seconds that its oldest undelivered message has waited."""
+    """The figures of one site. `oldest`: seconds that its oldest undelivered message has waited."""
 
     read_age: float
     watched: int
@@ -26,7 +26,7 @@ class SiteFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is shown besides the counts. `latency` and `gateway_age`: seconds, None if not connected."""
+    """The figures besides the counts. `latency` and `gateway_age`: seconds, None if not connected."""
 
     is_healthy: bool
     latency: float | None

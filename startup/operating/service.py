@@ -1,4 +1,4 @@
-"""Build and open what METRICS_LISTEN asks for. Without it nothing is loaded, counted or opened."""
+"""Build and open the pages of METRICS_LISTEN. Without it nothing is loaded, counted or opened."""
 
 from __future__ import annotations
 

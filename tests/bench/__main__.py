@@ -1,4 +1,4 @@
-"""Measure the bot between the playground's servers, and print what misses its goal.
+"""Measure the bot between the playground's servers, and print the figures that miss their goals.
 
     python -m tests.bench [--only TEXT] [--json PATH] [--compare OLD.json]
 

@@ -74,7 +74,7 @@ _next_guest = itertools.count()
 
 
 def next_vmids(stage: Stage, count: int) -> list[int]:
-    """Return guests that were not asked about lately: what was just read of one may be shown again."""
+    """Return guests that were not asked about lately: a recent read of one may be shown again."""
     return [FIRST + next(_next_guest) * 3 % min(stage.guests, 600) for _ in range(count)]
 
 

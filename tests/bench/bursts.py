@@ -1,4 +1,4 @@
-"""Measure what many people get who ask at the same moment. See tests/bench/answers.py for the figures."""
+"""Measure the answers to many people who ask at the same moment. See tests/bench/answers.py for the figures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def _ask_at_once(town: Town, asks: Sequence[tuple[int, str, dict[str, int]
 async def _burst(
     stage: Stage, asks: Sequence[tuple[int, str, dict[str, int]]], *, workers: int
 ) -> tuple[list[Answer], Asked, float]:
-    """Return the answers, what Proxmox was asked, and the seconds from the first press to the last text."""
+    """Return the answers, the requests to Proxmox, and the seconds from the first press to the last text."""
     await stage.town.type(stage.town.next_people(1)[0], "info", "vmid", "")  # the last read is fresh
     await stage.proxmox.order(latency=SLOW, workers=workers)
     answers = await _ask_at_once(stage.town, asks)

@@ -20,7 +20,7 @@ LIST = "/cluster/resources"
 SETTLED_READS = 12
 """Reads of the cluster after which the memory counts as settled."""
 PAUSE_SECONDS = 1.0
-"""Seconds that the bot has to finish what it works on, before its memory is measured."""
+"""Seconds for the bot to finish its current work, before its memory is measured."""
 CPU_READS = 8
 LOCKED_SECONDS = 0.25
 """Seconds for which another process holds the journal's write lock, and seconds in between."""

@@ -1,4 +1,4 @@
-"""Act as many people in the playground's Discord, and note when each of them reads what."""
+"""Act as many people in the playground's Discord, and note the time at which each of them reads an answer."""
 
 from __future__ import annotations
 
@@ -184,5 +184,5 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def words_typed() -> Iterator[str]:
-    """Return what people type, in turn: nothing, a common beginning, parts of names and numbers, and no match."""
+    """Return typed texts, in turn: nothing, a common beginning, parts of names and numbers, and no match."""
     return itertools.cycle(["", "vm", "vm2", "ct20", "2001", "200", "zzz", "m20 "])

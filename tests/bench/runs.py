@@ -59,7 +59,7 @@ class Results:
 
     @classmethod
     def read(cls, path: Path) -> Results:
-        """Read what `write` wrote.
+        """Read a file that `write` wrote.
 
         Raises: OSError, ValueError.
         """
@@ -71,7 +71,7 @@ class Results:
 
 
 def this_machine() -> dict[str, object]:
-    """Return what the figures depend on, without the machine's name."""
+    """Return the conditions of the figures, without the machine's name."""
     return {
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),

@@ -3,7 +3,7 @@
     python -m tests.long_runs.chaos [--minutes N] [--seed N] [--guests N]
 
 The process is killed (SIGKILL) every 40 s. Meanwhile guests crash and come back, people give commands, and Proxmox
-and Discord fail in turn. Then all faults end. Three things are compared with what really happened: the
+and Discord fail in turn. Then all faults end. Three things are compared with the real events: the
 incidents and messages in journal.db, the messages in the alert channel, and the audit trail.
 """
 
@@ -33,7 +33,7 @@ from tests.support.process_stage import INTERVAL, ProcessStage, process_stage
 
 KILL_EVERY = 40.0
 LONG_DOWN = 90.0
-"""Seconds of downtime after which a crash must have been reported, whatever failed meanwhile."""
+"""Seconds of downtime after which a crash must have been reported, despite all faults."""
 DETECT_WITHIN = 60.0
 """Seconds after a guest's return in which its crash may be reported, because an outage may hide both."""
 SETTLE = 150.0
@@ -90,7 +90,7 @@ class Chaos:
     def pve(self) -> Pve:
         return self.stage.pve
 
-    # -- what happens
+    # -- events
 
     async def kill_again_and_again(self) -> None:
         await self.pause(KILL_EVERY)
@@ -163,7 +163,7 @@ class Chaos:
         if post is not None and red is not None:
             await self.stage.server.click(person, post, red.label)
 
-    # -- what fails
+    # -- faults
 
     async def trouble(self) -> None:
         """Cause one fault at a time on each side, in turn, with a pause in between."""
@@ -288,7 +288,7 @@ class Chaos:
             db.text_factory = lambda raw: raw.decode("utf-8", "replace")
             yield db
 
-    # -- what is compared
+    # -- comparing
 
     def incidents_of_guests(self) -> list[dict[str, Any]]:
         with self.book() as db:

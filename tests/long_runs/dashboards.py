@@ -1,4 +1,4 @@
-"""Run generated sequences of what may happen to dashboards, and check that none doubles and none is silently stale.
+"""Run generated sequences of events around dashboards, and check that none doubles and none is silently stale.
 
     python -m tests.long_runs.dashboards [sequences] [--seed N]
 
@@ -25,7 +25,7 @@ MEMORY = Path("/dev/shm")
 
 
 def run_one(seed: int, folder: Path) -> tuple[int, str, Counter[str]]:
-    """Return the seed, what was wrong ("" if nothing) and what happened."""
+    """Return the seed, the fault ("" if none) and the events."""
     logging.getLogger("core").setLevel(logging.CRITICAL)
     try:
         return seed, "", asyncio.run(run_sequence(seed, folder / f"dashboards-{seed}.db"))

@@ -1,4 +1,4 @@
-"""Run the bot through a whole day in accelerated time, and look for what piles up: part of `make soak`.
+"""Run the bot through a whole day in accelerated time, and look for anything that piles up: part of `make soak`.
 
     python -m tests.long_runs.day [--guests N] [--minutes N] [--commands N] [--incidents N] [--faults N] [--seed N]
 
@@ -82,7 +82,7 @@ class DaySize:
 
 @dataclass(frozen=True)
 class Left:
-    """What the bot holds at one moment. `memory` is in MiB."""
+    """The bot's resources at one moment. `memory` is in MiB."""
 
     memory: float
     files: int
@@ -173,7 +173,7 @@ def end_faults(scene: Stage) -> None:
 
 @dataclass
 class Day:
-    """Hold a day in progress, and what was found."""
+    """Hold a day in progress, and its findings."""
 
     scene: Stage
     size: DaySize
@@ -233,7 +233,7 @@ class Day:
         self._later.setdefault(minute, []).append(work)
 
     async def left(self) -> Left:
-        """Return what the bot holds now, when everything it was doing has ended."""
+        """Return the bot's resources now, once all its work has ended."""
         self.scene.clock.skip(3600.0)  # questions expire
         await self.scene.settled()
         await self.scene.poll()

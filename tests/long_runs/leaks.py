@@ -191,7 +191,7 @@ class LeakTrial:
         """Actions held up in progress: the VMID, the task and the answer."""
         self._waiting: set[asyncio.Task[Any]] = set()
 
-    # -- what may be shown
+    # -- allowed texts
 
     def now(self, name: str) -> set[str]:
         """Return the numbers of the guests that this person may see now."""
@@ -200,7 +200,7 @@ class LeakTrial:
         return found
 
     def _changing(self) -> None:
-        """Remember what each person may see, because a change follows."""
+        """Remember each person's view, because a change follows."""
         for name in PEOPLE:
             self._lately[name] |= self.now(name)
 
@@ -230,7 +230,9 @@ class LeakTrial:
         before = {post.id: (post.text, whole(post)) for post in self.posts(person)}
         result = await self.do(acting())
         self.figures["requests"] += 1
-        for other in SCOPES:  # what a person may see for a moment may stand on their dashboard for longer
+        for (
+            other
+        ) in SCOPES:  # a guest that a person may see for a moment may stay on their dashboard for longer
             self.now(other)
         allowed = self.now(name) | self._lately[name] | numbers(words)
         if not isinstance(result, PressResult):
@@ -430,7 +432,7 @@ class LeakTrial:
         submit = self.scene.server.submit
         await self.ask(name, f"{name}: form {typed}", lambda: submit(person, shown, typed))
 
-    # -- what happens meanwhile
+    # -- events meanwhile
 
     async def happening(self) -> None:
         chance, pve, town = self.chance, self.pve, self.town

@@ -21,7 +21,7 @@ REQUESTS_A_SEED = 250
 
 @dataclass(frozen=True)
 class Finding:
-    """Describe a fault. `request`: the person and the request. `told`: what should not have been shown or done."""
+    """Describe a fault. `request`: the person and the request. `told`: the wrong text or effect."""
 
     request: str
     told: str

@@ -1,4 +1,4 @@
-"""Test that the day in tests/long_runs/day.py finds what piles up, with a short day."""
+"""Test that the day in tests/long_runs/day.py finds anything that piles up, with a short day."""
 
 import asyncio
 import logging

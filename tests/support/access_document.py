@@ -19,7 +19,7 @@ class Promise:
 
     `level`: the level needed; 1 is VIEWER.
     `everything`: the person needs that level for all guests.
-    `protected`: what a protected guest needs in addition, in the document's words.
+    `protected`: the further needs of a protected guest, in the document's words.
     """
 
     level: int
@@ -59,14 +59,14 @@ ENGLISH = Texts("en").of("en")
 
 @dataclass(frozen=True)
 class Told:
-    """What is told of one operation. `head`: where it is allowed, or why not."""
+    """The card's text about one operation. `head`: where it is allowed, or why not."""
 
     allowed: bool
     head: str
 
 
 def told_access(text: str, t: Text = ENGLISH) -> dict[Operation, Told]:
-    """Return what the card tells of each operation. Each one may be told once only."""
+    """Return the card's text about each operation. Each one may appear once only."""
     named = {operation_command(t, each): each for each in Operation}
     tasks = {t(name): group for name, group in TASKS}
     found: dict[Operation, Told] = {}

@@ -1,7 +1,7 @@
 """Run one test over a whole table, where a test per row would cost more than the row itself.
 
 Use `@walked("name", rows)` in place of `@pytest.mark.parametrize`. All rows share the test's fixtures, so no row
-may depend on what an earlier row left behind. A failure names its row.
+may depend on the state that an earlier row left behind. A failure names its row.
 """
 
 import functools

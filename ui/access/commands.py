@@ -1,4 +1,4 @@
-"""Find out what a person may do, on a guest, on one site or on all, and show it."""
+"""Show a person's permissions: on a guest, on one site or on all."""
 
 from core.access.policy import Actor
 from core.cluster_cache import FRESH_SECONDS

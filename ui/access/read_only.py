@@ -1,4 +1,4 @@
-"""Turn read-only mode on or off, on one site or on all, and say what came of it."""
+"""Turn read-only mode on or off, on one site or on all, and show the result."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -34,7 +34,7 @@ async def turn_on(reply: Reply, site: str = "") -> None:
 
 
 def _turned_on(t: Text, switch: ReadOnlySwitch, *, was: bool) -> tuple[str, str]:
-    """Return what is said of a switch, and a warning or ""."""
+    """Return the sentence about a switch, and a warning or ""."""
     line = ""
     if switch.refusal is not None:
         since = read_only_line(t, switch.refusal)

@@ -1,4 +1,4 @@
-"""Say in a sentence what a person is here: their level, where it is higher, and what they own."""
+"""Describe a person's role in a sentence: their level, where it is higher, and the guests they own."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -41,7 +41,7 @@ def everybody(t: Text) -> str:
 
 
 def summary(t: Text, authorizer: Authorizer, actor: Actor, cluster: Cluster | None) -> str:
-    """Say what the person is on the whole site, then on some guests, then as owner."""
+    """Describe the person's level on the whole site, then on some guests, then as owner."""
     rules = authorizer.rules
     if not rules.levels:
         return everybody(t)
@@ -88,7 +88,7 @@ def _in_scopes(authorizer: Authorizer, actor: Actor, cluster: Cluster | None, *l
 def _as_owner(
     t: Text, authorizer: Authorizer, actor: Actor, cluster: Cluster | None, *, alone: bool
 ) -> Iterator[str]:
-    """Yield what the person may do only as owner. `alone`: they may do nothing else here."""
+    """Yield the person's permissions as owner. `alone`: they may do nothing else here."""
     if cluster is None or level_everywhere(authorizer.rules, actor) >= Level.OPERATOR:
         return
     guest_index = authorizer.guest_index(cluster)
@@ -112,7 +112,7 @@ def _has_power(authorizer: Authorizer, actor: Actor, guest: Guest) -> bool:
 
 
 def summary_on(t: Text, authorizer: Authorizer, actor: Actor, guest: Guest) -> str:
-    """Say what the person is on this guest, which they may see."""
+    """Describe the person's level on this guest, which they may see."""
     rules = authorizer.rules
     if not rules.levels:
         return everybody(t)

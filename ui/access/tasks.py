@@ -49,7 +49,7 @@ TASKS: tuple[tuple[Marked, tuple[Operation, ...]], ...] = (
 
 
 def by_task(operations: Collection[Operation]) -> Iterator[tuple[Marked, list[Operation]]]:
-    """Yield each task of which some operations are given, with these."""
+    """Yield each task that has any of these operations, with those."""
     for name, group in TASKS:
         if found := [each for each in group if each in operations]:
             yield name, found

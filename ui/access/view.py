@@ -1,4 +1,4 @@
-"""Show a person what they may do here, and why not, grouped by where it is allowed and then by task."""
+"""Show a person the allowed and refused operations here, grouped by where they are allowed, then by task."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from enum import IntEnum
@@ -152,7 +152,7 @@ def _notes(
     cluster: Cluster | None,
     allowed: Sequence[Operation],
 ) -> Iterator[str]:
-    """Yield what the operations alone do not tell: protection, and how long a mute may last."""
+    """Yield the limits besides the operations: protection, and the longest mute."""
     rules = authorizer.rules
     risky = any(OPERATIONS[each].guarded and OPERATIONS[each].level < Level.ADMIN for each in allowed)
     if guest is None and risky and level_everywhere(rules, actor) < Level.ADMIN:
@@ -192,7 +192,7 @@ def _allowed(t: Text, authorizer: Authorizer, extent: AllowedGuests | None) -> _
 
 
 def _why_not(t: Text, refusal: BotError) -> str:
-    """Return the heading of what is refused. The sentence at the top says what the person is."""
+    """Return the heading of the refused operations. The sentence at the top names the person's level."""
     if _lacks_level(refusal):
         return f"**{t('Needs the “{needed}” level', needed=level_word(t, refusal.needed))}**"
     if isinstance(refusal, OnlySomeGuests):

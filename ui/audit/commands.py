@@ -21,7 +21,7 @@ FILE_NAME = "audit.csv"
 
 
 async def _write_waiting(services: Services) -> None:
-    """Wait until all records so far are written, so that people see what they have just done."""
+    """Wait until all records so far are written, so that people see their latest actions."""
     await asyncio.gather(*(trail.flush(counts=True) for trail in services.trails))
 
 
@@ -47,7 +47,7 @@ async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page
 async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> None:
     """Show the first page, and attach a file of all attempts, or of the newest that fit Discord's size limit.
 
-    If the page includes what changes nothing, the file has each attempt as stored, also the questions.
+    If the page includes reading operations, the file has each attempt as stored, also the questions.
     A person's next file is begun when Discord has the one before.
 
     Raises: JournalFailed.

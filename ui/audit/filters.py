@@ -37,7 +37,7 @@ _DATE = re.compile(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})")
 def choose_trail(attempt: Attempt, typed: str) -> str | None:
     """Return the site whose trail is shown: the one that was typed or chosen, or the only one the person may see.
 
-    None: all sites, and what belongs to none of them. With one site it is always None.
+    None: all sites, and attempts that belong to none of them. With one site it is always None.
     Raises: UnknownSite, and the refusal by access.
     """
     interaction = attempt.interaction
@@ -66,7 +66,7 @@ async def filter_of(
 ) -> AuditFilter:
     """Build the filter from the options as they were typed.
 
-    `readings`: whether what changes nothing is wanted, too. It is if that is the action asked for.
+    `readings`: whether to include operations that change nothing. They are included if one is the action asked for.
     Raises: BadVmid, UnknownPerson, SeveralPeople, UnknownOperation, BadSince, JournalFailed.
     """
     operation = operation_named(services.texts, action).value if action else ""

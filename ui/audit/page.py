@@ -34,7 +34,7 @@ GUEST_MOST = 24
 def audit_row(t: Text, audited: AuditEntry) -> str:
     """Return an entry: when what was done to which guest, and below by whom, and what came of it.
 
-    What does not fit beside the action stands in the second line: first the time, otherwise the guest.
+    Parts that do not fit beside the action stand in the second line: first the time, otherwise the guest.
     """
     record = audited.record
     what, sign = asked_word(t, record.operation), SIGNS[ending_of(record)]
@@ -63,7 +63,7 @@ def audit_row(t: Text, audited: AuditEntry) -> str:
 
 
 def _more(t: Text, record: AuditRecord) -> Iterator[tuple[str, int]]:
-    """Yield what else is shown if there is room: the typed reason, the options, and the duration."""
+    """Yield further parts for which there may be room: the typed reason, the options, and the duration."""
     if record.reason:
         reason = cut(plain(record.reason), 20)
         yield code(reason), width(reason) + 1

@@ -87,7 +87,7 @@ def _guest(record: AuditRecord, most: int) -> str:
     return f"{vmid} {code(record.guest, most)}" if named else vmid
 
 
-# -- what fits a phone
+# -- fitting a phone
 
 
 def width(text: str) -> int:
@@ -111,7 +111,7 @@ def person_part(record: AuditRecord) -> tuple[str, int]:
 
 
 def guest_part(record: AuditRecord, site: str, room: int) -> tuple[str, int]:
-    """Return the guest and its width, with its name cut to what fits. Without a guest only the site."""
+    """Return the guest and its width, with its name cut to fit. Without a guest only the site."""
     number = "/".join(filter(None, (site, "" if record.vmid is None else str(record.vmid))))
     if not number:
         return "", 0
@@ -136,7 +136,7 @@ def cut(text: str, room: int) -> str:
 
 
 def result_part(t: Text, record: AuditRecord, room: int, *, signed: bool = False) -> tuple[str, int]:
-    """Return how the attempt ended, and its width. What does not fit is left out: values first, then the ending.
+    """Return how the attempt ended, and its width. Parts that do not fit are left out: values first, then the ending.
 
     `signed`: the sign before the line says how it ended, so that only the reason is given.
     """

@@ -22,7 +22,7 @@ ALT_MOST = 1000
 
 @dataclass(frozen=True, slots=True)
 class ChartSubject:
-    """What a chart is about. `host_view`: the guest does not report its own memory use."""
+    """The subject of a chart. `host_view`: the guest does not report its own memory use."""
 
     name: str
     is_node: bool = False

@@ -1,4 +1,4 @@
-"""Gather what a person may know of the chosen site, or of all that they may see, for /status."""
+"""Gather the state of the chosen site, or of all sites that the person may see, for /status."""
 
 from functools import partial
 
@@ -36,7 +36,7 @@ async def show_cluster_status(reply: Reply) -> None:
 
 
 async def status_of(t: Text, read: SiteRead, actor: Actor) -> ClusterStatus:
-    """Return what the person may know of a site as it was read."""
+    """Return the person's view of a site as it was read."""
     site, authorizer = read.site, read.site.authorizer
     health = await visible_health(site, actor, read.cluster)
     return ClusterStatus(

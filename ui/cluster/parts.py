@@ -1,6 +1,6 @@
 """Show the parts of a cluster with bars: open incidents, nodes and storages.
 
-Each part gets its share of a message, so that a cluster of any size fits. What is left out is counted, and of many
+Each part gets its share of a message, so that a cluster of any size fits. Omitted rows are counted, and of many
 nodes or storages those are shown that need attention most.
 """
 

@@ -1,4 +1,4 @@
-"""Show the storages of clusters in pages: how full they are, what for, and when they will be full."""
+"""Show the storages of clusters in pages: how full they are, their content, and when they will be full."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ WORDS_MOST, NODES_MOST = 7, 2
 
 @dataclass(frozen=True, slots=True)
 class SiteStorages:
-    """What a person may see of the storages of one site.
+    """The storages of one site, as a person may see them.
 
     `empty`: said instead, if there are none. `note`: why it is not fresh, "" if it is.
     """

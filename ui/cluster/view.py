@@ -23,11 +23,11 @@ _ROOM = 3300
 
 @dataclass(frozen=True, slots=True)
 class ClusterStatus:
-    """What a person may know of one site now.
+    """The present state of one site, as a person may see it.
 
     `cluster`: the last read, None if there is none. `narrowed`: parts of it may be hidden from the person.
     `read_at`: Unix seconds of the read. `incidents`: the open ones.
-    `note`: why there is no newer read, "" if it is fresh. `blind`: what the watch does not see now.
+    `note`: why there is no newer read, "" if it is fresh. `blind`: lines on everything that the watch does not see.
     """
 
     name: str

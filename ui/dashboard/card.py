@@ -1,4 +1,4 @@
-"""Write the message of a dashboard. What is compared to find a change has no time."""
+"""Write the message of a dashboard. The view contains no times, because a changed view means an edit."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -28,7 +28,7 @@ TASKS_MOST, ROLES_MOST = 5, 3
 
 @dataclass(frozen=True, slots=True)
 class DashboardView:
-    """What the message shows. Two that are equal look the same. `menu`: guests, without their figures."""
+    """The view of the message. Equal views look the same. `menu`: guests, without their figures."""
 
     texts: tuple[str, ...]
     colour: Colour
@@ -68,7 +68,7 @@ def without_names(t: Text, view: DashboardView) -> DashboardView:
 
 
 def extent_words(t: Text, extent: Extent) -> str:
-    """Return what a dashboard is limited to, "" for the whole cluster."""
+    """Return the limits of a dashboard, "" for the whole cluster."""
     words = [
         t("{word} {value}", word=word, value=code(value))
         for word, value in ((t("Node"), extent.node), (t("Tag"), extent.tag), (t("Pool"), extent.pool))
@@ -87,7 +87,7 @@ def _extent_line(t: Text, extent: Extent) -> str:
 
 
 def _without_figures(t: Text, contents: Contents) -> Iterable[str]:
-    """Yield what is known without a connection: since when there is none, why, and the open incidents."""
+    """Yield the lines without a connection: since when, why, and the open incidents."""
     told = (
         t("No connection to Proxmox since {time}.", time=timestamp(contents.since))
         if contents.since
@@ -138,7 +138,7 @@ def _colour(contents: Contents) -> Colour:
 
 
 def _shown_in_menu(guests: tuple[Guest, ...]) -> tuple[Guest, ...]:
-    """Keep what a menu shows of the guests: without figures, so that they do not change all the time."""
+    """Keep the guests' fields that a menu shows: without figures, which would change all the time."""
     return tuple(
         Guest(each.vmid, each.kind, each.node, each.state, each.name, template=each.template)
         for each in guests

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 def presence_text(t: Text, sites: Iterable[Site]) -> str | None:
-    """Return what is known, None if nothing was read yet. Sites that cannot be read are said, not guessed."""
+    """Return the known numbers, None if nothing was read yet. Sites that cannot be read are said, not guessed."""
     running = alerts = known = unknown = 0
     for site in sites:
         cluster, watch = site.cluster_cache.last, site.watch
@@ -53,7 +53,7 @@ class Presence:
         self._shown = None
 
     async def show(self, sites: Iterable[Site]) -> None:
-        """Show what is known now, if it changed. Does not raise."""
+        """Show the known numbers, if they changed. Does not raise."""
         text, now = presence_text(self._t, sites), self._clock.monotonic()
         full = len(self._sent) == UPDATES_MOST and now - self._sent[0] < UPDATES_SECONDS
         if text == self._shown or full or self._client.ws is None or not self._client.is_ready():

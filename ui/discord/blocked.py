@@ -63,7 +63,7 @@ async def send_with_fallbacks(
     """Send a card under the name of its site, with fewer words each time Discord blocks it.
 
     Every card about one site passes here. `site`: "" if there is only one, or the card is about none of several.
-    Raises: whatever `send` raises.
+    Raises: the errors of `send`.
     """
     blocked: Exception | None = None
     for shown in _fallback_views(t, view):

@@ -45,7 +45,7 @@ def is_seen_by_host(guest: Guest) -> bool:
 
 
 def memory_advice(t: Text) -> str:
-    """Say what the guest lacks if `is_seen_by_host` is true."""
+    """Name the guest's missing parts if `is_seen_by_host` is true."""
     return t(
         "The guest does not report its memory usage (check its balloon driver), so there are no memory alerts."
     )

@@ -149,7 +149,7 @@ def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
 
 
 _MARKUP = re.compile(r"<[^<>]{0,500}>|!?\[([^][]{0,200})\]\([^()]{0,500}\)|[*_#>`|~]{1,6}")
-"""HTML and Markdown, of which Proxmox' notes are made: scripts that set up guests fill them with pictures."""
+"""HTML and Markdown in Proxmox' notes: scripts that set up guests fill them with pictures."""
 NOTES_MOST, NOTE_MOST = 2000, 200
 
 

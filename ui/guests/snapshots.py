@@ -88,7 +88,7 @@ def _tree(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, int]]:
 
 
 def _snapshot_row(t: Text, snapshot: Snapshot, depth: int, now: float) -> str:
-    """Return the name, and below in small print the time and what else is known."""
+    """Return the name, and below in small print the time and other details."""
     indent, head, notes = EM * min(depth, DEPTH_MOST), [code(snapshot.name, 40)], []
     if snapshot.taken:
         notes.append(moment(t, snapshot.taken, now))

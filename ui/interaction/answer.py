@@ -219,7 +219,7 @@ class Answer:
     async def _send(self, view: ui.LayoutView, send: Callable[[ui.LayoutView], Awaitable[T]]) -> T:
         """Send the view under the name of the site that it is about.
 
-        Raises: whatever `send` raises.
+        Raises: the errors of `send`.
         """
         return await send_with_fallbacks(self.t, view, send, site=named_site(self.interaction))
 

@@ -40,7 +40,7 @@ EDIT_EVERY = 2.0
 FIRST_RETRIES = (0.3, 0.6, 0.9)
 """Seconds between the tries of a first answer or a refusal. Discord waits only 3 s for a first answer."""
 STEP_BACK_SECONDS = 1.0
-"""Maximum seconds for which an answer waits until another has sent what it is just sending to the same message."""
+"""Maximum seconds to wait until another answer has finished a request for the same message."""
 
 
 class Reply:

@@ -66,7 +66,7 @@ def best_guests(
     if not offered:
         return []
     exact = offered & table.typed_exactly(start)  # Enter takes the first one: not 9100 if 100 was typed
-    begins = table.beginning(start, offered) & ~exact  # what begins with the text contains its words
+    begins = table.beginning(start, offered) & ~exact  # a guest that begins with the text contains its words
     able = offered if operation is None else offered & _able(guest_index, operation)
     latest = [] if start else [table.with_vmids({vmid}) & able for vmid in recent]
     for rows in latest:
@@ -88,7 +88,7 @@ def _able(guest_index: GuestIndex, operation: Operation) -> Rows:
 
 
 class GuestOption(app_commands.Transformer):
-    """A text option for a guest, with completion. `find_guest` reads what was typed."""
+    """A text option for a guest, with completion. `find_guest` reads the typed text."""
 
     def __init__(self, operation: Operation | None = None, *, watched: bool | None = None) -> None:
         """Choose the guests to offer.

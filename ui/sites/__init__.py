@@ -1,1 +1,1 @@
-"""Choose among several sites, and show what is of each."""
+"""Choose among several sites, and show the parts of each."""

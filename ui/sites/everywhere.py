@@ -1,4 +1,4 @@
-"""Do what concerns whole sites: on the chosen site, or on all sites at once."""
+"""Carry out operations on whole sites: on the chosen site, or on all at once."""
 
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -26,7 +26,7 @@ T = TypeVar("T")
 def whole_sites(interaction: Interaction, operation: Operation, typed: str, detail: str = "") -> list[Site]:
     """Return the site that was typed, whose access the caller checks, or all if the person may do this on each.
 
-    Sites of which the person may see nothing do not count. A refusal is recorded in the audit trail.
+    Sites where the person may see nothing do not count. A refusal is recorded in the audit trail.
     Raises: UnknownSite; OnlySomeSites if the person may do it on some sites only, otherwise the refusal.
     """
     with recording_refusals(Attempt(interaction, operation.value, detail=detail)):
@@ -40,7 +40,7 @@ def whole_sites(interaction: Interaction, operation: Operation, typed: str, deta
 
 
 def seen_sites(interaction: Interaction) -> list[Site]:
-    """Return the sites of which the person may see anything; all of them to refuse a person who sees none."""
+    """Return the sites where the person may see anything; all of them to refuse a person who sees none."""
     return visible_sites(interaction) or list(services_of(interaction).sites)
 
 
@@ -75,7 +75,7 @@ async def on_each_site(
     *,
     even_unrecorded: bool = False,
 ) -> tuple[dict[Site, T], dict[Site, BotError]]:
-    """Do something on the site of each attempt. Return what came of it, and the errors of the other sites.
+    """Do something on the site of each attempt. Return the results, and the errors of the other sites.
 
     Every attempt is recorded. `even_unrecorded`: as of `Attempt.start`.
     Raises: Refused by access, and an error of a store if nothing could be done on any site.

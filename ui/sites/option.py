@@ -40,7 +40,7 @@ def find_visible_site(interaction: Interaction, name: str) -> Site | None:
 def choose_typed_site(interaction: Interaction, typed: str) -> None:
     """Note the site that was typed into the option `site`. "": none was.
 
-    Raises: UnknownSite, also for a site of which the person may see nothing.
+    Raises: UnknownSite, also for a site where the person may see nothing.
     """
     if typed.strip():
         site = find_visible_site(interaction, typed)
@@ -66,7 +66,7 @@ async def find_vmid(
 
 
 class SiteOption(app_commands.Transformer):
-    """A text option for a site, with completion. `choose_typed_site` reads what was typed."""
+    """A text option for a site, with completion. `choose_typed_site` reads the typed text."""
 
     async def transform(self, _interaction: Interaction, value: object, /) -> str:
         return str(value)

@@ -66,7 +66,7 @@ def page_text(sections: Sequence[Section], page: int, slots: int = SLOTS) -> tup
 
 
 def fit_sections(sections: Sequence[tuple[str, str]], most: int, note: str) -> str:
-    """Join what is said of each site, in full or in brief, so that all fit into `most` characters.
+    """Join the texts about each site, in full or in brief, so that all fit into `most` characters.
 
     The first sites are shown in full. `note`: appended if any site is shown in brief.
     """

@@ -1,6 +1,6 @@
 """Write the current text of one message in the alert channel: one line, and details below it.
 
-A notification shows the line alone: what happened to what. `ui/watch/incidents/details.py` writes the details.
+A notification shows only that line: the event and its subject. `ui/watch/incidents/details.py` writes the details.
 """
 
 from collections.abc import Callable, Mapping

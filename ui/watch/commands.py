@@ -63,7 +63,7 @@ async def without_gone(reply: Reply, health: Health) -> Health:
 
 
 async def visible_health(site: Site, actor: Actor, cluster: Cluster | None) -> Health:
-    """Return the health of the watch, without what is hidden from the person."""
+    """Return the health of the watch, without parts that are hidden from the person."""
     health = await health_of(site)
     mutes = tuple(mute for mute in health.mutes if is_subject_visible_to(site, actor, mute.target, cluster))
     unknown = tuple(each for each in health.unknown if is_visible_to(site, actor, each.vmid, cluster))

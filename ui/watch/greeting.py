@@ -1,4 +1,4 @@
-"""Write the bot's first message: what is watched, where commands work, and what does not work yet."""
+"""Write the bot's first message: watched guests, the channels for commands, and faults of the setup."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _TROUBLES_MOST = 800
 
 @dataclass(frozen=True, slots=True)
 class GreetedSite:
-    """What the first message says of a site.
+    """The facts of a site for the first message.
 
     `name`: "" if it is the only one. `cluster`: None if it is not ready. `watched`: the VMIDs on the watch list.
     `is_blind`: the token shows no tasks. `unseen_pools`: pools of ROLE_SCOPES that Proxmox does not show.

@@ -32,7 +32,7 @@ class Past:
 
     @classmethod
     async def of(cls, site: Site, actor: Actor, cluster: Cluster | None, vmid: int | None) -> "Past":
-        """Find what the person may see.
+        """Find the incidents that the person may see.
 
         Raises: GuestNotFound, JournalFailed.
         """

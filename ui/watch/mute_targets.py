@@ -54,7 +54,7 @@ def target_value(site: Site, subject: str) -> str:
 async def choose_target(interaction: Interaction, typed: str, *, only_muted: bool = False) -> str:
     """Note the site of the target that is meant, and return the target without it.
 
-    Only what the person may see counts. A site that cannot be read may have any target.
+    Only targets that the person may see count. A site that cannot be read may have any target.
     `only_muted`: targets that are muted are preferred.
     Raises: UnknownTarget, SeveralTargets.
     """

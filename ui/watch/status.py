@@ -112,7 +112,7 @@ def status_card(
 
 
 def _reading_lines(t: Text, health: Health, now: float, most: int = 500) -> Iterator[str]:
-    """Yield what is read and sent. `most`: maximum characters of a row of names."""
+    """Yield the lines on reading and sending. `most`: maximum characters of a row of names."""
     yield _line(t("Proxmox"), _reading(t, health, now))
     if health.unknown:
         yield _line(t("Guests"), _unknown(t, health, most))
@@ -124,14 +124,14 @@ def _reading_lines(t: Text, health: Health, now: float, most: int = 500) -> Iter
 
 
 def blind_lines(t: Text, health: Health, now: float) -> tuple[str, ...]:
-    """Return what the watch does not see, cannot send or cannot store. Empty if all is well."""
+    """Return the lines about faults: parts not seen, not sent or not stored. Empty if all is well."""
     lines = (*_reading_lines(t, health, now, 300), _line(t("Journal"), _journal(t, health.journal_error)))
     warnings = [line for line in lines if WARNING in line]
     return (*warnings, f"{WARNING} {tasks_unseen(t)}") if health.blind else tuple(warnings)
 
 
 def _bot_lines(t: Text, health: Health, now: float, counting: str = "") -> Iterator[str]:
-    """Yield what all sites share. `counting`: the sentence on the sites whose reads the heartbeat needs."""
+    """Yield the lines that all sites share. `counting`: the sentence on the sites whose reads the heartbeat needs."""
     yield _line(t("Journal"), _journal(t, health.journal_error))
     beat = _heartbeat(t, health.heartbeat, health.last_beat)
     yield _line(t("Heartbeat"), f"{beat} · {counting}" if counting and health.heartbeat is not None else beat)
@@ -167,7 +167,7 @@ class SiteHealth:
 def status_of_sites_card(
     t: Text, sites: Sequence[SiteHealth], counting: Collection[str], now: float
 ) -> ui.LayoutView:
-    """Return one section for each site, and one for what all share.
+    """Return one section for each site, and one that they share.
 
     `counting`: names of the sites whose reads the heartbeat needs. A site that does not fit is shown in brief.
     """

@@ -1,7 +1,7 @@
 """Hand out the slots in which requests to Proxmox run: some for each lane, and in a lane to one person after another.
 
 Whoever has forty requests waiting does not hold up somebody with one. A request that takes long gives its slot back
-and runs on beside the others, so that a hung node or storage holds up only what is asked about it.
+and runs on beside the others, so that a hung node or storage holds up only requests about it.
 """
 
 import asyncio
@@ -199,7 +199,7 @@ class RequestSlots:
         self._free_late_slots()
 
     def _free_late_slots(self) -> None:
-        """Take the slots of late requests, as many as may run without one, and hand out what is free."""
+        """Take the slots of late requests, as many as may run without one, and hand out the free ones."""
         room = LATE_MOST - sum(each.slot is None for each in self._running)
         for request in self._running:
             if room > 0 and request.late and request.slot is not None:

@@ -188,7 +188,7 @@ class Trust:
 
     @classmethod
     def of(cls, verify: bool | str) -> "Trust":
-        """Return what `verify` of requests means now. A renewed CA file makes another one."""
+        """Return the present meaning of requests' `verify`. A renewed CA file makes another one."""
         if verify is False:
             return cls(None)
         path = certifi.where() if verify is True else verify

@@ -68,11 +68,13 @@ class Listener:
         await self.open()
 
     async def kill(self) -> None:
-        """Reset all connections and refuse new ones. What was received is still carried out."""
+        """Reset all connections and refuse new ones. Received requests are still carried out."""
         if self._listening is not None:
             for sock in self._listening.sockets:
                 asyncio.get_running_loop().remove_reader(sock.fileno())
-            await asyncio.sleep(0)  # what was just accepted gets its transport: a closed server would fail it
+            await asyncio.sleep(
+                0
+            )  # a connection that was just accepted gets its transport: a closed server would fail it
             self._listening.close()
             self._listening = None
         for transport in self._transports():

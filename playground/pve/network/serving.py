@@ -44,7 +44,7 @@ class Transports(weakref.WeakValueDictionary[int, Any]):
         self._all.add(transport)
 
     def close(self) -> None:
-        """Close what the loop has left open. Call it when the loop has ended."""
+        """Close the connections that the loop has left open. Call it when the loop has ended."""
         for transport in self._all:
             sock, secure = transport._sock, getattr(transport._protocol, "_app_transport", None)  # noqa: SLF001  # nothing public leads to them
             if sock is not None:

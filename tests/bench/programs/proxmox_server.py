@@ -1,6 +1,6 @@
 """Run the playground's Proxmox as a process of its own, and take orders on its standard input.
 
-Each order is a line of JSON that names what to set, such as `{"latency": 0.03, "workers": 3}`. Each answer is a line
+Each order is a line of JSON with values to set, such as `{"latency": 0.03, "workers": 3}`. Each answer is a line
 of JSON, with the requests since the last order. The first line tells how to reach the cluster. The process ends with
 its standard input.
 """
@@ -93,7 +93,7 @@ class BenchPve(Pve):
             }
 
     def order(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Change what is named. Return the requests since the last order."""
+        """Set the named values. Return the requests since the last order."""
 
         def change() -> dict[str, Any]:
             told = {"asked": self.asked, "most_in_flight": self._most_open}

@@ -1,4 +1,4 @@
-"""Run a program with an event loop that can be made to tick, to see from outside what blocks it.
+"""Run a program with an event loop that can be made to tick, to see from outside how long it is blocked.
 
     python -m tests.bench.programs.ticking FILE HASTE PROGRAM [ARGUMENT…]
 

@@ -37,7 +37,7 @@ class Died(BaseException):
 
 @dataclass(frozen=True)
 class View:
-    """What a message shows: the states of the guests, or why they are not known."""
+    """The content of a message: the states of the guests, or why they are unknown."""
 
     states: tuple[tuple[int, str], ...] | None
     fault: str = ""
@@ -65,7 +65,7 @@ class Room:
 class BoardDiscord:
     """Implement `DashboardChannel` over channels of this process.
 
-    `plan`: what the next requests meet, one each: "503", "429", "cut" (carried out, without an answer), "lost" (not
+    `plan`: faults of the next requests, one each: "503", "429", "cut" (carried out, without an answer), "lost" (not
     carried out), "die" (the bot ends before) and "die-after" (Discord has it, and the bot ends).
     """
 
@@ -183,7 +183,7 @@ class BoardWatch:
 
 
 class BoardTrial:
-    """A bot with dashboards that dies and starts again, and what really happened around it."""
+    """A bot with dashboards that dies and starts again, and the real events around it."""
 
     def __init__(self, path: Path, rules: AccessRules = RULES) -> None:
         self.clock = FakeClock()
@@ -231,7 +231,7 @@ class BoardTrial:
         self.clock.advance(seconds)
         self.start()
 
-    # -- what people do
+    # -- people's actions
 
     def new(self, channel: int, extent: Extent = WHOLE) -> Dashboard:
         return Dashboard(f"{next(self._numbers):016x}", channel, extent, "Akiko", 7, self.clock.unix)
@@ -333,7 +333,7 @@ class BoardTrial:
             assert all(gap >= least for gap in gaps) or self.deaths, f"{number} was edited too often: {gaps}"
 
     def check_all_well(self) -> None:
-        """Check each message after a while without faults: there, true, pinned; and none of what was removed."""
+        """Check each message after a while without faults: there, true, pinned; and none that was removed."""
         for mark, made in self.made.items():
             posts = self.posts(mark)
             if mark in self.removed:
@@ -359,7 +359,7 @@ FAULTS = ("503", "429", "cut", "cut", "lost", "die", "die-after", "die-after")
 
 
 async def run_sequence(seed: int, path: Path, events: int = 25) -> Counter[str]:
-    """Run one generated sequence. Return what happened. Raises: AssertionError."""
+    """Run one generated sequence. Return the events. Raises: AssertionError."""
     chance = random.Random(seed)  # noqa: S311 - the same numbers in every run
     trial, happened = BoardTrial(path), Counter[str]()
     try:

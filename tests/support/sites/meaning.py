@@ -33,7 +33,7 @@ Place = tuple[str, int | None]
 
 @dataclass(frozen=True)
 class Want:
-    """What a request can mean.
+    """The possible meaning of a request.
 
     `named`: the sites that the answer may name. None: those that the person may see.
     `several`: it fits several guests, so that nothing may be done.
@@ -70,7 +70,7 @@ def level_of(name: str) -> Level:
 
 
 class Oracle:
-    """Know what each person may see now, may have seen lately, and ever saw.
+    """Know the guests that each person may see now, may have seen lately, and ever saw.
 
     `owners`: the owner tag of each person. `guests_of`: returns the VMIDs of an incident of a site by its id.
     """
@@ -83,14 +83,14 @@ class Oracle:
     ) -> None:
         self.towns, self._owners, self._guests_of = towns, owners, guests_of
         self._base = self._views()
-        """What each person could see of each site when the bot last read it."""
+        """Each person's view of each site when the bot last read it."""
         self._lately = dict(self._base)
-        """What each person could see of each site at some time since then."""
+        """Each person's views of each site since then, added up."""
         self._ever = dict(self._base)
         self._typed: dict[str, set[str]] = {site: set() for site in (*SITES, "")}
         """Numbers that somebody typed for a guest of the site, or of none: they are in its audit trail."""
         self.questions: dict[str, tuple[str, Want]] = {}
-        """By nonce: who was asked, and what for."""
+        """By nonce: the person who was asked, and the meaning of the request."""
 
     def settle(self, away: Collection[str]) -> None:
         """Note that the bot has read all sites except these."""
@@ -102,7 +102,7 @@ class Oracle:
         for site in want.sites or ("",):
             self._typed[site] |= numbers(words)
 
-    # -- what may be seen
+    # -- visible guests
 
     def limits(self, name: str, site: str) -> list[tuple[str, str]] | None:
         level, scopes = PEOPLE[name]
@@ -153,10 +153,10 @@ class Oracle:
         of_every_site = all(self.is_whole(name, site) for site in SITES)
         return found | (self._typed[""] if of_every_site else set())
 
-    # -- what a request can mean
+    # -- meanings of requests
 
     def meant(self, name: str, typed: str, *, many: bool = False) -> Want:
-        """Return what can be meant by a text for a guest. `many`: one of several guests may be chosen."""
+        """Return the possible meaning of a text for a guest. `many`: one of several guests may be chosen."""
         head, slash, rest = typed.strip().lower().partition("/")
         visible = self.visible(name)
         if slash and head.strip() not in visible:
@@ -177,7 +177,7 @@ class Oracle:
         return Want(frozenset(found), frozenset(sites) if slash else None)
 
     def meant_target(self, name: str, typed: str, *, many: bool) -> Want:
-        """Return what can be meant by the target of a mute."""
+        """Return the possible meaning of the target of a mute."""
         text, visible = typed.strip().lower(), self.visible(name)
         if text in ("all", "everything"):
             return Want(self.everywhere(name))

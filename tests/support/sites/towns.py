@@ -1,4 +1,4 @@
-"""Hold the guests of three sites, in which each private text says by its number of which site it is.
+"""Hold the guests of three sites, whose private texts have numbers that show their site.
 
 `oslo` and `bern` share VMIDs, nodes and names of guests. `rome` is a single host.
 """
@@ -42,7 +42,7 @@ class Sight:
 
 @dataclass(frozen=True)
 class Known:
-    """A guest, and what decides who may see it."""
+    """A guest, with the properties that decide who may see it."""
 
     sight: Sight
     tags: frozenset[str]

@@ -188,7 +188,7 @@ class Meter:
 
 
 class Seen:
-    """Hold what one good poll saw: the lists, corrected by the confirmed facts."""
+    """Hold the view of one good poll: the lists, corrected by the confirmed facts."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.guests: dict[int, Guest] = {guest.vmid: guest for guest in cluster.guests}

@@ -156,7 +156,7 @@ class SimCluster:
         """Requests to guest agents: time, VMID and percent, None if the agent told nothing."""
         self._pid = 0
 
-    # -- what happens
+    # -- events
 
     def task(self, kind: str, vmid: int | None, user: str, node: str, *, status: str | None = "OK") -> str:
         """Add a task that has just started. `status=None`: it is still running."""
@@ -177,7 +177,7 @@ class SimCluster:
     def uptime(self, box: SimGuest) -> int | None:
         return None if box.state is State.STOPPED else int(self.clock.mono - box.booted)
 
-    # -- what is seen of it
+    # -- the view from outside
 
     def _guest(self, box: SimGuest) -> Guest:
         known = self.online.get(box.node, False)

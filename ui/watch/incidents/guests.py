@@ -158,7 +158,7 @@ _EVENTS: Mapping[GuestEvent, Marked] = {
 
 
 def event_text(t: Text, what: GuestEvent) -> str:
-    """Return what happened to a guest, in a few words."""
+    """Return the event of a guest, in a few words."""
     return t(_EVENTS[what])
 
 
