@@ -92,7 +92,7 @@ class MonitorStore:
         self._lock = threading.Lock()
 
     def check(self, configured: SiteNames, first: str | None) -> None:
-        """Check that `load_sites` will find out which site each list belongs to. Changes nothing.
+        """Check that `load_sites` can assign each list to a site. Changes nothing.
 
         Raises: SiteFault, StoreError.
         """

@@ -39,7 +39,7 @@ async def run_until_told(bot: Runnable, token: str, manager: ServiceManager) -> 
     """Run the bot until a signal of `ENDING`.
 
     The service manager learns of the start, of the end, and meanwhile that the event loop lives.
-    Raises: what the bot's `start` raises.
+    Raises: the errors of the bot's `start`.
     """
     stopping: set[asyncio.Task[None]] = set()
 

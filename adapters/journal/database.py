@@ -80,7 +80,7 @@ class JournalFile:
         """Create or read the file, migrate its tables and count the run.
 
         `check` gets the sites that have data in the file. If it raises, nothing is changed.
-        Raises: JournalError, or what `check` raises.
+        Raises: JournalError, or the errors of `check`.
         """
         # only links of the directory are followed, because the file's own name may be a planted link
         self._path = path = self._given_path.parent.resolve() / self._given_path.name

@@ -15,7 +15,7 @@ from playground.pve.scenes import Scenes
 
 
 class Accounts(Scenes):
-    """A cluster whose accounts can expire, and whose certificate can be another."""
+    """A cluster whose accounts can expire, and whose certificate can be replaced."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -16,7 +16,7 @@ class Late(Exception):
 
 
 async def in_time(work: Awaitable[T], seconds: float = STEP_SECONDS) -> T:
-    """Return the result of a step. Raises: Late, and what the step raises."""
+    """Return the result of a step. Raises: Late, and the errors of the step."""
     try:
         async with asyncio.timeout(seconds):
             return await work

@@ -210,7 +210,7 @@ class Steps:
 
 
 def has_place(form: Form, place: Sequence[str]) -> bool:
-    """Return whether a form says something of the value at these keys (`*` is any row of a list)."""
+    """Return whether a form checks the value at these keys (`*` is any row of a list)."""
     if not place:
         return not isinstance(form, Row | Rows | Map | Steps)
     key, rest = place[0], place[1:]

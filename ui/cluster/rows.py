@@ -37,7 +37,7 @@ def node_row(t: Text, node: Node) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ListedStorage:
-    """A storage as it is listed: a shared one once, with the row of it that is fullest.
+    """A storage as it is listed: a shared one once, with its fullest row.
 
     `nodes`: those that have it. `away`: those of them where it is not available now.
     """

@@ -1,4 +1,4 @@
-"""Complete the options of /list: nodes, tags and pools, those of the guests that a person may see."""
+"""Complete the options of /list: the nodes, tags and pools of the guests that a person may see."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable

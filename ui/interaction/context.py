@@ -46,8 +46,9 @@ EXPORTS_MOST, OWN_EXPORTS_MOST = 2, 2
 class Heartbeat(Protocol):
     """Send heartbeats to a monitor outside of the bot.
 
-    `wanted`: whether one is set up. `failing`: why the last heartbeat did not arrive, None if it did.
-    `taken`: Unix seconds of the last heartbeat that arrived.
+    `error`: why the last heartbeat did not arrive, None if it did.
+    `last_beat`: Unix seconds of the last heartbeat that arrived.
+    `is_enabled`: whether a monitor is set up.
     """
 
     error: str | None

@@ -38,7 +38,7 @@ from ui.options.typed_guest import (
 )
 
 LISTING_GONE = (Operation.AUDIT, Operation.MONITOR_HISTORY)
-"""Operations that also know guests which are gone."""
+"""Operations that also accept guests that are gone."""
 
 
 def best_guests(
