@@ -118,7 +118,7 @@ class JournalFile:
     ) -> bool:
         """Connect, check and migrate the file. Return whether it is new. `again`: within the same run.
 
-        Raises: _CorruptFile, NewerSchema, sqlite3.Error, OSError, or what `check` raises.
+        Raises: _CorruptFile, NewerSchema, sqlite3.Error, OSError, or the errors of `check`.
         """
         if not fresh and path.stat().st_size == 0:
             raise _CorruptFile("empty")  # SQLite would take it for a new file and ignore the content of -wal

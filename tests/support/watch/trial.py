@@ -341,9 +341,9 @@ class Trial:
         if killed:
             self._die(self.off_after_kill)
         self._deliver(max(self.clock.mono, began + INTERVAL))
-        self._look()
+        self._read_disks()
 
-    def _look(self) -> None:
+    def _read_disks(self) -> None:
         """Let the bot ask the guest agent whose turn it is, beside the polls."""
         before = len(self.cluster.looks)
         self._run(self.process.watch.disks.read_next())
