@@ -189,10 +189,6 @@ CASES = {
     "forged: no action of a button": Case(
         forged("g1:delete:101:00000000"), QuestionOver(), "g1:delete:101:00000000"
     ),
-    "forged: of no version": Case(forged("x9:whatever"), QuestionOver(), "x9:whatever"),
-    "forged: pages of nonsense": Case(
-        forged("p1:list:next:0:bogus::"), QuestionOver(), "p1:list:next:0:bogus::"
-    ),
     "forged: another guest's mark": Case(forged("g1:start:104:00000000"), ChangedMeanwhile(104), "start"),
     "forged: a hidden guest": Case(
         forged("g1:reboot:101:MARK", "game"), GuestNotFound(101), "reboot", "game"
@@ -226,13 +222,6 @@ CASES = {
     "another's: of no role": Case(answering(no_of, by="nobody"), NotYours("Admin"), "stop", "nobody"),
     "without role: start": Case(roleless("g1:start:104:MARK"), needs(Level.OPERATOR), "start", "operator"),
     "without role: refresh": Case(roleless("g1:refresh:104"), NONE, "info", "operator"),
-    "without role: a page of the list": Case(roleless("p1:list:next:1:::"), NONE, "list", "operator"),
-    "without role: a page of the watch list": Case(
-        roleless("p1:watch:next:1:::"), NONE, "monitor_list", "operator"
-    ),
-    "without role: a page of the history": Case(
-        roleless("p1:history:next:1:"), NONE, "monitor_history", "operator"
-    ),
     "without role: an alert's start": Case(
         roleless("a1:start:ALERT"), needs(Level.OPERATOR), "start", "operator"
     ),

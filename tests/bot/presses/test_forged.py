@@ -19,7 +19,8 @@ UNKNOWN = (
     "d1:refresh:0", "d3:alerts:0123456789abcdef", "p1:nodes:refresh:100000:::", "p1:nodes:refresh:-1:::",
     "p1:capacity:refresh:0::", "p1:doctor:next:1000", "p1:list:next:0:::::::", "p3:l:n",
     f"p3:n:r:{'z' * 13}:::", "p2:*:s:r:x", "p1:nodes:refresh:0:::\u0660", "p1:list:next:\u0661:::", "g1:chart:0101",
-    "g1:chart:\uff11\uff10\uff11", "g1:disks:101:x", f"a1:ack:{'9' * 17}", "a1:chart:0", "w1:remove",
+    "g1:chart:\uff11\uff10\uff11", "g1:disks:101:x", f"a1:ack:{'9' * 17}", "a1:chart:0",
+    "w1:remove", "x9:whatever", "p1:list:next:0:bogus::",
     "q1:yes:0", "f1:0123456789abcdef", "z9:" + "z" * 97,
 )  # fmt: skip
 """Fields that no version ever wrote."""
