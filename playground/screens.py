@@ -28,7 +28,7 @@ PHONE, DESK = 390, 1280
 HEIGHT, TALL = 844, 1500
 FEW = 12
 """Most messages that stand at the top of a window: the audit channel's after a few commands."""
-COLOURS, CHART_COLOURS = 64, 160
+COLOURS, WINDOW_COLOURS, CHART_COLOURS = 64, 48, 128
 _LAID_OUT = """width => {
   const wide = document.querySelector("#channel-message-list").getBoundingClientRect().width;
   const resting = /updated|completed|ready|uncertain/.test(document.querySelector("#action-status").textContent);
@@ -76,7 +76,7 @@ def take(camera: Camera, screen: Screen, folder: Path, widths: Sequence[int]) ->
             resize(page, PHONE)
         if screen.whole:
             clip = {"x": 0, "y": top_of(page), "width": width, "height": HEIGHT}
-            path.write_bytes(small(page.screenshot(animations="disabled", clip=clip)))  # type: ignore[arg-type]  # a TypedDict of floats
+            path.write_bytes(small(page.screenshot(animations="disabled", clip=clip), WINDOW_COLOURS))  # type: ignore[arg-type]  # a TypedDict of floats
         else:
             page.wait_for_function(_RESTS)
             path.write_bytes(small(shown.screenshot(animations="disabled", style=_TYPED), colours))
