@@ -247,7 +247,7 @@ async def test_access_knows_of_proxmox_own_protection(bare_scene: Stage, cast: C
 
 
 async def test_an_unexpected_error_of_planning_is_kept(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    scene.expected_errors.append("incident")
+    scene.expected_errors.append("unexpected error")
 
     def broken(*_: object) -> None:
         raise KeyError("no")

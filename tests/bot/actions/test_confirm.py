@@ -364,7 +364,7 @@ def broken(*_: object) -> str:
 async def test_a_question_that_could_not_be_asked_is_not_open(
     scene: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scene.expected_errors.append("incident")
+    scene.expected_errors.append("unexpected error")
     with monkeypatch.context() as patched:
         patched.setattr("ui.guests.confirm.plan_parts", broken)
         reply = await scene.say(scene.emma, "stop", vmid=101)
@@ -378,13 +378,13 @@ async def test_a_question_that_could_not_be_asked_is_not_open(
 async def test_a_lapse_that_cannot_be_shown_ends_the_question_all_the_same(
     scene: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scene.expected_errors.append("incident")
+    scene.expected_errors.append("unexpected error")
     question = await scene.say(scene.emma, "stop", vmid=101)
     yes = yes_of(question)
     with monkeypatch.context() as patched:
         patched.setattr("ui.guests.confirm.plan_parts", broken)
         scene.clock.skip(60)
-        await scene.until(lambda: scene.logged, "the incident")
+        await scene.until(lambda: scene.logged, "the error")
     reply = await scene.press(scene.akiko, question, yes)
     scene.assert_refused(reply, scene.akiko, QuestionOver())
     assert len(enabled(question)) == 2, "only its asker changes the message"

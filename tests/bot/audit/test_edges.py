@@ -114,7 +114,7 @@ async def test_the_reason_of_a_wrong_form_is_kept(bare_scene: Stage) -> None:
 
 
 async def test_a_command_of_another_version_is_kept(scene: Stage) -> None:
-    scene.expected_errors.append("incident")
+    scene.expected_errors.append("unexpected error")
     scene.bot.tree.remove_command("list", guild=discord.Object(scene.guild.id))
     await scene.say(scene.emma, "list")
     record = trail(scene)[0]

@@ -206,7 +206,7 @@ async def test_a_token_that_sees_no_guest(scene: Stage, pve: Pve) -> None:
 
 async def test_an_unexpected_error_is_an_id_to_look_up(scene: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error itself is not shown. The log has it under the same ID."""
-    scene.expected_errors.append("incident")
+    scene.expected_errors.append("unexpected error")
 
     def broken(*_: object) -> None:
         raise KeyError("secret-of-the-house")

@@ -114,7 +114,7 @@ async def test_it_polls_at_every_interval(scene: Stage) -> None:
 
 async def test_no_exception_ends_or_delays_it(scene: Stage) -> None:
     """Trap T1: foreign exceptions end a `tasks.loop`. Trap T2: after OSErrors it pauses for up to 1024 s."""
-    scene.expected_errors.append("incident")
+    scene.expected_errors.append("unexpected error")
     stumbles = [
         KeyError("data"),
         RuntimeError("no running event loop"),
@@ -133,7 +133,7 @@ async def test_no_exception_ends_or_delays_it(scene: Stage) -> None:
         assert max(later - earlier for earlier, later in itertools.pairwise(watch.polls)) < 2.0
         assert loop._poll.is_running()
         assert not loop._poll.failed()
-    assert len([line for line in scene.logged if "incident" in line]) == len(stumbles)
+    assert len([line for line in scene.logged if "unexpected error" in line]) == len(stumbles)
 
 
 async def test_a_loop_that_ended_all_the_same_is_started_again(scene: Stage) -> None:
@@ -217,7 +217,7 @@ async def test_no_heartbeat_while_something_is_wrong(scene: Stage, why: str) -> 
 
 
 async def test_a_poll_that_stumbles_is_no_heartbeat(scene: Stage) -> None:
-    scene.expected_errors.append("incident")
+    scene.expected_errors.append("unexpected error")
     beats = Beats()
     async with watching(scene, beats) as (_, watch):
         watch.stumbles = [KeyError("x") for _ in range(100)]
@@ -265,7 +265,7 @@ async def test_a_journal_that_refuses_is_reported_once_and_once_when_it_is_well(
 
 async def test_a_watch_that_fails_by_a_bug_is_reported_once_and_once_when_it_works(scene: Stage) -> None:
     """A single failure may pass. From the second on, guests would silently be unwatched."""
-    scene.expected_errors.append("incident")
+    scene.expected_errors.append("unexpected error")
     t = scene.t()
     async with watching(scene) as (_, watch):
         watch.stumbles = [KeyError("one")]
