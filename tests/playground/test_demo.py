@@ -22,7 +22,7 @@ import pytest_asyncio
 from adapters.settings.load import load
 from playground import __main__ as command_line
 from playground import page
-from playground.demo import bot_environment, clean_environment, language
+from playground.demo import Demo, bot_environment, clean_environment, language
 from playground.discord.server import DiscordServer
 from playground.page import DemoPage, PortTaken, build_guild, free_ports
 from playground.visitor import PATIENCE
@@ -52,13 +52,17 @@ class DemoProcess:
         self._folder, self._programs = folder, {"bot": bot, "cluster": cluster}
         self.process: asyncio.subprocess.Process | None = None
 
-    async def start(self) -> None:
+    def write(self) -> list[str]:
+        """Write the stand-ins, and return the paths of bot and cluster."""
         for name, program in self._programs.items():
             note = (
                 f"import os, pathlib; pathlib.Path({str(self._folder / name)!r}).write_text(str(os.getpid()))"
             )
             self._folder.joinpath(f"{name}.py").write_text(f"{note}\n{program}\n", "utf-8")
-        paths = [str(self._folder / f"{name}.py") for name in ("bot", "cluster")]
+        return [str(self._folder / f"{name}.py") for name in ("bot", "cluster")]
+
+    async def start(self) -> None:
+        paths = self.write()
         program = (
             "import asyncio, sys; from playground.demo import Demo; "
             f"sys.exit(asyncio.run(Demo(bot=[{paths[0]!r}], cluster=[{paths[1]!r}]).run()))"
@@ -170,28 +174,28 @@ async def test_its_children_do_not_outlive_a_kill(demo: DemoProcess) -> None:
         ("print('bad token'); raise SystemExit(2)", CLUSTER, "bot ended with code 2", "bad token"),
         (RUN_BOT, "import sys; sys.exit('no port')", "cluster ended with code 1", "no port"),
         (RUN_BOT, f"{CLUSTER.removesuffix('sys.stdin.read()')}raise SystemExit(3)", "cluster ended", ""),
+        (RUN_BOT, "print('hello', flush=True); import sys; sys.stdin.read()", "did not say where", "hello"),
     ],
+    ids=["bot", "cluster", "cluster, later", "cluster says nothing useful"],
 )
-async def test_a_child_that_dies_is_named(
-    tmp_path: Path, bot: str, cluster: str, name: str, last: str
+async def test_a_child_that_fails_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    bot: str,
+    cluster: str,
+    name: str,
+    last: str,
 ) -> None:
-    demo = DemoProcess(tmp_path, bot, cluster)
-    await demo.start()
-    code, errors = await demo.ended()
-    assert code == 1
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    stand_ins = DemoProcess(tmp_path, bot, cluster)
+    bot_path, cluster_path = stand_ins.write()
+    assert await Demo(bot=[bot_path], cluster=[cluster_path]).run() == 1
+    errors = capsys.readouterr().err
     assert name in errors
     assert last in errors
     assert "Traceback" not in errors
-    assert await gone(*[demo.child(name) for name in ("bot", "cluster") if demo.started(name)])
-
-
-async def test_a_cluster_that_says_nothing_useful_is_no_traceback(tmp_path: Path) -> None:
-    demo = DemoProcess(tmp_path, RUN_BOT, "print('hello', flush=True); import sys; sys.stdin.read()")
-    await demo.start()
-    code, errors = await demo.ended()
-    assert code == 1
-    assert "hello" in errors
-    assert "Traceback" not in errors
+    assert await gone(*[stand_ins.child(name) for name in ("bot", "cluster") if stand_ins.started(name)])
 
 
 async def test_the_bot_gets_settings_of_the_demo_only(
