@@ -26,6 +26,8 @@ from core.watch.incidents.transition import Transition
 
 SILENT_READINGS = 2
 """Readings in a row without an answer after which the disk use is reported as unknown."""
+UNREPORTED = 3
+"""`ThresholdState.silent` of a silence that is not reported yet, because the guest is muted."""
 ANSWERS_IN_A_ROW = 3
 """Answers in a row after which a new silence is reported."""
 DISKS = "disks"
@@ -120,12 +122,15 @@ def is_silent(gauge: ThresholdState | None) -> bool:
 
 def was_reported(gauge: ThresholdState) -> bool:
     """Return whether the silence was reported, and the agent has answered too rarely since to report it again."""
-    return is_silent(gauge) or gauge.silent < 0
+    return gauge.silent == SILENT_READINGS or gauge.silent < 0
 
 
-def after_silent_reading(gauge: ThresholdState) -> int:
-    """Return `ThresholdState.silent` after a reading without an answer."""
-    return SILENT_READINGS if was_reported(gauge) else gauge.silent + 1
+def after_silent_reading(gauge: ThresholdState, *, muted: bool) -> int:
+    """Return `ThresholdState.silent` after a reading without an answer. `muted`: it is not to be reported now."""
+    if was_reported(gauge):
+        return SILENT_READINGS
+    silent = min(gauge.silent + 1, SILENT_READINGS)
+    return UNREPORTED if muted and silent == SILENT_READINGS else silent
 
 
 def after_answer(gauge: ThresholdState) -> int:

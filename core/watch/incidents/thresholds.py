@@ -105,7 +105,7 @@ def _check_reading(transition: Transition, reading: ThresholdReading) -> Silence
     elif reading.blind:
         _lose_sight(transition, reading.key, old)
     elif reading.silence:
-        return _note_silence(transition, reading, old)
+        return _note_silence(transition, reading.key, reading.silence, old)
     elif reading.percent is not None:
         _judge_value(transition, reading, old, reading.percent, reading.limit)
     return None
@@ -145,19 +145,23 @@ def _lose_sight(transition: Transition, key: str, old: ThresholdState) -> None:
         transition.gauges[key] = replace(old, streak=0, blind=blind)
 
 
-def _note_silence(transition: Transition, reading: ThresholdReading, old: ThresholdState) -> Silence | None:
-    """Count a reading without an answer. Return it if it must be reported now. An open incident reports it itself.
+def _note_silence(transition: Transition, key: str, silence: Silence, old: ThresholdState) -> Silence | None:
+    """Count a reading without an answer. Return it if it must be reported now.
 
+    An open incident reports it itself. That of a muted guest is reported after the mute, if it lasts.
     Nothing is known of the value: the reads before and after it are still in a row.
     """
-    new = replace(old, silent=after_silent_reading(old))
-    transition.gauges[reading.key] = new
-    if is_silent(old) or not is_silent(new):
-        return None
     incident = transition.open.get(old.incident or 0)
+    muted = incident is None and transition.guest_muted(silence.fact.vmid, silence.fact.node)
+    new = replace(old, silent=after_silent_reading(old, muted=muted))
+    transition.gauges[key] = new
+    if not is_silent(new):
+        return None
     if incident is not None:
-        transition.update_incident(replace(incident, unknown=True))
-    return reading.silence if incident is None and not was_reported(old) else None
+        if not incident.unknown:
+            transition.update_incident(replace(incident, unknown=True))
+        return None
+    return silence if was_reported(new) and not was_reported(old) else None
 
 
 def drop_threshold(transition: Transition, key: str) -> None:

@@ -15,7 +15,6 @@ from core.proxmox import FileSystem, Proxmox
 from core.proxmox_errors import (
     CertificateNotTrusted,
     GuestMoved,
-    NodeUnreachable,
     NoQuorum,
     QueueFull,
     TokenRefused,
@@ -40,10 +39,13 @@ ROUNDING = 0.01
 """Seconds of a gap that are not waited for."""
 
 _NOT_ASKED = (
-    *(CertificateNotTrusted, GuestMoved, NodeUnreachable, NoQuorum, QueueFull, TokenRefused, Unreachable),
+    *(CertificateNotTrusted, GuestMoved, NoQuorum, QueueFull, TokenRefused, Unreachable),
     ValueError,  # the list contains an invalid node name
 )
-"""Errors that say nothing about the agent."""
+"""Errors that say nothing about the agent, and that do not last while the polls of the cluster succeed.
+
+A node whose API alone is down is listed as online for ever, so that its disks would stay unknown in silence.
+"""
 
 _log = logging.getLogger(__name__)
 

@@ -12,9 +12,16 @@ from hypothesis import strategies as st
 from core.errors import BotError
 from core.guest import Cluster, Guest, Kind, Node, State
 from core.proxmox import FileSystem
-from core.proxmox_errors import GuestMoved, MissingPrivilege, Rejected, TimedOut, Unreachable
+from core.proxmox_errors import (
+    GuestMoved,
+    MissingPrivilege,
+    NodeUnreachable,
+    Rejected,
+    TimedOut,
+    Unreachable,
+)
 from core.watch.incidents.disks import fullest_of, silent_guests
-from core.watch.incidents.model import Severity, SourceFault, Topic, WatchEntry
+from core.watch.incidents.model import Mute, Severity, SourceFault, Topic, WatchEntry
 from core.watch.incidents.observation import DiskReading, Observation
 from core.watch.polling import disk_poller
 from core.watch.polling.disk_poller import EVERY_SECONDS, FRESH_SECONDS, DiskPoller
@@ -133,6 +140,25 @@ def test_a_silent_agent_is_no_zero_and_is_said_once() -> None:
     assert readings.read(HUNG, HUNG, HUNG) == [], "nor again after each start"
     assert readings.read(10.0) == []
     assert not readings.is_silent()
+
+
+def test_a_silence_of_a_muted_guest_is_reported_after_the_mute() -> None:
+    readings = Readings()
+    history = readings.history
+    history.state = replace(history.state, mutes={"guest/101": Mute("guest/101", 1e12, 1e12, "somebody")})
+    assert readings.read(HUNG, HUNG, HUNG) == []
+    assert readings.is_silent()
+    assert not history.incidents
+    history.restart()
+    history.state = replace(history.state, mutes={})
+    assert readings.read(HUNG, HUNG) == [SAID]
+    readings = Readings()
+    history = readings.history
+    history.state = replace(history.state, mutes={"all": Mute("all", 1e12, 1e12, "somebody")})
+    assert readings.read(HUNG, HUNG, 10.0) == []
+    assert not readings.is_silent()
+    history.state = replace(history.state, mutes={})
+    assert readings.read(HUNG) == [], "it begins anew"
 
 
 def test_an_open_alert_stays_open_and_says_that_it_is_not_known() -> None:
@@ -303,6 +329,7 @@ def test_only_suitable_vms_are_asked(changes: dict[str, object], asks: bool) -> 
         (HUNG, True),
         (Rejected(500, "QEMU guest agent is not running"), True),
         (MissingPrivilege("VM.Monitor", "/vms/101"), True),
+        (NodeUnreachable("pve1"), True),  # the cluster lists it as online, and only its API is down
         (GuestMoved(101, "pve1"), False),
         (Unreachable("pve"), False),
     ],
