@@ -28,7 +28,7 @@ from startup.first_run.config_text import config_text
 from startup.first_run.draft import Draft
 from startup.first_run.steps import ask_all, asked_of, walk
 from startup.first_run.talk import Talk
-from startup.first_run.terminal import Cancelled, Terminal
+from startup.first_run.terminal import Back, Cancelled, Terminal
 from ui.formatting import OK, WARNING, plain
 from ui.i18n import Texts
 from ui.messages.faults import config_report
@@ -82,7 +82,7 @@ def explain(
     talk = Talk(terminal, environ, directory, Draft(error.language))
     try:
         with _interruptible():
-            begins = talk.yes(t("Start --init now?"), default=True)
+            begins = talk.accepts(t("Start --init now?"))
     except (Cancelled, KeyboardInterrupt):
         begins = False
     return run_first_run(terminal, options, directory, environ, cogs) if begins else 2
@@ -103,8 +103,7 @@ def run_first_run(
     talk = Talk(terminal, environ, path.parent, Draft(language_of(environ)))
     try:
         with _interruptible():
-            walk(talk, {asked_of(talk.draft)[0]})
-            _introduce(talk, path)
+            _begin(talk, path)
             ask_all(talk)
             _write(talk, path, directory)
     except (Cancelled, KeyboardInterrupt) as end:
@@ -132,7 +131,19 @@ def _interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _introduce(talk: Talk, path: Path) -> None:
+def _begin(talk: Talk, path: Path) -> None:
+    """Ask for the language and introduce the dialogue. Going back asks for the language again.
+
+    Raises: Cancelled.
+    """
+    while True:
+        walk(talk, {asked_of(talk.draft)[0]})
+        with contextlib.suppress(Back):
+            introduce(talk, path)
+            return
+
+
+def introduce(talk: Talk, path: Path) -> None:
     """Introduce the dialogue, and make sure that config.py can be written at the end.
 
     Raises: Cancelled, Back.
@@ -164,6 +175,8 @@ def _introduce(talk: Talk, path: Path) -> None:
         raise Cancelled(
             t("Cannot write in {path}. Check its permissions, or use --config.", path=_shown(path.parent))
         )
+    if path.is_dir():  # it would be moved away as a whole
+        raise Cancelled(t("Cannot write {path} ({reason}).", path=_shown(path), reason="EISDIR"))
     if os.path.lexists(path):
         talk.say(
             f"{WARNING} "
@@ -198,7 +211,7 @@ def _write(talk: Talk, path: Path, directory: Path) -> None:
 def _check(talk: Talk, path: Path, directory: Path, cogs: Cogs) -> None:
     """Offer the doctor's check of the whole setup."""
     t = talk.t
-    if not talk.yes(t("Check the whole setup now (--check)?"), default=True):
+    if not talk.accepts(t("Check the whole setup now (--check)?")):
         return
     place = SetupPlace(directory, path, talk.environ, commands_of(cogs))
     talk.terminal.copy(text_report(*talk.run(check_all(place))))

@@ -6,14 +6,12 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from adapters.settings.load import Secret
 from core.health.discord import invitation, judge_guild
 from core.health.result import Result, Verdict, of_finding
 from core.readiness import ALERT_CHANNEL, AUDIT_CHANNEL, Finding, Problem, RequiredSetup
 from startup.doctor.discord import AWAY
 from startup.first_run.answers import clean_secret
 from startup.first_run.discord_reads import ChannelPlace, SeenGuild, read_account, read_server
-from startup.first_run.draft import Given
 from startup.first_run.talk import Row, Talk
 from ui.discord.permissions import permission_names
 from ui.formatting import OK, WARNING, plain
@@ -44,7 +42,7 @@ def ask_token(talk: Talk) -> None:
         given = given or draft.discord_token
         if given is None:
             continue
-        given = Given(Secret(clean_secret(given.secret.reveal())), given.file)
+        given = given.cleaned(clean_secret)
         if talk.parsed("DISCORD_TOKEN", given.secret.reveal()) is None:
             continue
         account = read(talk, partial(read_account, given.secret.reveal()))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from adapters.settings.entry_points import written
@@ -16,10 +16,18 @@ from startup.first_run.discord_reads import BotAccount, ChannelPlace, SeenGuild
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A secret, and the file that contains it; "" if config.py will contain it."""
+    """A secret, and the file that contains it; "" if config.py will contain it.
+
+    `typed=False`: it comes from the environment, where the bot will read it as it is.
+    """
 
     secret: Secret
     file: str = ""
+    typed: bool = True
+
+    def cleaned(self, clean: Callable[[str], str]) -> Given:
+        """Return the secret without anything that was copied along with it, if it was typed."""
+        return replace(self, secret=Secret(clean(self.secret.reveal()))) if self.typed else self
 
     def written(self, setting: str) -> dict[str, object]:
         """Return the setting as config.py has it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
 
 from adapters.settings.entry_points import Address, address_key, written
@@ -44,11 +45,11 @@ def ask_name(talk: Talk) -> None:
 
 
 def proposed_name(site: SiteDraft, others: Sequence[str]) -> str:
-    """Return the beginning of the first host's name if it can be a name, otherwise a number."""
+    """Return the beginning of the first host's name if it can be a name and is free, otherwise a number."""
     host = site.points[0].host.lower() if site.points else ""
     found = re.match(r"[a-z][a-z0-9-]{0,15}(?=\.|$)", host)
-    proposed = found[0] if found else f"site{len(others) + 1}"
-    return proposed if proposed not in others else f"site{len(others) + 1}"
+    numbered = (f"site{number}" for number in count(len(others) + 1))
+    return next(name for name in chain([found[0]] if found else [], numbered) if name not in others)
 
 
 def ask_hosts(talk: Talk) -> None:

@@ -46,10 +46,7 @@ def ask_use(talk: Talk) -> None:
             break
         talk.refuse(t("Answer 8 or 9."))
     if site.use is Use.ALL:
-        names = talk.ask(t("Storages for new guests (with commas)"), ", ".join(site.storages))
-        site.storages = tuple(
-            name for name in split_names(names) if re.fullmatch(r"[A-Za-z][\w.-]*", name, re.A)
-        )
+        site.storages = _ask_storages(talk)
     talk.say(
         t(
             "Run these commands as root on a node. One of them prints a table with the `value` of the token. "
@@ -61,6 +58,17 @@ def ask_use(talk: Talk) -> None:
         talk.terminal.copy(line)
     talk.say()
     talk.say(t("If a role or the user already exists, Proxmox says so; the other commands still work."))
+
+
+def _ask_storages(talk: Talk) -> tuple[str, ...]:
+    t, before = talk.t, ", ".join(talk.draft.site.storages)
+    while True:
+        typed = talk.ask(t("Storages for new guests (with commas)"), before)
+        names = () if is_none(typed) else tuple(split_names(typed))
+        wrong = [name for name in names if not re.fullmatch(r"[A-Za-z][\w.-]*", name, re.A)]
+        if not wrong:
+            return names
+        talk.refuse(t("“{value}” is not a storage name.", value=plain(wrong[0], 60)))
 
 
 def ask_access(talk: Talk) -> None:
@@ -92,11 +100,11 @@ def _ask_token(talk: Talk, *, first: bool, known: Given | None) -> bool:
         given = talk.secret(_token_variable(talk.draft), kept, first=first) or known
     if given is None:
         return False
-    pasted = split_token(given.secret.reveal())
+    pasted = split_token(given.secret.reveal()) if given.typed else None
     if pasted is not None and pasted[2]:
         whole = pasted
-        given = Given(Secret(pasted[2]), given.file)
-    given = Given(Secret(token_value(given.secret.reveal())), given.file)
+        given = Given(Secret(pasted[2]))
+    given = given.cleaned(token_value)
     parsed = [
         talk.parsed(name, value)
         for name, value in (
@@ -200,7 +208,7 @@ def ask_guests(talk: Talk) -> None:
             n=len(running),
         )
     )
-    default = ", ".join(map(str, site.watched)) or t("running")
+    default = ", ".join(str(vmid) for vmid in site.watched if vmid in everything) or t("running")
     while True:
         typed = talk.ask(t("Guests to watch"), default)
         if is_none(typed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from core.health.grants import Use
 from core.levels import Level
@@ -52,14 +53,19 @@ def ask_timezone(talk: Talk) -> None:
 
 
 def system_timezone(environ: Mapping[str, str], link: Path = Path("/etc/localtime")) -> str:
-    """Return the time zone of this machine; "" if it is not known, or only UTC."""
+    """Return the IANA name of this machine's time zone; "" if it is not known, or only UTC."""
     name = environ.get("TZ", "").lstrip(":")
     if not name:
         try:
             name = str(link.readlink()).partition("zoneinfo/")[2]
         except OSError:
             name = ""
-    return "" if name.removeprefix("Etc/").upper() in ("UTC", "UCT", "UNIVERSAL", "ZULU", "GMT") else name
+    if name.removeprefix("Etc/").upper() in ("UTC", "UCT", "UNIVERSAL", "ZULU", "GMT"):
+        return ""
+    try:
+        return ZoneInfo(name).key
+    except (ValueError, ZoneInfoNotFoundError, OSError):  # TZ may also be a rule, such as JST-9, or a path
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +177,11 @@ def asked_of(draft: Draft) -> list[Asked]:
 
 
 def walk(talk: Talk, pending: set[Asked]) -> None:
-    """Ask the pending steps in order. Going back asks the step before again.
+    """Ask the pending steps in order. Going back asks the step before again, and passes over those that ask nothing.
 
     Raises: Cancelled.
     """
-    draft = talk.draft
+    draft, is_back = talk.draft, False
     while True:
         asked = asked_of(draft)
         at = next((at for at, each in enumerate(asked) if each in pending), None)
@@ -183,10 +189,14 @@ def walk(talk: Talk, pending: set[Asked]) -> None:
             return
         draft.site = asked[at].site
         talk.terminal.head(f"{at + 1}/{len(asked)} {asked[at].title(talk.t, draft)}")
+        questions = talk.terminal.questions
         try:
             asked[at].step.ask(talk)
+            is_back = is_back and talk.terminal.questions == questions
             pending.discard(asked[at])
         except Back:
+            is_back = True
+        if is_back:
             pending |= {asked[at], asked[max(at - 1, 0)]}
 
 

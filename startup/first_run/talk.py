@@ -13,7 +13,7 @@ from adapters.settings.load import SETTINGS, Secret
 from core.health.result import Result
 from startup.first_run.answers import find_row, find_rows, is_none, yes_or_no
 from startup.first_run.draft import Draft, Given
-from startup.first_run.terminal import Cancelled, Terminal
+from startup.first_run.terminal import Back, Cancelled, Terminal
 from startup.threads import UnjoinedThreads
 from ui.formatting import FAILED, plain
 from ui.i18n import Text, Texts
@@ -76,6 +76,16 @@ class Talk:
         while (answer := yes_or_no(self.ask(f"{question} [{choices}]"), default=default)) is None:
             self.refuse(self.t("Answer y or n."))
         return answer
+
+    def accepts(self, offer: str) -> bool:
+        """Return whether an offer outside of the steps is accepted. Going back declines it.
+
+        Raises: Cancelled.
+        """
+        try:
+            return self.yes(offer, default=True)
+        except Back:
+            return False
 
     def choose(self, question: str, rows: Sequence[Row], default: int | None = None) -> int:
         """Show numbered rows and return the index of the chosen one."""
@@ -154,7 +164,7 @@ class Talk:
         """
         file, value = self.environ.get(f"{name}_FILE", "").strip(), self.environ.get(name, "").strip()
         if not file:
-            return Given(Secret(value)) if value else None
+            return Given(Secret(value), typed=False) if value else None
         path = (self.base / Path(file).expanduser()).absolute()
         try:
             text = path.read_text("utf-8-sig").strip()
@@ -162,7 +172,7 @@ class Talk:
             raise Cancelled(
                 self.t("Cannot read {name}: {path}.", name=f"{name}_FILE", path=plain(file, 200))
             ) from error
-        return Given(Secret(text), str(path))
+        return Given(Secret(text), str(path), typed=False)
 
     def secret(self, name: str, question: str, *, first: bool) -> Given | None:
         """Return a secret of the environment at the first attempt, otherwise one that is typed unseen.

@@ -40,7 +40,7 @@ class Back(Exception):
 class Terminal:
     """Standard input and output of the dialogue.
 
-    `interactive`: a person answers. Otherwise each line of the input is one answer.
+    `interactive`: a person answers. Otherwise each line of the input is one answer. `questions`: their number so far.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Terminal:
         for stream in (source, sink):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")
-        self.interactive = source.isatty()
+        self.interactive, self.questions = source.isatty(), 0
         self._plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb" or not sink.isatty()
 
     # -- telling
@@ -75,6 +75,7 @@ class Terminal:
 
         Raises: Back, Cancelled.
         """
+        self.questions += 1
         if self.interactive and sys.platform != "win32":
             termios.tcflush(
                 self._in.fileno(), termios.TCIFLUSH
@@ -92,6 +93,7 @@ class Terminal:
 
         Raises: Back, Cancelled.
         """
+        self.questions += 1
         if sys.platform == "win32":
             typed = self._typed_on_windows(question)
         else:

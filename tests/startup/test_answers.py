@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 import stat
 from pathlib import Path
@@ -23,14 +24,17 @@ from startup.first_run.answers import (
     token_value,
     yes_or_no,
 )
-from startup.first_run.command import SERVICE_CONFIG, start_command
+from startup.first_run.command import SERVICE_CONFIG, introduce, start_command
 from startup.first_run.config_file import write_config
 from startup.first_run.config_text import config_text
 from startup.first_run.discord_reads import ChannelPlace, SeenGuild
+from startup.first_run.discord_steps import ask_token
 from startup.first_run.draft import Draft, Given, SiteDraft
 from startup.first_run.host_steps import proposed_name
+from startup.first_run.proxmox_steps import ask_access
 from startup.first_run.steps import STEPS, system_timezone
-from startup.first_run.terminal import columns_of, wrap
+from startup.first_run.talk import Talk
+from startup.first_run.terminal import Cancelled, Terminal, columns_of, wrap
 from tests.support.process_stage import ROOT
 from tests.support.walked import walked
 
@@ -259,6 +263,7 @@ def test_several_clusters_are_written_as_sites_and_need_no_settings_of_their_own
         (["a-name-longer-than-16.example"], [], "site1"),
         (["home.example"], ["home"], "site2"),
         ([], ["home", "colo"], "site3"),
+        ([], ["home", "site3"], "site4"),
     ],
 )
 def test_a_name_is_proposed_for_a_cluster(hosts: list[str], others: list[str], proposed: str) -> None:
@@ -278,7 +283,33 @@ def test_the_time_zone_of_the_machine_is_offered(tmp_path: Path) -> None:
     link.symlink_to("/usr/share/zoneinfo/Europe/Berlin")
     assert system_timezone({}, link) == "Europe/Berlin"
     assert system_timezone({"TZ": ":Asia/Tokyo"}, link) == "Asia/Tokyo"
-    assert system_timezone({"TZ": "Etc/UTC"}, link) == ""
+    for rule in ("Etc/UTC", "JST-9", ":/etc/localtime", "../Asia/Tokyo"):
+        assert system_timezone({"TZ": rule}, link) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("DISCORD_TOKEN", "Bot abc.DEF.xyz"), ("PROXMOX_TOKEN_VALUE", f"a@pve!b={VALUE}")]
+)
+def test_a_secret_of_the_environment_is_taken_as_the_bot_will_read_it(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    file, shown = tmp_path / "secret", io.StringIO()
+    file.write_text(value)
+    ask = {"DISCORD_TOKEN": ask_token, "PROXMOX_TOKEN_VALUE": ask_access}[name]
+    talk = Talk(
+        Terminal({}, io.StringIO("\n" * 3), shown), {f"{name}_FILE": str(file)}, tmp_path, Draft("en")
+    )
+    with pytest.raises(Cancelled):
+        ask(talk)
+    assert name in shown.getvalue()
+    assert "Fix this" not in shown.getvalue()
+
+
+def test_a_directory_is_not_moved_away_for_config_py(tmp_path: Path) -> None:
+    talk = Talk(Terminal({}, io.StringIO("y\n"), io.StringIO()), {}, tmp_path, Draft("en"))
+    (tmp_path / "config.py").mkdir()
+    with pytest.raises(Cancelled, match="EISDIR"):
+        introduce(talk, tmp_path / "config.py")
 
 
 def test_the_steps_to_repeat_exist() -> None:

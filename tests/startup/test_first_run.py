@@ -93,6 +93,8 @@ async def test_a_newcomer_is_led_to_a_working_bot(stage: ProcessStage, other: Pv
     theirs = other.give_bot("discord-bot@pve", "bot")
     async with typing(environment_of(stage), "--init", "--config", str(config)) as typist:
         answer = typist.answer
+        await answer("Language", "1")
+        await answer(r"続けますか", "<")
         await answer("Language", "2")
         await answer(r"already exists.*Continue\?", "y")
         await answer("token", "MTIz.wrong.token")
@@ -102,7 +104,10 @@ async def test_a_newcomer_is_led_to_a_working_bot(stage: ProcessStage, other: Pv
         assert "The token belongs to the bot Proxmox" in told
         assert re.search(r"\n  https://discord\.com/oauth2/authorize\?client_id=\d+&scope=bot\S+\n", told)
         guild.members[stage.server.world.bot_id] = membership
-        await answer("Press Enter|Category for commands", "<")  # the only server is taken by itself
+        await answer("Press Enter|Category for commands", "<")
+        await answer(
+            "empty: keep it", ""
+        )  # the only server is taken by itself, so there is nothing to go back to
         await answer("Category for commands", "proxmox")
         told = await answer("Channel for alerts", "#quiet")
         assert "the bot lacks: Send Messages" in told
@@ -127,7 +132,9 @@ async def test_a_newcomer_is_led_to_a_working_bot(stage: ProcessStage, other: Pv
         assert re.search(r"\n  (..:){31}..\n", told)
         await answer("What may the bot do", "everything")
         await answer("Version of Proxmox", "")
-        await answer("Storages for new guests", "local-lvm")
+        await answer("Storages for new guests", "local-lvm, ローカル")
+        told = await answer("Storages for new guests", "local-lvm")
+        assert "“ローカル” is not a storage name." in told
         told = await answer("Token ID", "")
         commands = re.findall(r"^pveum .*$", told, re.M)
         root.run(line for line in commands if "/storage/" not in line)
@@ -248,7 +255,7 @@ async def test_a_pipe_answers_in_japanese_and_secrets_come_from_elsewhere(
         f"{stage.pve.host}:{stage.pve.port}",
         stage.pve.ca_file,
     ]
-    answers += ["すべて", "9", "local-lvm", "bot@pve!discord", "pve2", "-", "Asia/Tokyo", "", "n"]
+    answers += ["すべて", "9", "local-lvm", "bot@pve!discord", "pve2", "-", "Asia/Tokyo", "", "<"]
     environment = environment_of(stage, DISCORD_TOKEN_FILE=str(file), PROXMOX_TOKEN_VALUE=secret)
 
     async def run(lines: list[str]) -> tuple[int | None, str]:
