@@ -78,6 +78,8 @@ class Rest:
         self.violations: list[str] = []
         self.down = False
         """True plays an outage: every answer is a 503."""
+        self.missed: list[str] = []
+        """The requests during outages, as `METHOD path`."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         began = time.monotonic()
@@ -105,6 +107,7 @@ class Rest:
     async def _respond(self, request: web.Request, call: Call) -> web.Response | None:
         """Return the answer, None if the connection is to be cut."""
         if self.down:
+            self.missed.append(f"{call.method} {call.path}")
             return json_answer(503, {"message": "503: Service Unavailable", "code": 0})
         open_route = call.path.startswith(("/interactions/", "/webhooks/")) or call.path == "/gateway"
         if not open_route and request.headers.get("Authorization") != f"Bot {self._token()}":

@@ -393,6 +393,7 @@ class Stage(HomeGuild):
         These are refusals by Discord, rule violations, logged errors, and messages that allow mentions.
         """
         planned = Counter(hit for fault in self.server.rest.faults.faults for hit in fault.hits)
+        planned.update(self.server.rest.missed)
         found = list(self.server.violations)
         for request in self.server.journal:
             line = f"{request.method} {request.path}"
