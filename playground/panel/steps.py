@@ -66,13 +66,17 @@ class TourStep:
 
 
 async def _roll_back(guide: Guide) -> None:
-    """Ask for the roll-back, let the visitor read the question, and confirm it."""
+    """Ask for the roll-back, let the visitor read the question, and confirm it.
+
+    Raises: LookupError, if the bot refuses it: the visitor may have deleted the snapshot.
+    """
     asked = await guide.run("snapshot rollback", vmid="web01", name="nginx-ok")
     question = (await asked.until(lambda reply: reply.post and reply.post.buttons)).post
+    yes = [button for button in question.buttons if button.style == "danger"] if question is not None else []
+    if question is None or not yes:
+        raise LookupError("no question to confirm")
     await asyncio.sleep(_READING)
-    if question is not None:
-        yes = next(button for button in question.buttons if button.style == "danger")
-        await guide.server.click(guide.stage.admin, question, yes.custom_id or "")
+    await guide.server.click(guide.stage.admin, question, yes[0].custom_id or "")
 
 
 async def _answer_alert(guide: Guide) -> None:

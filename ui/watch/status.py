@@ -234,7 +234,7 @@ def _names(t: Text, guests: Sequence[GuestState], most: int) -> str:
 
 def _unmeasured(t: Text, health: Health, most: int) -> str:
     names = _names(t, health.unmeasured, most)
-    return f"{WARNING} {t('usage unknown, no answer from the guest agent: {guests}', guests=names)}"
+    return f"{WARNING} {t('usage unknown, the guest agent cannot be read: {guests}', guests=names)}"
 
 
 def _unknown(t: Text, health: Health, most: int) -> str:

@@ -67,10 +67,10 @@ async def test_a_full_disk_of_a_vm_from_the_first_look_to_the_recovery(
     pve.hang("/qemu/101/agent/", 30.0, times=2)
     await read_disks(scene, 2)
     (alert,) = scene.alerts_told()
-    assert scene.t()("Currently unknown: the guest agent does not answer.") in alert
+    assert scene.t()("Currently unknown: the guest agent cannot be read.") in alert
     assert "disk usage is unknown" in (await scene.say(scene.emma, "monitor list")).text
     status = (await scene.say(scene.emma, "monitor status")).text
-    assert "**Disks** ⚠️ usage unknown, no answer from the guest agent: **101** `web01`" in status
+    assert "**Disks** ⚠️ usage unknown, the guest agent cannot be read: **101** `web01`" in status
     await scene.restart_bot()
     assert "**Disks** ⚠️" in (await scene.say(scene.emma, "monitor status")).text, "a restart changes nothing"
 
@@ -89,6 +89,8 @@ async def test_a_token_without_the_privilege_is_reported_once(scene: Stage, pve:
     await read_disks(scene, 3)
     (alert,) = scene.alerts_told()
     assert "The API token lacks the privilege `VM.GuestAgent.Audit" in alert
+    status = (await scene.say(scene.emma, "monitor status")).text
+    assert "usage unknown, the guest agent cannot be read: **101** `web01`" in status, "nobody has asked it"
     assert scene.site.watch.state.open == {}
     (look_,) = scene.site.watch.disks.readings(None).values()
     assert isinstance(look_.error, MissingPrivilege)

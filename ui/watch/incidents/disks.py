@@ -49,4 +49,4 @@ def _reason(t: Text, x: Incident) -> str:
 
 def unknown_note(t: Text) -> str:
     """Say below an open alert that its value is not known any more."""
-    return f"{UNSURE} {t('Currently unknown: the guest agent does not answer.')}"
+    return f"{UNSURE} {t('Currently unknown: the guest agent cannot be read.')}"
