@@ -368,14 +368,19 @@ NOQA = re.compile(r"#\s*noqa:\s*[A-Z]+[0-9]+(?:\s*,\s*[A-Z]+[0-9]+)*\s*(?:-|#|â€
 TYPE_IGNORE = re.compile(r"#\s*type:\s*ignore\[[a-z, -]+\]\s*#\s*\S.{7,}")
 
 
+def is_without_reason(text: str) -> bool:
+    return bool(IGNORE.search(text)) and not (NOQA.search(text) or TYPE_IGNORE.search(text))
+
+
 def test_every_ignore_names_its_rule_and_its_reason() -> None:
     ours = [path for folder in ("tests", "tools", "playground") for path in (ROOT / folder).rglob("*.py")]
     wrong = [
         f"{path.relative_to(ROOT)}: {comment}"
         for path in sorted([*ours, *(module.path for module in MODULES)])
-        if IGNORE.search(path.read_text("utf-8"))  # to read all files token by token takes seconds
+        # token by token only where a line looks wrong, be it in a string: all files would take seconds
+        if any(map(is_without_reason, path.read_text("utf-8").splitlines()))
         for comment in comments(path)
-        if IGNORE.search(comment) and not (NOQA.search(comment) or TYPE_IGNORE.search(comment))
+        if is_without_reason(comment)
     ]
     assert not wrong, "\n".join(wrong)
 
