@@ -158,6 +158,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture
+def deep(request: pytest.FixtureRequest) -> bool:
+    """Whether a test should try all that it can (`--deep`)."""
+    return bool(request.config.getoption("--deep"))
+
+
+@pytest.fixture
 def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     """Return a function that compares a text with its snapshot.
 

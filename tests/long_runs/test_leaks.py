@@ -24,12 +24,13 @@ def ran(directory: Path, seed: int, *, until_leak: bool = False) -> SeedResult:
     return asyncio.run(trial(seed, REQUESTS, directory, until_leak=until_leak))
 
 
-@pytest.mark.parametrize("seed", [70_001, 70_002])
-def test_no_hidden_guest_is_revealed(tmp_path: Path, seed: int) -> None:
-    found = ran(tmp_path, seed)
-    assert found.found == []
-    assert found.figures["requests"] >= REQUESTS
-    assert found.figures["twins"] > 5
+def test_no_hidden_guest_is_revealed(tmp_path: Path, deep: bool) -> None:
+    for seed in (70_002, 70_001) if deep else (70_002,):
+        (tmp_path / str(seed)).mkdir()
+        found = ran(tmp_path / str(seed), seed)
+        assert found.found == []
+        assert found.figures["requests"] >= REQUESTS
+        assert found.figures["twins"] > 5
 
 
 def everything(_self: Authorizer, _actor: Actor, cluster: Cluster) -> Cluster:
