@@ -21,7 +21,6 @@ from ui.i18n import Texts
 from ui.messages.discord_refusals import ConnectStep, RetryRule, diagnose
 
 BAN = "<!doctype html><title>Access denied</title><h1>Error 1015</h1>You are being rate limited"
-LASTING_CODES = (4010, 4011, 4012, 4013, 4014)
 
 
 @pytest.fixture
@@ -89,8 +88,10 @@ async def test_the_gateway_refuses_the_first_connections(stage: ProcessStage) ->
     await (await stage.say(stage.akiko, "list")).until("palworld")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
-@pytest.mark.parametrize("where", ["log-in", "gateway", "refused"])
+@pytest.mark.parametrize(
+    ("where", "number"),
+    [("log-in", signal.SIGTERM), ("gateway", signal.SIGINT), ("refused", signal.SIGTERM)],
+)
 async def test_a_signal_ends_the_waiting_at_once(
     stage: ProcessStage, where: str, number: signal.Signals
 ) -> None:
@@ -117,7 +118,7 @@ async def test_a_token_reset_while_running_ends_it_with_a_sentence(stage: Proces
     assert "close code 4004" in stage.bot.output().splitlines()[-1]
 
 
-@pytest.mark.parametrize("code", LASTING_CODES)
+@pytest.mark.parametrize("code", [4010, 4014])
 async def test_other_refusals_of_the_gateway_leave_the_watch_at_work(stage: ProcessStage, code: int) -> None:
     """The bot tries again only from time to time, because Discord counts each attempt."""
     stage.server.gateway.refuses = code
@@ -130,26 +131,21 @@ async def test_other_refusals_of_the_gateway_leave_the_watch_at_work(stage: Proc
     assert "600 s" in lines[0]
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "words"),
-    [
+async def test_commands_that_cannot_be_registered_are_a_sentence(stage: ProcessStage) -> None:
+    """The commands registered at the first start still work."""
+    await stage.start()
+    for status, code, words in (
         (400, 30034, "The daily limit for new Discord commands is reached (30034"),
         (400, 50035, "Discord does not accept the bot's commands (400, 50035"),
         (503, 0, "Discord has a problem right now (503)"),
-    ],
-)
-async def test_commands_that_cannot_be_registered_are_a_sentence(
-    stage: ProcessStage, status: int, code: int, words: str
-) -> None:
-    """The commands registered at the previous start still work."""
-    await stage.start()
-    await stage.bot.end()
-    await stage.until(lambda: not stage.server.gateway.connected, "Discord to notice")
-    stage.server.fail("PUT", "/commands", status, code=code, message="Invalid Form Body")
-    await stage.launch()
-    await back(stage)
-    await stage.until(lambda: words in stage.bot.output(), "the sentence", alive=True)
-    await (await stage.say(stage.akiko, "list")).until("palworld")
+    ):
+        await stage.bot.end()
+        await stage.until(lambda: not stage.server.gateway.connected, "Discord to notice")
+        stage.server.fail("PUT", "/commands", status, code=code, message="Invalid Form Body")
+        await stage.launch()
+        await back(stage)
+        await stage.until(lambda words=words: words in stage.bot.output(), words, alive=True)  # type: ignore[misc]  # what mypy does not infer of a lambda's default
+        await (await stage.say(stage.akiko, "list")).until("palworld")
 
 
 async def test_a_guild_that_discord_does_not_know_is_a_sentence(stage: ProcessStage) -> None:
@@ -243,6 +239,10 @@ async def test_connections_that_end_at_once_are_not_begun_without_a_pause(stage:
 # ---------------------------------------------------------------------- the sentences
 
 
+GONE: aiohttp.ClientWebSocketResponse = object.__new__(aiohttp.ClientWebSocketResponse)
+"""Only named by discord.py's error, which carries the code."""
+
+
 def every_error() -> list[BaseException]:
     key = ConnectionKey("discord.com", 443, True, True, None, None, None)
     refused = ConnectionRefusedError(errno.ECONNREFUSED, "refused")
@@ -273,6 +273,14 @@ def test_every_error_is_one_line_in_both_languages(error: BaseException, step: C
         assert (verdict.retry is RetryRule.FINAL) is isinstance(error, discord.LoginFailure)
     if isinstance(error, discord.RateLimited):
         assert told[0].wait == 65.0
+
+
+@walked("code", (4010, 4011, 4012, 4013, 4014))
+def test_a_lasting_refusal_of_the_gateway_names_its_code(code: int) -> None:
+    texts, closed = Texts("ja"), discord.ConnectionClosed(GONE, shard_id=None, code=code)
+    for language in ("ja", "en"):
+        verdict = diagnose(texts.of(language), closed, ConnectStep.GATEWAY)
+        assert (verdict.retry, str(code) in verdict.text) == (RetryRule.LASTING, True)
 
 
 async def test_an_event_that_cannot_be_taken_does_not_end_the_bot(stage: ProcessStage) -> None:
