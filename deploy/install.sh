@@ -185,8 +185,15 @@ do_status() {
 do_check() {
     [ -e "$APP/current" ] || fail 'nothing is installed'
     cd "$APP/current"
-    exec env CREDENTIALS_DIRECTORY="$ETC" DATA_DIR="/var/lib/$NAME" \
-        .venv/bin/python bot.py --check --config "$ETC/config.py"
+    set -- CREDENTIALS_DIRECTORY="$ETC" DATA_DIR="/var/lib/$NAME"
+    if [ -e "$ETC/environment" ]; then # the EnvironmentFile of the unit
+        while IFS= read -r line || [ -n "$line" ]; do
+            value=${line#*=}
+            case $value in \"*\" | \'*\') value=${value#?} value=${value%?} ;; esac
+            case $line in [A-Za-z_]*=*) set -- "$@" "${line%%=*}=$value" ;; esac
+        done <"$ETC/environment"
+    fi
+    exec env "$@" .venv/bin/python bot.py --check --config "$ETC/config.py"
 }
 
 do_remove() {

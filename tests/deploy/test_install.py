@@ -38,12 +38,18 @@ def test_the_check_has_the_settings_of_the_service(tmp_path: Path) -> None:
     assert "nothing is installed" in run(tmp_path, "check").stderr
     python = tmp_path / "opt/proxmox-bot/current/.venv/bin/python"
     python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\necho "$CREDENTIALS_DIRECTORY $DATA_DIR $*"\nexit 2\n')
+    python.write_text('#!/bin/sh\necho "$CREDENTIALS_DIRECTORY $DATA_DIR $GUILD_ID $NODE_NAME $*"\nexit 2\n')
     python.chmod(0o755)
-    done = run(tmp_path, "check")
     settings = tmp_path / "etc/proxmox-bot"
-    told = f"{settings} /var/lib/proxmox-bot bot.py --check --config {settings}/config.py\n"
-    assert (done.returncode, done.stdout) == (2, told)
+    arguments = f"bot.py --check --config {settings}/config.py\n"
+    done = run(tmp_path, "check")
+    assert (done.returncode, done.stdout) == (2, f"{settings} /var/lib/proxmox-bot   {arguments}")
+    settings.mkdir(parents=True)
+    (settings / "environment").write_text(
+        '# of the unit\n\nGUILD_ID="1 = 2"\nDATA_DIR=/mnt/bot\nNODE_NAME=pve1'
+    )
+    done = run(tmp_path, "check")
+    assert (done.returncode, done.stdout) == (2, f"{settings} /mnt/bot 1 = 2 pve1 {arguments}")
 
 
 @pytest.mark.parametrize("interrupted", [False, True])

@@ -130,6 +130,6 @@ def test_no_command_of_install_touches_the_data() -> None:
     ]
     shown = [line for line in commands if not line.strip().startswith("say ")]
     assert [" ".join(line.split()) for line in shown] == [
-        'exec env CREDENTIALS_DIRECTORY="$ETC" DATA_DIR="/var/lib/$NAME" \\'
+        'set -- CREDENTIALS_DIRECTORY="$ETC" DATA_DIR="/var/lib/$NAME"'
     ], "for --check, which only looks"
     assert not re.search(r"rm -rf? .*\$ETC", text)
