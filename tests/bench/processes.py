@@ -99,7 +99,13 @@ class Program:
         """Return the resident memory of each process that it has started and that still runs."""
         pid = self.process.pid
         listed = Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()
-        return [_memory_mb(int(child)) for child in listed]
+        found = []
+        for child in listed:
+            with contextlib.suppress(
+                ProcessLookupError, FileNotFoundError, StopIteration
+            ):  # it has just ended
+                found.append(_memory_mb(int(child)))
+        return found
 
     async def until_written(self, words: str) -> float:
         """Wait until its log contains these words. Return the seconds since its start."""
@@ -125,6 +131,7 @@ class Program:
 
 
 def _memory_mb(pid: int) -> float:
+    """Return the resident memory in MB. Raises: StopIteration if the process has ended, but was not waited for."""
     status = Path(f"/proc/{pid}/status").read_text("utf-8")
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 
