@@ -919,10 +919,15 @@ def test_a_guest_somebody_acts_on_does_not_crash_and_is_not_started(demo: Pve) -
     assert [demo.guest(vmid).status for vmid in FRAGILE] == ["stopped"] * 2
 
 
-@pytest.mark.parametrize("how", ["terminate", "close stdin"])
-def test_the_demo_process_says_where_it_is_and_ends_cleanly(how: str) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "playground.cluster.demo_cluster"],
+@pytest.mark.parametrize(
+    ("how", "options", "names"),
+    [("terminate", [], ["home", "parents"]), ("close stdin", ["--one-site"], [""])],
+)
+def test_the_demo_process_says_where_it_is_and_ends_cleanly(
+    how: str, options: list[str], names: list[str]
+) -> None:
+    with subprocess.Popen(  # noqa: S603 - the options are those above
+        [sys.executable, "-m", "playground.cluster.demo_cluster", *options],
         cwd=Path(__file__).parents[2],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -935,7 +940,8 @@ def test_the_demo_process_says_where_it_is_and_ends_cleanly(how: str) -> None:
             selector.register(process.stdout, selectors.EVENT_READ)
             assert selector.select(30)
         sites = json.loads(process.stdout.readline())["sites"]
-        assert sites["home"]["watched"] == list(WATCHED)
+        assert list(sites) == names
+        assert sites[names[0]]["watched"] == list(WATCHED)
         for said in sites.values():
             api = ProxmoxAPI(
                 said["host"],

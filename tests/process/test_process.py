@@ -17,7 +17,16 @@ import pytest
 from playground.discord.people import PressResult
 from startup.connection import use_other_discord
 from tests.support import catalogue
-from tests.support.process_stage import CONTRACTS, INTERVAL, PATIENCE, SOON, ProcessStage, Wire, process_stage
+from tests.support.process_stage import (
+    CONTRACTS,
+    INTERVAL,
+    PATIENCE,
+    ROOT,
+    SOON,
+    ProcessStage,
+    Wire,
+    process_stage,
+)
 
 COMMANDS = {command.word.split()[0] for command in catalogue.COMMANDS}
 KILLS = 12
@@ -373,6 +382,8 @@ async def test_another_discord_is_warned_of(stage: ProcessStage) -> None:
 
 PLANTED = """
 import sys
+
+sys.path.insert(0, {root!r})
 import bot, core.actions.sender, ui.guests.lists, monitor_store
 
 def boom(*arguments, **more):
@@ -385,10 +396,17 @@ sys.exit(bot.main(["--config", "no config.py"]))
 """
 
 
+def planted(stage: ProcessStage, where: str) -> str:
+    """Write a program that runs a bot whose function `where` fails with secrets, and return its path."""
+    program = stage.directory / "planted.py"
+    program.write_text(PLANTED.format(root=str(ROOT), where=where))
+    return str(program)
+
+
 async def test_no_secret_is_kept_of_a_crash_within_an_action(stage: ProcessStage) -> None:
     """This covers the audit, too: every file in the data directory is read at the end of the test."""
     stage.crashes_expected = True
-    await stage.start("-c", PLANTED.format(where="core.actions.sender._request"))
+    await stage.start(planted(stage, "core.actions.sender._request"))
     reply = await stage.say(stage.akiko, "start", vmid=VM)
     await reply.until(lambda shown: re.search(r"`[0-9a-f]{8}`", shown.text))
     await stage.bot.end()
@@ -401,7 +419,7 @@ async def test_no_secret_is_kept_of_a_crash_within_an_action(stage: ProcessStage
 async def test_no_secret_is_written_at_debug_or_after_a_crash_inside(stage: ProcessStage) -> None:
     """The output of every test here is read at its end. This test makes the bot write much, and crash."""
     stage.crashes_expected = True
-    await stage.start("-c", PLANTED.format(where="ui.guests.lists.guest_list_card"), LOG_LEVEL="DEBUG")
+    await stage.start(planted(stage, "ui.guests.lists.guest_list_card"), LOG_LEVEL="DEBUG")
     reply = await stage.say(stage.akiko, "list")
     error_id = re.search(r"[0-9a-f]{8}", reply.text)
     assert error_id is not None
@@ -425,7 +443,7 @@ async def test_no_secret_is_written_at_debug_or_after_a_crash_inside(stage: Proc
 
 async def test_no_secret_is_written_when_it_cannot_go_on(stage: ProcessStage) -> None:
     stage.crashes_expected = True
-    code, output = await refused(stage, "-c", PLANTED.format(where="monitor_store.MonitorStore.load_sites"))
+    code, output = await refused(stage, planted(stage, "monitor_store.MonitorStore.load_sites"))
     assert code == 1
     assert "RuntimeError" in output
 

@@ -75,12 +75,12 @@ class BotProcess:
     ) -> BotProcess:
         """Start a bot.
 
-        `arguments`: command line of Python. If it does not begin with bot.py, a new Python runs it.
+        `arguments`: command line of Python. If it does not begin with a program's file, a new Python runs it.
         `cold`: use a new Python instead of the warm starter. Its time passes as usual.
         `haste`: seconds that pass on a warm bot's clock in each second.
         """
         command = arguments or ("bot.py", "--config", str(log.with_name("no config.py")))
-        if POSSIBLE and command[0] == "bot.py" and not cold:
+        if POSSIBLE and command[0].endswith(".py") and not cold:
             return cls(starter().start(ROOT / command[0], command[1:], environment, log, haste), log)
         with log.open("ab") as out:
             process = await asyncio.create_subprocess_exec(

@@ -160,12 +160,3 @@ def test_the_real_one_ends_with_a_bot_that_is_killed() -> None:
     while lives(pid):
         assert time.monotonic() < end
         time.sleep(0.01)
-
-
-def test_the_bot_never_imports_matplotlib() -> None:
-    heavy = ("matplotlib", "numpy", "PIL")
-    code = f"import bot, sys; print([name for name in sys.modules if name.split('.')[0] in {heavy}])"
-    done = subprocess.run(  # noqa: S603  # the command is written here
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
