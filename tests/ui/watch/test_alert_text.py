@@ -16,6 +16,7 @@ from core.proxmox_errors import (
     CertificateNotTrusted,
     HalfGone,
     MissingPrivilege,
+    NodeUnreachable,
     Rejected,
     TimedOut,
     Unreachable,
@@ -222,7 +223,9 @@ OPENINGS: dict[str, Incident] = {
         fault=SourceFault.of(MissingPrivilege("VM.GuestAgent.Audit", "/vms/101")),
     ),
     "disk not known, many": replace(
-        SILENT, guests=tuple(fact(GuestEvent.UNKNOWN, vmid) for vmid in range(101, 161)), fault=None
+        SILENT,
+        guests=tuple(fact(GuestEvent.UNKNOWN, vmid) for vmid in range(101, 161)),
+        fault=SourceFault.of(NodeUnreachable("pve1")),
     ),
     "CPU, over": over(GAUGE, percent=41.0),
     "CPU, no longer measured": over(GAUGE, forgotten=True),

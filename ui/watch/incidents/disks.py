@@ -5,7 +5,7 @@ from core.proxmox_errors import MissingPrivilege
 from core.watch.incidents.model import Incident
 from ui.formatting import UNSURE, code
 from ui.i18n import Text
-from ui.messages.errors import reason_of
+from ui.messages.errors import WORDS, reason_of
 from ui.watch.incidents.names import FEW_NAMES, few_guests, guest_name, guest_names
 
 PRIVILEGE = "VM.GuestAgent.Audit"
@@ -40,11 +40,13 @@ def _reason(t: Text, x: Incident) -> str:
     if isinstance(error, MissingPrivilege):
         privilege = code(error.privilege or PRIVILEGE, 60)
         return t("The API token lacks the privilege {privilege}.", privilege=privilege)
-    if len(x.guests) > 1 or (x.fault and not error):
-        return t("The guest agent does not answer.")
     if error is None:
+        if len(x.guests) > 1 or x.fault:
+            return t("The guest agent does not answer.")
         return t("The guest agent lists no file systems.")
-    return t("The guest agent does not answer ({reason}).", reason=reason_of(t, str(error)))
+    words = WORDS.get(type(error)) if len(x.guests) > 1 else None  # the values are those of one guest
+    reason = t(words.phrase) if words else reason_of(t, str(error))
+    return t("The guest agent does not answer ({reason}).", reason=reason)
 
 
 def unknown_note(t: Text) -> str:
