@@ -77,10 +77,11 @@ class DiskPoller:
             }
             self._targets = {vmid: guest for vmid, guest in kept.items() if _may_ask(guest, cluster)}
             self._readings = {vmid: look for vmid, look in self._readings.items() if vmid in kept}
-            self._values = {  # another guest may have the VMID now, and other readers
+            # another guest may have the VMID now, and other readers. While its state is unknown, so is its name
+            self._values = {
                 vmid: value
                 for vmid, value in self._values.items()
-                if vmid in kept and kept[vmid].fingerprint == value[2]
+                if vmid in kept and (kept[vmid].state is State.UNKNOWN or kept[vmid].fingerprint == value[2])
             }
         if self._targets:
             self._has_targets.set()

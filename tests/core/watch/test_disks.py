@@ -272,7 +272,12 @@ def test_disk_readings_are_not_carried_to_the_next_guest_with_the_vmid() -> None
     field = Field(1)
     field.run(30.0)
     assert 101 in field.poller.known()
-    field.guests[101] = replace(field.guests[101], name="another")
+    known, field.guests[101] = field.guests[101], replace(field.guests[101], name=None, state=U)
+    field.aim()
+    field.guests[101] = known
+    field.aim()
+    assert 101 in field.poller.known(), "Proxmox had no new figures of the node meanwhile, and no names"
+    field.guests[101] = replace(known, name="another")
     field.aim()
     assert field.poller.known() == {}
 
