@@ -175,7 +175,9 @@ def discord_line(t: Text, result: Result) -> str:
 
 
 def _discord_text(t: Text, result: Result) -> str:
-    if result.finding is not None or result.error is not None:
+    if result.finding is not None:
+        return finding_text(t, result.finding, in_discord=True)
+    if result.error is not None:
         return result_text(t, result)
     words = WORDS[result.word]
     values = {

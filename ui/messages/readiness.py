@@ -1,4 +1,4 @@
-"""Put the findings of the check at the start into words for the log: a line per problem, and the "ready:" line."""
+"""Put the findings of the check at the start into words: a line per problem, and the "ready:" line of the log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from core.readiness import (
     split_setting,
 )
 from ui.discord.permissions import permission_names
-from ui.formatting import FAILED, OK, WARNING, plain
+from ui.formatting import FAILED, OK, WARNING, code, plain
 from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
 
@@ -68,9 +68,10 @@ _LINES: Mapping[Problem, Marked] = {
 }
 
 
-def finding_line(t: Text, finding: Finding) -> str:
+def finding_line(t: Text, finding: Finding, *, in_discord: bool = False) -> str:
     """Return one line with the severity, the setting, the problem and the remedy."""
-    return f"{FAILED if finding.is_serious else WARNING} {finding_text(t, finding)}"
+    sign = FAILED if finding.is_serious else WARNING
+    return f"{sign} {finding_text(t, finding, in_discord=in_discord)}"
 
 
 def fixed_line(t: Text, finding: Finding) -> str:
@@ -120,8 +121,8 @@ def site_line(t: Text, site: str, cluster: Cluster | None) -> str:
     return f"{site}: {', '.join(size)}" if site else " · ".join(size)
 
 
-def finding_text(t: Text, finding: Finding) -> str:
-    """Return the setting, the problem and the remedy."""
+def finding_text(t: Text, finding: Finding, *, in_discord: bool = False) -> str:
+    """Return the setting, the problem and the remedy. `in_discord`: foreign names stand in code spans."""
     if finding.error is not None:
         setting = _SETTING.get(type(finding.error).__name__, finding.setting)
         sentence = " ".join(error_sentence(t, finding.error).split())
@@ -130,9 +131,11 @@ def finding_text(t: Text, finding: Finding) -> str:
         words = permission_names(t)
         shown = [words[name] for name in finding.names if name in words]
     else:
-        shown = [plain(name, _MOST) for name in finding.names[:_NAMES_MOST]]
+        show = code if in_discord else plain
+        shown = [show(name, _MOST) for name in finding.names[:_NAMES_MOST]]
         shown += ["…"] if len(finding.names) > _NAMES_MOST else []
-    values = {"value": _quoted(t, finding.value), "names": ", ".join(shown)}
+    value = code(finding.value, _MOST) if in_discord else _quoted(t, finding.value)
+    values = {"value": value, "names": ", ".join(shown)}
     return f"{name_setting(finding.setting, finding.site)}: {t(_LINES[finding.problem], **values)}"
 
 

@@ -102,7 +102,7 @@ def _troubles(
             )
             rows.append(f"{WARNING} {text}")
         else:
-            rows.append(finding_line(t, finding))
+            rows.append(finding_line(t, finding, in_discord=True))
     for site in sites:
         named = f"{site.name} · " if site.name and len(sites) > 1 else ""
         if site.is_blind:

@@ -1,12 +1,14 @@
 """Test the bot's first message: once per data directory, what it says, and its buttons."""
 
 import json
+import re
 
 import discord
 import pytest
 
 from core.audit.store import AuditFilter
 from core.guest import Cluster, Guest, Kind, State
+from core.health.result import of_finding
 from core.readiness import HISTORY, Finding, Problem
 from core.watch.journal import Batch
 from playground.discord.posts import SeenMessage
@@ -17,6 +19,8 @@ from tests.support.sites.three_sites import HOME, LAB, Sites
 from tests.support.stage import Stage, post_of
 from ui.i18n import Texts
 from ui.interaction.command_mentions import CommandMentions
+from ui.messages.health import discord_line
+from ui.messages.readiness import finding_line
 from ui.watch.greeting import GreetedSite, greeting_text
 
 bare_scene, pve = stage.bare_scene, stage.pve
@@ -214,3 +218,17 @@ def test_names_from_guests_and_settings_do_nothing_in_it() -> None:
     for foreign in ("@everyone", "<@", "http"):
         assert foreign in text
         assert foreign not in outside
+
+
+def test_names_from_discord_and_nodes_do_nothing_in_it_or_in_health() -> None:
+    t, name = Texts("en").public, "[x](https://evil.example) @everyone `a`"
+    findings = [
+        Finding(Problem.PERMISSIONS, "ALERT_CHANNEL_ID", name, (HISTORY,)),
+        Finding(Problem.NO_NODE, "NODE_NAME", name, (name, name)),
+    ]
+    told = [greeting_text(t, [GreetedSite("", None, ())], (), findings, CommandMentions())]
+    told += [discord_line(t, of_finding("discord.channels", each)) for each in findings]
+    for text in told:
+        spans = re.findall(r"`[^`]*`", text)
+        assert sum("evil" in span for span in spans) == text.count("evil") > 0
+    assert "“[x]" in finding_line(t, findings[0]), "the log has no Markdown"
