@@ -10,9 +10,11 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from discord.ext import commands
 
@@ -38,6 +40,7 @@ SERVICE_CONFIG = Path("/etc/proxmox-bot/config.py")
 """That of the service. Its installer gives it to the user of the service, and starts that."""
 _SECRETS = ("DISCORD_TOKEN", "PROXMOX_TOKEN_VALUE")
 Cogs = Iterable[type[commands.Cog]]
+Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
 
 def run_instead(options: argparse.Namespace, directory: Path, environ: Mapping[str, str], cogs: Cogs) -> int:
@@ -105,7 +108,7 @@ def run_first_run(
         with _interruptible():
             _begin(talk, path)
             ask_all(talk)
-            _write(talk, path, directory)
+            write(talk, path, directory)
     except (Cancelled, KeyboardInterrupt) as end:
         talk.say()
         if str(end):
@@ -120,15 +123,18 @@ def run_first_run(
 
 
 @contextlib.contextmanager
-def _interruptible() -> Iterator[None]:
-    """Turn each signal that ends the process into a KeyboardInterrupt, so that the terminal gets its echo back."""
+def _interruptible(handler: Handler = signal.default_int_handler) -> Iterator[None]:
+    """Turn each signal that ends the process into a KeyboardInterrupt, so that the terminal gets its echo back.
+
+    `handler`: what it is turned into instead.
+    """
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, former in before.items():
+            signal.signal(number, former)
 
 
 def _begin(talk: Talk, path: Path) -> None:
@@ -187,8 +193,16 @@ def introduce(talk: Talk, path: Path) -> None:
             raise Cancelled
 
 
+def write(talk: Talk, path: Path, directory: Path) -> None:
+    """Write config.py and say so, without an interruption between both.
+
+    Raises: Cancelled.
+    """
+    with _interruptible(signal.SIG_IGN):
+        _write(talk, path, directory)
+
+
 def _write(talk: Talk, path: Path, directory: Path) -> None:
-    """Write config.py. Raises: Cancelled."""
     t, template = talk.t, directory / "config.py.example"
     text = template.read_text("utf-8") if template.is_file() else ""
     today = time.strftime("%Y-%m-%d")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import shlex
+import signal
 import stat
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from startup.first_run.answers import (
     token_value,
     yes_or_no,
 )
-from startup.first_run.command import SERVICE_CONFIG, introduce, start_command
+from startup.first_run.command import SERVICE_CONFIG, introduce, start_command, write
 from startup.first_run.config_file import write_config
 from startup.first_run.config_text import config_text
 from startup.first_run.discord_reads import ChannelPlace, SeenGuild
@@ -303,6 +305,22 @@ def test_a_secret_of_the_environment_is_taken_as_the_bot_will_read_it(
         ask(talk)
     assert name in shown.getvalue()
     assert "Fix this" not in shown.getvalue()
+
+
+def test_ctrl_c_while_config_py_is_written_comes_too_late(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sync, shown = os.fsync, io.StringIO()
+
+    def interrupted(handle: int) -> None:
+        signal.raise_signal(signal.SIGINT)
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    talk = Talk(Terminal({}, io.StringIO(), shown), {}, tmp_path, Draft("en"))
+    write(talk, tmp_path / "config.py", ROOT)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.py"]
+    assert "was written" in shown.getvalue()
 
 
 def test_a_directory_is_not_moved_away_for_config_py(tmp_path: Path) -> None:
