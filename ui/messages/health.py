@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from core.health.result import Result, Verdict
 from ui.formatting import FAILED, OK, WARNING, code, listed, plain
@@ -207,12 +207,16 @@ def summary_line(t: Text, results: Sequence[Result]) -> str:
     return listed(t, parts) if parts else t("No errors or warnings")
 
 
-def passed_lines(t: Text, results: Sequence[Result]) -> list[str]:
-    """Return what is fine by its names alone: a line for the bot's machine, for Proxmox and for Discord."""
+def passed_lines(t: Text, results: Sequence[Result], unsure: Collection[str] = ()) -> list[str]:
+    """Return what is fine by its names alone: a line for the bot's machine, for Proxmox and for Discord.
+
+    `unsure`: the checks that are not fine everywhere. Their names are followed by the place where they are.
+    """
     named: dict[Marked, dict[str, None]] = {}
     for result in results:
         area = _AREAS.get(result.check.partition(".")[0], N_("The bot"))
-        named.setdefault(area, {})[t(LABELS[result.check])] = None
+        where = f" ({code(result.where, 200)})" if result.where and result.check in unsure else ""
+        named.setdefault(area, {})[f"{t(LABELS[result.check])}{where}"] = None
     return [f"{OK} **{t(area)}**\n-# {listed(t, names)}" for area, names in named.items()]
 
 

@@ -14,8 +14,9 @@ from tests.support import stage
 from tests.support.stage import Stage
 from ui.access import health
 from ui.access.health import health_card
+from ui.formatting import OK
 from ui.i18n import Texts
-from ui.messages.health import discord_line
+from ui.messages.health import LABELS, discord_line
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
@@ -103,3 +104,17 @@ def test_foreign_text_is_harmless_and_all_fits() -> None:
     assert f"-# 1/{len(shown)} · " in shown[0]
     lines = [line for page in shown for line in page.split("\n") if "`host" in line]
     assert len(set(lines)) == len(lines) == 300
+
+
+@BOTH
+def test_what_is_fine_at_one_place_only_is_named_with_it(language: str) -> None:
+    t = Texts("ja" if language == "ja" else "en").public
+    results = [
+        ok("proxmox.token", "token_works", "home"),
+        error("proxmox.token", "told", "parents", reason="x"),
+    ]
+    results += [ok("proxmox.version", "version_ok", site) for site in ("home", "parents")]
+    view = health_card(t, CheckReport(tuple(results), 0.0, 0.0), 0, "*")
+    names = t(", ").join((f"{t(LABELS['proxmox.token'])} (`home`)", t(LABELS["proxmox.version"])))
+    texts = [item.content for item in view.walk_children() if hasattr(item, "content")]
+    assert f"{OK} **Proxmox**\n-# {names}" in texts[1]
