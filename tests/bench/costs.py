@@ -144,13 +144,13 @@ async def loop(stage: Stage) -> Figures:
     """
     times = stage.samples(LOCKED_TIMES)
     holding = asyncio.create_task(asyncio.to_thread(_hold_lock, stage.journal, times))
-    asking = asyncio.create_task(_ask(stage))
+    over = asyncio.Event()  # not a cancellation: in Python 3.11 `wait_for` may swallow it
+    asking = asyncio.create_task(_ask(stage, over))
     seconds = times * 2 * LOCKED_SECONDS
     late, floor = await asyncio.gather(stage.bot.tick(seconds), stage.empty_bot.tick(seconds))
     await holding
-    asking.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await asking
+    over.set()
+    await asking
     return {
         "p99": milliseconds(percentile(late, 0.99)),
         "worst": milliseconds(max(late)),
@@ -159,9 +159,9 @@ async def loop(stage: Stage) -> Figures:
     }
 
 
-async def _ask(stage: Stage) -> None:
-    """Send commands that are written to the journal."""
-    while True:
+async def _ask(stage: Stage, over: asyncio.Event) -> None:
+    """Send commands that are written to the journal, until they are not needed any more."""
+    while not over.is_set():
         (person,) = stage.town.next_people(1)
         await stage.town.say(person, "list")
         await asyncio.sleep(LOCKED_SECONDS / 2)
