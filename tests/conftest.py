@@ -67,6 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
     SQLite waits for no disk then.
     """
     settings.load_profile("deep" if config.getoption("--deep") else "bot")
+    if config.getoption("--deep"):
+        os.environ["DEEP"] = "1"  # tests/support/walked.py reads it when the tables are imported
     gc.set_threshold(*GC_THRESHOLDS)
     if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
@@ -77,7 +79,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--update-snapshots", action="store_true", help="write tests/snapshots/ anew instead of comparing"
     )
     parser.addoption(
-        "--deep", action="store_true", help="try more examples, and each test of the bot in both languages"
+        "--deep",
+        action="store_true",
+        help="try more examples and cells, and each test of the bot in both languages",
     )
 
 

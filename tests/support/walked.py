@@ -6,13 +6,20 @@ may depend on the state that an earlier row left behind. A failure names its row
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+EVERY_CELL = "EVERY_CELL" in os.environ
+"""Whether the bot is asked for every cell of the tables: `make access`."""
+DEEP = EVERY_CELL or "DEEP" in os.environ
+"""Whether more cells have their turn: `--deep`."""
+
 
 @contextmanager
-def _naming(values: dict[str, object]) -> Iterator[None]:
+def naming(values: object) -> Iterator[None]:
+    """Name the row of a table in what fails."""
     try:
         yield
     except Exception as error:
@@ -36,13 +43,13 @@ def walked(
         @functools.wraps(test)
         def walk(**given: object) -> None:
             for values in listed:
-                with _naming(values):
+                with naming(values):
                     test(**given, **values)
 
         @functools.wraps(test)
         async def walk_on_stage(**given: object) -> None:
             for values in listed:
-                with _naming(values):
+                with naming(values):
                     await test(**given, **values)
 
         made: Any = walk_on_stage if inspect.iscoroutinefunction(test) else walk

@@ -4,7 +4,6 @@ What is expected is the table of docs/access.md, which the people read who use t
 core/operations.py. An operation, a command, a completion or a kind of button without a row here fails the test.
 """
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
@@ -56,6 +55,7 @@ from tests.support import stage
 from tests.support.access_document import ADMIN, FOR_EVERYTHING, GUARDED, ON_ALERTS, OPERATOR, TABLE, VIEWER
 from tests.support.catalogue import ACTING, ACTION, COMMAND, COMMANDS, READING
 from tests.support.stage import Stage, post_of
+from tests.support.walked import DEEP, EVERY_CELL
 from ui.messages.operations import BUTTONS
 
 bare_scene, pve = stage.bare_scene, stage.pve
@@ -80,8 +80,6 @@ One person owns a guest with that tag.
 """
 ALERTS_OUTSIDE = "alert channel outside"
 FAR = ("direct message", "other guild")
-EVERY_CELL = "EVERY_CELL" in os.environ
-"""Whether the bot is asked for every cell: `make access`."""
 PLACES = (tuple(INSIDE), tuple(OUTSIDE), (*FAR, ALERTS_OUTSIDE))
 """All places, in parts for the workers. The last one takes the alert channel out of the category, for good."""
 EVERYWHERE = sum(PLACES, ())
@@ -95,6 +93,8 @@ in_places = pytest.mark.parametrize(
 SOME_PEOPLE = ("admin", "game admin", "nobody")
 """One for each answer of a place: everything, some guests, and nothing."""
 PLAIN = ("nobody", "viewer", "operator", "admin")
+APART = 3 if DEEP else 9
+"""Each of so many places where every answer is no has another part of the rows."""
 
 
 def people_in(
@@ -102,9 +102,9 @@ def people_in(
 ) -> Iterable[str]:
     """Return who asks for the row with the number `at` in a place.
 
-    Where the answer depends on the level, they are those on both sides of it, one for some guests only, and in turns
-    one of the others. Elsewhere each row has its turn in every third place, and SOME_PEOPLE take turns.
-    `decide` is asked for every cell below. `make access` asks the bot for every one, too.
+    Where the answer depends on the level, they are those on both sides of it, and one for some guests only or one of
+    the others, in turns. `--deep` asks both. Elsewhere each row has its turn in some places, and SOME_PEOPLE take
+    turns. `decide` is asked for every cell below. `make access` asks the bot for every one, too.
     """
     on_an_alert = where == ALERTS_OUTSIDE and way is InteractionKind.BUTTON and word in ON_ALERTS
     if EVERY_CELL:
@@ -112,10 +112,11 @@ def people_in(
     if where == INSIDE[0] or on_an_alert:
         needed, rest = TABLE[word], list(PEOPLE)
         level = max(needed, VIEWER)
-        asking = {PLAIN[level - 1], PLAIN[level], f"game {PLAIN[level]}", rest[at % len(rest)]}
+        others = (f"game {PLAIN[level]}", rest[at // (1 if DEEP else 2) % len(rest)])
+        asking = {PLAIN[level - 1], PLAIN[level], *(others if DEEP else (others[at % 2],))}
         return [name for name in PEOPLE if name in asking]
     turn = at + EVERYWHERE.index(where)
-    return [] if turn % 3 else [SOME_PEOPLE[turn // 3 % len(SOME_PEOPLE)]]
+    return [] if turn % APART else [SOME_PEOPLE[turn // APART % len(SOME_PEOPLE)]]
 
 
 def test_the_places_are_all_places() -> None:
