@@ -17,6 +17,7 @@ from core.operations import Operation
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
+from tests.support.anew import walked_anew
 from tests.support.fakes import AKIKO, FakeWorld, guest
 from tests.support.stage import Stage
 from tests.support.walked import walked
@@ -178,7 +179,7 @@ async def cast(bare_scene: Stage, pve: Pve) -> Cast:
 WAYS = ["command", "button", "question", "form", "mute", "watch", "unwatch"]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@walked_anew("way", WAYS)
 async def test_a_guest_that_left_the_pool_is_out_of_reach_at_once(
     bare_scene: Stage, cast: Cast, pve: Pve, way: str
 ) -> None:

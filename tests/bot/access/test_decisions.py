@@ -15,6 +15,7 @@ from core.operations import Operation
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
+from tests.support.anew import walked_anew
 from tests.support.stage import Stage
 from tests.support.watch.at_once import rows_of
 from ui.interaction.attempt import Attempt
@@ -106,12 +107,14 @@ async def test_a_confirmed_stop_asks_seven_times(bare_scene: Stage, cast: Cast, 
     assert decisions.made == SEVEN
 
 
-@pytest.mark.parametrize("number", range(1, 8))
+@walked_anew("number", range(1, 8))
 async def test_each_of_the_seven_is_enough(
-    bare_scene: Stage, cast: Cast, decisions: Decisions, monkeypatch: pytest.MonkeyPatch, number: int
+    bare_scene: Stage, cast: Cast, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     """Its no ends it: nothing is sent. For a no by the list, the list is read once more and asked again."""
     scene, admin = bare_scene, cast["admin"]
+    await scene.site.cluster_cache.read(0)
+    decisions = Decisions(scene)
 
     def one_no(*args: Any, **how: Any) -> Refused | None:
         said = decisions(*args, **how)

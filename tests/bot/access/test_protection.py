@@ -14,8 +14,10 @@ from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
+from tests.support.anew import Kept, walked_anew
 from tests.support.catalogue import ACTING, COMMAND, level_of
 from tests.support.stage import Stage, post_of
+from tests.support.walked import naming
 from tests.support.watch.at_once import rows_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -26,7 +28,6 @@ GUARDED: list[tuple[str, dict[str, Any], str]] = [
     for command in ACTING
     if command.guarded and command.action
 ]
-EVERY = pytest.mark.parametrize(("command", "options", "path"), GUARDED)
 WAYS = ("setting", "tag", "flag")
 EACH_IN_TURN = [(WAYS[at % len(WAYS)], *row) for at, row in enumerate(GUARDED)]
 DELETE_BY_FLAG = [("flag", *row) for row in GUARDED if row[0] == "delete"]
@@ -56,17 +57,26 @@ def last(scene: Stage, steps: int = 1) -> list[AuditRecord]:
     return [each.record for each in rows_of(scene.site.journal).audit_page(AuditFilter(), 0, steps)[0]]
 
 
-@pytest.mark.parametrize(
-    ("how", "command", "options", "path"),
-    EACH_IN_TURN + [row for row in DELETE_BY_FLAG if row not in EACH_IN_TURN],
-)
+@pytest.mark.parametrize("ways", [("setting",), ("tag", "flag")], ids=", ".join)
 async def test_name_and_reason_are_asked_for_and_kept(
-    bare_scene: Stage, pve: Pve, how: str, command: str, options: dict[str, Any], path: str
+    bare_scene: Stage, pve: Pve, ways: tuple[str, ...]
 ) -> None:
-    scene, settings = bare_scene, protect(pve, how)
+    rows = EACH_IN_TURN + [row for row in DELETE_BY_FLAG if row not in EACH_IN_TURN]
+    await bare_scene.start_bot(**protect(pve, ways[0]) if ways == ("setting",) else {})
+    kept = Kept(bare_scene)
+    for row in rows:
+        if row[0] in ways:
+            with naming(row):
+                await kept.restore()
+                await asked_for_and_kept(bare_scene, pve, *row)
+
+
+async def asked_for_and_kept(
+    scene: Stage, pve: Pve, how: str, command: str, options: dict[str, Any], path: str
+) -> None:
+    protect(pve, how)
     if command == "delete":
         pve.crash(101)
-    await scene.start_bot(**settings)
     if command == "delete" and how == "flag":  # Proxmox itself would refuse
         reply = await scene.say(scene.emma, command, **options)
         scene.assert_refused(reply, scene.emma, GuestProtected(101, "web01"))
@@ -81,12 +91,12 @@ async def test_name_and_reason_are_asked_for_and_kept(
     assert (record.step, record.reason) == (AuditStep.ENDED, "kernel update")
 
 
-@EVERY
+@walked_anew(("command", "options", "path"), GUARDED)
 async def test_without_protection_it_is_as_before(
     scene: Stage,
     command: str,
     options: dict[str, Any],
-    path: str,  # noqa: ARG001  # EVERY gives it
+    path: str,  # noqa: ARG001  # the table has it
 ) -> None:
     reply = await scene.say(scene.emma, command, **options)
     assert "protected" not in reply.text

@@ -24,6 +24,7 @@ from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.project.test_architecture import MODULES
 from tests.support import stage
+from tests.support.anew import walked_anew
 from tests.support.catalogue import EVERY_COMMAND
 from tests.support.stage import Stage, post_of
 from ui.interaction.context import Site
@@ -174,18 +175,15 @@ async def cast(bare_scene: Stage) -> Cast:
     return made
 
 
-@pytest.mark.parametrize(
-    ("name", "left"), [(name, call) for name, probe in PROBES.items() for call in probe.calls]
-)
-async def test_each_call_is_enough(
-    bare_scene: Stage, cast: Cast, monkeypatch: pytest.MonkeyPatch, name: str, left: str
-) -> None:
+@walked_anew(("name", "left"), [(name, call) for name, probe in PROBES.items() for call in probe.calls])
+async def test_each_call_is_enough(bare_scene: Stage, cast: Cast, name: str, left: str) -> None:
     scene, probe = bare_scene, PROBES[name]
     do = await probe.ready(scene, cast)
     before = scene.cluster()
-    for call in {GATE, VIEW, ACTION} - {left}:
-        take_away(monkeypatch, scene, call)
-    reply = await do()
+    with pytest.MonkeyPatch.context() as patch:
+        for call in {GATE, VIEW, ACTION} - {left}:
+            take_away(patch, scene, call)
+        reply = await do()
     assert not probe.done(scene)
     assert scene.cluster() == before
     assert scene.changes() == []
@@ -193,18 +191,19 @@ async def test_each_call_is_enough(
         assert (reply.followups or [post_of(reply)])[-1].ephemeral
         (last,) = (await scene.site.journal.audit_page(AuditFilter(), 0, 1))[0]
         assert last.record.step is AuditStep.REFUSED
+    scene.server.give_role(cast["game"], cast.roles["game"])
 
 
-@pytest.mark.parametrize("name", PROBES)
-async def test_without_all_of_them_it_gets_through(
-    bare_scene: Stage, cast: Cast, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+@walked_anew("name", PROBES)
+async def test_without_all_of_them_it_gets_through(bare_scene: Stage, cast: Cast, name: str) -> None:
     scene, probe = bare_scene, PROBES[name]
     do = await probe.ready(scene, cast)
-    for call in (GATE, VIEW, ACTION):
-        take_away(monkeypatch, scene, call)
-    await do()
+    with pytest.MonkeyPatch.context() as patch:
+        for call in (GATE, VIEW, ACTION):
+            take_away(patch, scene, call)
+        await do()
     assert probe.done(scene)
+    scene.server.give_role(cast["game"], cast.roles["game"])
 
 
 async def test_without_the_gate_every_command_is_held_to_the_rules_by_what_it_does(

@@ -14,6 +14,7 @@ from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.stage import Stage, post_of
+from tests.support.walked import walked
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -42,7 +43,7 @@ def written(scene: Stage) -> list[Request]:
 # -- what it asks
 
 
-@pytest.mark.parametrize(
+@walked(
     ("vmid", "expected"),
     [
         (101, [STATUS, CONFIG, TASKS, AGENT]),  # a running VM with an agent

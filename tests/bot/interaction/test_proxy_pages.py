@@ -11,25 +11,25 @@ import pytest
 from playground.discord.faults import Window
 from playground.pve.server import Pve
 from tests.support import stage as stages
+from tests.support.anew import walked_anew
 from tests.support.process_stage import ProcessStage, process_stage
 from tests.support.stage import Stage, post_of
+from tests.support.walked import DEEP
 from tests.support.watch.at_once import rows_of
 
 scene, bare_scene, pve, language = stages.scene, stages.bare_scene, stages.pve, stages.language
 
 PORTAL = "<title>Hotel WLAN</title>"
-PAGES = pytest.mark.parametrize(
-    ("status", "page", "kind"),
-    [
-        (200, PORTAL, "text/html"),
-        (200, '{"id": "12', "application/json"),
-        (200, "null", "application/json"),
-        (400, "<h1>400 Bad Request</h1>", "text/html"),
-        (401, "<h1>Log in</h1>", "text/html"),
-        (404, "not found", "text/plain"),
-        (413, "", ""),
-    ],
-)
+PAGES = [
+    (200, PORTAL, "text/html"),
+    (200, '{"id": "12', "application/json"),
+    (200, "null", "application/json"),
+    (400, "<h1>400 Bad Request</h1>", "text/html"),
+    (401, "<h1>Log in</h1>", "text/html"),
+    (404, "not found", "text/plain"),
+    (413, "", ""),
+]
+"""Status, text and content type of each."""
 
 
 @pytest.fixture
@@ -56,37 +56,31 @@ async def later(scene: Stage, step: float = 301.0, done: Callable[[], bool] | No
     await scene.until(is_done, "what was held up")
 
 
-@PAGES
-async def test_a_page_in_place_of_an_answer_costs_no_alert(
-    bare_scene: Stage, pve: Pve, status: int, page: str, kind: str
-) -> None:
+async def test_a_page_in_place_of_an_answer_costs_no_alert_and_no_edit(bare_scene: Stage, pve: Pve) -> None:
     path = await watching(bare_scene, 101)
-    fault = bare_scene.server.fail("POST", path, status, 8, page=page or " ", kind=kind)
-    pve.crash(101)
-    await bare_scene.poll()
-    await later(bare_scene)
-    assert fault.met == 8
-    (told,) = bare_scene.alerts_told()
-    assert "has stopped" in told, "whole: it was not Discord that took offence"
-    assert "`pve1`" in told, "whole: it was not Discord that took offence"
+    for status, page, kind in PAGES:
+        before = len(bare_scene.alerts_told())
+        fault = bare_scene.server.fail("POST", path, status, 8, page=page or " ", kind=kind)
+        pve.crash(101)
+        await bare_scene.poll()
+        await later(bare_scene)
+        assert fault.met == 8, (status, page)
+        (told,) = bare_scene.alerts_told()[before:]
+        assert "has stopped" in told, "whole: it was not Discord that took offence"
+        assert "`pve1`" in told, "whole: it was not Discord that took offence"
+        fault = bare_scene.server.fail("PATCH", path, status, 8, page=page or " ", kind=kind)
+        alert = bare_scene.server.messages(bare_scene.alerts)[before]
+        await bare_scene.press(bare_scene.emma, alert, "Acknowledge")
+        await later(bare_scene)
+        assert fault.met == 8, (status, page)
+        assert f"<@{bare_scene.emma.id}>" in alert.text, (status, page)
+        pve.revive(101)
+        await bare_scene.poll(2)
+        await bare_scene.delivered()
     assert (await bare_scene.site.journal.backlog()).given_up == 0
 
 
-@PAGES
-async def test_a_page_in_place_of_an_edits_answer_leaves_it_to_be_done(
-    bare_scene: Stage, pve: Pve, status: int, page: str, kind: str
-) -> None:
-    path = await watching(bare_scene, 101)
-    pve.crash(101)
-    await bare_scene.poll()
-    await bare_scene.delivered()
-    bare_scene.server.fail("PATCH", path, status, 8, page=page or " ", kind=kind)
-    await bare_scene.press(bare_scene.emma, bare_scene.server.messages(bare_scene.alerts)[0], "Acknowledge")
-    await later(bare_scene)
-    assert f"<@{bare_scene.emma.id}>" in bare_scene.alerts_told()[0]
-
-
-@PAGES
+@walked_anew(("status", "page", "kind"), PAGES)
 async def test_a_page_in_place_of_an_answers_answer_costs_no_outcome(
     scene: Stage, pve: Pve, status: int, page: str, kind: str
 ) -> None:
@@ -98,7 +92,7 @@ async def test_a_page_in_place_of_an_answers_answer_costs_no_outcome(
     await scene.settled()
 
 
-@PAGES
+@pytest.mark.parametrize(("status", "page", "kind"), PAGES if DEEP else PAGES[::3])
 async def test_a_page_at_the_log_in_ends_no_bot(
     stage: ProcessStage, status: int, page: str, kind: str
 ) -> None:
