@@ -98,6 +98,11 @@ CHANGES: dict[str, _Call] = {
 EVERY = READS | CHANGES
 
 
+def some_of(calls: dict[str, _Call], number: int, deep: bool) -> dict[str, _Call]:
+    """Return every fourth of the calls, in turn by `number`. `deep`: return all."""
+    return calls if deep else dict(list(calls.items())[number % 4 :: 4])
+
+
 def client_of(server: "Pve | Rude", secret: str = SECRET, **trust: Any) -> ProxmoxClient:
     """Return a client that trusts this server's CA. `trust` overrides fields of `Address` and `Endpoint`."""
     ways = {name: trust.pop(name) for name in ("host", "port", "fingerprint") if name in trust}
