@@ -385,7 +385,7 @@ def test_values_that_no_file_can_hold_are_refused_before_writing(tmp_path: Path,
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
+    max_leaves=4,
 )
 KNOWN = {"vmid", "cpu", "memory", "disk", "state", "since", "alarmed"}
 EXTRA = st.dictionaries(st.text().filter(lambda key: key not in KNOWN), JSON, max_size=3)
@@ -689,16 +689,16 @@ def work(start):
 """
 
 
-def test_kill_9_at_random_moments(tmp_path: Path) -> None:
+def test_kill_9_at_random_moments(tmp_path: Path, deep: bool) -> None:
     store(tmp_path).save((WatchEntry(100),))
     with RandomDeaths(SAVE_FOR_EVER, str(tmp_path / "monitor_list.json")) as deaths:
-        survive(deaths, tmp_path)
+        survive(deaths, tmp_path, 40 if deep else 15)
 
 
-def survive(deaths: RandomDeaths, tmp_path: Path) -> None:
+def survive(deaths: RandomDeaths, tmp_path: Path, kills: int) -> None:
     chance = random.Random(2)  # noqa: S311 - moments, no secrets
     number = 0
-    for _ in range(40):
+    for _ in range(kills):
         acknowledged = int(deaths.one(str(number), chance.uniform(0, 0.02))[-1])
         report = store(tmp_path).load([999])
         assert report.outcome is LoadOutcome.READ

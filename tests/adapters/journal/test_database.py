@@ -609,17 +609,17 @@ def work(start):
 """
 
 
-def test_kill_9_at_random_moments(tmp_path: Path) -> None:
+def test_kill_9_at_random_moments(tmp_path: Path, deep: bool) -> None:
     with opened(tmp_path):
         pass
     with RandomDeaths(WORK_FOR_EVER, str(tmp_path)) as deaths:
-        survive(deaths, tmp_path)
+        survive(deaths, tmp_path, 15 if deep else 6)
 
 
-def survive(deaths: RandomDeaths, tmp_path: Path) -> None:
+def survive(deaths: RandomDeaths, tmp_path: Path, kills: int) -> None:
     chance = random.Random(3)  # noqa: S311 - moments, no secrets
     number, run_number = 0, 1
-    for _ in range(15):
+    for _ in range(kills):
         told = deaths.one(str(number), chance.uniform(0, 0.03))
         acknowledged = [(line[0], int(line[1:])) for line in told]
         journal = made(tmp_path)

@@ -650,5 +650,7 @@ class Agreement(RuleBasedStateMachine):
             assert tested.counts(since) == {vmid: vmids.count(vmid) for vmid in vmids}
 
 
-Agreement.TestCase.settings = settings(max_examples=20, stateful_step_count=30, report_multiple_bugs=False)
+Agreement.TestCase.settings = settings(
+    max_examples=settings().max_examples * 2 // 3, stateful_step_count=30, report_multiple_bugs=False
+)
 TestAgreement = Agreement.TestCase
