@@ -11,6 +11,7 @@ from core.guest_errors import GuestNotFound, GuestProtected, WrongState
 from playground.discord.people import PressResult
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.anew import walked_anew
 from tests.support.stage import Stage, post_of
 from tests.support.walked import walked
 from ui.formatting import title_of
@@ -32,7 +33,6 @@ ASKING = [
 ]
 
 QUESTIONS = [*ASKING, ("delete", {"vmid": 104}, "")]
-EVERY = pytest.mark.parametrize(("command", "options", "path"), QUESTIONS)
 
 
 def deadline_in(question: PressResult) -> float | None:
@@ -49,7 +49,7 @@ def no_of(question: PressResult) -> str:
     return post_of(question).buttons[1].custom_id or ""
 
 
-@pytest.mark.parametrize(("command", "options", "path"), ASKING)
+@walked_anew(("command", "options", "path"), ASKING)
 async def test_a_double_press_counts_once(
     scene: Stage, command: str, options: dict[str, object], path: str
 ) -> None:
@@ -130,12 +130,12 @@ async def test_a_question_lapses_after_a_minute(
     assert scene.changes() == []
 
 
-@EVERY
+@walked(("command", "options", "path"), QUESTIONS)
 async def test_a_bot_that_is_ended_takes_its_questions_back(
     scene: Stage,
     command: str,
     options: dict[str, object],
-    path: str,  # noqa: ARG001  # EVERY gives it
+    path: str,  # noqa: ARG001  # the table has it
 ) -> None:
     question = await scene.say(scene.akiko, command, **options)
     yes, no = yes_of(question), no_of(question)

@@ -11,6 +11,7 @@ from core.guest_errors import GuestLocked
 from core.proxmox_errors import BadAnswer, MissingPrivilege, Rejected
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.anew import walked_anew
 from tests.support.stage import Stage
 from tests.support.watch.at_once import rows_of
 from ui.messages.errors import error_sentence
@@ -47,7 +48,7 @@ async def test_a_stop_whose_answer_was_a_page_is_followed_to_its_end(scene: Stag
 
 
 @BOTH
-@pytest.mark.parametrize("status", [200, 302, 403, 429, 524])
+@walked_anew("status", [200, 302, 403, 429, 524])
 async def test_a_stop_that_nobody_can_tell_of_is_unknown_and_stays_expected(
     scene: Stage, pve: Pve, status: int
 ) -> None:

@@ -9,6 +9,7 @@ from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.catalogue import ADMIN, COMMANDS, OPERATOR, VIEWER, Command
 from tests.support.stage import Stage
+from tests.support.walked import walked
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
@@ -53,7 +54,7 @@ async def test_without_ids_the_commands_are_named(scene: Stage) -> None:
     assert scene.t()("Press a command to fill it in.") not in text
 
 
-@pytest.mark.parametrize(("name", "level"), [("viewer", VIEWER), ("operator", OPERATOR), ("admin", ADMIN)])
+@walked(("name", "level"), [("viewer", VIEWER), ("operator", OPERATOR), ("admin", ADMIN)])
 async def test_each_level_reads_its_own_commands(
     bare_scene: Stage, cast: Cast, name: str, level: int
 ) -> None:

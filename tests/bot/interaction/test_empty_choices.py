@@ -40,7 +40,7 @@ def operation_of(command: str) -> Operation:
     return Operation(command.replace(" ", "_"))
 
 
-@pytest.mark.parametrize("name", ["nobody", "viewer", "operator", "game"])
+@walked("name", ["nobody", "viewer", "operator", "game"])
 async def test_a_level_that_does_not_suffice(bare_scene: Stage, cast: Cast, name: str) -> None:
     scene, before = bare_scene, bare_scene.cluster()
     has = {"nobody": Level.NONE, "viewer": Level.VIEWER, "operator": Level.OPERATOR, "game": Level.ADMIN}[

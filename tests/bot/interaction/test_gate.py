@@ -6,6 +6,7 @@ from core.errors import NotHere
 from playground.discord.server import Channel
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.anew import walked_anew
 from tests.support.catalogue import EVERY_COMMAND, EVERY_COMPLETION
 from tests.support.stage import Stage, post_of
 
@@ -38,7 +39,7 @@ def place(scene: Stage, word: str) -> Channel:
     raise ValueError(word)
 
 
-@pytest.mark.parametrize("word", INSIDE)
+@walked_anew("word", INSIDE)
 async def test_inside_of_the_category_it_answers(scene: Stage, pve: Pve, word: str) -> None:
     channel = place(scene, word)
     reply = await scene.say(scene.emma, "info", vmid=104, channel=channel)
@@ -54,7 +55,7 @@ async def test_inside_of_the_category_it_answers(scene: Stage, pve: Pve, word: s
     assert pve.ct(205) is None
 
 
-@pytest.mark.parametrize("word", OUTSIDE)
+@walked_anew("word", OUTSIDE)
 async def test_outside_every_command_is_refused_in_private(scene: Stage, word: str) -> None:
     await scene.say(scene.emma, "monitor add", vmid=101)
     channel, before, asked = place(scene, word), scene.cluster(), len(scene.pve.requests)
@@ -70,7 +71,7 @@ async def test_outside_every_command_is_refused_in_private(scene: Stage, word: s
     assert scene.alerts_told() == []
 
 
-@pytest.mark.parametrize("word", OUTSIDE)
+@walked_anew("word", OUTSIDE)
 async def test_outside_nothing_completes(scene: Stage, word: str) -> None:
     channel, asked = place(scene, word), len(scene.pve.requests)
     for command, option, filled in EVERY_COMPLETION:

@@ -39,7 +39,7 @@ async def test_labels_name_state_id_name_node_and_kind(scene: Stage) -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@walked(
     ("command", "able"),
     [
         ("start", [104, 205]),

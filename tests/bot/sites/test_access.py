@@ -16,6 +16,7 @@ from tests.bot.sites import people as several
 from tests.bot.sites.people import People
 from tests.support import stage
 from tests.support.stage import Stage, post_of
+from tests.support.walked import walked
 from tests.support.watch.at_once import rows_of
 from ui.access.view import access_of_sites_card
 from ui.i18n import Texts
@@ -196,7 +197,7 @@ def test_the_access_on_many_sites_fits(count: int) -> None:
     assert all(name in text for name, _ in sites)
 
 
-@pytest.mark.parametrize("operation", ["readonly on", "readonly off", "audit", "monitor test"])
+@walked("operation", ["readonly on", "readonly off", "audit", "monitor test"])
 async def test_people_who_see_nothing_read_the_same_as_with_one_site(
     bare_scene: Stage, people: People, operation: str
 ) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from core.audit.store import AuditFilter
 from core.errors import BotError, NoReason, NotAllowed, NotMuted, OnlySomeGuests, OnlySomeSites
 from core.levels import Level
@@ -57,7 +55,7 @@ async def test_a_target_names_its_site(
     assert mutes(scene) == {site: set(), other: set()}
 
 
-@pytest.mark.parametrize(
+@walked(
     ("typed", "choices"),
     [
         ("101", "colo/101, home/101"),

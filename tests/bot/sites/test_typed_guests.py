@@ -13,6 +13,7 @@ from playground.cluster.demo_cluster import NODES, build_demo
 from playground.discord.people import PressResult
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.anew import walked_anew
 from tests.support.stage import Stage
 from tests.support.walked import walked
 
@@ -43,7 +44,7 @@ def begun(cluster: Pve) -> list[str]:
     return [path for method, path, _ in cluster.requests if method != "GET"]
 
 
-@pytest.mark.parametrize("typed", ["104", " 104 ", "１０４", "palworld", "PALWORLD"])
+@walked_anew("typed", ["104", " 104 ", "１０４", "palworld", "PALWORLD"])
 async def test_with_one_site_a_vmid_or_a_name_is_enough(scene: Stage, typed: str) -> None:
     await scene.say(scene.akiko, "start", vmid=typed)
     assert [path for _, path, _ in scene.changes()] == ["/nodes/pve2/qemu/104/status/start"]
@@ -56,7 +57,7 @@ async def test_texts_that_are_no_guest_are_refused(scene: Stage, typed: str) -> 
     assert scene.changes() == []
 
 
-@pytest.mark.parametrize("typed", ["0", "99", "-104", "1" * 90])
+@walked("typed", ["0", "99", "-104", "1" * 90])
 async def test_a_number_that_is_no_vmid_is_refused_as_before(scene: Stage, typed: str) -> None:
     reply = await scene.say(scene.emma, "start", vmid=typed)
     assert "is not a VMID" in reply.text

@@ -1,11 +1,10 @@
 """Test the answers of /monitor if there is nothing to do, or less is done than expected."""
 
-import pytest
-
 from core.errors import NotMuted, NotWatched
 from core.wanted_errors import UnknownTarget
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.anew import walked_anew
 from tests.support.stage import Stage
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -13,7 +12,7 @@ scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, sta
 UNCHANGED = "Nothing changed. The thresholds of {guest} stay the same."
 
 
-@pytest.mark.parametrize("metric", ["cpu", "memory", "disk"])
+@walked_anew("metric", ["cpu", "memory", "disk"])
 async def test_a_threshold_that_is_not_there_is_not_taken_away(scene: Stage, metric: str) -> None:
     await scene.say(scene.emma, "monitor add", vmid=201)
     reply = await scene.say(scene.emma, "monitor add", vmid=201, **{metric: 0})
@@ -46,7 +45,7 @@ async def test_the_same_threshold_again_leaves_its_alert_alone(bare_scene: Stage
         assert len(bare_scene.site.watch.state.open) == 1, options
 
 
-@pytest.mark.parametrize("target", ["101", "guest/101", "web01"])
+@walked_anew("target", ["101", "guest/101", "web01"])
 async def test_a_mute_of_a_guest_that_is_not_watched_says_so(scene: Stage, target: str) -> None:
     note = "It is not on the watch list: only failed backups are reported."
     reply = await scene.say(scene.emma, "monitor mute", target=target, duration="1h")
