@@ -13,6 +13,7 @@ from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.catalogue import COMMANDS, Command
 from tests.support.stage import Stage
+from tests.support.walked import DEEP
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 
@@ -51,16 +52,17 @@ def unmarked(text: str) -> str:
 def asked(state: str, people: Iterable[str]) -> Iterator[tuple[str, Command, str, str]]:
     """Yield who types what at which option of which command.
 
-    As usual everybody types at every option, and in every other state two of them, in turns. Where snapshots or
-    templates are missing, that is everybody at the options that offer them.
+    As usual every second person types at every option, in turns, or everybody with `--deep`. In every other state two
+    of them do. Where snapshots or templates are missing, everybody does at the options that offer them.
     """
     names, everywhere = list(people), state == "as usual"
     for at, (command, option) in enumerate(CELLS):
         if state in MISSING and (command.word, option) not in MISSING[state]:
             continue
-        all_of_them = everywhere or state in MISSING
         turn = [names[at % len(names)], names[(at + 3) % len(names)]]
-        for name in names if all_of_them else turn:
+        half = [name for place, name in enumerate(names) if (place + at) % 2 == 0 or DEEP]
+        asking = names if state in MISSING else {*half, *turn} if everywhere else {*turn}
+        for name in (each for each in names if each in asking):
             yield name, command, option, ""
             if name in turn or state in MISSING:
                 yield name, command, option, "zzz"
