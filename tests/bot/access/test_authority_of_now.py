@@ -17,10 +17,9 @@ from core.operations import Operation
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
-from tests.support.anew import walked_anew
 from tests.support.fakes import AKIKO, FakeWorld, guest
 from tests.support.stage import Stage
-from tests.support.walked import walked
+from tests.support.walked import walked, walked_anew
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 

@@ -14,10 +14,9 @@ from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
-from tests.support.anew import Kept, walked_anew
 from tests.support.catalogue import ACTING, COMMAND, level_of
 from tests.support.stage import Stage, post_of
-from tests.support.walked import naming
+from tests.support.walked import Kept, naming, walked_anew
 from tests.support.watch.at_once import rows_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language

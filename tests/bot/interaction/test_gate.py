@@ -6,9 +6,9 @@ from core.errors import NotHere
 from playground.discord.server import Channel
 from playground.pve.server import Pve
 from tests.support import stage
-from tests.support.anew import walked_anew
 from tests.support.catalogue import EVERY_COMMAND, EVERY_COMPLETION
 from tests.support.stage import Stage, post_of
+from tests.support.walked import walked_anew
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 

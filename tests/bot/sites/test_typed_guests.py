@@ -13,9 +13,8 @@ from playground.cluster.demo_cluster import NODES, build_demo
 from playground.discord.people import PressResult
 from playground.pve.server import Pve
 from tests.support import stage
-from tests.support.anew import walked_anew
 from tests.support.stage import Stage
-from tests.support.walked import walked
+from tests.support.walked import walked, walked_anew
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
