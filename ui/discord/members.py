@@ -51,7 +51,7 @@ class Members:
             await guild.fetch_member(number)
         except discord.NotFound:
             is_gone = True
-        except DISCORD_ERRORS:
+        except (*DISCORD_ERRORS, RuntimeError):  # aiohttp's "Session is closed": the bot is ending
             return
         else:
             is_gone = False
