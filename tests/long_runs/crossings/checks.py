@@ -167,25 +167,22 @@ class Checks:
     def check_alerts(self) -> None:
         """Check that each alert is about guests of the one site that it and its buttons name."""
         for post in self.scene.server.messages(self.scene.alerts)[-12:]:
-            shown = whole(post)
-            if not post.content or self._alerts.get(post.id) == shown:
-                continue
-            self._alerts[post.id] = shown
-            self.figures["alerts"] += 1
-            sites = {*SITE_WORD.findall(shown)}
-            told = self.towns[min(sites)].told if len(sites) == 1 else set()
-            if len(sites) != 1 or numbers(shown) - told or FORMER_BUTTON.search(shown):
-                self.crossed("an alert", f"{sites}: {numbers(shown) - told} in {shown}")
+            if post.content:
+                self._check_public("alerts", post, self._alerts)
 
     def check_dashboards(self) -> None:
         """Check that each dashboard is about guests of the one site that it and its buttons name."""
         for post in self.scene.server.messages(self.scene.channel):
-            shown = whole(post)
-            if not marks_in(post) or self._dashboards.get(post.id) == shown:
-                continue
-            self._dashboards[post.id] = shown
-            self.figures["dashboards"] += 1
-            sites = {*SITE_WORD.findall(shown)}
-            told = self.towns[min(sites)].told if len(sites) == 1 else set()
-            if len(sites) != 1 or numbers(shown) - told or FORMER_BUTTON.search(shown):
-                self.crossed("a dashboard", f"{sites}: {numbers(shown) - told} in {shown}")
+            if marks_in(post):
+                self._check_public("dashboards", post, self._dashboards)
+
+    def _check_public(self, what: str, post: SeenMessage, checked: dict[int, str]) -> None:
+        shown = whole(post)
+        if checked.get(post.id) == shown:
+            return
+        checked[post.id] = shown
+        self.figures[what] += 1
+        sites = {*SITE_WORD.findall(shown)}
+        told = self.towns[min(sites)].told if len(sites) == 1 else set()
+        if len(sites) != 1 or numbers(shown) - told or FORMER_BUTTON.search(shown):
+            self.crossed(f"one of the {what}", f"{sites}: {numbers(shown) - told} in {shown}")
