@@ -18,8 +18,9 @@ from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.fakes import AKIKO, FakeWorld, guest
+from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage
-from tests.support.walked import walked, walked_anew
+from tests.support.walked import walked
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 

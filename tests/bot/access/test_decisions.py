@@ -15,8 +15,8 @@ from core.operations import Operation
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
+from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage
-from tests.support.walked import walked_anew
 from tests.support.watch.at_once import rows_of
 from ui.interaction.attempt import Attempt
 

@@ -21,8 +21,8 @@ from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.catalogue import EVERY_COMMAND, EVERY_COMPLETION, level_of
+from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage, post_of
-from tests.support.walked import walked_anew
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 

@@ -15,8 +15,9 @@ from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.catalogue import ACTING, COMMAND, level_of
+from tests.support.scenes.walked_anew import KeptCluster, begin_anew, walked_anew
 from tests.support.stage import Stage, post_of
-from tests.support.walked import Kept, naming, walked_anew
+from tests.support.walked import naming
 from tests.support.watch.at_once import rows_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -62,11 +63,11 @@ async def test_name_and_reason_are_asked_for_and_kept(
 ) -> None:
     rows = EACH_IN_TURN + [row for row in DELETE_BY_FLAG if row not in EACH_IN_TURN]
     await bare_scene.start_bot(**protect(pve, ways[0]) if ways == ("setting",) else {})
-    kept = Kept(bare_scene)
+    kept = KeptCluster(pve)
     for row in rows:
         if row[0] in ways:
             with naming(row):
-                await kept.restore()
+                await begin_anew(bare_scene, kept)
                 await asked_for_and_kept(bare_scene, pve, *row)
 
 

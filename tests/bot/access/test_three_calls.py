@@ -25,8 +25,8 @@ from tests.bot.access.test_levels import Cast
 from tests.project.test_architecture import MODULES
 from tests.support import stage
 from tests.support.catalogue import EVERY_COMMAND
+from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage, post_of
-from tests.support.walked import walked_anew
 from ui.interaction.context import Site
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language

@@ -11,8 +11,9 @@ from core.guest_errors import GuestNotFound, GuestProtected, WrongState
 from playground.discord.people import PressResult
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage, post_of
-from tests.support.walked import walked, walked_anew
+from tests.support.walked import walked
 from ui.formatting import title_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language

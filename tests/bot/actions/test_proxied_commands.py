@@ -11,8 +11,8 @@ from core.guest_errors import GuestLocked
 from core.proxmox_errors import BadAnswer, MissingPrivilege, Rejected
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage
-from tests.support.walked import walked_anew
 from tests.support.watch.at_once import rows_of
 from ui.messages.errors import error_sentence
 

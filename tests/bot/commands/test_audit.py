@@ -28,8 +28,9 @@ from tests.bot.audit.test_delivery import RECORDS
 from tests.bot.interaction.test_hostile_text import EVIL, harmless
 from tests.project.test_catalogues import ERRORS, JAPANESE, LANGUAGE_PAIRS, examples
 from tests.support import stage
+from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage, post_of
-from tests.support.walked import walked, walked_anew
+from tests.support.walked import walked
 from tests.support.watch.at_once import on_writer, rows_of
 from ui.audit import commands
 from ui.audit.csv_file import BYTES_MOST, CHUNK, COLUMNS, audit_csv, csv_cell

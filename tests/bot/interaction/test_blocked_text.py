@@ -8,8 +8,9 @@ from playground.announcements import BLOCKED
 from playground.discord.faults import PlannedFault
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage, post_of
-from tests.support.walked import walked, walked_anew
+from tests.support.walked import walked
 from ui.discord.blocked import without_foreign
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language

@@ -7,8 +7,8 @@ from playground.discord.server import Channel
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.catalogue import EVERY_COMMAND, EVERY_COMPLETION
+from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage, post_of
-from tests.support.walked import walked_anew
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 

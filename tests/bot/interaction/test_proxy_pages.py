@@ -12,8 +12,9 @@ from playground.discord.faults import Window
 from playground.pve.server import Pve
 from tests.support import stage as stages
 from tests.support.process_stage import ProcessStage, process_stage
+from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage, post_of
-from tests.support.walked import DEEP, walked_anew
+from tests.support.walked import DEEP
 from tests.support.watch.at_once import rows_of
 
 scene, bare_scene, pve, language = stages.scene, stages.bare_scene, stages.pve, stages.language

@@ -11,8 +11,8 @@ from core.guest_errors import GuestBusy, WrongState
 from playground.discord.faults import Request
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import BUSY_ACK, Stage, post_of
-from tests.support.walked import walked_anew
 from ui.formatting import timestamp, title_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language

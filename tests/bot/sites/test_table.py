@@ -24,6 +24,7 @@ from playground.pve.server import Pve
 from tests.long_runs.leaks import whole
 from tests.support import stage
 from tests.support.catalogue import COMMANDS, EVERY_COMPLETION, Command
+from tests.support.scenes.walked_anew import KeptCluster, clear_watch
 from tests.support.sites import three_sites
 from tests.support.sites.three_sites import COLO, HOME, LAB, LAB_NODE, NAMES, Sites
 from tests.support.stage import post_of
@@ -67,10 +68,7 @@ class Table:
         """Number of requests that changed something on each site before the last reset."""
         self.renamed: set[str] = set()
         self.options = dict(leaves(self.scene.server.commands(self.scene.guild)))
-        self.kept = {
-            each: copy.deepcopy((cluster.vms, cluster.cts, cluster.pools))
-            for each, cluster in sites.clusters.items()
-        }
+        self.kept = {each: KeptCluster(cluster) for each, cluster in sites.clusters.items()}
 
     def vmid(self, example: int) -> int:
         """Return the VMID of the guest on the site that stands for one of the demo cluster."""
@@ -82,21 +80,12 @@ class Table:
         """Make all sites as they were, and ready for the command: what is to be lifted is set on all of them."""
         changed = {each for each, paths in self.sites.changes().items() if len(paths) != self.seen[each]}
         for each in changed | self.renamed:
-            cluster = self.sites.clusters[each]
-            vms, cts, pools = copy.deepcopy(self.kept[each])
-            cluster.vms[:], cluster.cts[:] = vms, cts
-            cluster.pools.clear()
-            cluster.pools.update(pools)
+            self.kept[each].restore()
         self.seen = {each: len(paths) for each, paths in self.sites.changes().items()}
         self.renamed.clear()
         for each in NAMES:
             site, offset = self.sites.site(each), 800 if each == LAB else 0
-            for entry in site.watch.entries:
-                await site.watch.remove(entry.vmid)
-            for mute in site.watch.answers.mutes():
-                await site.watch.answers.unmute(mute.target)
-            if site.authorizer.read_only.refusal:
-                await site.authorizer.read_only.turn_off()
+            await clear_watch(site)
             if word == "monitor remove":
                 await site.cluster_cache.read(0)
                 guest = site.cluster_cache.find(101 + offset)

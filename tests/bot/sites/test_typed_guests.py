@@ -13,8 +13,9 @@ from playground.cluster.demo_cluster import NODES, build_demo
 from playground.discord.people import PressResult
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage
-from tests.support.walked import walked, walked_anew
+from tests.support.walked import walked
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 

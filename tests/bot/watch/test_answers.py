@@ -4,8 +4,8 @@ from core.errors import NotMuted, NotWatched
 from core.wanted_errors import UnknownTarget
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage
-from tests.support.walked import walked_anew
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
