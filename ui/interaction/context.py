@@ -63,8 +63,8 @@ class Heartbeat(Protocol):
 
 class OpenReply(Protocol):
     @property
-    def unacknowledged(self) -> bool:
-        """Whether Discord still waits for the first answer."""
+    def awaited(self) -> bool:
+        """Whether the person sees no answer yet, or only that the bot is thinking."""
 
     def hurry(self) -> None:
         """Acknowledge now."""

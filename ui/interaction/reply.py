@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 ACKNOWLEDGE_AFTER = 0.6
 """Seconds until an answer is acknowledged. A quick answer needs no acknowledgement, and one request less."""
 CROWD = 4
-"""Number of unacknowledged answers from which all are acknowledged at once, before the work on them continues."""
+"""Number of awaited answers from which all are acknowledged at once, before the work on them continues."""
 CROWD_SECONDS = 0.05
 """Maximum seconds that the work waits for this acknowledgement."""
 EDIT_EVERY = 2.0
@@ -74,7 +74,7 @@ class Reply:
         if self._services.arrivals.late(self.interaction.id):
             await acknowledge_first(self._answer.acknowledge, self.interaction, self._services.arrivals)
         self._timer = asyncio.create_task(self._acknowledge_in_time())
-        crowd = [reply for reply in self._services.open_replies if reply.unacknowledged]
+        crowd = [reply for reply in self._services.open_replies if reply.awaited]
         if len(crowd) >= CROWD:
             for reply in crowd:
                 reply.hurry()
@@ -143,9 +143,9 @@ class Reply:
         return self._answer.private or (shown_in is not None and shown_in.flags.ephemeral)
 
     @property
-    def unacknowledged(self) -> bool:
-        """Whether Discord still waits for the first answer."""
-        return not self._answer.answered
+    def awaited(self) -> bool:
+        """Whether the person sees no answer yet, or only that the bot is thinking."""
+        return self._answer.state in (AnswerState.NEW, AnswerState.DEFERRED)
 
     def hurry(self) -> None:
         """Acknowledge now, because the answer may take long: many people ask at once."""

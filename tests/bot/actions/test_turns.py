@@ -8,6 +8,7 @@ from adapters.proxmox.transport import slots
 from adapters.proxmox.transport.slots import SLOTS
 from core.proxmox import Lane
 from core.proxmox_errors import QueueFull
+from playground.discord.people import PressResult
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
@@ -90,6 +91,26 @@ async def test_a_crowd_is_acknowledged_at_once(
     pve.hang("/status/current", 30.0)
     asked = [asyncio.create_task(scene.say(scene.akiko, "info", vmid=103)) for _ in range(20)]
     await scene.until(lambda: len(first_answers(scene)) == 20)
+    pve.hang("/status/current", 0)
+    scene.site.proxmox.close()  # ends the hung call
+    await asyncio.gather(*asked)
+    assert set(first_answers(scene)) == {5}
+
+
+async def test_who_asks_after_a_crowd_is_acknowledged_at_once_too(
+    scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The crowd is acknowledged by then, but its work is still ahead of theirs."""
+    monkeypatch.setattr(reply, "ACKNOWLEDGE_AFTER", 3600.0)
+    pve.hang("/status/current", 30.0)
+    asked: list[asyncio.Task[PressResult]] = []
+
+    async def ask(people: int) -> None:
+        asked.extend(asyncio.create_task(scene.say(scene.akiko, "info", vmid=103)) for _ in range(people))
+        await scene.until(lambda: len(first_answers(scene)) == len(asked))
+
+    await ask(reply.CROWD)
+    await ask(1)
     pve.hang("/status/current", 0)
     scene.site.proxmox.close()  # ends the hung call
     await asyncio.gather(*asked)
