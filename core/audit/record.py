@@ -62,8 +62,12 @@ class AuditRecord:
 
 
 def format_options(given: Mapping[str, object]) -> str:
-    """Return `name=value` for each given option. None, "" and False count as not given."""
-    return " ".join(f"{name}={value}" for name, value in given.items() if value not in (None, "", False))
+    """Return `name=value` for each given option. None, "" and False count as not given, the number 0 as given."""
+    return " ".join(
+        f"{name}={value}"
+        for name, value in given.items()
+        if value is not None and value is not False and value != ""
+    )
 
 
 class Ending(StrEnum):

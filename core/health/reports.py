@@ -1,6 +1,7 @@
 """Keep the last reports of the doctor, so that turning a page of one does not check everything again.
 
-A check makes many requests. Of the same sites only one runs at a time: whoever asks meanwhile gets its report, too.
+A check makes many requests, with clients of its own. Of the same sites only one runs at a time, and the next one a
+while later: whoever asks meanwhile gets its report, too.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ from core.health.result import Result
 HealthCheck = Callable[[Collection[str]], Awaitable[Sequence[Result]]]
 """Check the named sites, and the bot itself if all are named."""
 KEPT_SECONDS = 600.0
+FRESH_SECONDS = 10.0
+"""Age in seconds below which a report is not made again. It tells its age."""
 REPORTS_MOST = 8
 
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """The results of one check. `at`: Unix time of its end; `until`: on the monotonic clock, when it is too old."""
+    """The results of one check. `at`: Unix time of its end; `ended`: the same on the monotonic clock."""
 
     results: tuple[Result, ...]
     at: float
-    until: float
+    ended: float
 
 
 class Reports:
@@ -36,10 +39,10 @@ class Reports:
         self._running: dict[tuple[str, ...], asyncio.Task[CheckReport]] = {}
 
     async def read(self, sites: Sequence[str], *, again: bool) -> CheckReport:
-        """Return the report on these sites. `again`: check even if there is one."""
+        """Return the report on these sites. `again`: check unless there is one of this moment."""
         key, now = tuple(sites), self._clock.monotonic()
         report = self._kept.get(key)
-        if again or report is None or report.until < now:
+        if report is None or now - report.ended > (FRESH_SECONDS if again else KEPT_SECONDS):
             if key not in self._running:
                 self._running[key] = asyncio.create_task(self._made(key))
                 self._running[key].add_done_callback(_take_error)
@@ -51,7 +54,7 @@ class Reports:
             results = tuple(await self._check(key))
         finally:
             del self._running[key]
-        report = CheckReport(results, self._clock.now(), self._clock.monotonic() + KEPT_SECONDS)
+        report = CheckReport(results, self._clock.now(), self._clock.monotonic())
         self._kept.pop(key, None)
         self._kept[key] = report
         while len(self._kept) > REPORTS_MOST:

@@ -10,6 +10,8 @@ from ui.discord.failures import DISCORD_ERRORS
 
 KNOWN_SECONDS = 600.0
 """Seconds for which the answer about a person is used."""
+UNTOLD_SECONDS = 30.0
+"""Seconds for which a person is not asked about again, after Discord did not tell."""
 KNOWN_MOST, ASKED_MOST = 1000, 20
 """Maximum number of people of whom the answer is kept, and of whom Discord is asked for one message."""
 WAIT_SECONDS = 1.0
@@ -22,6 +24,7 @@ class Members:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._known: dict[int, tuple[float, bool]] = {}
+        """By user ID: until when on the monotonic clock the answer holds, and whether the person has left."""
         self._asking: dict[int, asyncio.Task[None]] = {}
 
     async def gone(self, guild: discord.Guild | None, ids: Iterable[int]) -> frozenset[int]:
@@ -43,21 +46,22 @@ class Members:
         )
 
     def _is_known(self, number: int) -> bool:
-        at, _ = self._known.get(number, (float("-inf"), False))
-        return self._clock.monotonic() - at < KNOWN_SECONDS
+        until, _ = self._known.get(number, (float("-inf"), False))
+        return self._clock.monotonic() < until
 
     async def _ask(self, guild: discord.Guild, number: int) -> None:
+        seconds = KNOWN_SECONDS
         try:
             await guild.fetch_member(number)
         except discord.NotFound:
             is_gone = True
         except (*DISCORD_ERRORS, RuntimeError):  # aiohttp's "Session is closed": the bot is ending
-            return
+            seconds, is_gone = UNTOLD_SECONDS, self._known.get(number, (0.0, False))[1]
         else:
             is_gone = False
         finally:
             del self._asking[number]
         self._known.pop(number, None)
-        self._known[number] = self._clock.monotonic(), is_gone
+        self._known[number] = self._clock.monotonic() + seconds, is_gone
         if len(self._known) > KNOWN_MOST:
             del self._known[next(iter(self._known))]

@@ -97,7 +97,9 @@ async def test_a_cancel_and_a_dry_run_are_told_apart(scene: Stage) -> None:
 async def test_given_values_are_kept(scene: Stage) -> None:
     await scene.say(scene.emma, "list", status="running", node="pve2")
     await scene.say(scene.emma, "snapshot create", vmid=101, name="abc", description="why not")
-    taken, listed = trail(scene)
+    await scene.say(scene.emma, "monitor add", vmid=101, cpu=0, memory=80)
+    added, taken, listed = trail(scene)
+    assert added.detail == "cpu=0 memory=80", "0 switches a threshold off"
     assert listed.detail == "status=running node=pve2"
     assert "description=why not" in taken.detail
 

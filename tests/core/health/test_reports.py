@@ -1,11 +1,11 @@
-"""Test that a check of the set-up is made once for all who ask meanwhile."""
+"""Test that a check of the setup is made once for all who ask meanwhile."""
 
 import asyncio
 from collections.abc import Collection, Sequence
 
 import pytest
 
-from core.health.reports import KEPT_SECONDS, Reports
+from core.health.reports import FRESH_SECONDS, KEPT_SECONDS, Reports
 from core.health.result import Result
 from tests.support.fakes import FakeClock
 
@@ -29,6 +29,11 @@ async def test_many_who_ask_at_once_cost_one_check_and_each_later_one_is_new() -
     first = {id(report) for report in await asyncio.gather(*many[1:])}
     await other
     assert (len(first), asked) == (1, [("home",), ("home", "colo")]), "one for each choice of sites"
+    for _ in range(9):
+        assert id(await reports.read(["home"], again=True)) in first, (
+            "one person's presses are no further checks"
+        )
+    clock.advance(FRESH_SECONDS + 1)
     with pytest.raises(RuntimeError, match="no disk"):
         await reports.read(["home"], again=True)
     assert id(await reports.read(["home"], again=False)) in first, "a check that failed takes no report away"
