@@ -1,1 +1,1 @@
-"""Everything outside the process: Proxmox, the disk, the settings, the outside monitor, the log."""
+"""Reach everything outside the process: Proxmox, the disk, the settings, the outside monitor, the log."""

@@ -23,7 +23,7 @@ class Clock:
 
 
 async def results_within(seconds: float, work: Mapping[K, Coroutine[Any, Any, V]]) -> dict[K, V]:
-    """Run all of it at once and return the results that are there in time. The rest is cancelled.
+    """Run these coroutines at once, and return the results that arrive in time. The rest is cancelled.
 
     Raises: the error of a coroutine that ended with one.
     """

@@ -168,10 +168,7 @@ class Demo:
         return Child("cluster", arguments, directory=ROOT, show=self._verbose, announces=True, hears=hears)
 
     async def _unless_a_child_dies(self, awaitable: Any) -> None:
-        """Await it, as long as all children run.
-
-        Raises: ChildDied, as soon as one of the children ends.
-        """
+        """Await `awaitable` as long as all children run. Raises: ChildDied as soon as one of them ends."""
         deaths = (child.died() for child in self._children)
         tasks = [asyncio.ensure_future(one) for one in (awaitable, *deaths)]
         try:

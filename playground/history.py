@@ -1,6 +1,6 @@
 """Give the demo a past: an incident that is over, in the journal of a data directory before the bot starts.
 
-The bot posts it first of all, and then its first message, which it owes as to any new directory.
+The bot posts this incident first, and then the first message that every new directory gets.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ FOLDER = ROOT / "docs" / "images"
 PHONE, DESK = 390, 1280
 HEIGHT, TALL = 844, 1500
 FEW = 12
-"""Most messages that stand at the top of a window: the audit channel's after a few commands."""
+"""Maximum number of messages for which a picture begins at the top of the window, as in a young audit channel."""
 COLOURS, WINDOW_COLOURS, CHART_COLOURS = 64, 48, 128
 _LAID_OUT = """width => {
   const wide = document.querySelector("#channel-message-list").getBoundingClientRect().width;

@@ -10,7 +10,7 @@ import sys
 _MMAP_THRESHOLD, _TRIM_THRESHOLD, _ARENA_MAX = -3, -1, -8
 """Options of glibc's `mallopt` (malloc.h)."""
 LARGE = 256 * 1024
-"""Bytes from which a block is mapped alone, and free memory at the end of the heap is given back."""
+"""Bytes of a block that gets a mapping of its own, and of free memory at the heap's end that is given back."""
 ARENAS = 2
 """Heaps of the C library for all threads together. Without a limit each thread makes its own."""
 
@@ -32,9 +32,9 @@ def limit_heap() -> None:
 
 
 def settle_memory() -> None:
-    """Call it once everything is imported. The garbage collector then skips the objects that stay until the end.
+    """Let the garbage collector skip all present objects, because they stay until the end.
 
-    It would otherwise hold all threads for 30 ms each time it looks through everything.
+    Call this once everything is imported. Otherwise each full collection would hold all threads for 30 ms.
     """
     gc.enable()
     gc.collect()

@@ -31,11 +31,11 @@ LONG_FIRST = (
 )
 """The longest tests, computing or waiting. They start first, so that no worker is left alone with one at the end.
 
-Groups of many tests, as those of processes, start before these by themselves.
+Groups of many tests, such as those of processes, start even earlier by themselves.
 """
 
 ONE_READING = ("tests/project/", "tests/bot/access/test_three_calls.py::test_there_is_no_other_way_in")
-"""Tests that share what they parsed: the syntax trees of all files, the published schemas, the catalogues."""
+"""Tests that share parsed data: the syntax trees of all files, the published schemas, the catalogues."""
 SETTING_UP = (
     "tests/process/test_doctor.py",
     "tests/process/test_readiness.py",
@@ -59,7 +59,8 @@ ROOM = 1 << 30
 
 
 GC_THRESHOLDS = (10_000, 10, 10)
-"""Python's own 700 lets a test that makes many objects walk all of the worker's again and again."""
+"""With Python's own 700, a test that makes many objects has all objects of the worker walked again and again.
+"""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -122,9 +123,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def _is_turn_of_the_other_language(item: pytest.Item) -> bool:
-    """Return whether a test of the bot that is written for both languages is left to the other one in this run.
+    """Return whether this run leaves out this language of a test of the bot that is written for both.
 
-    What is said is compared in both languages in tests/ui and by the catalogues. Here it is whether it is said.
+    The words themselves are compared in both languages by tests/ui and the tests of the catalogues.
     """
     cell = getattr(item, "callspec", None)
     if cell is None or "pve" not in getattr(item, "fixturenames", ()):
@@ -145,7 +146,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _name_groups(items: list[pytest.Item]) -> None:
-    """Put the name of its group behind each test's id, by which `--dist loadgroup` keeps a group in one worker.
+    """Append the name of its group to each test's id. `--dist loadgroup` keeps a group in one worker by this name.
 
     pytest-xdist 3.8 does so by an attribute that pytest 9.2 no longer reads, and then splits the groups silently.
     """
@@ -156,7 +157,7 @@ def _name_groups(items: list[pytest.Item]) -> None:
 
 
 def _leave_alone_what_stays() -> None:
-    """Let no later collection of garbage walk again what there is now."""
+    """Freeze all present objects, so that later garbage collections do not walk them."""
     gc.collect()
     gc.freeze()
 
@@ -167,7 +168,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leave alone what former tests left: each scene collects garbage at its end, and would walk it, too.
+    """Freeze the objects of former tests, which each scene would otherwise walk in its garbage collection at the end.
 
     No fixture of `item` exists yet.
     """

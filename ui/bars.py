@@ -8,8 +8,8 @@ from ui.formatting import NOTHING, format_percent
 def usage_bar(fraction: float | None) -> str:
     """Return ten cells and the percentage: `███░░░░░░░  31%`. None: the use is unknown, which is not 0%.
 
-    In a code span all cells are equally wide. Their number is rounded, but some use never looks like none, and
-    much never like all.
+    In a code span all cells are equally wide. Their number is rounded, but from 1% on a cell is full, and only at
+    100% all are.
     """
     if fraction is None or not math.isfinite(fraction):
         return f"`{'·' * 10}    {NOTHING}`"

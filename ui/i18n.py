@@ -59,7 +59,7 @@ def fill_japanese(message: str, values: dict[str, object]) -> str:
 
 
 def _meet(left: str, right: str) -> bool:
-    """Whether the two would touch with a Japanese character on both sides."""
+    """Return whether the two would touch with a Japanese character on both sides."""
     return bool(_JAPANESE.match(right) and _ENDS_JAPANESE.search(left[-30:]))
 
 

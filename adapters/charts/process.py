@@ -24,7 +24,7 @@ PICTURES_MOST = 200
 _KEPT = ("PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "LD_LIBRARY_PATH")
 """Variables that the process gets. It gets no secret."""
 _SET = {"PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""What it is told besides. Each thread for linear algebra, one for each core, would take memory and do nothing."""
+"""Variables that are set for it. Threads for linear algebra, one for each core, would take memory and do nothing."""
 
 _log = logging.getLogger(__name__)
 

@@ -42,7 +42,7 @@ def main() -> None:
         except Exception as error:  # noqa: BLE001 - the bot logs it, and the next picture may succeed
             write_frame(answers, FAILED, f"{type(error).__name__}: {error}"[:REASON_MOST].encode())
             if isinstance(error, MemoryError):
-                os._exit(1)  # what took the memory may still be there
+                os._exit(1)  # the memory may still be taken
         else:
             write_frame(answers, PICTURE, picture)
 

@@ -1,1 +1,1 @@
-"""Files of the data directory other than the journal."""
+"""Read and write the files of the data directory other than the journal."""

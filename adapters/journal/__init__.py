@@ -1,1 +1,1 @@
-"""The SQLite journal: incidents, messages on their way, and the audit trail."""
+"""Store incidents, waiting messages and the audit trail in SQLite: the journal."""

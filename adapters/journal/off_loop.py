@@ -62,9 +62,9 @@ class SiteJournalOffLoop:
         return self._rows.nonce_prefix
 
     async def _write(self, change: Callable[[SiteJournal], T], *, certain: bool = False) -> T:
-        """Change something. A lock that somebody else holds is waited for, for `PATIENCE_SECONDS`.
+        """Change something. Wait up to `PATIENCE_SECONDS` for a lock that another process holds.
 
-        Nothing is tried after that: nobody waits for it any more.
+        Then give up, because nobody waits for the change any more.
         `certain`: see `DiskCalls.run`.
         Raises: JournalFailed.
         """
@@ -247,7 +247,10 @@ class JournalOffLoop(SiteJournalOffLoop):
         return rows, rows.reading_from(reads), rows.reading_from(searches)
 
     def of_site(self, name: str) -> SiteJournalOffLoop:
-        """Return the journal of one site. "": of the only one or, with several, of none of them."""
+        """Return the journal of one site.
+
+        "": the journal of the only site or, with several, that of data without a site.
+        """
         return self if name == "" else SiteJournalOffLoop(*self._views(name), *self._threads, self._turns)
 
     def open(
@@ -259,7 +262,10 @@ class JournalOffLoop(SiteJournalOffLoop):
         return self._threads[0].run_blocking(lambda: self._file.open(sites, check))
 
     async def close(self) -> None:
-        """Make the waiting writes, and close the file. Do not wait for a hung disk: acknowledged ones are stored."""
+        """Make the waiting writes, and close the file.
+
+        Do not wait for a hung disk: every acknowledged write is stored.
+        """
         writing, reading, searching = self._threads
         reads, searches = self._read_files
         # the last connection merges the -wal into the file

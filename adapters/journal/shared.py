@@ -35,9 +35,9 @@ class SharedJournal:
         self._logged: set[tuple[str, int]] = set()
         self._checks = 0
         self._seen: dict[str, int] = {}
-        """By view: how many checks of the file it knows of."""
+        """Number of checks of the file that each view knows of."""
         self._renewals: dict[str, JournalRenewal] = {}
-        """By view: a renewal that it was not told of yet."""
+        """By view: a renewal that the view does not know of yet."""
 
     # -- the sites
 
@@ -82,13 +82,13 @@ class SharedJournal:
     # -- the file
 
     def join(self, view: str) -> None:
-        """Begin to tell a view of renewals."""
+        """Let a view learn of renewals from now on."""
         self._seen[view] = self._checks
 
     def check_file(self, view: str) -> JournalRenewal | None:
         """Check the file, unless another view has done so since this one last did.
 
-        Return a renewal that this view was not told of yet.
+        Return a renewal that this view does not know of yet.
         Raises: JournalFailed.
         """
         if self._seen[view] == self._checks:

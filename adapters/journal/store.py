@@ -65,7 +65,7 @@ class SqliteJournal(SiteJournal):
     def of_site(self, name: str) -> SiteJournal:
         """Return the journal of one site, also of one that is not configured any more.
 
-        "": of the only one or, with several, of none of them.
+        "": the journal of the only site or, with several, that of data without a site.
         """
         if name not in self._views:
             self._views[name] = SiteJournal(self._shared, name)

@@ -45,7 +45,7 @@ class Rows:
 
     @classmethod
     def of(cls, batch: Batch, site: str) -> Rows:
-        """Build the rows of a batch. Of an incident that occurs twice, the last version counts. `site`: stored key.
+        """Build the rows of a batch. If an incident occurs twice, its last version counts. `site`: stored key.
 
         Raises: ValueError for a value that JSON cannot hold, or for the record of another site.
         """

@@ -1,4 +1,4 @@
-"""Make the doctor's reads of Proxmox, with the client's own calls. None of it needs another privilege."""
+"""Make the doctor's reads of Proxmox, with the client's own calls. They need no further privileges."""
 
 from typing import Any
 

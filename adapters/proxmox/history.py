@@ -35,7 +35,7 @@ _MEASURES = {
 
 
 def parse_history(rows: Iterable[Any]) -> tuple[Sample, ...]:
-    """Parse `rrddata`, in the order of the times. Of several rows with the same time the last one counts.
+    """Parse `rrddata`, in the order of the times. If several rows have the same time, the last one counts.
 
     A value is missing while a guest is stopped (RRD.pm create_rrd_data leaves out what RRD does not know). Nothing
     that is measured can be below zero.

@@ -56,7 +56,7 @@ def parse_repeat(given: RawSetting) -> int:
 
 
 def parse_storage_percent(given: RawSetting) -> int:
-    """Parse the percentage from which a storage is too full; 0 for no limit."""
+    """Parse the percentage at which a storage counts as too full; 0 for no limit."""
     return given.whole(given.value, *PERCENTS, digits=given.source == "environment", or_zero=True)
 
 

@@ -78,7 +78,7 @@ class Seldom:
         self._taken: dict[Hashable, float] = {}
 
     def take(self, key: Hashable) -> bool:
-        """Return whether it may happen now, and count it if so."""
+        """Return whether the thing may happen now, and count it if so."""
         now, before = self._clock.monotonic(), self._taken.get(key)
         if before is not None and now - before < self._seconds:
             return False
@@ -89,7 +89,7 @@ class Seldom:
         return True
 
     def give_back(self, key: Hashable) -> None:
-        """Let it happen again at once, because it came to nothing."""
+        """Let the thing happen again at once, because it came to nothing."""
         self._taken.pop(key, None)
 
 

@@ -23,7 +23,7 @@ AT_ONCE = 3
 OWN_MOST = 3
 """Maximum number of pictures that one person wants at once."""
 SPARE_MOST = 20
-"""Number of wanted pictures from which nobody gets a place for a second one."""
+"""While so many pictures are wanted, nobody gets a place for a second one."""
 PEOPLE_MOST = 100
 """Maximum number of people who want a picture at once. The last of them waits half a minute."""
 

@@ -10,7 +10,7 @@ BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 HEADROOM = 1.04
 """Factor by which the axis goes beyond its greatest value, so that a line at the top is seen."""
 SMALL_PERCENT = 40.0
-"""Percentages up to here are shown on a shorter axis, or nothing of an idle guest would be seen."""
+"""Highest percentage for which the axis is shorter. On a full axis the line of an idle guest could not be seen."""
 LEAST_PERCENT = 10.0
 """The shortest such axis, so that noise does not look like load."""
 

@@ -10,11 +10,11 @@ from core.charts.marks import Mark
 from core.proxmox import Measure, Period, Sample
 
 GAP_STEPS = 1.5
-"""Number of steps between two samples from which something is missing between them."""
+"""Number of steps between two samples above which others are missing between them."""
 COVERED = 0.9
-"""Part of a period from which the samples cover it. Proxmox 9 keeps 360 days of a year."""
+"""Share of a period that its samples must cover to count as complete. Proxmox 9 keeps 360 days of a year."""
 DIFFERENCE = 0.01
-"""Part of the total from which the host's figure of a guest's memory is another than the guest's own."""
+"""Share of the total by which the host's figure of the memory must differ from the guest's own to be shown."""
 
 
 class ChartTopic(StrEnum):
@@ -195,7 +195,7 @@ def _line(measure: Measure, rows: Sequence[Sample], factor: float) -> Line:
 
 
 def _differ(lines: Sequence[Line], total: float | None) -> bool:
-    """Return whether the host's figure of the memory says anything else than the guest's own."""
+    """Return whether the host's figure of the memory differs from the guest's own."""
     own, host = lines
     least = (total or own.greatest if own.known else 0.0) * DIFFERENCE
     return not own.known or any(

@@ -1,1 +1,1 @@
-"""Dashboards: one message each that shows a cluster and keeps itself up to date, and the bot's presence."""
+"""Keep dashboards: messages that show a cluster, one each, and are always up to date."""

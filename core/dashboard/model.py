@@ -5,7 +5,10 @@ from dataclasses import dataclass
 DASHBOARDS_MOST = 10
 """Maximum number of dashboards of one site."""
 LIMITED_MOST = 3
-"""How many of them one person may make who is limited to some guests. Such people cannot remove those of others."""
+"""Maximum number of dashboards of one person who is limited to some guests.
+
+Such people cannot remove other people's dashboards.
+"""
 _NONCE_DIGITS = 8
 
 

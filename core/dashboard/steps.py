@@ -39,7 +39,7 @@ class Shown:
 
     `is_current`: Discord shows the present contents. `true_at`: Unix seconds of the read that it shows.
     `sent`: the last post or edit. `tried`: the first attempt of the message whose arrival is not known.
-    `retry_at`, `pin_at`: nothing, or no pinning, is tried before.
+    `retry_at`: nothing is tried before. `pin_at`: no pinning is tried before.
     `asked`: a person has asked for an edit now.
     """
 

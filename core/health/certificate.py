@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from core.health.result import Result, error, ok, warning
 
 SOON_DAYS = 21
-"""Days before its end from which a certificate is reported."""
+"""A certificate that ends within so many days is reported."""
 _DAY = 86400.0
 
 

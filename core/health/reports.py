@@ -1,7 +1,7 @@
 """Keep the last reports of the doctor, so that turning a page of one does not check everything again.
 
-A check makes many requests, with clients of its own. Of the same sites only one runs at a time, and the next one a
-while later: whoever asks meanwhile gets its report, too.
+A check makes many requests, with clients of its own. Only one check of the same sites runs at a time, and its report
+is used for a while: everybody who asks meanwhile gets it, too.
 """
 
 from __future__ import annotations

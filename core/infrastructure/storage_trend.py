@@ -1,6 +1,6 @@
 """Tell from the past week when a storage will be full. A pure function of its history.
 
-Little is said on weak grounds: a week in which backups come and are pruned again is no growth.
+Weak data gives no answer: a week in which backups come and are pruned again is no growth.
 """
 
 from collections import defaultdict
@@ -12,11 +12,12 @@ from core.proxmox import StorageUse
 
 DAY = 86400
 DAYS_LEAST, DAYS_MOST = 4, 14
-"""Days with data that it takes, and the oldest that count: each is compared with each other."""
+"""Minimum number of days with data, and the age of the oldest day that counts. Each day is compared with each other.
+"""
 RISING_LEAST = 0.8
 """Share of the pairs of days in which the later day has the greater use."""
 AHEAD_MOST = 365
-"""Days ahead. A week says nothing about more."""
+"""Maximum number of days to look ahead. A week of history says nothing about a later time."""
 SAME_TOTAL = 0.01
 """Fraction by which the total may change. Values from before a greater change do not count."""
 

@@ -19,7 +19,8 @@ async def find_owing(journals: Sequence[Journal], *, has_watched: bool) -> int |
     """Return the position of the journal that still owes the first message, None if none does.
 
     A directory without any mark owes it if nobody has been alerted or has used the bot: the first journal is marked.
-    `has_watched`: an earlier run has left states of guests, be it in a watch list older than the journal.
+    `has_watched`: an earlier run has left states of guests, even if only in a watch list that is older than the
+    journal.
     Raises: JournalFailed.
     """
     marks = [(await journal.records()).get(KEY) for journal in journals]

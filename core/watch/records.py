@@ -25,7 +25,10 @@ EXPECTED_STOP = "ordered/"
 
 
 def encode_state(state: WatchState) -> dict[str, object]:
-    """Return each separately stored part. None is encoded yet, because most do not change between polls."""
+    """Return each separately stored part.
+
+    The parts are not encoded yet, because most of them do not change between polls.
+    """
     parts: dict[str, object] = {
         "pulse": state.pulse,
         "source": state.source,

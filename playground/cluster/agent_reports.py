@@ -1,4 +1,4 @@
-"""Say what the guest agents of the demo's VMs report of their network cards and file systems."""
+"""Make the reports of the demo's guest agents about network cards and file systems."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def agent_interfaces(vmid: int, net: str) -> list[dict[str, Any]]:
 
 
 def agent_file_systems(gib: int) -> list[dict[str, Any]]:
-    """Return what the agent tells of file systems: also those that are in memory, images, layers and binds."""
+    """Return the agent's report of file systems, and of some without space of their own: in memory, images."""
 
     def row(name: str, mount: str, kind: str, used: float, total: float) -> dict[str, Any]:
         sizes = {"used-bytes": int(used * GIB), "total-bytes": int(total * GIB)}

@@ -90,7 +90,10 @@ async def _clock(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hos
 
 
 def offset_of(date: str, before: float, after: float) -> float | None:
-    """Return the seconds by which a clock is ahead that told `date` between two times of this machine's clock."""
+    """Return the seconds by which another clock is ahead of this machine's.
+
+    It showed `date` at a moment between `before` and `after`, two times of this machine's clock.
+    """
     try:
         there = parsedate_to_datetime(date).timestamp()
     except (TypeError, ValueError):
@@ -99,9 +102,9 @@ def offset_of(date: str, before: float, after: float) -> float | None:
 
 
 def certificate_of(der: bytes) -> Certificate:
-    """Return the fingerprint of a certificate, and when it begins and ends to be valid.
+    """Return the fingerprint of a certificate, and the times between which it is valid.
 
-    RFC 5280, 4.1: the dates are the fifth part of what is signed, or the fourth if it has no version.
+    RFC 5280, 4.1: the dates are the fifth part of the signed data, or the fourth if it has no version.
     Raises: ValueError.
     """
     try:

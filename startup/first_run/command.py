@@ -37,7 +37,7 @@ from ui.messages.faults import config_report
 from ui.messages.startup import PATH_MOST
 
 SERVICE_CONFIG = Path("/etc/proxmox-bot/config.py")
-"""That of the service. Its installer gives it to the user of the service, and starts that."""
+"""The service's config.py. Its installer gives the file to the service's user, and starts the service."""
 _SECRETS = ("DISCORD_TOKEN", "PROXMOX_TOKEN_VALUE")
 Cogs = Iterable[type[commands.Cog]]
 Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
@@ -126,7 +126,7 @@ def run_first_run(
 def _interruptible(handler: Handler = signal.default_int_handler) -> Iterator[None]:
     """Turn each signal that ends the process into a KeyboardInterrupt, so that the terminal gets its echo back.
 
-    `handler`: what it is turned into instead.
+    `handler`: is called instead, if given.
     """
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.signal(number, handler) for number in numbers}

@@ -36,7 +36,10 @@ class Given:
 
 @dataclass(slots=True, eq=False)
 class SiteDraft:
-    """The answers about one cluster. `name`: counts beside others only. `cluster`: read with their help."""
+    """The answers about one cluster. `name`: used only if there are several clusters.
+
+    `cluster`: read with the help of the answers.
+    """
 
     name: str = ""
     points: tuple[EntryPoint, ...] = ()
@@ -90,7 +93,7 @@ class SiteDraft:
 
 @dataclass(slots=True)
 class Draft:
-    """The answers so far. `account` and `seen`: what was read with them. `site`: the cluster that is asked about."""
+    """The answers so far. `account` and `seen`: read with their help. `site`: the cluster that is asked about."""
 
     language: Language = "ja"
     discord_token: Given | None = None

@@ -111,7 +111,7 @@ def told(caplog: pytest.LogCaptureFixture) -> list[tuple[int, str]]:
     return [(record.levelno, record.getMessage()) for record in caplog.records if record.name == "heartbeat"]
 
 
-# --- what counts as taken ---
+# --- answers that count as accepted ---
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299, 300, 302, 304])

@@ -63,7 +63,10 @@ _GUEST_FIGURES: dict[str, Form] = {
     "maxmem": integer(64 * MIB, 16 * GIB),
     "maxdisk": integer(128 * MIB, 512 * GIB),
 }
-"""The figures of the contract's own guests, which are small and young. Bounds are units: KiB would be too little."""
+"""The figures of the contract's own guests, which are small and young.
+
+The bounds find a wrong unit: KiB would be too few.
+"""
 
 
 def _guest_row() -> Row:
@@ -375,7 +378,7 @@ TASKS = {
     "rollback": "rollback",
     "": "destroy",
 }
-"""The task of each change, without its qm or vz, by the end of its path."""
+"""The task type of each change without its qm or vz, by the end of the path."""
 
 
 def form_of(exchange: Exchange, forms: Forms) -> Form | None:

@@ -36,7 +36,7 @@ def _commands(block: str) -> list[str]:
 
 
 def _makes_all(lines: tuple[str, ...]) -> bool:
-    """Whether these commands make the whole setup, and not the smaller one for power actions only."""
+    """Return whether these commands make the whole setup, and not the smaller one for power actions only."""
     made = [line for line in lines if line.startswith("pveum role add ")]
     return len(made) > 1 and any(line.startswith(f"pveum user token add {USER} {TOKEN} ") for line in lines)
 

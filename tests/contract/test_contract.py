@@ -185,7 +185,7 @@ def _changes(report: Report, read: dict[str, set[Place]]) -> Iterator[tuple[Chan
 
 
 async def _is_seen(report: Report, forms: Forms, change: Change, where: list[At]) -> bool:
-    """Whether a form complains about a changed answer, or a case that gets them fails."""
+    """Return whether the change is noticed: a form complains about a changed answer, or a case that gets it fails."""
     changed: dict[str, dict[int, Exchange]] = defaultdict(dict)
     for name, number in where:
         exchange = change.apply(report.kept[name][number])

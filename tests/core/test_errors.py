@@ -1,4 +1,4 @@
-"""The tree of errors, and the one form in which an error is kept; those that older bots wrote are read, too."""
+"""Test the tree of errors, and the one form in which an error is stored. The forms of older bots are read, too."""
 
 import json
 import math
@@ -49,7 +49,7 @@ def with_later_fields(kind: type[BotError], values: dict[str, Any]) -> dict[str,
 def errors_of(
     kind: type[BotError], texts: st.SearchStrategy[str] | None = None
 ) -> st.SearchStrategy[BotError]:
-    """Any error of this class."""
+    """Generate errors of this class."""
     made = {name: st.from_type(hint) for name, hint in get_type_hints(kind).items()}
     for name, hint in get_type_hints(kind).items():
         if hint is str:

@@ -87,7 +87,7 @@ PLANTED: dict[str, list[tuple[str, Callable[..., Any]]]] = {
     "alerts name the first site": [("ui.watch.alert_channel.name_site", named_first)],
     "every site is seen": [(f"{module}.visible_sites", every_site) for module in SEEING],
 }
-"""By the planted fault: the functions to replace, and their replacements."""
+"""The functions to replace, and their replacements, by the planted fault."""
 
 SEEDS = {
     "a VMID means the first site": 61_000,

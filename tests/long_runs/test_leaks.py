@@ -87,7 +87,7 @@ FORGOTTEN: dict[str, list[tuple[str, Callable[..., Any]]]] = {
         ("core.actions.planner.ensure_allowed", unasked),
     ],
 }
-"""By the place of a forgotten check: the functions to replace, and their replacements."""
+"""The functions to replace, and their replacements, by the place of a forgotten check."""
 
 SEEDS = {
     "lists": 80_005,

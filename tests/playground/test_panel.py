@@ -1,6 +1,6 @@
-"""Test the panel beside the channels: what its requests may do, the tour's steps, and what can be broken and mended.
+"""Test the panel beside the channels: its requests, the steps of the tour, and the breakages.
 
-The whole of it in a browser is in test_page.py.
+test_page.py tests all of it in a browser.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from playground.pve.server import Pve
 
 
 class Visit:
-    """A panel without a bot or a cluster. `orders` and `resets`: what reached these."""
+    """A panel without a bot or a cluster. `orders` and `resets`: those that the panel has sent."""
 
     def __init__(self, server: DiscordServer, stage: DemoGuild) -> None:
         self.orders: list[dict[str, object]] = []

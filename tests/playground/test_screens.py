@@ -1,4 +1,4 @@
-"""Test the page of pictures: what it lists exists, and no picture is left over."""
+"""Test the page of pictures: every listed picture exists, and none is left over."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""Test what the playground can hide: a node whose pvestatd hangs, and backups that drop out of the task list."""
+"""Test that the playground hides things as Proxmox does: a node whose pvestatd hangs, and unlisted backups."""
 
 from collections.abc import Iterator
 

@@ -526,7 +526,7 @@ def test_rights_are_inherited_and_replaced_as_in_proxmox() -> None:
     few = {"/pool/lab": {"VM.Audit": 1, "Pool.Audit": 1}}
     power = judge_token(Token("u@pve", "t", few, 9), Scene({7: "lab", 8: "lab"}), "")[0]
     assert power.values["paths"] == "/pool/lab"  # not all guests of the cluster
-    # a role on a path replaces those from above it: what the bot has there stays
+    # a role on a path replaces those from above it: the bot keeps its privileges there
     inherited = {"/": {"VM.Audit": 1, "Sys.Audit": 1, "VM.Console": 1}}
     power = judge_token(Token("u@pve", "t", inherited, 9), Scene({7: None}), "")[0]
     assert power.values["line"].startswith(
@@ -572,7 +572,7 @@ def test_versions_and_clocks() -> None:
 
 
 def test_what_discord_has_of_the_bot() -> None:
-    """A fault is a line with its remedy, and what is only not known yet is none."""
+    """A fault is a line with its remedy. A thing that is only not known yet is no fault."""
     link = invitation(42)
     judged = [
         judge_commands(Registered(frozenset(names), allowed), ["info", "list"], link)

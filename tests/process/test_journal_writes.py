@@ -1,4 +1,4 @@
-"""Kill and end a real process around its writes: what was acknowledged is stored, and a lock holds no end up."""
+"""Kill and end a real process around its writes: acknowledged changes are stored, and a lock delays no end."""
 
 from __future__ import annotations
 

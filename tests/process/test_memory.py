@@ -1,4 +1,4 @@
-"""Test what keeps the process small: the heap gives memory back, and what stays is not searched for garbage."""
+"""Test that the process stays small: the heap gives memory back, and lasting objects are not searched for garbage."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The house's rules about its own shape: who may know whom, and where things stand."""
+"""Test the shape of the project: which module may import which, and where things stand."""
 
 import ast
 import re
@@ -34,7 +34,7 @@ MAY_KNOW = {
     "adapters.files": {"core"},
     "core": set(),
 }
-"""What each area may import besides itself. The longest name that fits a module counts."""
+"""The areas that each area may import besides itself. The longest name that fits a module counts."""
 FOR_TYPES_ONLY = {
     ("ui.messages.faults", name)
     for name in (
@@ -45,7 +45,7 @@ FOR_TYPES_ONLY = {
         "monitor_store",
     )
 }
-"""Imports that a type checker alone may see: faults are told by the words of their enums."""
+"""Imports that only a type checker may see: the sentences of faults are found by the words of their enums."""
 FOREIGN = {
     "aiohttp": {"startup", "adapters.heartbeat", "ui"},
     "matplotlib": {"adapters.charts.figure"},
@@ -93,7 +93,7 @@ class Module:
         return _nodes(self.path)
 
     def imports(self) -> Iterator[tuple[str, bool]]:
-        """Every imported module by its full name, and whether a type checker alone sees it."""
+        """Yield every imported module by its full name, and whether only a type checker sees it."""
         hidden = {
             id(inner)
             for node in self.nodes
@@ -114,7 +114,7 @@ def lies_in(name: str, area: str) -> bool:
 
 
 def area_of(name: str) -> str:
-    """The area of an import path: "" for a library, or a package that only holds areas."""
+    """Return the area of an import path: "" for a library, or a package that only holds areas."""
     return max((area for area in MAY_KNOW if lies_in(name, area)), key=len, default="")
 
 
@@ -164,11 +164,11 @@ def test_imports_go_one_way() -> None:
 
 
 Graph = Mapping[str, Mapping[str, list[str]]]
-"""Who imports whom, and what: the names, or for folders the imports between their files."""
+"""The imports of each module by the imported module: the names, or for folders the imports between their files."""
 
 
 def graph_of_files() -> dict[str, dict[str, list[str]]]:
-    """The imports between the product's files, those for types and inside of functions included."""
+    """Return the imports between the product's files, including those for types and inside of functions."""
     files = {module.name.removesuffix(".py").removesuffix("/__init__"): module.name for module in MODULES}
     graph: dict[str, dict[str, list[str]]] = {name: {} for name in files.values()}
     for module in MODULES:
@@ -189,7 +189,7 @@ def graph_of_files() -> dict[str, dict[str, list[str]]]:
 
 
 def graph_of_folders(files: Graph) -> dict[str, dict[str, list[str]]]:
-    """The imports between folders. A file at the top is a folder of its own."""
+    """Return the imports between folders. A file at the top is a folder of its own."""
 
     def folder_of(name: str) -> str:
         return name.rpartition("/")[0] or name
@@ -204,7 +204,7 @@ def graph_of_folders(files: Graph) -> dict[str, dict[str, list[str]]]:
 
 
 def shortest_cycle(graph: Graph) -> list[str]:
-    """The nodes of a shortest cycle, its first again at its end; empty where there is none."""
+    """Return the nodes of a shortest cycle, with the first one again at the end. Empty if there is no cycle."""
     shortest: list[str] = []
     for start in sorted(graph):
         paths = [[start, whom] for whom in graph[start]]
@@ -219,7 +219,7 @@ def shortest_cycle(graph: Graph) -> list[str]:
 
 
 def cycle_in(graph: Graph) -> str:
-    """A shortest cycle and what is imported along it, or nothing."""
+    """Describe a shortest cycle and the imports along it; "" if there is no cycle."""
     links = pairwise(shortest_cycle(graph))
     return "".join(f"{who} -> {whom}\n    " + "\n    ".join(graph[who][whom]) + "\n" for who, whom in links)
 
@@ -328,7 +328,7 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 
 
 def folders() -> dict[str, list[str]]:
-    """The modules of each folder, of tests and playground too, without `test_` and `__init__`."""
+    """Return the modules of each folder, of tests and playground too, without `test_` and `__init__`."""
     found: dict[str, list[str]] = {}
     for folder in (*FOLDERS, "playground", "tests", "tools"):
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -390,7 +390,7 @@ def test_every_file_has_a_docstring() -> None:
 
 
 def called_at_import(tree: ast.Module) -> Iterator[str]:
-    """The calls that run when a module is imported, decorators and class bodies left out."""
+    """Yield the calls that run when a module is imported, without decorators and class bodies."""
     for statement in tree.body:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             yield ast.unparse(statement.value.func)

@@ -31,7 +31,7 @@ LANGUAGE_PAIRS = [TEXTS.of("ja"), TEXTS.of("en")]
 
 
 def may_ask(action: Operation) -> bool:
-    """Whether it asks back, or may for a protected guest or for what a plan has found."""
+    """Return whether the action may ask for confirmation, be it only for a protected guest or because of its plan."""
     return OPERATIONS[action].asks or OPERATIONS[action].guarded or action is Operation.CREATE
 
 

@@ -1,4 +1,4 @@
-"""The commands that the tests know are the bot's, and each is what the bot takes it for."""
+"""Test that the commands of the tests' catalogue are the bot's, and that its rows agree with the bot."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ SUBCOMMAND = 1
 
 
 def leaves(commands: list[dict[str, Any]], before: str = "") -> dict[str, dict[str, Any]]:
-    """Every command that can be run, by its full name."""
+    """Return every command that can be run, by its full name."""
     found: dict[str, dict[str, Any]] = {}
     for command in commands:
         inner = [option for option in command.get("options", []) if option["type"] == SUBCOMMAND]

@@ -83,7 +83,7 @@ async def everything_sent() -> list[Request]:
 
 
 def of_one_kind(kind: Kind) -> list[Operation]:
-    """The actions by a word of power that the other kind of guest cannot do."""
+    """Return the power actions that the other kind of guest does not have."""
     return [each for each, action in ACTION.items() if action.power and set(action.tasks) == {kind}]
 
 

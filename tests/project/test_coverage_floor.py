@@ -1,4 +1,4 @@
-"""The floor of coverage: lines and branches have one each, and so has every area."""
+"""Test the minimum coverage: of lines and of branches, in each area."""
 
 import json
 from pathlib import Path

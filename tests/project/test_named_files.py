@@ -16,7 +16,7 @@ KNOWN = {"discord.py", "coverage.py", "Coverage.py", "config.py"}
 
 
 def prose_of(source: str) -> Iterator[str]:
-    """The docstrings, the strings that describe a constant, and the comments."""
+    """Yield the docstrings, the strings that describe a constant, and the comments."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             yield str(node.value.value)

@@ -29,7 +29,7 @@ RULES = {
 
 
 def breaches(text: str) -> list[str]:
-    """Return what breaks the rule. Bold marks are not seen by the reader, so they do not count."""
+    """Return the places that break the rule. The reader does not see bold marks, so they do not count."""
     shown = text.replace("**", "")
     return [
         f"{rule}: …{shown[max(0, hit.start() - 12) : hit.end() + 12]}…"

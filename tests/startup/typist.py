@@ -40,7 +40,7 @@ class Typist:
         self._more.set()
 
     async def until(self, pattern: str) -> str:
-        """Wait until this is shown after what was waited for before, and return all up to it."""
+        """Wait until the pattern is shown after the one before. Return the output from there up to its end."""
         end = time.monotonic() + PATIENCE
         while not (found := re.search(pattern, self.seen[self._read :], re.S)):
             assert time.monotonic() < end, f"not within {PATIENCE} s: {pattern}\n{self.seen}"
@@ -56,7 +56,7 @@ class Typist:
         os.write(self._terminal, (text + "\n" * enter).encode())
 
     async def answer(self, question: str, text: str) -> str:
-        """Wait for a question, answer it, and return what was shown before."""
+        """Wait for a question and answer it. Return the output up to the question."""
         told = await self.until(f"{question}.*: $")
         self.type(text)
         return told
@@ -69,7 +69,7 @@ class Typist:
             raise AssertionError(f"not ended within {PATIENCE} s:\n{self.seen}") from None
 
     def echoes(self) -> bool:
-        """Return whether the terminal shows what is typed."""
+        """Return whether the terminal shows typed text."""
         return bool(termios.tcgetattr(self._terminal)[3] & termios.ECHO)
 
 

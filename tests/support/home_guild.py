@@ -1,4 +1,4 @@
-"""The guild in which the tests use the bot, and its alert channel without the bot's first message."""
+"""Define the guild of the tests, and read its alert channel without the bot's first message."""
 
 import functools
 import tempfile

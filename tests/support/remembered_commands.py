@@ -1,7 +1,7 @@
-"""Remember once per process what discord.py finds out at each start of a bot.
+"""Remember results that discord.py works out again at each start of a bot.
 
-It asks its translator about every text in every of its 34 locales, 5,500 times, and looks at every attribute of its
-state for the parsers of events.
+It asks its translator about every text in each of its 34 locales, 5,500 times. It looks at every attribute of its
+state for parsers of events.
 """
 
 import functools

@@ -20,7 +20,7 @@ DEEP = EVERY_CELL or "DEEP" in os.environ
 
 @contextmanager
 def naming(values: object) -> Iterator[None]:
-    """Name the row of a table in what fails."""
+    """Name the row of a table in each failure."""
     try:
         yield
     except Exception as error:

@@ -16,7 +16,7 @@ from core.levels import Level, Reach
 from core.operations import ACTIONS, OPERATIONS, Operation
 
 NOT_FOR_IT = (CannotWatchTemplate, NotATemplate, TemplateRefused, WrongKind)
-"""Errors of guests that an operation does not exist for."""
+"""Errors that say that an operation does not exist for such a guest."""
 LASTING = (*NOT_FOR_IT, GuestProtected)
 """Errors that refuse an action in every state of the guest."""
 

@@ -53,7 +53,7 @@ async def show_health(
 def health_card(t: Text, report: CheckReport, page: int, site: str, *, full: bool = False) -> ui.LayoutView:
     """Show a line for each result, the worst first. `page` counts from 0. `site`: as of the buttons of a page.
 
-    `full`: also for what is fine, which otherwise is only named.
+    `full`: good results get a line each, too; otherwise only their names are shown.
     """
     ordered = sorted(report.results, key=lambda result: _ORDER.index(result.level))
     fine = [] if full else [result for result in ordered if result.level is Verdict.OK]

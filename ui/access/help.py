@@ -21,7 +21,7 @@ from ui.interaction.reply import Reply
 from ui.messages.errors import read_only_line
 
 _NOT_LISTED = (Operation.HELP, Operation.ACKNOWLEDGE)
-"""The command that was just used, and what is only a button."""
+"""The command that was just used, and an operation that is only a button."""
 _SELDOM = frozenset(
     {
         *(Operation.GRAPH_NODE, Operation.NODE_LIST, Operation.NODE_INFO, Operation.ACCESS),
@@ -37,7 +37,7 @@ _SELDOM = frozenset(
         *(Operation.READONLY_ON, Operation.READONLY_OFF, Operation.DASHBOARD_REMOVE),
     }
 )
-"""What is rarely needed, or has a button where it is."""
+"""Operations that are rarely needed, or have a button where they are needed."""
 
 
 async def show_help(reply: Reply) -> None:
@@ -59,7 +59,8 @@ async def show_help(reply: Reply) -> None:
 def _has_use(site: Site, actor: Actor, operation: Operation) -> bool:
     """Return whether the person may do this on the site, to at least one of its guests if it is about a guest.
 
-    Nothing is read. Those who may do it to every guest need none, nor does anybody before the first read.
+    Nothing is read for this: before the first read the answer is yes. People who may do it to every guest need not
+    have one yet.
     """
     if site.authorizer.refusal(actor, operation) is not None:
         return False

@@ -37,7 +37,7 @@ from ui.messages.startup import pools_unseen
 from ui.sites.sections import fit_sections
 
 _EVERYBODYS = (Operation.ACCESS,)
-"""What a person without any role may do."""
+"""Operations that a person without any role may use."""
 _UNBROKEN = "\N{NO-BREAK SPACE}"
 """In a command, so that a narrow screen does not break it."""
 
@@ -59,7 +59,10 @@ def access_card(
 
 
 def access_of_sites_card(t: Text, sites: Iterable[tuple[str, Sequence[str]]]) -> ui.LayoutView:
-    """Build the card of /access for several sites, of their names and texts. Sites with the same texts share them."""
+    """Build the card of /access for several sites from their names and texts.
+
+    Sites with the same texts share them.
+    """
     alike: dict[str, list[str]] = {}
     for name, texts in sites:
         alike.setdefault("\n".join(texts), []).append(name)
@@ -78,7 +81,7 @@ def access_texts(
     wanted: Operation | None,
     cluster: Cluster | None = None,
 ) -> list[str]:
-    """Return what the person is here and by which roles, and then what they may do and why not.
+    """Return the person's level here and the roles that give it, and then the allowed and the refused operations.
 
     `wanted`: show only this operation.
     `guest`: show only this guest, otherwise the guests of `cluster` as last read.
@@ -124,9 +127,10 @@ class _Answer(NamedTuple):
 
 
 def _group(t: Text, answer: _Answer, operations: Collection[Operation]) -> str:
-    """Return a paragraph: where it is allowed or why not, and the operations by task.
+    """Return a paragraph: the heading of the answer, and the operations by task.
 
-    What is refused is in small print. It is left out if it is all but what everybody may do.
+    Refused operations are in small print. If everything is refused that not everybody may use, only the heading is
+    left.
     """
     lines = list(_task_lines(t, operations))
     if answer.rank is not _Rank.NOWHERE:

@@ -32,7 +32,7 @@ GUEST_MOST = 24
 
 
 def audit_row(t: Text, audited: AuditEntry) -> str:
-    """Return an entry: when what was done to which guest, and below by whom, and what came of it.
+    """Return an entry: the time, the operation and its guest, and below them the person and the result.
 
     Parts that do not fit beside the action stand in the second line: first the time, otherwise the guest.
     """

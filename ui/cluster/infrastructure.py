@@ -134,7 +134,7 @@ async def _in_time(read: Awaitable[T], _type: type[T]) -> T | BotError:
 
 
 async def _find_node(interaction: Interaction, typed: str, actor: Actor) -> tuple[Site, Cluster, str]:
-    """Find a node by its name, or by `site/node`, among what the person may see, and note its site.
+    """Find a node by its name, or by `site/node`, among the nodes that the person may see, and note its site.
 
     Raises: UnknownNode, also if several sites have a node of this name.
     """

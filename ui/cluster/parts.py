@@ -1,7 +1,7 @@
 """Show the parts of a cluster with bars: open incidents, nodes and storages.
 
-Each part gets its share of a message, so that a cluster of any size fits. Omitted rows are counted, and of many
-nodes or storages those are shown that need attention most.
+Each part gets its share of a message, so that a cluster of any size fits. If there are too many nodes or storages,
+those that need attention most are shown. The others are counted.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +20,7 @@ from ui.watch.incidents.text import short_text, sign_of
 T = TypeVar("T")
 
 NODES_MOST, STORAGES_MOST, INCIDENTS_MOST = 8, 6, 5
-"""How many of them are shown of one site."""
+"""Maximum number of nodes, storages and incidents that are shown of one site."""
 _GRAVITY = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 
 
@@ -29,7 +29,7 @@ def incidents_text(
 ) -> str:
     """Return the open incidents, the gravest and newest first.
 
-    `unsure`: something is not seen now, so that none is no good news.
+    `unsure`: a part of the cluster is not seen now, so that an empty list is no good news.
     """
     ordered = sorted(incidents, key=lambda each: (_GRAVITY.index(each.level), -each.opened))
     if not ordered:
@@ -53,7 +53,7 @@ def nodes_text(t: Text, nodes: Sequence[Node], room: int, most: int) -> str:
 def storages_text(t: Text, storages: Iterable[Storage], room: int, most: int) -> str:
     """Return the storages, the fullest first. Those without figures stand in one line.
 
-    A shared one is shown once, and of those with the same name on several nodes the fullest.
+    A shared storage is shown once. Of several with the same name, only the fullest is shown.
     """
     once = [each.storage for each in listed_storages(storages)]
     unknown = [storage_name(t, each) for each in once if fill_of(each) is None]

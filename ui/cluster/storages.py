@@ -19,7 +19,7 @@ PAGE = "capacity"
 """The word of these pages in a `custom_id`."""
 AUDIT = "Datastore.Audit"
 FULL, NEARLY = 0.95, 0.85
-"""Fractions from which a storage colours the card."""
+"""Used fractions at which a storage turns the card red, and yellow."""
 _TYPES: Mapping[str, str] = {
     "lvmthin": "LVM-Thin", "lvm": "LVM", "nfs": "NFS", "cifs": "SMB/CIFS", "rbd": "RBD", "cephfs": "CephFS",
     "zfspool": "ZFS", "zfs": "ZFS over iSCSI", "pbs": "Proxmox Backup Server", "btrfs": "BTRFS", "iscsi": "iSCSI",

@@ -93,7 +93,7 @@ def _footer(t: Text, status: ClusterStatus) -> str:
 
 
 def _parts(t: Text, status: ClusterStatus, room: int, sites: int) -> list[str]:
-    """Return the parts, what is wrong first, in `room` characters besides the totals.
+    """Return the parts in `room` characters besides the totals, problems first.
 
     `sites`: how many share the message.
     """

@@ -13,13 +13,16 @@ from ui.i18n import Text
 from ui.interaction.context import Site
 
 UPDATES_MOST, UPDATES_SECONDS = 4, 20.0
-"""How often the presence may change in how many seconds. Discord drops more than five."""
+"""Maximum number of changes of the presence in so many seconds. Discord drops the sixth one."""
 
 _log = logging.getLogger(__name__)
 
 
 def presence_text(t: Text, sites: Iterable[Site]) -> str | None:
-    """Return the known numbers, None if nothing was read yet. Sites that cannot be read are said, not guessed."""
+    """Return the known numbers, None if nothing was read yet.
+
+    Sites that cannot be read are mentioned, and their numbers are not guessed.
+    """
     running = alerts = known = unknown = 0
     for site in sites:
         cluster, watch = site.cluster_cache.last, site.watch

@@ -1,4 +1,4 @@
-"""Tell who has left the guild. Discord shows a mention of somebody who has as a bare number."""
+"""Find out who has left the guild. Discord shows a mention of such a person as a bare number."""
 
 import asyncio
 from collections.abc import Iterable
@@ -11,15 +11,18 @@ from ui.discord.failures import DISCORD_ERRORS
 KNOWN_SECONDS = 600.0
 """Seconds for which the answer about a person is used."""
 UNTOLD_SECONDS = 30.0
-"""Seconds for which a person is not asked about again, after Discord did not tell."""
+"""Seconds before Discord is asked about a person again, if it gave no answer."""
 KNOWN_MOST, ASKED_MOST = 1000, 20
-"""Maximum number of people of whom the answer is kept, and of whom Discord is asked for one message."""
+"""Maximum number of answers that are kept, and of people about whom Discord is asked for one message."""
 WAIT_SECONDS = 1.0
-"""Seconds to wait for Discord. Whoever is not known by then counts as present, and is known for the next message."""
+"""Seconds to wait for Discord. A person without an answer by then counts as present.
+
+The answer is there for the next message.
+"""
 
 
 class Members:
-    """Remember for a while who is in the guild. In doubt somebody is."""
+    """Remember for a while who is in the guild. In case of doubt a person is in it."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -26,7 +26,7 @@ AGENT_SECONDS = 5.0
 """Seconds to wait for the guest agent. A hung one must not hold up the backups."""
 SYSTEMS_MOST, BACKUPS_MOST = 10, 5
 NEARLY = 0.9
-"""Used fraction from which a file system is marked."""
+"""Used fraction at which a file system is marked."""
 
 
 async def show_storage_of(site: Site, reply: Reply, vmid: int) -> None:

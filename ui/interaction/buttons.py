@@ -12,11 +12,11 @@ A button's `custom_id` names the guest and the action, and nothing else in it is
 - `n1:chart:pve1` shows a chart of a node as a message of its own. `s1:node:pve1` is a choice in a list of nodes.
 - `c1:week:cpu:g101` (`…:npve1` of a node) replaces the chart in its message.
 - `p1:…` turns a page, or reads a list or the card of the whole cluster again. `p3:…` is the same with shorter fields.
-- `p1:doctor:next:1` turns a page of the check of the setup. `:all` at the end shows what is fine in full, too.
+- `p1:doctor:next:1` turns a page of the check of the setup. `:all` at the end shows good results in full, too.
 - `q1:…` answers a question.
 - `d1:refresh:5d0a…` renews a dashboard, which is named by its 16 hex digits. `d1:alerts:…` shows the open incidents.
-- `w1:list` belongs to the bot's first message. It names no site, because it is about all of them. It also follows
-  what leaves no guest to look at.
+- `w1:list` belongs to the bot's first message. It names no site, because it is about all of them. It also stands
+under results that leave no guest to look at.
 
 With several sites, `g2:`, `n2:`, `a2:`, `p2:` and `d2:` name theirs (ui/interaction/site_ids.py). A question knows
 its own. `s1:` is a menu (ui/interaction/selects.py).
@@ -176,7 +176,7 @@ def doctor_buttons(
 ) -> list[PersistentButton]:
     """Return the buttons of a report of the doctor: its pages, and one that checks again. `site`: as of a page.
 
-    `full`: what is fine is shown in full. `more`: offer to do so.
+    `full`: good results are shown in full. `more`: offer to show them so.
     """
     filters = ("all",) if full else ()
     turns = page_buttons("doctor", page, pages, filters, site)

@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 ACKNOWLEDGE_AFTER = 0.6
 """Seconds until an answer is acknowledged. A quick answer needs no acknowledgement, and one request less."""
 CROWD = 4
-"""Number of awaited answers from which all are acknowledged at once, before the work on them continues."""
+"""Number of awaited answers at which all are acknowledged at once, before the work on them continues."""
 CROWD_SECONDS = 0.05
 """Maximum seconds that the work waits for this acknowledgement."""
 EDIT_EVERY = 2.0

@@ -208,9 +208,9 @@ def summary_line(t: Text, results: Sequence[Result]) -> str:
 
 
 def passed_lines(t: Text, results: Sequence[Result], unsure: Collection[str] = ()) -> list[str]:
-    """Return what is fine by its names alone: a line for the bot's machine, for Proxmox and for Discord.
+    """Return the names of the good results: a line for the bot's machine, for Proxmox and for Discord.
 
-    `unsure`: the checks that are not fine everywhere. Their names are followed by the place where they are.
+    `unsure`: the checks that are not good everywhere. Their names are followed by the places where they are.
     """
     named: dict[Marked, dict[str, None]] = {}
     for result in results:

@@ -86,7 +86,7 @@ async def authorize_incident(attempt: Attempt, incident: Incident) -> None:
 def dashboards_of(site: Site, actor: Actor) -> list[tuple[Dashboard, Trouble | None]]:
     """Return the dashboards of a site that the person may know of.
 
-    Who is limited to some guests knows only those that were made for roles that they have.
+    A person who is limited to some guests knows only dashboards that were made for their roles.
     """
     if site.authorizer.refusal(actor, Operation.DASHBOARD_LIST) is not None:
         return []

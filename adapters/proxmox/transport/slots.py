@@ -158,7 +158,10 @@ class RequestSlots:
         return next((each for each in (lane, Lane.READS) if self._free[each]), None)
 
     def _may_run(self, request: _Request) -> bool:
-        """Return whether it still waits, and its node has room for one more read. A change never waits for reads."""
+        """Return whether the request still waits, and its node has room for one more read.
+
+        A change never waits for reads.
+        """
         if request.granted.done():  # cancelled, and about to leave the queue
             return False
         if request.lane is not Lane.READS or request.node is None:

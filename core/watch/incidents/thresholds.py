@@ -146,10 +146,10 @@ def _lose_sight(transition: Transition, key: str, old: ThresholdState) -> None:
 
 
 def _note_silence(transition: Transition, key: str, silence: Silence, old: ThresholdState) -> Silence | None:
-    """Count a reading without an answer. Return it if it must be reported now.
+    """Count a reading without an answer. Return the silence if it must be reported now.
 
-    An open incident reports it itself. That of a muted guest is reported after the mute, if it lasts.
-    Nothing is known of the value: the reads before and after it are still in a row.
+    An open incident shows the silence itself. If the guest is muted, a silence that lasts is reported after the mute.
+    The reads before and after the silence still count as in a row, because nothing is known of the value.
     """
     incident = transition.open.get(old.incident or 0)
     muted = incident is None and transition.guest_muted(silence.fact.vmid, silence.fact.node)

@@ -1,6 +1,6 @@
-"""Every row and every field that a former version wrote is read: none is lost, and none is passed over.
+"""Test that every row and every field that a former version wrote is read.
 
-The codec passes over fields that it does not know, so that what was read is written again and compared.
+The codec passes over fields that it does not know. So the decoded data is written again and compared.
 """
 
 import json
@@ -56,7 +56,7 @@ ADDED: dict[str, dict[str, Any]] = {
     "incidents": {"site": ""},
     "messages": {"site": ""},
 }
-"""The columns that came after version 2, and what they are in its rows."""
+"""The columns that came after version 2, and their values in its rows."""
 NOT_OF_THE_WATCH = {
     OF_25.name: {"access/read_only", "ordered/102"},
     OF_26.name: {"access/read_only", "ordered/203"},
@@ -91,7 +91,7 @@ WORDS: dict[str, Any] = {
     "operations": Operation,
     "ends of tasks": TaskEnd,
 }
-"""What is stored, and the class that reads it."""
+"""The stored kinds of data, and the class that reads each."""
 
 
 @pytest.fixture(params=ALL, ids=lambda former: former.name)
@@ -102,7 +102,7 @@ def former(request: pytest.FixtureRequest) -> FormerData:
 
 @pytest.fixture
 def rows(former: FormerData, tmp_path: Path) -> Rows:
-    """All tables as that bot left them."""
+    """Return all tables as that bot left them."""
     former.lay_out(tmp_path)
     return rows_of(tmp_path / JOURNAL)
 
@@ -112,7 +112,7 @@ def journal(
     rows: Rows,  # noqa: ARG001  # they are read before the journal is opened
     tmp_path: Path,
 ) -> Iterator[SqliteJournal]:
-    """The journal of that directory, opened."""
+    """Open the journal of that directory."""
     opened = SqliteJournal(tmp_path / JOURNAL)
     assert opened.open() == JournalReport(OpenOutcome.READ)
     yield opened

@@ -48,7 +48,7 @@ Death = Callable[[Listener], Coroutine[Any, Any, None]]
 
 @dataclass
 class Told:
-    """What came of the commands. `upids`: by VMID, None if the person is told that the result is unknown."""
+    """The results of the commands. `upids`: by VMID, None if the person is told that the result is unknown."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     upids: dict[int, str | None] = field(default_factory=dict)

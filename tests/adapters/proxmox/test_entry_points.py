@@ -80,7 +80,7 @@ def label(listener: Listener | Rude) -> str:
 
 
 def asked(listener: Listener) -> list[str]:
-    """What came in at this address besides checks."""
+    """Return the requests that came in at this address, without the checks."""
     return [f"{method} {path}" for method, path in listener.requests if not path.endswith("/version")]
 
 

@@ -59,10 +59,10 @@ SCOPES: dict[str, tuple[Scope, ...]] = {
 
 
 def cells() -> Iterator[tuple[Level, Level, str, bool, bool, bool]]:
-    """Yield the cells: who asks, whether there are guests that nobody reaches, and read-only mode.
+    """Yield the cells: the person, whether there are guests that nobody reaches, and read-only mode.
 
-    The last two take turns: with each other level each level and each scope meet all four of them, and an owner
-    meets the opposite of who owns nothing. Without `--deep` owners take turns, too. `make access` tries everything.
+    The last two take turns: each level and each scope meets all four combinations, and an owner meets the opposite of
+    somebody who owns nothing. Without `--deep` owners take turns, too. `make access` tries everything.
     """
     turns = list(product((True, False), repeat=2))
     for everywhere, narrowed, (at, scope), owner in product(Level, Level, enumerate(SCOPES), (True, False)):
@@ -144,7 +144,7 @@ def agree(rules: AccessRules, actor: Actor, cluster: Cluster, *, held: bool) -> 
 
 
 def has(operation: Operation, guest: Guest) -> bool:
-    """Return whether there is this operation for the guest at all."""
+    """Return whether the operation exists for the guest at all."""
     if guest.template:
         kinds = (Effect.NOTHING, Effect.WORDS)
         also = (Operation.CREATE, Operation.DELETE, Operation.MONITOR_REMOVE)

@@ -1,4 +1,4 @@
-"""A confirmed /stop asks access seven times, each time at a place that knows something new, and each counts."""
+"""Test that a confirmed /stop asks access seven times: each place knows something new, and each is enough."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 
 
 class Known(NamedTuple):
-    """What a decision knows: how it is asked for, whether the guest is named, and how often Proxmox was asked."""
+    """The knowledge of a decision: the way in, whether the guest is named, and how often Proxmox was asked."""
 
     way: InteractionKind
     guest: bool
@@ -65,7 +65,7 @@ class Decisions:
 
 
 def steps(scene: Stage) -> list[AuditStep]:
-    """The steps of all attempts, the newest first."""
+    """Return the steps of all attempts, newest first."""
     return [each.record.step for each in rows_of(scene.site.journal).audit_page(AuditFilter(), 0, 50)[0]]
 
 
@@ -111,7 +111,10 @@ async def test_a_confirmed_stop_asks_seven_times(bare_scene: Stage, cast: Cast, 
 async def test_each_of_the_seven_is_enough(
     bare_scene: Stage, cast: Cast, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """Its no ends it: nothing is sent. For a no by the list, the list is read once more and asked again."""
+    """A refusal at any of them ends the attempt: nothing is sent.
+
+    After a refusal by the list, the list is read once more.
+    """
     scene, admin = bare_scene, cast["admin"]
     await scene.site.cluster_cache.read(0)
     decisions = Decisions(scene)
@@ -138,7 +141,7 @@ def untag(pve: Pve) -> None:
 
 
 async def refused(scene: Stage, cast: Cast, error: BotError, *, at_press: bool) -> None:
-    """Whose admin role is for guests of a tag gives /stop, presses the button, and is refused without a change."""
+    """Let a person whose admin role is limited to a tag run /stop and press its button. Nothing may change."""
     reply = await scene.say(cast["game"], "stop", vmid=103)
     if at_press:
         reply = await scene.press(cast["game"], reply, "Force-stop minecraft")

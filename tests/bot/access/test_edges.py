@@ -199,7 +199,7 @@ async def test_a_scoped_user_reads_their_own_level(bare_scene: Stage) -> None:
         scene.assert_refused(reply, cast["game"], NotAllowed(Level.ADMIN, Level.OPERATOR))
 
 
-# -- what is left
+# -- other edges
 
 
 @pytest.mark.parametrize("found", [{}, {"format": "pbs-ct"}, {"subtype": "lxc"}])

@@ -40,7 +40,7 @@ It was once 8.6 s.
 HERE = Place(1, 2)
 
 
-# -- what counts of it
+# -- the part of a typed text that counts
 
 
 def test_a_hundred_characters_and_five_words_count() -> None:
@@ -71,7 +71,7 @@ async def test_no_read_is_kept_for_the_next_index() -> None:
     assert index.guests_named("WEB") == [second.find(100)]
 
 
-# -- who is offered what: the same as is decided
+# -- the offered guests are those that the decision allows
 
 
 TAGS = st.lists(
@@ -184,7 +184,7 @@ async def cost(
 
 
 WORST = ("half", ("many hits", "3,000 different words"))
-"""Who types what at every option. All people type all texts at one option of each name."""
+"""The person and the text that are tried at every option. All people type all texts at one option of each name."""
 
 
 async def test_a_keystroke_is_cheap_whatever_is_typed(bare_scene: Stage, pve: Pve) -> None:

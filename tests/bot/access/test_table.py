@@ -1,7 +1,7 @@
-"""Every action for every level, scope and place, by every way in: the answer of each cell.
+"""Test every action for every level, scope and place, by every way in: the answer of each cell.
 
-What is expected is the table of docs/access.md, which the people read who use the bot, and not taken from
-core/operations.py. An operation, a command, a completion or a kind of button without a row here fails the test.
+The expected answers come from the table of docs/access.md, which people read, and not from core/operations.py. An
+operation, a command, a completion or a kind of button without a row here fails the test.
 """
 
 from collections.abc import Iterable, Iterator
@@ -91,10 +91,10 @@ in_places = pytest.mark.parametrize(
 
 
 SOME_PEOPLE = ("admin", "game admin", "nobody")
-"""One for each answer of a place: everything, some guests, and nothing."""
+"""One person for each kind of access: to everything, to some guests, and to nothing."""
 PLAIN = ("nobody", "viewer", "operator", "admin")
 APART = 3 if DEEP else 9
-"""Each of so many places where every answer is no has another part of the rows."""
+"""Number of parts into which the rows are divided for places where every answer is no. Each place has one part."""
 
 
 def people_in(
@@ -287,7 +287,7 @@ NAMES = {103: "minecraft", 101: "web01", 104: "palworld", 205: "grafana"}
 
 
 def unfit(word: str, about: str) -> tuple[int, BotError]:
-    """A guest that this cannot be done to, and why: its kind, or else its state."""
+    """Return a guest to which this cannot be done, and why: because of its kind, or else its state."""
     action, operation = ACTION[COMMAND[word].operation], COMMAND[word].operation
     vmid, state = RUNNING[about], State.RUNNING
     if state in action.states:
@@ -449,7 +449,7 @@ class House:
         return place(scene, word)
 
     def each(self, places: Iterable[str]) -> Iterator[tuple[str, Channel | None]]:
-        """Each of the places, made when its turn comes."""
+        """Yield each of the places, made when its turn comes."""
         return ((where, self.there(where)) for where in places)
 
     # -- what is said

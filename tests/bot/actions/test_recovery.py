@@ -211,7 +211,7 @@ class Told:
 
 
 class NotedStops:
-    """Remember what is stored of expected stops: guest and person, None for a deletion."""
+    """Note each write about expected stops: guest and person, None for a deletion."""
 
     def __init__(self) -> None:
         self.noted: list[tuple[int, str | None]] = []

@@ -1,4 +1,4 @@
-"""Test every completion for every person in every state: it is never empty, and what it says is what then happens."""
+"""Test every completion for every person in every state: it is never empty, and what it announces then happens."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ MISSING = {
     "no templates": [("create", "template_id")],
     "no snapshots": [("snapshot rollback", "name"), ("snapshot delete", "name")],
 }
-"""The options that offer what is not there in a state."""
+"""The options whose choices are missing in a state."""
 
 
 async def prepare(scene: Stage, pve: Pve, state: str) -> dict[str, Person]:

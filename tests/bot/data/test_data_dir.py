@@ -1,4 +1,4 @@
-"""Test changes to the data directory under the running bot: mounted read-only, or the list edited by hand."""
+"""Test a data directory that changes while the bot runs: it is mounted read-only, or the list is edited by hand."""
 
 from __future__ import annotations
 

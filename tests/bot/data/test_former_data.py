@@ -1,6 +1,6 @@
-"""The data directories of former versions, as those bots left them when they were killed: the new bot goes on.
+"""Test that the bot goes on from data directories of former versions, as those bots left them when they were killed.
 
-tests/support/former_data.py says what they hold. That each row and field is read is held in
+tests/support/former_data.py describes their content. Every row and field is checked in
 tests/adapters/journal/test_former_rows.py.
 """
 
@@ -29,11 +29,12 @@ bare_scene, pve, language = stages.bare_scene, stages.pve, stages.language
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the new bot makes of a directory.
+    """The expected results of a directory.
 
     `limits`: the thresholds by VMID (CPU, memory, disk). `open`: the subjects of the open incidents. `told`: the
-    messages that waited, by some words of each. `attempts`: how many the trail holds. `ends`: what is found out of
-    the attempts that were cut off, by operation and VMID. `ids_kept`: the bot of that day kept who somebody is.
+    messages that waited, by some words of each. `attempts`: their number in the trail. `ends`: the results that are
+    found out for attempts that were cut off, by operation and VMID. `ids_kept`: whether the bot of that day stored
+    people's ids.
     """
 
     watched: tuple[int, ...]
@@ -128,7 +129,7 @@ def expected(former: FormerData) -> Expected:
 
 @pytest.fixture
 async def scene(bare_scene: Stage, pve: Pve, former: FormerData) -> Stage:
-    """The new bot over that directory, and the cluster as it was."""
+    """Provide the new bot over that directory, and the cluster as it was."""
     former.restore(bare_scene)
     former.cluster(pve)
     audits = bare_scene.guild.create_text_channel("audit", category=bare_scene.category)
@@ -141,14 +142,14 @@ only_26 = pytest.mark.parametrize("former", [OF_26], ids=[OF_26.name], indirect=
 
 
 async def open_to_changes(scene: Stage) -> SeenMessage:
-    """Changes are allowed again; the message of a panel, to press the buttons of that day on."""
+    """Allow changes again. Return the message of a panel, on which the buttons of that day can be pressed."""
     assert (await scene.say(scene.akiko, "readonly off")).text
     assert scene.site.authorizer.read_only.refusal is None
     return post_of(await scene.say(scene.emma, "info", vmid=104))
 
 
 async def press(scene: Stage, post: SeenMessage, custom_id: str) -> PressResult:
-    """Emma presses a button that is not there any more."""
+    """Let Emma press a button that is not there any more."""
     scene.clock.skip(10.0)  # nobody is held to the pace
     return await scene.whole(scene.server.click(scene.emma, post, custom_id, force=True))
 

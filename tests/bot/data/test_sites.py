@@ -42,7 +42,7 @@ TWO: Lists = {"home": (101,), "colo": (101, 102)}
 
 @dataclass
 class Bot:
-    """The bot's data of some sites, opened."""
+    """The opened data of some sites."""
 
     journal: JournalOffLoop
     store: MonitorStore
@@ -65,7 +65,7 @@ class Bot:
 
 @asynccontextmanager
 async def started(directory: Path, lists: Lists, first: str | None = None) -> AsyncIterator[Bot]:
-    """Read the directory as the composition root does it, once for each site."""
+    """Read the directory as bot.py does, with the parts of each site."""
     clock = FakeWorld().clock
     journal, disk = JournalOffLoop(directory / JOURNAL_NAME, clock.now), DiskThread("files")
     store = MonitorStore(directory / LIST_NAME, clock.now)
@@ -112,7 +112,7 @@ def files(directory: Path) -> dict[str, bytes]:
 
 
 async def refused(directory: Path, lists: Lists, first: str | None = None) -> str:
-    """Start in vain, and return what is told. The directory stays as it is."""
+    """Start with sites that do not fit the directory. Return the reported fault. No file may have changed."""
     before = files(directory)
     with pytest.raises(StartFailed) as failed:
         async with started(directory, lists, first):

@@ -1,4 +1,4 @@
-"""Press what no message of the bot has: forged fields, absurd numbers and lengths, wrong versions.
+"""Press buttons that no message of the bot has: forged fields, absurd numbers and lengths, wrong versions.
 
 Nothing may raise: an error that was not foreseen is logged, and fails the test.
 """

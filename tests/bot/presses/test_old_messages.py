@@ -1,7 +1,7 @@
-"""Press everything that is left on old messages by a person who has lost what they had when these were shown.
+"""Press everything on old messages as a person who has lost the rights that they had when these were shown.
 
-The messages are public ones and their own private ones. What they press says no more than what they may know now,
-changes nothing, and costs Proxmox nothing where they may know nothing.
+The messages are public ones and their own private ones. The answers say no more than the person may know now. They
+change nothing, and cost Proxmox nothing where the person may know nothing.
 """
 
 import json
@@ -61,7 +61,7 @@ def whole(post: SeenMessage) -> str:
 
 
 class Former:
-    """Everything that was shown to a person while they were an admin, and the form of a question."""
+    """All messages that were shown to a person while they were an admin, and the form of a question."""
 
     def __init__(self, scene: Stage, who: Person) -> None:
         self.scene, self.who = scene, who
@@ -101,7 +101,7 @@ class Former:
         return (await self.scene.until(found, "a dashboard"))[0]
 
     async def press_all(self) -> AsyncIterator[tuple[str, PressResult, str]]:
-        """Press each button and choose in each menu. Yield what, the reply, and all that is new to read."""
+        """Press each button and choose in each menu. Yield the name of the press, the reply, and all new text."""
         scene, who = self.scene, self.who
         for post in self.posts:
             for button in post.buttons:
@@ -121,14 +121,14 @@ class Former:
 
 
 def _new(reply: PressResult, shown: str) -> str:
-    """Return what a person reads that the pressed message did not say."""
+    """Return the text that a person reads and that the pressed message did not have."""
     posts = [post for post in (reply.post, *reply.followups) if post is not None and post.exists]
     return "\n".join(post.text for post in posts if whole(post) != shown)
 
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the process that draws be, for the sake of time."""
+    """Replace the process that draws, to save time."""
 
     async def picture(_self: ChartProcess, _drawing: Drawing) -> bytes:
         return PNG
@@ -145,7 +145,7 @@ async def test_who_has_lost_their_rights_learns_and_does_nothing_more(bare_scene
     await former.show()
 
     def everybody_else() -> tuple[dict[int, str], dict[int, Any], int]:
-        """Return what others read, and what the cluster is and was asked for."""
+        """Return the texts that other people read, the state of the cluster, and the requests that it got."""
         return {post.id: whole(post) for post in former.posts}, scene.cluster(), len(pve.requests)
 
     async def refused(told: set[str]) -> None:

@@ -1,4 +1,4 @@
-"""A stage with several sites, and people whose roles reach different ones."""
+"""Provide a stage with several sites, and people whose roles reach different ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROLES: Mapping[str, tuple[str, str, list[str]]] = {
     "guest": ("VIEWER", "en-US", ["home/101"]),
     "colonist": ("OPERATOR", "ja", ["site:colo"]),
 }
-"""By the name of a person: the level, the language, and the scopes of their role."""
+"""The level, the language, and the scopes of each person's role, by the person's name."""
 
 
 class People:

@@ -36,7 +36,7 @@ clusters, sites = three_sites.clusters, three_sites.sites
 
 on_each_site = pytest.mark.parametrize("name", NAMES)
 on_either_first = pytest.mark.parametrize("name", NAMES if EVERY_CELL else (HOME, COLO))
-"""home is FIRST_SITE, colo the first by name, and their VMIDs are the same: who takes a wrong first one is seen."""
+"""home is FIRST_SITE, colo the first by name, and their VMIDs are the same: a wrong first one is noticed."""
 WORD = re.compile(rf"(?<![a-z0-9-])(?:{'|'.join(NAMES)})(?![a-z0-9-])")
 GUEST_OPTIONS = ("vmid", "template_id")
 OF_NO_SITE = {"help", "dashboard remove"}  # a dashboard knows its own site
@@ -77,7 +77,7 @@ class Table:
     # -- before a row
 
     async def reset(self, word: str) -> None:
-        """Make all sites as they were, and ready for the command: what is to be lifted is set on all of them."""
+        """Reset all sites for the next command. A mute or a switch that it lifts is set on all of them."""
         changed = {each for each, paths in self.sites.changes().items() if len(paths) != self.seen[each]}
         for each in changed | self.renamed:
             self.kept[each].restore()
@@ -98,7 +98,7 @@ class Table:
                 await site.authorizer.read_only.turn_on("Noah", 7)
         self.scene.clock.skip(13.0)  # the bot keeps a read for 10 s, and what it did itself for 12 s
 
-    # -- what came of it
+    # -- the results
 
     def state(self) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -1,6 +1,6 @@
-"""Test sites of which one hangs (it accepts requests and never answers), one refuses the token, and one is fine.
+"""Test three sites: one hangs (it accepts requests and never answers), one refuses the token, and one is fine.
 
-The fine one must not notice.
+The trouble of the first two must not affect the third.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Test the disk threshold of a VM: the agent is asked, the alert names the file system, and silence is said."""
+"""Test the disk threshold of a VM: the agent is asked, the alert names the file system, and silence is reported."""
 
 import pytest
 

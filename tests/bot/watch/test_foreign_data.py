@@ -34,7 +34,7 @@ from ui.messages.proxmox_errors import task_hint
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
 BLOCK = 1.5
-"""Seconds of CPU for which the loop may stand still. What these tests are about took ten and more."""
+"""Seconds of CPU for which the loop may stand still. Without the tested limits it stood still for ten and more."""
 
 
 async def longest_block(work: Awaitable[Any]) -> tuple[float, Any]:

@@ -59,7 +59,7 @@ async def _account(talk: Talk) -> None:
 
 
 def _broadcast(cluster: Cluster) -> bool:
-    """Whether the last round of pvestatd knew all guests of the contract as they are now."""
+    """Return whether the last round of pvestatd knew all guests of the contract as they are now."""
     found = [cluster.find(vmid) for vmid in GUESTS]
     states = [guest.state if guest else None for guest in found]
     return states == [State.RUNNING, State.STOPPED] * 2 and all(guest.name for guest in found if guest)

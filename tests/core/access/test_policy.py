@@ -118,7 +118,7 @@ def test_the_person_does_not_open_another_place(user_id: int) -> None:
 
 
 def in_words(operation: Operation) -> str:
-    """The operation as the table of docs/access.md has it."""
+    """Return the operation's name in the table of docs/access.md."""
     return operation.value.replace("_", " ")
 
 

@@ -1,4 +1,4 @@
-"""Test what one person may take of what all share."""
+"""Test how much one person may take of the places that all share."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Test what a chart is made of: steps from the data, gaps, figures, thresholds, marks and scales."""
+"""Test the contents of a chart: steps from the data, gaps, figures, thresholds, marks and scales."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Test the disks of VMs: what counts of an agent's answer, when that is said, and whom the poller asks when."""
+"""Test the disks of VMs: how an agent's answer counts, when it is reported, and which VM the poller asks when."""
 
 import asyncio
 from collections import Counter
@@ -211,7 +211,7 @@ def test_a_container_needs_no_agent() -> None:
     assert flat(history.see(disks=lying) for _ in range(3)) == ["opening gauge disk 201 back"]
 
 
-# -- whom the poller asks
+# -- which VM the poller asks
 
 
 class Field:

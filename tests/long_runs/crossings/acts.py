@@ -21,7 +21,10 @@ from tests.support.sites.towns import NO_SITE, SITES
 
 
 class Acts:
-    """Make requests as one person after the other. Some are made a second time, about what does not exist."""
+    """Make requests as one person after the other.
+
+    Some are made a second time, about a guest or site that does not exist.
+    """
 
     def __init__(self, setup: Setup, chance: random.Random, checks: Checks, happenings: Happenings) -> None:
         self.scene, self.people, self.oracle, self.chance = setup.scene, setup.people, setup.oracle, chance
@@ -109,7 +112,7 @@ class Acts:
             await self.use_choice(name, command, option, self.chance.choice(inserted))
 
     async def use_choice(self, name: str, command: str, option: str, value: str) -> None:
-        """Send the command with what the completion inserted."""
+        """Send the command with the value that the completion inserted."""
         values = dict(COMMAND[command].example) | {option: value}
         self.checks.figures["inserted"] += 1
         reply = await self.run_command(name, command, values, self.oracle.meant(name, value))

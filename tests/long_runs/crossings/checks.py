@@ -1,4 +1,4 @@
-"""Make requests, and check everything that comes of each: effects, answers, the audit trail, and alerts."""
+"""Make requests, and check all results of each: effects, answers, the audit trail, and alerts."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Checks:
         typed: str = "",
         alert: bool = False,
     ) -> Any:
-        """Make one request as this person, and check all that comes of it. `typed`: texts that may be repeated."""
+        """Make one request as this person, and check all its results. `typed`: texts that may be repeated."""
         self.oracle.note_views()
         self.oracle.note_typed(want, words)
         posts = {post.id: (post.text, whole(post)) for post in self.posts(name)}

@@ -24,7 +24,7 @@ COMMANDS = (*EVERY_COMMAND, *REVEALING, *((each.word, dict(each.example)) for ea
 
 
 class Inputs:
-    """Choose at random, mostly what has a chance to succeed."""
+    """Choose at random, mostly inputs that have a chance to succeed."""
 
     def __init__(self, setup: Setup, chance: random.Random) -> None:
         self.scene, self.towns, self.oracle, self.chance = setup.scene, setup.towns, setup.oracle, chance
@@ -114,7 +114,7 @@ class Inputs:
         return self.chance.choice(found or ["0123456789abcdef"])
 
     def twin(self, command: str, values: dict[str, Any], want: Want) -> dict[str, Any] | None:
-        """Return the same request about what does not exist, if it is about something hidden."""
+        """Return the same request about something that does not exist, if the request is about something hidden."""
         if want.places or want.several or self.chance.random() < 0.3:
             return None
         if "site" in values and "vmid" in values:

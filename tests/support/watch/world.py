@@ -31,7 +31,7 @@ from core.watch.journal import OutboxMessage
 BEGIN = 1_790_000_000.0
 """Start of a history in Unix seconds, by Proxmox' and Discord's clocks. Nobody sets these."""
 CONFIRM = 6.0
-"""Seconds after the first read of the list from which a read counts as the poll's second."""
+"""Seconds after the first read of the list. A later read counts as the second one of the poll."""
 NODES = ("pve1", "pve2", "pve3")
 BOT = "bot@pve!discord"
 ALIVE = (State.RUNNING, State.PAUSED, State.SUSPENDED)

@@ -34,7 +34,8 @@ GIB = 2**30
 GUEST = (PanelKind.CPU, PanelKind.MEMORY, PanelKind.NETWORK, PanelKind.DISK_RATE)
 NODE = (PanelKind.CPU, PanelKind.MEMORY, PanelKind.NETWORK, PanelKind.DISK_USE)
 DIFFERENT, PART = 48, 0.004
-"""Difference of a channel from which a pixel is another, and the part of all pixels that may be another."""
+"""Difference of a colour channel at which a pixel counts as different, and the share of pixels that may be different.
+"""
 THUMB = (120, 210)
 """Size of a chart among the extreme ones."""
 LIMITS = {PanelKind.CPU: 90.0, PanelKind.MEMORY: 80.0}

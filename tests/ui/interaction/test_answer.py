@@ -1,4 +1,4 @@
-"""The states of an answer: one at a time, and none goes back."""
+"""Test the states of an answer: one at a time, and none goes back."""
 
 import pytest
 
