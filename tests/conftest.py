@@ -156,14 +156,14 @@ def _name_groups(items: list[pytest.Item]) -> None:
             item._id = NodeId.parse(f"{item.nodeid}@{'_'.join(groups)}")
 
 
-def _leave_alone_what_stays() -> None:
+def _freeze_present_objects() -> None:
     """Freeze all present objects, so that later garbage collections do not walk them."""
     gc.collect()
     gc.freeze()
 
 
 def pytest_collection_finish() -> None:
-    _leave_alone_what_stays()
+    _freeze_present_objects()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -173,7 +173,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     No fixture of `item` exists yet.
     """
     if "pve" in getattr(item, "fixturenames", ()):
-        _leave_alone_what_stays()
+        _freeze_present_objects()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from core.actions.order import Order, Plan, Report
 from core.actions.planner import Planner
 from core.actions.result import ResultReader
 from core.actions.sender import Sender
-from core.audit.record import NOT_SETTLED, UNKNOWN, AuditRecord, AuditStep, outcome_of, step_of
+from core.audit.record import NOT_SETTLED, UNKNOWN, AuditRecord, AuditStep, failure_step, outcome_of
 from core.audit.store import Ticket
 from core.audit.trail import AuditLog
 from core.clock import Clock
@@ -79,7 +79,7 @@ class Executor:
         except BaseException as error:
             self._charge(order, error)
             audited = _audited_error(error)
-            self._record(step_of(audited), order, outcome=outcome_of(audited))
+            self._record(failure_step(audited), order, outcome=outcome_of(audited))
             raise
         self._record(AuditStep.PLANNED, order, plan.guest)
         return plan
@@ -152,7 +152,7 @@ class Executor:
                 outcome = f"{_outcome_prefix(error)}{outcome}"
             else:
                 audited = _audited_error(error)
-                step, outcome = step_of(audited), outcome_of(audited)
+                step, outcome = failure_step(audited), outcome_of(audited)
             guest = plan.guest if plan else None
             self._record(step, order, guest, upid, outcome, seconds, attempt, progress_id)
             if step is AuditStep.ENDED and outcome.startswith(UNKNOWN):

@@ -100,7 +100,7 @@ def ending_of(record: AuditRecord) -> Ending:
     return _TASKS[end_of(record.outcome)]
 
 
-def step_of(error: BaseException) -> AuditStep:
+def failure_step(error: BaseException) -> AuditStep:
     """Return the step of an attempt that failed before anything was sent: refused or ended."""
     return AuditStep.REFUSED if isinstance(error, Refused) else AuditStep.ENDED
 

@@ -172,7 +172,7 @@ KUMA_NO = b'{"ok":false,"msg":"Monitor not found or not active."}'
         (b"\xff\xfe\x00", None),
     ],
 )
-async def test_it_is_taken_only_if_the_service_says_so(body: bytes, word: str | None) -> None:
+async def test_a_beat_counts_only_if_the_service_says_so(body: bytes, word: str | None) -> None:
     """healthchecks.io answers 200 even for a check that was deleted."""
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     async with raw(answer) as address, heart(f"{address}/{PUSH}") as beating:

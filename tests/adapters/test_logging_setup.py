@@ -153,7 +153,7 @@ def test_the_secrets_of_every_site_are_masked(tmp_path: Path) -> None:
     assert unverified_sites(settings) == ("home", "colo")
 
 
-def test_that_discord_py_has_no_voice_is_of_no_use() -> None:
+def test_warnings_about_missing_voice_packages_are_dropped() -> None:
     def record(text: str) -> logging.LogRecord:
         return logging.LogRecord("discord.client", logging.WARNING, "", 1, text, (), None)
 

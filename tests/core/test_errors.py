@@ -202,7 +202,7 @@ def test_the_word_of_a_text_that_is_no_error() -> None:
     assert word_of("NotHere()") == "NotHere"
 
 
-def test_nothing_is_not_the_word_for_it() -> None:
+def test_none_and_the_word_none_are_kept_apart() -> None:
     for error in (CertificateNotTrusted("h", None), CertificateNotTrusted("h", "None"), HalfGone(None, 7)):
         again = from_text(str(error))
         assert again is not None

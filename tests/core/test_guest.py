@@ -35,7 +35,7 @@ def test_new_guests_take_their_place_and_gone_ones_leave_none() -> None:
     assert changed.find(101) is None
 
 
-def test_no_change_is_the_same_read() -> None:
+def test_replacing_no_guest_returns_the_same_read() -> None:
     assert READ.with_guests({}) is READ
 
 

@@ -103,7 +103,7 @@ async def test_an_error_comes_with_proxmox_words_and_the_last_lines() -> None:
     assert result.log == tuple(f"line {number}" for number in range(20 - LOG_TAIL, 20))
 
 
-async def test_no_word_about_the_end_is_not_ok() -> None:
+async def test_a_task_without_an_exit_text_is_not_ok() -> None:
     class Wordless(FakeProxmox):
         async def task_status(self, upid: str) -> TaskStatus:
             return TaskStatus(False, None)

@@ -30,7 +30,7 @@ def drain(told: socket.socket) -> None:
         words(told)
 
 
-async def test_it_learns_of_the_start_of_life_and_of_the_end(told: socket.socket) -> None:
+async def test_the_manager_learns_of_the_start_the_life_and_the_end(told: socket.socket) -> None:
     environ = {"NOTIFY_SOCKET": told.getsockname(), "WATCHDOG_USEC": "30000", "WATCHDOG_PID": "7"}
     manager = ServiceManager(environ, pid=7)
     manager.ready("waiting\nfor Discord")

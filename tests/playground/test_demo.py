@@ -139,7 +139,7 @@ async def demo(tmp_path: Path) -> AsyncIterator[DemoProcess]:
         await process.ended()
 
 
-async def test_it_serves_a_page_and_ends_with_everything(demo: DemoProcess) -> None:
+async def test_the_demo_serves_a_page_and_ends_with_everything(demo: DemoProcess) -> None:
     """Ctrl-C is tested with the real demo (test_page.py)."""
     told = await demo.said("Ctrl-C")
     (address,) = re.findall(r"(http://127\.0\.0\.1:\d+/)#\S+", told)

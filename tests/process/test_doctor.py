@@ -571,7 +571,7 @@ def test_versions_and_clocks() -> None:
         certificate_of(b"\x30\x03\x02\x01\x01")
 
 
-def test_what_discord_has_of_the_bot() -> None:
+def test_the_bots_commands_and_permissions_in_discord_are_judged() -> None:
     """A fault is a line with its remedy. A thing that is only not known yet is no fault."""
     link = invitation(42)
     judged = [

@@ -29,7 +29,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[ProcessStage]:
         yield made
 
 
-async def test_a_name_servers_silence_holds_no_end_up(stage: ProcessStage) -> None:
+async def test_a_silent_name_server_does_not_delay_the_end(stage: ProcessStage) -> None:
     """A thread that looks up a name cannot be cut, and Python waits for its threads at exit."""
     (stage.directory / "sitecustomize.py").write_text(SLOW_NAMES)
     bot = await stage.launch(PROXMOX_HOST="slow.example", PYTHONPATH=str(stage.directory))
@@ -43,7 +43,7 @@ async def test_a_name_servers_silence_holds_no_end_up(stage: ProcessStage) -> No
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="whether signals are caught is read there")
-async def test_a_signal_before_anything_has_begun_is_an_end_as_wished(stage: ProcessStage) -> None:
+async def test_a_signal_before_anything_has_begun_is_an_orderly_end(stage: ProcessStage) -> None:
     """The signal comes while the packages are imported.
 
     The first process of a container would otherwise ignore it.

@@ -61,7 +61,7 @@ async def test_a_request_is_never_ahead_of_its_record(stage: ProcessStage) -> No
     assert rows(stage.directory, "SELECT step FROM audit ORDER BY id") == ["asked", "sending"]
 
 
-async def test_a_lock_holds_no_end_up_and_its_end_lets_everything_be_written(stage: ProcessStage) -> None:
+async def test_a_lock_does_not_delay_the_end_and_everything_is_written_after_it(stage: ProcessStage) -> None:
     await stage.start()
     with locked(stage.directory):
         reply = await stage.say(stage.akiko, "info", vmid=104)

@@ -48,7 +48,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[ProcessStage]:
 # ---------------------------------------------------------------------- starting
 
 
-async def test_it_registers_its_commands_for_the_guild_only(stage: ProcessStage) -> None:
+async def test_the_bot_registers_its_commands_for_the_guild_only(stage: ProcessStage) -> None:
     stage.cold = True
     await stage.start(MONITOR_VM_IDS="101, 201")
     registered = [(r.path, r.status) for r in stage.server.requests("PUT") + stage.server.requests("POST")]
@@ -122,7 +122,7 @@ async def test_a_signal_ends_it_while_it_is_starting(stage: ProcessStage) -> Non
     assert (code, seconds < SOON) == (0, True), seconds
 
 
-async def test_a_followed_task_is_reported_of_the_end(stage: ProcessStage) -> None:
+async def test_the_answer_about_a_running_task_says_that_the_bot_ends(stage: ProcessStage) -> None:
     await stage.start()
     plan = stage.pve.next_task("qmstart", vmid=VM, hold=True)
     stage.server.answer_wait = 0.0

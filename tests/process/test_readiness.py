@@ -381,7 +381,7 @@ async def test_a_channel_that_discord_hides_for_now_is_not_called_wrong(stage: P
     )
 
 
-async def test_proxmox_is_reported_of_while_discord_is_away(stage: ProcessStage) -> None:
+async def test_proxmox_is_reported_on_while_discord_is_away(stage: ProcessStage) -> None:
     async with stage.server.outage():
         await stage.launch(NODE_NAME="pve9")
         told = await found(stage, "❌ NODE_NAME: the cluster has no node “pve9”")

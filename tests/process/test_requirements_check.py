@@ -79,7 +79,7 @@ def test_missing_packages_are_named_with_the_command() -> None:
     assert len(told.splitlines()) == 2
 
 
-def test_one_that_only_another_package_needs_is_missed_too(tmp_path: Path) -> None:
+def test_a_package_that_only_another_package_needs_is_missed_too(tmp_path: Path) -> None:
     file = tmp_path / "requirements.txt"
     file.write_text(
         "# some\nBabel==2.18.0 \\\n    --hash=sha256:00\nnot-there==1.0\n"

@@ -67,7 +67,7 @@ def test_losses_are_reported_and_nothing_else(opened: OpenOutcome, happened: Loa
             assert journal_well(t)
 
 
-def test_a_list_of_before_there_was_a_journal_has_lost_none() -> None:
+def test_a_list_with_states_has_lost_no_journal() -> None:
     for states in ({101: State.RUNNING}, {}):
         loaded = [LoadReport((), LoadOutcome.READ, None, states)]
         told = data_loss_lines(TEXTS.of("en"), JournalReport(OpenOutcome.CREATED), loaded, off=False)

@@ -18,7 +18,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[ProcessStage]:
         yield made
 
 
-async def test_it_is_ready_while_it_waits_for_discord_and_a_halt_ends_it(stage: ProcessStage) -> None:
+async def test_the_bot_is_ready_while_it_waits_for_discord_and_a_halt_ends_it(stage: ProcessStage) -> None:
     told = list[str]()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(stage.directory / "notify"))

@@ -66,7 +66,7 @@ NEW = ("commands", "configuration", "discord", "proxmox", "alerts", "security", 
 
 
 @walked("name", NEW)
-def test_it_is_readable_on_a_phone(name: str) -> None:
+def test_a_document_is_readable_on_a_phone(name: str) -> None:
     text = without_code(text_of(DOCS / f"{name}.md"))
     assert max((len(row) for row in table(text)), default=0) <= 3
     longest = max(text.splitlines(), key=len)

@@ -19,7 +19,7 @@ def pictures(language: str) -> list[Path]:
 
 
 @BOTH
-def test_it_is_read_in_half_a_minute(language: str) -> None:
+def test_a_readme_is_read_in_half_a_minute(language: str) -> None:
     assert len(text_of(README[language]).splitlines()) <= LINES_MOST
 
 

@@ -226,7 +226,7 @@ async def test_without_config_py_it_is_offered_and_ctrl_c_leaves_nothing(
 
 
 @pytest.mark.parametrize(("text", "hinted"), [("", True), ("GUILD_ID = 'x'\n", False)])
-def test_a_config_py_that_was_not_begun_is_reported_of_init(
+def test_init_is_mentioned_for_an_empty_config_py_only(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, hinted: bool
 ) -> None:
     config = tmp_path / "config.py"

@@ -84,7 +84,7 @@ def checked(view: DashboardView, extent: Extent, language: str) -> str:
 
 @languages
 @pytest.mark.parametrize("count", [0, 1, 25, 5000])
-def test_it_holds_at_every_size(count: int, language: str) -> None:
+def test_a_dashboard_fits_at_every_size(count: int, language: str) -> None:
     t = TEXTS.of(language)  # type: ignore[arg-type]  # "ja" or "en"
     for extent in (WHOLE, WIDE, Extent(tag="t" * 100)):
         view = dashboard_view(t, board(extent), contents(count, extent))

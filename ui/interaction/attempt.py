@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from core.access.authorizer import Check
 from core.access.policy import Actor
-from core.audit.record import AuditRecord, AuditStep, format_options, step_of
+from core.audit.record import AuditRecord, AuditStep, failure_step, format_options
 from core.audit.store import Ticket
 from core.audit.trail import DETAIL_MOST, AuditLog
 from core.errors import AnswerTooLate, BotError, JournalFailed, TooQuick
@@ -110,7 +110,7 @@ class Attempt:
         A `TooQuick` that is only counted is not recorded. The next record contains the count.
         """
         if not isinstance(refusal, TooQuick) or refusal.skipped is not None:
-            self.record(step_of(refusal), str(refusal))
+            self.record(failure_step(refusal), str(refusal))
 
     @property
     def services(self) -> Services:
@@ -150,7 +150,7 @@ def recording(attempt: Attempt, detail: str | None = None) -> Iterator[Attempt]:
         ensure_awaited(interaction)
         yield attempt
     except BotError as error:
-        attempt.record(step_of(error), str(error))
+        attempt.record(failure_step(error), str(error))
         raise
     except BaseException as error:
         if is_given_up(interaction) and attempt.ticket is None:

@@ -14,7 +14,7 @@ from core.access.guest_index import GuestIndex
 from core.access.guest_table import TYPED_MOST
 from core.access.policy import level_on, unknown_guest
 from core.actions.order import Order
-from core.audit.record import step_of
+from core.audit.record import failure_step
 from core.errors import BotError, Refused
 from core.guest import Cluster, Guest
 from core.guest_errors import GuestNotFound
@@ -101,7 +101,7 @@ async def find_guest(interaction: Interaction, typed: str, operation: Operation)
             found = await _found_by_reading(interaction, wanted)
         except BotError as error:
             attempt = Attempt(interaction, operation.value, wanted.vmid, f"vmid={wanted.text}")
-            attempt.record(step_of(error), str(error))
+            attempt.record(failure_step(error), str(error))
             raise
     choose_site(interaction, found.site)
     services_of(interaction).recent_guests.note(interaction.user.id, found.site.name, found.vmid)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import TypeVar
 
 from core.access.policy import mildest
-from core.audit.record import step_of
+from core.audit.record import failure_step
 from core.errors import BotError, JournalFailed, OnlySomeSites, Refused, StoreFailed
 from core.operations import Operation
 from ui.interaction.attempt import Attempt, recording
@@ -65,7 +65,7 @@ def recording_refusals(attempt: Attempt) -> Iterator[None]:
     try:
         yield
     except BotError as error:
-        attempt.record(step_of(error), str(error))
+        attempt.record(failure_step(error), str(error))
         raise
 
 

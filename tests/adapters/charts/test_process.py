@@ -75,14 +75,14 @@ async def test_one_process_draws_all_and_knows_no_secret(monkeypatch: pytest.Mon
         await draws.draw(EMPTY)
 
 
-async def test_one_that_dies_under_a_picture_is_replaced_once() -> None:
+async def test_a_process_that_dies_under_a_picture_is_replaced_once() -> None:
     """It may have been killed while it waited, before anybody noticed."""
     draws = process_of(ECHO.replace("while head", "if head") + f"sys.stdin.buffer.read({HEAD.size})")
     assert await draws.draw(EMPTY) != await draws.draw(EMPTY)
     await draws.close()
 
 
-async def test_it_ends_when_it_is_not_used() -> None:
+async def test_an_idle_process_ends() -> None:
     draws = process_of(ECHO, clock=FakeClock())  # whose five minutes pass at once
     pid = int((await draws.draw(EMPTY)).removeprefix(PNG).split()[0])
     await until(lambda: pid_of(draws) is None and not lives(pid))

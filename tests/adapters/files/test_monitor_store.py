@@ -238,7 +238,7 @@ class Saves(Protocol):
     def save(self, guests: tuple[WatchEntry, ...]) -> str | None: ...
 
 
-def test_it_is_the_store_of_the_watch(tmp_path: Path) -> None:
+def test_the_store_has_the_methods_that_the_watch_uses(tmp_path: Path) -> None:
     tested: Saves = store(tmp_path)
     tested.save(NEW)
     assert saved(tmp_path) == {

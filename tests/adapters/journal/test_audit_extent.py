@@ -41,7 +41,7 @@ def entries(journal: SqliteJournal, extent: TrailExtent) -> list[int]:
     return found
 
 
-def test_changes_refusals_and_questions_are_told_from_views(journal: SqliteJournal) -> None:
+def test_changes_refusals_and_questions_are_distinguished_from_views(journal: SqliteJournal) -> None:
     told = [
         record(AuditStep.ASKED),
         record(AuditStep.ENDED, outcome="ProxmoxError"),

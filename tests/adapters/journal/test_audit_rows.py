@@ -113,7 +113,7 @@ def test_every_step_and_way_comes_back(journal: SqliteJournal, step: AuditStep, 
     assert found.record == kept
 
 
-def test_it_survives_a_start(tmp_path: Path) -> None:
+def test_the_trail_survives_a_start(tmp_path: Path) -> None:
     for start in range(1, 4):
         tested = SqliteJournal(tmp_path / "journal.db")
         tested.open()
@@ -135,7 +135,7 @@ def test_values_that_sqlite_cannot_hold_change_nothing(journal: SqliteJournal) -
 # --- attempts ---
 
 
-def test_of_an_attempt_its_latest_record_is_shown_and_when_it_began(journal: SqliteJournal) -> None:
+def test_an_attempt_shows_its_latest_record_and_when_it_began(journal: SqliteJournal) -> None:
     first = journal.audit_add(record(AuditStep.ASKED), 10.0)
     second = journal.audit_add(record(AuditStep.ASKED, operation="start"), 11.0)
     refused = journal.audit_add(record(AuditStep.REFUSED), 12.0)

@@ -442,7 +442,7 @@ def version(tmp: Path) -> int:
 # --- a file that is lost or damaged, and deaths ---
 
 
-def test_every_site_is_reported_once_that_the_file_was_renewed(tmp_path: Path) -> None:
+def test_every_site_learns_once_that_the_file_was_renewed(tmp_path: Path) -> None:
     with opened(tmp_path) as journal:
         views = [journal.of_site(name) for name in ("home", "colo", "lab")]
         before = [fill(view, "x") and content(view) for view in views]

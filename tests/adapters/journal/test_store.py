@@ -77,7 +77,7 @@ def test_nothing_happens_before_it_is_opened(tmp_path: Path) -> None:
     assert failed.value.reason == "closed"
 
 
-def test_it_counts_its_runs_and_keeps_its_prefix(tmp_path: Path) -> None:
+def test_the_journal_counts_its_runs_and_keeps_its_prefix(tmp_path: Path) -> None:
     prefixes = set()
     for run in range(1, 4):
         tested = SqliteJournal(tmp_path / "journal.db")
@@ -183,7 +183,7 @@ def test_a_batch_is_written_whole_or_not_at_all(journal: SqliteJournal) -> None:
     assert journal.records() == {"a": "1", "b": "2"}
 
 
-def test_of_an_incident_that_comes_twice_the_last_counts(journal: SqliteJournal) -> None:
+def test_the_last_version_of_an_incident_in_a_batch_counts(journal: SqliteJournal) -> None:
     journal.commit(Batch(incidents=(incident(1, 101), incident(1, 102)), messages=()))
     assert journal.open_incidents() == (incident(1, 102),)
     assert journal.history({101}, 0, 9) == ((), 0)

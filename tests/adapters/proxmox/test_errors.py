@@ -123,7 +123,7 @@ def test_each_refusal_of_proxmox_becomes_its_error(status: int, reason: str, exp
     assert str(told(status, reason, changing=True)) == str(expected)
 
 
-def test_a_vmid_that_is_taken_is_reported_by_the_parameters_error() -> None:
+def test_a_taken_vmid_is_recognized_by_the_parameters_error() -> None:
     error = told(400, "Parameter verification failed.", {"vmid": "VM 105 already exists"})
     assert str(error) == str(VmidTaken(105))
 
@@ -203,7 +203,7 @@ def test_every_text_of_proxmox_becomes_an_error_of_ours() -> None:
 
 
 @walked("words", list(FAMILIES))
-def test_families_land_where_they_belong(words: str) -> None:
+def test_each_family_of_texts_becomes_its_error(words: str) -> None:
     known = {message: (status, params) for _, _, status, message, params in EVERYTHING if words in message}
     if not known:  # errors of Proxmox' daemons and libraries, which the catalogue adds to every method
         extra = catalogue.errors_for("POST", "/nodes/pve1/qemu/100/status/start")
@@ -213,7 +213,7 @@ def test_families_land_where_they_belong(words: str) -> None:
         assert isinstance(error, FAMILIES[words]), message
 
 
-def test_and_nothing_else_lands_there() -> None:
+def test_no_text_of_another_kind_becomes_the_error_of_a_family() -> None:
     """A text of another kind that is taken for one of ours would hide Proxmox' own words."""
     for _, path, status, message, params in EVERYTHING:
         error = told(status, message, params)

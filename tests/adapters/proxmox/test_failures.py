@@ -113,21 +113,23 @@ NO_ANSWERS = (
 
 
 @pytest.mark.parametrize("number", range(len(NO_ANSWERS)))
-async def test_anything_else_than_an_answer_is_a_bad_one(tmp_path: Path, number: int, deep: bool) -> None:
+async def test_everything_but_an_answer_of_proxmox_is_a_bad_answer(
+    tmp_path: Path, number: int, deep: bool
+) -> None:
     with Rude(tmp_path, NO_ANSWERS[number]) as rude:
         found = await with_every_method(client_of(rude), some_of(EVERY, number, deep))
         assert {name: repr(error) for name, error in found.items() if not isinstance(error, BadAnswer)} == {}
         assert len(rude.received) == len(found)
 
 
-async def test_nothing_is_an_answer_to_one_change_only(tmp_path: Path) -> None:
+async def test_null_is_the_answer_to_one_change_only(tmp_path: Path) -> None:
     with Rude(tmp_path, answer('{"data":null}')) as rude:
         found = await with_every_method(client_of(rude), EVERY)
     assert found.pop("resize lxc") is None
     assert {type(error) for error in found.values()} == {BadAnswer}
 
 
-async def test_rows_that_are_none_are_left_out(tmp_path: Path) -> None:
+async def test_rows_that_are_no_objects_are_left_out(tmp_path: Path) -> None:
     with Rude(tmp_path, answer('{"data":[null,7,"x",[],{}]}')) as rude:
         client = client_of(rude)
         assert (await client.cluster()).guests == ()

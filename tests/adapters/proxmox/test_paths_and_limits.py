@@ -159,7 +159,7 @@ async def test_reserved_snapshot_names_are_not_sent(name: str) -> None:
         assert pve.requests == []
 
 
-async def test_a_kind_that_is_none_is_not_sent() -> None:
+async def test_an_unknown_kind_is_not_sent() -> None:
     hostile: Any = "qemu/101/status/stop?"
     with opened() as pve:
         with pytest.raises(ValueError, match="not a valid Kind"):

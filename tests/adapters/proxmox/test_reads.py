@@ -303,7 +303,7 @@ async def test_next_id_as_text_or_number(tmp_path: Path, said: str) -> None:
 
 
 @pytest.mark.parametrize("said", ['"5"', '"web01"', "99", "1000000000", "true", '"-100"', "102.5"])
-async def test_a_next_id_that_is_none(tmp_path: Path, said: str) -> None:
+async def test_an_invalid_next_id(tmp_path: Path, said: str) -> None:
     with Rude(tmp_path, answer(f'{{"data":{said}}}')) as rude:
         assert isinstance(await refusal(client_of(rude).next_id()), BadAnswer)
 

@@ -131,7 +131,7 @@ async def test_verification_may_be_switched_off(tmp_path: Path) -> None:
         assert len(rude.received) == 1
 
 
-async def test_a_ca_file_that_is_none(tmp_path: Path) -> None:
+async def test_a_ca_file_without_a_certificate_trusts_nobody(tmp_path: Path) -> None:
     (tmp_path / "junk.pem").write_text("no certificate")
     with Rude(tmp_path / "rude") as rude:
         error = await refusal(client_of(rude, verify_ssl=tmp_path / "junk.pem").cluster())

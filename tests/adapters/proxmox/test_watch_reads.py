@@ -100,7 +100,7 @@ async def test_without_sys_audit_a_token_sees_no_task_not_even_its_own(
     assert await client.cluster_tasks() == ()
 
 
-async def test_a_task_list_that_is_none(tmp_path: Path) -> None:
+async def test_an_invalid_task_list(tmp_path: Path) -> None:
     with Rude(tmp_path, answer('{"data":{"upid":"x"}}')) as rude:
         assert isinstance(await refusal(client_of(rude).cluster_tasks()), BadAnswer)
 

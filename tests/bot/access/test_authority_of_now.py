@@ -103,7 +103,7 @@ PROTECTED = {"reboot": Operation.REBOOT, "shutdown": Operation.SHUTDOWN}
 
 
 @pytest.mark.parametrize("word", PROTECTED)
-async def test_an_admin_of_a_pool_alone_is_none_of_a_protected_guest_that_left_it(word: str) -> None:
+async def test_an_admin_of_a_pool_is_no_admin_of_a_protected_guest_that_left_it(word: str) -> None:
     """As an operator of every guest they could do it if the guest were not protected."""
     actor = replace(AKIKO, roles=frozenset({ALL, BOSS}))
     found = guest(101, State.RUNNING, pool="lab", tags=("protected",))

@@ -88,7 +88,7 @@ def test_every_cell_matches_the_gate(
 
 
 @pytest.mark.parametrize("held", [True, False])
-def test_without_roles_every_cell_is_what_the_gate_says(held: bool) -> None:
+def test_without_roles_every_cell_agrees_with_the_gate(held: bool) -> None:
     agree(AccessRules(1, 2, protected=frozenset({108})), Actor(7, "x", Place(1, 2)), CLUSTER, held=held)
 
 

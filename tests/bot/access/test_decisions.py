@@ -163,7 +163,7 @@ async def test_the_gate_refuses_before_anything_is_read(
 
 
 @pytest.mark.usefixtures("decisions")
-async def test_of_a_guest_that_is_hidden_by_the_list_no_status_is_read(bare_scene: Stage, cast: Cast) -> None:
+async def test_no_status_is_read_of_a_guest_that_the_list_hides(bare_scene: Stage, cast: Cast) -> None:
     reply = await bare_scene.say(cast["game"], "stop", vmid=101)
     bare_scene.assert_refused(reply, cast["game"], GuestNotFound(101))
     assert bare_scene.sent("GET", "/101/") == []

@@ -203,7 +203,7 @@ async def test_a_scoped_user_reads_their_own_level(bare_scene: Stage) -> None:
 
 
 @pytest.mark.parametrize("found", [{}, {"format": "pbs-ct"}, {"subtype": "lxc"}])
-async def test_a_backup_of_the_other_kind_is_another_guests(
+async def test_a_backup_of_the_other_kind_belongs_to_another_guest(
     scene: Stage, pve: Pve, found: dict[str, Any]
 ) -> None:
     pve.keep_backup(104, 1.0)
@@ -216,7 +216,7 @@ async def test_a_backup_of_the_other_kind_is_another_guests(
 
 
 @pytest.mark.parametrize("state", ["prepare", "delete"])
-async def test_a_snapshot_that_is_half_there_is_none_to_go_back_to(
+async def test_an_incomplete_snapshot_is_not_offered_for_a_rollback(
     scene: Stage, pve: Pve, state: str
 ) -> None:
     pve.vm(101).snapshots["half"] = {"name": "half", "snaptime": 4_000_000_000, "snapstate": state}

@@ -124,7 +124,7 @@ async def test_the_wrong_name_does_nothing_and_can_be_tried_again(
 
 
 @pytest.mark.parametrize("reason", ["   ", "\u200b\u3164\n", "\u202e"])
-async def test_an_empty_reason_is_none(bare_scene: Stage, reason: str) -> None:
+async def test_an_empty_reason_counts_as_none(bare_scene: Stage, reason: str) -> None:
     scene = bare_scene
     await scene.start_bot(PROTECTED_VM_IDS="101")
     _, form = await asked(scene, scene.emma, "stop", {"vmid": 101})

@@ -63,7 +63,7 @@ def test_nothing_of_a_persons_normal_use_is_refused() -> None:
         clock.advance(1 / 6)
 
 
-def test_of_a_flood_one_refusal_a_minute_is_kept_and_says_how_many_were_not() -> None:
+def test_one_refusal_a_minute_of_a_flood_is_kept_with_the_count_of_the_others() -> None:
     clock = FakeClock()
     pace, refused = RateLimiter(clock), list[TooQuick]()
     for _ in range(20 * 121):

@@ -79,7 +79,7 @@ def audited(scene: Stage) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("end", ["restart_bot", "crash_bot"])
-async def test_it_outlives_the_bot(scene: Stage, end: str) -> None:
+async def test_read_only_mode_outlives_the_bot(scene: Stage, end: str) -> None:
     await scene.say(scene.akiko, "readonly on")
     since = held(scene).since
     await getattr(scene, end)()
@@ -155,7 +155,7 @@ class Paper:
         return value
 
 
-async def test_it_is_switched_on_in_memory_where_nothing_can_be_kept() -> None:
+async def test_read_only_mode_is_on_in_memory_if_nothing_can_be_stored() -> None:
     for spare in (None, Paper(fails="write")):
         switch = ReadOnlySwitch(Stuck(), Clock(), spare)
         await switch.turn_on("Akiko")
@@ -169,7 +169,7 @@ async def test_it_is_switched_on_in_memory_where_nothing_can_be_kept() -> None:
 
 
 @pytest.mark.parametrize("fails", ["journal", "remove"])
-async def test_it_is_switched_off_in_both_places_or_not_at_all(fails: str) -> None:
+async def test_read_only_mode_is_switched_off_in_both_places_or_not_at_all(fails: str) -> None:
     text = json.dumps({"by": "Akiko", "since": 5.0, "by_id": 7})
     records = Stuck() if fails == "journal" else MemoryRecords()
     records.kept[KEY] = text
@@ -211,7 +211,7 @@ async def test_unreadable_values_are_no_permission(kept: str) -> None:
     assert switch.refusal is not None
 
 
-async def test_it_stands_in_the_status_and_is_reported_once_more_when_asked_for(scene: Stage) -> None:
+async def test_read_only_mode_stands_in_the_status_and_in_the_answer_to_a_second_switch(scene: Stage) -> None:
     assert "Read-only mode" not in (await scene.say(scene.emma, "monitor status")).text
     await scene.say(scene.akiko, "readonly on")
     assert "🚧" in (await scene.say(scene.emma, "monitor status")).text

@@ -378,7 +378,7 @@ async def test_other_attempts_are_closed_at_once(case: Case) -> None:
     assert case.told.found == []
 
 
-async def test_one_that_breaks_keeps_no_other_open(case: Case) -> None:
+async def test_an_attempt_that_raises_a_bug_keeps_no_other_open(case: Case) -> None:
     case.left(AuditStep.ASKED, AuditStep.SENT, upid=begun(case))
     case.left(AuditStep.ASKED, AuditStep.SENT, vmid=102, upid=begun(case, "vzshutdown", 102))
 

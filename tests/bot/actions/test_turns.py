@@ -97,7 +97,7 @@ async def test_a_crowd_is_acknowledged_at_once(
     assert set(first_answers(scene)) == {5}
 
 
-async def test_who_asks_after_a_crowd_is_acknowledged_at_once_too(
+async def test_a_person_who_asks_after_a_crowd_is_acknowledged_at_once_too(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The crowd is acknowledged by then, but its work is still ahead of theirs."""

@@ -415,7 +415,7 @@ async def test_one_line_that_discord_never_takes_costs_no_other(
     assert office.room.shown[-1] == "6 done\n7 done", "together again"
 
 
-async def test_a_search_that_discord_does_not_understand_is_none(office: Office) -> None:
+async def test_a_search_that_discord_rejects_counts_as_finding_nothing(office: Office) -> None:
     await office.post()
     office.record()
     room = office.room
@@ -618,7 +618,7 @@ async def test_without_the_setting_nothing_is_posted(bare_scene: Stage, audits: 
     assert await bare_scene.site.journal.audit_cursor() is None
 
 
-async def test_it_may_be_the_alert_channel(bare_scene: Stage) -> None:
+async def test_audit_lines_may_go_to_the_alert_channel(bare_scene: Stage) -> None:
     await start_delivery(bare_scene, bare_scene.alerts)
     await bare_scene.say(bare_scene.emma, "start", vmid=104)
     await bare_scene.say(bare_scene.emma, "monitor test")
@@ -689,7 +689,7 @@ async def test_actions_running_when_the_bot_died_are_reported_once(
     assert ending_of(kept.record) is Ending.DONE
 
 
-async def test_it_goes_on_after_a_restart_where_it_was(bare_scene: Stage, audits: Channel) -> None:
+async def test_posting_goes_on_after_a_restart_where_it_was(bare_scene: Stage, audits: Channel) -> None:
     scene = bare_scene
     await start_delivery(scene, audits)
     await scene.say(scene.emma, "info", vmid=100_001)

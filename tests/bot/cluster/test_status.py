@@ -36,7 +36,7 @@ async def test_the_cluster_on_one_card(scene: Stage) -> None:
     assert (entry.record.step, entry.record.outcome) == (AuditStep.ENDED, "OK")
 
 
-async def test_it_shares_the_read_of_the_other_commands(scene: Stage) -> None:
+async def test_status_shares_the_read_of_the_other_commands(scene: Stage) -> None:
     await scene.say(scene.emma, "list")
     before = len(scene.sent())
     reply = await scene.say(scene.emma, "status")

@@ -502,7 +502,9 @@ async def test_an_alert_waits_for_the_next_run(scene: Stage, pve: Pve) -> None:
     assert "late" in text
 
 
-async def test_one_that_was_taken_just_before_the_bot_died_is_not_sent_again(scene: Stage, pve: Pve) -> None:
+async def test_an_alert_that_arrived_just_before_the_bot_died_is_not_sent_again(
+    scene: Stage, pve: Pve
+) -> None:
     await watching(scene, 101)
     path = f"/channels/{scene.alerts.id}/messages"
     scene.server.reset("POST", path, 1, after=True)
@@ -570,7 +572,7 @@ async def test_alerts_that_cannot_be_sent_do_not_keep_the_bot(
     assert len(scene.server.requests("POST", f"/channels/{scene.alerts.id}/messages")) < 10
 
 
-async def test_one_that_discord_does_not_understand_is_given_up(scene: Stage) -> None:
+async def test_an_alert_that_discord_rejects_is_given_up(scene: Stage) -> None:
     scene.expected_errors.append("giving up an alert")
     scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 400, 2)  # its fixed sentence fails too
     await scene.site.watch.answers.post_notice("lost")

@@ -52,7 +52,7 @@ async def test_the_greeting_names_watched_guests_and_the_places_for_commands(bar
     assert [button.label for button in post.buttons] == ["List", "Test alert", "My permissions"]
 
 
-async def test_it_has_no_buttons_where_they_would_not_work(bare_scene: Stage) -> None:
+async def test_the_greeting_has_no_buttons_where_they_would_not_work(bare_scene: Stage) -> None:
     bare_scene.server.move(bare_scene.alerts, None)
     post = await greeted(bare_scene, **WATCHED)
     assert f"<#{bare_scene.channel.id}>" in post.text
@@ -65,7 +65,7 @@ async def test_nobody_watched_names_the_command_that_helps(bare_scene: Stage) ->
     assert "</monitor add:" in post.text
 
 
-async def test_it_comes_once_through_restarts_and_crashes(bare_scene: Stage) -> None:
+async def test_the_greeting_comes_once_through_restarts_and_crashes(bare_scene: Stage) -> None:
     await greeted(bare_scene)
     await bare_scene.restart_bot()
     await bare_scene.crash_bot()
@@ -74,7 +74,7 @@ async def test_it_comes_once_through_restarts_and_crashes(bare_scene: Stage) -> 
     assert [text[0] for text in bare_scene.alerts_told()] == ["👋", "🔔"]
 
 
-async def test_it_is_owed_until_proxmox_is_read(bare_scene: Stage, pve: Pve) -> None:
+async def test_the_greeting_is_owed_until_proxmox_is_read(bare_scene: Stage, pve: Pve) -> None:
     """Proxmox is away at the first start, somebody uses the bot meanwhile, and it is killed."""
     bare_scene.greeted = False
     bare_scene.expected_errors.append("PROXMOX_HOST")
@@ -122,7 +122,7 @@ async def test_a_directory_without_its_journal_is_warned_and_not_greeted_again(b
     assert [text[0] for text in bare_scene.alerts_told()] == ["👋", "⚠", "🔔"]
 
 
-async def test_it_waits_for_its_channel(bare_scene: Stage) -> None:
+async def test_the_greeting_waits_for_its_channel(bare_scene: Stage) -> None:
     mute = discord.PermissionOverwrite(send_messages=False)
     everyone = bare_scene.guild.default_role
     quiet = bare_scene.guild.create_text_channel(
@@ -188,7 +188,7 @@ async def test_several_sites_are_named_and_the_buttons_are_for_all(sites: Sites)
     assert HOME not in shown.text
 
 
-def test_it_fits_with_long_names_and_many_faults() -> None:
+def test_the_greeting_fits_with_long_names_and_many_faults() -> None:
     """63 wide characters a name, in both languages, with every finding."""
     guests = tuple(Guest(100 + n, Kind.QEMU, "pve1", State.RUNNING, "名" * 63) for n in range(99))
     cluster = Cluster(guests, (), 0.0)

@@ -110,7 +110,7 @@ def test_foreign_text_is_harmless_and_all_fits() -> None:
 
 
 @BOTH
-def test_what_is_fine_at_one_place_only_is_named_with_it(language: str) -> None:
+def test_a_check_that_is_good_at_one_place_only_is_named_with_the_place(language: str) -> None:
     t = Texts("ja" if language == "ja" else "en").public
     results = [
         ok("proxmox.token", "token_works", "home"),

@@ -69,7 +69,7 @@ async def test_a_lost_journal_is_reported_and_read_only_mode_stays_on(stage: Pro
     await (await stage.say(stage.emma, "readonly off")).until("is already off")
 
 
-async def test_a_first_start_and_an_older_bots_list_are_reported_nothing(stage: ProcessStage) -> None:
+async def test_a_first_start_and_an_older_bots_list_report_no_loss(stage: ProcessStage) -> None:
     stage.list_file.write_text("[101]")
     await stage.start()
     assert "journal" not in "".join(stage.alerts_told())

@@ -201,7 +201,7 @@ async def test_the_loss_of_the_list_is_reported_once(tmp_path: Path) -> None:
         assert await bot.posted("colo") == []
 
 
-async def test_a_journal_that_is_lost_under_the_bot_costs_no_site_its_state(tmp_path: Path) -> None:
+async def test_no_site_loses_its_state_if_the_journal_is_deleted_under_the_bot(tmp_path: Path) -> None:
     async with started(tmp_path, TWO) as bot:
         for name in TWO:
             await bot.poll(name)
@@ -220,7 +220,7 @@ async def test_a_journal_that_is_lost_under_the_bot_costs_no_site_its_state(tmp_
 
 
 @pytest.mark.parametrize("former", ALL, ids=lambda former: former.name)
-async def test_a_former_directory_is_that_of_the_first_site(tmp_path: Path, former: FormerData) -> None:
+async def test_a_former_directory_belongs_to_the_first_site(tmp_path: Path, former: FormerData) -> None:
     one, several = tmp_path / "one", tmp_path / "several"
     for directory in (one, several):
         directory.mkdir()
@@ -246,7 +246,7 @@ async def test_a_former_directory_is_that_of_the_first_site(tmp_path: Path, form
 
 
 @pytest.mark.parametrize("left", [JOURNAL_NAME, LIST_NAME, "readonly.json"])
-async def test_any_one_file_of_a_single_site_needs_its_owner(tmp_path: Path, left: str) -> None:
+async def test_each_file_of_a_single_site_needs_the_name_of_its_site(tmp_path: Path, left: str) -> None:
     async with started(tmp_path, {"": (101,)}) as bot:
         await bot.sites[""].read_only.turn_on("Akiko")
     remove(tmp_path, lambda name: name != left)
@@ -270,7 +270,7 @@ async def test_another_first_site_is_refused(tmp_path: Path) -> None:
         assert bot.journal.unknown_sites(bot.sites) == ("home",)
 
 
-async def test_a_site_with_data_of_its_own_is_refused_as_the_first(tmp_path: Path) -> None:
+async def test_a_site_that_has_data_of_its_own_cannot_be_the_first(tmp_path: Path) -> None:
     async with started(tmp_path, TWO) as bot:
         await bot.journal.of_site("home").put_record("last", "1")
     assert "Remove FIRST_SITE, or give this site another name." in await refused(tmp_path, TWO, "home")
@@ -297,7 +297,7 @@ async def test_one_site_after_several_without_a_first_is_refused(tmp_path: Path)
         assert db.execute("SELECT value FROM meta WHERE name = 'run'").fetchone() == runs
 
 
-async def test_the_last_site_keeps_changes_off_that_were_off_on_one_of_several(tmp_path: Path) -> None:
+async def test_a_single_site_stays_read_only_if_one_of_several_was(tmp_path: Path) -> None:
     async with started(tmp_path, TWO) as bot:
         await bot.sites["home"].read_only.turn_on("Akiko")
     (tmp_path / LIST_NAME).unlink()

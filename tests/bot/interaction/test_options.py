@@ -48,7 +48,9 @@ async def test_labels_name_state_id_name_node_and_kind(scene: Stage) -> None:
         ("delete", [104, 205, 9000, 9001, 9100]),
     ],
 )
-async def test_those_the_operation_can_act_on_come_first(scene: Stage, command: str, able: list[int]) -> None:
+async def test_guests_that_the_operation_can_act_on_come_first(
+    scene: Stage, command: str, able: list[int]
+) -> None:
     found = await offered(scene, command)
     assert found[: len(able)] == able
     assert found[-1] not in able
@@ -116,7 +118,7 @@ async def test_nothing_is_asked_while_the_last_read_is_fresh(scene: Stage, pve: 
     assert [path for _, path, _ in pve.requests[before:]] == ["/cluster/resources"]
 
 
-async def test_it_answers_in_time_from_the_last_read_while_proxmox_hangs(
+async def test_completions_come_in_time_from_the_last_read_while_proxmox_hangs(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert completions.WAIT_SECONDS <= 2.0, "Discord waits 3 s, the way there and back among them"
@@ -131,7 +133,7 @@ async def test_it_answers_in_time_from_the_last_read_while_proxmox_hangs(
     pve.hang("/cluster/resources", 0)
 
 
-async def test_it_answers_from_the_last_read_while_proxmox_is_down(scene: Stage, pve: Pve) -> None:
+async def test_completions_come_from_the_last_read_while_proxmox_is_down(scene: Stage, pve: Pve) -> None:
     scene.clock.skip(11)
     pve.fail("GET", "/cluster/resources", 595, "No route to host")
     pve.fail("GET", "/snapshot", 595, "No route to host")
@@ -140,7 +142,7 @@ async def test_it_answers_from_the_last_read_while_proxmox_is_down(scene: Stage,
     assert max(scene.server.ack_seconds.values()) < 1.0
 
 
-async def test_it_answers_with_the_reason_where_proxmox_never_answered(bare_scene: Stage, pve: Pve) -> None:
+async def test_a_completion_names_the_reason_if_proxmox_never_answered(bare_scene: Stage, pve: Pve) -> None:
     pve.fail("GET", "/cluster/resources", 595, "No route to host")
     await bare_scene.start_bot()
     assert await bare_scene.choices(bare_scene.emma, "info", "vmid") == [UNREADABLE]

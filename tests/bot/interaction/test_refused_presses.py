@@ -243,7 +243,9 @@ FORGED = [name for name, case in CASES.items() if name.startswith("forged") and 
 
 
 @pytest.mark.parametrize("names", [FORGED, *([name] for name in CASES if name not in FORGED)], ids=", ".join)
-async def test_it_is_refused_changes_nothing_and_is_recorded(bare_scene: Stage, names: list[str]) -> None:
+async def test_each_such_press_is_refused_changes_nothing_and_is_recorded(
+    bare_scene: Stage, names: list[str]
+) -> None:
     cast = Cast(bare_scene)
     await bare_scene.start_bot(**cast.settings)
     for name in names:

@@ -137,7 +137,9 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
-async def test_who_has_lost_their_rights_learns_and_does_nothing_more(bare_scene: Stage, pve: Pve) -> None:
+async def test_a_person_who_lost_their_rights_learns_and_does_nothing_more(
+    bare_scene: Stage, pve: Pve
+) -> None:
     scene, cast = bare_scene, Cast(bare_scene)
     await scene.start_bot(**cast.settings)
     who = cast["admin"]

@@ -7,7 +7,7 @@ from tests.support.stage import Stage
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
 
-async def test_who_has_left_is_named_in_the_watch_and_in_the_audit_trail(scene: Stage, pve: Pve) -> None:
+async def test_people_who_left_are_named_in_the_watch_and_in_the_audit_trail(scene: Stage, pve: Pve) -> None:
     mention, name = f"<@{scene.emma.id}>", "`Emma`"
     await scene.say(scene.emma, "monitor add", vmid=101)
     await scene.say(scene.emma, "monitor mute", target="node/pve2", duration="8h")

@@ -86,7 +86,7 @@ async def test_a_text_that_matches_several_sites_is_refused_with_the_choices(
     assert mutes(scene)["home"] == set()
 
 
-async def test_the_mute_of_a_guest_that_is_gone_is_lifted_as_it_is_offered(
+async def test_the_mute_of_a_deleted_guest_is_offered_and_lifted(
     bare_scene: Stage, people: People, pve: Pve
 ) -> None:
     scene, chief = bare_scene, people["chief"]
@@ -112,7 +112,7 @@ async def test_the_mute_of_a_guest_that_is_gone_is_lifted_as_it_is_offered(
         ("colonist", "colo/nobody", UnknownTarget("colo/nobody")),
     ],
 )
-async def test_targets_that_are_refused(
+async def test_unknown_and_hidden_targets_are_refused(
     bare_scene: Stage, people: People, name: str, typed: str, error: BotError
 ) -> None:
     scene, person = bare_scene, people[name]
@@ -135,7 +135,7 @@ async def test_everything_means_all_that_the_person_sees(bare_scene: Stage, peop
     assert mutes(scene) == {"home": set(), "colo": set()}
 
 
-async def test_everything_is_refused_to_an_owner_as_with_one_site(
+async def test_an_owner_cannot_mute_everything_with_several_sites_either(
     bare_scene: Stage, people: People, pve: Pve
 ) -> None:
     scene = bare_scene
@@ -186,7 +186,7 @@ async def test_a_long_mute_of_everything_needs_a_reason_if_a_site_has_a_protecte
     assert mutes(scene) == {"home": {ALL}, "colo": {ALL}}
 
 
-async def test_a_part_of_a_site_is_no_whole(bare_scene: Stage, people: People) -> None:
+async def test_people_with_less_than_the_whole_site_cannot_mute_it(bare_scene: Stage, people: People) -> None:
     scene, reader, guest = bare_scene, people["reader"], people["guest"]
     reply = await scene.say(reader, "monitor mute", target="home/everything", duration="1h")
     scene.assert_refused(reply, reader, NotAllowed(Level.OPERATOR, Level.VIEWER))

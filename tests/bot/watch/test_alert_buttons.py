@@ -469,7 +469,9 @@ async def test_in_an_alert_channel_outside_of_the_category_they_work(apart: Stag
     assert pve.vm(101).status == "running"
 
 
-async def test_there_the_panel_has_no_buttons_that_would_be_refused(apart: Stage, pve: Pve) -> None:
+async def test_a_panel_in_such_an_alert_channel_has_no_buttons_that_would_be_refused(
+    apart: Stage, pve: Pve
+) -> None:
     post = await alarm(apart, pve)
     panel = await apart.press(apart.emma, post, button(post, "details"))
     assert [one.label for one in post_of(panel).buttons] == ["Start", "Refresh", "Chart", "Disks and backups"]
@@ -483,7 +485,7 @@ async def test_there_the_panel_has_no_buttons_that_would_be_refused(apart: Stage
     assert pve.vm(101).status == "running"
 
 
-async def test_there_nothing_else_works(apart: Stage) -> None:
+async def test_no_command_works_in_an_alert_channel_outside_of_the_category(apart: Stage) -> None:
     for command in ("list", "monitor list", "monitor status", "help"):
         reply = await apart.say(apart.emma, command, channel=apart.alerts)
         apart.assert_refused(reply, apart.emma, NotHere())

@@ -90,7 +90,7 @@ async def test_an_alert_is_one_line_an_embed_and_buttons(alerts: Alerts) -> None
     assert (request.body["nonce"], request.body["enforce_nonce"]) == ("prefix-3", True)
 
 
-async def test_it_mentions_the_one_role_and_nobody_else(alerts: Alerts) -> None:
+async def test_an_alert_mentions_the_one_role_and_nobody_else(alerts: Alerts) -> None:
     await alerts.send(outbox_message(DOWN, mention=True))
     await alerts.send(outbox_message(DOWN), "prefix-4")
     first, second = alerts.requests("POST")

@@ -44,7 +44,7 @@ async def test_a_long_backup_that_fails_unlisted_is_reported_once(bare_scene: St
     assert await poll(bare_scene, 12) == []
 
 
-async def test_it_is_reported_after_a_restart_of_the_bot_too(bare_scene: Stage, pve: Pve) -> None:
+async def test_an_unlisted_failed_backup_is_reported_after_a_restart_too(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [103])
     plan = await begun(bare_scene, pve)
     await bare_scene.crash_bot()
@@ -56,7 +56,9 @@ async def test_it_is_reported_after_a_restart_of_the_bot_too(bare_scene: Stage, 
     assert "the job ended with errors" in told[0]
 
 
-async def test_one_that_came_and_went_between_two_polls_is_reported(bare_scene: Stage, pve: Pve) -> None:
+async def test_a_failed_backup_that_came_and_went_between_two_polls_is_reported(
+    bare_scene: Stage, pve: Pve
+) -> None:
     await watching(bare_scene, [103])
     pve.backup_job(103, ends="job errors")
     pve.other_tasks(pve.guest(103).node)
@@ -66,7 +68,7 @@ async def test_one_that_came_and_went_between_two_polls_is_reported(bare_scene: 
     assert await poll(bare_scene, 12) == []
 
 
-async def test_one_that_ends_well_unlisted_is_not_told(bare_scene: Stage, pve: Pve) -> None:
+async def test_an_unlisted_backup_that_ends_well_is_not_reported(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [103])
     plan = await begun(bare_scene, pve, ends="OK")
     pve.other_tasks(pve.guest(103).node)
@@ -163,7 +165,7 @@ async def test_a_node_that_fails_is_left_for_five_minutes() -> None:
     assert await asking.ask(WatchState(), cluster("a"), None) == {"a": ()}
 
 
-def test_it_is_asked_from_before_the_last_time_and_from_the_oldest_that_runs() -> None:
+def test_a_node_is_asked_from_before_the_last_request_and_from_the_oldest_running_backup() -> None:
     day = BACK_SECONDS
     assert query_start(WatchState(), "a", NOON) == NOON - day
     assert query_start(WatchState(asked={"a": NOON - 9 * day}), "a", NOON) == NOON - 10 * day

@@ -190,7 +190,7 @@ async def test_an_edit_shows_the_state_of_its_own_time(post: Office) -> None:
     assert post.channel.requests == ["post opening 1 open", "edit opening 1 open Emma"]
 
 
-async def test_it_is_tried_again_after_1_2_4_to_60_s_and_then_every_five_minutes(post: Office) -> None:
+async def test_a_message_is_tried_again_after_1_2_4_to_60_s_and_then_every_five_minutes(post: Office) -> None:
     post.channel.faults = [DOWN] * 12
     post.opening(1)
     began = post.clock.mono
@@ -515,7 +515,7 @@ async def test_reminders_that_waited_with_their_opening_are_not_posted(post: Off
     assert post.shown == ["opening 1 open"]
 
 
-async def test_of_many_waiting_reminders_the_last_is_posted(post: Office) -> None:
+async def test_the_last_of_many_waiting_reminders_is_posted(post: Office) -> None:
     post.opening(1)
     await post.run()
     post.channel.faults = [DOWN] * 4

@@ -105,7 +105,7 @@ async def polls_again(scene: Stage, watch: RecordingWatch, times: int = 3) -> No
     await scene.until(lambda: len(watch.polls) >= before + times, "more polls")
 
 
-async def test_it_polls_at_every_interval(scene: Stage) -> None:
+async def test_the_loop_polls_at_every_interval(scene: Stage) -> None:
     async with watching(scene) as (_, watch):
         await scene.until(lambda: len(watch.polls) >= 5)
         taken = watch.polls[-1] - watch.polls[0]

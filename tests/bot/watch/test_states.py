@@ -38,7 +38,7 @@ def test_one_passing_state_after_the_other_is_no_progress() -> None:
     assert History().see(R, *[L, State.RESTORING, State.INMIGRATE] * 5) == ["opening guest 101 stuck"]
 
 
-def test_it_is_reported_after_ten_minutes() -> None:
+def test_a_passing_state_is_reported_after_ten_minutes() -> None:
     history = History()
     history.see(R)
     assert history.polls(10) + history.see(*[L] * 10) == []
@@ -54,7 +54,7 @@ def test_a_guest_stopped_for_a_backup_may_be_read_for_hours() -> None:
     assert history.see(S) == []
 
 
-def test_a_start_that_does_not_end_is_reported_of_a_guest_that_somebody_stopped() -> None:
+def test_a_stuck_start_of_a_guest_that_somebody_stopped_is_reported() -> None:
     history = History()
     history.see(R, tasks=[])
     history.see(S, tasks=[task("qmstop", 101)])
@@ -62,7 +62,7 @@ def test_a_start_that_does_not_end_is_reported_of_a_guest_that_somebody_stopped(
     assert history.see(*[L] * 12) == ["opening guest 101 stuck"]
 
 
-def test_of_a_guest_that_is_reported_as_down_a_stuck_start_is_no_news() -> None:
+def test_a_stuck_start_of_a_guest_that_is_reported_as_down_is_no_news() -> None:
     assert History().see(R, S, *[L] * 60, S, R) == ["opening guest 101 stopped", BACK]
 
 

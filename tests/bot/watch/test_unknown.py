@@ -144,7 +144,7 @@ async def test_everybody_has_a_turn() -> None:
     assert sorted(proxmox.was_asked) == [one.vmid for one in listed]
 
 
-async def test_of_a_node_that_does_not_answer_one_guest_is_tried_and_the_others_have_the_rest() -> None:
+async def test_one_guest_of_a_silent_node_is_tried_and_the_other_nodes_get_the_rest() -> None:
     turns, proxmox, listed = asking("pve1", "pve2")
     proxmox.hung = frozenset({"pve1"})
     assert await turns.ask(listed) == {}
@@ -296,7 +296,7 @@ def test_a_guest_that_is_watched_no_more_ends_it_without_a_word() -> None:
     assert history.incident().forgotten
 
 
-def test_of_a_stop_that_was_seen_before_nothing_is_taken_back() -> None:
+def test_blindness_takes_no_earlier_stop_back() -> None:
     history = History(*many(2))
     assert history.see(R, S) == ["opening guest 101 stopped"]
     history.put(101, U)

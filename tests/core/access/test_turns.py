@@ -11,7 +11,7 @@ from core.proxmox import asker
 from tests.support.fakes import FakeClock
 
 
-async def test_who_asks_many_times_waits_behind_those_who_ask_once_and_has_few_places() -> None:
+async def test_many_requests_of_one_person_wait_behind_single_ones_and_get_few_places() -> None:
     turns, go, had = Turns(2, own_most=3), asyncio.Event(), list[int]()
 
     async def takes(person: int) -> None:
@@ -36,7 +36,7 @@ async def test_who_asks_many_times_waits_behind_those_who_ask_once_and_has_few_p
     assert not turns._wanted
 
 
-def test_what_happens_seldom_happens_once_for_everybody() -> None:
+def test_seldom_counts_for_everybody_together() -> None:
     clock = FakeClock()
     seldom = Seldom(clock, 600.0)
     assert [seldom.take("a"), seldom.take("a"), seldom.take("b")] == [True, False, True]

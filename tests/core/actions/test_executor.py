@@ -231,7 +231,9 @@ async def test_a_resize_that_waits_for_a_restart_can_be_taken_back(
         (Pending("boot", "order=scsi0", "order=net0"),),
     ],
 )
-async def test_there_is_nothing_to_take_back_where_something_else_waits(waiting: tuple[Pending, ...]) -> None:
+async def test_a_resize_that_changes_nothing_is_refused_where_something_else_waits(
+    waiting: tuple[Pending, ...],
+) -> None:
     world = FakeWorld([RUNNING])
     world.proxmox.waiting[101] = waiting
     with pytest.raises(NothingToChange):
@@ -550,7 +552,7 @@ async def test_a_guest_that_moves_right_after_an_action_is_found() -> None:
     assert world.sent == [("stop", 101, "pve1"), ("start", 101, "pve2")]
 
 
-async def test_it_is_found_again_once_only() -> None:
+async def test_a_guest_that_keeps_moving_is_found_again_once_only() -> None:
     world = FakeWorld([STOPPED])
     flee = [lambda node=node: world.proxmox.change(101, node=node) for node in ("pve2", "pve1", "pve2")]
     world.proxmox.next("power", *flee)
@@ -791,7 +793,7 @@ async def test_a_lost_answer_to_a_copy_makes_no_second_copy() -> None:
 # --- called off at the last moment ---
 
 
-async def test_it_begins_when_nothing_speaks_against_it_and_nothing_was_sent() -> None:
+async def test_on_start_is_called_after_all_checks_and_before_the_request() -> None:
     world = FakeWorld([RUNNING])
     seen: list[tuple[list[str], int, dict[int, str]]] = []
 
@@ -808,7 +810,7 @@ async def test_it_begins_when_nothing_speaks_against_it_and_nothing_was_sent() -
     assert world.ledger.steps == ["ended"]
 
 
-async def test_it_does_not_begin_where_it_is_refused() -> None:
+async def test_on_start_is_not_called_for_a_refused_action() -> None:
     world = FakeWorld([STOPPED])
     begun: list[bool] = []
 
@@ -869,7 +871,7 @@ async def test_a_second_action_on_a_busy_guest_is_told_who_is_at_work() -> None:
     assert (await world.executor.execute(world.order(Operation.SHUTDOWN))).good
 
 
-async def test_of_two_at_the_same_moment_one_acts() -> None:
+async def test_one_of_ten_orders_at_the_same_moment_acts() -> None:
     world = FakeWorld([RUNNING])
     order = world.order(Operation.STOP)
     results = await asyncio.gather(

@@ -31,7 +31,7 @@ async def test_only_stopping_operations_are_expected_stops(operation: Operation)
     assert stops.current() == ({101: "Akiko"} if OPERATIONS[operation].stops else {})
 
 
-async def test_it_holds_however_long_the_action_takes_and_a_while_after() -> None:
+async def test_a_stop_is_expected_during_the_whole_action_and_a_while_after() -> None:
     clock = FakeClock()
     stops = ExpectedStops(clock)
     async with stops.expect_stop(plan()) as expectation:

@@ -51,7 +51,7 @@ async def test_the_task_of_the_request_before_is_no_answer(error: BotError) -> N
 
 
 @unanswered
-async def test_of_two_tasks_the_new_one_is_the_answer(error: BotError) -> None:
+async def test_the_newer_of_two_tasks_is_the_answer(error: BotError) -> None:
     world = FakeWorld([RUNNING])
     first = await world.executor.execute(world.order(Operation.SHUTDOWN))
     world.proxmox.change(101, state=State.RUNNING)

@@ -77,7 +77,7 @@ def test_a_stop_while_the_bot_was_away_is_reported_as_such() -> None:
     assert history.incident().guests[0].away
 
 
-def test_it_is_reported_as_such_even_if_proxmox_cannot_be_read_at_first() -> None:
+def test_a_stop_while_the_bot_was_away_is_reported_as_such_after_failed_reads() -> None:
     history = History()
     history.see(R)
     history.restart()
@@ -528,7 +528,7 @@ def test_guests_stopped_by_somebody_all_at_once_are_one_quiet_word() -> None:
     assert not history.state.open
 
 
-def test_a_container_is_as_good_as_a_vm() -> None:
+def test_a_container_is_reported_like_a_vm() -> None:
     history = History(WatchEntry(201))
     history.guests = {201: container(201, R, uptime=10)}
     history.see()

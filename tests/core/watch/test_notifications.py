@@ -304,7 +304,7 @@ def test_a_mute_outlives_the_bot() -> None:
     assert history.see(S) == [DOWN]
 
 
-def test_of_many_at_once_only_those_that_are_not_muted_count() -> None:
+def test_muted_guests_do_not_count_towards_a_group() -> None:
     history = History(*many(8))
     history.see()
     for vmid in (101, 102, 103):
@@ -355,7 +355,7 @@ def test_open_incidents_are_repeated_every_four_hours() -> None:
     assert not history.messages[-1].mention
 
 
-def test_never_if_nobody_wants_it() -> None:
+def test_there_are_no_reminders_if_they_are_switched_off() -> None:
     history = History(rules=Rules(repeat=0))
     history.see(R)
     assert flat([history.see(S) for _ in range(600)]) == [DOWN]

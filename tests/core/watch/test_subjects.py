@@ -92,6 +92,6 @@ def test_well_formed_values_are_accepted_while_proxmox_is_away(text: str) -> Non
 
 
 @walked("text", ["web01", "node/a b", "node/-", "storage/nfs", "guest/1", ""])
-def test_while_proxmox_is_away_nothing_else_is(text: str) -> None:
+def test_other_values_are_refused_while_proxmox_is_away(text: str) -> None:
     with pytest.raises(UnknownTarget):
         target_of(text, None)

@@ -593,7 +593,7 @@ def test_a_fault_of_another_version_is_passed_over(fault: SourceFault | None) ->
     assert len(text.splitlines()) == 2, "the first line and the time, without a reason"
 
 
-def test_flags_and_nothing_are_not_their_words() -> None:
+def test_flags_and_none_are_kept_apart_from_their_words() -> None:
     assert error_of(SourceFault.of(TimedOut("h", False))).__dict__ == TimedOut("h", False).__dict__
     assert error_of(SourceFault.of(CertificateNotTrusted("h", None))).__dict__["fingerprint"] is None
 

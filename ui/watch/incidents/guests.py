@@ -166,7 +166,7 @@ def group_rows(t: Text, facts: Iterable[GuestFact]) -> list[str]:
     """List the guests, one row per event, user and held state."""
     alike = _alike(facts)
     share = min(NAMES_MOST, GROUP_MOST // max(1, len(alike)) - 70)  # leaves room for every row
-    return [f"**{_what_all_did(t, some)}** ({len(some)}): {guest_names(t, some, share)}" for some in alike]
+    return [f"**{_shared_event(t, some)}** ({len(some)}): {guest_names(t, some, share)}" for some in alike]
 
 
 def _alike(facts: Iterable[GuestFact]) -> list[list[GuestFact]]:
@@ -179,7 +179,7 @@ def _alike(facts: Iterable[GuestFact]) -> list[list[GuestFact]]:
     return [some for _, some in sorted(rows.items())]
 
 
-def _what_all_did(t: Text, some: list[GuestFact]) -> str:
+def _shared_event(t: Text, some: list[GuestFact]) -> str:
     word = event_text(t, some[0].what)
     if some[0].what in HELD:
         word = f"{word}: {state_word(t, some[0].state)}"
@@ -196,7 +196,7 @@ def group_over_text(t: Text, incident: Incident) -> str:
     if is_over_at_once(incident):
         alike, names = _alike(incident.guests), few_guests(t, incident.guests)
         if len(alike) == 1:
-            return f"{_what_all_did(t, alike[0])} ({len(incident.guests)}): {names}"
+            return f"{_shared_event(t, alike[0])} ({len(incident.guests)}): {names}"
         return t.plural(
             "{n} guest changed: {names}",
             "{n} guests changed at once: {names}",
