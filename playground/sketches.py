@@ -1,6 +1,6 @@
 """Draw the sketches of docs/discord.md: `python -m playground.sketches`.
 
-They show where to press. They are no screenshots, because the real pages need an account and belong to Discord.
+They show where to press. They are not screenshots, because the real pages need an account and belong to Discord.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ui.discord.permissions import permission_names
 from ui.i18n import Language, Text, Texts
 
 WIDTH = 390
+"""Pixels: the width of a phone. `_STYLE` has it, too."""
 _STYLE = """
 body { margin: 0; width: 390px; background: #2b2d31; color: #dbdee1; font: 15px/1.4 "Noto Sans CJK JP", sans-serif }
 main { padding: 16px } h1 { font-size: 18px; margin: 0 0 12px } p { margin: 6px 0 }
@@ -37,11 +38,13 @@ code { background: #1e1f22; padding: 1px 5px; border-radius: 3px; color: #f0b232
 
 
 def _application(t: Text) -> str:
+    """Show the button for a new application in the developer portal."""
     return f"""<main><div class="row"><h1>Applications</h1><span class="button here">New Application</span></div>
     <p class="quiet">{_either(t, "名前は、たとえば Proxmox", "Call it Proxmox, for example")}</p></main>"""
 
 
 def _token(t: Text) -> str:
+    """Show the page Bot: the button for a token, and the intents that stay off."""
     pages = ("General Information", "Installation", "OAuth2", "Bot")
     places = "".join(f'<p class="{"on" if page == "Bot" else ""}">{page}</p>' for page in pages)
     intents = ("Presence Intent", "Server Members Intent", "Message Content Intent")
@@ -53,6 +56,7 @@ def _token(t: Text) -> str:
 
 
 def _invite(t: Text) -> str:
+    """Show the invitation with the permissions that the bot asks for."""
     names = dict.fromkeys((*permission_names(t).values(), _either(t, "ファイルを添付", "Attach Files")))
     wanted = "".join(f'<p class="yes">{escape(name)}</p>' for name in names)
     return f"""<main><h1>Proxmox</h1><p class="quiet">{_either(t, "サーバーに追加", "Add to server")}</p>
@@ -62,6 +66,7 @@ def _invite(t: Text) -> str:
 
 
 def _category(t: Text) -> str:
+    """Show the category with its channels, and the setting that names each."""
     rows = (
         ("▾ PROXMOX", "ALLOWED_CATEGORY_ID"),
         ("&nbsp; # proxmox", _either(t, "コマンド", "commands")),
@@ -72,13 +77,15 @@ def _category(t: Text) -> str:
 
 
 def _rows(rows: Iterable[tuple[str, str]]) -> str:
+    """Lay out rows of a name and a note. A note that is the name of a setting is shown as code."""
     return "".join(
-        f'<div class="row">{name}<span>{f"<code>{told}</code>" if told.isupper() else told}</span></div>'
-        for name, told in rows
+        f'<div class="row">{name}<span>{f"<code>{note}</code>" if note.isupper() else note}</span></div>'
+        for name, note in rows
     )
 
 
 def _ids(t: Text) -> str:
+    """Show the entry of a category's menu that copies its ID."""
     copy = _either(t, "ID をコピー", "Copy ID")
     others = (_either(t, "既読にする", "Mark as read"), _either(t, "通知設定", "Notification settings"))
     menu = "".join(f"<p>{other}</p>" for other in others)
@@ -86,6 +93,7 @@ def _ids(t: Text) -> str:
 
 
 def _either(t: Text, japanese: str, english: str) -> str:
+    """Return the text in the language of the sketch. Discord's own pages have these words, not the catalogue."""
     return japanese if t.language == "ja" else english
 
 
@@ -96,6 +104,7 @@ SKETCHES: dict[str, Callable[[Text], str]] = {
     "category": _category,
     "ids": _ids,
 }
+"""Each sketch by its name, which is also that of its file."""
 
 
 def page_of(name: str, language: Language) -> str:
@@ -105,7 +114,7 @@ def page_of(name: str, language: Language) -> str:
 
 
 def main(folder: Path = FOLDER / "discord") -> int:
-    """Draw all sketches in both languages."""
+    """Draw all sketches in both languages, and return 0. Raises: SystemExit if no browser is installed."""
     binary = required_browser()
     folder.mkdir(exist_ok=True)
     with sync_playwright() as playwright:

@@ -18,6 +18,7 @@ NOTHING_STARTED = "nothing begun"
 CANCELLED = "cancelled"
 """Outcome of a question that its asker cancelled."""
 NOT_SETTLED = "the task ended well, but the guest is not in the state expected"
+"""Follows `UNKNOWN` in the outcome of an action whose guest did not reach the expected state in time."""
 
 
 class AuditStep(StrEnum):
@@ -89,6 +90,7 @@ _TASKS = {TaskEnd.OK: Ending.DONE, TaskEnd.WARNINGS: Ending.WARNINGS, TaskEnd.ER
 
 
 def ending_of(record: AuditRecord) -> Ending:
+    """Return the result that this record, the latest of its attempt, stands for."""
     if record.outcome == CANCELLED:
         return Ending.CANCELLED
     if record.step is not AuditStep.ENDED:
@@ -101,7 +103,7 @@ def ending_of(record: AuditRecord) -> Ending:
 
 
 def failure_step(error: BaseException) -> AuditStep:
-    """Return the step of an attempt that failed before anything was sent: refused or ended."""
+    """Return the step that records an attempt ended by this error: REFUSED, or ENDED for any other failure."""
     return AuditStep.REFUSED if isinstance(error, Refused) else AuditStep.ENDED
 
 
