@@ -149,7 +149,10 @@ class RateLimiter:
         return TooQuick(-int(-wait // 1), skipped if is_recorded else None)
 
     def _forget_oldest(self, now: float) -> None:
-        """Remember a limited number of people: forget those who used up nothing first, then the oldest requests."""
+        """Remember a limited number of people.
+
+        Those whose full burst is available are forgotten first, then the oldest.
+        """
         if len(self._used) > PEOPLE_MOST:
             self._used = {key: used for key, used in self._used.items() if used > now}
         for kept in (self._used, self._refused):

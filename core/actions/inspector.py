@@ -24,7 +24,7 @@ P = ParamSpec("P")
 SHARED_SECONDS = 2.0
 """Seconds for which a guest that was read is shown to other people, too."""
 SETTLE_SHARE, SETTLE_LEAST, SETTLE_MOST = 0.05, 0.002, 0.1
-"""Share of the time that the state took, to wait for parts that arrive at about that time; least and most seconds."""
+"""The wait for parts that arrive soon after the state: a share of the time that it took, least and most seconds."""
 SETTLE_EACH = 0.002
 """Additional seconds for each further person who waits: about the time of one more edit of their message."""
 BUSY_SECONDS, BUSY_MOST = 0.1, 1.0
@@ -292,7 +292,10 @@ def _listed_as(listed: Guest, details: GuestDetails) -> GuestDetails:
 
 
 async def _or_none(read: Callable[P, Awaitable[T]], *given: P.args, **named: P.kwargs) -> T | None:
-    """Return the result of `read`, None if it fails. It is called here: a task may be cancelled before it begins."""
+    """Return the result of `read`, None if it fails.
+
+    The call is made here, because the task of the caller may be cancelled before it begins.
+    """
     try:
         return await read(*given, **named)
     except ProxmoxError:

@@ -64,7 +64,7 @@ class Moment:
 
 
 def next_step(dashboard: Dashboard, shown: Shown, now: Moment) -> tuple[MessageStep, float | None]:
-    """Return the next step, and for WAIT the monotonic time until which to wait: None until something changes."""
+    """Return the next step. For WAIT, also return the monotonic time of its end, None to wait for a change."""
     if now.monotonic < shown.retry_at:
         return MessageStep.WAIT, shown.retry_at
     if dashboard.message_id is None:

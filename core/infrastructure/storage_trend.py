@@ -12,7 +12,7 @@ from core.proxmox import StorageUse
 
 DAY = 86400
 DAYS_LEAST, DAYS_MOST = 4, 14
-"""Minimum number of days with data, and the age of the oldest day that counts. Each day is compared with each other.
+"""Minimum number of days with data, and age of the oldest that counts. Every two of them are compared.
 """
 RISING_LEAST = 0.8
 """Share of the pairs of days in which the later day has the greater use."""

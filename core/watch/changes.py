@@ -1,4 +1,4 @@
-"""Change the state of the watch between two polls: what people answer to alerts, and what the bot itself has done.
+"""Change the state of the watch between two polls: by people's answers to alerts, and by the bot's own actions.
 
 Pure functions on a `Transition` (core/watch/incidents/transition.py).
 """

@@ -1,6 +1,6 @@
 """Explain an empty completion with one entry, where Discord would only say "no options match".
 
-Choosing that entry does nothing: the command is refused with the same words, and what to do.
+Choosing that entry does nothing: the command is refused with the same words and a remedy.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Hold the words for an empty completion, one row each: the entry's own, and what to do, once it is chosen."""
+"""Hold the words for an empty completion, one row each: those of the entry, and the remedy once it is chosen."""
 
 from collections.abc import Mapping
 from enum import Enum

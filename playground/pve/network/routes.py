@@ -1,7 +1,7 @@
 """Compile fakepve's routes once per process. Every cluster has the same 240, and compiling takes 15 ms.
 
-Their handlers belong to one cluster. Those of fakepve's tables are made when one of their table is needed: most
-clusters need few of them.
+Their handlers belong to one cluster. The handlers of a table of fakepve are made when one of them is needed: most
+clusters need few tables.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class SharedRoutes(AbstractRouter):
         self._routes: list[Route] = []
         self._handlers: list[Handler | None] = []
         self._tables: dict[int, Callable[[], Mapping[Route, Handler]]] = {}
-        """By the number of a route whose handler is not made yet: makes those of its whole table."""
+        """By the number of a route without a handler: the function that makes the handlers of its whole table."""
         self._compiled: tuple[web.UrlDispatcher, Mapping[Any, int]] | None = None
 
     def add_route(self, method: str, path: str, handler: Handler) -> None:
