@@ -61,8 +61,8 @@ def with_hashes(lines: list[str], found: dict[str, tuple[str, list[str]]]) -> st
         if pin is None:
             text += f"{line}\n"
             continue
-        told, hashes = found.pop(name_of(line))
-        marker = told.partition(";")[2].strip()
+        pinned, hashes = found.pop(name_of(line))
+        marker = pinned.partition(";")[2].strip()
         parts = [f"{pin[0]} ; {marker}" if marker else pin[0], *(f"--hash={each}" for each in hashes)]
         text += " \\\n    ".join(parts) + "\n"
     return text
@@ -74,7 +74,7 @@ def main() -> int:
     found = locked([line for lines in files.values() for line in lines if PIN.match(line)])
     known = {name_of(line) for lines in files.values() for line in lines}
     files[FILES[-1]] += [
-        told.partition(";")[0].strip() for name, (told, _) in found.items() if name not in known
+        pinned.partition(";")[0].strip() for name, (pinned, _) in found.items() if name not in known
     ]
     for name, lines in files.items():
         (ROOT / name).write_text(with_hashes(lines, found), "utf-8")

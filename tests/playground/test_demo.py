@@ -161,7 +161,7 @@ async def test_the_demo_serves_a_page_and_ends_with_everything(demo: DemoProcess
     assert not any(alive(pid) for pid in children)
 
 
-async def test_its_children_do_not_outlive_a_kill(demo: DemoProcess) -> None:
+async def test_the_children_of_the_demo_do_not_outlive_a_kill(demo: DemoProcess) -> None:
     await demo.said("Ctrl-C")
     assert demo.process is not None
     demo.process.kill()
@@ -225,7 +225,7 @@ async def test_the_bot_gets_settings_of_the_demo_only(
 
 
 async def test_the_bot_gets_settings_of_every_site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """They are valid together: nothing is told without its site."""
+    """The settings are valid together, and each of a site names it."""
     monkeypatch.setenv("SITE_REAL_PROXMOX_HOST", "a real one")
     server = DiscordServer()
     told = bot_environment(server, build_guild(server), SITES, tmp_path)

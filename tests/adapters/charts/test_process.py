@@ -137,7 +137,7 @@ async def test_close_does_not_wait_for_a_picture() -> None:
         await drawing
 
 
-def test_the_real_one_ends_with_a_bot_that_is_killed() -> None:
+def test_the_real_worker_ends_with_a_bot_that_is_killed() -> None:
     """The bot's end of the pipe closes, whatever it dies of."""
     code = (
         "import subprocess, sys, time\n"

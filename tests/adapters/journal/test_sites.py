@@ -187,7 +187,7 @@ async def test_each_site_has_its_own_read_only_switch(journal: SqliteJournal) ->
     assert found == {"home": True, "colo": False}
 
 
-def test_old_data_is_pruned_of_all_sites(journal: SqliteJournal) -> None:
+def test_old_data_of_all_sites_is_pruned(journal: SqliteJournal) -> None:
     for name in ("home", "colo", "gone"):
         view = journal.of_site(name)
         first = fill(view, name)

@@ -205,7 +205,7 @@ async def test_changes_stay_switched_off_in_both_places(scene: Stage, expected: 
         assert (again.by, again.by_id, again.since) == (held.by, held.by_id, held.since)
 
 
-async def test_its_trail_goes_on(scene: Stage, expected: Expected) -> None:
+async def test_a_former_trail_goes_on(scene: Stage, expected: Expected) -> None:
     journal = rows_of(scene.site.journal)
     found, total = journal.audit_page(AuditFilter(), 0, 50)
     assert total == expected.attempts
@@ -224,7 +224,7 @@ async def test_its_trail_goes_on(scene: Stage, expected: Expected) -> None:
 
 
 @only_26
-async def test_its_errors_are_reported_in_words(scene: Stage) -> None:
+async def test_former_errors_are_reported_in_words(scene: Stage) -> None:
     """Errors stand in the trail as that day's bot wrote them."""
     words = {
         107: ("`snapshot feature is not",),
@@ -237,7 +237,7 @@ async def test_its_errors_are_reported_in_words(scene: Stage) -> None:
         assert [each for each in expected if each not in page] == [], page
 
 
-async def test_its_buttons_work(scene: Stage, pve: Pve, former: FormerData) -> None:
+async def test_former_buttons_work(scene: Stage, pve: Pve, former: FormerData) -> None:
     post, watch = await open_to_changes(scene), scene.site.watch
     await press(scene, post, former.custom_id("panel of 104", "Start"))
     assert pve.vm(104).status == "running"
@@ -261,7 +261,7 @@ async def test_its_buttons_work(scene: Stage, pve: Pve, former: FormerData) -> N
     assert "guest/101" not in {each.subject for each in watch.state.open.values()}
 
 
-async def test_its_buttons_reach_no_other_guest(scene: Stage, pve: Pve, former: FormerData) -> None:
+async def test_former_buttons_reach_no_other_guest(scene: Stage, pve: Pve, former: FormerData) -> None:
     post = await open_to_changes(scene)
     pve.vm(104).name = pve.vm(104).config["name"] = "another"
     before = len(scene.changes())
@@ -271,7 +271,7 @@ async def test_its_buttons_reach_no_other_guest(scene: Stage, pve: Pve, former: 
 
 
 @only_26
-async def test_its_panels_work_whole(scene: Stage, pve: Pve, former: FormerData) -> None:
+async def test_former_panels_work_as_a_whole(scene: Stage, pve: Pve, former: FormerData) -> None:
     post = await open_to_changes(scene)
     for panel, guest in (("panel of 104", pve.vm(104)), ("panel of 201", pve.ct(201))):
         for button, status in (("Start", "running"), ("Reboot", "running"), ("Shutdown", "stopped")):
@@ -306,7 +306,7 @@ async def test_every_kind_of_alert_is_answered(scene: Stage, former: FormerData)
 
 
 @only_26
-async def test_its_pages_turn(scene: Stage, former: FormerData) -> None:
+async def test_former_pages_turn(scene: Stage, former: FormerData) -> None:
     pages = {"p1:list:next": "2/3", "p1:watch:next": "2/2", "p1:history:next": "2/3", "p1:audit:last": "4/4"}
     post = await open_to_changes(scene)
     for begin, foot in pages.items():
@@ -316,7 +316,7 @@ async def test_its_pages_turn(scene: Stage, former: FormerData) -> None:
 
 
 @only_26
-async def test_its_questions_are_over(scene: Stage, former: FormerData) -> None:
+async def test_former_questions_are_over(scene: Stage, former: FormerData) -> None:
     post = await open_to_changes(scene)
     questions = [each for each in former.custom_ids() if each.startswith("q1:")]
     assert len(questions) == 4

@@ -91,7 +91,9 @@ async def posted_without_the_name(
     return block
 
 
-async def test_its_edits_and_its_recovery_come_without_the_name_too(bare_scene: Stage, pve: Pve) -> None:
+async def test_edits_and_the_recovery_of_an_alert_come_without_the_name_too(
+    bare_scene: Stage, pve: Pve
+) -> None:
     filtered = bare_scene.server.block(NAME, path_part=f"/channels/{bare_scene.alerts.id}/")
     await watching(bare_scene, 101)
     pve.crash(101)
