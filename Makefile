@@ -31,9 +31,9 @@ screens: $(VENV)/ready   ## The pictures of all screens, the moving one of the R
 	$(RUN) -m playground.moving_picture
 	$(RUN) -m playground.sketches
 
-# Many tests wait for another process more than they compute: five workers keep two cores busy.
+# Many tests wait for another process more than they compute: eight workers keep two cores busy.
 test: $(VENV)/ready   ## All tests
-	$(RUN) -m pytest -n 5 --dist loadgroup
+	$(RUN) -m pytest -n 8 --dist loadgroup
 
 # Tests of rules alone: no socket, no process, no Discord.
 PURE := tests/core tests/project/test_catalogues.py tests/project/test_requirements.py

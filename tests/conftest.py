@@ -3,10 +3,12 @@
 `pytest --update-snapshots` rewrites the files in tests/snapshots/. Read the difference before keeping it.
 """
 
+import compileall
 import gc
 import importlib
 import os
 import shutil
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 import pytest
 from _pytest.nodeid import NodeId
 from hypothesis import HealthCheck, settings
+from hypothesis.strategies import characters
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 LONG_FIRST = (
@@ -74,6 +77,15 @@ def pytest_configure(config: pytest.Config) -> None:
     gc.set_threshold(*GC_THRESHOLDS)
     if MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Make bytecode and Hypothesis' tables of characters, before each worker of a fresh clone makes its own."""
+    if not sys.dont_write_bytecode:
+        for part in ("adapters", "cogs", "core", "playground", "startup", "ui", "tests/support"):
+            compileall.compile_dir(config.rootpath / part, quiet=2, workers=os.cpu_count() or 1)
+    characters(codec="utf-8").validate()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
