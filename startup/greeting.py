@@ -9,7 +9,7 @@ import discord
 
 from core.errors import JournalFailed
 from core.guest import Cluster
-from core.readiness import Finding, RequiredSetup
+from core.health.readiness import Finding, RequiredSetup
 from core.watch.greeting import STORED, find_owing
 from ui.discord.guild import channels_for_commands
 from ui.interaction.context import Services, Site

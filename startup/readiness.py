@@ -16,8 +16,7 @@ from adapters.settings.load import Settings
 from core.delivery.outbox import sleep_until_set
 from core.errors import BotError
 from core.guest import Cluster
-from core.proxmox_errors import HalfGone, NothingVisible
-from core.readiness import (
+from core.health.readiness import (
     ALERT_CHANNEL,
     AUDIT_CHANNEL,
     Finding,
@@ -28,6 +27,7 @@ from core.readiness import (
     check_proxmox,
     name_setting,
 )
+from core.proxmox_errors import HalfGone, NothingVisible
 from startup.greeting import Greeting
 from ui.dashboard.messages import delete_all_orphans
 from ui.discord.guild import read_guild

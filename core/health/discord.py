@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core.health.result import Result, error, of_finding, ok, warning
-from core.readiness import (
+from core.health.readiness import (
     ATTACH,
     HISTORY,
     PIN,
@@ -18,6 +17,7 @@ from core.readiness import (
     RequiredSetup,
     check_discord,
 )
+from core.health.result import Result, error, of_finding, ok, warning
 
 BITS = {VIEW: 10, SEND: 11, ATTACH: 15, HISTORY: 16, SEND_IN_THREAD: 38, PIN: 51}
 """The bit of each permission that the bot needs.

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from core.guest import Cluster
 from core.health.certificate import SOON_DAYS
+from core.health.readiness import NOTES, check_proxmox
 from core.health.result import Result, error, of_finding, ok, warning
-from core.readiness import NOTES, check_proxmox
 
 OLDEST, NEWEST = (8, 4), 9
 CLOCK_SECONDS = 30.0

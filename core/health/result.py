@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from core.errors import BotError
-from core.readiness import Finding
+from core.health.readiness import Finding
 
 
 class Verdict(StrEnum):

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import discord
 
 from core.health.discord import Registered, invitation, judge_commands, judge_guild, judge_permissions
+from core.health.readiness import RequiredSetup
 from core.health.result import Result, error, ok, unchecked
-from core.readiness import RequiredSetup
 from startup.doctor.deadline import Late, in_time
 from ui.discord.failures import DISCORD_ERRORS
 from ui.discord.guild import view_guild

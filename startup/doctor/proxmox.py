@@ -23,9 +23,9 @@ from core.health.proxmox import (
     judge_version,
     version_numbers,
 )
+from core.health.readiness import name_setting
 from core.health.result import Result, error, failed, ok, unchecked
 from core.proxmox_errors import CertificateNotTrusted, TimedOut, TokenRefused, Unreachable
-from core.readiness import name_setting
 from proxmox_client import Address, Endpoint, ProxmoxClient
 from startup.doctor.deadline import Late, in_time
 from startup.doctor.probe import addresses_of, connect, look

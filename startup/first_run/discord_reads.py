@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import discord
 
-from core.readiness import ChannelKind, ChannelView, GuildView
+from core.health.readiness import ChannelKind, ChannelView, GuildView
 from startup.doctor.deadline import in_time
 from startup.doctor.discord import fetch_guild, logged_in
 from ui.discord.guild import view_channel

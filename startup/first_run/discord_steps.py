@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from core.health.discord import invitation, judge_guild
+from core.health.readiness import ALERT_CHANNEL, AUDIT_CHANNEL, Finding, Problem, RequiredSetup
 from core.health.result import Result, Verdict, of_finding
-from core.readiness import ALERT_CHANNEL, AUDIT_CHANNEL, Finding, Problem, RequiredSetup
 from startup.doctor.discord import AWAY
 from startup.first_run.answers import clean_secret
 from startup.first_run.discord_reads import ChannelPlace, SeenGuild, read_account, read_server

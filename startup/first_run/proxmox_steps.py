@@ -8,8 +8,8 @@ from adapters.settings.load import Secret
 from adapters.settings.written_sites import variable_of
 from core.guest import Guest, State
 from core.health.grants import Use, needs_of, token_commands
+from core.health.readiness import Problem
 from core.health.result import Result, Verdict
-from core.readiness import Problem
 from startup.doctor.proxmox import ClusterCheck
 from startup.first_run.answers import (
     find_vmids,

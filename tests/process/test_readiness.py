@@ -15,8 +15,7 @@ from adapters.settings.load import load
 from adapters.settings.table import SITE_NAMES
 from core.errors import BotError
 from core.guest import Cluster, Guest, Kind, Node, State
-from core.proxmox_errors import CertificateNotTrusted, TokenRefused, Unreachable
-from core.readiness import (
+from core.health.readiness import (
     ATTACH,
     HISTORY,
     SEND,
@@ -30,6 +29,7 @@ from core.readiness import (
     check_discord,
     check_proxmox,
 )
+from core.proxmox_errors import CertificateNotTrusted, TokenRefused, Unreachable
 from playground.cluster.demo_cluster import NODES as NODE_NAMES
 from playground.cluster.demo_cluster import build_demo
 from playground.discord.faults import PlannedFault

@@ -14,7 +14,7 @@ import pytest
 from adapters.settings.load import EntryPoint, Secret, SettingsError, load
 from core.health.grants import Use, needs_of, token_commands
 from core.health.privileges import Scene, Token, judge_token
-from core.readiness import ChannelKind, ChannelView
+from core.health.readiness import ChannelKind, ChannelView
 from startup.first_run.answers import (
     clean,
     clean_secret,

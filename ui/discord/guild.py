@@ -1,10 +1,10 @@
-"""Read the configured guild through discord.py, for the check at the start (`core/readiness.py`)."""
+"""Read the configured guild through discord.py, for the check at the start (`core/health/readiness.py`)."""
 
 from __future__ import annotations
 
 import discord
 
-from core.readiness import (
+from core.health.readiness import (
     AUDIT_CHANNEL,
     HISTORY,
     PIN,

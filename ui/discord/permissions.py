@@ -1,6 +1,6 @@
 """Name Discord's permissions as its settings do."""
 
-from core.readiness import ATTACH, HISTORY, PIN, SEND, SEND_IN_THREAD, VIEW
+from core.health.readiness import ATTACH, HISTORY, PIN, SEND, SEND_IN_THREAD, VIEW
 from ui.i18n import Text
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from core import proxmox_errors as p
 from core.guest import Cluster
-from core.readiness import (
+from core.health.readiness import (
     ALERT_CHANNEL,
     WISHED,
     Finding,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.guest import Cluster
+from core.health.readiness import Finding, Problem
 from core.operations import Operation
-from core.readiness import Finding, Problem
 from core.watch.incidents.model import MessageKind
 from core.watch.journal import OutboxMessage
 from ui.formatting import MESSAGE_MOST, WARNING, fit_lines, more_word, title, title_of

@@ -8,8 +8,8 @@ import pytest
 
 from core.audit.store import AuditFilter
 from core.guest import Cluster, Guest, Kind, State
+from core.health.readiness import HISTORY, Finding, Problem
 from core.health.result import of_finding
-from core.readiness import HISTORY, Finding, Problem
 from core.watch.journal import Batch
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
