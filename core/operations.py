@@ -1,11 +1,11 @@
 """Define every operation of the bot in one table: who may do it, and how Proxmox does it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 from core.guest import Kind, State
 from core.levels import Effect, Level, Reach
+from core.operation_row import OperationRow
 
 
 class Operation(StrEnum):
@@ -53,56 +53,6 @@ class Operation(StrEnum):
     DASHBOARD_LIST = "dashboard_list"
 
 
-@dataclass(frozen=True, slots=True)
-class OperationRow:
-    """One operation. The fields from `tasks` on describe an action on a guest (`Effect.GUEST`)."""
-
-    operation: Operation
-    level: Level
-    reach: Reach
-    effect: Effect = Effect.NOTHING
-    guarded: bool = False
-    """Whether on a protected guest it needs an admin, the guest's name and a reason."""
-    guarded_after: float | None = None
-    """The same as `guarded`, if it lasts for more seconds than this."""
-    on_alerts: bool = False
-    """Whether an alert has a button for it. The button works in the alert channel, even outside the category."""
-    tasks: Mapping[Kind, frozenset[str]] = field(default_factory=dict)
-    """By kind, the types of Proxmox' task, including those of HA. Other kinds do not have this operation."""
-    states: frozenset[State] = frozenset()
-    """States of the guest in which it may start."""
-    becomes: State | None = None
-    """State of the guest after success; None: unchanged."""
-    power: str = ""
-    """Proxmox' word in `POST …/status/WORD`, if that is the whole request."""
-    template: bool = False
-    """Whether it applies to templates."""
-    locks: frozenset[str] = frozenset()
-    """Proxmox locks that do not prevent it."""
-    asks: bool = False
-    """Whether it asks for confirmation first."""
-    asks_name: bool = False
-    """Whether the guest's name must be typed even if the guest is not protected."""
-    needs_unprotected: bool = False
-    """Whether Proxmox refuses it while its own protection flag is set."""
-    stops: bool = False
-    """Whether the guest stops during it. The watch reports no such stop."""
-
-    @property
-    def changes(self) -> bool:
-        """Whether `/readonly` refuses it and the limit of changes per minute counts it."""
-        return self.effect >= Effect.LIST
-
-    @property
-    def kinds(self) -> frozenset[Kind]:
-        """The kinds of guests that have this operation."""
-        return frozenset(self.tasks)
-
-    def guards(self, seconds: float) -> bool:
-        """Return whether it needs an admin on a protected guest. `seconds`: how long it would last."""
-        return self.guarded or (self.guarded_after is not None and seconds > self.guarded_after)
-
-
 LONG_MUTE_SECONDS = 8 * 3600.0
 """Longest mute, in seconds, that an alert's button offers.
 
@@ -121,190 +71,173 @@ def _tasks(suffix: str, *also: str) -> dict[Kind, frozenset[str]]:
 
 
 OPERATIONS: Mapping[Operation, OperationRow] = {
-    row.operation: row
-    for row in (
-        OperationRow(Operation.ACCESS, Level.NONE, _SEEN),
-        OperationRow(Operation.HELP, Level.VIEWER, _SEEN),
-        OperationRow(Operation.STATUS, Level.VIEWER, _SEEN),
-        OperationRow(Operation.LIST, Level.VIEWER, _SEEN),
-        OperationRow(Operation.INFO, Level.VIEWER, _GUEST, on_alerts=True),
-        OperationRow(Operation.NODE_LIST, Level.VIEWER, _SEEN),
-        OperationRow(Operation.NODE_INFO, Level.VIEWER, _SEEN),
-        OperationRow(Operation.STORAGE, Level.VIEWER, _SEEN),
-        OperationRow(Operation.GRAPH_GUEST, Level.VIEWER, _GUEST, on_alerts=True),
-        OperationRow(Operation.GRAPH_NODE, Level.VIEWER, _SEEN, on_alerts=True),
-        OperationRow(Operation.SNAPSHOT_LIST, Level.VIEWER, _GUEST),
-        OperationRow(Operation.MONITOR_LIST, Level.VIEWER, _SEEN),
-        OperationRow(Operation.MONITOR_HISTORY, Level.VIEWER, _SEEN),
-        OperationRow(Operation.MONITOR_STATUS, Level.VIEWER, _SEEN),
-        # A guest suspended to disk is stopped with the lock `suspended`; start resumes it.
-        OperationRow(
-            Operation.START,
-            Level.OPERATOR,
-            _GUEST,
-            Effect.GUEST,
-            on_alerts=True,
-            tasks=_tasks("start", "hastart", "qmresume"),
-            states=frozenset({State.STOPPED}),
-            becomes=State.RUNNING,
-            power="start",
-            locks=frozenset({"suspended"}),
-        ),
-        OperationRow(
-            Operation.REBOOT,
-            Level.OPERATOR,
-            _GUEST,
-            Effect.GUEST,
-            guarded=True,
-            tasks=_tasks("reboot"),
-            states=frozenset({State.RUNNING}),
-            becomes=State.RUNNING,
-            power="reboot",
-            stops=True,
-        ),
-        OperationRow(
-            Operation.SHUTDOWN,
-            Level.OPERATOR,
-            _GUEST,
-            Effect.GUEST,
-            guarded=True,
-            tasks=_tasks("shutdown", "hastop"),
-            states=frozenset({State.RUNNING}),
-            becomes=State.STOPPED,
-            power="shutdown",
-            stops=True,
-        ),
-        OperationRow(
-            Operation.STOP,
-            Level.ADMIN,
-            _GUEST,
-            Effect.GUEST,
-            guarded=True,
-            tasks=_tasks("stop", "hastop"),
-            states=ALIVE,
-            becomes=State.STOPPED,
-            power="stop",
-            asks=True,
-            stops=True,
-        ),
-        # To RAM: Proxmox shows the guest as paused. qmsuspend would be hibernation to disk.
-        OperationRow(
-            Operation.SUSPEND,
-            Level.OPERATOR,
-            _GUEST,
-            Effect.GUEST,
-            guarded=True,
-            tasks={Kind.QEMU: frozenset({"qmpause"})},
-            states=frozenset({State.RUNNING}),
-            becomes=State.PAUSED,
-            power="suspend",
-        ),
-        OperationRow(
-            Operation.RESUME,
-            Level.OPERATOR,
-            _GUEST,
-            Effect.GUEST,
-            tasks={Kind.QEMU: frozenset({"qmresume"})},
-            states=frozenset({State.PAUSED, State.SUSPENDED}),
-            becomes=State.RUNNING,
-            power="resume",
-        ),
-        # The QEMU process lives on, so a paused VM would stay paused.
-        OperationRow(
-            Operation.RESET,
-            Level.ADMIN,
-            _GUEST,
-            Effect.GUEST,
-            guarded=True,
-            tasks={Kind.QEMU: frozenset({"qmreset"})},
-            states=frozenset({State.RUNNING}),
-            becomes=State.RUNNING,
-            power="reset",
-            asks=True,
-            stops=True,
-        ),
-        OperationRow(
-            Operation.CREATE,
-            Level.ADMIN,
-            _GUEST,
-            Effect.GUEST,
-            tasks=_tasks("clone"),
-            states=ANY_STATE,
-            template=True,
-        ),
-        OperationRow(
-            Operation.RESIZE,
-            Level.ADMIN,
-            _GUEST,
-            Effect.GUEST,
-            guarded=True,
-            tasks=_tasks("config"),
-            states=KNOWN,
-        ),
-        OperationRow(
-            Operation.DELETE,
-            Level.ADMIN,
-            _GUEST,
-            Effect.GUEST,
-            guarded=True,
-            tasks=_tasks("destroy"),
-            states=frozenset({State.STOPPED}),
-            template=True,
-            asks=True,
-            asks_name=True,
-            needs_unprotected=True,
-            stops=True,
-        ),
-        OperationRow(
-            Operation.SNAPSHOT_CREATE,
-            Level.OPERATOR,
-            _GUEST,
-            Effect.GUEST,
-            tasks=_tasks("snapshot"),
-            states=KNOWN,
-        ),
-        OperationRow(
-            Operation.SNAPSHOT_ROLLBACK,
-            Level.ADMIN,
-            _GUEST,
-            Effect.GUEST,
-            guarded=True,
-            tasks=_tasks("rollback"),
-            states=KNOWN,
-            asks=True,
-            stops=True,
-        ),
-        OperationRow(
-            Operation.SNAPSHOT_DELETE,
-            Level.ADMIN,
-            _GUEST,
-            Effect.GUEST,
-            guarded=True,
-            tasks=_tasks("delsnapshot"),
-            states=KNOWN,
-            asks=True,
-        ),
-        OperationRow(Operation.ACKNOWLEDGE, Level.OPERATOR, _GUEST, Effect.WORDS, on_alerts=True),
-        OperationRow(
-            Operation.MONITOR_MUTE,
-            Level.OPERATOR,
-            _GUEST,
-            Effect.WORDS,
-            guarded_after=LONG_MUTE_SECONDS,
-            on_alerts=True,
-        ),
-        OperationRow(Operation.MONITOR_UNMUTE, Level.OPERATOR, _GUEST, Effect.WORDS, on_alerts=True),
-        OperationRow(Operation.MONITOR_ADD, Level.ADMIN, _GUEST, Effect.LIST),
-        OperationRow(Operation.MONITOR_REMOVE, Level.ADMIN, _GUEST, Effect.LIST, guarded=True),
-        OperationRow(Operation.AUDIT, Level.ADMIN, _WHOLE),
-        OperationRow(Operation.HEALTH, Level.ADMIN, _WHOLE),
-        OperationRow(Operation.MONITOR_TEST, Level.ADMIN, _WHOLE, Effect.WORDS),
-        OperationRow(Operation.READONLY_ON, Level.ADMIN, _WHOLE, Effect.WORDS),
-        OperationRow(Operation.READONLY_OFF, Level.ADMIN, _WHOLE, Effect.WORDS),
-        OperationRow(Operation.DASHBOARD_CREATE, Level.ADMIN, _SEEN, Effect.WORDS),
-        OperationRow(Operation.DASHBOARD_REMOVE, Level.ADMIN, _SEEN, Effect.WORDS),
-        OperationRow(Operation.DASHBOARD_LIST, Level.ADMIN, _SEEN),
-    )
+    Operation.ACCESS: OperationRow(Level.NONE, _SEEN),
+    Operation.HELP: OperationRow(Level.VIEWER, _SEEN),
+    Operation.STATUS: OperationRow(Level.VIEWER, _SEEN),
+    Operation.LIST: OperationRow(Level.VIEWER, _SEEN),
+    Operation.INFO: OperationRow(Level.VIEWER, _GUEST, on_alerts=True),
+    Operation.NODE_LIST: OperationRow(Level.VIEWER, _SEEN),
+    Operation.NODE_INFO: OperationRow(Level.VIEWER, _SEEN),
+    Operation.STORAGE: OperationRow(Level.VIEWER, _SEEN),
+    Operation.GRAPH_GUEST: OperationRow(Level.VIEWER, _GUEST, on_alerts=True),
+    Operation.GRAPH_NODE: OperationRow(Level.VIEWER, _SEEN, on_alerts=True),
+    Operation.SNAPSHOT_LIST: OperationRow(Level.VIEWER, _GUEST),
+    Operation.MONITOR_LIST: OperationRow(Level.VIEWER, _SEEN),
+    Operation.MONITOR_HISTORY: OperationRow(Level.VIEWER, _SEEN),
+    Operation.MONITOR_STATUS: OperationRow(Level.VIEWER, _SEEN),
+    # A guest suspended to disk is stopped with the lock `suspended`; start resumes it.
+    Operation.START: OperationRow(
+        Level.OPERATOR,
+        _GUEST,
+        Effect.GUEST,
+        on_alerts=True,
+        tasks=_tasks("start", "hastart", "qmresume"),
+        states=frozenset({State.STOPPED}),
+        becomes=State.RUNNING,
+        power="start",
+        locks=frozenset({"suspended"}),
+    ),
+    Operation.REBOOT: OperationRow(
+        Level.OPERATOR,
+        _GUEST,
+        Effect.GUEST,
+        guarded=True,
+        tasks=_tasks("reboot"),
+        states=frozenset({State.RUNNING}),
+        becomes=State.RUNNING,
+        power="reboot",
+        stops=True,
+    ),
+    Operation.SHUTDOWN: OperationRow(
+        Level.OPERATOR,
+        _GUEST,
+        Effect.GUEST,
+        guarded=True,
+        tasks=_tasks("shutdown", "hastop"),
+        states=frozenset({State.RUNNING}),
+        becomes=State.STOPPED,
+        power="shutdown",
+        stops=True,
+    ),
+    Operation.STOP: OperationRow(
+        Level.ADMIN,
+        _GUEST,
+        Effect.GUEST,
+        guarded=True,
+        tasks=_tasks("stop", "hastop"),
+        states=ALIVE,
+        becomes=State.STOPPED,
+        power="stop",
+        asks=True,
+        stops=True,
+    ),
+    # To RAM: Proxmox shows the guest as paused. qmsuspend would be hibernation to disk.
+    Operation.SUSPEND: OperationRow(
+        Level.OPERATOR,
+        _GUEST,
+        Effect.GUEST,
+        guarded=True,
+        tasks={Kind.QEMU: frozenset({"qmpause"})},
+        states=frozenset({State.RUNNING}),
+        becomes=State.PAUSED,
+        power="suspend",
+    ),
+    Operation.RESUME: OperationRow(
+        Level.OPERATOR,
+        _GUEST,
+        Effect.GUEST,
+        tasks={Kind.QEMU: frozenset({"qmresume"})},
+        states=frozenset({State.PAUSED, State.SUSPENDED}),
+        becomes=State.RUNNING,
+        power="resume",
+    ),
+    # The QEMU process lives on, so a paused VM would stay paused.
+    Operation.RESET: OperationRow(
+        Level.ADMIN,
+        _GUEST,
+        Effect.GUEST,
+        guarded=True,
+        tasks={Kind.QEMU: frozenset({"qmreset"})},
+        states=frozenset({State.RUNNING}),
+        becomes=State.RUNNING,
+        power="reset",
+        asks=True,
+        stops=True,
+    ),
+    Operation.CREATE: OperationRow(
+        Level.ADMIN,
+        _GUEST,
+        Effect.GUEST,
+        tasks=_tasks("clone"),
+        states=ANY_STATE,
+        template=True,
+    ),
+    Operation.RESIZE: OperationRow(
+        Level.ADMIN,
+        _GUEST,
+        Effect.GUEST,
+        guarded=True,
+        tasks=_tasks("config"),
+        states=KNOWN,
+    ),
+    Operation.DELETE: OperationRow(
+        Level.ADMIN,
+        _GUEST,
+        Effect.GUEST,
+        guarded=True,
+        tasks=_tasks("destroy"),
+        states=frozenset({State.STOPPED}),
+        template=True,
+        asks=True,
+        asks_name=True,
+        needs_unprotected=True,
+        stops=True,
+    ),
+    Operation.SNAPSHOT_CREATE: OperationRow(
+        Level.OPERATOR,
+        _GUEST,
+        Effect.GUEST,
+        tasks=_tasks("snapshot"),
+        states=KNOWN,
+    ),
+    Operation.SNAPSHOT_ROLLBACK: OperationRow(
+        Level.ADMIN,
+        _GUEST,
+        Effect.GUEST,
+        guarded=True,
+        tasks=_tasks("rollback"),
+        states=KNOWN,
+        asks=True,
+        stops=True,
+    ),
+    Operation.SNAPSHOT_DELETE: OperationRow(
+        Level.ADMIN,
+        _GUEST,
+        Effect.GUEST,
+        guarded=True,
+        tasks=_tasks("delsnapshot"),
+        states=KNOWN,
+        asks=True,
+    ),
+    Operation.ACKNOWLEDGE: OperationRow(Level.OPERATOR, _GUEST, Effect.WORDS, on_alerts=True),
+    Operation.MONITOR_MUTE: OperationRow(
+        Level.OPERATOR,
+        _GUEST,
+        Effect.WORDS,
+        guarded_after=LONG_MUTE_SECONDS,
+        on_alerts=True,
+    ),
+    Operation.MONITOR_UNMUTE: OperationRow(Level.OPERATOR, _GUEST, Effect.WORDS, on_alerts=True),
+    Operation.MONITOR_ADD: OperationRow(Level.ADMIN, _GUEST, Effect.LIST),
+    Operation.MONITOR_REMOVE: OperationRow(Level.ADMIN, _GUEST, Effect.LIST, guarded=True),
+    Operation.AUDIT: OperationRow(Level.ADMIN, _WHOLE),
+    Operation.HEALTH: OperationRow(Level.ADMIN, _WHOLE),
+    Operation.MONITOR_TEST: OperationRow(Level.ADMIN, _WHOLE, Effect.WORDS),
+    Operation.READONLY_ON: OperationRow(Level.ADMIN, _WHOLE, Effect.WORDS),
+    Operation.READONLY_OFF: OperationRow(Level.ADMIN, _WHOLE, Effect.WORDS),
+    Operation.DASHBOARD_CREATE: OperationRow(Level.ADMIN, _SEEN, Effect.WORDS),
+    Operation.DASHBOARD_REMOVE: OperationRow(Level.ADMIN, _SEEN, Effect.WORDS),
+    Operation.DASHBOARD_LIST: OperationRow(Level.ADMIN, _SEEN),
 }
 """One row per operation.
 

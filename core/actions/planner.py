@@ -102,7 +102,7 @@ class Planner:
             ensure_allowed(check, guest)
             raise
         ensure_allowed(check, plan.guest)
-        if guarded and (refusal := failed_precondition(OPERATIONS[order.operation], plan.guest)):
+        if guarded and (refusal := failed_precondition(order.operation, plan.guest)):
             raise refusal
         return await self._resize(plan) if order.operation is Operation.RESIZE else plan
 
@@ -110,9 +110,10 @@ class Planner:
         """Check the order and return the plan, as far as possible without the configuration."""
         if order.fingerprint is not None and not guest.has_fingerprint(order.fingerprint):
             raise ChangedMeanwhile(guest.vmid)
-        action, plan = OPERATIONS[order.operation], Plan(order, guest)
-        refusal = failed_precondition(action, guest)
-        if refusal and not action.needs_unprotected:  # otherwise it is raised later, with the configuration
+        plan, refusal = Plan(order, guest), failed_precondition(order.operation, guest)
+        if (
+            refusal and not OPERATIONS[order.operation].needs_unprotected
+        ):  # otherwise it is raised later, with the configuration
             raise refusal
         match order.operation:
             case Operation.DELETE:

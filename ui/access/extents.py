@@ -38,7 +38,7 @@ def _never(operation: Operation, guest: Guest | None) -> BotError | None:
         return CannotWatchTemplate(guest.vmid, guest.label)
     if guest is None or operation not in ACTIONS:
         return None
-    found = failed_precondition(OPERATIONS[operation], guest)
+    found = failed_precondition(operation, guest)
     return found if isinstance(found, LASTING) else None
 
 

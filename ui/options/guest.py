@@ -14,7 +14,7 @@ from core.actions.preconditions import can_act, failed_precondition
 from core.errors import BotError, CannotWatchTemplate, NotWatched
 from core.guest import Cluster, Guest
 from core.guest_errors import GuestNotFound
-from core.operations import OPERATIONS, Operation
+from core.operations import Operation
 from core.validation import is_vmid
 from ui.formatting import UNSURE, plain_label
 from ui.interaction.context import (
@@ -170,7 +170,7 @@ class GuestOption(app_commands.Transformer):
         if refused is None and self._watched is not None:
             return NotWatched(guest.vmid) if self._watched else CannotWatchTemplate(guest.vmid, guest.label)
         if refused is None and self._operation is not None:
-            refused = failed_precondition(OPERATIONS[self._operation], guest)
+            refused = failed_precondition(self._operation, guest)
         return refused or GuestNotFound(guest.vmid)
 
     async def _offered(self, interaction: Interaction, text: str) -> list[app_commands.Choice[str]]:
