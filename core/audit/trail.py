@@ -7,6 +7,7 @@ with a count (core/audit/folding.py).
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -27,6 +28,8 @@ LATE_MOST = 1000
 """Maximum number of records that wait in memory while the disk refuses writes."""
 BATCH_MOST = 100
 """Maximum number of records written at once."""
+FINISH_SECONDS = 2 * WAIT_SECONDS
+"""Seconds within which the end of the bot tries to write the rest, twice if the disk refuses it."""
 
 _log = logging.getLogger("audit")
 
@@ -67,9 +70,9 @@ class AuditLog(Protocol):
         """
 
     async def finish(self) -> None:
-        """Write the rest before the bot ends. A record that cannot be stored is in the log only.
+        """Write the rest before the bot ends, and try a second time if the disk refuses it.
 
-        Does not raise.
+        Takes at most four seconds. A record that cannot be stored is in the log only. Does not raise.
         """
 
 
@@ -176,7 +179,12 @@ class AuditTrail:
 
     async def finish(self) -> None:
         self._finished = True
-        await self.flush(counts=True)
+        self._write_counts(everything=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_SECONDS):
+                for _ in range(2):  # a write that is under way may have begun long before, and be refused now
+                    if self._start_writing() and self._writing is not None:
+                        await asyncio.wait({self._writing})
         if self._rows:
             _log.error(
                 "%d records of the audit trail could not be written; they are only in this log",

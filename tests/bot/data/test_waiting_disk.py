@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from adapters.files import disk_thread
+from adapters.journal import off_loop
 from core.access.policy import Actor, Place
+from core.audit import trail as trail_module
 from core.audit.record import AuditRecord, AuditStep
 from core.audit.store import AuditEntry, AuditFilter, NewRecord
+from core.audit.trail import AuditTrail
 from core.errors import JournalFailed
 from playground.pve.server import Pve
 from tests.support import stage
@@ -201,12 +205,30 @@ async def test_the_end_does_not_wait_for_a_hung_disk(scene: Stage) -> None:
         assert time.monotonic() - began < 30.0
 
 
-async def test_waiting_records_are_written_at_the_end(scene: Stage) -> None:
-    with locked(scene.directory / "journal.db"):
+async def test_records_that_are_refused_during_the_end_are_written_at_the_end(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock is held until then, and the second write has all the time that a busy machine needs."""
+    audit, holding = scene.services.audit, contextlib.ExitStack()
+    assert isinstance(audit, AuditTrail)
+    on_refused = audit._on_refused
+
+    def release(error: JournalFailed) -> None:
+        on_refused(error)
+        if audit._finished:
+            holding.close()
+            monkeypatch.setattr(off_loop, "PATIENCE_SECONDS", 60.0)
+
+    monkeypatch.setattr(audit, "_on_refused", release)
+    monkeypatch.setattr(disk_thread, "HUNG_SECONDS", 60.0)
+    monkeypatch.setattr(trail_module, "FINISH_SECONDS", 60.0)
+    with holding:
+        holding.enter_context(locked(scene.directory / "journal.db"))
         await scene.server.slash(scene.emma, scene.channel, "info", vmid=104)
-        ending = asyncio.create_task(scene.stop_bot())
-        await asyncio.sleep(0.3)
-    await ending
+        await scene.until(
+            lambda: audit._writing is not None and not audit._writing.done(), "the write under way"
+        )
+        await scene.stop_bot()
     await scene.start_bot()
     assert trail_has(scene, "info")
 
