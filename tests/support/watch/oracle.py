@@ -1214,6 +1214,8 @@ class Oracle:
                 if meter.case is not None:
                     meter.case.unknown = True
                 elif not meter.said:
+                    if self.muted_vmid(guest.vmid, guest.node):
+                        return  # Reading: it is reported after the mute, if it lasts
                     self.silences.append(guest)
                 meter.said = True
             return
