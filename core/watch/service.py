@@ -22,7 +22,12 @@ from core.watch.incidents.model import WatchEntry
 from core.watch.incidents.observation import Observation
 from core.watch.incidents.state import GuestState, Rules, WatchState
 from core.watch.incidents.step import step
-from core.watch.incidents.thresholds import drop_thresholds_of, given_limits, make_entry
+from core.watch.incidents.thresholds import (
+    drop_thresholds_of,
+    given_limits,
+    judged_disks,
+    make_entry,
+)
 from core.watch.incidents.unknown import blind_guests
 from core.watch.journal import Journal
 from core.watch.journal_maintenance import JournalMaintenance
@@ -220,7 +225,7 @@ class Watch:
         observation = replace(
             observation,
             unsure=observation.unsure | self._recent_actions.outdated(observation, began),
-            disks=self.disks.readings(self._previous),
+            disks=self.disks.readings(observation.cluster),
         )
         self.read_error = observation.fault
         self.tasks = observation.tasks
@@ -247,7 +252,8 @@ class Watch:
         def on_stored() -> None:
             self._last_poll_good = self.state.pulse.good
             self._time.on_stored(good=self.state.pulse.good)
-            self.disks.aim(self.entries, observation.cluster)
+            self.disks.on_judged(judged_disks(observation))
+            self.disks.aim(self.entries, observation.cluster, observation.unsure)
             if observation.cluster:  # the next poll does not need its lists, which are large
                 self._previous = replace(observation, cluster=None, first=None, listed=None)
             self.blind = blind_guests(self.state, self.entries)

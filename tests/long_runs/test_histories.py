@@ -7,7 +7,7 @@ planted bug. The machine must find it.
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -802,9 +802,8 @@ def every_node_is_fresh(work: Transition, raw: Cluster) -> None:
     """Treat every node's data as fresh, even if its pvestatd hangs."""
 
 
-def each_poll_is_a_reading(self: DiskPoller, _previous: Observation | None) -> dict[int, DiskReading]:
+def each_poll_is_a_reading(_self: DiskPoller, _judged: Mapping[int, DiskReading]) -> None:
     """Count the same reading again in each poll."""
-    return dict(self._readings)
 
 
 def nothing_is_said(*_given: object) -> None:
@@ -812,7 +811,7 @@ def nothing_is_said(*_given: object) -> None:
 
 
 MUTANTS: dict[str, tuple[object, str, object]] = {
-    "readings counted again": (DiskPoller, "readings", each_poll_is_a_reading),
+    "readings counted again": (DiskPoller, "on_judged", each_poll_is_a_reading),
     "silent agents not told": (thresholds, "report_silence", nothing_is_said),
     "agents asked too often": (disk_poller, "EVERY_SECONDS", 60.0),
     "unconfirmed": (Poller, "_confirm", believed),

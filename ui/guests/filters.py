@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from core.access.guest_index import GuestIndex
 from core.access.policy import Scope, ScopeKind
@@ -16,7 +17,8 @@ from ui.formatting import code, kind_word, listed
 from ui.i18n import N_, Marked, Text
 
 _NAME_MOST, _DIGITS = 16, 12
-_NO_DISKS: Mapping[int, FileSystem] = {}
+Disks: TypeAlias = Mapping[tuple[int, str], FileSystem]
+_NO_DISKS: Disks = {}
 _SHORT = "~"
 """Begins the short form of a name. No node, tag or pool begins so."""
 
@@ -149,12 +151,10 @@ def counted_as(guest: Guest) -> State | None:
 NO_SELECTION = Selection((), {})
 
 
-def select(
-    guest_index: GuestIndex, visible: Rows, filters: Filters, disks: Mapping[int, FileSystem] = _NO_DISKS
-) -> Selection:
+def select(guest_index: GuestIndex, visible: Rows, filters: Filters, disks: Disks = _NO_DISKS) -> Selection:
     """Return those of the visible guests that match the filters. They are found once per read.
 
-    `disks`: the fullest file systems of VMs by VMID, for the order by disk.
+    `disks`: the fullest file systems of VMs by VMID and fingerprint, for the order by disk.
     """
     known = disks if filters.sort == "disk" else _NO_DISKS
     found: Selection = guest_index.views.get(
@@ -163,15 +163,13 @@ def select(
     return found
 
 
-def _with_disk(guest: Guest, disks: Mapping[int, FileSystem]) -> Guest:
+def _with_disk(guest: Guest, disks: Disks) -> Guest:
     """Return the guest with the use of its disk, if only its agent knows it."""
-    found = disks.get(guest.vmid) if is_asked(guest, Metric.DISK) else None
+    found = disks.get((guest.vmid, guest.fingerprint)) if is_asked(guest, Metric.DISK) else None
     return replace(guest, disk=found.used, disk_total=found.total) if found else guest
 
 
-def _select(
-    guest_index: GuestIndex, visible: Rows, filters: Filters, disks: Mapping[int, FileSystem]
-) -> Selection:
+def _select(guest_index: GuestIndex, visible: Rows, filters: Filters, disks: Disks) -> Selection:
     if filters.is_short:
         filters = filters.restored(guest_index.guests_in(visible))
     rows = visible & guest_index.where((filters.status, filters.kind), filters.allows)

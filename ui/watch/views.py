@@ -137,7 +137,7 @@ def _fullest(t: Text, watch: Watch, guest: Guest | None, entry: WatchEntry) -> s
         return ""
     if is_silent(watch.state.gauges.get(threshold_key(entry.vmid, Metric.DISK))):
         return f"{WARNING} {t('disk usage is unknown')}"
-    found = watch.disks.known().get(entry.vmid)
+    found = watch.disks.known().get((guest.vmid, guest.fingerprint))
     if found is None:
         return t("disk usage is not yet known")
     return t(

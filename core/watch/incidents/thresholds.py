@@ -34,6 +34,7 @@ from core.watch.incidents.model import (
     storage_subject,
     threshold_key,
 )
+from core.watch.incidents.observation import DiskReading, Observation
 from core.watch.incidents.state import ThresholdState
 from core.watch.incidents.transition import Transition
 
@@ -180,9 +181,7 @@ def drop_thresholds_of(transition: Transition, vmid: int, metrics: Iterable[Metr
 
 def _guest_readings(transition: Transition, entry: WatchEntry, guest: Guest | None) -> list[ThresholdReading]:
     limits = [(metric, entry.limit(metric)) for metric in Metric]
-    seen = entry.vmid not in transition.observation.unsure and not (
-        guest and _out_of_sight(transition, guest)
-    )
+    seen = _is_seen(transition.observation, entry.vmid, guest)
     measured = seen and guest is not None and guest.state is State.RUNNING
     idle = seen and not measured and (guest is None or guest.template or guest.state not in BETWEEN_STATES)
     readings = []
@@ -210,11 +209,22 @@ def _measured(
     return replace(reading, percent=disks.fullest.fill * 100, open_incident=opening)
 
 
-def _out_of_sight(transition: Transition, guest: Guest) -> bool:
-    """Return whether the guest's node is offline: its listed values are then old."""
-    return transition.observation.cluster is not None and not transition.observation.cluster.node_online(
-        guest.node
-    )
+def judged_disks(observation: Observation) -> dict[int, DiskReading]:
+    """Return the disk readings that a step with this observation judges. The others wait for a later poll."""
+    if observation.cluster is None:
+        return {}
+    guests = {vmid: observation.cluster.find(vmid) for vmid in observation.disks}
+    return {
+        vmid: reading
+        for vmid, reading in observation.disks.items()
+        if (guest := guests[vmid]) and guest.state is State.RUNNING and _is_seen(observation, vmid, guest)
+    }
+
+
+def _is_seen(observation: Observation, vmid: int, guest: Guest | None) -> bool:
+    """Return whether the guest is as listed. The listed values of a node that is offline are old."""
+    online = guest is None or observation.cluster is None or observation.cluster.node_online(guest.node)
+    return online and vmid not in observation.unsure
 
 
 def usage_percent(guest: Guest, metric: Metric) -> float | None:

@@ -6,7 +6,8 @@ hangs holds up nothing else. The VMs are spread over the ten minutes, also after
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from core.clock import Clock
 from core.errors import BotError
@@ -22,7 +23,7 @@ from core.proxmox_errors import (
 )
 from core.watch.incidents.disks import fullest_of, is_asked
 from core.watch.incidents.model import Metric, WatchEntry
-from core.watch.incidents.observation import DiskReading, Observation
+from core.watch.incidents.observation import DiskReading
 from core.watch.incidents.thresholds import BETWEEN_STATES
 
 EVERY_SECONDS = 600.0
@@ -50,6 +51,15 @@ A node whose API alone is down is listed as online for ever, so that its disks w
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """The result of one request. `at`: monotonic time. `fingerprint`: of the guest that was asked."""
+
+    at: float
+    fingerprint: str
+    reading: DiskReading
+
+
 class DiskPoller:
     """Remember the VMs to be asked, the time of each last request, and the answers.
 
@@ -59,49 +69,77 @@ class DiskPoller:
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
         self._proxmox, self._clock = proxmox, clock
         self._targets: dict[int, Guest] = {}
+        self._running: dict[int, Guest] = {}
+        """The VMs with a disk threshold that run or may run, as the last good poll shows them."""
+        self._doubtful: set[int] = set()
+        """Those that the last good poll does not know well enough to tell whether they are the same."""
         self._asked: dict[int, float] = {}
-        self._readings: dict[int, DiskReading] = {}
-        self._values: dict[int, tuple[float, FileSystem, str]] = {}  # with the guest's fingerprint
+        self._answers: dict[int, _Answer] = {}
+        """The last answer of each VM."""
+        self._known: dict[int, _Answer] = {}
+        """The last answer of each VM that named file systems."""
         self._count, self._last = 0, -GAP_SECONDS
         self._has_targets = asyncio.Event()
 
-    def aim(self, entries: Iterable[WatchEntry], cluster: Cluster | None) -> None:
-        """Set which VMs are asked from now on. `cluster`: the last poll; None if it failed, and nobody is asked."""
+    def aim(
+        self, entries: Iterable[WatchEntry], cluster: Cluster | None, unsure: Collection[int] = ()
+    ) -> None:
+        """Set which VMs are asked from now on.
+
+        `cluster`: the last poll; None if it failed, and nobody is asked. `unsure`: the guests that it could not
+        confirm. Their answers are kept.
+        """
         self._targets.clear()
         if cluster is not None:
             guests = {entry.vmid: cluster.find(entry.vmid) for entry in entries if entry.disk is not None}
-            kept = {
+            self._running = {
                 vmid: guest
                 for vmid, guest in guests.items()
                 if guest and (guest.state is State.RUNNING or guest.state in BETWEEN_STATES)
             }
-            self._targets = {vmid: guest for vmid, guest in kept.items() if _may_ask(guest, cluster)}
-            self._readings = {vmid: look for vmid, look in self._readings.items() if vmid in kept}
-            # another guest may have the VMID now, and other readers. While its state is unknown, so is its name
-            self._values = {
-                vmid: value
-                for vmid, value in self._values.items()
-                if vmid in kept and (kept[vmid].state is State.UNKNOWN or kept[vmid].fingerprint == value[2])
-            }
+            # while the state of a guest is unknown, so is its name
+            unknown = (vmid for vmid, guest in self._running.items() if guest.state is State.UNKNOWN)
+            self._doubtful = guests.keys() & {*unsure, *unknown}
+            self._targets = {vmid: guest for vmid, guest in self._running.items() if _may_ask(guest, cluster)}
+            self._answers = {vmid: each for vmid, each in self._answers.items() if self._keeps(vmid, each)}
+            self._known = {vmid: each for vmid, each in self._known.items() if self._keeps(vmid, each)}
         if self._targets:
             self._has_targets.set()
         else:
             self._has_targets.clear()
 
-    def readings(self, previous: Observation | None) -> dict[int, DiskReading]:
-        """Return the last readings by VMID. `previous`: the last stored poll, whose readings are judged."""
-        former = previous.disks if previous else {}
+    def _keeps(self, vmid: int, answer: _Answer) -> bool:
+        """Return whether the answer counts: not if its guest has stopped, or another guest has its VMID."""
+        return vmid in self._doubtful or _is_of(answer, self._running.get(vmid))
+
+    def readings(self, cluster: Cluster | None = None) -> dict[int, DiskReading]:
+        """Return the last readings by VMID, as far as they are of these guests and not outdated."""
         return {
-            vmid: DiskReading(reading.number, reading.fullest, reading.error, judged=True)
-            if vmid in former and former[vmid].number == reading.number
-            else reading
-            for vmid, reading in self._readings.items()
+            vmid: answer.reading
+            for vmid, answer in self._answers.items()
+            if self._is_fresh(answer) and (cluster is None or _is_of(answer, cluster.find(vmid)))
         }
 
-    def known(self) -> Mapping[int, FileSystem]:
-        """Return the fullest file systems by VMID, as far as they are known now."""
-        now = self._clock.monotonic()
-        return {vmid: found for vmid, (at, found, _) in self._values.items() if now - at < FRESH_SECONDS}
+    def on_judged(self, readings: Mapping[int, DiskReading]) -> None:
+        """Note that these readings are judged, and that this is stored: each counts once."""
+        for vmid, reading in readings.items():
+            answer = self._answers.get(vmid)
+            if answer and answer.reading.number == reading.number:
+                self._answers[vmid] = replace(answer, reading=replace(reading, judged=True))
+
+    def known(self) -> Mapping[tuple[int, str], FileSystem]:
+        """Return the fullest file systems by VMID and fingerprint, as far as they are known now.
+
+        Another guest may have got the VMID since the last poll, and with it other readers.
+        """
+        return {
+            (vmid, answer.fingerprint): answer.reading.fullest
+            for vmid, answer in self._known.items()
+            if answer.reading.fullest and self._is_fresh(answer)
+        }
+
+    def _is_fresh(self, answer: _Answer) -> bool:
+        return self._clock.monotonic() - answer.at < FRESH_SECONDS
 
     async def run(self) -> None:
         """Ask one VM after the other until cancelled."""
@@ -141,8 +179,8 @@ class DiskPoller:
         return self._targets[min(due, key=self._place)] if due else None
 
     def _place(self, vmid: int) -> tuple[float, int]:
-        reading = self._readings.get(vmid)
-        delay = SILENT_DELAY if reading and reading.fullest is None else 0.0
+        answer = self._answers.get(vmid)
+        delay = SILENT_DELAY if answer and answer.reading.fullest is None else 0.0
         return (self._asked.get(vmid, 0.0) + delay, vmid)
 
     async def _ask(self, guest: Guest) -> None:
@@ -157,13 +195,17 @@ class DiskPoller:
         except BotError as failed:
             _log.info("the agent of guest %d does not tell its file systems: %s", guest.vmid, failed)
             error = failed
-        present = self._targets.get(guest.vmid)
-        if present is None or present.fingerprint != guest.fingerprint:
-            return  # it is of no interest any more, has just stopped, or another guest has its VMID
+        answer = _Answer(self._last, guest.fingerprint, DiskReading(self._count + 1, fullest, error))
+        if not self._keeps(guest.vmid, answer):
+            return
         self._count += 1
-        self._readings[guest.vmid] = DiskReading(self._count, fullest, error)
+        self._answers[guest.vmid] = answer
         if fullest is not None:
-            self._values[guest.vmid] = (self._last, fullest, guest.fingerprint)
+            self._known[guest.vmid] = answer
+
+
+def _is_of(answer: _Answer, guest: Guest | None) -> bool:
+    return guest is not None and guest.fingerprint == answer.fingerprint
 
 
 def _may_ask(guest: Guest, cluster: Cluster) -> bool:

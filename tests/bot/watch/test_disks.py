@@ -94,3 +94,17 @@ async def test_a_token_without_the_privilege_is_reported_once(scene: Stage, pve:
     assert scene.site.watch.state.open == {}
     (look_,) = scene.site.watch.disks.readings(None).values()
     assert isinstance(look_.error, MissingPrivilege)
+
+
+async def test_the_disk_of_a_former_guest_is_not_shown_for_the_next_one(scene: Stage, pve: Pve) -> None:
+    """Another guest gets the VMID, and with it other readers, since the last poll."""
+    await watch_disk(scene)
+    assert "`/srv` 93% full" in (await scene.say(scene.emma, "monitor list")).text
+    pve.vm(101).name = pve.vm(101).config["name"] = "another"
+    scene.clock.skip(30.0)
+    shown = (await scene.say(scene.emma, "list", sort="disk")).text
+    assert "another" in shown
+    assert "93%" not in shown
+    listed = (await scene.say(scene.emma, "monitor list")).text
+    assert "`/srv`" not in listed
+    assert "disk usage is not yet known" in listed

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pytest
@@ -23,6 +23,7 @@ from core.proxmox_errors import (
 from core.watch.incidents.disks import fullest_of, silent_guests
 from core.watch.incidents.model import Mute, Severity, SourceFault, Topic, WatchEntry
 from core.watch.incidents.observation import DiskReading, Observation
+from core.watch.incidents.thresholds import judged_disks
 from core.watch.polling import disk_poller
 from core.watch.polling.disk_poller import EVERY_SECONDS, FRESH_SECONDS, DiskPoller
 from tests.support.fakes import FakeClock, FakeProxmox, guest
@@ -229,6 +230,8 @@ class Field:
         self.asked: list[tuple[float, int]] = []
         self.asked_twice = asyncio.Event()
         self.running = 0
+        self.meanwhile: Callable[[], object] = lambda: None
+        """Called while an agent is being asked."""
         vars(self.proxmox)["file_systems"] = self._file_systems
 
     async def _file_systems(self, asked: Guest) -> tuple[FileSystem, ...]:
@@ -238,16 +241,25 @@ class Field:
         self.running += 1
         assert self.running == 1, "one after the other"
         await self.clock.sleep(self.seconds.get(asked.vmid, 0.1))
+        self.meanwhile()
         self.running -= 1
         answer = self.answers.get(asked.vmid, 50.0)
         if isinstance(answer, Exception):
             raise answer
         return (system(answer),)
 
-    def aim(self) -> None:
+    def cluster(self) -> Cluster:
         nodes = tuple(Node(name, online) for name, online in self.online.items())
-        guests = tuple(self.guests[vmid] for vmid in sorted(self.guests))
-        self.poller.aim(self.entries, Cluster(guests, nodes, 0.0))
+        return Cluster(tuple(self.guests[vmid] for vmid in sorted(self.guests)), nodes, 0.0)
+
+    def aim(self) -> None:
+        self.poller.aim(self.entries, self.cluster())
+
+    def known(self) -> dict[int, FileSystem]:
+        """Return what the poller knows of these guests, by VMID."""
+        found = self.poller.known()
+        keys = {vmid: (vmid, guest.fingerprint) for vmid, guest in self.guests.items()}
+        return {vmid: found[key] for vmid, key in keys.items() if key in found}
 
     def run(self, seconds: float) -> Counter[int]:
         """Let the poller work for some time. Return how often each VM was asked."""
@@ -265,21 +277,90 @@ def test_each_vm_is_asked_every_ten_minutes_and_soon_after_the_start() -> None:
     assert [vmid for _, vmid in field.asked] == [101, 102, 103]
     assert field.run(560.0) == {}
     assert field.run(40.0) == {101: 1, 102: 1, 103: 1}
-    assert field.poller.known()[102] == system(50.0)
+    assert field.known() == dict.fromkeys((101, 102, 103), system(50.0))
 
 
 def test_disk_readings_are_not_carried_to_the_next_guest_with_the_vmid() -> None:
     field = Field(1)
     field.run(30.0)
-    assert 101 in field.poller.known()
+    assert 101 in field.known()
     known, field.guests[101] = field.guests[101], replace(field.guests[101], name=None, state=U)
     field.aim()
     field.guests[101] = known
     field.aim()
-    assert 101 in field.poller.known(), "Proxmox had no new figures of the node meanwhile, and no names"
+    assert 101 in field.known(), "Proxmox had no new figures of the node meanwhile, and no names"
     field.guests[101] = replace(known, name="another")
+    assert field.known() == {}, "nor before the next poll"
+    assert field.poller.readings(field.cluster()) == {}
     field.aim()
-    assert field.poller.known() == {}
+    field.guests[101] = known
+    field.aim()
+    assert (field.known(), field.poller.readings()) == ({}, {})
+
+
+@walked(
+    ("listed", "unsure", "online"),
+    [
+        (U, False, True),
+        (State.SAVING, False, True),
+        (R, True, True),
+        (S, True, True),  # the list has it stopped, but nobody could confirm it
+        (None, True, True),
+        (R, False, False),
+    ],
+)
+def test_a_reading_waits_until_a_poll_knows_its_guest(
+    listed: State | None, unsure: bool, online: bool
+) -> None:
+    """The poll that cannot judge it, and what comes of a request that was under way meanwhile."""
+    field = Field(1)
+    known = field.guests[101]
+    field.answers[101] = 95.0
+
+    def see() -> Observation:
+        cluster = field.cluster()
+        doubts = frozenset({101} if unsure and field.guests.get(101) is not known else ())
+        seen = Observation(cluster, unsure=doubts, disks=field.poller.readings(cluster))
+        field.poller.on_judged(judged_disks(seen))
+        field.poller.aim(field.entries, cluster, doubts)
+        return seen
+
+    def doubt() -> None:
+        field.guests.pop(101, None)
+        if listed is not None:
+            field.guests[101] = replace(known, state=listed)
+        field.online["pve1"] = online
+
+    def doubt_and_see() -> None:
+        doubt()
+        see()
+
+    def sure() -> None:
+        field.guests[101], field.online["pve1"] = known, True
+
+    for moment in ("after", "during"):
+        if moment == "during":
+            field.clock.advance(EVERY_SECONDS)
+            field.seconds[101] = 0.2
+            field.meanwhile = doubt_and_see
+        field.run(20.0)
+        field.meanwhile = lambda: None
+        doubt()
+        for _ in range(2):
+            seen = see()
+            assert judged_disks(seen) == {}, moment
+        sure()
+        assert [not each.judged for each in judged_disks(see()).values()] == [True], moment
+        assert [each.judged for each in see().disks.values()] == [True], moment
+        assert 101 in field.known()
+
+
+def test_an_old_reading_is_not_judged_any_more() -> None:
+    field = Field(1)
+    field.run(20.0)
+    assert field.poller.readings(field.cluster())
+    field.clock.advance(FRESH_SECONDS)
+    assert field.poller.readings(field.cluster()) == {}
 
 
 def test_five_hundred_are_spread_over_the_ten_minutes() -> None:
@@ -290,7 +371,7 @@ def test_five_hundred_are_spread_over_the_ten_minutes() -> None:
     minutes = Counter(int(at - 1000.0) // 60 for at, _ in field.asked)
     assert max(minutes.values()) <= 52
     field.run(700.0)
-    assert len(field.poller.known()) == 500
+    assert len(field.known()) == 500
 
 
 def test_hung_agents_stand_back_for_the_others() -> None:
@@ -301,7 +382,7 @@ def test_hung_agents_stand_back_for_the_others() -> None:
     asked = Counter[int]()
     for _ in range(12):
         asked += field.run(600.0)
-        assert len(field.poller.known()) == 25
+        assert len(field.known()) == 25
     assert asked.keys() >= set(hung), "but all have their turn"
 
 
@@ -343,34 +424,32 @@ def test_failures_of_the_agent(error: BotError, counts: bool) -> None:
     field = Field()
     field.answers[101] = error
     field.run(20.0)
-    assert field.poller.readings(None) == ({101: DiskReading(1, None, error)} if counts else {})
+    assert field.poller.readings() == ({101: DiskReading(1, None, error)} if counts else {})
 
 
 def test_a_value_is_known_for_two_rounds_and_a_look_is_judged_once() -> None:
     field = Field()
     field.run(20.0)
-    first = field.poller.readings(None)
+    first = field.poller.readings()
     assert not first[101].judged
-    assert field.poller.readings(Observation(None, disks=first))[101].judged
     field.poller.aim(field.entries, None)  # Proxmox cannot be read
     assert field.run(0.0) == {}
-    assert field.poller.readings(Observation(None))[101] == first[101], (
-        "a poll that was not stored has judged nothing"
-    )
+    assert field.poller.readings() == first, "a poll that was not stored has judged nothing"
+    field.poller.on_judged(first)
+    assert field.poller.readings()[101].judged
     field.answers[101] = HUNG
     field.run(FRESH_SECONDS - 60)
-    assert 101 in field.poller.known()
+    assert 101 in field.known()
     field.run(80.0)
-    assert field.poller.known() == {}
-    assert field.poller.readings(Observation(None, disks=first))[101].fullest is None
+    assert field.known() == {}
+    field.poller.on_judged(first)  # of one before
+    assert field.poller.readings()[101] == DiskReading(3, None, HUNG)
     del field.answers[101]
     field.run(EVERY_SECONDS)
-    assert 101 in field.poller.known()
+    assert 101 in field.known()
     field.guests[101] = replace(field.guests[101], state=S)
     field.aim()
-    assert (field.poller.known(), field.poller.readings(None)) == ({}, {}), (
-        "its next life begins with no figure"
-    )
+    assert (field.known(), field.poller.readings()) == ({}, {}), "its next life begins with no figure"
 
 
 def test_the_loop_outlives_any_error_and_waits_for_work(caplog: pytest.LogCaptureFixture) -> None:

@@ -251,7 +251,7 @@ class Oracle:
         self.tasks_clock: float | None = None
         self.meters: dict[str, Meter] = {}
         self.looks: dict[int, float | None] = {}
-        """Readings of the disks of VMs that no stored good poll has judged yet: percent, or None."""
+        """Readings of the disks of VMs that no stored poll has judged yet: percent, or None."""
         self.looked: dict[int, float] = {}
         self.silences: list[Guest] = []
         self.askable: dict[int, float] = {}
@@ -426,9 +426,11 @@ class Oracle:
         self.judge_figures(seen)
         self.judge_unseen(seen)
         self.tell_news(news, one_group=came_back)
+        self.looks = {v: percent for v, percent in self.looks.items() if at - self.looked[v] < 20 * MINUTE}
         self.read_gauges(seen)
         self.read_storages(seen)
         self.tell_silences()
+        self.looks = {v: percent for v, percent in self.looks.items() if self.waits(v, seen)}
         self.choose_askable(seen, at)
         self.known = seen.listed
         self.greeted = True
@@ -1229,13 +1231,22 @@ class Oracle:
             meter.case = case
             self.open(case)
 
+    def waits(self, vmid: int, seen: Seen) -> bool:
+        """Return whether the last disk reading is still to be judged, because nobody knows this guest just now."""
+        if vmid in seen.undecided:
+            return True
+        guest = seen.guests.get(vmid)
+        if guest is None or guest.state in (State.UNKNOWN, *PASSING):
+            return guest is not None
+        return guest.state is State.RUNNING and not seen.nodes.get(guest.node, True)
+
     def tell_silences(self) -> None:
-        """Report all agents that have just become silent in one message. All earlier readings are judged now."""
+        """Report all agents that have just become silent in one message."""
         if self.silences:
             case = self.case(Topic.UNMEASURED, Severity.WARNING, metric=Metric.DISK)
             case.facts = {guest.vmid: Fact(GuestEvent.UNKNOWN, guest.node) for guest in self.silences}
             self.one_off(case)
-        self.silences, self.looks = [], {}
+        self.silences = []
 
     def lose_sight(self, key: str) -> None:
         """Count a reading that is the host's and not the guest's own. The third in a row ends a reported incident."""
