@@ -65,6 +65,7 @@ from startup.connection import Connection, DiscordRefused, use_other_discord
 from startup.data_dir import JOURNAL_NAME, LIST_NAME, SiteData, StartFailed, read_data_dir, start_failures
 from startup.demo import run_demo
 from startup.doctor.run import RunningCheck
+from startup.membership import Membership
 from startup.memory import limit_heap, settle_memory
 from startup.operating.gateway import acknowledged_age
 from startup.operating.service import Operating
@@ -153,11 +154,13 @@ class ProxmoxBot(commands.Bot):
         self.audit = Audit(self.services)
         GatewayGuard(self, texts).guard()
         self._check = StartCheck(self, self.services, required_setup(settings))
+        self._ending = asyncio.Event()
+        self._discord = Connection(self, self._register, texts.public, clock, self._ending)
+        Membership(self, texts.public, settings.guild_id, self._discord.register_again, self._send_waiting)
         self.connected = False
         """Whether the gateway is connected now."""
         self.on_started: Callable[[], None] = lambda: None
         """Called once everything that does not need Discord runs, above all the watch."""
-        self._ending = asyncio.Event()
         self.running: asyncio.Task[None] | None = None
         """The task that runs `start`, if `close` has to end it."""
 
@@ -174,9 +177,8 @@ class ProxmoxBot(commands.Bot):
         checking = asyncio.create_task(self._check.run(), name="start check")
         await self._operating.open(self.services, lambda: self.latency)
         self.on_started()
-        t, clock = self.services.texts.public, self.services.clock
         try:
-            await Connection(self, self._register, t, clock, self._ending).run(token)
+            await self._discord.run(token)
         finally:
             checking.cancel()
 

@@ -128,6 +128,12 @@ class Connection:
         over: asyncio.Event,
     ) -> None:
         self._client, self._register, self._t, self._clock, self._over = client, register, t, clock, over
+        self._again = asyncio.Event()
+        """Set when the commands are to be registered once more."""
+
+    def register_again(self) -> None:
+        """Register the commands once more, because Discord has forgotten them."""
+        self._again.set()
 
     async def run(self, token: str) -> None:
         """Stay connected until the bot is closed.
@@ -167,21 +173,32 @@ class Connection:
                 await tries.failed(error)
 
     async def _commands(self, tried: asyncio.Event) -> None:
-        """Register the commands. `tried` is set after the first attempt.
+        """Register the commands, and again whenever that is asked for. `tried` is set after the first attempt.
 
         Nothing is cancelled here: during the wait for a rate limit that would block discord.py for good.
+        Raises: DiscordRefused, if the first registration fails for good. Later ones then wait to be asked again.
         """
-        tries = self._tries(ConnectStep.COMMANDS, COMMANDS_RETRY_SECONDS)
+        tries, registered = self._tries(ConnectStep.COMMANDS, COMMANDS_RETRY_SECONDS), False
         while not self._over.is_set():
+            self._again.clear()
+            trouble: BaseException | None = None
             try:
                 await self._register()
-                tries.succeeded()
-                return
             except _TROUBLE as error:
                 trouble = error
             finally:
                 tried.set()
-            await tries.failed(trouble)
+            if trouble is None:
+                registered = True
+                tries.succeeded()
+                await self._again.wait()
+                continue
+            try:
+                await tries.failed(trouble)
+            except DiscordRefused:
+                if not registered:
+                    raise
+                await self._again.wait()  # the bot was removed once more; the gateway reports a refused token
 
     async def _gateway(self) -> None:
         """Do the work of discord.py's Client.connect.

@@ -66,6 +66,14 @@ class DiscordServer(DiscordService):
         """Move a channel to another category, or out of all."""
         self.world.move(channel.id, None if category is None else category.id)
 
+    def kick_bot(self, guild: Guild) -> None:
+        """Remove the bot from a guild. Its commands are gone, its messages stay."""
+        self.world.set_membership(guild.id, member=False)
+
+    def invite_bot(self, guild: Guild) -> None:
+        """Add the bot to a guild again. It gets a new role, and no commands."""
+        self.world.set_membership(guild.id, member=True)
+
     # ------------------------------------------------------------------ acting
 
     async def slash(self, person: Person, channel: Channel, command: str, /, **options: Any) -> PressResult:

@@ -21,6 +21,7 @@ from simcord.http import router
 from simcord.intents import PRIVILEGED_INTENTS
 from simcord.interactions import command_leaves
 
+from playground.discord.additions import Pins, ensure_member, invite_bot, remove_bot
 from playground.discord.gateway import Session
 from playground.discord.posts import SeenMessage
 from playground.discord.rest import Call, CallRefused
@@ -64,6 +65,7 @@ class World(simcord.Env):
         self._message_states.add(self.bot._connection)  # noqa: SLF001  # SimCord wants discord.py's state
         self._generation = 1  # of the bot; Preview takes no action while it is 0
         self._started = True
+        self._pins = Pins(self.backend)
 
     # ------------------------------------------------------------------ overridden
 
@@ -120,6 +122,8 @@ class World(simcord.Env):
         if (call.method, call.path) == ("GET", "/users/@me/guilds"):  # SimCord does not know it
             guilds = [guild for guild in self.backend.guilds.values() if self.bot_id in guild.members]
             return [{"id": str(guild.id), "name": guild.name, "features": []} for guild in guilds]
+        ensure_member(self.backend, call)
+        self._pins.ensure_room(call)
         try:
             answer = router.dispatch(
                 self.backend,
@@ -137,7 +141,7 @@ class World(simcord.Env):
             raise CallRefused(500, {"message": f"not understood: {error!r}", "code": 0}) from error
         if call.files:
             self._forget_old_files()
-        return answer
+        return self._pins.page(call, answer)
 
     def _forget_old_files(self) -> None:
         """Drop the oldest uploads beyond the bounds. SimCord keeps all, even those of deleted messages."""
@@ -162,7 +166,7 @@ class World(simcord.Env):
         members = gateway.FakeWebSocket(self.backend, fake)
         session.feed = fake.feed
         session.ask_members = lambda data: members.request_chunks(**_members_asked(data))
-        guilds = list(self.backend.guilds.values())
+        guilds = [guild for guild in self.backend.guilds.values() if self.bot_id in guild.members]
         session.feed(
             "READY",
             {
@@ -227,6 +231,10 @@ class World(simcord.Env):
 
     def move(self, channel_id: int, category_id: int | None) -> None:
         self.backend.edit_channel(channel_id, {"parent_id": category_id})
+
+    def set_membership(self, guild_id: int, *, member: bool) -> None:
+        """Remove the bot from a guild, or add it again."""
+        (invite_bot if member else remove_bot)(self.backend, guild_id)
 
     def set_role(self, role: simcord.RoleHandle, user_id: int, *, given: bool) -> None:
         change = self.backend.add_member_role if given else self.backend.remove_member_role

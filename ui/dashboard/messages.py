@@ -16,8 +16,8 @@ from ui.interaction.buttons import DASHBOARD
 from ui.interaction.context import Site
 from ui.interaction.site_ids import split_site
 
-PINS_MOST = 50
-"""Maximum number of a channel's pinned messages to look at."""
+PINS_MOST = 250
+"""Maximum number of a channel's pinned messages to look at: as many as Discord allows."""
 
 _log = logging.getLogger(__name__)
 

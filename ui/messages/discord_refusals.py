@@ -73,6 +73,14 @@ def ended_there(t: Text) -> Verdict:
     return Verdict(RetryRule.PASSING, t("Discord closed the connection."))
 
 
+def not_in_guild(t: Text) -> str:
+    return t("The bot is not in this server. Check GUILD_ID, and invite the bot.")
+
+
+def invited_again(t: Text) -> str:
+    return t("The bot was invited to the server again. Its commands are being registered.")
+
+
 def tried_again(t: Text, verdict: Verdict, seconds: float) -> str:
     """Return the log line for the first failed attempt with this cause."""
     return t(
@@ -177,10 +185,7 @@ def _answer(t: Text, error: discord.HTTPException, step: ConnectStep) -> Verdict
             t("Discord refused the login ({reason}). The network is not the cause.", reason=reason),
         )
     if error.status in (403, 404):
-        return Verdict(
-            RetryRule.FINAL,
-            t("The bot is not in this server. Check GUILD_ID, and invite the bot."),
-        )
+        return Verdict(RetryRule.FINAL, not_in_guild(t))
     if error.code == TOO_MANY_COMMANDS:
         return Verdict(
             RetryRule.LASTING,

@@ -35,8 +35,9 @@ MARGIN_SECONDS = 60.0
 """Seconds by which Discord's clock may differ from ours."""
 NO_CONNECTION, ENDING = "no connection to Discord", "the bot is ending"
 OUTSIDE = "outside of the category"
+PINS_FULL = "too many pinned messages"
 """Reasons worded by the bot; all others are quoted."""
-_UNKNOWN_MESSAGE = 10008
+_UNKNOWN_MESSAGE, _PINS_FULL = 10008, 30003
 
 _log = logging.getLogger(__name__)
 
@@ -272,6 +273,8 @@ def _failure_of(error: discord.HTTPException) -> DeliveryFailure:
 
 def _reason(error: discord.HTTPException) -> str:
     """Return the status and Discord's own words, without the HTML page of a proxy."""
+    if error.code == _PINS_FULL:
+        return PINS_FULL
     text = "" if "<" in error.text else plain(error.text, 120)
     return f"{error.status} {text}".strip()
 

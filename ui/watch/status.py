@@ -34,7 +34,7 @@ from ui.messages.errors import error_sentence, read_only_line, reason_of
 from ui.messages.startup import journal_stuck, tasks_unseen
 from ui.messages.subjects import subject_name
 from ui.sites.sections import fit_sections
-from ui.watch.alert_channel import ENDING, NO_CONNECTION, OUTSIDE
+from ui.watch.alert_channel import ENDING, NO_CONNECTION, OUTSIDE, PINS_FULL
 
 LATE_READS = 3
 """Number of intervals without a successful read after which the status warns."""
@@ -283,6 +283,7 @@ def reason_words(t: Text, reason: str) -> str:
         TOO_OLD: t("too old"),
         BROKEN: t("internal error, see the log"),
         OUTSIDE: t("the channel is outside of the bot's category"),
+        PINS_FULL: t("the channel has as many pinned messages as Discord allows; unpin one of them"),
     }
     return ours.get(reason) or reason_of(t, reason, 150)
 

@@ -1,0 +1,64 @@
+"""Test dashboards in channels with as many pinned messages as Discord allows, and with forwarded messages."""
+
+import sqlite3
+from contextlib import closing
+
+from playground.discord.additions import PINS_MOST
+from playground.discord.posts import SeenMessage
+from playground.pve.server import Pve
+from tests.bot.dashboard.test_dashboard import boards
+from tests.support import stage
+from tests.support.stage import Stage
+
+scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+
+def pin_others(scene: Stage, count: int) -> list[SeenMessage]:
+    """Let a person pin this many messages in the bot's channel."""
+    backend = scene.server.world.backend
+    made = [
+        backend.create_message(scene.channel.id, scene.emma.id, content=str(place)) for place in range(count)
+    ]
+    for message in made:
+        message.pinned = True
+    return scene.server.messages(scene.channel)
+
+
+async def test_a_channel_with_all_its_pins_has_an_unpinned_dashboard_that_is_pinned_later(
+    scene: Stage, pve: Pve
+) -> None:
+    scene.expected_statuses.add(400)
+    scene.expected_errors.append("Maximum number of pins reached")
+    pin_others(scene, PINS_MOST)
+    reply = await scene.say(scene.emma, "dashboard create")
+    (board,) = boards(scene)
+    full = "the channel has as many pinned messages as Discord allows; unpin one of them"
+    assert scene.t(scene.emma)(full) in reply.text
+    assert not board.pinned
+    listed = await scene.say(scene.akiko, "dashboard list")
+    assert scene.t(scene.akiko)(full) in listed.text
+    before = board.text
+    pve.crash(101)
+    await scene.poll(2)
+    await scene.until(lambda: board.text != before, "it is edited all the same")
+    first = scene.server.messages(scene.channel)[0]
+    scene.server.world.backend.set_pinned(scene.channel.id, first.id, False)
+    await scene.poll(6)
+    await scene.until(lambda: board.pinned, "there is room")
+    listed = await scene.say(scene.emma, "dashboard list")
+    assert scene.t(scene.emma)(full) not in listed.text
+    assert len(boards(scene)) == 1
+
+
+async def test_an_orphan_is_found_behind_all_other_pins(scene: Stage) -> None:
+    await scene.say(scene.emma, "dashboard create")
+    (orphan,) = await scene.until(lambda: [each for each in boards(scene) if each.pinned], "pinned")
+    backend = scene.server.world.backend
+    for place in range(60):
+        message = backend.create_message(scene.channel.id, scene.emma.id, content=str(place))
+        await scene.bot.http.pin_message(scene.channel.id, message.id)
+    await scene.stop_bot()
+    with closing(sqlite3.connect(scene.directory / "journal.db")) as journal, journal:
+        journal.execute("DELETE FROM dashboards")
+    await scene.start_bot()
+    await scene.until(lambda: not orphan.exists, "it is found at the start")
