@@ -23,6 +23,8 @@ from playground.panel.words import BREAKAGES, LABELS
 HERE = Path(__file__).parent
 _TYPES = {"/demo.js": "application/javascript", "/demo.css": "text/css"}
 _MOST_BODY = 1024
+_LOOK_EVERY = 0.25
+"""Seconds between two looks at whether a step is done that is being done for a visitor."""
 LANGUAGES = ("ja", "en")
 logger = logging.getLogger(__name__)
 
@@ -57,6 +59,8 @@ class Panel:
     order: Callable[[dict[str, object]], None]
     reset: Callable[[str], None]
     files: tuple[str, ...] = tuple(_TYPES)
+    patience: float = 30.0
+    """Seconds that a step may take when it is done for a visitor."""
     _done: set[str] = field(default_factory=set)
     _acting: asyncio.Task[None] | None = None
     _failed: bool = False
@@ -158,7 +162,7 @@ class Panel:
         self.order({"by_itself": False})
 
     def _act(self, body: dict[str, Any]) -> None:
-        """Do a step for the visitor. While one is being done, and once it is done, further presses do nothing."""
+        """Do a step for the visitor. Until it is done, and afterwards, further presses do nothing."""
         step = _step(body)
         if step.key in self._done or (self._acting is not None and not self._acting.done()):
             return
@@ -166,11 +170,16 @@ class Panel:
         self._acting = asyncio.create_task(self._do(step))
 
     async def _do(self, step: TourStep) -> None:
+        """Do a step and wait for the bot's answer, so that an impatient press asks for nothing twice."""
         guide = Guide(
             self.server, self.stage, self._seen, self.site, lambda name: self.order({"break": name})
         )
         try:
-            await step.act(guide)
+            async with asyncio.timeout(self.patience):
+                await step.act(guide)
+                while step.key not in self._done:
+                    await asyncio.sleep(_LOOK_EVERY)
+                    self._look()
         except (LookupError, TimeoutError, simcord.SetupError) as error:
             logger.info("step %s: %r", step.key, error)
             self._failed = True

@@ -134,6 +134,27 @@ async def test_a_step_that_cannot_be_done_says_so_and_can_be_skipped(visit: Visi
     assert visit.orders == [], "what is done is not done again"
 
 
+async def test_a_step_is_being_done_until_the_bot_has_answered_or_for_too_long(visit: Visit) -> None:
+    """An impatient visitor presses again; only the first press is one."""
+    await visit.ask("begin", {})
+    visit.panel.patience = 0.0
+    await visit.ask("act", {"step": "crash"})
+    while (state := (await visit.ask("state", method="GET"))[1])["acting"]:
+        pass
+    assert state["failed"]
+    visit.panel.patience = 30.0
+    visit.orders.clear()
+    for _ in range(3):
+        state = (await visit.ask("act", {"step": "crash"}))[1]
+        await asyncio.sleep(0)
+        assert (state["acting"], state["failed"]) == (True, False)
+    assert visit.orders == [{"break": "guest"}]
+    await visit.ask("skip", {"step": "crash"})
+    while (state := (await visit.ask("state", method="GET"))[1])["acting"]:
+        pass
+    assert not state["failed"]
+
+
 async def test_the_page_loads_nothing_from_elsewhere(visit: Visit) -> None:
     base = visit.pages.url.split("#")[0]
     for path in ("", *visit.panel.files):
