@@ -26,6 +26,8 @@ class Problem(StrEnum):
     PERMISSIONS = "permissions"  # value (the channel's name), names (of the missing permissions)
     NO_HISTORY = "no_history"  # value (the channel's name)
     NO_FILES = "no_files"  # value (the channel's name)
+    NO_CHARTS = "no_charts"  # value (the category's name)
+    NO_PINS = "no_pins"  # value (the category's name)
     NO_ROLE = "no_role"  # value
     ROLE_IS_SILENT = "role_is_silent"  # value (the role's name)
     EVERYBODY_IS_ADMIN = "everybody_is_admin"
@@ -35,6 +37,8 @@ NOTES = {
     Problem.NODE_OFFLINE,
     Problem.NO_HISTORY,
     Problem.NO_FILES,
+    Problem.NO_CHARTS,
+    Problem.NO_PINS,
     Problem.ROLE_IS_SILENT,
     Problem.EVERYBODY_IS_ADMIN,
 }
@@ -80,6 +84,8 @@ VIEW, SEND, SEND_IN_THREAD, HISTORY, ATTACH, PIN = (
 """Permissions, as Discord's API names them. `ATTACH` is for charts, `PIN` for dashboards."""
 WISHED = {HISTORY: Problem.NO_HISTORY, ATTACH: Problem.NO_FILES}
 """The permissions without which a channel of alerts or the audit trail still works, and the note about each."""
+WISHED_FOR_COMMANDS = {ATTACH: Problem.NO_CHARTS, PIN: Problem.NO_PINS}
+"""The same for the category, where single commands need them. Discord split pinning off in February 2026."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +187,12 @@ def _category(wanted: RequiredSetup, seen: GuildView) -> Iterator[Finding]:
         yield Finding(problem, setting, str(wanted.category))
     elif category.kind is not ChannelKind.CATEGORY:
         yield Finding(Problem.IS_A_CHANNEL, setting, category.name)
-    elif missing := tuple(name for name in category.missing if name not in WISHED):
+    elif missing := tuple(name for name in category.missing if name not in (*WISHED, *WISHED_FOR_COMMANDS)):
         yield Finding(Problem.PERMISSIONS, setting, category.name, missing)
+    else:
+        for name, problem in WISHED_FOR_COMMANDS.items():
+            if name in category.missing:
+                yield Finding(problem, setting, category.name, (name,))
 
 
 def _channels(wanted: RequiredSetup, seen: GuildView) -> Iterator[Finding]:

@@ -24,9 +24,12 @@ class Accounts(Scenes):
         self.datacenter: Values = {}
         """The options of the datacenter."""
 
-    def show_certificate(self, days: float = 30.0) -> None:
-        """Sign a new certificate, valid for `days` from now (negative: it has expired), and show it."""
-        self.call(self.listeners[0].renew(self._sign(sorted(self.nodes)[0], days)))
+    def show_certificate(self, days: float = 30.0, begins: float = -1.0) -> None:
+        """Sign a new certificate and show it.
+
+        `days`: days until it ends, negative if it has expired. `begins`: days until it is valid.
+        """
+        self.call(self.listeners[0].renew(self._sign(sorted(self.nodes)[0], days, begins)))
 
     def _authenticate(self, request: web.Request) -> Any:
         """Refuse an account that has expired (AccessControl.pm, verify_token)."""

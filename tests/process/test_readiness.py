@@ -18,6 +18,7 @@ from core.guest import Cluster, Guest, Kind, Node, State
 from core.health.readiness import (
     ATTACH,
     HISTORY,
+    PIN,
     SEND,
     VIEW,
     ChannelKind,
@@ -144,6 +145,10 @@ def test_faults_on_the_proxmox_side(seen: Cluster | BotError, lacks: list[Proble
             guild(alerts=ChannelView("x", ChannelKind.MESSAGES, (HISTORY, ATTACH))),
             [("ALERT_CHANNEL_ID", Problem.NO_HISTORY), ("ALERT_CHANNEL_ID", Problem.NO_FILES)],
         ),
+        (
+            guild(category=ChannelView("x", ChannelKind.CATEGORY, (HISTORY, ATTACH, PIN))),
+            [("ALLOWED_CATEGORY_ID", Problem.NO_CHARTS), ("ALLOWED_CATEGORY_ID", Problem.NO_PINS)],
+        ),
         (guild(without=ADMINS), [("ADMIN_ROLE_IDS", Problem.NO_ROLE)]),
         (guild(without=PAGED, silent=True), [("ALERT_MENTION_ROLE_ID", Problem.NO_ROLE)]),
         (guild(silent=True), [("ALERT_MENTION_ROLE_ID", Problem.ROLE_IS_SILENT)]),
@@ -153,7 +158,7 @@ def test_faults_on_the_discord_side(seen: GuildView | None, lacks: list[tuple[st
     assert [(finding.setting, finding.problem) for finding in check_discord(WANTED, seen)] == lacks
 
 
-PERMISSIONS = (Problem.PERMISSIONS, Problem.NO_HISTORY, Problem.NO_FILES)
+PERMISSIONS = (Problem.PERMISSIONS, Problem.NO_HISTORY, Problem.NO_FILES, Problem.NO_CHARTS, Problem.NO_PINS)
 
 
 @walked("lack", Problem)

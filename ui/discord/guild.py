@@ -12,6 +12,7 @@ from core.health.readiness import (
     SEND_IN_THREAD,
     VIEW,
     WISHED,
+    WISHED_FOR_COMMANDS,
     ChannelKind,
     ChannelView,
     GuildView,
@@ -69,7 +70,8 @@ def view_channel(found: discord.abc.GuildChannel | discord.Thread, me: discord.M
         kind = ChannelKind.CATEGORY
     else:
         kind = ChannelKind.MESSAGES if isinstance(found, discord.abc.Messageable) else ChannelKind.OTHER
-    needed = (VIEW, SEND_IN_THREAD if isinstance(found, discord.Thread) else SEND, *WISHED)
+    wished = dict.fromkeys((*WISHED, *(WISHED_FOR_COMMANDS if kind is ChannelKind.CATEGORY else ())))
+    needed = (VIEW, SEND_IN_THREAD if isinstance(found, discord.Thread) else SEND, *wished)
     try:
         has = found.permissions_for(me)
     except discord.ClientException:  # a thread whose channel is not known

@@ -9,6 +9,7 @@ from core.guest import Cluster
 from core.health.readiness import (
     ALERT_CHANNEL,
     WISHED,
+    WISHED_FOR_COMMANDS,
     Finding,
     GuildView,
     Problem,
@@ -58,6 +59,13 @@ _LINES: Mapping[Problem, Marked] = {
     ),
     Problem.NO_FILES: N_(
         "the bot lacks permissions in {value}: {names}. Grant them to its role, or alerts there show no charts."
+    ),
+    Problem.NO_CHARTS: N_(
+        "the bot lacks permissions in {value}: {names}. Grant them to its role, or `/graph` does not work there."
+    ),
+    Problem.NO_PINS: N_(
+        "the bot lacks permissions in {value}: {names}. Grant them to its role, or `/dashboard create` does not "
+        "work there."
     ),
     Problem.NO_ROLE: N_("the server has no role {value}. Copy the role ID again."),
     Problem.ROLE_IS_SILENT: N_(
@@ -127,7 +135,7 @@ def finding_text(t: Text, finding: Finding, *, in_discord: bool = False) -> str:
         setting = _SETTING.get(type(finding.error).__name__, finding.setting)
         sentence = " ".join(error_sentence(t, finding.error).split())
         return f"{name_setting(setting, finding.site)}: {sentence}"
-    if finding.problem in (Problem.PERMISSIONS, *WISHED.values()):
+    if finding.problem in (Problem.PERMISSIONS, *WISHED.values(), *WISHED_FOR_COMMANDS.values()):
         words = permission_names(t)
         shown = [words[name] for name in finding.names if name in words]
     else:

@@ -48,8 +48,13 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: float = 30.0
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    days: float = 30.0,
+    begins: float = -1.0,
 ) -> x509.CertificateBuilder:
+    """Begin a certificate that is valid until `days` from now, and from `begins` days from now, or a day earlier."""
     now = datetime.datetime.now(datetime.UTC)
     ends = now + datetime.timedelta(days=days)
     return (
@@ -58,7 +63,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(min(now, ends) - datetime.timedelta(days=1))
+        .not_valid_before(min(now + datetime.timedelta(days=begins), ends - datetime.timedelta(days=1)))
         .not_valid_after(ends)
     )
 
@@ -112,11 +117,17 @@ def _write_root(directory: Path, *, old_ca: bool) -> None:
 
 
 def sign_node(
-    ca_file: Path, directory: Path, node: str, address: str, file_name: str, days: float = 30.0
+    ca_file: Path,
+    directory: Path,
+    node: str,
+    address: str,
+    file_name: str,
+    days: float = 30.0,
+    begins: float = -1.0,
 ) -> Certificates:
     """Write the certificate of a node and its key into `directory`, signed by this root CA, whose key is beside it.
 
-    `days`: days until it ends, negative if it has ended.
+    `days`: days until it ends, negative if it has ended. `begins`: days until it is valid.
     """
     ca_name = x509.load_pem_x509_certificate(ca_file.read_bytes()).subject
     ca_key = serialization.load_pem_private_key(ca_file.with_suffix(".key").read_bytes(), None)
@@ -131,7 +142,11 @@ def sign_node(
             names.append(x509.DNSName(text))
     cert = (
         _builder(
-            _name(f"{node}.example.jp", "Proxmox Virtual Environment"), ca_name, node_key.public_key(), days
+            _name(f"{node}.example.jp", "Proxmox Virtual Environment"),
+            ca_name,
+            node_key.public_key(),
+            days,
+            begins,
         )
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)

@@ -153,12 +153,12 @@ class Serving(NodeFacts):
         self.listeners.append(listener)
         return listener
 
-    def _sign(self, node: str, days: float = 30.0) -> Certificates:
-        """Make another certificate of a node, which ends after these days."""
+    def _sign(self, node: str, days: float = 30.0, begins: float = -1.0) -> Certificates:
+        """Make another certificate of a node. `days` and `begins`: days until it ends, and until it is valid."""
         if self._directory is None:
             self._directory = tempfile.TemporaryDirectory(prefix="pve-")
         name = f"pve-ssl-{next(self._signed)}"
-        return sign_node(self._made.ca_file, Path(self._directory.name), node, self.host, name, days)
+        return sign_node(self._made.ca_file, Path(self._directory.name), node, self.host, name, days, begins)
 
     async def _listen(self, made: Certificates, port: int) -> Listener:
         assert self.runner is not None  # noqa: S101 - _serve() made both

@@ -1,0 +1,40 @@
+"""Define a seeded misconfiguration of the doubles, and what the doctor has to say about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from core.health.result import Verdict
+from tests.support.process_stage import ProcessStage
+
+Settings = dict[str, str]
+Play = Callable[[ProcessStage], Iterator[Settings]]
+BAD, DOUBT = Verdict.ERROR, Verdict.WARNING
+NOWHERE = "999999999999999999"
+"""The id of nothing."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault. `play`: brings it about while its generator waits, and yields settings that differ.
+
+    `remedy`: a pattern of the words that mend it, the same in both languages.
+    """
+
+    play: Play
+    word: str
+    level: Verdict
+    remedy: str
+
+
+class Faults(list[Fault]):
+    """The faults of one area, in the order of their definition."""
+
+    def add(self, word: str, level: Verdict, remedy: str) -> Callable[[Play], None]:
+        """Decorate the generator that brings a fault about."""
+
+        def defined(play: Play) -> None:
+            self.append(Fault(play, word, level, remedy))
+
+        return defined
