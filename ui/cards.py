@@ -11,6 +11,8 @@ from ui.formatting import MESSAGE_MOST, Colour
 Item = ui.Item[Any]
 ROW_MOST = 5
 """Maximum number of buttons in a row (Discord)."""
+APART_MOST = 15
+"""Texts of a card between which there is a gap: a message has at most 40 components (Discord)."""
 
 
 def card(
@@ -20,16 +22,20 @@ def card(
     more: Sequence[Sequence[Item]] = (),
     below: Item | None = None,
     picture: Item | None = None,
+    apart: bool = False,
 ) -> ui.LayoutView:
     """Build a card of texts, then rows of at most five buttons each, then `below` (a file).
 
     `picture`: stands below the first text. Empty texts are left out. Text that is too long is cut and not refused.
+    `apart`: leave a gap between the texts, which are at most `APART_MOST`.
     """
     view = ui.LayoutView(timeout=None)
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=discord.Colour(int(colour)))
     room = MESSAGE_MOST
-    for text in texts:
+    for number, text in enumerate(texts):
         if text and room > 0:
+            if apart and 0 < number < APART_MOST:
+                container.add_item(ui.Separator(visible=False))
             container.add_item(ui.TextDisplay(text[:room]))
             room -= len(text)
         if picture is not None:

@@ -7,27 +7,47 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-BODY, SMALL = 36, 40
+BODY, SMALL = 33, 37
 """Columns of a card on a phone 390 points wide: of normal and of small print. A Japanese letter takes two."""
 BETWEEN, SMALL_PRINT, EM = " · ", "-# ", "\u2003"
 _UNSEEN = re.compile(r"\*\*|`|^#+ |^-# ", re.MULTILINE)
 _TIMESTAMP = re.compile(r"<t:[0-9]+(?::(?P<style>[a-zA-Z]))?>")
 _MENTION = re.compile(r"<[@#][!&]?[0-9]+>")
-_WIDTHS = {"t": 8, "d": 10, "R": 13}
-"""Columns of a timestamp by its style, in the longer of both languages as a rule."""
+_ENGLISH = {"t": "10:45 PM", "d": "10/28/2026", "R": "48 minutes ago", "f": "October 28, 2026 10:45 PM"}
+_JAPANESE = {"t": "22:45", "d": "2026/10/28", "R": "48 分前", "f": "2026年10月28日 22:45"}
+"""Timestamps by their style, as Discord shows them."""
+_KANA_OR_KANJI = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
+_NARROW, _BROAD = frozenset(" .,:;!|'’·ijlftrIJ()[]-/"), frozenset("mwMW%@")
+_WIDE, _BIG, _LETTER, _SLIM = 20, 13, 11, 6
+"""Tenths of a column, as in Noto Sans, with which the pictures are taken. Discord's own font is a little narrower."""
+
+
+def width(text: str) -> int:
+    """Return about how many columns a text without markdown takes on the screen."""
+    return -(-sum(map(_tenths, text)) // 10)
+
+
+def _tenths(letter: str) -> int:
+    if letter in _NARROW:
+        return _SLIM
+    if letter == EM or unicodedata.east_asian_width(letter) in "WF":
+        return _WIDE
+    if letter in _BROAD:
+        return _WIDE - 2
+    if unicodedata.category(letter) in ("Mn", "Cf"):  # such as the variation selector of an emoji
+        return 0
+    return _BIG if letter.isupper() else _LETTER
 
 
 def columns(text: str) -> int:
     """Return about how many columns a text takes on the screen, without its markdown.
 
-    The frame of a code span takes one.
+    The frame of a code span takes one. Timestamps count as English ones if the text has no Japanese letter.
     """
-    shown = _TIMESTAMP.sub(lambda found: "x" * _WIDTHS.get(found["style"] or "f", 18), _UNSEEN.sub("", text))
-    shown = _MENTION.sub("x" * 12, shown)
-    frames = text.count("`") // 2
-    return frames + sum(
-        2 if letter == EM or unicodedata.east_asian_width(letter) in "WF" else 1 for letter in shown
-    )
+    times = _JAPANESE if _KANA_OR_KANJI.search(text) else _ENGLISH
+    shown = _TIMESTAMP.sub(lambda found: times.get(found["style"] or "f", times["f"]), text)
+    shown = _MENTION.sub("@some person", _UNSEEN.sub("", shown))
+    return width(shown) + text.count("`") // 2
 
 
 def phone_lines(parts: Iterable[str], lead: str = "", width: int = BODY) -> str:

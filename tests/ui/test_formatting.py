@@ -160,6 +160,8 @@ def shown(view: ui.LayoutView) -> str:
                     f"  {each['emoji']['name']} {each['label']} | {each['description']} | {each['value']}"
                     for each in part["options"]
                 ]
+            case 14:
+                lines.append("(gap)")
             case kind:
                 assert kind == 1
     return "\n".join(lines)
@@ -701,7 +703,7 @@ def test_a_watched_guest_is_shown_as_last_read_and_not_as_remembered() -> None:
             )
         )
         assert f"{word} **101**" in told
-        assert ("since" in told) is (read is State.RUNNING)
+        assert ("up 5 min" in told) is (read is State.RUNNING)
     never_read = "\n".join(texts_of(watch_list_card(EN, watch, watch.entries, None, 0, NOON, {}, site="")))
     assert "unknown" in never_read
     assert "not found" not in never_read

@@ -93,7 +93,7 @@ def help_card(
     if any(OPERATIONS[each].reach is Reach.GUEST for each in allowed):
         lines.append(_what_to_type(t, example))
     foot = "\n".join(f"-# {line}" for line in lines)
-    return card(f"### {t('Commands you can use')}", *groups, read_only, foot, colour=Colour.BUSY)
+    return card(f"### {t('Commands you can use')}", *groups, read_only, foot, colour=Colour.BUSY, apart=True)
 
 
 def _commands(mentions: CommandMentions, group: Sequence[Operation]) -> str:

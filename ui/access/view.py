@@ -55,7 +55,7 @@ def access_card(
     if guest is not None:
         head = t("Actions you can use on {guest}", guest=title(guest))
     why, *parts = access_texts(t, authorizer, actor, guest, wanted, cluster)
-    return card(f"### {head}\n{why}", *parts, colour=Colour.QUIET)
+    return card(f"### {head}\n{why}", *parts, colour=Colour.QUIET, apart=True)
 
 
 def access_of_sites_card(t: Text, sites: Iterable[tuple[str, Sequence[str]]]) -> ui.LayoutView:

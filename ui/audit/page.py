@@ -8,15 +8,16 @@ from discord import ui
 from core.audit.record import AuditRecord, ending_of
 from core.audit.store import AuditEntry, AuditFilter, TrailExtent
 from ui.audit.text import (
+    GUEST_MOST,
     SIGNS,
     asked_word,
     cut,
     fit_parts,
     guest_part,
     joined,
+    options_text,
     person_part,
     result_part,
-    width,
 )
 from ui.cards import Item, card
 from ui.formatting import MESSAGE_MOST, Colour, code, fit_lines, format_duration, listed, plain, timestamp
@@ -24,22 +25,18 @@ from ui.guests.lists import list_footer, page_of
 from ui.i18n import Text
 from ui.interaction.buttons import extent_button, page_buttons
 from ui.interaction.site_ids import ALL_SITES
-
-FIRST, SECOND = 33, {"ja": 38, "en": 44}
-"""Columns of each of the two lines of a row on a phone of 390 points. Small Latin letters are narrow."""
-GUEST_MOST = 24
-"""Columns of a guest."""
+from ui.phone_lines import BODY, SMALL, width
 
 
 def audit_row(t: Text, audited: AuditEntry) -> str:
-    """Return an entry: the time, the operation and its guest, and below them the person and the result.
+    """Return an entry: the time, the operation and its guest, and below them the person and what the sign does not say.
 
     Parts that do not fit beside the action stand in the second line: first the time, otherwise the guest.
     """
     record = audited.record
     what, sign = asked_word(t, record.operation), SIGNS[ending_of(record)]
     time = timestamp(audited.began, "t"), 5 if t.language == "ja" else 8
-    room = FIRST - 3 - width(what.replace("*", ""))
+    room = BODY - 3 - width(what.replace("*", ""))
     whole = guest_part(record, audited.site, GUEST_MOST)
     beside = None
     for timed in (True, False):
@@ -52,12 +49,8 @@ def audit_row(t: Text, audited: AuditEntry) -> str:
     head = joined([f"{time[0]} {what}" if timed else what, guest[0]])
     parts = [*([] if timed else [time]), *([] if beside else [whole]), person_part(record)]
     times = f"×{record.times}" if record.times > 1 else ""
-    left = (
-        SECOND.get(t.language, 38)
-        - sum(columns + 3 for _, columns in parts)
-        - (len(times) + 3 if times else 0)
-    )
-    parts.append(result_part(t, record, max(10, left)))
+    left = SMALL - sum(columns + 2 for _, columns in parts) - (len(times) + 2 if times else 0)
+    parts.append(result_part(t, record, max(10, left), signed=True))
     more = fit_parts(_more(t, record), left - parts[-1][1])
     return f"{sign} {head}\n-# {joined([*(text for text, _ in parts), times, more])}"
 
@@ -68,7 +61,7 @@ def _more(t: Text, record: AuditRecord) -> Iterator[tuple[str, int]]:
         reason = cut(plain(record.reason), 20)
         yield code(reason), width(reason) + 1
     if record.detail:
-        options = cut(plain(record.detail), 20)
+        options = cut(options_text(t, record), 20)
         yield code(options), width(options) + 1
     if record.seconds >= 1:
         time = format_duration(t, record.seconds)

@@ -3,7 +3,8 @@
 Every text is cut, so that a line fits a phone, and always a message.
 """
 
-import unicodedata
+import contextlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from core.audit.folding import VARIOUS
@@ -12,10 +13,26 @@ from core.audit.relevance import DRY_RUN
 from core.audit.store import AuditEntry
 from core.operations import Operation
 from core.tasks import TaskEnd
-from ui.formatting import FAILED, OK, QUIET, REFUSED, UNSURE, WARNING, WORKING, code, person, plain, timestamp
+from core.validation import parse_duration
+from core.wanted_errors import BadDuration
+from ui.formatting import (
+    FAILED,
+    OK,
+    QUIET,
+    REFUSED,
+    UNSURE,
+    WARNING,
+    WORKING,
+    code,
+    format_duration,
+    person,
+    plain,
+    timestamp,
+)
 from ui.i18n import Text
 from ui.messages.errors import reason_of
 from ui.messages.operations import operation_noun
+from ui.phone_lines import width
 
 SIGNS: Mapping[Ending, str] = {
     Ending.DONE: OK,
@@ -90,11 +107,6 @@ def _guest(record: AuditRecord, most: int) -> str:
 # -- fitting a phone
 
 
-def width(text: str) -> int:
-    """Return about how many narrow columns a text without markup takes. A wide character takes two."""
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
-
-
 def fit_parts(parts: Iterable[tuple[str, int]], room: int) -> str:
     """Join the parts that fit into `room` columns, and leave out the others. Each part comes with its width."""
     kept: list[str] = []
@@ -159,26 +171,46 @@ def result_part(t: Text, record: AuditRecord, room: int, *, signed: bool = False
     return shown, width(shown)
 
 
+_SECONDS = re.compile("(?P<target>.*) (?P<seconds>[0-9]{1,7}) s")
+"""The options of a mute by a button of an alert. A mute by command has them as they were typed."""
+
+
+def options_text(t: Text, record: AuditRecord) -> str:
+    """Return the options of the attempt in one line. Those of a mute are in words, without the guest's number."""
+    if record.operation not in (Operation.MONITOR_MUTE, Operation.MONITOR_UNMUTE):
+        return plain(record.detail, 100)
+    found = _SECONDS.fullmatch(record.detail)
+    target, _, typed = record.detail.partition(" ")
+    seconds = float(found["seconds"]) if found else None
+    with contextlib.suppress(BadDuration):
+        seconds = parse_duration(typed) if typed and seconds is None else seconds
+    time = format_duration(t, seconds) if seconds is not None else typed
+    named = record.vmid is not None and target.removeprefix("guest/") == str(record.vmid)
+    return plain(time if named else f"{target} {time}", 100)
+
+
 # -- the audit channel
 
-LINE = 80
+LINE = 70
 """Columns of a line in the audit channel: what a phone shows in two rows at most."""
+GUEST_MOST = 24
+"""Columns of a guest in a line."""
 
 
 def audit_line(t: Text, audited: AuditEntry) -> str:
-    """Return the line of one attempt: when, who, what, the guest and the result. /audit's file has the rest.
+    """Return the line of one attempt: when, what, the guest, who and the result. /audit's file has the rest.
 
     The exact time in it tells two lines apart that otherwise read the same.
     """
     record = audited.record
     what = asked_word(t, record.operation)
     who, wide = person_part(record)
-    head = f"{SIGNS[ending_of(record)]} {timestamp(audited.began, 't')} {who}"
-    room = LINE - wide - 9 - width(what.replace("*", ""))
-    guest = guest_part(record, audited.site, min(room, 24))
+    room = LINE - wide - 12 - width(what.replace("*", ""))
+    guest = guest_part(record, audited.site, min(room, GUEST_MOST))
     if record.vmid is None and record.detail:
-        options = cut(plain(record.detail, 100), 24)
+        options = cut(options_text(t, record), GUEST_MOST)
         guest = joined([guest[0], code(options)]), guest[1] + width(options) + 3
-    result = result_part(t, record, max(12, room - guest[1] - 6), signed=True)
+    result = result_part(t, record, max(12, room - guest[1] - 4), signed=True)
     times = f"×{record.times}" if record.times > 1 else ""
-    return joined([f"{head} {what}", guest[0], result[0], times])
+    head = f"{SIGNS[ending_of(record)]} {timestamp(audited.began, 't')} {what}"
+    return joined([head, guest[0], who, result[0], times])

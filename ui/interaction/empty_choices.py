@@ -10,13 +10,11 @@ from typing import Any
 
 from discord import app_commands
 
-from core.access.policy import Actor
 from core.errors import BotError, Refused
 from core.wanted_errors import NothingChosen
 from ui.formatting import REFUSED, plain_label
 from ui.i18n import Text
-from ui.interaction.context import Interaction, chosen_site, operation_of, services_of, visible_sites
-from ui.interaction.refusal import mixed_levels_text
+from ui.interaction.context import Interaction, operation_of, services_of, visible_sites
 from ui.messages.errors import choice, plain_sentence
 from ui.messages.nothing import Nothing
 
@@ -29,14 +27,10 @@ RECHECK_SECONDS = 0.5
 Choices = list[app_commands.Choice[Any]]
 
 
-def refusal_choice(t: Text, interaction: Interaction, refusal: Refused, asker: Actor) -> Choices:
+def refusal_choice(t: Text, refusal: Refused) -> Choices:
     """Return the entry for a refusal by the gate, or no entry where the bot may not be used at all."""
     said = choice(t, refusal)
-    if not said:
-        return []
-    site = chosen_site(interaction)
-    mixed = mixed_levels_text(t, site.authorizer, asker, refusal) if site else ""
-    return [_entry(mixed or said)]
+    return [_entry(said)] if said else []
 
 
 def empty_choice(t: Text, interaction: Interaction, nothing: Nothing) -> Choices:

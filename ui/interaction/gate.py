@@ -166,9 +166,7 @@ class GatedTree(app_commands.CommandTree[discord.Client]):
         if typing:
             with contextlib.suppress(*DISCORD_ERRORS):
                 t = services_of(interaction).texts.of_locale(str(interaction.locale))
-                await interaction.response.autocomplete(
-                    refusal_choice(t, interaction, refusal, actor_of(interaction))
-                )
+                await interaction.response.autocomplete(refusal_choice(t, refusal))
         else:
             attempt_of(interaction).refuse(refusal)
             t = services_of(interaction).texts.of_locale(str(interaction.locale))

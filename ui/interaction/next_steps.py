@@ -81,11 +81,11 @@ AFTER: Mapping[Operation, Mapping[ActionEnding, Sequence[NextStep]]] = {
     Operation.SUSPEND: {ActionEnding.DONE: (NextStep.RESUME,)},
     Operation.RESUME: {ActionEnding.DONE: _LOOK},
     Operation.RESET: {ActionEnding.DONE: _LOOK},
-    # There is nothing to look at unless the clone was made.
+    # Unless the clone was made, there are no details of it. The list shows whether it is there.
     Operation.CREATE: {
         ActionEnding.DONE: (NextStep.START, NextStep.DETAILS),
-        ActionEnding.FAILED: (),
-        ActionEnding.UNKNOWN: (),
+        ActionEnding.FAILED: (NextStep.LIST,),
+        ActionEnding.UNKNOWN: (NextStep.LIST,),
     },
     Operation.RESIZE: {ActionEnding.DONE: _LOOK, ActionEnding.WAITS: (NextStep.REBOOT_NOW, NextStep.DETAILS)},
     Operation.DELETE: {ActionEnding.DONE: (NextStep.LIST,)},
@@ -153,7 +153,7 @@ def steps_after_refusal(error: BotError) -> Sequence[NextStep]:
 
 
 def outcome_buttons(t: Text, site: Site, report: Report) -> list[Item]:
-    """Return the buttons under an outcome, for the person who acted."""
+    """Return the buttons under an outcome, for the person who acted: the details if they may take no other step."""
     order, plan = report.plan.order, report.plan
     guest = report.after or plan.guest
     if guest.vmid == plan.guest.vmid:  # the state alone does not tell whether Proxmox protects the guest
@@ -161,7 +161,8 @@ def outcome_buttons(t: Text, site: Site, report: Report) -> list[Item]:
     steps = steps_after(order.operation, ending_of(report))
     if report.after is None:  # its state is not known
         steps = [step for step in steps if step.operation not in ACTIONS]
-    return step_buttons(t, site, order.actor, guest, steps)
+    found = step_buttons(t, site, order.actor, guest, steps)
+    return found or step_buttons(t, site, order.actor, guest, _LOOK)
 
 
 def panel_extras(t: Text, site: Site, report: Report) -> list[Item]:

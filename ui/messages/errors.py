@@ -34,7 +34,7 @@ def _not_allowed(t: Text, error: e.NotAllowed) -> str:
 def _no_choice(t: Text, error: e.NotAllowed) -> str:
     if error.level is Level.NONE:
         return t("None of your roles may use this bot.")
-    return fill_in(t, error, N_("You need the “{needed}” level; yours is “{level}”."))
+    return fill_in(t, error, N_("Needs the “{needed}” level"))
 
 
 def read_only_line(t: Text, error: e.ReadOnly) -> str:

@@ -23,6 +23,7 @@ from ui.formatting import (
     Colour,
     code,
     fit_lines,
+    format_duration,
     format_percent,
     listed,
     person,
@@ -40,6 +41,7 @@ from ui.interaction.context import Site
 from ui.interaction.selects import guest_menu
 from ui.messages.errors import error_sentence
 from ui.messages.subjects import subject_name
+from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 from ui.watch.alert_text import outcome_word
 from ui.watch.incidents.names import MOUNT_MOST, fill_percent, metric_word
 from ui.watch.incidents.text import short_text, sign_of
@@ -82,6 +84,7 @@ def watch_list_card(
 def watch_row(
     t: Text, watch: Watch, cluster: Cluster | None, entry: WatchEntry, now: float, incidents: int
 ) -> str:
+    """Show a guest in a line, and below what the dot does not say: since when, its mute, thresholds, incidents."""
     known = watch.state.guests.get(entry.vmid)
     guest = cluster.find(entry.vmid) if cluster else None
     if guest and not guest.name and known:  # missing while a node has no new figures
@@ -91,10 +94,13 @@ def watch_row(
     if began is None and state is State.RUNNING and guest and guest.uptime:
         began = now - guest.uptime
     until = muted_until(watch, entry.vmid, guest.node if guest else known.node if known else "")
-    count = t.plural("{n} incident in the last 7 days", "{n} incidents in the last 7 days", incidents)
+    count = t.plural("{n} incident in 7 days", "{n} incidents in 7 days", incidents)
+    since = t("since {time}", time=timestamp(began)) if began else ""
+    if guest and state is State.RUNNING and began:
+        since = t("up {time}", time=format_duration(t, guest.uptime or now - began))
     parts = [
-        t("not found") if cluster and not guest else state_word(t, state),
-        t("since {time}", time=timestamp(began)) if began else "",
+        t("not found") if cluster and not guest else "" if state is State.RUNNING else state_word(t, state),
+        since,
         f"{MUTED} {t('until {time}', time=until_time(until, now))}" if until else "",
         thresholds(t, entry),
         f"{WARNING} {t('memory is not measured')}" if _blind(guest, entry) else "",
@@ -102,7 +108,7 @@ def watch_row(
         count if incidents else "",
     ]
     name = title(guest) if guest else f"**{entry.vmid}**"
-    return f"{STATE_EMOJI[state]} {name}\n-# {' · '.join(part for part in parts if part)}"
+    return "\n".join(filter(None, (f"{STATE_EMOJI[state]} {name}", phone_lines(parts, SMALL_PRINT, SMALL))))
 
 
 def muted_until(watch: Watch, vmid: int, node: str) -> float | None:

@@ -138,4 +138,4 @@ async def test_read_only_mode_allows_only_reading_operations(
     plan.release()
     await scene.settled()
     assert "was shut down" in begun.text
-    assert labels(begun) == []
+    assert labels(begun) == ["Details"]

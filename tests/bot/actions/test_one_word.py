@@ -27,7 +27,7 @@ async def test_an_error_with_words_of_its_own_is_shown_in_these_alone(scene: Sta
     pve.next_task("qmshutdown", vmid=103, ends=TIMEOUT, lines=[f"TASK ERROR: {TIMEOUT}"])
     told = await scene.say(scene.emma, "shutdown", vmid=103)
     assert TIMEOUT not in told.text
-    assert told.text.count("The guest did not shut down in time.") == 1
+    assert told.text.count("It did not react in time.") == 1
     pve.next_task("qmshutdown", vmid=103, ends="job errors", lines=["TASK ERROR: job errors"])
     told = await scene.say(scene.emma, "shutdown", vmid=103)
     assert "Reason: the job ended with errors" in told.text

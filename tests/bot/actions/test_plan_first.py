@@ -72,7 +72,7 @@ async def test_the_last_backup_and_the_snapshots_that_stay(scene: Stage, pve: Pv
     stop = (await scene.say(scene.emma, "stop", vmid=101)).text
     assert "Restore points" in stop
     assert "Last backup · 2 in total\n-# <t:" in stop
-    assert "`nfs-backup`\n-# 4.2 GiB" in stop
+    assert "\n-# `nfs-backup` · 4.2 GiB" in stop
     assert "2 snapshots\n-# newest: `nginx-ok`" in stop
     rollback = (await scene.say(scene.akiko, "snapshot rollback", vmid=103, name="before-event")).text
     assert "18.0 GiB" in rollback

@@ -3,6 +3,8 @@
 Pending changes are shown, also to the next resize.
 """
 
+import re
+
 import pytest
 
 from core.actions.resizing import Excess, find_excess, with_pending
@@ -128,6 +130,16 @@ async def test_a_value_that_is_to_be_taken_away_is_shown_as_such(scene: Stage, p
     pve.guest(101).pending["vga"] = None
     info = (await scene.say(scene.emma, "info", vmid=101)).text
     assert "`vga` `qxl` → default" in info
+
+
+async def test_a_disk_that_waits_for_a_restart_has_its_size_in_the_units_of_all_sizes(
+    scene: Stage, pve: Pve
+) -> None:
+    pve.guest(101).config["scsi9"] = "local-lvm:vm-101-disk-9,size=16G"
+    pve.guest(101).pending["scsi9"] = "local-lvm:vm-101-disk-9,size=0.5T"
+    info = (await scene.say(scene.emma, "info", vmid=101)).text
+    assert "`local-lvm:vm-101-disk-9,size=16.0 GiB` → `local-lvm:vm-101-disk-9,size=512 GiB`" in info
+    assert not re.search("[0-9][GT]\\b", info)
 
 
 async def test_a_vm_with_too_many_cores_to_start_says_what_to_do(scene: Stage, pve: Pve) -> None:

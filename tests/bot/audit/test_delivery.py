@@ -41,6 +41,7 @@ from tests.support.stage import Stage
 from tests.support.walked import walked
 from tests.support.watch.at_once import at_once, rows_of
 from ui.audit.text import audit_line
+from ui.formatting import format_duration
 from ui.i18n import Text
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -595,16 +596,16 @@ async def test_only_changes_and_refusals_are_posted(
     assert len(lines) == 4
     done, refused, failed, muted = lines
     assert done.startswith("✅ <t:")
-    assert done.endswith(f":t> <@{scene.emma.id}> **{t('Start')}** · **104** `palworld`")
+    assert done.endswith(f":t> **{t('Start')}** · **104** `palworld` · <@{scene.emma.id}>")
     assert refused.startswith("⛔")
     assert t("someone else's confirmation") in refused
-    assert f"<@{scene.emma.id}> **{t('Stop')}** · **101** `web01`" in refused
+    assert f"**{t('Stop')}** · **101** `web01` · <@{scene.emma.id}>" in refused
     assert failed.startswith("❌")
     assert "`got timeout`" in failed
     assert "**103**" in failed
     assert muted.startswith("✅")
     assert f"**{t('Mute')}**" in muted
-    assert "`all 1h`" in muted
+    assert f"`all {format_duration(t, 3600)}`" in muted
     for post in scene.server.messages(audits):
         assert post.flags & SILENT
         assert not post.buttons

@@ -97,9 +97,9 @@ async def test_no_completion_is_ever_empty(bare_scene: Stage, pve: Pve, state: s
 async def check_chosen(
     scene: Stage, person: Person, word: str, filled: dict[str, Any], option: str, entry: dict[str, Any]
 ) -> None:
-    """Choose the entry, and check that the command is refused with its words."""
+    """Choose the entry, and check that the command is refused with its words, or with the same level."""
     reply = await scene.say(person, word, **{**filled, option: entry["value"]})
-    said = entry["name"].removeprefix("⛔ ")
+    said = entry["name"].removeprefix("⛔ ").replace("Needs the “", "You need the “")
     assert unmarked(reply.text).find(OTHERWISE.get(said, said)) >= 0, (word, option, said, reply.text)
     scene.assert_private(reply, missing_snapshot(scene, filled, option, entry["value"]))
 

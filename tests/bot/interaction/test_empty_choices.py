@@ -56,8 +56,7 @@ async def test_a_level_that_does_not_suffice(bare_scene: Stage, cast: Cast, name
         elif has is Level.NONE:
             assert said == "None of your roles may use this bot."
         else:
-            assert said.startswith("You need the “")
-            assert f"yours is “{name}”" in said
+            assert said == f"Needs the “{level_of(command).name.lower()}” level", "a phone shows 40 columns"
         assert value == WORD, command
     assert scene.cluster() == before
     assert scene.changes() == []
@@ -67,7 +66,7 @@ async def test_a_language_of_its_reader(bare_scene: Stage, cast: Cast) -> None:
     scene = bare_scene
     akiko = scene.server.person(scene.guild, "a", display="A", locale="ja", roles=[cast.roles["operator"]])
     said, _ = await entry(scene, akiko, "stop", "vmid")
-    assert said == "「管理者」の権限が必要です（あなたの権限: オペレーター）。"
+    assert said == "「管理者」の権限が必要"
 
 
 async def test_read_only_mode(scene: Stage) -> None:

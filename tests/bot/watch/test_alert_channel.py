@@ -73,7 +73,7 @@ async def test_an_alert_is_one_line_an_embed_and_buttons(alerts: Alerts) -> None
     there = await alerts.send(outbox_message(DOWN))
     (post,) = alerts.scene.server.messages(alerts.scene.alerts)
     assert post.id == there
-    assert post.content == "🔴 **101** `web01` has stopped unexpectedly"
+    assert post.content == "🔴 **101** `web01` stopped unexpectedly"
     (embed,) = post.embeds
     assert embed["description"] == "VM · `pve1` · <t:1790000000:t> (<t:1790000000:R>)"
     assert embed["color"] == Colour.BAD
@@ -231,7 +231,7 @@ async def test_a_text_that_discord_blocks_is_sent_without_names_in_line_and_embe
     evil = replace(DOWN, guests=(replace(DOWN.guests[0], name="http.evil", node="http.node"),))
     text = alerts.kept.compose(outbox_message(evil, mention=True), 90.0)
     bare, fixed = alerts.kept.fallback_texts(text)
-    assert bare.content == f"🔴 **101** `…` has stopped unexpectedly <@&{ROLE}>"
+    assert bare.content == f"🔴 **101** `…` stopped unexpectedly <@&{ROLE}>"
     assert bare.details.splitlines() == [
         "VM · `…` · <t:1790000000:t> (<t:1790000000:R>)",
         "-# This message is 1 min 30 s late.",

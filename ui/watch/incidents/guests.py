@@ -86,7 +86,7 @@ def down_text(t: Text, incident: Incident) -> str:
     if fact.what in HELD:
         return held_head(t, incident)
     explained = fact.by or fact.task or fact.after_node or fact.after_ha
-    stopped = N_("{guest} has stopped") if explained else N_("{guest} has stopped unexpectedly")
+    stopped = N_("{guest} has stopped") if explained else N_("{guest} stopped unexpectedly")
     return t(_STOPPED.get(fact.what, stopped), guest=guest_name(fact))
 
 
