@@ -29,7 +29,7 @@ LONG_FIRST = (
     "tests/bot/access/test_guest_index.py",
     "tests/bot/actions/test_recovery.py",
     "tests/bot/charts/test_graph.py",
-    "tests/bot/commands/test_completions.py",
+    "tests/bot/options/test_completions.py",
     "tests/bot/sites/test_trouble.py",
 )
 """The longest tests, computing or waiting. They start first, so that no worker is left alone with one at the end.

@@ -34,7 +34,7 @@ from playground.discord.posts import SeenMessage
 from playground.pve.plan import TaskPlan
 from playground.pve.server import Pve
 from tests.long_runs.seeds import Finding, SeedResult, run_seeds
-from tests.support.catalogue import EVERY_COMMAND, EVERY_COMPLETION
+from tests.support.catalogue import EVERY_COMMAND, EVERY_COMPLETION, READING
 from tests.support.stage import PATIENCE, Stage, stage, working_tasks
 from tests.support.watch.at_once import rows_of
 from ui.interaction.buttons import DASHBOARD
@@ -532,8 +532,7 @@ class LeakTrial:
                 ("status", {}),
                 ("node list", {}),
                 ("storage", {}),
-                ("info", {"vmid": guest.vmid}),
-                ("graph guest", {"vmid": guest.vmid}),
+                *((word, {"vmid": guest.vmid}) for word in READING),
                 ("graph node", {"node": guest.node}),
                 ("node info", {"node": guest.node}),
                 ("dashboard create", {"pool": chance.choice(POOLS)}),
@@ -544,7 +543,6 @@ class LeakTrial:
                 ("monitor history", {}),
                 ("monitor mute", {"target": chance.choice((f"guest/{guest.vmid}", "node/pve1"))}),
                 ("stop", {"vmid": guest.vmid}),
-                ("snapshot list", {"vmid": guest.vmid}),
             )
         )
         if command == "monitor mute":

@@ -95,7 +95,17 @@ CHANGES: dict[str, _Call] = {
     "delete": lambda client, guest: client.delete(guest),
 }
 """Every change that both kinds of guest have, with all options."""
+VM_CHANGES: dict[str, _Call] = {
+    each.value: _power(each)
+    for each, action in ACTION.items()
+    if action.power and set(action.tasks) == {Kind.QEMU}
+}
+"""Every change that only VMs have."""
 EVERY = READS | CHANGES
+
+
+def changes_of(guest: Guest) -> dict[str, _Call]:
+    return CHANGES | VM_CHANGES if guest.kind is Kind.QEMU else CHANGES
 
 
 def some_of(calls: dict[str, _Call], number: int, deep: bool) -> dict[str, _Call]:

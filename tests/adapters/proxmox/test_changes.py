@@ -15,13 +15,13 @@ from tests.support import client_stage
 from tests.support.catalogue import ACTION
 from tests.support.client_stage import (
     BOTH,
-    CHANGES,
     CT,
     CT_STOPPED,
     TEMPLATES,
     VM,
     VM_STOPPED,
     VM_TEMPLATE,
+    changes_of,
     refusal,
     sent,
 )
@@ -260,13 +260,19 @@ async def test_a_running_guest_is_not_deleted(client: ProxmoxClient) -> None:
 # -- refusals that any change may meet
 
 
-@BOTH
-@pytest.mark.parametrize("name", list(CHANGES))
+@pytest.mark.parametrize(
+    ("guest", "name"),
+    [
+        pytest.param(guest, name, id=f"{name}-{guest.kind}")
+        for guest in (VM, CT)
+        for name in changes_of(guest)
+    ],
+)
 async def test_the_common_obstacles_of_every_change(
     pve: Pve, client: ProxmoxClient, guest: Guest, name: str
 ) -> None:
     before = pve.copy_guest_state(guest.vmid)
-    change: Any = CHANGES[name]
+    change: Any = changes_of(guest)[name]
     pve.lose_quorum()
     assert isinstance(await refusal(change(client, guest)), NoQuorum)
     pve.regain_quorum()

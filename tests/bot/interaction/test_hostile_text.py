@@ -1,6 +1,7 @@
 """Test hostile text from Proxmox and its guests: it never mentions, links, formats or hides anything in an answer."""
 
 import re
+from collections.abc import Mapping
 
 import pytest
 
@@ -11,6 +12,7 @@ from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.catalogue import READING
 from tests.support.stage import Stage
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -102,23 +104,23 @@ async def test_names_notes_tags_snapshots_and_logs(bare_scene: Stage, pve: Pve, 
         500,
         evil.replace("\n", " ")[:200].encode("ascii", "replace").decode(),
     )
-    for command, options in (
+    asked: list[tuple[str, Mapping[str, object]]] = [
         ("list", {}),
-        ("info", {"vmid": 103}),
+        *((word, {"vmid": 103}) for word in READING if word != "graph guest" or evil is EVIL[0]),
         ("reboot", {"vmid": 103}),
         ("info", {"vmid": 103}),
         ("shutdown", {"vmid": 101}),
         ("stop", {"vmid": 103}),
         ("start", {"vmid": 103}),
         ("delete", {"vmid": 103}),
-        ("snapshot list", {"vmid": 103}),
         ("snapshot rollback", {"vmid": 103, "name": "v1-21"}),
         ("snapshot delete", {"vmid": 103, "name": evil}),
         ("snapshot create", {"vmid": 103, "name": evil}),
         ("create", {"template_id": 9000, "name": evil}),
         ("monitor add", {"vmid": 103}),
         ("monitor list", {}),
-    ):
+    ]
+    for command, options in asked:
         reply = await scene.say(asker, command, **options)
         assert reply.text, command
         check(scene, asker, reply)
