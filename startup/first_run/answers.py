@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from adapters.settings.faults import UUID
 from ui.formatting import plain
@@ -116,8 +116,20 @@ def find_rows(text: str, names: Sequence[str], numbers: Sequence[int] = ()) -> l
     return list(dict.fromkeys(found))
 
 
-def find_vmids(text: str, known: Sequence[int]) -> list[int] | None:
-    """Return the VMIDs of an answer; None if one of them is not known."""
-    words = split_names(text)
-    found = [int(word) for word in words if word.isdecimal() and int(word) in known]
-    return found if len(found) == len(words) else None
+def find_vmids(text: str, known: Mapping[int, str]) -> list[int] | None:
+    """Return the VMIDs that an answer means: VMIDs, ranges of them, or names. `known`: name by VMID.
+
+    None: a part of it means no known guest, or its name is that of several.
+    """
+    found = list[int]()
+    for word in split_names(text):
+        span = _SPAN.fullmatch(word)
+        if span is not None:
+            first, last = int(span[1]), int(span[2] or span[1])
+            mine = [vmid for vmid in known if first <= vmid <= last]
+        else:
+            mine = [vmid for vmid, name in known.items() if name.casefold() == word.casefold()]
+        if not mine or (span is None and len(mine) > 1):
+            return None
+        found += mine
+    return list(dict.fromkeys(found))

@@ -25,7 +25,7 @@ from startup.connection import use_other_discord
 from startup.doctor import command as doctor
 from startup.doctor.report import text_report
 from startup.doctor.run import SetupPlace, check_all
-from startup.first_run.config_file import write_config
+from startup.first_run.config_file import is_empty, write_config
 from startup.first_run.config_text import config_text
 from startup.first_run.draft import Draft
 from startup.first_run.steps import ask_all, asked_of, walk
@@ -183,7 +183,7 @@ def introduce(talk: Talk, path: Path) -> None:
         )
     if path.is_dir():  # it would be moved away as a whole
         raise Cancelled(t("Cannot write {path} ({reason}).", path=_shown(path), reason="EISDIR"))
-    if os.path.lexists(path):
+    if os.path.lexists(path) and not is_empty(path):
         talk.say(
             f"{WARNING} "
             + t("{path} already exists. The old file will be kept under another name.", path=_shown(path)),
@@ -203,8 +203,7 @@ def write(talk: Talk, path: Path, directory: Path) -> None:
 
 
 def _write(talk: Talk, path: Path, directory: Path) -> None:
-    t, template = talk.t, directory / "config.py.example"
-    text = template.read_text("utf-8") if template.is_file() else ""
+    t, text = talk.t, _template(talk, directory / "config.py.example")
     today = time.strftime("%Y-%m-%d")
     try:
         kept = write_config(path, config_text(text, talk.draft.settings(), talk.draft.language), today)
@@ -220,6 +219,22 @@ def _write(talk: Talk, path: Path, directory: Path) -> None:
             names=names,
         )
         talk.say(f"{WARNING} {told}", indent=3)
+
+
+def _template(talk: Talk, example: Path) -> str:
+    """Return the text of config.py.example, "" if there is none or it cannot be read."""
+    t = talk.t
+    try:
+        return example.read_text("utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeError) as error:
+        reason = errno_name(error) if isinstance(error, OSError) else "UTF-8"
+        told = t(
+            "{path} cannot be read ({reason}): config.py gets no notes.", path=_shown(example), reason=reason
+        )
+        talk.say(f"{WARNING} {told}", indent=3)
+        return ""
 
 
 def _check(talk: Talk, path: Path, directory: Path, cogs: Cogs) -> None:

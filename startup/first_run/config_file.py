@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 from pathlib import Path
 
 from adapters.files.atomic_file import create_file, sync_directory
 
 
 def write_config(path: Path, text: str, today: str) -> Path | None:
-    """Write the file and return where the one before was moved, None if there was none.
+    """Write the file and return where the one before was moved, None if there was none or it was empty.
 
     Nothing is written through a link: a link in this place is moved like a file.
     Raises: OSError. The file that was there is still in its place then.
@@ -20,7 +21,7 @@ def write_config(path: Path, text: str, today: str) -> Path | None:
     create_file(temporary, text.encode("utf-8"))
     kept = None
     try:
-        kept = _keep(path, today) if os.path.lexists(path) else None
+        kept = _keep(path, today) if os.path.lexists(path) and not is_empty(path) else None
         temporary.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
@@ -30,6 +31,12 @@ def write_config(path: Path, text: str, today: str) -> Path | None:
         raise
     sync_directory(path.parent)
     return kept
+
+
+def is_empty(path: Path) -> bool:
+    """Return whether this is a file, and no link, without content: nothing in it is worth keeping."""
+    found = path.lstat()
+    return stat.S_ISREG(found.st_mode) and found.st_size == 0
 
 
 def _keep(path: Path, today: str) -> Path:

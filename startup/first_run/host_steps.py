@@ -11,7 +11,7 @@ from pathlib import Path
 from adapters.settings.entry_points import Address, address_key, written
 from adapters.settings.faults import Fault, FaultKind
 from adapters.settings.load import EntryPoint
-from core.health.result import Verdict
+from core.health.result import Result, Verdict
 from startup.doctor.proxmox import check_entry_point
 from startup.first_run.answers import (
     is_none,
@@ -20,6 +20,8 @@ from startup.first_run.answers import (
 )
 from startup.first_run.draft import SiteDraft
 from startup.first_run.talk import Talk
+from ui.formatting import plain
+from ui.messages.startup import PATH_MOST
 
 UNTRUSTED = ("tls_untrusted", "tls_other_fingerprint")
 
@@ -113,18 +115,35 @@ def _test_host(talk: Talk, at: int) -> bool:
         told |= {result.word for result in results if result.level is Verdict.OK}
         if untrusted is None:
             return all(result.level is not Verdict.ERROR for result in results)
-        if not _trust(talk, at, untrusted.values["fingerprint"]):
+        if not _trust(talk, at, untrusted):
             return False
 
 
-def _trust(talk: Talk, at: int, fingerprint: str) -> bool:
-    """Ask about a certificate that no known CA has signed. Return whether it is to be tested again."""
+def _trust(talk: Talk, at: int, untrusted: Result) -> bool:
+    """Ask about a certificate that is not trusted. Return whether it is to be tested again."""
     t, site = talk.t, talk.draft.site
-    talk.say(
-        t(
-            "The certificate is not signed by a known CA, which is usual for Proxmox. Its SHA-256 fingerprint is:"
+    fingerprint, former = untrusted.values["fingerprint"], site.points[at].fingerprint
+    if former is not None:
+        talk.say(
+            t(
+                "The certificate is not the one that you confirmed (SHA-256 {former}). If you have not renewed it, "
+                "something else may be answering. Its SHA-256 fingerprint is now:",
+                former=former,
+            )
         )
-    )
+    elif isinstance(site.verify, Path):
+        talk.say(
+            t(
+                "The certificate is not signed by the CA in {path}. Its SHA-256 fingerprint is:",
+                path=plain(str(site.verify), PATH_MOST),
+            )
+        )
+    else:
+        talk.say(
+            t(
+                "The certificate is not signed by a known CA, which is usual for Proxmox. Its SHA-256 fingerprint is:"
+            )
+        )
     talk.terminal.copy(f"  {fingerprint}")
     talk.say(
         t(

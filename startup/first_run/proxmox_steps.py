@@ -194,17 +194,18 @@ def ask_guests(talk: Talk) -> None:
         talk.say(t("No guest is visible yet. Watch guests later with `/monitor add`."))
         site.watched = ()
         return
-    talk.say(t.plural("The bot sees {n} guest:", "The bot sees {n} guests:", len(guests)))
+    talk.say(t.plural("{n} guest can be watched:", "{n} guests can be watched:", len(guests)))
     for guest in guests[:GUESTS_SHOWN]:
         talk.say(f"  {_guest(guest)}", indent=4)
     if len(guests) > GUESTS_SHOWN:
         talk.say(f"  {more_word(t, len(guests) - GUESTS_SHOWN)}")
     running = [guest.vmid for guest in guests if guest.state is State.RUNNING]
-    everything = [guest.vmid for guest in guests]
+    everything = {guest.vmid: guest.name or "" for guest in guests}
     talk.say(
         t(
-            "Which of them should be watched from the start? Type VMIDs separated by commas, “running” for the "
-            "{n} that are running now, or - for none. Add others later with `/monitor add`.",
+            "Which of them should be watched from the start? Type VMIDs or names separated by commas (101-105 is "
+            "possible), “running” for the {n} that are running now, or - for none. Add others later with "
+            "`/monitor add`.",
             n=len(running),
         )
     )
@@ -219,7 +220,10 @@ def ask_guests(talk: Talk) -> None:
             site.watched = tuple(found)
             return
         talk.refuse(
-            t("Type VMIDs from the list, such as {example}.", example=", ".join(map(str, everything[:2])))
+            t(
+                "Type VMIDs or names from the list, such as {example}.",
+                example=", ".join(map(str, [*everything][:2])),
+            )
         )
 
 

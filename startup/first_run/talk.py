@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from adapters.settings.faults import Fault, RawSetting, SettingRejected
+from adapters.settings.faults import Fault, FaultKind, RawSetting, SettingRejected
 from adapters.settings.load import SETTINGS, Secret
 from core.health.result import Result
 from startup.first_run.answers import find_row, find_rows, is_none, yes_or_no
 from startup.first_run.draft import Draft, Given
 from startup.first_run.terminal import Back, Cancelled, Terminal
 from startup.threads import UnjoinedThreads
-from ui.formatting import FAILED, plain
+from ui.formatting import FAILED, WARNING, plain
 from ui.i18n import Text, Texts
 from ui.messages.faults import fault_lines
 from ui.messages.health import result_line
@@ -136,13 +136,17 @@ class Talk:
     # -- testing
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a probe. A DNS look-up that hangs does not delay its end."""
+        """Run a probe. A DNS look-up that hangs does not delay its end.
+
+        Anything typed meanwhile is not shown, because it may be a secret typed ahead.
+        """
 
         async def bounded() -> T:
             asyncio.get_running_loop().set_default_executor(UnjoinedThreads(THREADS))
             return await work
 
-        return asyncio.run(bounded())
+        with self.terminal.silent():
+            return asyncio.run(bounded())
 
     def parsed(self, name: str, value: object) -> Any:
         """Return a value as the bot's own settings parse it, or None after saying what is wrong."""
@@ -160,9 +164,12 @@ class Talk:
     def from_environment(self, name: str) -> Given | None:
         """Return a secret of the environment, or of the file that the environment names.
 
-        Raises: Cancelled, if the file cannot be read.
+        Raises: Cancelled, if the file cannot be read, or if both are set: the bot would not start.
         """
         file, value = self.environ.get(f"{name}_FILE", "").strip(), self.environ.get(name, "").strip()
+        if file and value:
+            both = Fault(FaultKind.BOTH_GIVEN, name, source="environment", other=f"{name}_FILE")
+            raise Cancelled(" ".join(fault_lines(self.t, [both])))
         if not file:
             return Given(Secret(value), typed=False) if value else None
         path = (self.base / Path(file).expanduser()).absolute()
@@ -190,6 +197,9 @@ class Talk:
             raise Cancelled(
                 self.t("Without a terminal, set {name} or {name}_FILE in the environment.", name=name)
             )
+        if not first and self.from_environment(name) is not None:
+            told = self.t("The environment sets {names}, which overrides config.py.", names=name)
+            self.say(f"{WARNING} {told}", indent=3)
         typed = self.terminal.ask_secret(question)
         return Given(Secret(typed)) if typed.strip() else None
 

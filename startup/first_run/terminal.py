@@ -68,6 +68,15 @@ class Terminal:
         """Print the title of a step."""
         self._write(f"\n{text}\n" if self._plain else f"\n\x1b[1m{text}\x1b[0m\n")
 
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[None]:
+        """Show and keep nothing that a person types in the `with` block."""
+        if self.interactive and sys.platform != "win32":
+            with _without_echo(self._in.fileno()):
+                yield
+        else:
+            yield
+
     # -- asking
 
     def ask(self, question: str, default: str = "") -> str:

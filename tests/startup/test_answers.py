@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import os
 import shlex
-import signal
 import stat
 from pathlib import Path
 
@@ -26,17 +23,14 @@ from startup.first_run.answers import (
     token_value,
     yes_or_no,
 )
-from startup.first_run.command import SERVICE_CONFIG, introduce, start_command, write
+from startup.first_run.command import SERVICE_CONFIG, start_command
 from startup.first_run.config_file import write_config
 from startup.first_run.config_text import config_text
 from startup.first_run.discord_reads import ChannelPlace, SeenGuild
-from startup.first_run.discord_steps import ask_token
 from startup.first_run.draft import Draft, Given, SiteDraft
 from startup.first_run.host_steps import proposed_name
-from startup.first_run.proxmox_steps import ask_access
 from startup.first_run.steps import STEPS, system_timezone
-from startup.first_run.talk import Talk
-from startup.first_run.terminal import Cancelled, Terminal, columns_of, wrap
+from startup.first_run.terminal import columns_of, wrap
 from tests.support.process_stage import ROOT
 from tests.support.walked import walked
 
@@ -111,8 +105,12 @@ def test_rows_are_chosen_by_number_name_or_id() -> None:
     several = {"1, 3": [0, 2], "2-4": [1, 2, 3], "1 2": [0, 1], "運用、1": [1, 0], "1,1": [0], "": []}
     assert {typed: find_rows(typed, NAMES, ids) for typed in several} == several
     assert [find_rows(typed, NAMES, ids) for typed in ("1, 9", "3-1", "1-9", "web")] == [None] * 4
-    assert find_vmids("101、 102,101", [101, 102]) == [101, 102]
-    assert find_vmids("101, 7", [101, 102]) is None
+    guests = {101: "web", 102: "DB", 105: "twin", 109: "twin", 110: ""}
+    vmids = {"101、 102,101": [101, 102], "db, web": [102, 101], "101-105, 110": [101, 102, 105, 110]}
+    assert {typed: find_vmids(typed, guests) for typed in vmids} == vmids
+    assert [find_vmids(typed, guests) for typed in ("101, 7", "twin", "we", "103-104", "105-101")] == [
+        None
+    ] * 5
     answers = [yes_or_no(text, default=True) for text in ("", "Ｙ", "はい", "n", "いいえ", "maybe")]
     assert answers == [True, True, True, False, False, None]
     assert clean("\x1b[A 'C:\\データ\\pve ca.pem' \u202e") == "C:\\データ\\pve ca.pem"
@@ -287,47 +285,6 @@ def test_the_time_zone_of_the_machine_is_offered(tmp_path: Path) -> None:
     assert system_timezone({"TZ": ":Asia/Tokyo"}, link) == "Asia/Tokyo"
     for rule in ("Etc/UTC", "JST-9", ":/etc/localtime", "../Asia/Tokyo"):
         assert system_timezone({"TZ": rule}, link) == ""
-
-
-@pytest.mark.parametrize(
-    ("name", "value"), [("DISCORD_TOKEN", "Bot abc.DEF.xyz"), ("PROXMOX_TOKEN_VALUE", f"a@pve!b={VALUE}")]
-)
-def test_a_secret_of_the_environment_is_taken_as_the_bot_will_read_it(
-    tmp_path: Path, name: str, value: str
-) -> None:
-    file, shown = tmp_path / "secret", io.StringIO()
-    file.write_text(value)
-    ask = {"DISCORD_TOKEN": ask_token, "PROXMOX_TOKEN_VALUE": ask_access}[name]
-    talk = Talk(
-        Terminal({}, io.StringIO("\n" * 3), shown), {f"{name}_FILE": str(file)}, tmp_path, Draft("en")
-    )
-    with pytest.raises(Cancelled):
-        ask(talk)
-    assert name in shown.getvalue()
-    assert "Fix this" not in shown.getvalue()
-
-
-def test_ctrl_c_while_config_py_is_written_comes_too_late(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    sync, shown = os.fsync, io.StringIO()
-
-    def interrupted(handle: int) -> None:
-        signal.raise_signal(signal.SIGINT)
-        sync(handle)
-
-    monkeypatch.setattr(os, "fsync", interrupted)
-    talk = Talk(Terminal({}, io.StringIO(), shown), {}, tmp_path, Draft("en"))
-    write(talk, tmp_path / "config.py", ROOT)
-    assert [path.name for path in tmp_path.iterdir()] == ["config.py"]
-    assert "was written" in shown.getvalue()
-
-
-def test_a_directory_is_not_moved_away_for_config_py(tmp_path: Path) -> None:
-    talk = Talk(Terminal({}, io.StringIO("y\n"), io.StringIO()), {}, tmp_path, Draft("en"))
-    (tmp_path / "config.py").mkdir()
-    with pytest.raises(Cancelled, match="EISDIR"):
-        introduce(talk, tmp_path / "config.py")
 
 
 def test_the_steps_to_repeat_exist() -> None:

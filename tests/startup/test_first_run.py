@@ -146,7 +146,8 @@ async def test_a_newcomer_is_led_to_a_working_bot(stage: ProcessStage, other: Pv
         root.run(mending.split("; "))
         told = await answer("Node for new guests", "")
         assert "the token has everything" in told
-        await answer("Guests to watch", "101, 102")
+        await answer("Guests to watch", "101, nothing")
+        await answer("Guests to watch", "101-102")
         await answer("Time zone", "")
         told = await answer("Press Enter to write", "Guests")
         assert "Guests: 101, 102" in told
