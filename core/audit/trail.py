@@ -15,15 +15,13 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from core.audit.folding import Folding
-from core.audit.measures import interaction_id
+from core.audit.log_line import completed, log_line
 from core.audit.record import CUT_OFF, NOTHING_STARTED, AuditRecord, AuditStep
 from core.audit.store import WAIT_SECONDS, AuditEntry, AuditStore, NewRecord, Ticket
 from core.clock import Clock
 from core.errors import DISK_HUNG, JournalFailed
 from core.operations import ACTIONS
 
-DETAIL_MOST, OUTCOME_MOST = 500, 1000
-"""Characters kept of the typed text, and of the outcome."""
 LATE_MOST = 1000
 """Maximum number of records that wait in memory while the disk refuses writes."""
 BATCH_MOST = 100
@@ -131,7 +129,7 @@ class AuditTrail:
         await self.flush()
 
     def record(self, entry: AuditRecord, attempt: Ticket | int | None = None) -> None:
-        entry = _completed(entry)
+        entry = completed(entry)
         if attempt is not None:
             self._queue(entry, attempt)
             return
@@ -142,7 +140,7 @@ class AuditTrail:
 
     async def record_first(self, entry: AuditRecord) -> Ticket:
         stored = asyncio.get_running_loop().create_future()
-        row = self._queue(_completed(entry), stored=stored)
+        row = self._queue(completed(entry), stored=stored)
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 await stored
@@ -204,7 +202,7 @@ class AuditTrail:
         stored: asyncio.Future[None] | None = None,
     ) -> _Row:
         """Let a record be written after those before it. If too many wait, the oldest is in the log only."""
-        _log_line(entry)
+        log_line(entry)
         while len(self._rows) >= LATE_MOST:
             self._rows.popleft()
         self._queued += 1
@@ -234,29 +232,48 @@ class AuditTrail:
             self._end_flushes(self._queued)
 
     async def _write_batches(self) -> None:
-        while batch := self._take_batch():
+        alone = 0
+        while batch := self._take_batch(1 if alone else BATCH_MOST):
             try:
                 records = [NewRecord(row.entry, row.at, row.attempt) for row in batch]
                 numbers = await self._records.audit_add_all(records)
-            except BaseException as error:
+            except JournalFailed as error:
                 self._rows.extendleft(reversed(batch))
-                if not isinstance(error, JournalFailed):
-                    raise
                 self._on_refused(error)
                 return
-            for row, number in zip(batch, numbers, strict=True):
-                row.ticket.id = number
-                if row.given_up:
-                    self._end_not_begun(row)
-                elif row.stored is not None and not row.stored.done():
-                    row.stored.set_result(None)
-            self._on_recorded()
+            except Exception as error:  # noqa: BLE001 - one such record would keep all others from being stored
+                alone = len(batch)
+                if alone > 1:
+                    self._rows.extendleft(reversed(batch))
+                    continue
+                self._give_up(batch[0], error)
+            except BaseException:
+                self._rows.extendleft(reversed(batch))
+                raise
+            else:
+                self._on_stored(batch, numbers)
+            alone = max(0, alone - 1)
             self._end_flushes(batch[-1].number)
 
-    def _take_batch(self) -> list[_Row]:
+    def _on_stored(self, batch: list[_Row], numbers: tuple[int, ...]) -> None:
+        for row, number in zip(batch, numbers, strict=True):
+            row.ticket.id = number
+            if row.given_up:
+                self._end_not_begun(row)
+            elif row.stored is not None and not row.stored.done():
+                row.stored.set_result(None)
+        self._on_recorded()
+
+    def _give_up(self, row: _Row, error: Exception) -> None:
+        """Leave a record that no store can hold in the log only, and refuse the action that waits for it."""
+        _log.error("a record of the audit trail cannot be stored and is only in this log", exc_info=error)
+        if row.stored is not None and not row.stored.done():
+            row.stored.set_exception(JournalFailed(type(error).__name__))
+
+    def _take_batch(self, most: int) -> list[_Row]:
         """Take the next records that can be written at once: the id of a record that one follows must be known."""
         batch: list[_Row] = []
-        while self._rows and len(batch) < BATCH_MOST:
+        while self._rows and len(batch) < most:
             follows = self._rows[0].follows
             if any(row.ticket is follows for row in batch):
                 break
@@ -278,34 +295,3 @@ class AuditTrail:
         if late:
             again = "the bot ends" if self._finished else "and is tried again later"
             _log.warning("the audit trail could not be written, %s: %s", again, error.reason)
-
-
-def _completed(entry: AuditRecord) -> AuditRecord:
-    """Cut the texts, and note the interaction that is being answered."""
-    return replace(
-        entry,
-        detail=entry.detail[:DETAIL_MOST],
-        outcome=entry.outcome[:OUTCOME_MOST],
-        interaction_id=entry.interaction_id or interaction_id.get() or None,
-    )
-
-
-def _log_line(entry: AuditRecord) -> None:
-    _log.info(
-        "%s: %s by %r (%d) by %s in %s on %s %r node=%s state=%s upid=%s outcome=%r %.1fs x%d interaction=%s",
-        entry.step,
-        entry.operation,
-        entry.actor.name,
-        entry.actor.user_id,
-        entry.actor.interaction_kind,
-        entry.actor.place.channel_id,
-        entry.vmid,
-        entry.detail,
-        entry.node,
-        entry.state,
-        entry.upid,
-        entry.outcome,
-        entry.seconds,
-        entry.times,
-        entry.interaction_id,
-    )

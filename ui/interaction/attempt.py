@@ -11,7 +11,8 @@ from core.access.authorizer import Check
 from core.access.policy import Actor
 from core.audit.record import AuditRecord, AuditStep, failure_step, format_options
 from core.audit.store import Ticket
-from core.audit.trail import DETAIL_MOST, AuditLog
+from core.audit.log_line import DETAIL_MOST
+from core.audit.trail import AuditLog
 from core.errors import AnswerTooLate, BotError, JournalFailed, TooQuick
 from core.guest import Guest
 from core.levels import Effect

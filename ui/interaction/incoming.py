@@ -33,17 +33,27 @@ _FIELDS: Mapping[int, _TYPED] = {
     _FORM: {"data.custom_id": str, "data.components": list},
 }
 """Required fields of each type of interaction, besides the person."""
+_IDS = ("id", "application_id", "guild_id", "channel_id", "channel.id", "channel.parent_id", "message.id")
+"""Ids of an interaction, besides the person's. Not every interaction has each of them."""
+ID_MOST = 2**63 - 1
+"""Greatest id that the journal can store. Discord's own stay below it until 2084."""
 
 Parse = Callable[[Any], None]
 
 
 def missing_field(data: Mapping[str, Any]) -> str | None:
-    """Return the first field of an interaction that is missing or has the wrong type, or None."""
+    """Return the first field of an interaction that is missing or cannot be used, or None."""
     for path, kind in _FIELDS.get(_at(data, "type"), {}).items():
         if not isinstance(_at(data, path), kind):
             return path
     person = _person_path(data)
-    return None if isinstance(_at(data, person), str) else person
+    if not isinstance(_at(data, person), str):
+        return person
+    return next((path for path in (person, *_IDS) if _is_too_large(str(_at(data, path)))), None)
+
+
+def _is_too_large(number: str) -> bool:
+    return number.isdecimal() and (len(number) > 20 or int(number) > ID_MOST)
 
 
 def _person_path(data: Mapping[str, Any]) -> str:
@@ -53,13 +63,13 @@ def _person_path(data: Mapping[str, Any]) -> str:
 def _number(data: Any) -> int:
     """Return the interaction's id, 0 if it has none that can be used."""
     number = str(_at(data, "id"))
-    return int(number) if number.isdecimal() and len(number) <= 20 else 0
+    return int(number) if number.isdecimal() and not _is_too_large(number) else 0
 
 
 def _person(data: Mapping[str, Any]) -> int | None:
     """Return the user id of an interaction, None if it is not a number."""
     found = str(_at(data, _person_path(data)))
-    return int(found[:20]) if found.isdecimal() else None  # Discord's ids have no more digits
+    return int(found) if found.isdecimal() and not _is_too_large(found) else None
 
 
 def _at(data: object, path: str) -> Any:
@@ -84,7 +94,7 @@ class GatewayGuard:
     def _guarded(self, event: str, parse: Parse) -> Parse:
         def read(data: Any) -> None:
             if event == "INTERACTION_CREATE" and (path := missing_field(data)) is not None:
-                _log.warning("an interaction came without %s and was ignored", path)
+                _log.warning("an interaction came without a usable %s and was ignored", path)
                 self._answer(data)
                 return
             asks = event == "INTERACTION_CREATE"

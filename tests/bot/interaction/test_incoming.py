@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from core.audit.store import AuditFilter
 from playground.discord.odd_presses import rewritten
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
 from tests.support.walked import walked
+from tests.support.watch.at_once import rows_of
 from ui.guests.confirmation_form import typed_fields
 from ui.interaction.incoming import missing_field
 
@@ -141,3 +143,21 @@ def test_an_interaction_without_any_field_is_incomplete(data: Any) -> None:
 @walked("rows", [None, 5, [None], [5], [{"component": 5}], [{"components": 5}], [{"components": [None]}]])
 def test_a_forms_rows_of_any_kind(rows: Any) -> None:
     assert typed_fields({"components": rows}) == {}
+
+
+@walked("path", ["member.user.id", "channel_id", "channel.id", "message.id", "guild_id", "application_id"])
+async def test_a_press_with_an_id_that_no_store_can_hold(scene: Stage, path: str) -> None:
+    """One such record would keep all others, and with them every action, from being stored."""
+    panel = await scene.say(scene.emma, "info", vmid=104)
+    with rewritten(scene.server.world, without(path, str(2**63))):
+        reply = await scene.press(scene.emma, panel, "Refresh")
+    await reply.until(lambda shown: shown.text == TOLD)
+    assert "17 guests" in (await scene.say(scene.emma, "list")).text
+    await scene.services.audit.flush()
+    ((last, *_), _) = rows_of(scene.site.journal).audit_page(AuditFilter(), 0, 1)
+    assert last.record.operation == "list"
+
+
+@walked(("number", "missing"), [(str(2**63 - 1), None), (str(2**63), "id"), ("1" + "0" * 5000, "id")])
+def test_an_id_that_no_store_can_hold_is_not_usable(number: str, missing: str | None) -> None:
+    assert missing_field({"type": 2, "id": number, "user": {"id": "7"}, "data": {"name": "list"}}) == missing

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -179,3 +180,26 @@ async def test_flush_waits_for_earlier_records_only(
     found, _ = rows.audit_after(0, 100)
     assert found[0].record.detail == "before"
     assert slow.writes < 5
+
+
+async def test_a_record_that_no_store_can_hold_does_not_keep_the_others(
+    trail: AuditTrail, slow: Slow, rows: SqliteJournal, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = replace(entry(AuditStep.ASKED), actor=replace(AKIKO, user_id=2**63))
+    slow.ready.clear()
+    trail.record(entry(AuditStep.PLANNED))
+    await asyncio.sleep(0)
+    trail.record(replace(odd, step=AuditStep.REFUSED))
+    asking = [asyncio.create_task(trail.record_first(each)) for each in (odd, entry(AuditStep.ASKED))]
+    await asyncio.sleep(0)
+    slow.ready.set()
+    refused, _ = await asyncio.gather(*asking, return_exceptions=True)
+    assert isinstance(refused, JournalFailed), "an action without a record does not begin"
+    await trail.flush()
+    assert stored(rows) == [(1, "planned", ""), (2, "asked", "")]
+    assert caplog.text.count("cannot be stored") == 2
+    writes = slow.writes
+    for number in range(5):
+        trail.record(entry(AuditStep.PLANNED, detail=str(number)))
+    await trail.flush()
+    assert (len(stored(rows)), slow.writes - writes) == (7, 1), "all together again"
