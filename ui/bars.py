@@ -1,19 +1,17 @@
 """Draw bars of text."""
 
-import math
-
-from ui.formatting import NOTHING, format_percent
+from ui.formatting import NOTHING, UNKNOWN, format_percent
 
 
 def usage_bar(fraction: float | None) -> str:
-    """Return ten cells and the percentage: `███░░░░░░░  31%`. None: the use is unknown, which is not 0%.
+    """Return ten cells and the percentage: `███░░░░░░░  31%`. An unknown or absurd use is not shown as 0%.
 
     In a code span all cells are equally wide. Their number is rounded, but from 1% on a cell is full, and only at
     100% all are.
     """
-    if fraction is None or not math.isfinite(fraction):
+    text = format_percent(fraction)
+    if text == UNKNOWN:
         return f"`{'·' * 10}    {NOTHING}`"
-    text = format_percent(max(0.0, fraction))
     percent = int(text.removesuffix("%"))
     cells = 10 if percent >= 100 else min(9, max(1, (percent + 5) // 10)) if percent else 0
     return f"`{'█' * cells}{'░' * (10 - cells)} {text:>4}`"

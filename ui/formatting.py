@@ -93,6 +93,10 @@ def plain(text: str, most: int = NAME_MOST) -> str:
     return kept if whole else kept[: most - 1] + "…"
 
 
+UNKNOWN = "—"
+"""Stands for a figure that nobody knows."""
+FRACTION_LIMIT = 9.995
+"""Fraction from which a percentage would have four digits. So much more than all of it is nonsense."""
 NOTHING = "?"
 """Content of a code span that would otherwise be empty."""
 
@@ -224,7 +228,10 @@ def listed(t: Text, words: Iterable[str]) -> str:
 
 
 def format_percent(fraction: float | None) -> str:
-    return "—" if fraction is None else f"{fraction * 100:.0f}%"
+    """Return a percentage of at most three digits, or a dash for what nobody knows and for nonsense."""
+    if fraction is None or not 0.0 <= fraction < FRACTION_LIMIT:  # nor NaN
+        return UNKNOWN
+    return f"{fraction * 100:.0f}%"
 
 
 def format_duration(t: Text, seconds: float) -> str:

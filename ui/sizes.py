@@ -6,7 +6,9 @@ from ui.formatting import code
 
 _LEAST_SCALED = 0.1
 """Least use that is shown in the unit of its total. With one digit, less would say nothing."""
-UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+_MOST_SCALED = 1000.0
+"""Use from which it has its own unit: only nonsense is a thousand times its total."""
+UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 MIB = 1024 * 1024
 
 
@@ -14,7 +16,7 @@ def format_size(count: float) -> str:
     """Format bytes with units of 1024, as Proxmox' own pages do: 1.5 GiB."""
     value = float(count)
     for unit in UNITS:
-        if value < 1024 or unit == "TiB":
+        if value < 1024 or unit == UNITS[-1]:
             return f"{value:.0f} {unit}" if unit in ("B", "KiB") or value >= 100 else f"{value:.1f} {unit}"
         value /= 1024
     raise AssertionError
@@ -53,7 +55,7 @@ def format_usage(used: float | None, total: float | None) -> str:
     (number, unit), (_, whole_unit) = part.split(), whole.split()
     if unit != whole_unit:
         scaled = used / 1024 ** UNITS.index(whole_unit)
-        if scaled < _LEAST_SCALED:
+        if scaled < _LEAST_SCALED or used > total * _MOST_SCALED:
             return f"{part} / {whole}"
         number = f"{scaled:.1f}"
     return f"{number} / {whole}"

@@ -37,8 +37,7 @@ _MEASURES = {
 def parse_history(rows: Iterable[Any]) -> tuple[Sample, ...]:
     """Parse `rrddata`, in the order of the times. If several rows have the same time, the last one counts.
 
-    A value is missing while a guest is stopped (RRD.pm create_rrd_data leaves out what RRD does not know). Nothing
-    that is measured can be below zero.
+    A value is missing while a guest is stopped (RRD.pm create_rrd_data leaves out what RRD does not know).
     """
     found: dict[int, Sample] = {}
     for row in rows:
@@ -48,7 +47,7 @@ def parse_history(rows: Iterable[Any]) -> tuple[Sample, ...]:
         values = {
             measure: number
             for name, measure in _MEASURES.items()
-            if name in row and (number := parse_number(row[name])) is not None and number >= 0
+            if name in row and (number := parse_number(row[name])) is not None
         }
         found[time] = Sample(time, values)
     return tuple(found[time] for time in sorted(found))

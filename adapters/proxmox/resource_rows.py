@@ -18,8 +18,8 @@ from adapters.proxmox.values import (
 )
 
 _Text = Annotated[str, msgspec.Meta(max_length=TEXT_MOST)]
-_Whole = Annotated[int, msgspec.Meta(gt=-WHOLE_LIMIT, lt=WHOLE_LIMIT)]
-_Number = Annotated[float, msgspec.Meta(gt=-NUMBER_LIMIT, lt=NUMBER_LIMIT)]
+_Whole = Annotated[int, msgspec.Meta(ge=0, lt=WHOLE_LIMIT)]
+_Number = Annotated[float, msgspec.Meta(ge=0, lt=NUMBER_LIMIT)]
 
 
 class ResourceRow(msgspec.Struct, gc=False):

@@ -4,8 +4,8 @@ import re
 
 _TIMES_MOST = 4_102_444_800
 """The end of the year 2099. Discord cannot show later times."""
-NUMBER_LIMIT, WHOLE_LIMIT = 1e300, 10**18
-"""Limits of a usable number, on both sides of 0. Whole ones beyond are no size, time or count."""
+NUMBER_LIMIT, WHOLE_LIMIT = 1e20, 10**18
+"""Limits of a usable number. Those beyond are no size, time, rate or count, and none of these is below 0."""
 TEXT_MOST = 10_000
 """Characters kept of a text: more than Proxmox accepts for a guest's notes (8,192 bytes)."""
 
@@ -32,7 +32,7 @@ def parse_number(value: object) -> float | None:
             number = float(value)
         except (ValueError, OverflowError):
             return None
-    return number if abs(number) < NUMBER_LIMIT else None  # not NaN either
+    return number if 0 <= number < NUMBER_LIMIT else None  # not NaN either
 
 
 def parse_whole(value: object) -> int | None:
@@ -43,7 +43,7 @@ def parse_whole(value: object) -> int | None:
         number = int(value)
     except (ValueError, OverflowError):
         return None
-    return number if abs(number) < WHOLE_LIMIT else None
+    return number if 0 <= number < WHOLE_LIMIT else None
 
 
 def parse_text(value: object) -> str | None:

@@ -53,8 +53,8 @@ def _decimal_step(reach: float) -> float:
 
 
 def _binary_step(reach: float) -> float:
-    """Return a power of two, as memory comes in: at most three of them reach the top."""
-    return 2.0 ** math.ceil(math.log2(reach / 3) - 1e-9)
+    """Return a power of two, as memory comes in: two or three of them reach the top."""
+    return 2.0 ** math.floor(math.log2(reach * HEADROOM / 2))
 
 
 def _scale(factor: float, suffix: str, reach: float, step_from: Callable[[float], float]) -> Scale:

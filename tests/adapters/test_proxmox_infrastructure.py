@@ -52,6 +52,8 @@ async def test_the_week_of_a_storage(client: ProxmoxClient, pve: Pve) -> None:
          NodeStatus(load=(0.5, 2.0), kernel="6.8.4-2-pve")),
         ({"current-kernel": {"release": ""}, "rootfs": {"used": "7", "total": 9.5}},
          NodeStatus(root=7, root_total=9)),
+        ({"cpu": -1, "loadavg": [-1, "1e99", "0.1"], "memory": {"used": -5, "total": 10**19}, "uptime": -9},
+         NodeStatus(load=(0.1,))),
     ],
 )  # fmt: skip
 def test_odd_nodes(row: dict[str, Any], expected: NodeStatus) -> None:
@@ -63,7 +65,9 @@ def test_odd_rows() -> None:
             {"type": "lrm", "node": "b", "status": ["x"]}, {"type": "fencing"}]  # fmt: skip
     assert parse_ha_status(rows) == HaStatus(None, "", {"a": "unable to read lrm status", "b": ""})
     uses = [None, {"time": 9}, {"time": 3, "used": "2", "total": 8}, {"time": 2, "used": 1, "total": 8.0},
-            {"time": 4, "used": 1, "total": 0}, {"time": "x", "used": 1, "total": 8}]  # fmt: skip
+            {"time": 4, "used": 1, "total": 0}, {"time": "x", "used": 1, "total": 8},
+            {"time": 5, "used": -1, "total": 8}, {"time": 6, "used": 1, "total": -8},
+            {"time": 7, "used": "nan", "total": 8}]  # fmt: skip
     assert parse_storage_history(uses) == (StorageUse(2, 1.0, 8.0), StorageUse(3, 2.0, 8.0))
 
 

@@ -1245,7 +1245,9 @@ def test_durations(seconds: float, english: str, japanese: str) -> None:
         (32 * GIB, "32.0 GiB"),
         (100 * GIB, "100 GiB"),
         (1024**4, "1.0 TiB"),
-        (1024**5, "1024 TiB"),
+        (1024**5, "1.0 PiB"),
+        (1024**6, "1.0 EiB"),
+        (2048 * 1024**6, "2048 EiB"),
     ],
 )
 def test_sizes(count: int, text: str) -> None:
@@ -1255,7 +1257,9 @@ def test_sizes(count: int, text: str) -> None:
 @given(st.integers(0, 2**70))
 def test_a_shown_size_is_near_the_real_one(count: int) -> None:
     number, unit = format_size(count).split()
-    scale = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": GIB, "TiB": 1024**4}[unit]
+    scale = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": GIB, "TiB": 1024**4, "PiB": 1024**5, "EiB": 1024**6}[
+        unit
+    ]
     step = 0.1 if "." in number else 1.0
     assert abs(float(number) * scale - count) <= step * scale / 2 * 1.001
 
@@ -1273,6 +1277,7 @@ def test_a_shown_size_is_near_the_real_one(count: int) -> None:
         (0, 4 * GIB, "0 B / 4.0 GiB"),
         (0, 0, "0 / 0 B"),
         (5 * GIB, 4 * GIB, "5.0 / 4.0 GiB"),
+        (10**17, 100, "88.8 PiB / 100 B"),
     ],
 )
 def test_used_of(used: int | None, total: int | None, text: str) -> None:

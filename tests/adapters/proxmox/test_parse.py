@@ -21,7 +21,7 @@ from adapters.proxmox.parse import (
     parse_status,
     parse_tasks,
 )
-from adapters.proxmox.resources import parse_cluster
+from adapters.proxmox.resources import decode_resources, parse_cluster
 from core.guest import (
     HALTED_STATES,
     PASSING_STATES,
@@ -426,6 +426,28 @@ def test_storages_are_sorted_and_have_their_figures() -> None:
     )
 
 
+def test_a_figure_below_zero_is_not_known() -> None:
+    row = {
+        "type": "qemu",
+        "vmid": 100,
+        "node": "a",
+        "status": "running",
+        "cpu": -0.5,
+        "maxcpu": 4,
+        "maxmem": 9,
+    }
+    row |= {"mem": -9, "uptime": -1}
+    body = json.dumps({"data": [row, {"type": "node", "node": "a", "cpu": -1, "mem": 7, "maxmem": 1e21}]})
+    assert decode_resources(body.encode()) is None, "it is decoded value by value"
+    cluster = parse_cluster(json.loads(body)["data"], 0.0)
+    (found,), (node,) = cluster.guests, cluster.nodes
+    assert (found.cpu, found.cpus, found.memory, found.memory_total) == (None, 4.0, None, 9)
+    assert found.uptime is None
+    assert (node.cpu, node.memory, node.memory_total) == (None, 7, None)
+    now = parse_status(VM, {"status": "running", "cpu": -1, "mem": -1, "uptime": -1, "disk": -1})
+    assert (now.cpu, now.memory, now.uptime, now.disk) == (None, None, None, None)
+
+
 @walked(
     ("row", "available"),
     [
@@ -435,6 +457,9 @@ def test_storages_are_sorted_and_have_their_figures() -> None:
         (FULL | {"status": None}, False),
         (FULL | {"maxdisk": 0}, False),  # a broadcast without a size: API2Tools.pm sets it to 0
         (FULL | {"disk": None}, False),
+        (FULL | {"disk": -1}, False),
+        (FULL | {"maxdisk": -100}, False),
+        (FULL | {"maxdisk": 10**18}, False),
         ({key: FULL[key] for key in ("type", "storage", "node", "status")}, False),
         (FULL | {"node": "gone"}, False),
         (FULL | {"node": "not listed"}, True),

@@ -22,6 +22,7 @@ from core.charts.marks import Mark, MarkKind
 from core.charts.series import PRESSURE_KINDS, Chart, PanelKind, build_chart
 from core.proxmox import Period
 from ui.charts.drawing import ChartSubject, description, drawing_of
+from ui.formatting import plain
 from ui.i18n import Language, Texts
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -181,24 +182,70 @@ def test_another_line_is_another_picture(draw: Callable[[Drawing], Image.Image])
     assert difference(halves[0], halves[0]) == 0
 
 
-def test_guests_with_extreme_values_fit(
-    draw: Callable[[Drawing], Image.Image], request: pytest.FixtureRequest, deep: bool
-) -> None:
-    """Draw all with `--deep`, else every third: the other places of the sheet are the stored ones."""
-    extremes = (0.0, 1e-9, 0.5, 1.0, 1023.0, 1024.0, 1e6, 2.0**40, 2.0**53, 1e18)
-    whole = deep or bool(request.config.getoption("--update-snapshots"))
-    sheet = Image.new("RGB", (5 * THUMB[0], 2 * THUMB[1]))
-    if not whole:
-        sheet.paste(Image.open(SNAPSHOTS / "extremes.png").convert("RGB"))
-    for index, value in list(enumerate(extremes))[:: 1 if whole else 3]:
-        t = TEXTS.of("ja" if index % 2 else "en")
+EXTREMES = (0.0, 1e-9, 0.5, 1.0, 1023.0, 1024.0, 1e6, 2.0**40, 2.0**53, 1e18)
+"""Values of everything but the CPU, and of one sample of that."""
+ODDITIES: tuple[Callable[[int], dict[str, Any]], ...] = (
+    lambda _: {"mem": -GIB, "netin": "nan", "diskread": "-inf", "cpu": -0.5},
+    lambda place: {"maxmem": 0, "mem": GIB if place else 0},
+    lambda _: {"mem": 90 * GIB, "memhost": 1},
+    lambda place: dict.fromkeys(("cpu", "mem", "memhost", "netin", "netout"), None) if place % 2 else {},
+    lambda place: {"cpu": 1.0, "netin": 1e15 if place == 30 else 0, "netout": 0},
+    lambda place: {"maxmem": (place + 1) * GIB, "mem": place * GIB},
+    lambda _: {"cpu": True, "mem": [], "maxmem": {}, "netin": "1e400", "diskread": 10**400},
+    lambda _: {"mem": 8 * GIB, "memhost": 8 * GIB, "netin": 5, "netout": 5},
+    lambda place: {"cpu": place % 2 * 1e6, "diskwrite": place % 2 * 2**62},
+    lambda _: {"mem": 1, "memhost": 2, "maxmem": 3, "netin": 0.001, "diskread": 1e-300},
+)
+"""Other values of one guest's samples, by their place."""
+NAMES = (
+    "$x^2$ \\frac",
+    "**b** `c` <@1>",
+    "\u202egnp.exe",
+    "名" * 63,
+    "w" * 63,
+    "",
+    " ",
+    "日本語のゲスト",
+    "a\nb",
+    "𝓌𝓮𝓫",
+)
+
+
+def extreme_guests() -> Iterator[tuple[str, list[Any], float]]:
+    """Yield twenty guests: the name, the rows, and a threshold of the memory."""
+    for index, value in enumerate(EXTREMES):
         found = rows(60, 60, stopped=lambda part: part > 0.9)
         for row in found:
             row.update({key: value for key in row if key not in ("time", "cpu")})
         found[3]["cpu"] = value
-        subject = ChartSubject(f"{999_999_900 + index} {'w' * 63}", host_view=bool(index % 3))
-        image = draw(drawing_of(t, chart_of(found, Period.HOUR, GUEST), subject, TOKYO))
-        assert is_within(image), (index, value)
+        yield f"{999_999_900 + index} {'w' * 63}", found, 80.0
+    for index, (change, name) in enumerate(zip(ODDITIES, NAMES, strict=True)):
+        found = rows(60, 60)
+        for place, row in enumerate(found):
+            row.update(change(place))
+        yield f"{101 + index} {name}", found, (1.0, 100.0)[index % 2]
+
+
+def test_guests_with_extreme_values_fit(
+    draw: Callable[[Drawing], Image.Image], request: pytest.FixtureRequest, deep: bool
+) -> None:
+    """Draw all with `--deep`, else every third: the other places of the sheet are the stored ones."""
+    whole = deep or bool(request.config.getoption("--update-snapshots"))
+    guests = list(enumerate(extreme_guests()))
+    sheet = Image.new("RGB", (5 * THUMB[0], len(guests) // 5 * THUMB[1]))
+    if not whole:
+        sheet.paste(Image.open(SNAPSHOTS / "extremes.png").convert("RGB"))
+    marks = [Mark(MarkKind.CRITICAL, NOW - 40.0 * place, NOW - 40.0 * place + 9) for place in range(90)]
+    for index, (name, found, percent) in guests[:: 1 if whole else 3]:
+        t, subject = (
+            TEXTS.of("ja" if index % 2 else "en"),
+            ChartSubject(plain(name), host_view=bool(index % 3)),
+        )
+        limits, events = {PanelKind.CPU: 90.0, PanelKind.MEMORY: percent}, marks if index % 5 == 4 else MARKS
+        chart = build_chart(parse_history(found), Period.HOUR, NOW, GUEST, limits=limits, marks=events)
+        image = draw(drawing_of(t, chart, subject, TOKYO))
+        assert is_within(image), (index, name)
+        assert "nan" not in description(t, chart, subject)
         down, right = divmod(index, 5)
         sheet.paste(image.resize(THUMB, Image.Resampling.LANCZOS), (right * THUMB[0], down * THUMB[1]))
     compare("extremes", sheet, request)
