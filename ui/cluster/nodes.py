@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from discord import ui
 
@@ -21,6 +22,7 @@ from ui.i18n import N_, Marked, Text
 from ui.interaction.buttons import list_buttons, node_chart_button
 from ui.interaction.selects import node_menu
 from ui.messages.errors import reason_of
+from ui.phone_lines import phone_lines
 from ui.sites.sections import Section, page_text, rows_on
 from ui.sizes import format_usage
 from ui.web_links import node_page, web_links
@@ -38,8 +40,14 @@ class SiteNodes:
     cluster: Cluster | None
     note: str = ""
 
-    def section(self, t: Text, head: str) -> Section:
+    @property
+    def nodes(self) -> Sequence[Node]:
+        """The nodes, those first that are offline or without new data: of many, nobody would find them."""
         nodes = self.cluster.nodes if self.cluster else ()
+        return sorted(nodes, key=lambda node: (node.online, node.known))
+
+    def section(self, t: Text, head: str) -> Section:
+        nodes = self.nodes
         note = f"-# {self.note}" if self.note else ""
         head = "\n".join(filter(None, (head, note)))
         if self.cluster is None or not nodes:
@@ -66,7 +74,8 @@ def node_list_card(
     """Build one page. `named`: the site in the buttons. `several`: each site has its heading."""
     sections = [each.section(t, f"### {each.site}" if several else "") for each in sites]
     text, page, pages = page_text(sections, page, SLOTS)
-    nodes = [node for each in sites if each.cluster for node in each.cluster.nodes]
+    ordered = [each.nodes for each in sites]
+    nodes = list(chain.from_iterable(ordered))
     head = f"### {t('Nodes')} · {sum(node.online for node in nodes)}/{len(nodes)} {t('online')}"
     online = [node for node in nodes if node.online]
     if any(node.known and node.cpu is None and node.memory is None for node in online):
@@ -75,9 +84,10 @@ def node_list_card(
     if colour is not Colour.BAD and (not nodes or any(each.note for each in sites)):
         colour = Colour.WARN
     buttons = list_buttons(t, PAGE, page, pages, ("", "", ""), named)
-    places = ((sites[section], row) for section, row in rows_on(sections, page, SLOTS))
     shown = [
-        (each.site, each.cluster.nodes[row]) for each, row in places if each.cluster and each.cluster.nodes
+        (sites[section].site, ordered[section][row])
+        for section, row in rows_on(sections, page, SLOTS)
+        if ordered[section]
     ]
     menu = node_menu(t, shown, named)
     return card(head, text, list_footer(t, page, pages, now), colour=colour, more=[menu, buttons])
@@ -125,7 +135,7 @@ def node_card(t: Text, view: NodeView, site: str, web_url: str | None = None) ->
     buttons += [node_chart_button(t, node.name, site)] if node.online else []
     buttons += web_links(t, web_url, node_page(node.name))
     return card(
-        f"### {sign} {code(node.name)}\n{' · '.join(facts)}",
+        f"### {sign} {code(node.name)}\n{phone_lines(facts)}",
         body,
         totals_line(t, counts),
         reasons,
