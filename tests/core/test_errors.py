@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.logging_setup import escape_line
-from core.audit.record import UNKNOWN
 from core.audit.log_line import OUTCOME_MOST
+from core.audit.record import UNKNOWN
 from core.codec import decode, encode
 from core.error_codec import ERRORS, from_dict, from_text, word_of
 from core.errors import TEXT_MOST, BotError, NotAllowed, TooManyChanges

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from core.access.authorizer import Check
 from core.access.policy import Actor
+from core.audit.log_line import DETAIL_MOST
 from core.audit.record import AuditRecord, AuditStep, failure_step, format_options
 from core.audit.store import Ticket
-from core.audit.log_line import DETAIL_MOST
 from core.audit.trail import AuditLog
 from core.errors import AnswerTooLate, BotError, JournalFailed, TooQuick
 from core.guest import Guest
