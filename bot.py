@@ -274,6 +274,7 @@ class ProxmoxBot(commands.Bot):
         await super().close()
         for word in last_words:  # nothing can be sent any more
             word.cancel()
+        await self.services.members.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await asyncio.gather(*last_words, return_exceptions=True)

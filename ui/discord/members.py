@@ -48,6 +48,13 @@ class Members:
             if guild.get_member(each) is None and self._known.get(each, (0.0, False))[1]
         )
 
+    async def close(self) -> None:
+        """Cancel the requests that wait, once nothing can be sent to Discord any more."""
+        asking = list(self._asking.values())
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
     def _is_known(self, number: int) -> bool:
         until, _ = self._known.get(number, (float("-inf"), False))
         return self._clock.monotonic() < until

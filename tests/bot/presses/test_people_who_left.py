@@ -38,3 +38,13 @@ async def test_people_who_left_are_named_in_the_watch_and_in_the_audit_trail(sce
 
 def members(scene: Stage) -> int:
     return sum("/members/" in request.path for request in scene.server.journal)
+
+
+async def test_the_end_of_the_bot_leaves_no_request_about_a_person(scene: Stage) -> None:
+    """Discord has named a limit that discord.py waits for."""
+    await scene.say(scene.emma, "monitor add", vmid=102)
+    scene.server.fail("GET", f"/members/{scene.emma.id}", 429, retry_after=5.0)
+    await scene.say(scene.akiko, "audit")
+    (asking,) = scene.services.members._asking.values()
+    await scene.stop_bot()
+    assert asking.done()
