@@ -122,7 +122,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
         gateway_age=resources.gateway_age,
         measures=resources.measures,
         members=Members(clock),
-        health=Reports(resources.health, clock),
+        health=Reports(resources.health, clock, len(settings.sites)),
         audit=audit,
         audit_delivery=audit_delivery,
         clock=clock,

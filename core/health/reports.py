@@ -18,7 +18,6 @@ HealthCheck = Callable[[Collection[str]], Awaitable[Sequence[Result]]]
 KEPT_SECONDS = 600.0
 FRESH_SECONDS = 10.0
 """Age in seconds below which a report is not made again. It tells its age."""
-REPORTS_MOST = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +30,13 @@ class CheckReport:
 
 
 class Reports:
-    """Check, and keep the newest report of each selection of sites for ten minutes."""
+    """Check, and keep the newest report of each selection of sites for ten minutes.
 
-    def __init__(self, check: HealthCheck, clock: Clock) -> None:
-        self._check, self._clock = check, clock
+    `sites`: the number of sites. Reports of each of them, of all, and of as many other selections are kept.
+    """
+
+    def __init__(self, check: HealthCheck, clock: Clock, sites: int) -> None:
+        self._check, self._clock, self._most = check, clock, 2 * (sites + 1)
         self._kept: dict[tuple[str, ...], CheckReport] = {}
         self._running: dict[tuple[str, ...], asyncio.Task[CheckReport]] = {}
 
@@ -57,7 +59,7 @@ class Reports:
         report = CheckReport(results, self._clock.now(), self._clock.monotonic())
         self._kept.pop(key, None)
         self._kept[key] = report
-        while len(self._kept) > REPORTS_MOST:
+        while len(self._kept) > self._most:
             del self._kept[next(iter(self._kept))]
         return report
 

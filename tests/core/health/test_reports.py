@@ -20,7 +20,7 @@ async def test_many_who_ask_at_once_cost_one_check_and_each_later_one_is_new() -
             raise RuntimeError("no disk")
         return ()
 
-    reports = Reports(check, clock)
+    reports = Reports(check, clock, 2)
     many = [asyncio.create_task(reports.read(["home"], again=True)) for _ in range(50)]
     other = asyncio.create_task(reports.read(["home", "colo"], again=False))
     await asyncio.sleep(0)
@@ -40,3 +40,23 @@ async def test_many_who_ask_at_once_cost_one_check_and_each_later_one_is_new() -
     clock.advance(KEPT_SECONDS + 1)
     await reports.read(["home"], again=False)
     assert len(asked) == 4
+
+
+async def test_the_report_of_all_outlasts_those_of_each_of_many_sites() -> None:
+    asked = list[tuple[str, ...]]()
+
+    async def check(names: Collection[str]) -> Sequence[Result]:
+        asked.append(tuple(names))
+        return ()
+
+    sites = [f"site{number}" for number in range(30)]
+    reports = Reports(check, FakeClock(), len(sites))
+    chosen = [sites, *([name] for name in sites)]
+    for _ in range(2):  # a page of each is turned
+        for names in chosen:
+            await reports.read(names, again=False)
+    assert len(asked) == len(chosen)
+    for first in range(len(sites)):
+        for last in range(first):
+            await reports.read([sites[last], sites[first]], again=False)
+    assert len(reports._kept) <= 2 * (len(sites) + 1)
