@@ -183,6 +183,9 @@ class Panel:
         except (LookupError, TimeoutError, simcord.SetupError) as error:
             logger.info("step %s: %r", step.key, error)
             self._failed = True
+        except Exception:  # the visitor can go on, whatever it is, and the demo ends as usual
+            logger.exception("step %s", step.key)
+            self._failed = True
 
     def _reset(self, body: dict[str, Any]) -> None:
         """Start everything again, once however often it is pressed."""

@@ -155,6 +155,21 @@ async def test_a_step_is_being_done_until_the_bot_has_answered_or_for_too_long(v
     assert not state["failed"]
 
 
+async def test_a_step_that_fails_unexpectedly_says_so_too(
+    visit: Visit, caplog: pytest.LogCaptureFixture
+) -> None:
+    def order(_order: dict[str, object]) -> None:
+        raise BrokenPipeError  # the process of the cluster has died
+
+    visit.panel.order = order
+    await visit.ask("act", {"step": "crash"})
+    while (state := (await visit.ask("state", method="GET"))[1])["acting"]:
+        pass
+    assert state["failed"]
+    assert "BrokenPipeError" in caplog.text
+    await visit.panel.close()
+
+
 async def test_the_page_loads_nothing_from_elsewhere(visit: Visit) -> None:
     base = visit.pages.url.split("#")[0]
     for path in ("", *visit.panel.files):
