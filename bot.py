@@ -2,7 +2,7 @@
 
     python bot.py          run the bot with config.py and the environment
     python bot.py --init   ask for the settings and write config.py (startup/first_run)
-    python bot.py --check  check the whole setup and say what is wrong (startup/doctor)
+    python bot.py --check  check the whole setup and say what is wrong (startup/health)
     python bot.py --demo   try it without an account or server (needs requirements-demo.txt)
 
 Exit codes: 0 the bot was told to stop, 1 Discord refused the token or the guild, or DATA_DIR cannot be used, 2
@@ -64,7 +64,7 @@ from startup.command_line import commands_of, parse_command_line, wants_no_bot
 from startup.connection import Connection, DiscordRefused, use_other_discord
 from startup.data_dir import JOURNAL_NAME, LIST_NAME, SiteData, StartFailed, read_data_dir, start_failures
 from startup.demo import run_demo
-from startup.doctor.run import RunningCheck
+from startup.health.run import RunningCheck
 from startup.membership import Membership
 from startup.memory import limit_heap, settle_memory
 from startup.operating.gateway import acknowledged_age

@@ -35,8 +35,8 @@ from ui.interaction.buttons import (
     AUDIT,
     CHART,
     DASHBOARD,
-    DOCTOR,
     GUEST,
+    HEALTH,
     HISTORY,
     NODE,
     PAGE,
@@ -174,8 +174,8 @@ async def _status(interaction: Interaction, _match: re.Match[str], attempt: Atte
             await show_cluster_status(reply)
 
 
-async def _doctor(interaction: Interaction, match: re.Match[str], _attempt: Attempt) -> None:
-    """Show a page of the doctor's report, always privately. `show_health` records it."""
+async def _health(interaction: Interaction, match: re.Match[str], _attempt: Attempt) -> None:
+    """Show a page of the health check's report, always privately. `show_health` records it."""
     async with Reply(
         services_of(interaction), interaction, private=True, anew=not is_private(interaction)
     ) as reply:
@@ -262,11 +262,11 @@ _HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
     (HISTORY, lambda _match: Operation.MONITOR_HISTORY, _history),
     (DASHBOARD, _dashboard_operation, _dashboard),
     (STATUS, lambda _match: Operation.STATUS, _status),
-    (DOCTOR, lambda _match: Operation.HEALTH, _doctor),
+    (HEALTH, lambda _match: Operation.HEALTH, _health),
     (WELCOME, _welcome_operation, _welcome),
     (QUESTION, lambda _match: None, _question),  # the action is stored in the question, not in the button
 )
-_OF_ALL_SITES = frozenset({PAGE, HISTORY, AUDIT, STATUS, DOCTOR})
+_OF_ALL_SITES = frozenset({PAGE, HISTORY, AUDIT, STATUS, HEALTH})
 """The pages that may be of all sites."""
 _OF_NO_SITE = frozenset({QUESTION, WELCOME})
 """A question knows its own site, and the first message is about the whole bot."""

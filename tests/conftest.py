@@ -40,7 +40,7 @@ Groups of many tests, such as those of processes, start even earlier by themselv
 ONE_READING = ("tests/project/", "tests/bot/access/test_three_calls.py::test_there_is_no_other_way_in")
 """Tests that share parsed data: the syntax trees of all files, the published schemas, the catalogues."""
 SETTING_UP = (
-    "tests/process/test_doctor.py",
+    "tests/process/test_health.py",
     "tests/process/test_readiness.py",
     "tests/startup/test_first_run.py",
 )

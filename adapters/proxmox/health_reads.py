@@ -1,4 +1,4 @@
-"""Make the doctor's reads of Proxmox, with the client's own calls. They need no further privileges."""
+"""Make the health check's reads of Proxmox, with the client's own calls. They need no further privileges."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from core.health.proxmox import Account
 
 
 class HealthReads:
-    """The reads of the doctor at one cluster."""
+    """The reads of the health check at one cluster."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._calls, self._user, self._token = Calls(endpoint), endpoint.user, endpoint.token_name

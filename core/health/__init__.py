@@ -1,1 +1,1 @@
-"""Judge the doctor's reads. Pure functions."""
+"""Judge the health check's reads. Pure functions."""

@@ -1,4 +1,4 @@
-"""Keep the last reports of the doctor, so that turning a page of one does not check everything again.
+"""Keep the last reports of the health check, so that turning a page does not check everything again.
 
 A check makes many requests, with clients of its own. Only one check of the same sites runs at a time, and its report
 is used for a while: everybody who asks meanwhile gets it, too.

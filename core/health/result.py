@@ -1,4 +1,4 @@
-"""Define the result of one check of the doctor."""
+"""Define the result of one part of the health check."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

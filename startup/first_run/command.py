@@ -22,15 +22,15 @@ from adapters.files.atomic_file import errno_name
 from adapters.settings.load import KNOWN_NAMES, FaultKind, SettingsError, language_of
 from startup.command_line import commands_of
 from startup.connection import use_other_discord
-from startup.doctor import command as doctor
-from startup.doctor.report import text_report
-from startup.doctor.run import SetupPlace, check_all
 from startup.first_run.config_file import is_empty, write_config
 from startup.first_run.config_text import config_text
 from startup.first_run.draft import Draft
 from startup.first_run.steps import ask_all, asked_of, walk
 from startup.first_run.talk import Talk
 from startup.first_run.terminal import Back, Cancelled, Terminal
+from startup.health import command as health
+from startup.health.report import text_report
+from startup.health.run import SetupPlace, check_all
 from ui.formatting import OK, WARNING, plain
 from ui.i18n import Texts
 from ui.messages.faults import config_report
@@ -47,7 +47,7 @@ def run_instead(options: argparse.Namespace, directory: Path, environ: Mapping[s
     """Do what the options ask for instead of the bot, and return the exit code."""
     if options.init:
         return run_first_run(Terminal(environ), options, directory, environ, cogs)
-    return doctor.run_instead(options, directory, environ, cogs)
+    return health.run_instead(options, directory, environ, cogs)
 
 
 def explain(
@@ -238,7 +238,7 @@ def _template(talk: Talk, example: Path) -> str:
 
 
 def _check(talk: Talk, path: Path, directory: Path, cogs: Cogs) -> None:
-    """Offer the doctor's check of the whole setup."""
+    """Offer the health check of the whole setup."""
     t = talk.t
     if not talk.accepts(t("Check the whole setup now (--check)?")):
         return

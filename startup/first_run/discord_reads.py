@@ -1,4 +1,4 @@
-"""Read the bot's account, its servers and their content, with the doctor's own connection."""
+"""Read the bot's account, its servers and their content, with the health check's own connection."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import discord
 
 from core.health.readiness import ChannelKind, ChannelView, GuildView
-from startup.doctor.deadline import in_time
-from startup.doctor.discord import fetch_guild, logged_in
+from startup.health.deadline import in_time
+from startup.health.discord import fetch_guild, logged_in
 from ui.discord.guild import view_channel
 
 
@@ -57,7 +57,7 @@ class SeenGuild:
 
 
 async def read_account(token: str) -> BotAccount:
-    """Return the bot that the token belongs to. Raises: one of the doctor's AWAY."""
+    """Return the bot that the token belongs to. Raises: one of the health check's AWAY."""
     async with logged_in(token) as client:
         rows = await in_time(_guilds(client))
         return BotAccount(str(client.user), client.application_id or 0, rows)
@@ -69,7 +69,7 @@ async def _guilds(client: discord.Client) -> dict[int, str]:
 
 
 async def read_server(token: str, number: int) -> SeenGuild:
-    """Return a server that the bot is in. Raises: one of the doctor's AWAY."""
+    """Return a server that the bot is in. Raises: one of the health check's AWAY."""
     async with logged_in(token) as client:
         guild, me = await in_time(fetch_guild(client, number))
         return SeenGuild(

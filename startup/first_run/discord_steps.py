@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from core.health.discord import invitation, judge_guild
 from core.health.readiness import ALERT_CHANNEL, AUDIT_CHANNEL, Finding, Problem, RequiredSetup
 from core.health.result import Result, Verdict, of_finding
-from startup.doctor.discord import AWAY
 from startup.first_run.answers import clean_secret
 from startup.first_run.discord_reads import ChannelPlace, SeenGuild, read_account, read_server
 from startup.first_run.talk import Row, Talk
+from startup.health.discord import AWAY
 from ui.discord.permissions import permission_names
 from ui.formatting import OK, WARNING, plain
 from ui.messages.discord_refusals import ConnectStep, RetryRule, diagnose
@@ -238,7 +238,7 @@ def settle(talk: Talk, setting: str, chosen: ChannelPlace) -> bool:
 
 
 def _amiss(talk: Talk, setting: str, place: ChannelPlace | None, chosen: ChannelPlace) -> list[Result]:
-    """Return the doctor's faults of a category or channel in this setting."""
+    """Return the health check's faults of a category or channel in this setting."""
     seen = _seen(talk)
     is_category = setting == "ALLOWED_CATEGORY_ID"
     if place is None:

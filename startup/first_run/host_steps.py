@@ -12,7 +12,6 @@ from adapters.settings.entry_points import Address, address_key, written
 from adapters.settings.faults import Fault, FaultKind
 from adapters.settings.load import EntryPoint
 from core.health.result import Result, Verdict
-from startup.doctor.proxmox import check_entry_point
 from startup.first_run.answers import (
     is_none,
     split_hosts,
@@ -20,6 +19,7 @@ from startup.first_run.answers import (
 )
 from startup.first_run.draft import SiteDraft
 from startup.first_run.talk import Talk
+from startup.health.proxmox import check_entry_point
 from ui.formatting import plain
 from ui.messages.startup import PATH_MOST
 

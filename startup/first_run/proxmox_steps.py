@@ -10,7 +10,6 @@ from core.guest import Guest, State
 from core.health.grants import Use, needs_of, token_commands
 from core.health.readiness import Problem
 from core.health.result import Result, Verdict
-from startup.doctor.proxmox import ClusterCheck
 from startup.first_run.answers import (
     find_vmids,
     is_none,
@@ -20,6 +19,7 @@ from startup.first_run.answers import (
 )
 from startup.first_run.draft import Draft, Given
 from startup.first_run.talk import Row, Talk
+from startup.health.proxmox import ClusterCheck
 from ui.formatting import OK, STATE_EMOJI, more_word, plain
 from ui.i18n import N_, Marked
 
@@ -149,7 +149,7 @@ def _test_access(talk: Talk) -> bool:
 
 
 def _read_cluster(talk: Talk) -> list[Result]:
-    """Return the doctor's results over the first host that works. The node is not chosen yet, so it is left out."""
+    """Return the health check's results over the first host that works, without the node, which is not chosen yet."""
     site = talk.draft.site
     talk.say(talk.t("Testing the token…"))
     check, results = None, list[Result]()

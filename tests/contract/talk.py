@@ -50,7 +50,7 @@ class Talk:
         self.wire.check = self._check
         endpoint = self.facts.endpoint
         self.bot = cast(ProxmoxClient, _Noting(client_over(endpoint, self.wire), self.calls))
-        self.doctor = cast(HealthReads, _Noting(reads_over(endpoint, self.wire), self.calls))
+        self.health = cast(HealthReads, _Noting(reads_over(endpoint, self.wire), self.calls))
 
     def guest(self, vmid: int) -> Guest:
         return self.facts.guest(vmid)

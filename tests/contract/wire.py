@@ -119,7 +119,7 @@ def client_over(endpoint: Endpoint, wire: Wire) -> ProxmoxClient:
 
 
 def reads_over(endpoint: Endpoint, wire: Wire) -> HealthReads:
-    """Return the doctor's reads with all calls over the wire."""
+    """Return the health check's reads with all calls over the wire."""
     reads = HealthReads(endpoint)
     reads._calls = WiredCalls(endpoint, wire)
     return reads

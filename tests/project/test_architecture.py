@@ -18,7 +18,7 @@ MAY_KNOW = {
     "bot": {"bootstrap", "startup", "cogs", "ui", "adapters", "monitor_store", "proxmox_client", "core"},
     "bootstrap": {"startup.data_dir", "cogs", "ui", "adapters", "monitor_store", "proxmox_client", "core"},
     "startup": {"ui", "adapters.settings", "core"},
-    "startup.doctor": {"startup", "ui", "adapters", "proxmox_client", "core"},
+    "startup.health": {"startup", "ui", "adapters", "proxmox_client", "core"},
     "startup.first_run": {"startup", "ui", "adapters", "core"},
     "startup.data_dir": {"ui", "adapters.files", "adapters.journal", "monitor_store", "core"},
     "cogs": {"ui", "core"},

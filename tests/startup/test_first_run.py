@@ -21,12 +21,12 @@ import pytest
 from adapters.settings.load import SettingsError, load
 from playground.demo import clean_environment
 from playground.pve.server import Pve
-from startup.doctor.deadline import in_time
 from startup.first_run.command import explain
 from startup.first_run.draft import Draft
 from startup.first_run.host_steps import ask_hosts
 from startup.first_run.talk import Talk
 from startup.first_run.terminal import Cancelled, Terminal
+from startup.health.deadline import in_time
 from tests.startup.typist import typing
 from tests.support.process_stage import PATIENCE, ROOT, BotProcess, ProcessStage, process_stage
 

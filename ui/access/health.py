@@ -15,7 +15,7 @@ from ui.formatting import MESSAGE_MOST, Colour
 from ui.guests.lists import list_footer
 from ui.i18n import Text
 from ui.interaction.attempt import record_attempt
-from ui.interaction.buttons import doctor_buttons
+from ui.interaction.buttons import health_buttons
 from ui.interaction.context import chosen_site, services_of
 from ui.interaction.reply import Reply
 from ui.interaction.site_ids import ALL_SITES
@@ -67,7 +67,7 @@ def health_card(t: Text, report: CheckReport, page: int, site: str, *, full: boo
         "\n".join(pages[page]),
         list_footer(t, page, len(pages), report.at),
         colour=_COLOURS[exit_code(report.results)],
-        buttons=doctor_buttons(t, page, len(pages), site, full=full, more=bool(fine)),
+        buttons=health_buttons(t, page, len(pages), site, full=full, more=bool(fine)),
     )
 
 

@@ -65,7 +65,7 @@ HISTORY = re.compile(
     r"p1:history:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
 )
 STATUS = re.compile(r"p1:status:(?P<move>refresh)")
-DOCTOR = re.compile(
+HEALTH = re.compile(
     r"p1:doctor:(?P<move>first|prev|next|last|refresh):(?P<page>[0-9]{1,3})(?::(?P<full>all))?"
 )
 ALERT = re.compile(
@@ -171,10 +171,10 @@ def status_button(t: Text, site: str) -> PersistentButton:
     return PersistentButton(ui.Button(label=t("Refresh"), custom_id=name_site("p1:status:refresh", site)))
 
 
-def doctor_buttons(
+def health_buttons(
     t: Text, page: int, pages: int, site: str, *, full: bool, more: bool
 ) -> list[PersistentButton]:
-    """Return the buttons of a report of the doctor: its pages, and one that checks again. `site`: as of a page.
+    """Return the buttons of a report of the health check: its pages, and one that checks again. `site`: as of a page.
 
     `full`: good results are shown in full. `more`: offer to show them so.
     """

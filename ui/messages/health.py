@@ -1,4 +1,4 @@
-"""Put the doctor's results into words: one line each, with the remedy."""
+"""Put the health check's results into words: one line each, with the remedy."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ HOUR_AGO = 3600
 
 
 async def _version(talk: Talk) -> None:
-    version = await talk.doctor.version()
+    version = await talk.health.version()
     assert version_numbers(version)[0] == talk.facts.generation
     assert version_numbers(version) >= (8, 4)
 
@@ -26,7 +26,7 @@ async def _version(talk: Talk) -> None:
 async def _rights(talk: Talk) -> None:
     """Check that the commands of the documentation give every needed privilege, and no other."""
     endpoint = talk.facts.endpoint
-    rights = await talk.doctor.rights()
+    rights = await talk.health.rights()
     cluster = await talk.bot.cluster()
     scene = Scene(
         {guest.vmid: guest.pool for guest in cluster.guests},
@@ -46,13 +46,13 @@ async def _rights(talk: Talk) -> None:
 
 async def _options(talk: Talk) -> None:
     """Check that the tags that give rights are registered, so that not everybody may set them."""
-    options = await talk.doctor.options()
+    options = await talk.health.options()
     judged = judge_tags(options, target.TAGS, (), "")
     assert (judged.level, judged.word) == ("ok", "tags_ok")
 
 
 async def _account(talk: Talk) -> None:
-    account = await talk.doctor.account()
+    account = await talk.health.account()
     assert account.known
     assert account.enabled
     assert (account.user_ends, account.token_ends) == (0, 0)

@@ -1,4 +1,4 @@
-"""Test the judgements of the doctor, and their sentences with the remedy, without a stage."""
+"""Test the judgements of the health check, and their sentences with the remedy, without a stage."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from core.health.proxmox import judge_clock, judge_tags, judge_version
 from core.health.readiness import Finding, Problem
 from core.health.result import Verdict, error, failed, of_finding
 from core.proxmox_errors import TokenRefused
-from startup.doctor.probe import certificate_of, offset_of
-from startup.doctor.report import json_report, text_report
+from startup.health.probe import certificate_of, offset_of
+from startup.health.report import json_report, text_report
 from tests.support.misconfigured.fault import BAD, DOUBT
 from tests.support.walked import walked
 from ui.i18n import Texts

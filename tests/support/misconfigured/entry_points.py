@@ -7,19 +7,19 @@ import re
 import socket
 from collections.abc import Iterator
 
-from startup.doctor.deadline import in_time
+from startup.health.deadline import in_time
 from tests.support.misconfigured.fault import BAD, DOUBT, Faults, Settings
 from tests.support.process_stage import ProcessStage
 
 FAULTS = Faults()
 fault = FAULTS.add
 HURRY = 1.0
-"""Seconds that a step of the doctor has while nobody answers."""
+"""Seconds that a step of the health check has while nobody answers."""
 
 
 @contextlib.contextmanager
 def hurried() -> Iterator[None]:
-    """Give each step of the doctor little time, so that a silence is short."""
+    """Give each step of the health check little time, so that a silence is short."""
     before = in_time.__defaults__
     in_time.__defaults__ = (HURRY,)
     try:

@@ -1,4 +1,4 @@
-"""Define a seeded misconfiguration of the doubles, and what the doctor has to say about it."""
+"""Define a seeded misconfiguration of the doubles, and what the health check has to say about it."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import pytest
 from core.operations import Operation
 from tests.support.walked import walked
 from ui.guests.filters import ORDERS, short_name
-from ui.interaction.buttons import ALERT, AUDIT, DOCTOR, GUEST, HISTORY, MUTES, PAGE, STATUS, page_buttons
+from ui.interaction.buttons import ALERT, AUDIT, GUEST, HEALTH, HISTORY, MUTES, PAGE, STATUS, page_buttons
 from ui.interaction.site_ids import ALL_SITES, name_site, split_site
 from ui.messages.operations import BUTTONS
 
@@ -57,7 +57,7 @@ def long_ids() -> list[str]:
 def test_the_longest_of_each_fits_and_is_found_again(site: str) -> None:
     for custom_id in long_ids():
         assert any(
-            each.fullmatch(custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY, STATUS, DOCTOR)
+            each.fullmatch(custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY, STATUS, HEALTH)
         ), custom_id
         named = name_site(custom_id, site)
         assert len(named) <= 100, named
@@ -109,7 +109,7 @@ def test_a_forged_one_fits_no_pattern(forged: str) -> None:
     site, custom_id = split_site(forged)
     assert site is None
     assert custom_id == forged
-    assert not any(each.fullmatch(custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY, STATUS, DOCTOR))
+    assert not any(each.fullmatch(custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY, STATUS, HEALTH))
 
 
 def test_the_part_after_the_site_is_still_checked() -> None:
@@ -118,5 +118,5 @@ def test_the_part_after_the_site_is_still_checked() -> None:
         site, custom_id = split_site(forged)
         assert site == "home"
         assert not any(
-            re.fullmatch(each, custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY, STATUS, DOCTOR)
+            re.fullmatch(each, custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY, STATUS, HEALTH)
         ), forged

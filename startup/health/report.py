@@ -1,4 +1,4 @@
-"""Print the doctor's results: for people, a line each, or as JSON."""
+"""Print the health check's results: for people, a line each, or as JSON."""
 
 from __future__ import annotations
 

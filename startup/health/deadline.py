@@ -1,4 +1,4 @@
-"""Give each step of the doctor its time."""
+"""Give each step of the health check its time."""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ from core.health.readiness import name_setting
 from core.health.result import Result, error, failed, ok, unchecked
 from core.proxmox_errors import CertificateNotTrusted, TimedOut, TokenRefused, Unreachable
 from proxmox_client import Address, Endpoint, ProxmoxClient
-from startup.doctor.deadline import Late, in_time
-from startup.doctor.probe import addresses_of, connect, look
+from startup.health.deadline import Late, in_time
+from startup.health.probe import addresses_of, connect, look
 
 T = TypeVar("T")
 AFTER_TOKEN = ("proxmox.privileges", "proxmox.guests", "proxmox.tags")

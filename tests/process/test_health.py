@@ -1,4 +1,4 @@
-"""Test the doctor against doubles that are set up wrongly, one fault at a time.
+"""Test the health check against doubles that are set up wrongly, one fault at a time.
 
 Each fault is named in one line, in both languages, with the remedy that mends it. A clean setup has no warning.
 """
@@ -28,9 +28,9 @@ from core.health.result import Result, Verdict, exit_code
 from playground.pve.server import BOT_USER
 from proxmox_client import Address, Endpoint
 from startup.command_line import commands_of, parse_command_line
-from startup.doctor.host import check_data_dir
-from startup.doctor.report import json_report, text_report
-from startup.doctor.run import SetupPlace, check_all
+from startup.health.host import check_data_dir
+from startup.health.report import json_report, text_report
+from startup.health.run import SetupPlace, check_all
 from tests.support.catalogue import COMMANDS
 from tests.support.misconfigured import account, entry_points, machine, server
 from tests.support.misconfigured.fault import BAD, NOWHERE
@@ -166,7 +166,7 @@ def test_every_bad_outcome_has_a_fault_that_brings_it_about() -> None:
     """Those of the machine itself, and two of Discord's moods, are judged without a stage."""
     judged = {"packages_other", "data_dir_full", "data_dir_low", "data_dir_hung", "guild_away", "proxmox"}
     good = {"not_checked", "clock_untold", *(problem.value for problem in (Problem.EVERYBODY_IS_ADMIN,))}
-    for folder in ("core/health", "startup/doctor"):
+    for folder in ("core/health", "startup/health"):
         for path in (ROOT / folder).glob("*.py"):
             for call in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "ok":
@@ -206,7 +206,7 @@ def test_a_data_folder_that_the_bot_may_not_use_is_named(tmp_path: Path) -> None
 def test_every_word_is_used() -> None:
     code = "\n".join(
         path.read_text("utf-8")
-        for folder in ("core/health", "startup/doctor")
+        for folder in ("core/health", "startup/health")
         for path in (ROOT / folder).glob("*.py")
     )
     assert [word for word in (*WORDS, *LABELS) if f'"{word}"' not in code] == []

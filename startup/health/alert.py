@@ -5,7 +5,7 @@ from __future__ import annotations
 import discord
 
 from adapters.settings.load import Settings
-from startup.doctor.deadline import Late, in_time
+from startup.health.deadline import Late, in_time
 from ui.discord.failures import DISCORD_ERRORS
 from ui.formatting import FAILED
 from ui.i18n import Text

@@ -15,10 +15,10 @@ from adapters.settings.load import Settings, SettingsError, load
 from core.health.result import Result, exit_code
 from startup.command_line import commands_of
 from startup.connection import use_other_discord
-from startup.doctor.alert import send_test_alerts
-from startup.doctor.printed_settings import settings_lines
-from startup.doctor.report import json_report, text_report
-from startup.doctor.run import SetupPlace, check_all
+from startup.health.alert import send_test_alerts
+from startup.health.printed_settings import settings_lines
+from startup.health.report import json_report, text_report
+from startup.health.run import SetupPlace, check_all
 from startup.threads import UnjoinedThreads
 from ui.i18n import Text, Texts
 from ui.messages.faults import config_report

@@ -10,7 +10,7 @@ import discord
 from core.health.discord import Registered, invitation, judge_commands, judge_guild, judge_permissions
 from core.health.readiness import RequiredSetup
 from core.health.result import Result, error, ok, unchecked
-from startup.doctor.deadline import Late, in_time
+from startup.health.deadline import Late, in_time
 from ui.discord.failures import DISCORD_ERRORS
 from ui.discord.guild import view_guild
 from ui.i18n import Text

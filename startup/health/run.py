@@ -1,4 +1,4 @@
-"""Run all checks of the doctor. A failure ends none of the others."""
+"""Run all parts of the health check. A failure ends none of the others."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 from adapters.files.disk_thread import DiskCalls, DiskHung, DiskThread
 from adapters.settings.load import Settings, SettingsError, SiteSettings, load
 from core.health.result import Result, error, ok, unchecked
-from startup.doctor.discord import check_discord_side
-from startup.doctor.host import check_data_dir, check_files, check_packages
-from startup.doctor.proxmox import check_site
+from startup.health.discord import check_discord_side
+from startup.health.host import check_data_dir, check_files, check_packages
+from startup.health.proxmox import check_site
 from startup.readiness import required_setup
 from ui.i18n import Text, Texts
 from ui.messages.faults import fault_lines
