@@ -281,12 +281,11 @@ async def test_the_common_obstacles_of_every_change(
         method = "PUT"
     path = {
         "clone": "/clone",
-        "resize": "/config",
         "snapshot_create": "/snapshot",
         "snapshot_rollback": "/snapshot/before/rollback",
         "snapshot_delete": "/snapshot/before",
         "delete": root(guest),
-    }.get(name, f"/status/{name}")
+    }.get(name) or f"/{ACTION[Operation(name)].request}"
     word, lockfile = ("VM", "qemu-server/lock-100.conf") if guest is VM else ("CT", "pve-config-200.lock")
     for words, expected in (
         (f"{word} is locked (backup)", GuestLocked(guest.vmid, guest.label, "backup")),
