@@ -29,7 +29,8 @@ from core.audit.store import PeopleReader
 from core.audit.trail import AuditTrail
 from core.charts.pictures import Pictures, Renderer
 from core.clock import Clock
-from core.cluster_cache import ClusterCache, SnapshotCache
+from core.cluster.cache import ClusterCache, SnapshotCache
+from core.cluster.storage_histories import StorageHistories
 from core.dashboard.keeper import DashboardKeeper
 from core.dashboard.source import Source
 from core.delivery.alerts import AlertDelivery
@@ -37,7 +38,6 @@ from core.delivery.audit import AuditChannel, AuditDelivery
 from core.delivery.channel import AlertChannel
 from core.errors import JournalFailed
 from core.health.reports import HealthCheck, Reports
-from core.infrastructure.storage_histories import StorageHistories
 from core.levels import Level
 from core.proxmox import Lane
 from core.watch.incidents.state import Rules

@@ -22,8 +22,8 @@ from adapters.proxmox.paths import guest_path, node_path, storage_path, task_pat
 from adapters.proxmox.transport.errors import CallContext
 from adapters.proxmox.transport.exchange import UnexpectedData
 from adapters.proxmox.transport.http import Calls
+from core.cluster.backups import ask_all
 from core.guest import Backup, Backups, Guest, GuestConfig, Kind, Snapshot, Storage, TaskSummary
-from core.infrastructure.backups import ask_all
 from core.proxmox import FileSystem, HaStatus, NodeStatus, Pending, Period, Sample, StorageUse, TaskStatus
 from core.proxmox_errors import ProxmoxError, TaskUnknown
 from core.validation import checked_snapshot_name, checked_vmid

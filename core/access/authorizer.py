@@ -16,7 +16,7 @@ from core.access.policy import (
 )
 from core.access.read_only import ReadOnlySwitch
 from core.access.rows import Rows
-from core.cluster_cache import ClusterCache
+from core.cluster.cache import ClusterCache
 from core.errors import Refused
 from core.guest import Cluster, Guest
 from core.levels import Effect, Level

@@ -15,7 +15,7 @@ from core.audit.record import NOT_SETTLED, UNKNOWN, AuditRecord, AuditStep, fail
 from core.audit.store import Ticket
 from core.audit.trail import AuditLog
 from core.clock import Clock
-from core.cluster_cache import ClusterCache
+from core.cluster.cache import ClusterCache
 from core.errors import AnswerTooLate, BotError, NotAllowed, NotHere, OnlySomeGuests, Unconfirmed
 from core.guest import Guest, State
 from core.guest_errors import GuestNotFound

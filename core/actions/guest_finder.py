@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from core.access.authorizer import Check
 from core.clock import Clock
-from core.cluster_cache import FRESH_SECONDS, ClusterCache
+from core.cluster.cache import FRESH_SECONDS, ClusterCache
 from core.guest import Guest
 from core.guest_errors import GuestNotFound
 from core.proxmox import Proxmox

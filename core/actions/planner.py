@@ -13,7 +13,7 @@ from core.actions.order import Order, Plan
 from core.actions.preconditions import failed_precondition
 from core.actions.resizing import find_excess, with_pending
 from core.clock import Clock
-from core.cluster_cache import FRESH_SECONDS, ClusterCache
+from core.cluster.cache import FRESH_SECONDS, ClusterCache
 from core.errors import BotError, ChangedMeanwhile
 from core.guest import Fallback, Guest, Kind, Snapshot, State
 from core.guest_errors import (

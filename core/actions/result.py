@@ -6,7 +6,7 @@ from core.access.authorizer import allow_anyone
 from core.actions.guest_finder import GuestFinder
 from core.actions.order import Change, Plan, Report
 from core.clock import Clock
-from core.cluster_cache import ClusterCache
+from core.cluster.cache import ClusterCache
 from core.errors import BotError
 from core.guest import Guest, Kind, State
 from core.operations import OPERATIONS, Operation

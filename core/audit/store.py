@@ -7,7 +7,7 @@ from typing import Protocol
 
 from core.audit.record import AuditRecord
 from core.clock import Clock
-from core.cluster_cache import FRESH_SECONDS
+from core.cluster.cache import FRESH_SECONDS
 
 WAIT_SECONDS = 2.0
 """Seconds that anybody waits for a change to be stored. Discord waits three for an answer."""

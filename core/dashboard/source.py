@@ -9,7 +9,7 @@ from typing import Protocol
 from core.access.authorizer import Authorizer
 from core.access.guest_index import GuestIndex
 from core.clock import Clock
-from core.cluster_cache import ClusterCache
+from core.cluster.cache import ClusterCache
 from core.dashboard.contents import Contents, ReadPart, contents_of, contents_without_read, part_of
 from core.dashboard.model import Extent
 from core.errors import BotError

@@ -10,7 +10,7 @@ from typing import TypeVar
 from core.actions.expected_stops import ExpectedStops
 from core.actions.order import Report
 from core.clock import Clock
-from core.cluster_cache import ClusterCache
+from core.cluster.cache import ClusterCache
 from core.errors import BotError, JournalFailed, NotWatched, StoreFailed
 from core.guest import Guest, State, TaskSummary
 from core.operations import OPERATIONS, Operation

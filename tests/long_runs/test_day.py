@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.cluster_cache import ClusterCache
+from core.cluster.cache import ClusterCache
 from core.guest import Cluster
 from tests.long_runs import day
 from tests.long_runs.day import DaySize, Left, Warnings, run_day

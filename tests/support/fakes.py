@@ -20,7 +20,7 @@ from core.actions.planner import Planner
 from core.audit.record import AuditRecord, AuditStep
 from core.audit.store import AuditEntry, Ticket
 from core.clock import Clock
-from core.cluster_cache import ClusterCache
+from core.cluster.cache import ClusterCache
 from core.errors import BotError
 from core.guest import (
     Backups,

@@ -29,7 +29,8 @@ from core.actions.recovery import ActionRecovery
 from core.actions.resizing import Excess
 from core.audit.store import AuditEntry, PeopleReader
 from core.charts.pictures import Pictures
-from core.cluster_cache import OVERLAY_SECONDS, ClusterCache, SnapshotCache
+from core.cluster.cache import OVERLAY_SECONDS, ClusterCache, SnapshotCache
+from core.cluster.storage_histories import StorageHistories
 from core.dashboard.keeper import DashboardKeeper
 from core.dashboard.source import Source
 from core.delivery.alerts import AlertDelivery
@@ -52,7 +53,6 @@ from core.guest import (
 from core.guest_errors import GuestBusy, GuestLocked
 from core.health.reports import Reports
 from core.health.result import Result
-from core.infrastructure.storage_histories import StorageHistories
 from core.operations import ACTIONS, OPERATIONS, Operation
 from core.proxmox import Pending
 from core.proxmox_errors import Rejected, StorageFull, Unreachable

@@ -1,7 +1,7 @@
 """Show a person's permissions: on a guest, on one site or on all."""
 
 from core.access.policy import Actor
-from core.cluster_cache import FRESH_SECONDS
+from core.cluster.cache import FRESH_SECONDS
 from core.guest import Guest
 from ui.access.view import access_card, access_of_sites_card, access_texts
 from ui.interaction.attempt import Attempt

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 from core.access.policy import Actor
+from core.cluster.storage_trend import days_until_full
 from core.errors import BotError
 from core.guest import Cluster, Storage
-from core.infrastructure.storage_trend import days_until_full
 from core.proxmox import HaStatus, NodeStatus
 from core.proxmox_errors import NodeUnreachable, TimedOut
 from core.validation import is_node

@@ -21,12 +21,12 @@ from core.audit.store import AuditStore, PeopleReader
 from core.audit.trail import AuditLog
 from core.charts.pictures import Pictures, Renderer
 from core.clock import Clock
-from core.cluster_cache import ClusterCache, SnapshotCache
+from core.cluster.cache import ClusterCache, SnapshotCache
+from core.cluster.storage_histories import StorageHistories
 from core.dashboard.keeper import DashboardKeeper
 from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditDelivery
 from core.health.reports import Reports
-from core.infrastructure.storage_histories import StorageHistories
 from core.operations import Operation
 from core.proxmox import Proxmox
 from core.watch.journal import Journal

@@ -11,7 +11,7 @@ from discord.app_commands import locale_str
 
 from core.access.guest_table import TYPED_MOST, normalized, words_of
 from core.access.rows import NO_ROWS, Rows
-from core.cluster_cache import FRESH_SECONDS
+from core.cluster.cache import FRESH_SECONDS
 from core.errors import BotError
 from core.guest import Cluster, Guest
 from core.operations import Operation

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from core.clock import Clock
-from core.cluster_cache import ClusterCache
+from core.cluster.cache import ClusterCache
 from core.guest import Cluster, Guest, State, TaskSummary
 from core.proxmox import Proxmox
 from core.proxmox_errors import GuestMoved, MissingPrivilege, ProxmoxError

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from core.access.policy import AccessRules, Scope, ScopeKind, depends_on_list
-from core.cluster_cache import OVERLAY_SECONDS
+from core.cluster.cache import OVERLAY_SECONDS
 from core.errors import NotAllowed
 from core.guest import Guest, Kind, State
 from core.guest_errors import GuestNotFound

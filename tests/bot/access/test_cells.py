@@ -11,7 +11,7 @@ import pytest
 from core.access.authorizer import Authorizer
 from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, decide
 from core.access.read_only import ReadOnlySwitch
-from core.cluster_cache import ClusterCache
+from core.cluster.cache import ClusterCache
 from core.errors import ReadOnly
 from core.guest import Cluster, Guest, Kind, State
 from core.levels import Effect, Level, Reach

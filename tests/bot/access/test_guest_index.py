@@ -17,7 +17,7 @@ from core.access.guest_table import FEW, TYPED_MOST, WORDS_MOST, GuestTable, nor
 from core.access.policy import AccessRules, Actor, Place, Scope, ScopeKind, decide
 from core.access.read_only import ReadOnlySwitch
 from core.clock import Clock
-from core.cluster_cache import ClusterCache
+from core.cluster.cache import ClusterCache
 from core.errors import ReadOnly
 from core.guest import Cluster, Guest, Kind, State
 from core.levels import Level

@@ -4,7 +4,7 @@ import pytest
 
 from core.audit.record import AuditStep
 from core.audit.store import AuditFilter
-from core.cluster_cache import FRESH_SECONDS
+from core.cluster.cache import FRESH_SECONDS
 from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage

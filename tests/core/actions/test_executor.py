@@ -16,7 +16,7 @@ from core.actions.order import Change, Order, Plan
 from core.actions.result import SETTLE_SECONDS, SETTLE_SECONDS_HA
 from core.actions.sender import CLOCK_SKEW, ID_TRIES
 from core.audit.record import NOTHING_STARTED, Ending, ending_of
-from core.cluster_cache import OVERLAY_SECONDS
+from core.cluster.cache import OVERLAY_SECONDS
 from core.error_codec import word_of
 from core.errors import (
     AnswerTooLate,

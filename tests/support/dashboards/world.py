@@ -12,7 +12,7 @@ from adapters.journal.store import SqliteJournal
 from core.access.authorizer import Authorizer
 from core.access.policy import AccessRules
 from core.access.read_only import ReadOnlySwitch
-from core.cluster_cache import ClusterCache
+from core.cluster.cache import ClusterCache
 from core.dashboard.contents import Contents
 from core.dashboard.keeper import DashboardKeeper
 from core.dashboard.model import WHOLE, Dashboard, Extent

@@ -23,7 +23,7 @@ from adapters.journal.store import SqliteJournal
 from core.access.policy import Actor, Place
 from core.actions.expected_stops import ExpectedStops
 from core.actions.order import Order, Plan
-from core.cluster_cache import ClusterCache
+from core.cluster.cache import ClusterCache
 from core.codec import decode
 from core.delivery.alerts import GIVE_UP_SECONDS, AlertDelivery
 from core.delivery.channel import AlertChannel

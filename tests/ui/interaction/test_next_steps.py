@@ -7,7 +7,7 @@ from core.access.authorizer import Authorizer
 from core.access.policy import PROTECTED_TAG, AccessRules, Actor, Place, Scope, ScopeKind
 from core.actions.order import Change, Order, Plan, Report
 from core.actions.planner import Planner
-from core.cluster_cache import ClusterCache
+from core.cluster.cache import ClusterCache
 from core.errors import BotError, ChangedMeanwhile, NotAllowed, ReadOnly
 from core.guest import Guest, Kind, State
 from core.guest_errors import (

@@ -6,7 +6,7 @@ from core.guest import Cluster, Node, State, Storage
 from core.proxmox import HaStatus, NodeStatus
 from core.proxmox_errors import MissingPrivilege, TimedOut
 from tests.support.fakes import NOON, guest
-from tests.ui.test_cluster_status import GUESTS, NODES, STORAGES, TIB
+from tests.ui.cluster.test_status import GUESTS, NODES, STORAGES, TIB
 from tests.ui.test_formatting import EN, GIB, TEXTS, Golden, buttons_of, languages, shown, texts_of, whole
 from ui.cluster.nodes import NodeView, SiteNodes, node_card, node_list_card
 from ui.cluster.rows import listed_storages

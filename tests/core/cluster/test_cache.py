@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from core.cluster_cache import FRESH_SECONDS, OVERLAY_SECONDS, ClusterCache, SnapshotCache
+from core.cluster.cache import FRESH_SECONDS, OVERLAY_SECONDS, ClusterCache, SnapshotCache
 from core.guest import Cluster, Guest, Snapshot, State
 from core.proxmox_errors import ProxmoxError, Unreachable
 from tests.support.fakes import FakeClock, FakeProxmox, guest

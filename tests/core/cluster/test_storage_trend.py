@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from core.infrastructure.storage_trend import DAY, days_until_full
+from core.cluster.storage_trend import DAY, days_until_full
 from core.proxmox import StorageUse
 from tests.support.walked import walked
 

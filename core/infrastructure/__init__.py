@@ -1,1 +1,0 @@
-"""Nodes, storages and high availability, beyond what one read of the cluster shows."""
