@@ -295,7 +295,7 @@ async def _pressed(interaction: Interaction, custom_id: str, attempt: Attempt) -
     """Carry out a press, or return why not.
 
     A custom_id that fits no pattern was forged or comes from another version. A site that this person may not see is
-    refused as one that does not exist.
+    refused like one that does not exist.
     """
     named, unnamed = split_site(custom_id)
     for pattern, asks, does in _HANDLERS:

@@ -1,4 +1,4 @@
-"""Declare the group /graph: charts of the past use of guests and nodes."""
+"""Declare the group /graph: charts of the past usage of guests and nodes."""
 
 from discord import app_commands
 from discord.app_commands import Choice, locale_str

@@ -84,7 +84,7 @@ class HaStatus:
 
 @dataclass(frozen=True, slots=True)
 class StorageUse:
-    """The use of a storage at one time (Unix seconds), in bytes."""
+    """The usage of a storage at one time (Unix seconds), in bytes."""
 
     time: int
     used: float
@@ -158,7 +158,8 @@ class Measure(StrEnum):
 class Sample:
     """A part of the past of a guest or node: averages up to one moment (Unix seconds).
 
-    Unknown values are left out, as of a stopped guest. The longer the period, the longer the time from one sample
+    Unknown values are left out, such as those of a stopped guest. The longer the period, the longer the time from one
+    sample
     to the next. How long depends on the version of Proxmox, so take it from the samples.
     """
 
@@ -227,7 +228,7 @@ class Proxmox(Protocol):
         """Return the quorum and the state of high availability."""
 
     async def storage_history(self, storage: Storage) -> tuple[StorageUse, ...]:
-        """Return the use of a storage in the past week, oldest first. Gaps are left out."""
+        """Return the usage of a storage in the past week, oldest first. Gaps are left out."""
 
     async def guest_history(self, guest: Guest, period: Period) -> tuple[Sample, ...]:
         """Return the guest's past use in the order of the times, averaged. Proxmox 8 sends more than the period."""

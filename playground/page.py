@@ -57,7 +57,7 @@ class GuildNames:
     outside: str
     audit: str
     topics: tuple[str, str, str]
-    """Of the channel for commands, of the one outside, and of the audit channel."""
+    """The topics of the channel for commands, of the one outside, and of the audit channel."""
     roles: tuple[str, str, str, str]
     admin: str
     operator: str

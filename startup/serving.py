@@ -38,7 +38,7 @@ class Runnable(Protocol):
 async def run_until_told(bot: Runnable, token: str, manager: ServiceManager) -> None:
     """Run the bot until a signal of `ENDING`.
 
-    The service manager learns of the start, of the end, and meanwhile that the event loop lives.
+    Tell the service manager about the start and the end, and in between that the event loop is alive.
     Raises: the errors of the bot's `start`.
     """
     stopping: set[asyncio.Task[None]] = set()

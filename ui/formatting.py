@@ -96,7 +96,7 @@ def plain(text: str, most: int = NAME_MOST) -> str:
 UNKNOWN = "—"
 """Stands for a figure that nobody knows."""
 FRACTION_LIMIT = 9.995
-"""Fraction from which a percentage would have four digits. So much more than all of it is nonsense."""
+"""From this fraction on, a percentage would have four digits. A usage so far above the total is nonsense."""
 NOTHING = "?"
 """Content of a code span that would otherwise be empty."""
 
@@ -228,7 +228,7 @@ def listed(t: Text, words: Iterable[str]) -> str:
 
 
 def format_percent(fraction: float | None) -> str:
-    """Return a percentage of at most three digits, or a dash for what nobody knows and for nonsense."""
+    """Return a percentage of at most three digits, or a dash if the value is unknown or nonsense."""
     if fraction is None or not 0.0 <= fraction < FRACTION_LIMIT:  # nor NaN
         return UNKNOWN
     return f"{fraction * 100:.0f}%"

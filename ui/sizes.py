@@ -5,9 +5,9 @@ import re
 from ui.formatting import code
 
 _LEAST_SCALED = 0.1
-"""Least use that is shown in the unit of its total. With one digit, less would say nothing."""
+"""Least amount used, in the unit of the total, that is shown in that unit. Less would be shown as 0.0."""
 _MOST_SCALED = 1000.0
-"""Use from which it has its own unit: only nonsense is a thousand times its total."""
+"""An amount used of more than this many times its total is shown in its own unit. It can only be nonsense."""
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 MIB = 1024 * 1024
 
@@ -42,9 +42,9 @@ def format_disk_size(written: str) -> str:
 
 
 def format_usage(used: float | None, total: float | None) -> str:
-    """Return `1.2 / 4.0 GiB`, in the unit of the total, unless the use is too small for it.
+    """Return `1.2 / 4.0 GiB`, in the unit of the total, unless the amount used is too small for it.
 
-    Return only the total if the use is unknown, and a dash if the total is unknown.
+    Return only the total if the amount used is unknown, and a dash if the total is unknown.
     """
     if total is None:
         return "—"

@@ -79,7 +79,7 @@ def checked(entries: Iterable[WatchEntry]) -> tuple[WatchEntry, ...]:
 
 
 def arrange(document: Document, configured: SiteNames, first: str | None) -> tuple[Document, str]:
-    """Assign the lists of a file to the configured sites. Return them, and the key of the list of an only site.
+    """Assign the lists of a file to the configured sites. Return them, and the key of the only site's list.
 
     `first`: the site that owns the list in the form without sites.
     Raises: SiteFault if it is not known which site a list belongs to.

@@ -57,7 +57,10 @@ class SharedJournal:
         return self._first
 
     def key_of(self, name: str) -> str:
-        """Return the stored key of a site. "" and NO_SITE: of the only site or, with several, of none of them."""
+        """Return the stored key of a site.
+
+        "" and NO_SITE: the key of the only site or, with several, that of data without a site.
+        """
         if name in ("", NO_SITE):
             return NO_SITE if self._configured.several else ""
         return stored_key(name, self._first)

@@ -1,4 +1,4 @@
-"""View the journal as the one of a single site, in the thread of its connection. A part of adapters/journal/store.py.
+"""View the journal as that of a single site, in the thread of its connection. A part of adapters/journal/store.py.
 
 Incidents, messages, records and the attempts to be finished are those of the site. Discord's ids of messages, the
 pages of the audit trail and the cursors are those of all sites, and old data of all sites is pruned.

@@ -1,4 +1,4 @@
-"""Parse the past use of guests and nodes (`rrddata`)."""
+"""Parse the past usage of guests and nodes (`rrddata`)."""
 
 from collections.abc import Iterable
 from typing import Any

@@ -63,7 +63,8 @@ _END_MOST = 64
 def pieces_of(body: bytes | bytearray) -> Iterator[bytes]:
     """Yield the list in the body as several lists.
 
-    A cut within a text or an inner object leaves a piece that is no JSON: if all pieces are, then the body is.
+    A cut within a text or an inner object leaves a piece that is no JSON. So if all pieces are JSON, the body is,
+    too.
     Raises: ValueError for a body of another form.
     """
     begin, end = _BEGIN.match(body), _END.search(body, max(0, len(body) - _END_MOST))

@@ -22,7 +22,7 @@ from core.operations import OPERATIONS, Operation
 T = TypeVar("T", bound=Hashable)
 
 TESTS_KEPT, VIEWS_KEPT = 32, 8
-"""Number of tests whose rows are kept, and of lists and narrowed clusters."""
+"""Maximum number of tests whose rows are kept, and of kept lists and narrowed clusters."""
 
 _nature = attrgetter("template", "kind", "lock", "protected", "state")
 

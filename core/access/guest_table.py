@@ -22,9 +22,9 @@ from core.levels import Level
 TYPED_MOST, WORDS_MOST = 100, 5
 """Characters and words of the typed text that are used."""
 FEW = 300
-"""Number of rows up to which each row is looked at by itself."""
+"""Up to this many rows, each row is looked at by itself."""
 WORDS_KEPT, PEOPLE_KEPT = 32, 32
-"""Number of words whose rows are kept, and of rights."""
+"""Maximum number of words, and of sets of rights, whose rows are kept."""
 
 _COLUMNS: tuple[Callable[[Guest], Any], ...] = tuple(
     map(attrgetter, ("vmid", "name", "node", "tags", "pool", "protected", "template"))
@@ -208,8 +208,8 @@ class GuestTable:
     def at_level(self, rules: AccessRules, actor: Actor, least: Level) -> Rows:
         """Return the guests on which the person has at least this level.
 
-        The result depends on nothing but these guests, the scopes of the person's roles and their owner tag. It is
-        kept under exactly that.
+        The result depends on nothing but these guests, the scopes of the person's roles and their owner tag. Exactly
+        these are its key in the cache.
         """
         if not rules.levels:
             return self.everyone

@@ -14,7 +14,7 @@ from core.errors import TooManyChanges, TooQuick
 
 WINDOW_SECONDS = 60.0
 PEOPLE_MOST = 1000
-"""Number of remembered people above which those without counted changes are forgotten."""
+"""If more people are remembered, those without counted changes are forgotten."""
 
 
 class ChangeLimit:
@@ -67,7 +67,7 @@ class ChangeLimit:
 
 
 KEYS_MOST = 500
-"""Number of remembered things above which the oldest is forgotten."""
+"""If more keys are remembered, the oldest is forgotten."""
 
 
 class Seldom:

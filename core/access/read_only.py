@@ -1,6 +1,6 @@
 """Store the switch that refuses every change. It is in two places, to survive restarts and the loss of one place.
 
-The switch is on if either place says so, or holds something unreadable: then somebody has switched changes off.
+The switch is on if either place says so, or holds something unreadable: a place that was never switched on is empty.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Sets of rows of a table, each as one integer: its byte `n` is 1 if row `n` is in the set, and 0 if not.
+"""Represent sets of rows of a table, each as one integer: its byte `n` is 1 if row `n` is in the set, and 0 if not.
 
 `&`, `|` and `& ~` then combine sets of thousands of rows in microseconds.
 """

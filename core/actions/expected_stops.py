@@ -92,7 +92,7 @@ class ExpectedStops:
             yield expected_stop
         finally:
             if former is not None and not expected_stop.sent and not expected_stop.seen:
-                self._stops[vmid] = former  # the guest may still obey the order before
+                self._stops[vmid] = former  # the guest may still obey the earlier order
             elif not expected_stop.sent or expected_stop.seen:
                 self._drop(vmid)
             else:

@@ -80,7 +80,7 @@ class Stream(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditCursor:
-    """Up to which record a stream was posted. `posted`: the id of the last posted record.
+    """The point up to which a stream was posted. `posted`: the id of the last posted record.
 
     `there`: Discord's id of the last message, 0 if there is none.
     `tried`: last record id of a message that Discord may or may not have, 0 if there is none.

@@ -271,7 +271,10 @@ class AuditTrail:
             row.stored.set_exception(JournalFailed(type(error).__name__))
 
     def _take_batch(self, most: int) -> list[_Row]:
-        """Take the next records that can be written at once: the id of a record that one follows must be known."""
+        """Take the next records that can be written at once.
+
+        One that follows another record waits until the id of that record is known.
+        """
         batch: list[_Row] = []
         while self._rows and len(batch) < most:
             follows = self._rows[0].follows

@@ -10,9 +10,9 @@ BINARY = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 HEADROOM = 1.04
 """Factor by which the axis goes beyond its greatest value, so that a line at the top is seen."""
 SMALL_PERCENT = 40.0
-"""Highest percentage for which the axis is shorter. On a full axis the line of an idle guest could not be seen."""
+"""Up to this percentage the axis is shorter than 100 %. Otherwise the line of an idle guest could not be seen."""
 LEAST_PERCENT = 10.0
-"""The shortest such axis, so that noise does not look like load."""
+"""End of the shortest axis in percent, so that noise does not look like load."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from core.charts.marks import Mark
 from core.proxmox import Measure, Period, Sample
 
 GAP_STEPS = 1.5
-"""Number of steps between two samples above which others are missing between them."""
+"""If two samples are more than this many steps apart, samples between them are missing."""
 COVERED = 0.9
 """Share of a period that its samples must cover to count as complete. Proxmox 9 keeps 360 days of a year."""
 DIFFERENCE = 0.01
-"""Share of the total by which the host's figure of the memory must differ from the guest's own to be shown."""
+"""Share of the total. If the host's figure of the memory differs by more from the guest's own, it is shown, too."""
 
 
 class ChartTopic(StrEnum):
@@ -150,7 +150,7 @@ def build_chart(
     """Build the panels from samples in the order of their times.
 
     `limits`: thresholds in percent, of the total or of 100.
-    Older samples than the period are left out: Proxmox 8 sends more than was asked for.
+    Samples older than the period are left out: Proxmox 8 sends more than was asked for.
     """
     end = max(now, samples[-1].time if samples else now)
     begin = end - period.seconds

@@ -12,10 +12,10 @@ from core.proxmox import StorageUse
 
 DAY = 86400
 DAYS_LEAST, DAYS_MOST = 4, 14
-"""Minimum number of days with data, and age of the oldest that counts. Every two of them are compared.
+"""Minimum number of days with data, and age of the oldest day that counts. Every two days are compared.
 """
 RISING_LEAST = 0.8
-"""Share of the pairs of days in which the later day has the greater use."""
+"""Share of the pairs of days in which the later day has the greater usage."""
 AHEAD_MOST = 365
 """Maximum number of days to look ahead. A week of history says nothing about a later time."""
 SAME_TOTAL = 0.01

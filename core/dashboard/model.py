@@ -16,7 +16,7 @@ _NONCE_DIGITS = 8
 class Extent:
     """The part of its site that a dashboard shows. Each field that is not empty limits it further.
 
-    `node`: this node and its guests. `tag`, `pool`: guests as of `Scope` (core/access/policy.py).
+    `node`: this node and its guests. `tag`, `pool`: its guests, as in `Scope` (core/access/policy.py).
     `roles`: ids of the roles whose guests it shows, because its creator is limited to them.
     """
 

@@ -27,7 +27,7 @@ class AuditQueue:
         """Up to this record id each line is a message of its own, because Discord refused them together."""
 
     async def cursor(self) -> AuditCursor:
-        """Return the cursor. It is that of an earlier run, or on the first run ever at the newest record.
+        """Return the cursor. It is that of an earlier run. On the first run ever, it is at the newest record.
 
         Raises: JournalFailed.
         """

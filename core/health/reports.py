@@ -17,7 +17,7 @@ HealthCheck = Callable[[Collection[str]], Awaitable[Sequence[Result]]]
 """Check the named sites, and the bot itself if all are named."""
 KEPT_SECONDS = 600.0
 FRESH_SECONDS = 10.0
-"""Age in seconds below which a report is not made again. It tells its age."""
+"""Seconds for which a report is shown again, with its age, instead of making another one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ KEY = "greeting"
 """The record, in the journal of one site."""
 _OWED = "owed"
 OWED, STORED = {KEY: _OWED}, {KEY: "stored"}
-"""The records that say so. The second is written together with the message."""
+"""The records of a first message that is owed, and of one that is stored. The second is written with the message."""
 
 
 async def find_owing(journals: Sequence[Journal], *, has_watched: bool) -> int | None:

@@ -19,7 +19,8 @@ class Vitals:
 
     `read_ages`: since the last good read of each site; since the start if there was none.
     `gateway_age`: since Discord's last acknowledgement, None if it is not connected.
-    `waiting`: how long the oldest undelivered message of each site has waited. Sites without one are not in it.
+    `waiting`: how long the oldest undelivered message of each site has waited. Sites without such a message are left
+    out.
     """
 
     interval: float

@@ -107,7 +107,10 @@ class Watch:
         self._persistence.on_messages = on_messages
 
     def subscribe_edits(self, on_edited: Callable[[str], Awaitable[None]]) -> None:
-        """Set the callback for edits by others of the list's file. It gets the name of the copy of such an edit."""
+        """Set the callback for other people's edits of the list's file.
+
+        It gets the name of the copy of such an edit.
+        """
         self._watch_list.on_edited = on_edited
 
     async def load(self, entries: tuple[WatchEntry, ...], states: Mapping[int, State]) -> None:

@@ -35,7 +35,7 @@ def agent_interfaces(vmid: int, net: str) -> list[dict[str, Any]]:
 
 
 def agent_file_systems(gib: int) -> list[dict[str, Any]]:
-    """Return the agent's report of file systems, and of some without space of their own: in memory, images."""
+    """Return the agent's report of file systems. Some have no space of their own: those in memory, and images."""
 
     def row(name: str, mount: str, kind: str, used: float, total: float) -> dict[str, Any]:
         sizes = {"used-bytes": int(used * GIB), "total-bytes": int(total * GIB)}

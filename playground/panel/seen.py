@@ -1,4 +1,4 @@
-"""Find out from the demo's Discord which steps of the tour are done, by whomever."""
+"""Find out from the demo's Discord which steps of the tour are done, no matter by whom."""
 
 from __future__ import annotations
 

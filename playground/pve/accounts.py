@@ -1,6 +1,6 @@
 """Play the administration of the playground's cluster: expiring users and tokens, its options and certificates.
 
-Twelfth layer over fakepve. Follows pve-access-control API2/User.pm and pve-manager API2/Cluster.pm.
+Thirteenth layer over fakepve. Follows pve-access-control API2/User.pm and pve-manager API2/Cluster.pm.
 """
 
 from __future__ import annotations

@@ -122,7 +122,10 @@ class ConfigTruth(TaskListTruth):
         return await self._served(request, listed)
 
     async def _lxc_pending(self, user: str, v: Values) -> list[Values]:
-        """Add the digest, as GuestHelpers.pm config_with_pending_array lists each key that is no list."""
+        """Add the digest.
+
+        GuestHelpers.pm config_with_pending_array lists every key whose value is no list, and so the digest.
+        """
         rows = await super()._lxc_pending(user, v)
         return [*rows, {"key": "digest", "value": self._find_ct(v["node"], v["vmid"]).digest()}]
 

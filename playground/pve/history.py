@@ -1,4 +1,4 @@
-"""Remember the use of the playground's guests and nodes: rrddata, as Proxmox 8 and 9 answer it.
+"""Remember the usage of the playground's guests and nodes: rrddata, as Proxmox 8 and 9 answer it.
 
 A part of the seventh layer over fakepve. Follows RRD.pm create_rrd_data: a row for each step, with its time alone
 where nothing is known.
@@ -32,7 +32,7 @@ TIMEFRAMES_8 = {
 
 
 class HistoryTruth(MetricTruth):
-    """fakepve with the past use of guests and nodes."""
+    """fakepve with the past usage of guests and nodes."""
 
     def __init__(self, host: str, port: int, seed: int) -> None:
         super().__init__(host, port, seed)

@@ -1,6 +1,6 @@
-"""Measure the playground's Proxmox: use of guests and nodes.
+"""Measure the usage of the playground's guests and nodes.
 
-Seventh layer over fakepve. Use is a smooth function of the clock and the guest's id. So the present value and
+Seventh layer over fakepve. Usage is a smooth function of the clock and the guest's id. So the present value and
 the history (playground/pve/history.py) always agree, and only the times when a guest ran are recorded. Follows
 pvestatd.pm.
 """
@@ -24,7 +24,7 @@ SUMMED_GUESTS = 40
 
 @dataclass(frozen=True)
 class Use:
-    """Use at one moment: cpu and memory as fractions of the maximum, the others in bytes per second."""
+    """Usage at one moment: cpu and memory as fractions of the maximum, the others in bytes per second."""
 
     cpu: float
     mem: float
@@ -59,7 +59,7 @@ _QUICK = 47.0
 
 
 def use_at(seed: int, key: str, when: float) -> Use:
-    """Return the use of a guest or node at a time: a daily wave, some shorter ones and a small quick one."""
+    """Return the usage of a guest or node at a time: a daily wave, some shorter ones and a small quick one."""
     base, daily, short, mem, period, phase, net, disk = _habits(seed, key)
     day = math.sin(when / 86400 * 2 * math.pi + phase)
     slow = sum(
@@ -103,7 +103,7 @@ class MetricTruth(GuestTruth):
         self.seed = seed
         # When each guest ran: (start, end or None), as far as it was observed.
         self._runs: dict[int, list[tuple[float, float | None]]] = {}
-        # Use set by a test, as fractions of the maximum: vmid -> cpu, mem, disk.
+        # Usage set by a test, as fractions of the maximum: vmid -> cpu, mem, disk.
         self.set_uses: dict[int, dict[str, float]] = {}
         # VMs without balloon data: their `mem` is the host's figure and equals `memhost`.
         self.without_balloon: set[int] = set()

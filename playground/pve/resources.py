@@ -22,7 +22,7 @@ class ResourceTruth(HistoryTruth):
         super().__init__(host, port, seed)
         # The last round of pvestatd while it is held, None while /cluster/resources is always fresh.
         self._broadcast: dict[int, Values] | None = None
-        # Offline nodes whose broadcasts are older than 300 s: their guests have lost name and use.
+        # Offline nodes whose broadcasts are older than 300 s: their guests have lost name and usage.
         self.expired_nodes: set[str] = set()
         # Nodes whose pvestatd has hung for more than 300 s: they are online, but their broadcasts are
         # forgotten.
@@ -58,8 +58,8 @@ class ResourceTruth(HistoryTruth):
     def hold_pvestatd(self) -> None:
         """Freeze /cluster/resources at this moment, until pvestatd_round() or release_pvestatd().
 
-        This is Proxmox between two of its 10 s rounds: states are stale, and a new guest has neither name nor
-        use and the status `unknown`.
+        This is Proxmox between two of its 10 s rounds: states are stale, and a new guest has neither name nor usage
+        and the status `unknown`.
         """
         self._broadcast = {}
         self.pvestatd_round()

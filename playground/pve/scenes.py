@@ -144,7 +144,7 @@ class Scenes(Others):
     def set_use(
         self, vmid: int, *, cpu: float | None = None, memory: float | None = None, disk: float | None = None
     ) -> None:
-        """Set the guest's use while it runs, as fractions of its maximum. Omitted values return to the usual.
+        """Set the guest's usage while it runs, as fractions of its maximum. Omitted values return to the usual.
 
         disk: containers only, because Proxmox never knows a VM's.
         Raises: ValueError, for the disk of a VM.
@@ -170,7 +170,7 @@ class Scenes(Others):
         """Answer requests for the node with 595.
 
         Its guests look as before, because Proxmox keeps a node's broadcasts for 300 s. With `expired` they are
-        `unknown` and have neither name nor use.
+        `unknown` and have neither name nor usage.
         """
         self.set_node_offline(name)
         if expired:

@@ -57,7 +57,7 @@ BOT_PRIVILEGES = (
 class Pve(Accounts):
     """A cluster that serves during the `with` block (or between open() and close()).
 
-    host, port: its address; port 0 takes a free one, known after open(). seed: of the guests' use. old_ca: the
+    host, port: its address; port 0 takes a free one, known after open(). seed: of the guests' usage. old_ca: the
     root CA has no keyUsage, as on clusters installed before 2026-03. version: 8.4 and 9.x differ in some answers
     and in the privilege for the guest agent.
     """

@@ -18,8 +18,8 @@ _EXAMPLE = re.compile(r"#(?:$| {2,}|\s[A-Z_]+ = )")
 def config_text(template: str, settings: Mapping[str, object], language: Language) -> str:
     """Return the text. `template`: config.py.example; without it there are no notes.
 
-    The first lines of the template are about copying it, and are left out. So is the line of a secret in a
-    file: the template has the line that names a file as a comment.
+    The first lines of the template are about copying it, and are left out. The line of a secret is left out, too, if
+    the secret is in a file. The template has the setting for the file as a comment.
     """
     left, lines = dict(settings), list[str]()
     body = template.partition("\n#\n")[2] or template
@@ -37,7 +37,7 @@ def config_text(template: str, settings: Mapping[str, object], language: Languag
 
 
 def _assignment(name: str, value: object) -> str:
-    """Return a line of Python, for the clusters one line for each setting."""
+    """Return the setting as a line of Python. SITES has one line for each setting of a cluster."""
     if name != "SITES" or not isinstance(value, dict):
         return f"{name} = {_literal(value)}"
     lines = [f"{name} = {{"]
@@ -64,7 +64,7 @@ def _is_of_cluster(paragraph: str) -> bool:
 
 
 def _in_language(lines: list[str], language: Language) -> Iterator[str]:
-    """Yield the lines without the notes of the other language. A note is known by its letters."""
+    """Yield the lines without the notes of the other language. The letters of a note show its language."""
     for line in lines:
         note = line.startswith("#") and not _EXAMPLE.match(line)
         if not note or bool(_JAPANESE.search(line)) == (language == "ja"):

@@ -116,7 +116,7 @@ class Draft:
         return len(self.sites) > 1
 
     def in_the_way(self, environ: Mapping[str, str]) -> list[str]:
-        """Return the variables with which the bot would not start: those of an only cluster, beside several."""
+        """Return the variables that would keep the bot from starting: those for one cluster, if there are several."""
         return [name for name in names_of(SITE_ROWS) if self.several and environ.get(name, "").strip()]
 
     def settings(self) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Ask for what a cluster gives the bot: the token and its privileges, the node and the guests."""
+"""Ask about a cluster: the token and its privileges, the node and the guests."""
 
 from __future__ import annotations
 

@@ -177,7 +177,9 @@ def asked_of(draft: Draft) -> list[Asked]:
 
 
 def walk(talk: Talk, pending: set[Asked]) -> None:
-    """Ask the pending steps in order. Going back asks the step before again, and passes over those that ask nothing.
+    """Ask the pending steps in order.
+
+    Going back asks the previous step again, and passes over those that ask nothing.
 
     Raises: Cancelled.
     """

@@ -26,7 +26,7 @@ PASTED_SECONDS = 0.05
 _PIECES = re.compile(r"`[^`]*`\S*|\S+|\s+")
 """Words and spaces. A command in backticks is one word, so that it can be copied."""
 _BREAKS = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff60])(?![、。」）・ー,.!?:;)])")
-"""Where a line of Japanese may end: after each of its characters, but not before one that closes."""
+"""The places where a line of Japanese may end: after each character, but not before a closing one."""
 
 
 class Cancelled(Exception):

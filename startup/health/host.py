@@ -60,7 +60,8 @@ def check_data_dir(t: Text, settings: Settings, *, is_ours: bool = False) -> Res
 
     `is_ours`: it is the bot of this process.
 
-    The lock is taken only if it exists: a new one would belong to the user of this check, and not to the bot's.
+    The lock is taken only if it exists: a new one would belong to the user of this check, and not to the user of the
+    bot.
     """
     path, in_use, free = settings.data_dir, is_ours, 0
     try:

@@ -19,7 +19,8 @@ def text_report(t: Text, results: Iterable[Result]) -> str:
 def json_report(t: Text, results: Iterable[Result]) -> str:
     """Return one JSON object. Its words for `check`, `level` and `problem` are the same in each language.
 
-    It is plain ASCII: no name from Proxmox or Discord can command a terminal, or be one that it cannot show.
+    It is plain ASCII: no name from Proxmox or Discord can command a terminal, or contain a character that the
+    terminal cannot show.
     """
     listed = list(results)
     rows = [

@@ -11,7 +11,7 @@ from tests.bench.runs import Results
 from tests.bench.table import number
 
 LEAST_MOVE = 0.03
-"""Share of a figure below which no move counts, however little its rounds differ."""
+"""Share of a figure. A smaller move does not count, however little the rounds of the figure differ."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class Answer:
         raise AssertionError(f"nobody read {words!r}: {self.texts}")
 
     def complete(self, *, without: str = "") -> float:
-        """Return when every line was read that the last text has.
+        """Return the time at which the person had read every line of the last text.
 
         `without`: lines with this word do not count. The last line says when the answer was made.
         """
@@ -178,7 +178,7 @@ async def _run(ask: Callable[[], Awaitable[T]]) -> T:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest of these values that at least this share of them does not exceed."""
+    """Return the smallest of these values for which at least this share of them is no greater."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * share) - 1)]
 

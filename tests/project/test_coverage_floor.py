@@ -10,7 +10,7 @@ from tools.coverage_floor import Covered, area_of, by_area, fails, files_of, mai
 
 
 def report(**files: tuple[int, int, int, int]) -> str:
-    """Coverage.py's report of files named `<area>_<module>`: lines, lines run, branches, branches run."""
+    """Return coverage.py's report of files named `<area>_<module>`: lines, lines run, branches, branches run."""
     keys = ("num_statements", "covered_lines", "num_branches", "covered_branches")
     return json.dumps(
         {

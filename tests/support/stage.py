@@ -52,7 +52,7 @@ PATIENCE = 60.0
 BUSY_ACK = 15.0
 """Seconds allowed for the first answer to a press. Discord's own limit of 3 s could pass on a busy machine."""
 _LEFT = re.compile(r"GET /guilds/[0-9]+/members/[0-9]+")
-"""A look for a person, which Discord refuses if they have left."""
+"""The request that looks for a person. Discord refuses it if they have left."""
 _HANDLERS = ("CommandTree-invoker", "discord-ui-", "discord.py: on_interaction")
 """Name prefixes of the tasks in which discord.py runs commands, buttons and forms."""
 

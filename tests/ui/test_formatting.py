@@ -919,7 +919,7 @@ def test_foreign_text_stays_in_its_code_span(evil: str, t: Text) -> None:
 
 @walked("evil", ATTACKS)
 def test_each_attack_alone(evil: str) -> None:
-    t = (EN, JA)[ATTACKS.index(evil) % 2]  # what is done with a name is done in no language
+    t = (EN, JA)[ATTACKS.index(evil) % 2]  # names are treated the same in each language
     for name, texts in hostile_things(f"Ж{evil}Ж", t).items():
         assert [mask(text) for text in texts] == HARMLESS[name], name
 

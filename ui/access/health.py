@@ -33,7 +33,7 @@ async def show_health(
 ) -> None:
     """Check the named site, or all of them and the bot itself, and show a page of the results.
 
-    `again`: check even if there is a report of the last minutes. `full`: as of `health_card`.
+    `again`: check even if there is a report of the last minutes. `full`: as in `health_card`.
     Raises: UnknownSite, Refused by access.
     """
     services = services_of(reply.interaction)
@@ -51,7 +51,7 @@ async def show_health(
 
 
 def health_card(t: Text, report: CheckReport, page: int, site: str, *, full: bool = False) -> ui.LayoutView:
-    """Show a line for each result, the worst first. `page` counts from 0. `site`: as of the buttons of a page.
+    """Show a line for each result, the worst first. `page` counts from 0. `site`: as for the buttons of a page.
 
     `full`: good results get a line each, too; otherwise only their names are shown.
     """

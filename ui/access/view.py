@@ -141,7 +141,7 @@ def _group(t: Text, answer: _Answer, operations: Collection[Operation]) -> str:
 
 
 def _task_lines(t: Text, operations: Collection[Operation]) -> Iterator[str]:
-    """Yield a line for each task: its operations, or that it is all of them."""
+    """Yield a line for each task: its operations, or a note that all of them are meant."""
     whole = {name: len(group) for name, group in TASKS}
     for name, group in by_task(operations):
         names = " ".join(code(operation_command(t, each)).replace(" ", _UNBROKEN) for each in group)

@@ -29,7 +29,7 @@ from ui.phone_lines import BODY, SMALL, width
 
 
 def audit_row(t: Text, audited: AuditEntry) -> str:
-    """Return an entry: the time, the operation and its guest; below them the person, and what the sign does not say.
+    """Return an entry: the time, the operation and its guest; below them the person and the result.
 
     Parts that do not fit beside the action stand in the second line: first the time, otherwise the guest.
     """

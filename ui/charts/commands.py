@@ -37,7 +37,7 @@ _TOPICS = {
 
 
 async def show_guest_chart(site: Site, reply: Reply, vmid: int, wish: Wish) -> None:
-    """Show the past use of a guest.
+    """Show the past usage of a guest.
 
     Raises: GuestNotFound, Refused, ProxmoxError, ChartFailed, ChartTooSlow.
     """
@@ -56,7 +56,7 @@ async def show_guest_chart(site: Site, reply: Reply, vmid: int, wish: Wish) -> N
 
 
 async def show_node_chart(reply: Reply, typed: str, period: Period, topic: ChartTopic | None = None) -> None:
-    """Show the past use of a node that the person may see.
+    """Show the past usage of a node that the person may see.
 
     Raises: UnknownNode, SeveralTargets, Refused, ProxmoxError, ChartFailed, ChartTooSlow.
     """

@@ -1,4 +1,4 @@
-"""Complete and read the option of /dashboard that names one of those that exist."""
+"""Complete and read the option of /dashboard that names an existing dashboard."""
 
 import re
 

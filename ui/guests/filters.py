@@ -164,7 +164,7 @@ def select(guest_index: GuestIndex, visible: Rows, filters: Filters, disks: Disk
 
 
 def _with_disk(guest: Guest, disks: Disks) -> Guest:
-    """Return the guest with the use of its disk, if only its agent knows it."""
+    """Return the guest with the usage of its disk, if only its agent knows it."""
     found = disks.get((guest.vmid, guest.fingerprint)) if is_asked(guest, Metric.DISK) else None
     return replace(guest, disk=found.used, disk_total=found.total) if found else guest
 

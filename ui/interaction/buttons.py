@@ -174,7 +174,7 @@ def status_button(t: Text, site: str) -> PersistentButton:
 def health_buttons(
     t: Text, page: int, pages: int, site: str, *, full: bool, more: bool
 ) -> list[PersistentButton]:
-    """Return the buttons of a report of the health check: its pages, and one that checks again. `site`: as of a page.
+    """Return the buttons of a report of the health check: its pages, and one that checks again. `site`: as for a page.
 
     `full`: good results are shown in full. `more`: offer to show them so.
     """
@@ -288,7 +288,7 @@ def list_buttons(
 
     Beside the symbols of the pages the second is a symbol too, so that all of them fit in a row of a phone. It is
     left out if a filter was typed that nothing can match.
-    `empty`: the filters match nothing, so that a button to drop them is added. `site`: as of `page_buttons`.
+    `empty`: the filters match nothing, so that a button to drop them is added. `site`: as in `page_buttons`.
     """
     unfiltered: list[PersistentButton] = []
     if empty and any(filters):

@@ -77,7 +77,7 @@ async def on_each_site(
 ) -> tuple[dict[Site, T], dict[Site, BotError]]:
     """Do something on the site of each attempt. Return the results, and the errors of the other sites.
 
-    Every attempt is recorded. `even_unrecorded`: as of `Attempt.start`.
+    Every attempt is recorded. `even_unrecorded`: as in `Attempt.start`.
     Raises: Refused by access, and an error of a store if nothing could be done on any site.
     """
     done: dict[Site, T] = {}

@@ -33,8 +33,8 @@ CHUNK = 65536
 class Sockets:
     """Hold the connection of one session, to cut it while a thread waits on it. A thread cannot be cancelled.
 
-    It is held by a second descriptor. The first is out of reach during the TLS handshake, and while the last body
-    before the server closes the connection is read.
+    The connection is held by a second descriptor. The first is out of reach during the TLS handshake, and while the
+    last body before the server closes the connection is read.
     """
 
     def __init__(self) -> None:
@@ -188,7 +188,7 @@ class Trust:
 
     @classmethod
     def of(cls, verify: bool | str) -> "Trust":
-        """Return the present meaning of requests' `verify`. A renewed CA file makes another one."""
+        """Return the trust that requests' `verify` means now. A renewed CA file leads to another one."""
         if verify is False:
             return cls(None)
         path = certifi.where() if verify is True else verify

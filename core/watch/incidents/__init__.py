@@ -1,1 +1,1 @@
-"""Incidents from observations: pure rules, without clock, network or disk."""
+"""Turn observations into incidents: pure rules, without clock, network or disk."""

@@ -72,7 +72,7 @@ class DiskPoller:
         self._running: dict[int, Guest] = {}
         """The VMs with a disk threshold that run or may run, as the last good poll shows them."""
         self._doubtful: set[int] = set()
-        """Those that the last good poll does not know well enough to tell whether they are the same."""
+        """The VMs whose identity the last good poll could not confirm: another guest may have got the VMID."""
         self._asked: dict[int, float] = {}
         self._answers: dict[int, _Answer] = {}
         """The last answer of each VM."""

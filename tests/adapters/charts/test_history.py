@@ -1,4 +1,4 @@
-"""Test the reads of past use, as Proxmox 8 and 9 answer them, and of rows that nobody expects."""
+"""Test the reads of past usage, as Proxmox 8 and 9 answer them, and of rows that nobody expects."""
 
 import time
 from typing import Any

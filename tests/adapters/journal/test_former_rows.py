@@ -145,7 +145,7 @@ def test_every_field_of_the_watch_is_understood(rows: Rows, table: str, kind: ty
         kept: Any = decode(kind, row["json"])
         again = encode(kept)
         assert decode(kind, again) == kept
-        if not getattr(kept, "fault", None):  # an error of then is written as errors are now
+        if not getattr(kept, "fault", None):  # an error of that time is written as errors are now
             assert again == row["json"]
 
 

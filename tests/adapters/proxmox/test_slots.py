@@ -141,7 +141,7 @@ async def test_a_caller_can_leave_the_queue_at_any_moment() -> None:
 
 
 async def test_a_request_begins_in_the_moment_in_which_another_ends() -> None:
-    """Not when its task gets its turn: Proxmox would have nothing to do until then."""
+    """It does not wait until its task gets its turn: Proxmox would have nothing to do until then."""
     turns, begun = Turns(), list[Callable[[], None]]()
     for at in range(SLOTS[Lane.READS]):
         turns.ask(f"akiko {at}", AKIKO)

@@ -1,4 +1,4 @@
-"""Test how the audit trail is written: in order, once, and never behind the back of who gave up."""
+"""Test how the audit trail is written: in order, once, and never after its caller was told that it failed."""
 
 import asyncio
 from collections.abc import Iterator, Sequence

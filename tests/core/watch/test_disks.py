@@ -312,7 +312,7 @@ def test_disk_readings_are_not_carried_to_the_next_guest_with_the_vmid() -> None
 def test_a_reading_waits_until_a_poll_knows_its_guest(
     listed: State | None, unsure: bool, online: bool
 ) -> None:
-    """The poll that cannot judge it, and what comes of a request that was under way meanwhile."""
+    """It shows the poll that cannot judge the guest, and the result of a request that was under way meanwhile."""
     field = Field(1)
     known = field.guests[101]
     field.answers[101] = 95.0

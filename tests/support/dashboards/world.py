@@ -303,7 +303,7 @@ class BoardTrial:
             self.away, self._away_since = away, self.clock.mono if away else None
 
     def check_never_stale(self) -> None:
-        """Check that each message was true when it says, and that it says so once Proxmox is away."""
+        """Check that each message was true at the time it names, and that it says so if Proxmox is away."""
         for room in self.discord.rooms.values():
             for post in room.messages.values():
                 if post.view.states is None:
@@ -333,7 +333,7 @@ class BoardTrial:
             assert all(gap >= least for gap in gaps) or self.deaths, f"{number} was edited too often: {gaps}"
 
     def check_all_well(self) -> None:
-        """Check each message after a while without faults: there, true, pinned; and none that was removed."""
+        """Check after a while without faults: each message is there, true and pinned, and removed ones are gone."""
         for mark, made in self.made.items():
             posts = self.posts(mark)
             if mark in self.removed:
@@ -372,7 +372,7 @@ async def run_sequence(seed: int, path: Path, events: int = 25) -> Counter[str]:
         trial.discord.plan.clear()
         for room in trial.discord.rooms.values():
             room.closed, room.pins_closed = "", False
-        # the longest pause is a limit named by Discord or a refusal, then the gap between two new messages
+        # the longest wait: a limit of Discord or a refusal, and then the gap between two new messages
         await trial.pass_time(2400.0)
         trial.check_all_well()
         before = trial.discord.requests.total()

@@ -762,7 +762,7 @@ class Trial:
             raise
 
     async def _dropped(self) -> None:
-        """Wait until the orders are deleted that count no more. Raises: Kill, if the process died of it."""
+        """Wait until the orders that no longer count are deleted. Raises: Kill, if the process died of it."""
         if hasattr(self, "process"):
             for task in list(self.process.watch._persistence._dropping):
                 await task

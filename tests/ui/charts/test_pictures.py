@@ -131,7 +131,7 @@ def draw() -> Iterator[Callable[[Drawing], Image.Image]]:
 
 
 def difference(one: Image.Image, other: Image.Image) -> float:
-    """Return the part of the pixels that are another. 1 if the pictures have not the same size."""
+    """Return the share of pixels that differ, 1 if the pictures differ in size."""
     if one.size != other.size:
         return 1.0
     worst = max(ImageChops.difference(one, other).split(), key=lambda band: sum(band.histogram()[DIFFERENT:]))

@@ -685,7 +685,7 @@ def test_foreign_text_stays_in_its_code_span(evil: str, t: Text) -> None:
 @walked("evil", ATTACKS)
 def test_each_attack_alone(evil: str) -> None:
     at = ATTACKS.index(evil)
-    t = (EN, JA)[at % 2]  # what is done with a name is done in no language, and in no kind of message
+    t = (EN, JA)[at % 2]  # names are treated the same in each language and each kind of message
     for text in hostile_texts(t, f"Ж{evil.replace('/', '')}Ж", [POSTS[at % len(POSTS)]]):
         rest = masked(text)
         assert "Ж" not in rest
