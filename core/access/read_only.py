@@ -102,9 +102,7 @@ class ReadOnlySwitch:
             try:
                 await write(text)
             except (JournalFailed, StoreFailed) as error:
-                _log.warning(
-                    "that changes are switched off could not be kept in one of two places: %s", error
-                )
+                _log.warning("one of two places could not store that changes are switched off: %s", error)
                 failures.append(error)
         places = 1 if self._file is None else 2
         self.store_error = failures[0] if len(failures) == places else None
