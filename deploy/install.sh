@@ -11,6 +11,9 @@
 # /etc/proxmox-bot              settings and secrets, readable for root alone: made once, never changed, never removed
 # /var/lib/proxmox-bot          the bot's data: never touched here
 #
+# These places, a service of the same name, no questions, and an update by the same command are what scripts such as
+# the community scripts for Proxmox VE expect. The source may lie anywhere, also in /opt/proxmox-bot itself.
+#
 # Each command can be repeated. An interrupted one changes nothing that runs: `current` moves last.
 set -eu
 umask 022
@@ -22,6 +25,9 @@ APP=/opt/$NAME
 ETC=/etc/$NAME
 UNIT=/etc/systemd/system/$NAME.service
 DROPIN=$UNIT.d/lxc-without-nesting.conf
+TOLD=$ETC/lxc-without-nesting
+CHECK=/run/systemd/system/$NAME-check.service
+CHECKED=/run/$NAME-check.txt
 SOURCE=$(cd "$(dirname "$0")/.." && pwd)
 # of deploy only these files: beside them, Docker Compose has its secrets, and everybody may read a release
 PARTS='bot.py bootstrap.py monitor_store.py proxmox_client.py requirements.txt pyproject.toml config.py.example
@@ -93,9 +99,18 @@ make_settings() {
     done
 }
 
+# LXC_WITHOUT_NESTING=1 says it where it is not found out. It is remembered until LXC_WITHOUT_NESTING=0.
+remember_nesting() {
+    case ${LXC_WITHOUT_NESTING:-} in
+        '') ;;
+        1) : >"$TOLD" ;;
+        0) rm -f "$TOLD" ;;
+    esac
+}
+
 # Whether systemd may not mount anything here: an unprivileged container without nesting.
 cannot_mount() {
-    [ "${LXC_WITHOUT_NESTING:-}" = 1 ] && return 0
+    [ ! -e "$TOLD" ] || return 0
     systemd_runs && [ "$(systemd-detect-virt --container 2>/dev/null)" = lxc ] &&
         ! unshare --mount mount -t tmpfs none /mnt 2>/dev/null
 }
@@ -106,6 +121,7 @@ put_file() { # put_file FROM TO: only if it differs
 
 put_unit() {
     put_file "$APP/current/deploy/$NAME.service" "$UNIT"
+    remember_nesting
     if cannot_mount; then
         id "$NAME" >/dev/null 2>&1 ||
             useradd --system --user-group --no-create-home --home-dir / --shell /usr/sbin/nologin "$NAME"
@@ -181,9 +197,40 @@ do_status() {
     ! systemd_runs || systemctl --no-pager --lines=0 status "$NAME" || true
 }
 
-# With the settings of the service: its secrets, and its data, which are only looked at.
 do_check() {
     [ -e "$APP/current" ] || fail 'nothing is installed'
+    if systemd_runs && [ -e "$UNIT" ]; then
+        check_as_service
+    else
+        check_as_root
+    fi
+}
+
+# As the service itself: its user, its walls and its secrets, with what `systemctl edit` has added. Root may write
+# where the service may not.
+check_as_service() {
+    trap 'rm -rf "$CHECK" "$CHECK.d" "$CHECKED"; systemctl daemon-reload' EXIT
+    install -d -m 0755 "$CHECK.d"
+    for each in "$UNIT" "$UNIT.d"/*.conf; do
+        [ -e "$each" ] || continue
+        copy=$CHECK${each#"$UNIT"}
+        sed -E -e '/^(Wants|Type|NotifyAccess|WatchdogSec|Restart[A-Za-z]*|Standard(Output|Error))=/d' \
+            -e 's/^(ExecStart=.*bot\.py)/\1 --check/' "$each" >"$copy"
+    done
+    # the same name, so that both have the same number while the service runs
+    sed -i "s/^DynamicUser=yes/&\nUser=$NAME/" "$CHECK"
+    printf '%s\n' '[Service]' Type=oneshot "StandardOutput=truncate:$CHECKED" >"$CHECK.d/zz-check.conf"
+    : >"$CHECKED"
+    systemctl daemon-reload
+    systemctl start "$NAME-check" 2>/dev/null || true
+    found=$(systemctl show --property=ExecMainStatus --value "$NAME-check")
+    [ -s "$CHECKED" ] || fail "the service cannot start: journalctl -u $NAME-check -n 20"
+    cat "$CHECKED"
+    exit "${found:-1}"
+}
+
+# Without systemd, with the settings of the service.
+check_as_root() {
     cd "$APP/current"
     set -- CREDENTIALS_DIRECTORY="$ETC" DATA_DIR="/var/lib/$NAME"
     if [ -e "$ETC/environment" ]; then # the EnvironmentFile of the unit
@@ -206,6 +253,10 @@ do_remove() {
 }
 
 need_root
+case ${LXC_WITHOUT_NESTING:-} in
+    '' | 0 | 1) ;;
+    *) fail 'LXC_WITHOUT_NESTING may be 1 or 0' ;;
+esac
 case ${1:-install} in
     install | update) do_install ;;
     rollback) do_rollback ;;
