@@ -72,6 +72,9 @@ def test_the_public_checks_run_nothing_that_can_be_replaced() -> None:
     """Actions are pinned to commits, and the check for known vulnerabilities is among the steps."""
     workflows = sorted((ROOT / ".github/workflows").glob("*.yml"))
     texts = [path.read_text("utf-8") for path in workflows]
+    images = [name for text in texts for name in re.findall(r"\bdocker\.io/(\S+)", text)]
+    assert images
+    assert [name for name in images if not re.search(r":\d+\.\d+\.\d+$|@sha256:[0-9a-f]{64}$", name)] == []
     assert texts
     for text in texts:
         uses = re.findall(r"uses:\s*(\S+)", text)
