@@ -61,6 +61,8 @@ _log = logging.getLogger(__name__)
 
 ALERT_CHART_SECONDS = 600.0
 """Seconds for which an alert is not followed by a second chart for everybody."""
+ORPHAN_SEARCH_SECONDS = 60.0
+"""Seconds for which further new dashboards in a channel do not search it for orphaned ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
         renderer=resources.renderer,
         pictures=Pictures(clock),
         alert_charts=Seldom(clock, ALERT_CHART_SECONDS),
+        orphan_searches=Seldom(clock, ORPHAN_SEARCH_SECONDS),
         gateway_age=resources.gateway_age,
         measures=resources.measures,
         members=Members(clock),

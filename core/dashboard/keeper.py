@@ -16,9 +16,10 @@ from core.dashboard.contents import Contents
 from core.dashboard.kept import Kept, Trouble
 from core.dashboard.messages import DashboardMessages
 from core.dashboard.model import DASHBOARDS_MOST, LIMITED_MOST, Dashboard, Extent
+from core.dashboard.pace import Pace
 from core.dashboard.ports import AddOutcome, DashboardChannel, DashboardStore
 from core.dashboard.source import Source
-from core.dashboard.steps import NEVER, MessageStep, Moment, next_step
+from core.dashboard.steps import NEVER, NEW_SECONDS, MessageStep, Moment, next_step
 from core.delivery.alerts import BROKEN
 from core.delivery.channel import DeliveryFailure, NotDelivered
 from core.delivery.outbox import LIMIT_MOST, LONG_PAUSE, PAUSES, sleep_until_set
@@ -38,6 +39,7 @@ class DashboardKeeper(Generic[C]):
     ) -> None:
         self._store, self._channel, self._source, self._clock = store, channel, source, clock
         self._messages = DashboardMessages(store, channel, clock)
+        self._new_messages = Pace(clock, DASHBOARDS_MOST, NEW_SECONDS)
         self._kept: dict[str, Kept[C]] = {}
         self._work, self._ending, self._busy = asyncio.Event(), asyncio.Event(), asyncio.Lock()
         self._rounds = asyncio.Condition()
@@ -228,8 +230,11 @@ class DashboardKeeper(Generic[C]):
             self._clock.monotonic(), self._clock.now(), true_at, contents is not None, self._store.run
         )
         step, until = next_step(kept.dashboard, kept.shown, now)
+        if step is MessageStep.POST and now.monotonic < self._new_messages.free_at:
+            return MessageStep.WAIT, self._new_messages.free_at
         match step:
             case MessageStep.POST if view is not None:
+                self._new_messages.take()
                 await self._messages.post(kept, view, true_at)
             case MessageStep.FIND:
                 await self._messages.find(kept)

@@ -14,6 +14,12 @@ RENEW_SECONDS = 600.0
 """Seconds after which an unchanged message is edited: it names a newer time, and a deleted one is noticed."""
 REPOST_SECONDS = 600.0
 """Minimum seconds between two new messages: a channel that is cleared all the time is not filled again at once."""
+NEW_SECONDS = 30.0
+"""Seconds until one more new message of a site's dashboards, after as many at once as there may be dashboards.
+
+People who make and remove dashboards in a loop use up neither Discord's limits for posts and pins nor the time in
+which the others are edited.
+"""
 
 SETTLE_SECONDS = 30.0
 """Seconds after which a message that may have been sent is in the channel, or will never be."""

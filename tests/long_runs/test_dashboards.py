@@ -11,10 +11,12 @@ import pytest
 from core.dashboard import keeper, source, steps
 from core.dashboard.contents import Contents
 from core.dashboard.messages import DashboardMessages
-from core.dashboard.model import Dashboard, Extent
+from core.dashboard.model import DASHBOARDS_MOST, Dashboard, Extent
 from core.dashboard.source import Source
-from core.dashboard.steps import MessageStep, Moment, Shown
+from core.dashboard.steps import NEW_SECONDS, MessageStep, Moment, Shown
+from core.guest import State
 from tests.long_runs.dashboards import run_one
+from tests.support.dashboards.world import BoardTrial
 
 SEQUENCES = range(20)
 
@@ -63,3 +65,29 @@ def test_a_planted_bug_is_found(
 ) -> None:
     monkeypatch.setattr(target, name, bug)
     assert any(run_one(seed, tmp_path)[1] for seed in range(100))
+
+
+async def test_making_and_removing_in_a_loop_costs_the_others_little(tmp_path: Path) -> None:
+    trial = BoardTrial(tmp_path / "journal.db")
+    others = [trial.new(channel) for channel in (1, 2)]
+    for each in others:
+        assert await trial.create(each)
+    await trial.pass_time(60.0)
+    before = trial.discord.requests.copy()
+    trial.change(100, State.STOPPED)
+    for _ in range(120):
+        looped = trial.new(3)
+        assert await trial.create(looped)
+        await trial.pass_time(1.0)
+        await trial.remove(looped.mark)
+        await trial.pass_time(1.0)
+    used = trial.discord.requests - before
+    assert 10 <= used["post"] <= DASHBOARDS_MOST + 240 / NEW_SECONDS
+    assert used["pin"] == used["delete"] == used["post"]
+    for each in others:
+        assert [post.view for post in trial.posts(each.mark)] == [trial.truth()]
+    last = trial.new(3)
+    assert await trial.create(last)
+    await trial.pass_time(NEW_SECONDS + 1)
+    assert len(trial.posts(last.mark)) == 1
+    trial.close()

@@ -573,6 +573,7 @@ def site(language: Language = "ja") -> Site:
         renderer=ChartProcess(world.clock),
         pictures=Pictures(world.clock),
         alert_charts=Seldom(world.clock, 600.0),
+        orphan_searches=Seldom(world.clock, 60.0),
         members=Members(world.clock),
         health=Reports(no_health, world.clock, 1),
         audit=world.ledger,

@@ -16,8 +16,8 @@ from ui.interaction.buttons import DASHBOARD
 from ui.interaction.context import Site
 from ui.interaction.site_ids import split_site
 
-PINS_MOST = 250
-"""Maximum number of a channel's pinned messages to look at: as many as Discord allows."""
+PINS_MOST, NEWEST_MOST = 250, 100
+"""Maximum numbers of a channel's pinned messages (as many as Discord allows) and of its newest ones to look at."""
 
 _log = logging.getLogger(__name__)
 
@@ -32,10 +32,13 @@ def marks_of(components: Any) -> Iterator[tuple[str | None, str]]:
 
 
 async def delete_orphans(channel: discord.TextChannel, sites: Iterable[Site]) -> None:
-    """Delete the orphans of these sites among the pinned messages of a channel. Does not raise."""
+    """Delete the orphans of these sites among the pinned and the newest messages of a channel. Does not raise."""
     try:
-        pinned = [message async for message in channel.pins(limit=PINS_MOST)]
-        for message in pinned:
+        found: dict[int, discord.Message] = {
+            message.id: message async for message in channel.pins(limit=PINS_MOST)
+        }
+        found |= {message.id: message async for message in channel.history(limit=NEWEST_MOST)}
+        for message in found.values():
             for site in sites:
                 if await delete_orphan(message, site):
                     break

@@ -101,6 +101,8 @@ class Services:
     """The charts of this moment (`ui.charts.view.ChartPicture`)."""
     alert_charts: Seldom
     """Lets an alert be followed by one chart in a while."""
+    orphan_searches: Seldom
+    """Lets the making of dashboards search a channel for orphaned ones once in a while."""
     members: Members
     health: Reports
     """Checks the setup, for /health."""

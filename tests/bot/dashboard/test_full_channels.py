@@ -62,3 +62,28 @@ async def test_an_orphan_is_found_behind_all_other_pins(scene: Stage) -> None:
         journal.execute("DELETE FROM dashboards")
     await scene.start_bot()
     await scene.until(lambda: not orphan.exists, "it is found at the start")
+
+
+async def test_an_orphan_that_somebody_has_unpinned_is_found_too(scene: Stage) -> None:
+    await scene.say(scene.emma, "dashboard create")
+    (orphan,) = await scene.until(lambda: [each for each in boards(scene) if each.pinned], "pinned")
+    scene.server.world.backend.set_pinned(scene.channel.id, orphan.id, False)
+    await scene.stop_bot()
+    with closing(sqlite3.connect(scene.directory / "journal.db")) as journal, journal:
+        journal.execute("DELETE FROM dashboards")
+    await scene.start_bot()
+    await scene.until(lambda: not orphan.exists, "it is found at the start")
+
+
+async def test_further_dashboards_in_a_channel_do_not_search_it_again(scene: Stage) -> None:
+    def searches() -> int:
+        path = f"/{scene.channel.id}/messages/pins"
+        return sum(each.method == "GET" and each.path.endswith(path) for each in scene.server.journal)
+
+    await scene.until(lambda: searches() == 1, "the search at the start")
+    for node in ("pve1", "pve2"):
+        await scene.say(scene.emma, "dashboard create", node=node)
+    assert searches() == 2
+    scene.clock.skip(60.0)
+    await scene.say(scene.emma, "dashboard create")
+    assert searches() == 3
