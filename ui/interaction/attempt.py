@@ -17,9 +17,9 @@ from core.errors import AnswerTooLate, BotError, JournalFailed, TooQuick
 from core.guest import Guest
 from core.levels import Effect
 from core.operations import OPERATIONS, Operation
+from ui.discord.late import GIVEN_UP
 from ui.formatting import plain
 from ui.interaction.context import Interaction, Services, Site, actor_of, chosen_site, services_of, site_of
-from ui.interaction.late import GIVEN_UP
 
 # -- recording
 

@@ -31,10 +31,10 @@ from core.operations import Operation
 from core.proxmox import Proxmox
 from core.watch.journal import Journal
 from core.watch.service import Watch
+from ui.discord.late import Arrivals
 from ui.discord.members import Members
 from ui.i18n import Texts
 from ui.interaction.command_mentions import CommandMentions
-from ui.interaction.late import Arrivals
 from ui.interaction.open_questions import Questions
 
 Interaction = discord.Interaction[discord.Client]

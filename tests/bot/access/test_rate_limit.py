@@ -13,8 +13,8 @@ from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.fakes import FakeClock
 from tests.support.stage import Stage, post_of
-from ui.interaction import late
-from ui.interaction.late import Arrivals
+from ui.discord import late
+from ui.discord.late import Arrivals
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 
