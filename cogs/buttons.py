@@ -30,8 +30,19 @@ from ui.guests.sites import list_guests
 from ui.guests.snapshots import show_snapshots
 from ui.guests.storage_view import show_storage_of
 from ui.interaction.attempt import Attempt, recording
-from ui.interaction.buttons import (
+from ui.interaction.context import (
+    Interaction,
+    Services,
+    Site,
+    actor_of,
+    choose_site,
+    chosen_site,
+    is_private,
+    services_of,
+)
+from ui.interaction.custom_ids import (
     ALERT,
+    ALL_SITES,
     AUDIT,
     CHART,
     DASHBOARD,
@@ -43,21 +54,11 @@ from ui.interaction.buttons import (
     QUESTION,
     STATUS,
     WELCOME,
-)
-from ui.interaction.context import (
-    Interaction,
-    Services,
-    Site,
-    actor_of,
-    choose_site,
-    chosen_site,
-    is_private,
-    services_of,
+    split_site,
 )
 from ui.interaction.gate import rate_limit_refusal, refusal_of, run_guarded
 from ui.interaction.reply import Reply
 from ui.interaction.selects import CHOICE
-from ui.interaction.site_ids import ALL_SITES, split_site
 from ui.watch.history import show_history
 from ui.watch.presses import alert_operation, on_alert_press
 from ui.watch.sites import list_watched

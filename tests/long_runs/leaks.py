@@ -37,8 +37,7 @@ from tests.long_runs.seeds import Finding, SeedResult, run_seeds
 from tests.support.catalogue import EVERY_COMMAND, EVERY_COMPLETION, READING
 from tests.support.stage import PATIENCE, Stage, stage, working_tasks
 from tests.support.watch.at_once import rows_of
-from ui.interaction.buttons import DASHBOARD
-from ui.interaction.site_ids import split_site
+from ui.interaction.custom_ids import DASHBOARD, split_site
 
 NUMBER = re.compile(r"(?<![0-9])[78]31[0-9]{6}(?![0-9])")
 """Pattern of the numbers: a VMID begins with 7, and a guest's private data with 8."""

@@ -17,8 +17,8 @@ from ui.i18n import Text
 from ui.interaction.attempt import record_attempt
 from ui.interaction.buttons import health_buttons
 from ui.interaction.context import chosen_site, services_of
+from ui.interaction.custom_ids import ALL_SITES
 from ui.interaction.reply import Reply
-from ui.interaction.site_ids import ALL_SITES
 from ui.messages.health import discord_line, passed_lines, summary_line
 from ui.sites.everywhere import whole_sites
 

@@ -24,7 +24,7 @@ from ui.formatting import MESSAGE_MOST, Colour, code, fit_lines, format_duration
 from ui.guests.lists import list_footer, page_of
 from ui.i18n import Text
 from ui.interaction.buttons import extent_button, page_buttons
-from ui.interaction.site_ids import ALL_SITES
+from ui.interaction.custom_ids import ALL_SITES
 from ui.phone_lines import BODY, SMALL, width
 
 

@@ -12,9 +12,8 @@ import discord
 
 from core.errors import JournalFailed
 from ui.discord.failures import DISCORD_ERRORS
-from ui.interaction.buttons import DASHBOARD
 from ui.interaction.context import Site
-from ui.interaction.site_ids import split_site
+from ui.interaction.custom_ids import DASHBOARD, split_site
 
 PINS_MOST, NEWEST_MOST = 250, 100
 """Maximum numbers of a channel's pinned messages (as many as Discord allows) and of its newest ones to look at."""

@@ -23,9 +23,9 @@ from ui.guests.lists import (
 from ui.i18n import Text
 from ui.interaction.buttons import list_buttons
 from ui.interaction.context import Interaction, actor_of, choose_site, chosen_site, services_of
+from ui.interaction.custom_ids import ALL_SITES
 from ui.interaction.reply import Reply
 from ui.interaction.selects import guest_menu
-from ui.interaction.site_ids import ALL_SITES
 from ui.sites.option import asked_sites, choose_typed_site, find_visible_site
 from ui.sites.reads import SiteRead, read_note, read_sites
 from ui.sites.sections import Section, page_text, rows_on

@@ -1,14 +1,76 @@
-"""Name the site in the `custom_id` of a persistent button, if there are several sites.
+"""Define the `custom_id` of every button: its form, and how it names one of several sites.
 
-The form with a site follows from the one without: `g1:start:101:5d0a…` becomes `g2:home:start:101:5d0a…`. The fields
-of a page (`p2:`) are shortened as well, because Discord allows only 100 characters: words become their first
-letter, and numbers are written in base 36. `p3:` has the shortened fields without a site.
+A `custom_id` names the guest and the action, and nothing else in it is trusted:
+
+- `g1:start:101:5d0a…` acts on a guest. The last part is `Guest.fingerprint`: a stale button must not reach another
+  guest that got the same VMID. It has 32 hex digits. Buttons of earlier versions have eight and still work.
+- `g1:refresh:101` reads the guest again, `g1:details:101` opens its panel, `g1:snapshots:101` its snapshots and
+  `g1:disks:101` its file systems and backups, for the person who presses only.
+- `a1:ack:17` answers an alert by its incident. `:r` at the end marks a message that is not edited.
+  `a1:unmute:17` ends the mute that has outlasted the incident.
+- `g1:chart:101` and `a1:chart:17` show a chart as a message of its own, `a1:nodechart:17` that of a node.
+- `n1:chart:pve1` shows a chart of a node as a message of its own. `s1:node:pve1` is a choice in a list of nodes.
+- `c1:week:cpu:g101` (`…:npve1` of a node) replaces the chart in its message.
+- `p1:…` turns a page, or reads a list or the card of the whole cluster again. `p3:…` is the same with shorter fields.
+- `p1:doctor:next:1` turns a page of the check of the setup. `:all` at the end shows good results in full, too.
+- `q1:…` answers a question.
+- `d1:refresh:5d0a…` renews a dashboard, which is named by its 16 hex digits. `d1:alerts:…` shows the open incidents.
+- `w1:list` belongs to the bot's first message. It names no site, because it is about all of them. It also stands
+  under results that leave no guest to look at.
+
+With several sites the form with a site follows from the one without: `g1:start:101:5d0a…` becomes
+`g2:home:start:101:5d0a…`. The fields of a page (`p2:`) are shortened as well, because Discord allows only 100
+characters: words become their first letter, and numbers are written in base 36. `p3:` has the shortened fields
+without a site. A question knows its own site. `s1:` is a menu (ui/interaction/selects.py).
 """
 
 import re
 import string
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
+
+from core.charts.series import ChartTopic
+from core.proxmox import Period
+from ui.messages.operations import BUTTONS
+
+GUEST = re.compile(
+    rf"g1:(?:(?P<action>{'|'.join(BUTTONS)}):(?P<vmid>[1-9][0-9]{{2,8}}):(?P<fingerprint>[0-9a-f]{{32}}|[0-9a-f]{{8}})"
+    r"|(?P<what>refresh|details|snapshots|disks|chart):(?P<read>[1-9][0-9]{2,8}))"
+)
+PAGE = re.compile(
+    r"p1:(?P<what>list|watch|nodes|capacity):(?P<move>first|prev|next|last|refresh):(?P<page>[0-9]{1,5})"
+    r":(?P<status>(?:running|stopped|other|template)?):(?P<kind>(?:qemu|lxc)?)"
+    r":(?P<node>[A-Za-z0-9-]{0,63}|~[0-9a-f]{12})"
+    r"(?::(?P<sort>(?:cpu|memory|disk|uptime|name)?):(?P<tag>[A-Za-z0-9_.+-]{0,16}|~[0-9a-f]{12})"
+    r":(?P<pool>[A-Za-z0-9_./-]{0,16}|~[0-9a-f]{12}))?"
+)
+"""The last three fields are left out if all are empty, as in earlier versions. `~`: `short_name` of a long name."""
+AUDIT = re.compile(
+    r"p1:audit:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,7}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
+    r":(?P<person>[0-9]{0,19}):(?P<operation>[a-z_]{0,24}):(?P<since>[0-9]{0,11})"
+    r":(?P<until>[0-9]{0,9})(?::(?P<readings>[01]))?"
+)
+"""A button of an earlier version has no `readings`. A newer one is shorter (`shorten`): it begins with `p3:`."""
+HISTORY = re.compile(
+    r"p1:history:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
+)
+STATUS = re.compile(r"p1:status:(?P<move>refresh)")
+HEALTH = re.compile(
+    r"p1:doctor:(?P<move>first|prev|next|last|refresh):(?P<page>[0-9]{1,3})(?::(?P<full>all))?"
+)
+ALERT = re.compile(
+    r"a1:(?P<what>start|details|chart|nodechart|ack|mute1|mute8|unmute):(?P<incident>[1-9][0-9]{0,15})(?P<unedited>:r)?"
+)
+CHART = re.compile(
+    rf"c1:(?P<period>{'|'.join(Period)}):(?P<topic>(?:{'|'.join(ChartTopic)})?)"
+    r":(?:g(?P<vmid>[1-9][0-9]{2,8})|n(?P<node>[A-Za-z0-9-]{1,63}))"
+)
+_NODE_NAME = "[A-Za-z0-9-]{1,63}"
+NODE = re.compile(rf"n1:chart:(?P<chart>{_NODE_NAME})|s1:node:(?P<node>{_NODE_NAME})")
+DASHBOARD = re.compile(r"d1:(?P<what>refresh|alerts):(?P<mark>[0-9a-f]{16})")
+WELCOME = re.compile(r"w1:(?P<what>list|test|access)")
+FORM = re.compile(r"f1:(?P<nonce>[0-9a-f]{16})")
+QUESTION = re.compile(r"q1:(?P<answer>yes|no):(?P<nonce>[0-9a-f]{16})")
 
 ALL_SITES = "*"
 """Stands for all sites in the `custom_id` of a page or a menu. No site has this name."""
@@ -64,7 +126,7 @@ _FIELDS: Mapping[str, tuple[_Field, ...]] = {
     "status": (_words("refresh"),),
     "doctor": (_MOVE, _NUMBER, _words("all")),
 }
-"""The fields of each kind of page, in the order of `ui/interaction/buttons.py`."""
+"""The fields of each kind of page, in the order of the patterns above."""
 _FORMER = {"audit": 7, "list": len(_GUESTS), "doctor": 2}
 """Number of fields in earlier versions, and of a page whose other fields are empty."""
 

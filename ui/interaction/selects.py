@@ -18,7 +18,7 @@ from ui.cards import Item
 from ui.formatting import ALARM, UNSURE, emoji_of, kind_word, plain, plain_label
 from ui.i18n import Text
 from ui.interaction.context import Interaction, services_of
-from ui.interaction.site_ids import ALL_SITES, name_site, split_site
+from ui.interaction.custom_ids import ALL_SITES, name_site, split_site
 
 OPTIONS_MOST = 25
 """Maximum number of options in a menu (Discord)."""

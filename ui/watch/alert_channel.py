@@ -21,8 +21,8 @@ from ui.discord.blocked import blocked_note, is_blocked, without_foreign
 from ui.discord.failures import DISCORD_ERRORS, LIMITED, LongRateLimit, retry_after
 from ui.formatting import WARNING, Colour, plain
 from ui.i18n import Text
-from ui.interaction.buttons import ALERT, PersistentButton, alert_buttons, welcome_buttons
-from ui.interaction.site_ids import split_site
+from ui.interaction.buttons import PersistentButton, alert_buttons, welcome_buttons
+from ui.interaction.custom_ids import ALERT, split_site
 from ui.watch.alert_text import CONTENT_MOST, alert_text, name_site
 from ui.watch.greeting import is_greeting
 from ui.watch.incidents.details import DETAILS_MOST

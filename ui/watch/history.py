@@ -12,8 +12,8 @@ from core.watch.incidents.model import Incident
 from core.watch.subjects import visible_part
 from ui.guests.lists import ROWS, page_of
 from ui.interaction.context import Site, actor_of, chosen_site, gone_from, services_of
+from ui.interaction.custom_ids import ALL_SITES
 from ui.interaction.reply import Reply
-from ui.interaction.site_ids import ALL_SITES
 from ui.sites.option import asked_sites
 from ui.sites.reads import read_sites
 from ui.watch.access import is_visible_to

@@ -9,9 +9,9 @@ from ui.guests.lists import list_footer
 from ui.i18n import Text
 from ui.interaction.buttons import list_buttons
 from ui.interaction.context import actor_of, chosen_site, services_of
+from ui.interaction.custom_ids import ALL_SITES
 from ui.interaction.reply import Reply
 from ui.interaction.selects import guest_menu
-from ui.interaction.site_ids import ALL_SITES
 from ui.messages.errors import reason_of
 from ui.sites.option import asked_sites
 from ui.sites.reads import SiteRead, read_note, read_sites

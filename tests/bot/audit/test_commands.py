@@ -39,8 +39,8 @@ from ui.audit.page import audit_page, audit_row, audit_rows
 from ui.audit.text import SIGNS, ending_word
 from ui.formatting import MESSAGE_MOST
 from ui.i18n import Text
-from ui.interaction.buttons import AUDIT, page_buttons
-from ui.interaction.site_ids import split_site
+from ui.interaction.buttons import page_buttons
+from ui.interaction.custom_ids import AUDIT, split_site
 from ui.messages.errors import reason_of
 from ui.messages.operations import operation_noun
 

@@ -10,7 +10,7 @@ from core.guest import Guest, Kind, State
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage, post_of
-from ui.interaction.buttons import GUEST
+from ui.interaction.custom_ids import GUEST
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 

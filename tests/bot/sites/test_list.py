@@ -21,7 +21,7 @@ from ui.guests.filters import Filters, Selection
 from ui.guests.sites import Group, site_lists_card
 from ui.i18n import Language, Texts
 from ui.interaction.buttons import PersistentButton
-from ui.interaction.site_ids import split_site
+from ui.interaction.custom_ids import split_site
 from ui.messages.errors import reason_of
 
 bare_scene, scene, pve, language = stage.bare_scene, stage.scene, stage.pve, stage.language

@@ -12,7 +12,7 @@ from ui.cluster.nodes import NodeView, SiteNodes, node_card, node_list_card
 from ui.cluster.rows import listed_storages
 from ui.cluster.storages import SiteStorages, sections_of, storages_card
 from ui.i18n import Language
-from ui.interaction.site_ids import ALL_SITES
+from ui.interaction.custom_ids import ALL_SITES
 
 LONG = "n" * 63
 NODE = Node(

@@ -16,7 +16,7 @@ from ui.cluster.parts import storages_text
 from ui.cluster.view import ClusterStatus, cluster_status_card, cluster_statuses_card
 from ui.formatting import Colour
 from ui.i18n import Language
-from ui.interaction.site_ids import ALL_SITES
+from ui.interaction.custom_ids import ALL_SITES
 
 TIB = 1024 * GIB
 NODES = (

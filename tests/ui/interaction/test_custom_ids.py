@@ -8,8 +8,19 @@ import pytest
 from core.operations import Operation
 from tests.support.walked import walked
 from ui.guests.filters import ORDERS, short_name
-from ui.interaction.buttons import ALERT, AUDIT, GUEST, HEALTH, HISTORY, MUTES, PAGE, STATUS, page_buttons
-from ui.interaction.site_ids import ALL_SITES, name_site, split_site
+from ui.interaction.buttons import MUTES, page_buttons
+from ui.interaction.custom_ids import (
+    ALERT,
+    ALL_SITES,
+    AUDIT,
+    GUEST,
+    HEALTH,
+    HISTORY,
+    PAGE,
+    STATUS,
+    name_site,
+    split_site,
+)
 from ui.messages.operations import BUTTONS
 
 LONGEST = "a" * 16

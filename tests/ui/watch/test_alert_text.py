@@ -56,7 +56,8 @@ from tests.ui.test_formatting import (
 from ui.cards import card
 from ui.formatting import Colour
 from ui.i18n import Language, Text, Texts
-from ui.interaction.buttons import ALERT, alert_buttons
+from ui.interaction.buttons import alert_buttons
+from ui.interaction.custom_ids import ALERT
 from ui.messages.errors import error_sentence
 from ui.messages.proxmox_errors import PROXMOX_WORDS
 from ui.messages.subjects import subject_label, subject_name
