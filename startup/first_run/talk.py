@@ -45,7 +45,7 @@ class Talk:
         self.terminal.say(text, indent=indent)
 
     def tell(self, results: Iterable[Result]) -> None:
-        """Print results as the health check does. A line with a bare command is not wrapped, so that it can be copied."""
+        """Print results as the health check does. A line with a bare command is not wrapped, to let it be copied."""
         for result in results:
             line, command = result_line(self.t, result), result.values.get("line", "")
             if command and command in line and f"`{command}`" not in line:

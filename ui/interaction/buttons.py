@@ -115,9 +115,9 @@ def status_button(t: Text, site: str) -> PersistentButton:
 def health_buttons(
     t: Text, page: int, pages: int, site: str, *, full: bool, more: bool
 ) -> list[PersistentButton]:
-    """Return the buttons of a report of the health check: its pages, and one that checks again. `site`: as for a page.
+    """Return the buttons of a report of the health check: its pages, and one that checks again.
 
-    `full`: good results are shown in full. `more`: offer to show them so.
+    `site`: as for a page. `full`: good results are shown in full. `more`: offer to show them so.
     """
     filters = ("all",) if full else ()
     turns = page_buttons("doctor", page, pages, filters, site)
