@@ -210,7 +210,7 @@ class JournalFile:
         except (sqlite3.Error, OSError, _CorruptFile, NewerSchema) as error:
             raise JournalFailed(error_reason(error)) from error
         _log.error(
-            "%s was gone, replaced or damaged, and was made anew%s", self._path, "" if whole else ", in part"
+            "%s was gone, replaced or damaged, and was recreated%s", self._path, "" if whole else ", in part"
         )
         if aside.exists():
             return JournalRenewal(whole, aside.name)

@@ -193,7 +193,7 @@ class DiskPoller:
             _log.info("the file systems of guest %d could not be asked for: %s", guest.vmid, failed)
             return
         except BotError as failed:
-            _log.info("the agent of guest %d does not tell its file systems: %s", guest.vmid, failed)
+            _log.info("the agent of guest %d does not report its file systems: %s", guest.vmid, failed)
             error = failed
         answer = _Answer(self._last, guest.fingerprint, DiskReading(self._count + 1, fullest, error))
         if not self._keeps(guest.vmid, answer):
