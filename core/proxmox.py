@@ -159,8 +159,7 @@ class Sample:
     """A part of the past of a guest or node: averages up to one moment (Unix seconds).
 
     Unknown values are left out, such as those of a stopped guest. The longer the period, the longer the time from one
-    sample
-    to the next. How long depends on the version of Proxmox, so take it from the samples.
+    sample to the next. How long depends on the version of Proxmox, so take it from the samples.
     """
 
     time: float
@@ -231,10 +230,10 @@ class Proxmox(Protocol):
         """Return the usage of a storage in the past week, oldest first. Gaps are left out."""
 
     async def guest_history(self, guest: Guest, period: Period) -> tuple[Sample, ...]:
-        """Return the guest's past use in the order of the times, averaged. Proxmox 8 sends more than the period."""
+        """Return the guest's past usage in the order of the times, averaged. Proxmox 8 sends more than the period."""
 
     async def node_history(self, node: str, period: Period) -> tuple[Sample, ...]:
-        """Return the node's past use, as `guest_history` does.
+        """Return the node's past usage, as `guest_history` does.
 
         Raises: MissingPrivilege without Sys.Audit on the node.
         """

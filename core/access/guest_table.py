@@ -208,8 +208,8 @@ class GuestTable:
     def at_level(self, rules: AccessRules, actor: Actor, least: Level) -> Rows:
         """Return the guests on which the person has at least this level.
 
-        The result depends on nothing but these guests, the scopes of the person's roles and their owner tag. Exactly
-        these are its key in the cache.
+        The result depends on nothing but these guests, the scopes of the person's roles and their owner tag.
+        They are its key in the cache.
         """
         if not rules.levels:
             return self.everyone

@@ -49,7 +49,7 @@ class DashboardMessages(Generic[C]):
         elif kept.dashboard.ending:
             kept.change(tried=0.0)
         else:
-            kept.change(run=self._store.run)  # the nonce is the same, in case that Discord still knows it
+            kept.change(run=self._store.run)  # the nonce is the same, in case Discord still knows it
             kept.note(tried=self._clock.monotonic())
 
     async def _note_arrived(self, kept: Kept[C], message_id: int) -> None:

@@ -34,7 +34,7 @@ class Cancelled(Exception):
 
 
 class Back(Exception):
-    """The person wants to return to the step before."""
+    """The person wants to return to the previous step."""
 
 
 class Terminal:

@@ -225,7 +225,7 @@ async def test_the_bot_gets_settings_of_the_demo_only(
 
 
 async def test_the_bot_gets_settings_of_every_site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The settings are valid together, and each of a site names it."""
+    """The settings are valid together, and each setting of a site names the site."""
     monkeypatch.setenv("SITE_REAL_PROXMOX_HOST", "a real one")
     server = DiscordServer()
     told = bot_environment(server, build_guild(server), SITES, tmp_path)

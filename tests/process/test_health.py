@@ -163,7 +163,7 @@ def test_the_commands_are_those_of_the_tree() -> None:
 
 
 def test_every_bad_outcome_has_a_fault_that_brings_it_about() -> None:
-    """Those of the machine itself, and two of Discord's moods, are judged without a stage."""
+    """The outcomes of the machine itself, and two of Discord, are judged without a stage."""
     judged = {"packages_other", "data_dir_full", "data_dir_low", "data_dir_hung", "guild_away", "proxmox"}
     good = {"not_checked", "clock_untold", *(problem.value for problem in (Problem.EVERYBODY_IS_ADMIN,))}
     for folder in ("core/health", "startup/health"):

@@ -169,7 +169,7 @@ class FakeProxmox:
     listed: dict[int, Guest] = field(default_factory=dict)
     tasks: dict[str, FakeTask] = field(default_factory=dict)
     histories: dict[str, tuple[Sample, ...]] = field(default_factory=dict)
-    """The past use by VMID or node name."""
+    """The past usage by VMID or node name."""
     asked: list[str] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
     identity: str = "bot@pve!discord"

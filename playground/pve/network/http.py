@@ -181,7 +181,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         return response
 
     def _check_request(self, request: web.Request, generic: Any, path_node: str | None, sent: Values) -> None:
-        """Refuse unknown paths, unknown nodes, loose booleans and changes without quorum, as fakepve does not."""
+        """Refuse unknown paths and nodes, loose booleans and changes without quorum, which fakepve would accept."""
         match = generic or self.resolve(request, fake_server.API)
         info = match.methods.get(request.method) if match else None
         if info is None:

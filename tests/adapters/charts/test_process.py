@@ -40,7 +40,7 @@ def process_of(code: str, *, clock: Clock | None = None, seconds: float = 30.0) 
 
 
 def pid_of(draws: ChartProcess) -> int | None:
-    return draws.pid  # asked anew each time, which a type checker does not expect of a property
+    return draws.pid  # it changes, which a type checker does not expect of a property
 
 
 def lives(pid: int) -> bool:
@@ -83,7 +83,7 @@ async def test_a_process_that_dies_under_a_picture_is_replaced_once() -> None:
 
 
 async def test_an_idle_process_ends() -> None:
-    draws = process_of(ECHO, clock=FakeClock())  # whose five minutes pass at once
+    draws = process_of(ECHO, clock=FakeClock())  # its five idle minutes pass at once
     pid = int((await draws.draw(EMPTY)).removeprefix(PNG).split()[0])
     await until(lambda: pid_of(draws) is None and not lives(pid))
     await draws.close()

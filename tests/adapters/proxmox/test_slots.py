@@ -163,7 +163,7 @@ async def test_a_request_begins_in_the_moment_in_which_another_ends() -> None:
 
 
 async def test_requests_that_may_hang_are_not_left_for_the_end() -> None:
-    """Only two of a node run at once. If all came last, the other slots would be idle then."""
+    """Only two per node run at once. If all of them came last, the other slots would be idle then."""
     turns = Turns()
     for at in range(SLOTS[Lane.READS]):
         turns.ask(f"akiko {at}", AKIKO)

@@ -603,7 +603,7 @@ def test_no_secret_of_a_site_shows_itself(tmp_path: Path) -> None:
 )
 @walked("place", ["config", "environment"])
 def test_a_secret_pasted_anywhere_is_not_shown(tmp_path: Path, secret: str, place: str) -> None:
-    """Neither the whole nor a piece of it, though many settings show the piece that is wrong."""
+    """Neither the whole nor a piece of it is shown, although many settings show the piece that is wrong."""
     names = [name for name in SITE_NAMES if not name.startswith("PROXMOX_TOKEN_VALUE")]
     bot = (
         "FIRST_SITE",

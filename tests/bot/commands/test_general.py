@@ -128,7 +128,7 @@ async def test_nodes_tags_and_pools_complete(scene: Stage) -> None:
 
 @BOTH
 async def test_pages_keep_the_order_and_a_long_tag(scene: Stage, pve: Pve) -> None:
-    """Also names that are too long for a button, and the figure that decides the order is shown."""
+    """They also keep names that are too long for a button. The figure that decides the order is shown."""
     t, tag, pool = scene.t(), "t" * 63, "p" * 40 + "/" + "q" * 40
     vmids = [guest.vmid for guest in (*pve.vms, *pve.cts) if not guest.template][:12]
     for place, vmid in enumerate(vmids):

@@ -136,7 +136,10 @@ async def test_a_text_that_fits_nothing(
 
 
 async def test_no_guest_in_a_fitting_state(scene: Stage, pve: Pve) -> None:
-    """Nothing typed: the entry. A name typed: the guest, since its state may have changed since the last read."""
+    """If nothing is typed, the entry is offered.
+
+    If a name is typed, its guest is: its state may have changed since the last read.
+    """
     pve.remove_guest(109)  # the only paused one
     await scene.site.cluster_cache.read(max_age=0)
     said, value = await entry(scene, scene.emma, "resume", "vmid")

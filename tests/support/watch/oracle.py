@@ -899,12 +899,12 @@ class Oracle:
         self.down(book, guest, _down_fact(guest, works=hold.works if hold else set()), news)
 
     def excused(self, tasks: list[TaskSummary]) -> bool:
-        """Return whether its tasks are a reason to wait: the newest is a work, or a work is running."""
+        """Return whether its tasks are a reason to wait: the newest is one of `WORKS`, or one of these is running."""
         running = any(task.type in WORKS and task.ended is None for task in tasks)
         return running or bool(tasks and tasks[0].type in WORKS) or self.own_stop(tasks)
 
     def own_stop(self, tasks: list[TaskSummary]) -> bool:
-        """Return whether the newest stop happened during a work and so was part of it."""
+        """Return whether the newest stop happened during one of `WORKS`, and so was part of it."""
         stop = next((task for task in tasks if task.type in STOPS), None)
         return stop is not None and any(
             task.type in WORKS

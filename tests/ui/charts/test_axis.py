@@ -31,7 +31,7 @@ def test_a_day_has_times_and_one_date() -> None:
 @walked("zone", ZONES)
 @walked("period", Period)
 def test_every_period_has_some_round_times(zone: ZoneInfo, period: Period) -> None:
-    """Also over both changes of the clocks."""
+    """This holds across both changes of the clocks, too."""
     for day in range(0, 366, 5):
         end = at(zone, 2026, 1, 1, 9, 47) + day * 86_400
         ticks = time_ticks(EN, end - period.seconds, end, zone)
