@@ -81,7 +81,7 @@ def test_a_refusal_names_its_subject() -> None:
 def test_an_action_for_one_kind_is_refused_to_the_other(
     monkeypatch: pytest.MonkeyPatch, kind: Kind, other: Kind
 ) -> None:
-    """Before anything that could change: a container never learns it."""
+    """The refusal comes before all others, because a container can never do it."""
     row = OPERATIONS[Operation.STOP]
     monkeypatch.setitem(OPERATIONS, Operation.STOP, replace(row, tasks={kind: row.tasks[kind]}))
     assert OPERATIONS[Operation.STOP].kinds == {kind}
@@ -104,5 +104,5 @@ def test_every_operation_has_a_whole_row(operation: Operation) -> None:
         assert all(word.startswith(own[kind]) for word in types)
 
 
-def test_no_row_without_a_operation() -> None:
+def test_no_row_lacks_its_operation() -> None:
     assert OPERATIONS.keys() == set(Operation)

@@ -69,7 +69,7 @@ def test_a_guest_that_stops_ends_its_thresholds_silently() -> None:
 
 
 @pytest.mark.parametrize("metric", list(Metric))
-def test_every_metric_has_its_own(metric: Metric) -> None:
+def test_every_metric_has_its_own_threshold(metric: Metric) -> None:
     history = History(replace(WatchEntry(201), **{metric.value: 50}))
     use: dict[str, Any] = {"cpu": 0.6, "memory": 6, "memory_total": 10, "disk": 6, "disk_total": 10}
     history.guests = {201: container(201, R, uptime=10, **use)}
@@ -244,7 +244,7 @@ def test_a_mute_by_button_ends_with_the_recovery_which_is_reported() -> None:
 
 @pytest.mark.parametrize("pressed", ["before", "after", "never"])
 def test_a_mute_by_command_outlasts_the_recovery(pressed: str) -> None:
-    """A button that sets its end anew makes it no mute of a button, and a command takes one over."""
+    """It stays a mute by command if a button sets a new end. A command takes over the mute of a button."""
     history = History()
     assert history.see(R, S) == [DOWN]
     if pressed == "before":
