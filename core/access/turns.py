@@ -10,7 +10,7 @@ from core.errors import TooQuick
 from core.proxmox import asker
 
 WAIT_SECONDS = 5
-"""Seconds after which somebody who has too many turns is told to ask again."""
+"""A person who already waits for too many turns is told to ask again after this many seconds."""
 
 
 class Turns:

@@ -24,7 +24,7 @@ A VMID without a guest is none of them, because it may be a hidden guest.
 """
 
 DRY_RUN = "dry_run=True"
-"""End of the options of a plan that was only to be shown."""
+"""The options of a dry run end with this text."""
 
 ANSWER_SECONDS = 150.0
 """Maximum age of a question that is answered: twice its time, because a form renews it once, and a margin."""
