@@ -125,7 +125,7 @@ def test_a_container_has_one_more_reserved_snapshot_name() -> None:
 
 
 @given(NASTY)
-def test_every_accepted_snapshot_name_is_one_of_proxmox(name: str) -> None:
+def test_every_accepted_snapshot_name_is_valid_in_proxmox(name: str) -> None:
     try:
         assert checked_snapshot_name(name) == name
     except BadSnapshotName as error:
@@ -150,7 +150,7 @@ def test_guest_names_refused(name: str) -> None:
 
 
 @given(NASTY)
-def test_every_accepted_guest_name_is_one_of_proxmox(name: str) -> None:
+def test_every_accepted_guest_name_is_valid_in_proxmox(name: str) -> None:
     try:
         assert checked_guest_name(name) == name
     except BadGuestName as error:
@@ -181,7 +181,7 @@ def test_nodes(name: str, fits: bool) -> None:
 
 
 @given(NASTY)
-def test_every_accepted_node_is_one_of_proxmox(name: str) -> None:
+def test_every_accepted_node_name_is_valid_in_proxmox(name: str) -> None:
     assert is_node(name) == (PVE_NODE.match(name) is not None and len(name) <= 63)
 
 
@@ -293,7 +293,7 @@ def test_texts_that_are_no_upid_give_none(text: str) -> None:
         ),
     )
 )
-def test_every_accepted_upid_is_one_of_proxmox_and_one_segment_of_a_path(text: str) -> None:
+def test_every_accepted_upid_is_valid_in_proxmox_and_one_segment_of_a_path(text: str) -> None:
     upid = Upid.parse(text)
     if upid is not None:
         assert PVE_UPID.match(text)

@@ -251,7 +251,7 @@ def test_the_store_has_the_methods_that_the_watch_uses(tmp_path: Path) -> None:
     }
 
 
-def test_thresholds_that_are_not_there(tmp_path: Path) -> None:
+def test_a_guest_may_have_no_thresholds(tmp_path: Path) -> None:
     content = document({"vmid": 101}, {"vmid": "102", "cpu": None, "disk": 7}, {"vmid": 101, "cpu": 3})
     (tmp_path / "monitor_list.json").write_bytes(content)
     assert store(tmp_path).load([]) == LoadReport(

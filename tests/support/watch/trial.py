@@ -676,7 +676,7 @@ class Trial:
         )
 
     def unwatch(self, vmid: int) -> None:
-        self._say(f"{vmid} is watched no more")
+        self._say(f"{vmid} is no longer watched")
         self._command(
             lambda: self.process.watch.remove(vmid),
             lambda: vmid not in self.watched,
