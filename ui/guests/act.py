@@ -103,6 +103,7 @@ async def show_panel(
             cut_off=cut_off,
             extras=extras,
             web_url=site.web_url,
+            fullest=site.watch.disks.known().get((vmid, details.guest.fingerprint)),
         )
 
     async with contextlib.aclosing(site.inspector.inspect(vmid, check)) as steps:

@@ -10,6 +10,7 @@ from core.actions.preconditions import can_act
 from core.actions.resizing import with_pending
 from core.guest import Guest, GuestConfig, Kind, State, TaskSummary
 from core.operations import Operation
+from core.proxmox import FileSystem
 from core.tasks import TaskEnd, end_of
 from ui.bars import usage_bar
 from ui.cards import Item, card
@@ -61,16 +62,18 @@ def guest_panel(
     cut_off: bool = False,
     web_url: str | None = None,
     extras: Sequence[Item] = (),
+    fullest: FileSystem | None = None,
 ) -> ui.LayoutView:
     """Return the panel as far as the details are known. `note`: outcome of a button that was just pressed.
 
     `cut_off`: nobody will read the details that are still unread.
     `extras`: the next step after that outcome, if the panel has no button for it.
     `site`: name of the guest's site, "" if there is only one. `web_url`: address of its web interface.
+    `fullest`: the fullest file system of a VM, where the watch knows it.
     """
     guest = details.guest
     head = f"### {emoji_of(guest)} {title(guest)}\n{_headline(t, guest)}"
-    body = "\n".join(f"**{name}** {value}" for name, value in _rows(t, details) if value)
+    body = "\n".join(f"**{name}** {value}" for name, value in _rows(t, details, fullest) if value)
     foot = f"-# {t('updated {time}', time=timestamp(details.read_at))}"
     if details.unread:
         foot += f" · {t('the rest was not read') if cut_off else t('reading…')}"
@@ -127,12 +130,12 @@ def _headline(t: Text, guest: Guest) -> str:
     return "\n".join(lines)
 
 
-def _rows(t: Text, details: GuestDetails) -> list[tuple[str, str]]:
+def _rows(t: Text, details: GuestDetails, fullest: FileSystem | None) -> list[tuple[str, str]]:
     guest, config = details.guest, details.config
     return [
         (t("CPU"), _cpu(t, details)),
         (t("Memory"), _memory(t, details)),
-        (t("Disk"), _disk(guest)),
+        (t("Disk"), _disk(guest, fullest)),
         (t("IP"), _addresses(details)),
         (t("Tags"), " ".join(code(tag, 30) for tag in guest.tags[:10])),
         (t("Lock"), f"{WARNING} {lock_word(t, guest.lock)}" if guest.lock else ""),
@@ -210,8 +213,13 @@ def _memory(t: Text, details: GuestDetails) -> str:
     return _with_bar(None if guest.state is State.STOPPED else guest.memory, guest.memory_total, usage)
 
 
-def _disk(guest: Guest) -> str:
-    """Show how full a container's disk is. Of a VM only the size is known."""
+def _disk(guest: Guest, fullest: FileSystem | None) -> str:
+    """Show how full a container's disk is. Of a VM only the size is known, or its fullest file system."""
+    if fullest is not None and guest.state is State.RUNNING:
+        usage = phone_lines(
+            [format_usage(fullest.used, fullest.total), code(fullest.mountpoint, 40)], SMALL_PRINT, SMALL
+        )
+        return f"{usage_bar(fullest.fill)}\n{usage}"
     if not guest.disk_total:
         return ""
     return _with_bar(guest.disk, guest.disk_total, format_usage(guest.disk, guest.disk_total))

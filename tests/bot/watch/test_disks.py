@@ -49,6 +49,8 @@ async def test_a_full_disk_of_a_vm_from_the_first_look_to_the_recovery(
     assert "disk" in rows[201]
     assert rows[102]
     assert "disk" not in rows[102], "nothing is shown where it is not known"
+    panel = (await scene.say(scene.emma, "info", vmid=101)).text
+    assert "93%`\n-# 11.9 / 12.8 GiB · `/srv`" in panel
     await scene.poll(5)
     assert asked(scene) == ["/nodes/pve1/qemu/101/agent/get-fsinfo"], "the others have no threshold"
     await read_disks(scene, 2)
