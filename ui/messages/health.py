@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from core.health.result import Result, Verdict
-from ui.formatting import FAILED, OK, WARNING, code, listed, plain
+from ui.formatting import FAILED, OK, WARNING, code, fit_lines, listed, plain
 from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
 from ui.messages.readiness import finding_text
 
 _MOST = 1500
+_FOLDED_MOST = 1000
+"""Characters of the names in one line. The others are counted."""
 _SIGNS = {Verdict.OK: OK, Verdict.WARNING: WARNING, Verdict.ERROR: FAILED, Verdict.UNCHECKED: "▫️"}
 LABELS: Mapping[str, Marked] = {
     "host.packages": N_("Python and packages"),
@@ -217,7 +219,8 @@ def passed_lines(t: Text, results: Sequence[Result], unsure: Collection[str] = (
         area = _AREAS.get(result.check.partition(".")[0], N_("The bot"))
         where = f" ({code(result.where, 200)})" if result.where and result.check in unsure else ""
         named.setdefault(area, {})[f"{t(LABELS[result.check])}{where}"] = None
-    return [f"{OK} **{t(area)}**\n-# {listed(t, names)}" for area, names in named.items()]
+    folded = {area: fit_lines(t, names, _FOLDED_MOST, t(", ")) for area, names in named.items()}
+    return [f"{OK} **{t(area)}**\n-# {text}" for area, text in folded.items()]
 
 
 def sent_line(t: Text, channel: int, *, arrived: bool) -> str:

@@ -88,6 +88,20 @@ async def test_a_flood_is_one_check_and_a_hung_disk_is_reported(scene: Stage) ->
     assert results == {each.check: each.word for each in first if not each.check.startswith("host.")}
 
 
+def test_names_that_do_not_fit_into_a_line_are_counted() -> None:
+    t = Texts("en").of("en")
+    fine = [
+        ok("proxmox.dns", "dns_ok", f"pve{n}.{'x' * 30}.example.com", addresses="10.0.0.1")
+        for n in range(200)
+    ]
+    bad = error("proxmox.dns", "dns_failed", "pve999", host="pve999", port="8006")
+    view = health_card(t, CheckReport((*fine, bad), 0.0, 0.0), 0, "")
+    text = "\n".join(item.content for item in view.walk_children() if hasattr(item, "content"))
+    shown = text.count("Name resolution (`pve")
+    assert 5 < shown < 200
+    assert f"… and {200 - shown} more" in text
+
+
 def test_foreign_text_is_harmless_and_all_fits() -> None:
     t = Texts("en").of("en")
     hostile = "@everyone [x](https://evil.example) `<@&1>`"
