@@ -6,37 +6,28 @@ not cover buttons. Access is decided for the person who presses.
 
 import contextlib
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
-from core.actions.order import Order
 from core.audit.record import format_options
-from core.charts.series import ChartTopic
 from core.errors import BotError, QuestionOver
-from core.operations import OPERATIONS, Operation
-from core.proxmox import Period
+from core.operations import Operation
 from core.watch.incidents.offers import guest_of
 from ui.access.commands import show_access
 from ui.access.health import show_health
 from ui.audit.presses import on_audit_press
-from ui.charts.commands import show_guest_chart, show_node_chart
-from ui.charts.view import Wish
-from ui.cluster.commands import show_cluster_status
+from ui.charts.presses import chart_operation, on_chart_press
 from ui.cluster.infrastructure import show_node, show_nodes, show_storages
+from ui.cluster.presses import on_node_press, on_status_press
 from ui.dashboard.presses import on_dashboard_press
-from ui.guests.act import act_on_panel, show_panel
-from ui.guests.confirm import ask_first, on_press
+from ui.guests.confirm import on_press
 from ui.guests.filters import Filters
+from ui.guests.presses import guest_operation, on_guest_choice, on_guest_press
 from ui.guests.sites import list_guests
-from ui.guests.snapshots import show_snapshots
-from ui.guests.storage_view import show_storage_of
 from ui.interaction.attempt import Attempt, recording
 from ui.interaction.context import (
     Interaction,
-    Services,
-    Site,
     actor_of,
     choose_site,
-    chosen_site,
     is_private,
     services_of,
 )
@@ -59,120 +50,35 @@ from ui.interaction.custom_ids import (
 from ui.interaction.gate import rate_limit_refusal, refusal_of, run_guarded
 from ui.interaction.reply import Reply
 from ui.interaction.selects import CHOICE
+from ui.sites.pages import page_label, page_reply
 from ui.watch.history import show_history
 from ui.watch.presses import alert_operation, on_alert_press
 from ui.watch.sites import list_watched
 from ui.watch.trial import send_test
 
 
-async def _show_day(site: Site, reply: Reply, vmid: int) -> None:
-    await show_guest_chart(site, reply, vmid, Wish.of_guest(vmid, Period.DAY))
-
-
-_READS: Mapping[str, tuple[Operation, Callable[[Site, Reply, int], Awaitable[None]]]] = {
-    "refresh": (Operation.INFO, show_panel),
-    "details": (Operation.INFO, show_panel),
-    "snapshots": (Operation.SNAPSHOT_LIST, show_snapshots),
-    "chart": (Operation.GRAPH_GUEST, _show_day),
-    "disks": (Operation.INFO, show_storage_of),
-}
-"""The operation and the view of each button of a guest that only reads."""
-
-
-async def _guest(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
-    """Handle the button of a guest. One that only reads gets a message of its own, except on the panel itself."""
-    services = services_of(interaction)
-    vmid = int(match["read"] or match["vmid"])
-    services.recent_guests.note(interaction.user.id, attempt.site.name, vmid)
-    if match["read"]:
-        apart = match["what"] != "refresh"
-        async with Reply(services, interaction, private=apart, anew=apart) as reply:
-            with recording(attempt, ""):
-                await _READS[match["what"]][1](attempt.site, reply, vmid)
-        return
-    operation = Operation(match["action"])
-    asks = OPERATIONS[operation].asks
-    async with Reply(services, interaction, anew=asks) as reply:
-        order = Order(operation, vmid, attempt.actor, fingerprint=match["fingerprint"])
-        await (ask_first if asks else act_on_panel)(attempt.site, reply, order)
-
-
-def _page_reply(services: Services, interaction: Interaction, attempt: Attempt) -> Reply:
-    """Return the reply that shows another page in place of the current one.
-
-    A scoped user gets a private reply on a public message, because other people still see the current page.
-    """
-    own, site = is_private(interaction), chosen_site(interaction)
-    shown = list(services.sites) if site is None else [site]
-    apart = not own and any(each.authorizer.has_hidden_guests(attempt.actor) for each in shown)
-    return Reply(services, interaction, private=own or apart, anew=apart)
-
-
-def _page_label(match: re.Match[str]) -> str:
-    """Return the page for the audit, counted from 1."""
-    return f"page={int(match['page']) + 1}"
-
-
 async def _page(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     services, page = services_of(interaction), int(match["page"])
-    async with _page_reply(services, interaction, attempt) as reply:
+    async with page_reply(services, interaction, attempt) as reply:
         if match["what"] == "list":
             named = ("status", "kind", "node", "sort", "tag", "pool")
             filters = Filters(*(match[name] or "" for name in named))
-            with recording(attempt, f"{filters.detail} {_page_label(match)}".strip()):
+            with recording(attempt, f"{filters.detail} {page_label(match)}".strip()):
                 await list_guests(reply, filters, page)
         elif match["what"] == "nodes" and (node := match["node"]):
             with recording(attempt, format_options({"node": node})):
                 await show_node(reply, node)
         else:
             show = {"nodes": show_nodes, "capacity": show_storages}.get(match["what"], list_watched)
-            with recording(attempt, _page_label(match)):
+            with recording(attempt, page_label(match)):
                 await show(reply, page)
-
-
-async def _chart(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
-    """Replace the chart in its message. A guest's chart is the same for everybody who may see it."""
-    services, node, what = services_of(interaction), match["node"], match["topic"] or ""
-    period, topic = Period(match["period"]), ChartTopic(what) if what else None
-    async with (
-        _page_reply(services, interaction, attempt)
-        if node
-        else Reply(services, interaction, private=is_private(interaction))
-    ) as reply:
-        with recording(attempt, format_options({"node": node or "", "period": period.value, "what": what})):
-            if node:
-                await show_node_chart(reply, node, period, topic)
-            else:
-                vmid = int(match["vmid"])
-                await show_guest_chart(attempt.site, reply, vmid, Wish.of_guest(vmid, period, topic))
-
-
-async def _choice(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
-    """Open the panel of the guest that was chosen in a list, only for the person who chose."""
-    async with Reply(services_of(interaction), interaction, private=True, anew=True) as reply:
-        with recording(attempt, ""):
-            await show_panel(attempt.site, reply, int(match["vmid"]))
-
-
-async def _node(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
-    """Open the card of a node that was chosen in a list, or its chart, only for the person who asks."""
-    name = match["chart"] or match["node"]
-    async with Reply(services_of(interaction), interaction, private=True, anew=True) as reply:
-        with recording(attempt, format_options({"node": name})):
-            await (show_node_chart(reply, name, Period.DAY) if match["chart"] else show_node(reply, name))
 
 
 async def _history(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     services, vmid = services_of(interaction), int(match["vmid"]) if match["vmid"] else None
-    async with _page_reply(services, interaction, attempt) as reply:
-        with recording(attempt, _page_label(match)):
+    async with page_reply(services, interaction, attempt) as reply:
+        with recording(attempt, page_label(match)):
             await show_history(reply, vmid, int(match["page"]))
-
-
-async def _status(interaction: Interaction, _match: re.Match[str], attempt: Attempt) -> None:
-    async with _page_reply(services_of(interaction), interaction, attempt) as reply:
-        with recording(attempt, ""):
-            await show_cluster_status(reply)
 
 
 async def _health(interaction: Interaction, match: re.Match[str], _attempt: Attempt) -> None:
@@ -203,16 +109,6 @@ async def _welcome(interaction: Interaction, match: re.Match[str], attempt: Atte
 
 async def _question(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     await on_press(interaction, match["answer"], match["nonce"], attempt)
-
-
-def _guest_operation(match: re.Match[str]) -> Operation | None:
-    if match["read"]:
-        return _READS[match["what"]][0]
-    return Operation(match["action"])
-
-
-def _chart_operation(match: re.Match[str]) -> Operation | None:
-    return Operation.GRAPH_NODE if match["node"] else Operation.GRAPH_GUEST
 
 
 _PAGES = {
@@ -253,16 +149,16 @@ Handler = Callable[[Interaction, re.Match[str], Attempt], Awaitable[None]]
 OperationOf = Callable[[re.Match[str]], Operation | None]
 
 _HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
-    (GUEST, _guest_operation, _guest),
-    (CHOICE, lambda _match: Operation.INFO, _choice),
-    (NODE, lambda match: Operation.GRAPH_NODE if match["chart"] else Operation.NODE_INFO, _node),
+    (GUEST, guest_operation, on_guest_press),
+    (CHOICE, lambda _match: Operation.INFO, on_guest_choice),
+    (NODE, lambda match: Operation.GRAPH_NODE if match["chart"] else Operation.NODE_INFO, on_node_press),
     (ALERT, alert_operation, on_alert_press),
-    (CHART, _chart_operation, _chart),
+    (CHART, chart_operation, on_chart_press),
     (PAGE, _page_operation, _page),
     (AUDIT, lambda _match: Operation.AUDIT, on_audit_press),
     (HISTORY, lambda _match: Operation.MONITOR_HISTORY, _history),
     (DASHBOARD, _dashboard_operation, _dashboard),
-    (STATUS, lambda _match: Operation.STATUS, _status),
+    (STATUS, lambda _match: Operation.STATUS, on_status_press),
     (HEALTH, lambda _match: Operation.HEALTH, _health),
     (WELCOME, _welcome_operation, _welcome),
     (QUESTION, lambda _match: None, _question),  # the action is stored in the question, not in the button

@@ -1,0 +1,23 @@
+"""Answer the buttons that turn the pages of a list, of one site or of several."""
+
+import re
+
+from ui.interaction.attempt import Attempt
+from ui.interaction.context import Interaction, Services, chosen_site, is_private
+from ui.interaction.reply import Reply
+
+
+def page_reply(services: Services, interaction: Interaction, attempt: Attempt) -> Reply:
+    """Return the reply that shows another page in place of the current one.
+
+    A scoped user gets a private reply on a public message, because other people still see the current page.
+    """
+    own, site = is_private(interaction), chosen_site(interaction)
+    shown = list(services.sites) if site is None else [site]
+    apart = not own and any(each.authorizer.has_hidden_guests(attempt.actor) for each in shown)
+    return Reply(services, interaction, private=own or apart, anew=apart)
+
+
+def page_label(match: re.Match[str]) -> str:
+    """Return the page for the audit, counted from 1."""
+    return f"page={int(match['page']) + 1}"
