@@ -1,5 +1,6 @@
 """Carry out the /monitor commands and show their cards. The page buttons use the same functions."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -48,18 +49,25 @@ async def incident_counts(site: Site) -> dict[int, int]:
 async def show_status(site: Site, reply: Reply) -> None:
     cluster = await cluster_for_completion(site)
     health = await visible_health(site, actor_of(reply.interaction), cluster)
-    health = await without_gone(reply, health)
+    (health,) = await without_gone(reply, [health])
     steps = reply.mention(Operation.MONITOR_LIST, Operation.MONITOR_HISTORY)
     await reply.show(status_card(reply.t, health, cluster, site.services.clock.now(), steps))
 
 
-async def without_gone(reply: Reply, health: Health) -> Health:
-    """Return the health with the names of people who have left, in place of their ids."""
-    gone = await gone_from(reply.interaction, (mute.by_id for mute in health.mutes))
-    return replace(
-        health,
-        mutes=tuple(replace(mute, by_id=0) if mute.by_id in gone else mute for mute in health.mutes),
-    )
+async def without_gone(reply: Reply, healths: Sequence[Health]) -> list[Health]:
+    """Return the health of each site with the names of people who have left, in place of their ids.
+
+    Discord is asked for all of them at once: an answer that does not come is waited for once.
+    """
+    people = (mute.by_id for health in healths for mute in health.mutes)
+    gone = await gone_from(reply.interaction, people)
+    return [
+        replace(
+            health,
+            mutes=tuple(replace(mute, by_id=0) if mute.by_id in gone else mute for mute in health.mutes),
+        )
+        for health in healths
+    ]
 
 
 async def visible_health(site: Site, actor: Actor, cluster: Cluster | None) -> Health:

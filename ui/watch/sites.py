@@ -84,12 +84,11 @@ async def report_status(reply: Reply) -> None:
         await show_status(services.sites.only, reply)
         return
     actor = actor_of(interaction)
-    healths = [
-        SiteHealth(
-            read.site.name,
-            await without_gone(reply, await visible_health(read.site, actor, read.cluster)),
-            read.cluster,
-        )
-        for read in await read_sites(asked_sites(interaction))
+    reads = await read_sites(asked_sites(interaction))
+    healths = await without_gone(
+        reply, [await visible_health(read.site, actor, read.cluster) for read in reads]
+    )
+    sites = [
+        SiteHealth(read.site.name, health, read.cluster) for read, health in zip(reads, healths, strict=True)
     ]
-    await reply.show(status_of_sites_card(reply.t, healths, services.heartbeat_sites, services.clock.now()))
+    await reply.show(status_of_sites_card(reply.t, sites, services.heartbeat_sites, services.clock.now()))

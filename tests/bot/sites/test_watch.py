@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
+import discord
+import pytest
 from discord import ui
 
 from core.audit.record import AuditStep
@@ -178,6 +180,24 @@ async def test_the_status_has_a_section_for_each_site(bare_scene: Stage, people:
     text = (await scene.say(reader, "monitor status", site="home")).text
     assert "colo" not in text
     assert "colo" not in (await scene.say(people["guest"], "monitor status")).text
+
+
+async def test_the_status_of_all_sites_asks_discord_once_about_people(
+    bare_scene: Stage, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Discord does not answer. Each time that the bot asks, it waits."""
+    scene, members, asked = bare_scene, bare_scene.services.members, list[set[int]]()
+    gone = members.gone
+
+    async def noted(guild: discord.Guild | None, ids: Iterable[int]) -> frozenset[int]:
+        asked.append(set(ids))
+        return await gone(guild, asked[-1])
+
+    for site in ("home", "colo"):
+        await scene.say(people["chief"], "monitor mute", target=f"{site}/101", duration="1h")
+    monkeypatch.setattr(members, "gone", noted)
+    await scene.say(people["reader"], "monitor status")
+    assert asked == [{people["chief"].id}]
 
 
 async def test_the_status_tells_which_sites_the_heartbeat_needs(
