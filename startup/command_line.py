@@ -29,7 +29,7 @@ def parse_command_line(arguments: list[str] | None, config: Path) -> argparse.Na
 
 
 def wants_no_bot(options: argparse.Namespace) -> bool:
-    """Return whether the options ask for something else than to run the bot or the demo."""
+    """Return whether the options ask for something other than running the bot or the demo."""
     return bool(options.init or options.check or options.print_config or options.send_test_alert)
 
 

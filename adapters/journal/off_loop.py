@@ -1,8 +1,9 @@
 """Implement the `Journal` (core/watch/journal.py) off the event loop, with three threads for each file.
 
 One thread has the connection that writes, and makes all changes in their order. The others have connections that
-only read: a long read delays no change, and a change that waits for a lock delays no read. What a caller has stored
-is seen by its next read. The third thread searches the audit trail, which may take a second: the watch does not wait
+only read: a long read delays no change, and a change that waits for a lock delays no read. The next read of a caller
+sees everything that the caller has stored. The third thread searches the audit trail, which may take a second: the
+watch does not wait
 for that, and people take turns. adapters/journal/site_journal.py does the work in these threads.
 """
 

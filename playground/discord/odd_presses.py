@@ -1,4 +1,4 @@
-"""Press what Discord's clients do not offer, or where they do not offer it."""
+"""Make presses that Discord's clients do not offer, or do not offer in that place."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ class SiteNodes:
 
     @property
     def nodes(self) -> Sequence[Node]:
-        """The nodes. Those that are offline or without new data come first, because they are hard to find among many."""
+        """The nodes. Those that are offline or without new data come first: they are hard to find among many."""
         nodes = self.cluster.nodes if self.cluster else ()
         return sorted(nodes, key=lambda node: (node.online, node.known))
 

@@ -124,7 +124,7 @@ def held_to_types(value: object) -> None:
 def test_no_row_raises(parser: str) -> None:
     rows, parse = PARSERS[parser]
 
-    @settings(max_examples=15)  # new ones in every run; most of what one costs is its making
+    @settings(max_examples=15)  # new ones in every run; making one takes most of its time
     @given(rows)
     def one(junk: Any) -> None:
         held_to_types(parse(junk))

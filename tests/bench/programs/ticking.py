@@ -48,7 +48,7 @@ class Ticks:
 
 
 def with_ticks(run: Callable[..., Any], ticks: Ticks) -> Callable[..., Any]:
-    """Return `asyncio.run` with the ticks at hand."""
+    """Return a form of `asyncio.run` whose loop starts and ends the ticks on SIGUSR1."""
 
     async def listening(work: Coroutine[Any, Any, Any]) -> Any:
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, ticks.toggle)

@@ -137,7 +137,7 @@ async def test_for_a_person_who_may_not_see_it_the_guest_is_not_read(bare_scene:
 
 @BOTH
 async def test_the_state_comes_first_and_the_rest_into_the_same_message(scene: Stage, pve: Pve) -> None:
-    """What is not known yet is not shown as absent: 102 is protected by Proxmox' flag, which comes later."""
+    """A value that is not known yet is not shown as absent: 102 is protected by Proxmox' flag, which comes later."""
     t = scene.t()
     pve.hang("/qemu/102/pending", HELD, times=1)
     saying = asyncio.create_task(scene.start_command(scene.akiko, "info", vmid=102))

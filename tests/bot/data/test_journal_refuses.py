@@ -246,7 +246,7 @@ async def test_no_change_is_made_and_the_person_reads_why(small: Stage, pve: Pve
 
 
 async def test_a_lock_delays_nobody_for_long(scene: Stage) -> None:
-    """What must be stored waits `PATIENCE_SECONDS` for the lock. Nothing else waits."""
+    """Data that must be stored waits `PATIENCE_SECONDS` for the lock. Nothing else waits."""
     path = scene.directory / "journal.db"
     with locked(scene.bot.journal, path, "BEGIN IMMEDIATE", patient=True):
         began = time.monotonic()

@@ -151,7 +151,7 @@ def test_each_level_includes_the_lower_ones(
 @walked("language", list(HEADINGS))
 def test_the_table_of_the_docs_is_the_table_of_operations(language: str) -> None:
     told = promises(language)
-    assert told.pop("access") == Promise(Level.VIEWER, False, "")  # which takes no level at all
+    assert told.pop("access") == Promise(Level.VIEWER, False, "")  # the command takes no level at all
     assert {word: (each.level, each.everything, bool(each.protected)) for word, each in told.items()} == {
         in_words(operation): (row.level, row.reach is Reach.WHOLE, row.guards(float("inf")))
         for operation, row in OPERATIONS.items()
@@ -302,7 +302,9 @@ def test_risky_actions_on_a_protected_guest_need_an_admin(
     guarded, actor = replace(rules(), protected=frozenset(listed)), with_roles(role)
     before, refusal = decide(rules(), actor, operation, DB), decide(guarded, actor, operation, guest)
     if in_words(operation) in GUARDED and role == OPERATORS and before is None:
-        assert TABLE[in_words(operation)] == Level.OPERATOR  # which has it otherwise
+        assert (
+            TABLE[in_words(operation)] == Level.OPERATOR
+        )  # the operator level is enough for an unprotected guest
         assert isinstance(refusal, NotAllowed)
         assert (refusal.needed, refusal.level, refusal.protected) == (Level.ADMIN, Level.OPERATOR, True)
     else:

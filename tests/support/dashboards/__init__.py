@@ -1,1 +1,1 @@
-"""Dashboards of this process."""
+"""Run dashboards over channels of this process."""
