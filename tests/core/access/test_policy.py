@@ -169,7 +169,7 @@ HOLDS = [
     (Scope(ScopeKind.POOL, "lab/front"), WEB),
     (Scope(ScopeKind.NODE, "pve1"), WEB),
 ]
-HOLDS_NOT = [
+DOES_NOT_HOLD = [
     (Scope(ScopeKind.VMID, "10"), WEB),
     (Scope(ScopeKind.TAG, "we"), WEB),
     (Scope(ScopeKind.TAG, "web"), DB),
@@ -188,8 +188,8 @@ def test_a_scope_holds(scope: Scope, guest: Guest) -> None:
     assert scope.covers(guest)
 
 
-@walked(("scope", "guest"), HOLDS_NOT)
-def test_a_scope_holds_not(scope: Scope, guest: Guest) -> None:
+@walked(("scope", "guest"), DOES_NOT_HOLD)
+def test_a_scope_does_not_hold(scope: Scope, guest: Guest) -> None:
     assert not scope.covers(guest)
 
 
@@ -344,7 +344,7 @@ ACTORS = st.builds(
     st.frozensets(st.sampled_from((VIEWERS, OPERATORS, ADMINS, NARROW, OTHER))),
     st.sampled_from(InteractionKind),
 )
-SCOPES = st.lists(st.sampled_from([scope for scope, _ in HOLDS + HOLDS_NOT]), max_size=3)
+SCOPES = st.lists(st.sampled_from([scope for scope, _ in HOLDS + DOES_NOT_HOLD]), max_size=3)
 GUESTS = st.builds(
     replace,
     st.sampled_from((WEB, DB)),
