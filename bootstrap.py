@@ -60,9 +60,9 @@ from ui.watch.reports import Pulse, WatchReports
 _log = logging.getLogger(__name__)
 
 ALERT_CHART_SECONDS = 600.0
-"""Seconds for which an alert is not followed by a second chart for everybody."""
+"""Minimum seconds between two charts for everybody below one alert."""
 ORPHAN_SEARCH_SECONDS = 60.0
-"""Seconds for which further new dashboards in a channel do not search it for orphaned ones."""
+"""Minimum seconds between two searches of a channel for orphaned dashboards."""
 
 
 @dataclass(frozen=True, slots=True)

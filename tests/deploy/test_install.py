@@ -17,7 +17,7 @@ SH = shutil.which("sh") or "/bin/sh"
 NAME = "proxmox-bot"
 Done = subprocess.CompletedProcess[str]
 STAND_INS = {
-    # makes environments that hold itself, and runs everything else in vain
+    # makes environments whose Python is this stand-in; everything else does nothing
     "python3": """case "$*" in
     "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
     *--check*) echo "$CREDENTIALS_DIRECTORY $DATA_DIR $GUILD_ID $NODE_NAME $*"; exit 2 ;;
@@ -174,7 +174,7 @@ def test_an_update_keeps_the_release_before_it_and_a_failed_one_changes_nothing(
 
 
 def test_a_container_without_nesting_is_remembered(machine: Machine) -> None:
-    """Told once, it holds for updates and after a removal, until it is told otherwise."""
+    """The choice holds for updates and after a removal, until another one is made."""
     assert machine.run(LXC_WITHOUT_NESTING="yes").returncode == 1
     assert not machine.app.exists()
     assert machine.run().returncode == 0

@@ -100,9 +100,9 @@ class Services:
     pictures: Pictures[Any]
     """The charts of this moment (`ui.charts.view.ChartPicture`)."""
     alert_charts: Seldom
-    """Lets an alert be followed by one chart in a while."""
+    """Limits how often a chart for everybody follows an alert."""
     orphan_searches: Seldom
-    """Lets the making of dashboards search a channel for orphaned ones once in a while."""
+    """Limits how often a channel is searched for orphaned dashboards when a new one is made."""
     members: Members
     health: Reports
     """Checks the setup, for /health."""

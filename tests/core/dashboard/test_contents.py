@@ -1,4 +1,4 @@
-"""Test what a dashboard shows, and what that costs."""
+"""Test the contents of a dashboard, and the reads that they cost."""
 
 from pathlib import Path
 
@@ -87,7 +87,7 @@ async def test_ten_dashboards_of_5000_guests_cost_one_read_per_interval(tmp_path
                 for number in range(1000, 6000)
             )
         )
-        trial.change(1000, State.RUNNING)  # from here on the truth has them
+        trial.change(1000, State.RUNNING)  # from here on the truth has the new guests
         extents = (WHOLE, Extent(node="pve1"), Extent(tag="web"), Extent(node="pve1", tag="web"))
         places = [(channel, extent) for extent in extents for channel in (1, 2, 3)][: DASHBOARDS_MOST + 1]
         await trial.pass_time(0.0)
