@@ -86,7 +86,7 @@ class MonitorStore:
         self._clock = clock
         self._document = Document()
         self._own = ""
-        """The key of the list of an only site."""
+        """The key of the only site's list."""
         self._known: bytes | None = None
         """The file's content as it was last read or written."""
         self._lock = threading.Lock()

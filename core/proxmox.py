@@ -139,7 +139,7 @@ class Measure(StrEnum):
     IO_WAIT = "io wait"
     MEMORY = "memory"
     MEMORY_TOTAL = "memory total"
-    MEMORY_HOST = "memory host"  # what the VM takes of its node (Proxmox 9)
+    MEMORY_HOST = "memory host"  # memory that the VM takes of its node (Proxmox 9)
     NET_IN = "net in"
     NET_OUT = "net out"
     DISK_READ = "disk read"

@@ -130,7 +130,7 @@ _BEFORE = (
     DialogueStep(N_("Who may use it"), ask_roles, _roles),
 )
 _NAMING = DialogueStep(N_("Name"), ask_name, lambda _t, _, site: site.name)
-"""Of each cluster, if there are several."""
+"""The step for the name of each cluster, if there are several."""
 _OF_CLUSTER = (
     DialogueStep(
         N_("Proxmox host"),

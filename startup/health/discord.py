@@ -57,7 +57,7 @@ async def fetch_guild(client: discord.Client, number: int) -> tuple[discord.Guil
     """
     guild = await client.fetch_guild(number)
     for channel in await guild.fetch_channels():
-        guild._add_channel(channel)  # noqa: SLF001  # what the gateway does; permissions need the categories
+        guild._add_channel(channel)  # noqa: SLF001  # as the gateway does; permissions need the categories
     assert client.user is not None  # noqa: S101  # logged in
     return guild, await guild.fetch_member(client.user.id)
 

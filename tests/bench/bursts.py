@@ -23,7 +23,7 @@ async def _ask_at_once(town: Town, asks: Sequence[tuple[int, str, dict[str, int]
     people = town.next_people(max(number for number, _, _ in asks) + 1)
     answers = await at_once(
         [
-            lambda number=number, command=command, options=options: town.say(  # type: ignore[misc]  # what mypy does not infer of a lambda's default
+            lambda number=number, command=command, options=options: town.say(  # type: ignore[misc]  # mypy does not infer the type of a lambda's default
                 people[number], command, **options
             )
             for number, command, options in asks

@@ -29,9 +29,10 @@ from tests.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE, Facts
 
 COMMAND_SECONDS = 300.0
 PAUSE, PATIENCE = 1.0, 240.0
-"""A VM has a minute to shut down, and the first figures of a guest come after two."""
+"""Seconds between two reads, and to wait in all: a VM has a minute to shut down, and a guest has its first figures
+after two."""
 HELD_SECONDS = 20
-"""Longer than the ten seconds that Proxmox waits for the lock of a file."""
+"""Seconds to hold a lock: longer than the ten seconds that Proxmox waits for the lock of a file."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Settings:
 
 
 def settings(environ: Mapping[str, str] = os.environ) -> Settings | None:
-    """Read the environment; None if it names no target. Raises: KeyError for one that is named by half."""
+    """Read the environment; None if it names no target. Raises: KeyError if it names only a part of one."""
     if not environ.get("PVE_CONTRACT_HOST"):
         return None
     user, _, token = environ["PVE_CONTRACT_TOKEN_ID"].partition("!")

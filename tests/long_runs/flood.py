@@ -4,7 +4,7 @@
 
 The bot is a real process with 10,000 guests. Proxmox takes 100 ms for each answer. One person sends 20 requests a
 second: first none for comparison, then panels, completions, commands that they may not use, details of nodes,
-presses on a dashboard, checks of the set-up, and exports of the audit trail. Charts are wanted by seven people.
+presses on a dashboard, checks of the setup, and exports of the audit trail. Charts are wanted by seven people.
 Meanwhile guests stop, and another person lists guests, opens a panel, starts a guest and wants a chart. The run
 prints their waiting times and the growth of memory and journal. The exit code is 1 if a goal is missed.
 """
@@ -190,7 +190,7 @@ class Flood:
         server, channel = self.stage.server, self.stage.channel
         for command, options in (("dashboard create", {}), ("graph guest", {"vmid": self.vmids[0]})):
             reply = await server.slash(self.ada, channel, command, **options)
-            await self._until(lambda reply=reply: reply.text, command)  # type: ignore[misc]  # what mypy does not infer of a lambda's default
+            await self._until(lambda reply=reply: reply.text, command)  # type: ignore[misc]  # mypy does not infer the type of a lambda's default
 
     async def _flood(self, result: FloodResult) -> None:
         """Send requests at a fixed rate without waiting for the answers."""
@@ -227,7 +227,7 @@ class Flood:
         while len(result.alerts) < self.samples or time.monotonic() < end:
             vmid = next(self._crashes)
             self.stage.pve.crash(vmid)
-            took = await self._until(lambda vmid=vmid: self._told(vmid), f"an alert of {vmid}")  # type: ignore[misc]  # what mypy does not infer of a lambda's default
+            took = await self._until(lambda vmid=vmid: self._told(vmid), f"an alert of {vmid}")  # type: ignore[misc]  # mypy does not infer the type of a lambda's default
             if not first:
                 result.alerts.append(took)
             first = False

@@ -166,7 +166,7 @@ async def test_autocomplete_and_its_limits(scene: Scene) -> None:
         server.ack_limit = 0.5
         assert not await server.autocomplete(scene.akiko, scene.channel, "snapshot create", "name", typed)
         await server.wait_until(
-            lambda complaint=complaint: any(complaint in violation for violation in server.violations)  # type: ignore[misc]  # what mypy does not infer of a lambda's default
+            lambda complaint=complaint: any(complaint in violation for violation in server.violations)  # type: ignore[misc]  # mypy does not infer the type of a lambda's default
         )
         assert server.requests("POST", "/callback")[-1].status == 400
 

@@ -144,7 +144,7 @@ async def test_commands_that_cannot_be_registered_are_a_sentence(stage: ProcessS
         stage.server.fail("PUT", "/commands", status, code=code, message="Invalid Form Body")
         await stage.launch()
         await back(stage)
-        await stage.until(lambda words=words: words in stage.bot.output(), words, alive=True)  # type: ignore[misc]  # what mypy does not infer of a lambda's default
+        await stage.until(lambda words=words: words in stage.bot.output(), words, alive=True)  # type: ignore[misc]  # mypy does not infer the type of a lambda's default
         await (await stage.say(stage.akiko, "list")).until("palworld")
 
 

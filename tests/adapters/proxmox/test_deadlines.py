@@ -265,7 +265,7 @@ async def test_a_failure_that_nobody_waits_for_is_no_noise(monkeypatch: pytest.M
     await asyncio.gather(asking, return_exceptions=True)
     del asking
     goes_on.set()
-    await asyncio.wait(left_at_work(), timeout=60)  # which asks for no result
+    await asyncio.wait(left_at_work(), timeout=60)  # does not ask for their results
     assert ended.is_set()
     gc.collect()
     await asyncio.sleep(0)

@@ -196,7 +196,7 @@ def test_the_greeting_fits_with_long_names_and_many_faults() -> None:
     findings = [
         Finding(problem, "SETTING", "値" * 99, (HISTORY,) * 30)
         for problem in Problem
-        if problem is not Problem.PROXMOX  # which comes with an error
+        if problem is not Problem.PROXMOX  # it comes with an error
     ]
     for language in ("ja", "en"):
         text = greeting_text(

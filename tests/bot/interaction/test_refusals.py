@@ -57,7 +57,7 @@ async def test_a_change_proxmox_refuses(
 ) -> None:
     scene.expected_statuses.add(
         404
-    )  # what became of an unknown start is told later, and its message may be gone
+    )  # the result of an unknown start is told later, and its message may be gone
     before, sent = scene.cluster(), len(scene.changes())
     pve.fail("POST", START, status, words)
     for person in everyone(scene):

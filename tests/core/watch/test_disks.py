@@ -399,7 +399,7 @@ def test_hung_agents_stand_back_for_the_others() -> None:
         ({"kind": Kind.LXC}, False),
         ({"uptime": 30}, False),
         ({"uptime": None}, True),
-        ({"node": "pve2"}, False),  # which is offline
+        ({"node": "pve2"}, False),  # pve2 is offline
     ],
 )
 def test_only_suitable_vms_are_asked(changes: dict[str, object], asks: bool) -> None:
