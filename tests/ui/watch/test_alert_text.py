@@ -599,16 +599,16 @@ def test_flags_and_none_are_kept_apart_from_their_words() -> None:
     assert error_of(SourceFault.of(CertificateNotTrusted("h", None))).__dict__["fingerprint"] is None
 
 
-# --- works ---
+# --- work under way ---
 
 
 @walked("work", ["backup", "vzdump", "snapshot-delete", "qmigrate", "hamigrate", "vzreboot"])
-def test_known_works_have_a_noun(work: str) -> None:
+def test_known_work_has_a_noun(work: str) -> None:
     assert "`" not in work_word(EN, work)
     assert "`" not in work_word(JA, work)
 
 
-def test_other_works_are_called_by_proxmox_word() -> None:
+def test_other_work_keeps_the_word_of_proxmox() -> None:
     assert work_word(EN, "move_volume") == "`move_volume`"
 
 
