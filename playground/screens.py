@@ -28,7 +28,7 @@ PHONE, DESK = 390, 1280
 HEIGHT, TALL = 844, 1500
 FEW = 12
 """Maximum number of messages for which a picture begins at the top of the window, as in a young audit channel."""
-COLOURS, WINDOW_COLOURS, CHART_COLOURS = 64, 48, 128
+COLOURS, CHART_COLOURS = 48, 96
 _LAID_OUT = """width => {
   const wide = document.querySelector("#channel-message-list").getBoundingClientRect().width;
   const resting = /updated|completed|ready|uncertain/.test(document.querySelector("#action-status").textContent);
@@ -50,9 +50,27 @@ LANGUAGES: tuple[Language, ...] = ("ja", "en")
 def small(picture: bytes, colours: int = COLOURS) -> bytes:
     """Return a PNG with a small palette: text on plain ground needs no more."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
+    palette = palette_sample(image).quantize(colours, Image.Quantize.MEDIANCUT, kmeans=4)
     out = io.BytesIO()
-    image.quantize(colours, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    image.quantize(palette=palette, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
     return out.getvalue()
+
+
+def palette_sample(image: Image.Image) -> Image.Image:
+    """Return a row of the picture's colours, to choose a palette from.
+
+    Vivid colours weigh more, and large areas less: otherwise the shades of grey take the palette, and green dots
+    become grey.
+    """
+    row: list[tuple[int, int, int]] = []
+    for area, colour in image.getcolors(image.width * image.height) or ():
+        if isinstance(colour, tuple):  # always, in RGB
+            red, green, blue = colour
+            vivid = max(red, green, blue) - min(red, green, blue)
+            row += [(red, green, blue)] * round(min(64, area**0.5) * (1 + 3 * vivid / 64))
+    sample = Image.new("RGB", (len(row), 1))
+    sample.putdata(row)
+    return sample
 
 
 def take(camera: Camera, screen: Screen, folder: Path, widths: Sequence[int]) -> None:
@@ -76,7 +94,7 @@ def take(camera: Camera, screen: Screen, folder: Path, widths: Sequence[int]) ->
             resize(page, PHONE)
         if screen.whole:
             clip = {"x": 0, "y": top_of(page), "width": width, "height": HEIGHT}
-            path.write_bytes(small(page.screenshot(animations="disabled", clip=clip), WINDOW_COLOURS))  # type: ignore[arg-type]  # a TypedDict of floats
+            path.write_bytes(small(page.screenshot(animations="disabled", clip=clip)))  # type: ignore[arg-type]  # a TypedDict of floats
         else:
             page.wait_for_function(_RESTS)
             path.write_bytes(small(shown.screenshot(animations="disabled", style=_TYPED), colours))

@@ -31,6 +31,17 @@ def test_the_committed_page_and_pictures_belong_together() -> None:
     assert sum(pictures.values()) < 4_000_000
 
 
+def test_a_small_green_dot_stays_green_among_shades_of_grey() -> None:
+    image = Image.effect_noise((1280, 800), 90).convert("RGB")
+    green = (118, 177, 60)
+    image.paste(green, (40, 40, 52, 52))
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    kept = Image.open(io.BytesIO(small(out.getvalue()))).convert("RGB").getpixel((45, 45))
+    assert isinstance(kept, tuple)
+    assert all(abs(is_now - was) < 24 for is_now, was in zip(kept, green, strict=True)), kept
+
+
 def test_a_picture_keeps_its_size_and_becomes_smaller() -> None:
     image = Image.effect_noise((390, 200), 60).convert("RGB")
     out = io.BytesIO()
