@@ -14,7 +14,7 @@ _UNSEEN = re.compile(r"\*\*|`|^#+ |^-# ", re.MULTILINE)
 _TIMESTAMP = re.compile(r"<t:[0-9]+(?::(?P<style>[a-zA-Z]))?>")
 _MENTION = re.compile(r"<[@#][!&]?[0-9]+>")
 _ENGLISH = {"t": "10:45 PM", "d": "10/28/2026", "R": "48 minutes ago", "f": "October 28, 2026 10:45 PM"}
-_JAPANESE = {"t": "22:45", "d": "2026/10/28", "R": "48 分前", "f": "2026年10月28日 22:45"}
+_JAPANESE = {"t": "22:45", "d": "2026/10/28", "R": "13 週間前", "f": "2026年10月28日 22:45"}
 """Timestamps by their style, as Discord shows them."""
 _KANA_OR_KANJI = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
 _NARROW, _BROAD = frozenset(" .,:;!|'’·ijlftrIJ()[]-/"), frozenset("mwMW%@")
