@@ -875,6 +875,7 @@ def test_the_demo_cluster_has_something_of_everything(demo: Pve) -> None:
     }
     for vmid in WATCHED:
         assert rows[vmid]["status"] == "running"
+    assert {rows[vmid]["node"] for vmid in WATCHED} == {"pve1", "pve2", "pve3"}
     agent = api.nodes("pve1").qemu(101).agent("network-get-interfaces").get()["result"]
     assert agent[1]["ip-addresses"][0]["ip-address"] == "192.168.10.11"
     assert api.nodes("pve1").lxc(201).interfaces.get()[1]["inet"] == "192.168.10.201/24"
