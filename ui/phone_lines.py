@@ -16,7 +16,7 @@ _MENTION = re.compile(r"<[@#][!&]?[0-9]+>")
 _ENGLISH = {"t": "10:45 PM", "d": "10/28/2026", "R": "48 minutes ago", "f": "October 28, 2026 10:45 PM"}
 _JAPANESE = {"t": "22:45", "d": "2026/10/28", "R": "13 週間前", "f": "2026年10月28日 22:45"}
 """Timestamps by their style, as Discord shows them."""
-_KANA_OR_KANJI = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
+_OF_JAPANESE = re.compile("[\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef]")
 _NARROW, _BROAD = frozenset(" .,:;!|'’·ijlftrIJ()[]-/"), frozenset("mwMW%@")
 _WIDE, _BIG, _LETTER, _SLIM = 20, 13, 11, 6
 """Tenths of a column, as in Noto Sans, with which the pictures are taken. Discord's own font is a little narrower."""
@@ -42,9 +42,9 @@ def _tenths(letter: str) -> int:
 def columns(text: str) -> int:
     """Return about how many columns a text takes on the screen, without its markdown.
 
-    The frame of a code span takes one. Timestamps count as English ones if the text has no Japanese letter.
+    The frame of a code span takes one. Timestamps count as English ones if the text has no Japanese letter or mark.
     """
-    times = _JAPANESE if _KANA_OR_KANJI.search(text) else _ENGLISH
+    times = _JAPANESE if _OF_JAPANESE.search(text) else _ENGLISH
     shown = _TIMESTAMP.sub(lambda found: times.get(found["style"] or "f", times["f"]), text)
     shown = _MENTION.sub("@some person", _UNSEEN.sub("", shown))
     return width(shown) + text.count("`") // 2

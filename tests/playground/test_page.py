@@ -269,7 +269,9 @@ def test_a_reset_in_the_other_language_begins_anew_and_the_page_follows(
     expect(panel.get_by_role("button", name="Start the tour")).to_be_visible()
     expect(phone.messages.locator("article").filter(has_text="👋")).to_contain_text("The bot is ready")
     expect(phone.messages.locator("article").first).to_contain_text("103 minecraft recovered at")
-    assert not re.search("[ぁ-んァ-ヶ一-龥]", phone.page.locator("body").inner_text()), "all of it is in English"
+    assert not re.search("[ぁ-んァ-ヶ一-龥]", phone.page.locator("body").inner_text()), (
+        "all of it is in English"
+    )
     assert "grafana" not in phone.messages.inner_text()
     children = programs(demo)
     assert len(children) == len(first_children) == 2

@@ -637,7 +637,7 @@ async def test_a_return_is_reported_by_a_bot_that_was_restarted_meanwhile(stage:
     await stage.start(MONITOR_VM_IDS="101", MONITOR_INTERVAL_SECONDS=str(INTERVAL))
     await stage.first_poll()
     stage.pve.crash(101)
-    await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
+    await stage.server.wait_message(stage.alerts, "stopped unexpectedly", PATIENCE)
     await stage.bot.end(signal.SIGKILL)
     stage.pve.revive(101)
     await stage.until(lambda: not stage.server.gateway.connected, "Discord to notice")

@@ -71,7 +71,7 @@ async def test_trouble_at_two_sites_loses_and_doubles_nothing(
 
     refused = await stage.server.wait_message(lab, "token", PATIENCE)
     stage.pve.crash(101)
-    await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
+    await stage.server.wait_message(stage.alerts, "stopped unexpectedly", PATIENCE)
     await stage.bot.end(signal.SIGKILL)
     stage.pve.revive(101)
     await stage.until(lambda: not stage.server.gateway.connected, "Discord to notice")

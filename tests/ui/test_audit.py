@@ -17,7 +17,8 @@ from tests.project.test_catalogues import LANGUAGE_PAIRS
 from tests.support.fakes import NOON
 from tests.ui.test_formatting import Golden, shown, whole
 from ui.audit.page import audit_page, audit_row
-from ui.audit.text import LINE, audit_line
+from ui.audit.text import LINE, audit_line, options_text
+from ui.formatting import format_duration
 from ui.i18n import Text
 from ui.phone_lines import BODY, SMALL, width
 
@@ -88,11 +89,24 @@ def seen(t: Text, line: str) -> int:
 
 
 @LANGUAGES
-def test_a_row_has_two_lines_on_a_phone(t: Text) -> None:
+def test_a_row_has_two_lines_on_a_phone_and_a_long_reason_its_own(t: Text) -> None:
     for each in (*CHANGES, *EVERYTHING):
-        first, second = audit_row(t, each).split("\n")
+        first, second, *reason = audit_row(t, each).split("\n")
         assert seen(t, first) <= BODY, first
-        assert seen(t, second) <= SMALL, second
+        assert all(seen(t, line) <= SMALL for line in (second, *reason)), second
+        assert len(reason) <= (each.record.operation in ("snapshot_create", "info")), reason
+    assert audit_row(t, CHANGES[1]).endswith(t("snapshot already exists"))
+
+
+@LANGUAGES
+def test_the_options_of_a_mute_are_in_words(t: Text) -> None:
+    asked = entry(ENDED, "monitor_mute", 202, detail="202 90m").record
+    pressed = replace(asked, detail="guest/202 5400 s")
+    assert options_text(t, asked) == options_text(t, pressed) == format_duration(t, 5400)
+    assert options_text(t, replace(asked, vmid=None)) == f"202 {format_duration(t, 5400)}"
+    assert options_text(t, replace(asked, detail="202 soon")) == "soon"
+    assert options_text(t, replace(asked, operation="monitor_unmute", detail="202")) == ""
+    assert options_text(t, replace(asked, operation="resize", detail="")) == ""
 
 
 @LANGUAGES

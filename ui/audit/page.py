@@ -31,7 +31,8 @@ from ui.phone_lines import BODY, SMALL, width
 def audit_row(t: Text, audited: AuditEntry) -> str:
     """Return an entry: the time, the operation and its guest; below them the person and the result.
 
-    Parts that do not fit beside the action stand in the second line: first the time, otherwise the guest.
+    Parts that do not fit beside the action stand in the second line: first the time, otherwise the guest. A long
+    reason has a line of its own.
     """
     record = audited.record
     what, sign = asked_word(t, record.operation), SIGNS[ending_of(record)]
@@ -50,9 +51,11 @@ def audit_row(t: Text, audited: AuditEntry) -> str:
     parts = [*([] if timed else [time]), *([] if beside else [whole]), person_part(record)]
     times = f"×{record.times}" if record.times > 1 else ""
     left = SMALL - sum(columns + 2 for _, columns in parts) - (len(times) + 2 if times else 0)
-    parts.append(result_part(t, record, max(10, left), signed=True))
-    more = fit_parts(_more(t, record), left - parts[-1][1])
-    return f"{sign} {head}\n-# {joined([*(text for text, _ in parts), times, more])}"
+    result = result_part(t, record, SMALL, signed=True)
+    below = "" if result[1] <= left else f"\n-# {result[0]}"
+    parts += [] if below else [result]
+    more = fit_parts(_more(t, record), left - (0 if below else result[1]))
+    return f"{sign} {head}\n-# {joined([*(text for text, _ in parts), times, more])}{below}"
 
 
 def _more(t: Text, record: AuditRecord) -> Iterator[tuple[str, int]]:
@@ -60,8 +63,8 @@ def _more(t: Text, record: AuditRecord) -> Iterator[tuple[str, int]]:
     if record.reason:
         reason = cut(plain(record.reason), 20)
         yield code(reason), width(reason) + 1
-    if record.detail:
-        options = cut(options_text(t, record), 20)
+    if told := options_text(t, record):
+        options = cut(told, 20)
         yield code(options), width(options) + 1
     if record.seconds >= 1:
         time = format_duration(t, record.seconds)

@@ -176,9 +176,9 @@ _SECONDS = re.compile("(?P<target>.*) (?P<seconds>[0-9]{1,7}) s")
 
 
 def options_text(t: Text, record: AuditRecord) -> str:
-    """Return the options of the attempt in one line. Those of a mute are in words, without the guest's number."""
+    """Return the options of the attempt in one line, "" for none. Those of a mute are in words, without its guest."""
     if record.operation not in (Operation.MONITOR_MUTE, Operation.MONITOR_UNMUTE):
-        return plain(record.detail, 100)
+        return plain(record.detail, 100) if record.detail else ""
     found = _SECONDS.fullmatch(record.detail)
     target, _, typed = record.detail.partition(" ")
     seconds = float(found["seconds"]) if found else None
@@ -186,12 +186,13 @@ def options_text(t: Text, record: AuditRecord) -> str:
         seconds = parse_duration(typed) if typed and seconds is None else seconds
     time = format_duration(t, seconds) if seconds is not None else typed
     named = record.vmid is not None and target.removeprefix("guest/") == str(record.vmid)
-    return plain(time if named else f"{target} {time}", 100)
+    told = (time if named else f"{target} {time}").strip()
+    return plain(told, 100) if told else ""
 
 
 # -- the audit channel
 
-LINE = 70
+LINE = 72
 """Columns of a line in the audit channel: what a phone shows in two rows at most."""
 GUEST_MOST = 24
 """Columns of a guest in a line."""
@@ -205,12 +206,12 @@ def audit_line(t: Text, audited: AuditEntry) -> str:
     record = audited.record
     what = asked_word(t, record.operation)
     who, wide = person_part(record)
-    room = LINE - wide - 12 - width(what.replace("*", ""))
+    room = LINE - wide - 11 - width(what.replace("*", ""))
     guest = guest_part(record, audited.site, min(room, GUEST_MOST))
-    if record.vmid is None and record.detail:
-        options = cut(options_text(t, record), GUEST_MOST)
+    if record.vmid is None and (told := options_text(t, record)):
+        options = cut(told, GUEST_MOST)
         guest = joined([guest[0], code(options)]), guest[1] + width(options) + 3
-    result = result_part(t, record, max(12, room - guest[1] - 4), signed=True)
+    result = result_part(t, record, max(16, room - guest[1] - 4), signed=True)
     times = f"×{record.times}" if record.times > 1 else ""
     head = f"{SIGNS[ending_of(record)]} {timestamp(audited.began, 't')} {what}"
     return joined([head, guest[0], who, result[0], times])

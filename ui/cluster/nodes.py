@@ -22,7 +22,7 @@ from ui.i18n import N_, Marked, Text
 from ui.interaction.buttons import list_buttons, node_chart_button
 from ui.interaction.selects import node_menu
 from ui.messages.errors import reason_of
-from ui.phone_lines import phone_lines
+from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 from ui.sites.sections import Section, page_text, rows_on
 from ui.sizes import format_usage
 from ui.web_links import node_page, web_links
@@ -65,7 +65,7 @@ def _row(t: Text, node: Node, guests: Mapping[tuple[str, State | None], int]) ->
     small = [t.plural("{n} guest", "{n} guests", count)]
     small += [t("{n} running", n=running)] if (running := guests.get((node.name, State.RUNNING), 0)) else []
     small += [t("up {time}", time=format_duration(t, node.uptime))] if node.uptime else []
-    return f"{row}\n-# {' · '.join(small)}"
+    return f"{row}\n{phone_lines(small, SMALL_PRINT, SMALL)}"
 
 
 def node_list_card(

@@ -23,6 +23,7 @@ from ui.i18n import Text
 from ui.interaction.attempt import Attempt, record_attempt
 from ui.interaction.context import Interaction, Site, actor_of, choose_site, gone_from, services_of
 from ui.interaction.reply import Reply
+from ui.phone_lines import phone_lines
 from ui.sites.option import asked_sites
 from ui.watch.access import dashboards_of
 from ui.watch.status import reason_words
@@ -200,7 +201,7 @@ def _row(t: Text, site: Site, dashboard: Dashboard, trouble: Trouble | None, gon
     )
     parts = [where, *([f"**{site.name}**"] if site.name else []), shows]
     parts += [link_of(t, site, dashboard)] if dashboard.message_id else []
-    lines = [" · ".join(parts), f"-# {made}"]
+    lines = [phone_lines(parts), f"-# {made}"]
     if trouble:
         lines.append(trouble_line(t, trouble))
     return "\n".join(lines)

@@ -15,6 +15,7 @@ from core.watch.incidents.disks import is_asked
 from core.watch.incidents.model import Metric
 from ui.formatting import code, kind_word, listed
 from ui.i18n import N_, Marked, Text
+from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 
 _NAME_MOST, _DIGITS = 16, 12
 Disks: TypeAlias = Mapping[tuple[int, str], FileSystem]
@@ -210,4 +211,4 @@ def filters_line(t: Text, filters: Filters) -> str:
     chosen = [word for word in words if word]
     parts = [t("Filter: {filters}", filters=listed(t, chosen))] if chosen else []
     parts += [t(_ORDERED[filters.sort])] if filters.sort in _ORDERED else []
-    return f"\n-# {' · '.join(parts)}" if parts else ""
+    return f"\n{phone_lines(parts, SMALL_PRINT, SMALL)}" if parts else ""

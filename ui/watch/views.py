@@ -286,5 +286,5 @@ def past_row(t: Text, incident: Incident, now: float, site: str = "") -> str:
     )
     name = f"**{site}**" if site else ""
     opened = timestamp(incident.opened, "t" if now - incident.opened < HALF_A_DAY else "f")
-    parts = [name, opened, outcome_word(t, incident), acked]
-    return f"{sign_of(incident)} {short_text(t, incident)}\n-# {' · '.join(part for part in parts if part)}"
+    small = phone_lines([name, opened, outcome_word(t, incident), acked], SMALL_PRINT, SMALL)
+    return f"{sign_of(incident)} {short_text(t, incident)}\n{small}"

@@ -158,7 +158,7 @@ def test_an_outcome_is_read_as_it_was_written(outcome: str, said: str) -> None:
 def test_rows_of_any_record_are_harmless_and_ten_fit_on_a_page(t: Text, record: AuditRecord) -> None:
     audited = AuditEntry(1, 1, 1e10, 1e10, record)
     row = audit_row(t, audited)
-    assert row.count("\n") == 1
+    assert row.count("\n") <= 2
     harmless(re.sub(r"<t:\d+:t>", "", row), record.actor.user_id)
     wanted = AuditFilter(999_999_999, 2**63 - 1, "snapshot_rollback", 1e10, 999_999_999)
     view = audit_page(t, [audited] * 10, 10**7, wanted, "n" * 40, 10**7, 1e10, TOKYO, several=False)

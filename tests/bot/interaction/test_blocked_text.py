@@ -76,7 +76,7 @@ async def posted_without_the_name(
     assert len(told) == 2, words
     assert NAME not in told[0]
     assert "**101**" in told[0]
-    assert "has stopped" in told[0]
+    assert "stopped unexpectedly" in told[0]
     assert "`…`" in told[0]
     assert "web" not in told[0]
     assert "pve1" not in told[0]
@@ -280,6 +280,7 @@ async def test_a_line_of_the_audit_channel_comes_without_the_name(bare_scene: St
     (line,) = [post.text for post in bare_scene.server.messages(audit)]
     assert "**104**" in line
     assert NAME not in line
+    await bare_scene.until(lambda: bare_scene.services.audit_delivery.blocked, "the answer to its post")
     shown = await bare_scene.say(bare_scene.emma, "monitor status")
     assert "harmful links" in shown.text
     bare_scene.server.rest.faults.clear()

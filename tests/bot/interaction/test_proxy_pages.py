@@ -66,7 +66,7 @@ async def test_a_page_in_place_of_an_answer_costs_no_alert_and_no_edit(bare_scen
         await later(bare_scene)
         assert fault.met == 8, (status, page)
         (told,) = bare_scene.alerts_told()[before:]
-        assert "has stopped" in told, "whole: it was not Discord that took offence"
+        assert "stopped unexpectedly" in told, "whole: it was not Discord that took offence"
         assert "`pve1`" in told, "whole: it was not Discord that took offence"
         fault = bare_scene.server.fail("PATCH", path, status, 8, page=page or " ", kind=kind)
         alert = bare_scene.server.messages(bare_scene.alerts)[before]

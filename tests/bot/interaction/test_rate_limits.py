@@ -199,7 +199,7 @@ async def test_a_limit_that_is_no_429_costs_an_alert_neither_itself_nor_its_word
     await bare_scene.poll()
     await later(bare_scene, 301.0)
     (told,) = bare_scene.alerts_told()
-    assert "has stopped" in told
+    assert "stopped unexpectedly" in told
     assert "`pve1`" in told
     assert (await bare_scene.site.journal.backlog()).given_up == 0
 

@@ -228,7 +228,7 @@ async def test_each_trouble_is_reported_once_in_its_channel_and_the_watch_goes_o
     assert hung.startswith("🔴 colo · No connection to Proxmox\n<t:")
     assert "token" in refused
     assert "web01" in crash
-    assert "has stopped" in crash
+    assert "stopped unexpectedly" in crash
 
     await scene.crash_bot()  # as after kill -9
     await poll(scene, 4)

@@ -233,7 +233,8 @@ async def test_a_text_that_discord_blocks_is_sent_without_names_in_line_and_embe
     bare, fixed = alerts.kept.fallback_texts(text)
     assert bare.content == f"🔴 **101** `…` stopped unexpectedly <@&{ROLE}>"
     assert bare.details.splitlines() == [
-        "VM · `…` · <t:1790000000:t> (<t:1790000000:R>)",
+        "VM · `…`",
+        "<t:1790000000:t> (<t:1790000000:R>)",
         "-# This message is 1 min 30 s late.",
         "-# Discord blocked this message, so names and other text are left out.",
     ]

@@ -34,6 +34,7 @@ from ui.formatting import (
 from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
 from ui.messages.proxmox_errors import PROXMOX_WORDS
+from ui.phone_lines import SMALL, phone_lines
 from ui.watch.incidents.disks import unknown_note, unmeasured_notes
 from ui.watch.incidents.guests import group_rows, with_task
 from ui.watch.incidents.names import NAME_MOST, listed_guests, muted_subject
@@ -52,7 +53,7 @@ _DATED_SECONDS = 20 * 3600.0
 
 def details_of(t: Text, incident: Incident) -> list[str]:
     """Return the lines under the first line of an opening."""
-    place = " · ".join((*_place(t, incident), _time(t, incident)))
+    place = phone_lines((*_place(t, incident), _time(t, incident)), width=SMALL)
     return [*_full_name(incident), place, *rows(t, incident), *notes(t, incident)]
 
 
