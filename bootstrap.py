@@ -51,8 +51,8 @@ from ui.dashboard.presence import Presence
 from ui.discord.members import Members
 from ui.formatting import WARNING
 from ui.i18n import Text, Texts
-from ui.interaction.context import Services, Site, Sites
 from ui.interaction.open_questions import Questions
+from ui.interaction.services import Services, Site, Sites
 from ui.messages.startup import list_edited
 from ui.watch.alert_channel import DiscordAlertChannel
 from ui.watch.reports import Pulse, WatchReports

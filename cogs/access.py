@@ -9,8 +9,9 @@ from ui.access.commands import show_access
 from ui.access.health import show_health
 from ui.access.read_only import turn_off, turn_on
 from ui.interaction.attempt import record_attempt
-from ui.interaction.context import Interaction, Services
+from ui.interaction.context import Interaction
 from ui.interaction.reply import Reply
+from ui.interaction.services import Services
 from ui.options.completions import VMID, complete_operations
 from ui.options.guest import GuestOption
 from ui.sites.option import SITE, SiteName, choose_typed_site, find_vmid

@@ -10,8 +10,9 @@ from core.operations import Operation
 from ui.audit.commands import send_audit, show_audit
 from ui.audit.filters import choose_trail, complete_people, complete_since, detail_of, filter_of
 from ui.interaction.attempt import record_attempt
-from ui.interaction.context import Interaction, Services
+from ui.interaction.context import Interaction
 from ui.interaction.reply import Reply
+from ui.interaction.services import Services
 from ui.options.completions import complete_operations
 from ui.options.guest import GuestOption
 from ui.sites.option import SITE, SiteName, find_vmid

@@ -24,13 +24,7 @@ from ui.guests.filters import Filters
 from ui.guests.presses import guest_operation, on_guest_choice, on_guest_press
 from ui.guests.sites import list_guests
 from ui.interaction.attempt import Attempt, recording
-from ui.interaction.context import (
-    Interaction,
-    actor_of,
-    choose_site,
-    is_private,
-    services_of,
-)
+from ui.interaction.context import Interaction, actor_of, choose_site, is_private, services_of
 from ui.interaction.custom_ids import (
     ALERT,
     ALL_SITES,

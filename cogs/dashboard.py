@@ -12,8 +12,9 @@ from ui.dashboard.options import complete_dashboards
 from ui.guests.choices import complete_nodes, complete_pools, complete_tags
 from ui.guests.filters import Filters
 from ui.interaction.attempt import record_attempt
-from ui.interaction.context import Interaction, Services
+from ui.interaction.context import Interaction
 from ui.interaction.reply import Reply
+from ui.interaction.services import Services
 from ui.sites.option import SITE, SiteName, choose_typed_site
 
 

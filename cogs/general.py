@@ -15,8 +15,9 @@ from ui.guests.confirm import act_or_ask, ask_first
 from ui.guests.filters import Filters
 from ui.guests.sites import list_guests, typed_filters
 from ui.interaction.attempt import record_attempt
-from ui.interaction.context import Interaction, Services
+from ui.interaction.context import Interaction
 from ui.interaction.reply import Reply
+from ui.interaction.services import Services
 from ui.options.completions import DRY_RUN, VMID
 from ui.options.guest import GuestOption
 from ui.options.typed_guest import find_guest

@@ -13,8 +13,9 @@ from ui.charts.view import Wish
 from ui.charts.words import PERIODS, TOPICS
 from ui.guests.choices import complete_nodes
 from ui.interaction.attempt import record_attempt
-from ui.interaction.context import Interaction, Services
+from ui.interaction.context import Interaction
 from ui.interaction.reply import Reply
+from ui.interaction.services import Services
 from ui.options.completions import VMID
 from ui.options.guest import GuestOption
 from ui.options.typed_guest import find_guest

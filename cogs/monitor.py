@@ -18,8 +18,9 @@ from ui.dashboard.presence import Presence
 from ui.discord.failures import log_unexpected
 from ui.formatting import plain, title
 from ui.interaction.attempt import record_attempt
-from ui.interaction.context import Interaction, Services, Site
+from ui.interaction.context import Interaction
 from ui.interaction.reply import Reply
+from ui.interaction.services import Services, Site
 from ui.options.completions import VMID, complete_durations
 from ui.options.guest import GuestOption
 from ui.options.typed_guest import find_guest

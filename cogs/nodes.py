@@ -9,8 +9,9 @@ from core.operations import Operation
 from ui.cluster.infrastructure import show_node, show_nodes, show_storages
 from ui.guests.choices import complete_nodes
 from ui.interaction.attempt import record_attempt
-from ui.interaction.context import Interaction, Services
+from ui.interaction.context import Interaction
 from ui.interaction.reply import Reply
+from ui.interaction.services import Services
 from ui.sites.option import SITE, SiteName, choose_typed_site
 
 

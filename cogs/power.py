@@ -8,8 +8,9 @@ from discord.ext import commands
 
 from core.operations import Operation
 from ui.guests.confirm import act_or_ask, ask_first
-from ui.interaction.context import Interaction, Services
+from ui.interaction.context import Interaction
 from ui.interaction.reply import Reply
+from ui.interaction.services import Services
 from ui.options.completions import DRY_RUN, VMID
 from ui.options.guest import GuestOption
 from ui.options.typed_guest import find_guest

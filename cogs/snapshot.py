@@ -13,8 +13,9 @@ from ui.guests.act import act
 from ui.guests.confirm import ask_first
 from ui.guests.snapshots import show_snapshots
 from ui.interaction.attempt import record_attempt
-from ui.interaction.context import Interaction, Services
+from ui.interaction.context import Interaction
 from ui.interaction.reply import Reply
+from ui.interaction.services import Services
 from ui.options.completions import DRY_RUN, VMID
 from ui.options.guest import GuestOption
 from ui.options.snapshot import complete_snapshots

@@ -22,7 +22,7 @@ from core.watch.service import Watch
 from monitor_store import LoadOutcome, LoadReport, MonitorStore, StoreError
 from ui.formatting import WARNING
 from ui.i18n import Text
-from ui.interaction.context import Site
+from ui.interaction.services import Site
 from ui.messages.faults import (
     foreign_file_line,
     in_use_line,

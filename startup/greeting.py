@@ -12,7 +12,7 @@ from core.guest import Cluster
 from core.health.readiness import Finding, RequiredSetup
 from core.watch.greeting import STORED, find_owing
 from ui.discord.guild import channels_for_commands
-from ui.interaction.context import Services, Site
+from ui.interaction.services import Services, Site
 from ui.watch.greeting import GreetedSite, greeting_text
 
 _log = logging.getLogger("bot")

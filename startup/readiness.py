@@ -31,7 +31,7 @@ from core.proxmox_errors import HalfGone, NothingVisible
 from startup.greeting import Greeting
 from ui.dashboard.messages import delete_all_orphans
 from ui.discord.guild import read_guild
-from ui.interaction.context import Services, Site
+from ui.interaction.services import Services, Site
 from ui.messages.readiness import back_line, finding_line, fixed_line, ready_line
 
 AGAIN_SECONDS = 60.0

@@ -10,7 +10,7 @@ from typing import Protocol
 from core.watch.liveness import find_ailments
 from startup.sd_notify import ServiceManager
 from startup.signals import ENDING
-from ui.interaction.context import Services
+from ui.interaction.services import Services
 from ui.sites.vitals import vitals_at_hand
 
 

@@ -11,7 +11,7 @@ from core.errors import JournalFailed
 from core.watch.journal import Backlog
 from core.watch.liveness import find_ailments
 from startup.operating.metrics import Figures, Metrics, SiteFigures
-from ui.interaction.context import Services, Site
+from ui.interaction.services import Services, Site
 from ui.sites.vitals import read_vitals
 
 FRESH_SECONDS = 2.0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from core.audit.measures import Measures, NoMeasures
-from ui.interaction.context import Services
+from ui.interaction.services import Services
 
 if TYPE_CHECKING:
     from startup.operating.endpoint import Endpoint

@@ -14,8 +14,9 @@ from core.watch.incidents.model import Incident
 from tests.long_runs.crossings.trial import trial
 from tests.long_runs.seeds import SeedResult
 from tests.support.sites.towns import FIRST_SITE
-from ui.interaction.context import Interaction, Site, services_of
+from ui.interaction.context import Interaction, services_of
 from ui.interaction.custom_ids import split_site
+from ui.interaction.services import Site
 from ui.options.typed_guest import FoundGuest, TypedGuest
 from ui.watch.alert_text import name_site
 

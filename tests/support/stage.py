@@ -39,9 +39,9 @@ from tests.support.home_guild import HomeGuild, mark_greeted
 from tests.support.remembered_commands import remember_commands
 from tests.support.stage_clock import StageClock
 from ui.i18n import Text
-from ui.interaction.context import Services, Site
 from ui.interaction.custom_ids import GUEST, split_site
 from ui.interaction.next_steps import steps_after_refusal
+from ui.interaction.services import Services, Site
 from ui.messages.errors import error_sentence
 
 T = TypeVar("T")

@@ -92,12 +92,12 @@ from ui.guests.plan import plan_parts, title_of_form, yes_label
 from ui.guests.snapshots import snapshot_list_card
 from ui.i18n import Language, Text, Texts
 from ui.interaction.buttons import question_buttons
-from ui.interaction.context import Services, Site, Sites
 from ui.interaction.custom_ids import ALL_SITES, GUEST, PAGE
 from ui.interaction.next_steps import outcome_buttons
 from ui.interaction.open_questions import Question, Questions
 from ui.interaction.reply import Reply
 from ui.interaction.selects import CHOICE, choice_id
+from ui.interaction.services import Services, Site, Sites
 from ui.messages.errors import error_sentence
 from ui.messages.proxmox_errors import task_hint
 from ui.sizes import format_disk_size, format_memory, format_size, format_usage

@@ -15,9 +15,10 @@ from ui.cards import card
 from ui.formatting import READ_ONLY, Colour, code
 from ui.i18n import Text
 from ui.interaction.command_mentions import CommandMentions
-from ui.interaction.context import Site, actor_of, services_of, visible_sites
+from ui.interaction.context import actor_of, services_of, visible_sites
 from ui.interaction.gate import refusal_of
 from ui.interaction.reply import Reply
+from ui.interaction.services import Site
 from ui.messages.errors import read_only_line
 
 _NOT_LISTED = (Operation.HELP, Operation.ACKNOWLEDGE)

@@ -9,8 +9,9 @@ from ui.cards import card
 from ui.formatting import FAILED, MESSAGE_MOST, OK, READ_ONLY, WARNING, Colour, fit_lines
 from ui.i18n import Text
 from ui.interaction.attempt import Attempt
-from ui.interaction.context import Interaction, Site
+from ui.interaction.context import Interaction
 from ui.interaction.reply import Reply
+from ui.interaction.services import Site
 from ui.messages.errors import error_sentence, read_only_line
 from ui.messages.startup import read_only_not_stored
 from ui.sites.everywhere import on_each_site, whole_sites

@@ -14,8 +14,9 @@ from ui.audit.page import audit_page
 from ui.formatting import WARNING
 from ui.guests.lists import ROWS, page_of
 from ui.interaction.answer import Attachment
-from ui.interaction.context import Services, gone_from
+from ui.interaction.context import gone_from
 from ui.interaction.reply import Reply
+from ui.interaction.services import Services
 
 FILE_NAME = "audit.csv"
 

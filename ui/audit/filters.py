@@ -16,8 +16,9 @@ from core.validation import checked_vmid, parse_duration
 from core.wanted_errors import BadDuration, BadSince, SeveralPeople, UnknownPerson
 from ui.formatting import plain, plain_label
 from ui.interaction.attempt import Attempt, attempt_of
-from ui.interaction.context import Interaction, Services, choose_site, chosen_site, services_of
+from ui.interaction.context import Interaction, choose_site, chosen_site, services_of
 from ui.interaction.empty_choices import Choices, explain_empty, unmatched_choice
+from ui.interaction.services import Services
 from ui.messages.nothing import Nothing
 from ui.messages.operations import operation_named
 from ui.options.completions import CHOICES_MOST, duration_choices

@@ -21,8 +21,9 @@ from ui.charts.view import FILE_NAME, ChartPicture, Wish, chart_card
 from ui.formatting import WARNING, Colour, code, plain, title
 from ui.i18n import Text
 from ui.interaction.answer import Attachment
-from ui.interaction.context import Interaction, Site, actor_of, choose_site, chosen_site, visible_sites
+from ui.interaction.context import Interaction, actor_of, choose_site, chosen_site, visible_sites
 from ui.interaction.reply import Reply
+from ui.interaction.services import Site
 from ui.messages.errors import error_sentence
 
 INCIDENTS_MOST = 100

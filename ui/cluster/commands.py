@@ -9,9 +9,10 @@ from core.watch.subjects import concerns, visible_part
 from ui.cluster.infrastructure import read_one
 from ui.cluster.view import ClusterStatus, cluster_status_card, cluster_statuses_card
 from ui.i18n import Text
-from ui.interaction.context import Site, actor_of, choose_site
+from ui.interaction.context import actor_of, choose_site
 from ui.interaction.custom_ids import ALL_SITES
 from ui.interaction.reply import Reply
+from ui.interaction.services import Site
 from ui.sites.option import asked_sites
 from ui.sites.reads import SiteRead, read_note, read_sites
 from ui.watch.access import is_visible_to

@@ -17,9 +17,10 @@ from ui.cluster.rows import fullest_first
 from ui.cluster.storages import AUDIT, SiteStorages, sections_of, shown_on, storages_card
 from ui.formatting import WARNING, code
 from ui.i18n import Text
-from ui.interaction.context import Interaction, Site, actor_of, choose_site, chosen_site, services_of
+from ui.interaction.context import Interaction, actor_of, choose_site, chosen_site, services_of
 from ui.interaction.custom_ids import ALL_SITES
 from ui.interaction.reply import Reply
+from ui.interaction.services import Site
 from ui.sites.option import asked_sites, find_visible_site
 from ui.sites.reads import SiteRead, read_note, read_sites
 

@@ -21,8 +21,9 @@ from ui.guests.filters import Filters
 from ui.guests.sites import typed_filters
 from ui.i18n import Text
 from ui.interaction.attempt import Attempt, record_attempt
-from ui.interaction.context import Interaction, Site, actor_of, choose_site, gone_from, services_of
+from ui.interaction.context import Interaction, actor_of, choose_site, gone_from, services_of
 from ui.interaction.reply import Reply
+from ui.interaction.services import Site
 from ui.phone_lines import phone_lines
 from ui.sites.option import asked_sites
 from ui.watch.access import dashboards_of

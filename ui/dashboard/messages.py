@@ -12,8 +12,8 @@ import discord
 
 from core.errors import JournalFailed
 from ui.discord.failures import DISCORD_ERRORS
-from ui.interaction.context import Site
 from ui.interaction.custom_ids import DASHBOARD, split_site
+from ui.interaction.services import Site
 
 PINS_MOST, NEWEST_MOST = 250, 100
 """Maximum numbers of a channel's pinned messages (as many as Discord allows) and of its newest ones to look at."""

@@ -10,8 +10,9 @@ from core.wanted_errors import NoSuchDashboard
 from ui.dashboard.card import extent_words
 from ui.formatting import plain, plain_label
 from ui.i18n import Text
-from ui.interaction.context import Interaction, Site, actor_of, services_of, visible_sites
+from ui.interaction.context import Interaction, actor_of, services_of, visible_sites
 from ui.interaction.empty_choices import Choices, explain_empty, unmatched_choice
+from ui.interaction.services import Site
 from ui.messages.nothing import Nothing
 from ui.options.completions import CHOICES_MOST
 from ui.watch.access import dashboards_of

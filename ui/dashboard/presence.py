@@ -10,7 +10,7 @@ from core.clock import Clock
 from core.guest import State
 from ui.discord.failures import DISCORD_ERRORS
 from ui.i18n import Text
-from ui.interaction.context import Site
+from ui.interaction.services import Site
 
 UPDATES_MOST, UPDATES_SECONDS = 4, 20.0
 """Maximum number of changes of the presence in so many seconds. Discord drops the sixth one."""

@@ -20,9 +20,10 @@ from ui.guests.panel import guest_buttons, guest_panel
 from ui.i18n import Text
 from ui.interaction.attempt import ensure_awaited
 from ui.interaction.buttons import refresh_button
-from ui.interaction.context import Site, actor_of
+from ui.interaction.context import actor_of
 from ui.interaction.next_steps import outcome_buttons, panel_extras
 from ui.interaction.reply import Reply
+from ui.interaction.services import Site
 from ui.messages.errors import error_sentence
 from ui.messages.operations import PANEL_ACTIONS
 from ui.web_links import guest_page, web_links

@@ -29,12 +29,13 @@ from ui.guests.plan import plan_parts, yes_label
 from ui.i18n import Text
 from ui.interaction.attempt import Attempt, ensure_awaited
 from ui.interaction.buttons import question_buttons
-from ui.interaction.context import Interaction, Services, Site, choose_site, named_site, services_of, site_of
+from ui.interaction.context import Interaction, choose_site, named_site, services_of, site_of
 from ui.interaction.custom_ids import FORM
 from ui.interaction.gate import authorize, rate_limit_refusal, refusal_of, run_guarded
 from ui.interaction.next_steps import NextStep, step_buttons
 from ui.interaction.open_questions import SECONDS, Question
 from ui.interaction.reply import Reply
+from ui.interaction.services import Services, Site
 
 
 async def ask(site: Site, reply: Reply, plan: Plan) -> None:

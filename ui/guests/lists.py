@@ -25,9 +25,10 @@ from ui.guests.figures import memory_of
 from ui.guests.filters import Filters, Selection, filters_line, select, share
 from ui.i18n import Text
 from ui.interaction.buttons import list_buttons
-from ui.interaction.context import Site, actor_of
+from ui.interaction.context import actor_of
 from ui.interaction.reply import Reply
 from ui.interaction.selects import guest_menu
+from ui.interaction.services import Site
 from ui.messages.task_words import lock_word
 from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 from ui.sizes import format_usage

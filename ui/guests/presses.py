@@ -13,8 +13,9 @@ from ui.guests.confirm import ask_first
 from ui.guests.snapshots import show_snapshots
 from ui.guests.storage_view import show_storage_of
 from ui.interaction.attempt import Attempt, recording
-from ui.interaction.context import Interaction, Site, services_of
+from ui.interaction.context import Interaction, services_of
 from ui.interaction.reply import Reply
+from ui.interaction.services import Site
 
 
 async def _show_day(site: Site, reply: Reply, vmid: int) -> None:

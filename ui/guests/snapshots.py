@@ -19,9 +19,10 @@ from ui.formatting import (
     title,
 )
 from ui.i18n import Text
-from ui.interaction.context import Site, actor_of
+from ui.interaction.context import actor_of
 from ui.interaction.next_steps import NextStep, step_buttons
 from ui.interaction.reply import Reply
+from ui.interaction.services import Site
 from ui.phone_lines import EM, SMALL, SMALL_PRINT, phone_lines
 
 DEPTH_MOST = 4

@@ -15,8 +15,9 @@ from ui.bars import usage_bar
 from ui.cards import card
 from ui.formatting import BACKUP, UNSURE, WARNING, Colour, code, fit_lines, moment, title
 from ui.i18n import Text
-from ui.interaction.context import Site, actor_of
+from ui.interaction.context import actor_of
 from ui.interaction.reply import Reply
+from ui.interaction.services import Site
 from ui.messages.errors import reason_of
 from ui.sizes import format_size, format_usage
 

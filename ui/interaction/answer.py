@@ -22,7 +22,8 @@ from ui.discord.blocked import is_blocked, send_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, is_transient, retry_after, send_with_retries
 from ui.formatting import Colour
 from ui.i18n import Text
-from ui.interaction.context import Interaction, Services, named_site
+from ui.interaction.context import Interaction, named_site
+from ui.interaction.services import Services
 
 T = TypeVar("T")
 

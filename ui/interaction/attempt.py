@@ -19,7 +19,8 @@ from core.levels import Effect
 from core.operations import OPERATIONS, Operation
 from ui.discord.late import GIVEN_UP
 from ui.formatting import plain
-from ui.interaction.context import Interaction, Services, Site, actor_of, chosen_site, services_of, site_of
+from ui.interaction.context import Interaction, actor_of, chosen_site, services_of, site_of
+from ui.interaction.services import Services, Site
 
 # -- recording
 

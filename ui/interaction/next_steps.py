@@ -26,7 +26,8 @@ from core.tasks import TaskEnd
 from ui.cards import Item
 from ui.i18n import Text
 from ui.interaction.buttons import details_button, guest_button, guest_list_button, snapshots_button
-from ui.interaction.context import Interaction, Site, actor_of, chosen_site
+from ui.interaction.context import Interaction, actor_of, chosen_site
+from ui.interaction.services import Site
 
 
 class ActionEnding(StrEnum):

@@ -10,8 +10,9 @@ from core.levels import Level
 from ui.cards import card
 from ui.formatting import READ_ONLY, Colour, level_word
 from ui.i18n import Text
-from ui.interaction.context import Interaction, Services, chosen_site, named_site
+from ui.interaction.context import Interaction, chosen_site, named_site
 from ui.interaction.next_steps import refusal_buttons
+from ui.interaction.services import Services
 from ui.messages.errors import error_sentence, read_only_line
 
 

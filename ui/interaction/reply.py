@@ -23,9 +23,10 @@ from ui.discord.failures import DISCORD_ERRORS, log_unexpected, retry_after, sen
 from ui.discord.late import GIVEN_UP, acknowledge_first, give_up
 from ui.i18n import Text
 from ui.interaction.answer import FIRST_SECONDS, RETRIES, Answer, AnswerState, Attachment
-from ui.interaction.context import Interaction, Services
+from ui.interaction.context import Interaction
 from ui.interaction.gate import measure_command, refusal_of
 from ui.interaction.refusal import refusal_card
+from ui.interaction.services import Services
 from ui.messages.errors import unexpected_sentence
 
 _log = logging.getLogger(__name__)

@@ -19,9 +19,10 @@ from core.validation import MOST_SECONDS, parse_duration
 from core.wanted_errors import BadDuration, UnknownOperation
 from ui.formatting import format_duration, plain_label
 from ui.i18n import Text
-from ui.interaction.context import Interaction, Site, actor_of, operation_of, services_of
+from ui.interaction.context import Interaction, actor_of, operation_of, services_of
 from ui.interaction.empty_choices import unmatched_choice
 from ui.interaction.gate import refusal_of
+from ui.interaction.services import Site
 from ui.messages.operations import command_of, operation_noun
 
 CHOICES_MOST = 25

@@ -17,15 +17,9 @@ from core.guest_errors import GuestNotFound
 from core.operations import Operation
 from core.validation import is_vmid
 from ui.formatting import UNSURE, plain_label
-from ui.interaction.context import (
-    Interaction,
-    Site,
-    actor_of,
-    operation_of,
-    services_of,
-    visible_sites,
-)
+from ui.interaction.context import Interaction, actor_of, operation_of, services_of, visible_sites
 from ui.interaction.empty_choices import Choices, choices_or_reason, unmatched_choice
+from ui.interaction.services import Site
 from ui.messages.nothing import Nothing
 from ui.options.completions import CHOICES_MOST, clusters_of, offered_on
 from ui.options.typed_guest import (

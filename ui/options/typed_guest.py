@@ -24,15 +24,8 @@ from core.validation import is_vmid
 from core.wanted_errors import BadVmid, NoSuchGuest, SeveralGuests, SitesUnread
 from ui.formatting import choice_label
 from ui.interaction.attempt import Attempt
-from ui.interaction.context import (
-    Interaction,
-    Services,
-    Site,
-    actor_of,
-    choose_site,
-    services_of,
-    visible_sites,
-)
+from ui.interaction.context import Interaction, actor_of, choose_site, services_of, visible_sites
+from ui.interaction.services import Services, Site
 from ui.options.completions import clusters_of
 
 NAMED_MOST = 5

@@ -9,15 +9,8 @@ from core.audit.record import failure_step
 from core.errors import BotError, JournalFailed, OnlySomeSites, Refused, StoreFailed
 from core.operations import Operation
 from ui.interaction.attempt import Attempt, recording
-from ui.interaction.context import (
-    Interaction,
-    Site,
-    actor_of,
-    choose_site,
-    chosen_site,
-    services_of,
-    visible_sites,
-)
+from ui.interaction.context import Interaction, actor_of, choose_site, chosen_site, services_of, visible_sites
+from ui.interaction.services import Site
 from ui.sites.option import choose_typed_site
 
 T = TypeVar("T")

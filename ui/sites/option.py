@@ -11,7 +11,6 @@ from core.operations import Operation
 from core.wanted_errors import UnknownSite
 from ui.interaction.context import (
     Interaction,
-    Site,
     actor_of,
     choose_site,
     chosen_site,
@@ -19,6 +18,7 @@ from ui.interaction.context import (
     visible_sites,
 )
 from ui.interaction.empty_choices import Choices, choices_or_reason, unmatched_choice
+from ui.interaction.services import Site
 from ui.messages.nothing import Nothing
 from ui.options.completions import CHOICES_MOST
 from ui.options.typed_guest import find_guest

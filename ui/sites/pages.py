@@ -3,8 +3,9 @@
 import re
 
 from ui.interaction.attempt import Attempt
-from ui.interaction.context import Interaction, Services, chosen_site, is_private
+from ui.interaction.context import Interaction, chosen_site, is_private
 from ui.interaction.reply import Reply
+from ui.interaction.services import Services
 
 
 def page_reply(services: Services, interaction: Interaction, attempt: Attempt) -> Reply:

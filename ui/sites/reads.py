@@ -9,7 +9,7 @@ from core.guest import Cluster
 from core.proxmox_errors import TimedOut
 from ui.formatting import WARNING, timestamp
 from ui.i18n import Text
-from ui.interaction.context import Site
+from ui.interaction.services import Site
 from ui.messages.errors import reason_of
 from ui.options.completions import WAIT_SECONDS, clusters_of
 

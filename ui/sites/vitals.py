@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from core.errors import JournalFailed
 from core.watch.liveness import Vitals
-from ui.interaction.context import Services, Site
+from ui.interaction.services import Services, Site
 
 
 async def read_vitals(services: Services, sites: Iterable[Site]) -> Vitals:

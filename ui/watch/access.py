@@ -11,7 +11,7 @@ from core.levels import Level
 from core.operations import OPERATIONS, Operation
 from core.watch.incidents.model import ALL, SOURCE, Incident, Topic, node_subject
 from ui.interaction.attempt import Attempt
-from ui.interaction.context import Site
+from ui.interaction.services import Site
 from ui.messages.subjects import vmid_of
 from ui.options.completions import cluster_for_completion
 

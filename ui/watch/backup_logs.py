@@ -7,8 +7,8 @@ from core.watch.incidents.model import BackupFact, Incident
 from ui.cards import card
 from ui.formatting import BACKUP, Colour, code_block, more_word
 from ui.i18n import Text
-from ui.interaction.context import Site
 from ui.interaction.reply import Reply
+from ui.interaction.services import Site
 from ui.messages.errors import error_sentence
 from ui.watch.incidents.details import backup_error
 from ui.watch.incidents.text import backup_of, short_text

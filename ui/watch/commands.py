@@ -13,8 +13,9 @@ from core.watch.incidents.disks import silent_guests
 from core.watch.incidents.model import WatchEntry, node_subject
 from core.watch.journal import Backlog
 from core.watch.subjects import concerns
-from ui.interaction.context import Services, Site, actor_of, gone_from
+from ui.interaction.context import actor_of, gone_from
 from ui.interaction.reply import Reply
+from ui.interaction.services import Services, Site
 from ui.options.completions import cluster_for_completion
 from ui.watch.access import dashboards_of, is_subject_visible_to, is_visible_to
 from ui.watch.status import AuditHealth, Health, status_card

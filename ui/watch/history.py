@@ -11,9 +11,10 @@ from core.operations import Operation
 from core.watch.incidents.model import Incident
 from core.watch.subjects import visible_part
 from ui.guests.lists import ROWS, page_of
-from ui.interaction.context import Site, actor_of, chosen_site, gone_from, services_of
+from ui.interaction.context import actor_of, chosen_site, gone_from, services_of
 from ui.interaction.custom_ids import ALL_SITES
 from ui.interaction.reply import Reply
+from ui.interaction.services import Site
 from ui.sites.option import asked_sites
 from ui.sites.reads import read_sites
 from ui.watch.access import is_visible_to

@@ -22,7 +22,6 @@ from ui.formatting import kind_word, plain_label
 from ui.i18n import Text
 from ui.interaction.context import (
     Interaction,
-    Site,
     actor_of,
     choose_site,
     operation_of,
@@ -30,6 +29,7 @@ from ui.interaction.context import (
     visible_sites,
 )
 from ui.interaction.empty_choices import Choices, explain_empty, unmatched_choice
+from ui.interaction.services import Site
 from ui.messages.nothing import Nothing
 from ui.messages.subjects import subject_label, vmid_of
 from ui.options.completions import CHOICES_MOST, offered_on

@@ -15,8 +15,9 @@ from core.watch.incidents.transition import guest_targets
 from core.watch.subjects import means_all, target_of
 from ui.formatting import plain
 from ui.interaction.attempt import Attempt, record_attempt
-from ui.interaction.context import Site, services_of
+from ui.interaction.context import services_of
 from ui.interaction.reply import Reply
+from ui.interaction.services import Site
 from ui.messages.subjects import vmid_of
 from ui.sites.everywhere import on_each_site, recording_refusals, whole_sites
 from ui.sites.reads import read_sites

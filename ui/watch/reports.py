@@ -8,7 +8,7 @@ from typing import Any
 
 from core.errors import JournalFailed
 from ui.formatting import ALARM, BACK, WARNING
-from ui.interaction.context import Heartbeat, Site
+from ui.interaction.services import Heartbeat, Site
 from ui.messages.startup import (
     journal_renewed,
     journal_stuck,

@@ -12,8 +12,9 @@ from ui.cards import card
 from ui.formatting import FAILED, MESSAGE_MOST, OK, Colour, fit_lines, format_duration
 from ui.i18n import Text
 from ui.interaction.attempt import record_attempt
-from ui.interaction.context import Interaction, Site
+from ui.interaction.context import Interaction
 from ui.interaction.reply import Reply
+from ui.interaction.services import Site
 from ui.messages.errors import error_sentence
 from ui.sites.everywhere import whole_sites
 from ui.watch.status import reason_words

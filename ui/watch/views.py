@@ -37,8 +37,8 @@ from ui.guests.figures import is_seen_by_host, memory_advice
 from ui.guests.lists import ROWS, list_footer, page_of
 from ui.i18n import Text
 from ui.interaction.buttons import list_buttons, page_buttons
-from ui.interaction.context import Site
 from ui.interaction.selects import guest_menu
+from ui.interaction.services import Site
 from ui.messages.errors import error_sentence
 from ui.messages.subjects import subject_name
 from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines

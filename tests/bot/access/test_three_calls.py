@@ -27,7 +27,7 @@ from tests.support import stage
 from tests.support.catalogue import EVERY_COMMAND
 from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage, post_of
-from ui.interaction.context import Site
+from ui.interaction.services import Site
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 

@@ -22,9 +22,9 @@ from ui.formatting import MESSAGE_MOST, Colour
 from ui.guests.confirm import act_or_ask, ask_first
 from ui.guests.confirmation_form import confirmation_form
 from ui.i18n import Text, Texts
-from ui.interaction.context import Site
 from ui.interaction.open_questions import Question
 from ui.interaction.reply import Reply
+from ui.interaction.services import Site
 
 bare_scene, pve = stage.bare_scene, three_sites.pve
 clusters, sites = three_sites.clusters, three_sites.sites

@@ -22,9 +22,9 @@ from ui.audit.page import audit_head, audit_page, audit_row
 from ui.audit.text import audit_line
 from ui.i18n import Text, Texts
 from ui.interaction.buttons import PersistentButton
-from ui.interaction.context import Services
 from ui.interaction.custom_ids import ALL_SITES, split_site
 from ui.interaction.reply import Reply
+from ui.interaction.services import Services
 
 bare_scene, pve = stage.bare_scene, three_sites.pve
 clusters, sites = three_sites.clusters, three_sites.sites

@@ -23,7 +23,7 @@ from proxmox_client import ProxmoxClient
 from tests.support import stage
 from tests.support.stage import Stage
 from tests.support.watch.at_once import rows_of
-from ui.interaction.context import Site
+from ui.interaction.services import Site
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 

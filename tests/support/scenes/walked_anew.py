@@ -8,7 +8,7 @@ from typing import Any
 from playground.pve.server import Pve
 from tests.support.stage import Stage
 from tests.support.walked import walked
-from ui.interaction.context import Site
+from ui.interaction.services import Site
 
 LATER = 61.0
 """Seconds between two rows. The bot keeps no read for so long, and a refusal is no repeat of the last row's."""

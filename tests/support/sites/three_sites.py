@@ -19,7 +19,7 @@ from playground.pve.server import Pve
 from tests.support.stage import Stage
 from tests.support.watch.at_once import rows_of
 from ui.cards import notice
-from ui.interaction.context import Site
+from ui.interaction.services import Site
 
 HOME, COLO, LAB = "home", "colo", "lab"
 NAMES = (HOME, COLO, LAB)

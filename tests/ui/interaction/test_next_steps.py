@@ -32,8 +32,8 @@ from tests.support.walked import walked
 from ui.cards import Item
 from ui.i18n import Text, Texts
 from ui.interaction.buttons import PersistentButton
-from ui.interaction.context import Site
 from ui.interaction.next_steps import AFTER, outcome_buttons, step_buttons, steps_after_refusal
+from ui.interaction.services import Site
 
 TEXTS = Texts("ja")
 EN, JA = TEXTS.of("en"), TEXTS.of("ja")

@@ -1,0 +1,209 @@
+"""Define what the bot has once and once per site, for cogs, buttons and forms. bootstrap.py builds it."""
+
+import datetime
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import discord
+
+from core.access.authorizer import Authorizer
+from core.access.rate_limit import ChangeLimit, RateLimiter, Seldom
+from core.access.recent_guests import RecentGuests
+from core.access.turns import Turns
+from core.actions.executor import Executor
+from core.actions.inspector import Inspector
+from core.actions.planner import Planner
+from core.actions.recovery import ActionRecovery
+from core.audit.measures import Measures, NoMeasures
+from core.audit.store import AuditStore, PeopleReader
+from core.audit.trail import AuditLog
+from core.charts.pictures import Pictures, Renderer
+from core.clock import Clock
+from core.cluster.cache import ClusterCache, SnapshotCache
+from core.cluster.storage_histories import StorageHistories
+from core.dashboard.keeper import DashboardKeeper
+from core.delivery.alerts import AlertDelivery
+from core.delivery.audit import AuditDelivery
+from core.health.reports import Reports
+from core.proxmox import Proxmox
+from core.watch.journal import Journal
+from core.watch.service import Watch
+from ui.discord.late import Arrivals
+from ui.discord.members import Members
+from ui.i18n import Texts
+from ui.interaction.command_mentions import CommandMentions
+from ui.interaction.open_questions import Questions
+
+EXPORTS_MOST, OWN_EXPORTS_MOST = 2, 2
+"""Maximum number of people whose CSV files are made and sent at once, and of files that one person waits for."""
+
+
+class Heartbeat(Protocol):
+    """Send heartbeats to a monitor outside of the bot.
+
+    `error`: why the last heartbeat did not arrive, None if it did.
+    `last_beat`: Unix seconds of the last heartbeat that arrived.
+    `is_enabled`: whether a monitor is set up.
+    """
+
+    error: str | None
+    last_beat: float | None
+
+    @property
+    def is_enabled(self) -> bool: ...
+
+    async def beat(self) -> bool:
+        """Send one heartbeat. Does not raise."""
+
+
+class OpenReply(Protocol):
+    @property
+    def awaited(self) -> bool:
+        """Whether the person sees no answer yet, or only that the bot is thinking."""
+
+    def hurry(self) -> None:
+        """Acknowledge now."""
+
+    async def say_farewell(self) -> None:
+        """Tell the person that the bot ends."""
+
+    def step_back(self, message: discord.Message) -> bool:
+        """Fill in nothing more if this answer is shown in the message: another takes its place.
+
+        Return whether it is shown there.
+        """
+
+    async def wait_until_sent(self) -> None:
+        """Wait a moment until nothing is being sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Hold everything that the bot has once, for all sites."""
+
+    sites: "Sites"
+    change_limit: ChangeLimit
+    rate_limiter: RateLimiter
+    people_cache: PeopleReader
+    journal: AuditStore
+    """The audit trail of all sites."""
+    heartbeat: Heartbeat
+    connected: Callable[[], bool]
+    """Returns whether the gateway to Discord is connected now."""
+    renderer: Renderer
+    """Draws charts, in a process of its own."""
+    pictures: Pictures[Any]
+    """The charts of this moment (`ui.charts.view.ChartPicture`)."""
+    alert_charts: Seldom
+    """Limits how often a chart for everybody follows an alert."""
+    orphan_searches: Seldom
+    """Limits how often a channel is searched for orphaned dashboards when a new one is made."""
+    members: Members
+    health: Reports
+    """Checks the setup, for /health."""
+    audit: AuditLog
+    """Records the attempts that belong to no site."""
+    audit_delivery: AuditDelivery
+    clock: Clock
+    texts: Texts
+    questions: Questions
+    press: Callable[[discord.Interaction[discord.Client], str], Awaitable[None]]
+    """Handles a press on a lasting button: `on_button_press` in cogs/buttons.py."""
+    guild_id: int
+    category_id: int
+    timezone: datetime.tzinfo
+    """Time zone in which dates begin (TIMEZONE)."""
+    poll_seconds: float
+    """Seconds between two polls of the watch."""
+    heartbeat_sites: frozenset[str] = frozenset()
+    """Names of the sites whose polls must be good for a heartbeat."""
+    arrivals: Arrivals = field(default_factory=Arrivals)
+    """Measures how late interactions arrive."""
+    command_mentions: CommandMentions = field(default_factory=CommandMentions)
+    """Mentions the registered commands."""
+    recent_guests: RecentGuests = field(default_factory=RecentGuests)
+    """Remembers the guests that each person used last, to offer them first."""
+    open_replies: set[OpenReply] = field(default_factory=set)
+    """Unfinished answers. Each shows a farewell when the bot ends."""
+    measures: Measures = field(default_factory=NoMeasures)
+    gateway_age: Callable[[], float | None] = lambda: 0.0
+    """Returns the seconds since Discord last acknowledged the connection, None if it never did."""
+    exports: Turns = field(default_factory=lambda: Turns(EXPORTS_MOST, OWN_EXPORTS_MOST))
+    """Limits the CSV files in memory: each has up to 10 MB until Discord has it."""
+
+    @property
+    def trails(self) -> tuple[AuditLog, ...]:
+        """Every audit trail: that of each site, and that of attempts without a site."""
+        return tuple(dict.fromkeys((*(site.audit for site in self.sites), self.audit)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Site:
+    """Hold everything that belongs to one Proxmox cluster or stand-alone host. `name`: "" if it is the only one."""
+
+    name: str
+    services: Services
+    authorizer: Authorizer
+    proxmox: Proxmox
+    cluster_cache: ClusterCache
+    snapshot_cache: SnapshotCache
+    storage_histories: StorageHistories
+    inspector: Inspector
+    planner: Planner
+    executor: Executor
+    watch: Watch
+    journal: Journal
+    """The rows of this site."""
+    alert_delivery: AlertDelivery
+    audit: AuditLog
+    dashboards: DashboardKeeper[Any]
+    action_recovery: ActionRecovery
+    """Finds out the results of actions that the end of an earlier run cut off."""
+    web_url: str | None = None
+    """Address of Proxmox' web interface, None if links to it are not wanted."""
+
+
+class Sites:
+    """The sites, in the order of the settings. bootstrap.py adds them before anything runs."""
+
+    def __init__(self, first: str | None = None) -> None:
+        self._sites: dict[str, Site] = {}
+        self._first = first
+
+    def add(self, site: Site) -> None:
+        self._sites[site.name] = site
+
+    def __iter__(self) -> Iterator[Site]:
+        return iter(self._sites.values())
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one site, so that each has to be named."""
+        return len(self._sites) > 1
+
+    @property
+    def only(self) -> Site:
+        """The site, if there is one only. There is no default among several.
+
+        Raises: LookupError.
+        """
+        if self.several:
+            raise LookupError("no site is chosen")
+        return next(iter(self))
+
+    @property
+    def first(self) -> Site | None:
+        """The site that is meant where none is named, as in buttons from the time with one site (FIRST_SITE).
+
+        None: there are several, and none was named.
+        """
+        return self._sites.get(self._first or "") if self.several else self.only
+
+    def find(self, name: str) -> Site | None:
+        return self._sites.get(name)
+
+    @property
+    def ending(self) -> bool:
+        """Whether no change begins any more, because the bot ends."""
+        return any(site.executor.ending for site in self)
