@@ -98,6 +98,24 @@ def test_the_installed_packages_are_exactly_the_imported_ones() -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+def test_systemd_finds_nothing_to_complain_of(tmp_path: Path) -> None:
+    """It passes over an option that it does not know with a word and exit code 0."""
+    python = tmp_path / "opt/proxmox-bot/current/.venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to("/bin/true")
+    unit, drop_in = tmp_path / UNIT.name, tmp_path / f"{UNIT.name}.d" / DROP_IN.name
+    drop_in.parent.mkdir()
+    for source, copy in ((UNIT, unit), (DROP_IN, drop_in)):
+        copy.write_text(source.read_text("utf-8").replace("/opt/", f"{tmp_path}/opt/"), "utf-8")
+        done = judged("systemd-analyze", "verify", "--man=no", str(unit))
+        assert [line for line in done.stderr.splitlines() if UNIT.name in line] == []
+        assert done.returncode == 0, done.stderr
+    with drop_in.open("a") as file:
+        file.write("[Service]\nNoSuchOption=yes\n")
+    assert "NoSuchOption" in judged("systemd-analyze", "verify", "--man=no", str(unit)).stderr
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
 def test_the_exposure_is_small(tmp_path: Path) -> None:
     units = tmp_path / "etc/systemd/system"
     (units / f"{UNIT.name}.d").mkdir(parents=True)
