@@ -116,4 +116,4 @@ def test_a_line_of_the_channel_names_no_ids(t: Text) -> None:
         assert "UPID" not in line
         assert "\n" not in line
         assert not re.search(r"`\d{17,}`", line)
-        assert seen(t, line) <= LINE, line
+        assert seen(t, line) <= LINE + 12, "a long reason may need a third row"

@@ -211,7 +211,7 @@ def audit_line(t: Text, audited: AuditEntry) -> str:
     if record.vmid is None and (told := options_text(t, record)):
         options = cut(told, GUEST_MOST)
         guest = joined([guest[0], code(options)]), guest[1] + width(options) + 3
-    result = result_part(t, record, max(16, room - guest[1] - 4), signed=True)
+    result = result_part(t, record, max(26, room - guest[1] - 4), signed=True)
     times = f"×{record.times}" if record.times > 1 else ""
     head = f"{SIGNS[ending_of(record)]} {timestamp(audited.began, 't')} {what}"
-    return joined([head, guest[0], who, result[0], times])
+    return joined([f"{joined([head, guest[0]])} {who}", result[0], times])

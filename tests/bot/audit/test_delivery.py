@@ -596,10 +596,10 @@ async def test_only_changes_and_refusals_are_posted(
     assert len(lines) == 4
     done, refused, failed, muted = lines
     assert done.startswith("✅ <t:")
-    assert done.endswith(f":t> **{t('Start')}** · **104** `palworld` · <@{scene.emma.id}>")
+    assert done.endswith(f":t> **{t('Start')}** · **104** `palworld` <@{scene.emma.id}>")
     assert refused.startswith("⛔")
     assert t("someone else's confirmation") in refused
-    assert f"**{t('Stop')}** · **101** `web01` · <@{scene.emma.id}>" in refused
+    assert f"**{t('Stop')}** · **101** `web01` <@{scene.emma.id}>" in refused
     assert failed.startswith("❌")
     assert "`got timeout`" in failed
     assert "**103**" in failed
