@@ -65,7 +65,7 @@ class Members:
             await guild.fetch_member(number)
         except discord.NotFound:
             is_gone = True
-        except (*DISCORD_ERRORS, RuntimeError):  # aiohttp's "Session is closed": the bot is ending
+        except DISCORD_ERRORS:
             seconds, is_gone = UNTOLD_SECONDS, self._known.get(number, (0.0, False))[1]
         else:
             is_gone = False

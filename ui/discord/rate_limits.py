@@ -23,6 +23,8 @@ TRY_SECONDS = 60.0
 
 A longer request counts as a lost connection.
 """
+_CLOSED = "Session is closed"
+"""The text of aiohttp's RuntimeError."""
 _PLACE = re.compile(r"/(channels|webhooks|interactions)/")
 _START = "start"
 _MOST: Mapping[str, float] = {"channels": 10.0, "webhooks": 10.0, "interactions": 2.0, _START: 5.0}
@@ -82,11 +84,19 @@ class RateLimitWatch:
 
 
 def limit_request_time(http: discord.http.HTTPClient) -> None:
-    """Give each request of the client at most TRY_SECONDS; discord.py alone would wait for five minutes."""
+    """Give each request of the client at most TRY_SECONDS; discord.py alone would wait for five minutes.
+
+    A request that begins or goes on after the end of the client is a lost connection, as every caller expects.
+    """
     request = http.request
 
     async def in_time(route: discord.http.Route, **values: Any) -> Any:
-        return await request(route, **{"timeout": aiohttp.ClientTimeout(total=TRY_SECONDS), **values})
+        try:
+            return await request(route, **{"timeout": aiohttp.ClientTimeout(total=TRY_SECONDS), **values})
+        except RuntimeError as error:
+            if str(error) != _CLOSED:
+                raise
+            raise aiohttp.ClientConnectionError(_CLOSED) from error
 
     http.request = in_time  # type: ignore[method-assign]  # discord.py has no setting for it
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+import aiohttp
 import pytest
 
 from playground.discord.faults import PlannedFault
@@ -264,3 +265,12 @@ async def test_audit_lines_come_after_a_global_limit(bare_scene: Stage) -> None:
     await met(bare_scene, fault)
     assert bare_scene.server.messages(audit) == []
     await later(bare_scene, LONG, lambda: bare_scene.server.messages(audit))
+
+
+async def test_a_request_after_the_end_of_the_bot_is_a_lost_connection(scene: Stage) -> None:
+    """One that has waited for a limit until then would otherwise log a traceback."""
+    http = scene.bot.http
+    await scene.stop_bot()
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await http.get_channel(scene.channel.id)
+    await scene.start_bot()
