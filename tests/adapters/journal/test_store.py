@@ -461,7 +461,19 @@ class Plain:
     def outbox_message(self, number: int) -> OutboxMessage:
         message = self.messages[number]
         present = tuple(self.incidents[n] for n in message.stored.incidents if n in self.incidents)
-        return replace(message, incidents=present)
+        return replace(message, incidents=present, opening=self.posted_opening(message.stored))
+
+    def posted_opening(self, recovery: Message) -> int | None:
+        """Return Discord's id of the opening that a recovery replies to."""
+        if recovery.post is not MessageKind.RECOVERY or not recovery.incidents:
+            return None
+        about = recovery.incidents[:1]
+        openings = (
+            each
+            for _, each in sorted(self.messages.items())
+            if each.stored.post is MessageKind.OPENING and each.stored.incidents[:1] == about
+        )
+        return next((each.posted for each in openings if self.status[each.stored.id] == "posted"), None)
 
     def having(self, status: str) -> tuple[OutboxMessage, ...]:
         return tuple(
