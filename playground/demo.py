@@ -138,6 +138,11 @@ class Demo:
             )
             stack.push_async_callback(panel.close)
             await page.start(None if self._calm else panel)
+            if (
+                run == 1 and place.ports[0] and page.place.ports != place.ports
+            ):  # taken since they were chosen
+                moved = PORT_MOVED[self._language]
+                print(moved.format(port=place.ports[0], found=page.place.ports[0]), flush=True)
             if run == 1:
                 sites_told = "" if self._one_site else SITES[self._language]
                 told = READY[self._language].format(url=page.url, blocked=BLOCKED, sites=sites_told)

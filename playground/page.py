@@ -212,8 +212,24 @@ class DemoPage:
     async def start(self, beside: Answerer | None = None) -> None:
         """Start to serve. `beside`: answers the other requests of the pages.
 
+        If another program has taken one of the ports since they were chosen, the next three are used, unless people
+        know the address already.
         Raises: PortTaken.
         """
+        while True:
+            try:
+                await self._open(beside)
+                break
+            except PortTaken:
+                await self._close()
+                if self._place.secret:
+                    raise
+                host, ports = self._place.host, self._place.ports
+                self._place = PageAddress(host, free_ports(ports[0] + 3, host))
+        self._publisher = asyncio.create_task(self._publish())
+
+    async def _open(self, beside: Answerer | None) -> None:
+        """Open the pages. Raises: PortTaken."""
         pages: list[tuple[Preview, list[Tab]]] = []
         channels = (self._stage.channel, self._stage.audit, self._stage.outside)
         for channel, port in zip(channels, self._place.ports, strict=True):
@@ -241,7 +257,11 @@ class DemoPage:
             if self._place.host != LOOPBACK:
                 await listen_on(preview, self._place.host)
         link_pages(pages, [f"# {channel.name}" for channel in channels])
-        self._publisher = asyncio.create_task(self._publish())
+
+    async def _close(self) -> None:
+        for preview in self._previews:
+            await preview.close()
+        self._previews.clear()
 
     @property
     def url(self) -> str:

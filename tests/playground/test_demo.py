@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import re
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -21,10 +19,9 @@ import pytest_asyncio
 
 from adapters.settings.load import load
 from playground import __main__ as command_line
-from playground import page
 from playground.demo import Demo, bot_environment, clean_environment, language
 from playground.discord.server import DiscordServer
-from playground.page import DemoPage, PortTaken, build_guild, free_ports
+from playground.page import DemoPage, build_guild
 from playground.visitor import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -292,44 +289,6 @@ def test_missing_parts_are_named_in_one_sentence(
     assert "no_such_module" in told
     assert "asyncio" not in told
     assert "requirements-demo.txt" in told
-
-
-@pytest.mark.parametrize("port", ["-1", "65536", "x"])
-def test_an_impossible_port_is_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        command_line.main(["--port", port])
-    assert ended.value.code == 2
-    assert "--port" in capsys.readouterr().err
-
-
-def test_a_taken_port_is_no_obstacle(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The page has three ports. If one of them is taken, the next three are tried, and so on."""
-    with contextlib.ExitStack() as stack:
-        others = [stack.enter_context(socket.socket()) for _ in range(2)]
-        for other in others:
-            other.bind(("127.0.0.1", 0))
-            other.listen()
-        port = others[0].getsockname()[1]
-        found = free_ports(port - 1)
-        assert set(found).isdisjoint(other.getsockname()[1] for other in others)
-        assert port - 1 < found[0] == found[1] - 1 == found[2] - 2
-        assert free_ports(found[0]) == found
-        assert free_ports(0) == (0, 0, 0)
-        monkeypatch.setattr(page, "_TRIES", 1)
-        with pytest.raises(PortTaken):
-            free_ports(port - 1)
-        for language_, words in (
-            ("en", "is used by another program"),
-            ("ja", "ほかのプログラムが使っています"),
-        ):
-            monkeypatch.setenv("LANGUAGE", language_)
-            assert command_line.main(["--port", str(port)]) == 1
-            told = capsys.readouterr().err
-            assert str(port) in told
-            assert words in told
-            assert len(told.splitlines()) == 1
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
