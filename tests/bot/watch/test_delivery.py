@@ -412,10 +412,20 @@ async def test_a_test_is_tried_once(post: Office, fault: NotDelivered) -> None:
     """Its sender reads that it is not sent again."""
     post.channel.faults = [fault]
     post.store(posts=(Message(7, MessageKind.TEST, post.clock.now()),))
+    await post.run()
     post.opening(8)
     await post.run(700)
     (told,) = post.shown
     assert told.startswith("opening 8 open")
+
+
+async def test_no_alert_waits_for_tests(post: Office) -> None:
+    for number in range(5):
+        post.store(posts=(Message(number, MessageKind.TEST, post.clock.now()),))
+    post.opening(1)
+    post.opening(2)
+    await post.run()
+    assert post.shown == ["opening 1 open", "opening 2 open", *["test"] * 5]
 
 
 async def test_a_test_of_an_earlier_run_is_not_sent(post: Office) -> None:
