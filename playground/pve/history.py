@@ -71,14 +71,17 @@ class HistoryTruth(MetricTruth):
                 rows.append({"time": when})
                 continue
             use = use_at(self.seed, str(guest.vmid), when)
-            mem = use.mem * row["maxmem"]
+            # without balloon data both are the host's figure, which grows to all that the VM ever used
+            seen_by_host = guest.vmid in self.without_balloon
+            mem = float(row["mem"]) if seen_by_host and guest.status == "running" else use.mem * row["maxmem"]
+            host = mem if seen_by_host else mem * 1.04
             rows.append(
                 {
                     "time": when,
                     **maxima,
                     "cpu": use.cpu,
                     "mem": mem,
-                    **({"memhost": mem * 1.04} if "memhost" in row else {}),
+                    **({"memhost": host} if "memhost" in row else {}),
                     "disk": float(row["disk"]),
                     "netin": use.netin,
                     "netout": use.netout,

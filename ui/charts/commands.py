@@ -7,7 +7,7 @@ from core.access.policy import Actor
 from core.charts.marks import Mark, marks_of
 from core.charts.series import PRESSURE_KINDS, ChartTopic, PanelKind, build_chart, has_pressure
 from core.errors import FilesRefused, JournalFailed, PressureUnknown
-from core.guest import Cluster, Guest, Kind
+from core.guest import Cluster, Guest, Kind, State
 from core.guest_errors import TemplateRefused
 from core.operations import Operation
 from core.proxmox import Period, Sample
@@ -53,7 +53,9 @@ async def show_guest_chart(site: Site, reply: Reply, vmid: int, wish: Wish) -> N
         return guest, await site.services.pictures.take(key, make)
 
     guest, picture = await site.planner.finder.run_on_listed(vmid, read, check)
-    await _send(reply, title(guest), picture, wish, site)
+    is_off = picture.empty and guest.state is State.STOPPED
+    note = reply.t("The guest was not running in this period.") if is_off else ""
+    await _send(reply, title(guest), picture, wish, site, note)
 
 
 async def show_node_chart(reply: Reply, typed: str, period: Period, topic: ChartTopic | None = None) -> None:
@@ -112,10 +114,12 @@ async def find_node(interaction: Interaction, typed: str) -> tuple[Site, str, Cl
     return found[0]
 
 
-async def _send(reply: Reply, head: str, picture: ChartPicture, wish: Wish, site: Site) -> None:
+async def _send(
+    reply: Reply, head: str, picture: ChartPicture, wish: Wish, site: Site, note: str = ""
+) -> None:
     """Send the picture, or say what is missing if Discord does not accept it."""
     t = reply.t
-    shown = chart_card(t, f"### {head}", picture, wish, site.name)
+    shown = chart_card(t, f"### {head}", picture, wish, site.name, note)
     lost = card(f"### {head}", f"{WARNING} {error_sentence(t, FilesRefused())}", colour=Colour.WARN)
     await reply.show_file(shown, Attachment(FILE_NAME, picture.png), lost)
 
@@ -188,4 +192,5 @@ async def _draw(
     chart = build_chart(samples, wish.period, now, kinds, limits=limits, marks=marks)
     await services.clock.sleep(0)  # a long history is much to do at once
     png = await services.renderer.draw(drawing_of(t, chart, subject, services.timezone))
-    return ChartPicture(png, description(t, chart, subject), now)
+    empty = not any(panel.lines for panel in chart.panels)
+    return ChartPicture(png, description(t, chart, subject), now, empty)

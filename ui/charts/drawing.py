@@ -91,7 +91,7 @@ def _panel(t: Text, panel: ChartPanel, subject: ChartSubject) -> DrawnPanel:
         top=scale.top,
         ticks=tuple(
             (value, f"{_tick(value, scale)}{'%' if panel.unit is Unit.PERCENT else ''}")
-            for value in scale.ticks
+            for value in (scale.ticks if panel.lines else ())
         ),
         limit=limit,
         empty=t("no data"),
@@ -129,9 +129,9 @@ def _figures(t: Text, panel: ChartPanel, subject: ChartSubject) -> list[str]:
 
 def _name(t: Text, panel: ChartPanel, line: Line, subject: ChartSubject) -> str:
     """Return the name of a line, "" if the panel's title says enough."""
-    if line.measure is Measure.MEMORY and subject.host_view:
-        return t(HOST_VIEW)
     several = len(panel.lines) > 1 or line.measure is Measure.MEMORY_HOST
+    if line.measure is Measure.MEMORY and subject.host_view and not several:
+        return t(HOST_VIEW)  # else the guest did report its own use for a part of the time
     return t(LINES[line.measure]) if several and line.measure in LINES else ""
 
 

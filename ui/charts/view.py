@@ -18,11 +18,12 @@ FILE_NAME = "chart.png"
 
 @dataclass(frozen=True, slots=True)
 class ChartPicture:
-    """A picture and its description. `made`: Unix seconds."""
+    """A picture and its description. `made`: Unix seconds. `empty`: there is no data for any of its panels."""
 
     png: bytes
     description: str
     made: float
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +43,10 @@ class Wish:
         return cls(f"n{name}", period, topic)
 
 
-def chart_card(t: Text, title: str, picture: ChartPicture, wish: Wish, site: str) -> ui.LayoutView:
-    """Show the picture, and offer the other periods."""
+def chart_card(
+    t: Text, title: str, picture: ChartPicture, wish: Wish, site: str, note: str = ""
+) -> ui.LayoutView:
+    """Show the picture, and offer the other periods. `note`: why there is no data."""
     gallery: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery(
         discord.MediaGalleryItem(f"attachment://{FILE_NAME}", description=picture.description)
     )
@@ -51,5 +54,5 @@ def chart_card(t: Text, title: str, picture: ChartPicture, wish: Wish, site: str
         chart_button(t(label), wish.target, period, wish.topic, site, current=period is wish.period)
         for period, label in SHORT_PERIODS.items()
     ]
-    foot = f"-# {t('updated {time}', time=timestamp(picture.made))}"
+    foot = "\n".join(filter(None, (note, f"-# {t('updated {time}', time=timestamp(picture.made))}")))
     return card(title, foot, colour=Colour.BUSY, buttons=buttons, picture=gallery)

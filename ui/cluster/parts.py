@@ -35,8 +35,13 @@ def incidents_text(
     if not ordered:
         return f"{UNSURE} {t('No known open incidents')}" if unsure else f"{OK} {t('No open incidents')}"
     head = f"**{t('Open incidents')}** {t('{incidents}', incidents=len(ordered))}"
-    rows = [f"{sign_of(each)} {short_text(t, each)} · {timestamp(each.opened)}" for each in ordered[:most]]
-    return f"{head}\n{fold_rows(t, rows, len(ordered), room)}"
+    return f"{head}\n{fold_rows(t, [_incident(t, each) for each in ordered[:most]], len(ordered), room)}"
+
+
+def _incident(t: Text, incident: Incident) -> str:
+    """Show an incident with its time, which stands below it in small print where a phone has no room beside it."""
+    parts = (f"{sign_of(incident)} {short_text(t, incident)}", timestamp(incident.opened))
+    return phone_lines(parts).replace("\n", f"\n{SMALL_PRINT}")
 
 
 def nodes_text(t: Text, nodes: Sequence[Node], room: int, most: int) -> str:

@@ -147,6 +147,10 @@ async def test_refusals_of_proxmox_and_discord_are_explained(scene: Stage, pve: 
     await scene.say(scene.emma, "graph guest", vmid=101, what="memory", period="year")
     assert len(scene.server.messages(scene.channel)[-1].attachments) == 1
 
+    off = scene.t(scene.emma)("The guest was not running in this period.")
+    assert off in (await scene.say(scene.emma, "graph guest", vmid=104)).text
+    assert off not in (await scene.say(scene.emma, "graph guest", vmid=101)).text
+
     pve.node_offline("pve2")
     await scene.poll()
     reply = await scene.say(scene.emma, "graph node", node="pve2")
