@@ -5,6 +5,7 @@ import contextlib
 from core.errors import BotError, JournalFailed
 from core.operations import Operation
 from core.wanted_errors import NoSuchDashboard
+from core.watch.incidents.model import Severity
 from ui.cards import card
 from ui.cluster.commands import status_of
 from ui.cluster.infrastructure import read_one
@@ -56,4 +57,6 @@ async def _show_incidents(reply: Reply, attempt: Attempt) -> None:
     trouble = "\n".join(filter(None, (status.note, *status.blind)))
     steps = reply.mention(Operation.MONITOR_HISTORY)
     colour = Colour.WARN if status.incidents or unsure else Colour.GOOD
+    if any(each.level is Severity.CRITICAL for each in status.incidents):
+        colour = Colour.BAD
     await reply.show(card(text, trouble[:600], steps, colour=colour))

@@ -19,6 +19,7 @@ from playground.pve.server import Pve
 from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.stage import Stage
+from ui.formatting import Colour
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -57,6 +58,9 @@ async def test_a_dashboard_is_made_kept_and_removed(scene: Stage, pve: Pve) -> N
     alerts = await scene.press(scene.akiko, board, "Alerts")
     assert alerts.post is not None
     assert alerts.post.ephemeral
+    assert alerts.post.components[0]["accent_color"] == int(
+        Colour.BAD if "🔴" in alerts.text else Colour.GOOD
+    )
     panel = await scene.choose(scene.emma, board, board.selects[0].custom_id, ["102"])
     assert "102" in panel.text
     assert len(boards(scene)) == 1
