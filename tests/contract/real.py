@@ -29,8 +29,10 @@ from tests.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE, Facts
 
 COMMAND_SECONDS = 300.0
 PAUSE, PATIENCE = 1.0, 240.0
-"""Seconds between two reads, and to wait in all: a VM has a minute to shut down, and a guest has its first figures
-after two."""
+"""Seconds between two reads, and to wait in all.
+
+A VM has a minute to shut down, and a guest has its first figures after two.
+"""
 HELD_SECONDS = 20
 """Seconds to hold a lock: longer than the ten seconds that Proxmox waits for the lock of a file."""
 
