@@ -111,7 +111,7 @@ def test_the_chart_has_a_bar_for_each_number_of_guests() -> None:
     assert [line.count("█") for line in lines] == [0, 10, 40, 0]
 
 
-def test_another_version_s_file_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text(json.dumps({"form": 0}))
     with pytest.raises(ValueError, match="another version"):
         Results.read(tmp_path / "old.json")
