@@ -12,7 +12,7 @@ class BadVmid(Refused):
 
 @dataclass(eq=False)
 class NoSuchGuest(Refused):
-    """No guest has this name, or the person may not see it, or the site before it."""
+    """No guest has this name, or the person may not see it, or there is no such site as was typed before the name."""
 
     value: str
 

@@ -1,1 +1,1 @@
-"""From the command line to a connected bot."""
+"""Start the bot: from the command line to a connection with Discord."""

@@ -1,1 +1,1 @@
-"""Parts of proxmox_client.py: HTTPS, paths, errors and rows of the Proxmox VE API."""
+"""Speak the Proxmox VE API for proxmox_client.py: HTTPS, paths, errors and rows."""

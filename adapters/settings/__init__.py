@@ -1,1 +1,1 @@
-"""Settings from config.py and the environment."""
+"""Read the settings from config.py and the environment."""

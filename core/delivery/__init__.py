@@ -1,1 +1,1 @@
-"""Messages to Discord's channels: each at least once, and in order."""
+"""Send messages to Discord's channels: each at least once, and in order."""

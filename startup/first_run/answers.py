@@ -74,7 +74,7 @@ def yes_or_no(text: str, *, default: bool) -> bool | None:
 
 
 def is_back(text: str) -> bool:
-    """Return whether the answer asks for the step before."""
+    """Return whether the answer asks for the previous step."""
     return clean(text) in BACK
 
 

@@ -895,7 +895,7 @@ def hostile_things(evil: str, *languages: Text) -> dict[str, list[str]]:
 def mask(text: str) -> str:
     """Replace all code spans and blocks by the same text, and keep the rest.
 
-    Where a line breaks between two facts depends on their length, and an empty reason has words of ours.
+    The place where a line breaks depends on the length of the facts, and an empty reason gets words of the bot.
     """
     for t in (EN, JA):
         text = text.replace(t("Proxmox gave no reason."), "`x`")

@@ -75,7 +75,7 @@ class DiscordDashboards:
         true_at: float | None,
         send: Callable[[ui.LayoutView], Awaitable[T]],
     ) -> T:
-        """Send the message. If Discord blocks it, send it without foreign words. Its buttons stay: it is found by them."""
+        """Send the message, or if Discord blocks it, without foreign words. Its buttons stay: it is found by them."""
         try:
             return await send(self._card(dashboard, shown, true_at))
         except discord.HTTPException as error:
