@@ -28,11 +28,10 @@ SETTLE_SHARE, SETTLE_LEAST, SETTLE_MOST = 0.05, 0.002, 0.1
 SETTLE_EACH = 0.002
 """Additional seconds for each further person who waits: about the time of one more edit of their message."""
 BUSY_SECONDS, BUSY_MOST = 0.1, 1.0
-"""Seconds for the state above which Proxmox counts as busy, and maximum seconds to wait for the last part then.
+"""Proxmox counts as busy if reading the state takes more than BUSY_SECONDS.
 
-The wait is twice as long as the state took.
-
-Each edit takes time that the answers to other people need.
+Then the wait for the last part is twice as long as that read, and BUSY_MOST seconds at most. Each edit of a message
+takes time that the answers to other people need.
 """
 LAST_TASK_AFTER = 0.005
 """Seconds after the other reads to ask for the last task, unless the state is there earlier.

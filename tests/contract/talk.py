@@ -136,7 +136,7 @@ def complaints_of(exchange: Exchange, forms: Mapping[tuple[str, str], Form]) -> 
 
 
 def talk_over(facts: Facts, forms: Mapping[tuple[str, str], Form], kept: Sequence[Exchange]) -> Talk:
-    """Return a talk in which the kept answers are given again."""
+    """Return a talk that replays the kept answers."""
     return Talk(replace(facts, pause=0.0, patience=1e9), NoHost(), Wire(None, kept), forms)
 
 

@@ -88,7 +88,7 @@ class Host(Protocol):
 
 
 class NoHost:
-    """Stands in where kept answers are given again: nothing needs to be arranged."""
+    """Stands in while kept answers are replayed: nothing needs to be arranged."""
 
     played = True
 

@@ -33,8 +33,8 @@ CHUNK = 65536
 class Sockets:
     """Hold the connection of one session, to cut it while a thread waits on it. A thread cannot be cancelled.
 
-    The connection is held by a second descriptor. The first is out of reach during the TLS handshake, and while the
-    last body before the server closes the connection is read.
+    The connection is held by a second descriptor. The first is out of reach during the TLS handshake, and while a
+    body is read after which the server closes the connection.
     """
 
     def __init__(self) -> None:

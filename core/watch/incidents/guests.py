@@ -32,7 +32,7 @@ from core.watch.incidents.transition import News, Transition
 from core.watch.incidents.unknown import note_unknown
 
 WORK_SECONDS = 1800.0
-"""Maximum seconds that a lock or a task excuses a stop."""
+"""Maximum seconds for which a lock or a task excuses a stop."""
 RETURN_SECONDS = 300.0
 """Seconds a guest has to start after its node came back or HA moved it."""
 STUCK_SECONDS = 600.0
@@ -133,7 +133,7 @@ def _enter_missing(transition: Transition, old: GuestState) -> GuestState:
 def _enter_stopped(transition: Transition, old: GuestState, listed: Guest) -> GuestState:
     """Report the stop, unless it was ordered or wanted, follows a node's return, or belongs to other work.
 
-    A person's stop never makes QEMU halt a guest: whatever halted it came later.
+    A stop that a person ordered never leaves a VM in one of HALTED_STATES: something later did.
     """
     if old.vmid in transition.expected_stops:
         transition.seen_stops.append(old.vmid)

@@ -54,7 +54,10 @@ def _builder(
     days: float = 30.0,
     begins: float = -1.0,
 ) -> x509.CertificateBuilder:
-    """Begin a certificate that is valid until `days` from now, and from `begins` days from now, or a day earlier."""
+    """Begin a certificate that is valid from `begins` until `days`, both in days from now.
+
+    It is valid for at least a day.
+    """
     now = datetime.datetime.now(datetime.UTC)
     ends = now + datetime.timedelta(days=days)
     return (
