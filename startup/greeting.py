@@ -41,7 +41,7 @@ class Greeting:
         """Queue the message for the alert channel if it is owed and all that it needs is known.
 
         `clusters`: by site, None for a site that is not ready.
-        Return whether the message is owed no longer.
+        Return whether the message is no longer owed.
         """
         if self._site is None:
             return True

@@ -275,7 +275,7 @@ class JournalOffLoop(SiteJournalOffLoop):
 
     @property
     def first_site(self) -> str | None:
-        """The site that owns the data of the time with one site, None if FIRST_SITE never named it."""
+        """The site that owns the data from before there were several. None if FIRST_SITE never named it."""
         return self._file.first_site
 
     def unknown_sites(self, names: Iterable[str]) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ class SqliteJournal(SiteJournal):
 
     @property
     def first_site(self) -> str | None:
-        """The site that owns the data of the time with one site, None if FIRST_SITE never named it."""
+        """The site that owns the data from before there were several. None if FIRST_SITE never named it."""
         return self._shared.first_site
 
     def unknown_sites(self, names: Iterable[str]) -> tuple[str, ...]:

@@ -98,8 +98,8 @@ class Persistence:
     async def change(self, decide: Callable[[], Decision[T]]) -> T:
         """Decide on a change of the state, and store the whole outcome or nothing. Return the decision's result.
 
-        `decide` is called when all changes before it are stored, and nothing else changes the state until its
-        outcome is.
+        `decide` is called when all changes before it are stored. Nothing else changes the state until its
+        outcome is stored, too.
         Raises: JournalFailed, and what `decide` raises.
         """
 

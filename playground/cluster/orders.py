@@ -63,7 +63,7 @@ class Orders:
 
 
 def read_orders(receive: Callable[[str], None], ended: threading.Event) -> None:
-    """Pass each line of standard input on, in a thread. Set `ended` when it ends, as it does with the parent."""
+    """Pass on each line of standard input, in a thread. Set `ended` once the parent has closed it or has ended."""
 
     def read() -> None:
         rest = b""

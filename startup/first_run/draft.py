@@ -122,7 +122,7 @@ class Draft:
     def settings(self) -> dict[str, object]:
         """Return the settings as config.py has them: those that were answered.
 
-        Names without a site, such as those of the time with one cluster, mean the first of several.
+        Names without a site, such as those given while there was one cluster, mean the first of several.
         """
         found: dict[str, object] = {
             "GUILD_ID": self.seen.number if self.seen else 0,

@@ -110,7 +110,7 @@ def test_a_long_error_is_cut_and_still_read(kind: type[BotError]) -> None:
 
 
 def test_the_written_form_of_errors_is_stable() -> None:
-    """Stored words: what a bot of today has written, the bots to come read."""
+    """Later bots must be able to read the words that a bot of today has stored."""
     assert str(Rejected(500, 'no "such"\ndisk 秋')) == (
         '{"error":"Rejected","values":{"status":500,"message":"no \\"such\\"\\ndisk 秋"}}'
     )

@@ -12,7 +12,7 @@ from what was typed or pressed, from the settings of `PEOPLE`, and from the gues
   read-only mode. Each must be on a site, and about a guest, that the request can mean, and that the person may
   change.
 - What is shown must name no site and no guest that the person may not see, no other site than the one that is meant,
-  and no button of the time with one site.
+  and no button in the form of a bot with one site.
 - The audit trail must have a row of each site with an effect, and none of a site that is not meant.
 - A site or guest that is hidden must get the same answer as one that does not exist.
 

@@ -130,7 +130,7 @@ class Inputs:
         return None
 
     def of_another_site(self, custom_id: str) -> str:
-        """Name another site in the button, or none, as in one of the time with one site."""
+        """Name another site in the button, or none, as the buttons of a bot with one site do."""
         kind, *rest = custom_id.split(":")
         if kind[1] != "2":
             return custom_id

@@ -240,7 +240,7 @@ def _answers(t: Text, incident: Incident) -> list[str]:
 
 
 def unmuted_line(t: Text) -> str:
-    """Say that the mute that an alert's button set has ended with the recovery."""
+    """Say that a mute set with an alert's button has ended with the recovery."""
     return t("The mute ended with the recovery.")
 
 
