@@ -150,7 +150,9 @@ def _at_once(cause: Callable[[Stage], object]) -> Fault:
 
 
 FAULTS: Mapping[str, Fault] = {
-    "Proxmox: no way": _at_once(lambda s: s.pve.fail("GET", "/cluster/resources", 595, "No route", times=4)),
+    "Proxmox: no route": _at_once(
+        lambda s: s.pve.fail("GET", "/cluster/resources", 595, "No route", times=4)
+    ),
     "Discord: alerts refused": _at_once(
         lambda s: s.server.fail("POST", f"/channels/{s.alerts.id}/messages", 500, times=3)
     ),

@@ -141,7 +141,7 @@ async def test_searches_of_one_person_hold_up_neither_the_watch_nor_others(
     assert order == [1, 2, *[1] * 7]
 
 
-async def test_so_many_take_a_turn_at_once_and_nobody_two() -> None:
+async def test_turns_are_limited_and_nobody_has_two() -> None:
     turns, running, most = Turns(2), list[int](), list[tuple[int, ...]]()
 
     async def take(person: int) -> None:

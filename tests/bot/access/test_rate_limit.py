@@ -30,7 +30,7 @@ async def scene(bare_scene: Stage) -> Stage:
 
 
 @pytest.mark.parametrize("asked", RequestKind)
-def test_so_many_at_once_and_then_so_many_a_second(asked: RequestKind) -> None:
+def test_a_burst_is_allowed_and_then_a_steady_rate(asked: RequestKind) -> None:
     clock, rate = FakeClock(), RATES[asked]
     pace = RateLimiter(clock)
     assert [pace.take(7, asked) for _ in range(rate.burst)] == [None] * rate.burst

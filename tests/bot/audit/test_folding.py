@@ -91,7 +91,7 @@ async def test_after_its_minute_it_is_a_row_again(trail: Trail) -> None:
 
 
 @pytest.mark.parametrize("kind", ["refused", "read"])
-async def test_one_person_fills_so_many_rows_and_no_more(trail: Trail, kind: str) -> None:
+async def test_the_rows_of_one_person_are_limited(trail: Trail, kind: str) -> None:
     for number in range(5000):
         trail.refuse(100 + number) if kind == "refused" else trail.read(100 + number)
     assert await trail.rows() == ROWS_MOST + 1

@@ -122,7 +122,7 @@ def test_addresses_of_no_host_are_left_out() -> None:
     )
 
 
-def test_at_most_so_many_rows_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_limited_number_of_rows_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     looked = []
 
     def address(text: str) -> None:

@@ -73,7 +73,7 @@ def test_a_lock_excuses_it_for_half_an_hour_at_most() -> None:
     assert history.see(*[L] * 3, lock="rollback") == ["opening guest 101 stuck"]
 
 
-def test_a_guest_first_seen_in_it_is_reported_once_it_is_stuck() -> None:
+def test_a_guest_first_seen_in_a_passing_state_is_reported_once_it_is_stuck() -> None:
     assert History().see(*[L] * 20) == ["opening guest 101 stuck"]
 
 

@@ -1387,7 +1387,7 @@ async def test_tags_of_this_moment_count() -> None:
     assert (await world.executor.execute(order)).good
 
 
-async def test_so_many_changes_a_minute_for_each_person() -> None:
+async def test_the_changes_of_each_person_per_minute_are_limited() -> None:
     world = FakeWorld([guest(vmid, State.STOPPED) for vmid in range(101, 110)], most=3)
     for vmid in (101, 102, 103):
         await world.executor.execute(world.order(Operation.START, vmid))

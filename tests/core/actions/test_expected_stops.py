@@ -55,7 +55,7 @@ async def test_the_wall_clock_does_not_matter() -> None:
     assert stops.current() == {}
 
 
-async def test_seen_running_again_it_holds_only_as_long_as_the_list_lags() -> None:
+async def test_once_the_guest_runs_again_its_stop_is_expected_only_while_the_list_lags() -> None:
     clock = FakeClock()
     stops = ExpectedStops(clock)
     await carried_out(stops, Operation.REBOOT, over=True)

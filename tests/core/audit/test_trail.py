@@ -136,7 +136,9 @@ async def test_records_refused_by_the_disk_are_written_later_once_and_in_order(
     ]
 
 
-async def test_no_more_than_so_many_wait(trail: AuditTrail, slow: Slow, rows: SqliteJournal) -> None:
+async def test_the_number_of_waiting_records_is_limited(
+    trail: AuditTrail, slow: Slow, rows: SqliteJournal
+) -> None:
     ticket = await trail.record_first(entry(AuditStep.ASKED))
     slow.error = "EIO"
     for number in range(LATE_MOST + 50):
