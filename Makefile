@@ -86,7 +86,7 @@ check: lint coverage   ## What has to pass before every commit
 messages: $(VENV)/ready   ## Bring the catalogues in step with the source
 	$(RUN) -m tools.messages
 
-documents: $(VENV)/ready   ## Renew the tables of the documents that are made of the code
+documents: $(VENV)/ready   ## Renew the tables of the documents that are made from the code
 	$(RUN) -m tools.documents
 
 .PHONY: help demo screens test quick coverage soak chaos leaks access crossings flood dashboards bench format lint check messages documents

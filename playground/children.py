@@ -30,7 +30,7 @@ class Child:
     It gets SIGTERM when the demo stops, and SIGKILL after 8 s more. Ctrl-C does not reach it directly, because
     it has a session of its own. On Linux the kernel ends it if the demo is killed.
     With `announces`, the program's first line is returned by `first_line`. That line may hold a secret and is
-    not shown. `hears` gets each later line of its standard output, and returns whether it was meant for it.
+    not shown. `hears` gets each later line of its standard output. The lines for which it returns True are not shown.
     """
 
     def __init__(

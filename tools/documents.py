@@ -1,4 +1,4 @@
-"""Renew the parts of the documents that are made of the code: `python -m tools.documents`.
+"""Renew the parts of the documents that are made from the code: `python -m tools.documents`.
 
 A part stands between `<!-- made: NAME LANGUAGE -->` and `<!-- end -->`, each on a line of its own. A test compares
 the documents with the code.

@@ -39,7 +39,7 @@ def fill_japanese(message: str, values: dict[str, object]) -> str:
     """Insert the values. Japanese takes a space beside `web01`, but none between two Japanese characters.
 
     A message is written with the space of a Latin value ("{by} が"). It is dropped where the value is Japanese, or a
-    timestamp that ends so.
+    timestamp that ends in Japanese.
     Only the message's own spaces are touched, never those inside a value.
     """
     filled = ""

@@ -20,7 +20,7 @@ _WITH_SITES = 4
 """The first version whose rows have a site."""
 _FIRST, _NUMBER = "first_site", "site/"
 _RECORDS = "site/"
-"""Begins the records of every site but the first, followed by the site and a slash. No other record begins so."""
+"""Begins the records of every site but the first; the site and a slash follow. No other record begins with it."""
 
 
 def record_range(key: str) -> tuple[bytes, bytes]:

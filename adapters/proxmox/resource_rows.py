@@ -57,7 +57,7 @@ _BEGIN = re.compile(rb'[ \t\n\r]*\{[ \t\n\r]*"data"[ \t\n\r]*:[ \t\n\r]*\[')
 _BETWEEN = re.compile(rb"\}[ \t\n\r]*,[ \t\n\r]*\{")
 _END = re.compile(rb"\][ \t\n\r]*\}[ \t\n\r]*\Z")
 _END_MOST = 64
-"""Bytes at the end of a body in which its brackets are searched."""
+"""Number of bytes at the end of a body that are searched for its closing brackets."""
 
 
 def pieces_of(body: bytes | bytearray) -> Iterator[bytes]:

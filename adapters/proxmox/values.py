@@ -5,7 +5,7 @@ import re
 _TIMES_MOST = 4_102_444_800
 """The end of the year 2099. Discord cannot show later times."""
 NUMBER_LIMIT, WHOLE_LIMIT = 1e20, 10**18
-"""Limits of a usable number. Those beyond are no size, time, rate or count, and none of these is below 0."""
+"""Limits of a usable number. A greater one cannot be a size, time, rate or count, and neither can a negative one."""
 TEXT_MOST = 10_000
 """Characters kept of a text: more than Proxmox accepts for a guest's notes (8,192 bytes)."""
 

@@ -15,7 +15,7 @@ from adapters.settings.written_sites import WrittenSite
 
 
 def mixed_forms(origin: Origin, sites: Sequence[WrittenSite]) -> list[Fault]:
-    """Return a fault if the settings of a site stand among those of the bot, too. `origin`: of the bot's."""
+    """Return a fault if settings of a site are also given for the whole bot. `origin`: of the bot's settings."""
     plain = [name for name in names_of(SITE_ROWS) if name in origin.variables or name in origin.config]
     if not plain:
         return []
@@ -29,7 +29,7 @@ def site_settings(
 ) -> SiteSettings:
     """Put a site together from its own values and those of the bot.
 
-    `name`: as in the configuration. `first`: the site that names without a site mean.
+    `name`: as in the configuration. `first`: the site that is meant where none is named.
     """
     own = parsed.values
     rules = rules_of_site(name, first, bot["role_scopes"], bot["protected_vm_ids"])

@@ -70,7 +70,7 @@ class GuestTable:
 
     @cached_property
     def texts(self) -> list[str]:
-        """The lower-case text of each row, in which words are searched."""
+        """The lower-case text of each row, which is searched for words."""
         rows = zip(self._vmids, self.names, self._nodes, strict=True)
         return [f"{vmid} {name} {node.casefold()}" for vmid, name, node in rows]
 

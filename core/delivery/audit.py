@@ -64,7 +64,7 @@ def count_fitting(lines: Sequence[str], most: int = CONTENT_MOST) -> int:
 
 
 def _units(text: str) -> int:
-    """Count characters as JavaScript does, where an emoji is two, because Discord may count so."""
+    """Count characters as JavaScript does, where an emoji is two, because Discord may count in the same way."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 

@@ -86,7 +86,7 @@ def is_none(text: str) -> bool:
 def find_row(text: str, names: Sequence[str], numbers: Sequence[int] = ()) -> int | None:
     """Return the index of the row that an answer means: by its number from 1, its name, or its id in `numbers`.
 
-    A beginning of a name counts if no other name begins so. None: no row, or several.
+    The beginning of a name counts if no other name begins with it. None: no row, or several.
     """
     word = unicodedata.normalize("NFKC", clean(text)).lstrip("#@")
     if word.isdecimal() and int(word) in numbers:

@@ -25,7 +25,7 @@ NO_BREACH = {
     "GET /nodes/{node}/qemu/{vmid}/agent/get-fsinfo: result.*.name: another word",  # the guest's own
     "GET /nodes/{node}/qemu/{vmid}/snapshot/{snapname}/config: digest: gone",  # Proxmox sends none of a snapshot
 }
-"""Changes that a form need not find, because Proxmox may answer so."""
+"""Changes that a form need not find, because Proxmox may answer in this way."""
 _SIZES = {
     "mem",
     "memhost",

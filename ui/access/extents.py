@@ -43,7 +43,7 @@ def _never(operation: Operation, guest: Guest | None) -> BotError | None:
 
 
 def exists_for(operation: Operation, guest: Guest) -> bool:
-    """Return whether there is this operation for such a guest: its kind, or a template."""
+    """Return whether the operation exists for guests of this kind, and for templates if the guest is one."""
     return not isinstance(_never(operation, guest), NOT_FOR_IT)
 
 

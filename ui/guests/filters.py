@@ -21,7 +21,7 @@ _NAME_MOST, _DIGITS = 16, 12
 Disks: TypeAlias = Mapping[tuple[int, str], FileSystem]
 _NO_DISKS: Disks = {}
 _SHORT = "~"
-"""Begins the short form of a name. No node, tag or pool begins so."""
+"""Begins the short form of a name. No node, tag or pool begins with it."""
 
 
 def short_name(name: str) -> str:

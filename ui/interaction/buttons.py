@@ -117,7 +117,7 @@ def health_buttons(
 ) -> list[PersistentButton]:
     """Return the buttons of a report of the health check: its pages, and one that checks again.
 
-    `site`: as for a page. `full`: good results are shown in full. `more`: offer to show them so.
+    `site`: as for a page. `full`: good results are shown in full. `more`: offer to show them in full.
     """
     filters = ("all",) if full else ()
     turns = page_buttons("doctor", page, pages, filters, site)

@@ -19,7 +19,8 @@ from ui.messages.errors import choice, plain_sentence
 from ui.messages.nothing import Nothing
 
 WORD = "!nothing"
-"""Start of the value of the entry; the reason follows. No guest, node, snapshot, target or duration starts so."""
+"""Start of the value of the entry; the reason follows. No guest, node, snapshot, target or duration starts with it.
+"""
 
 RECHECK_SECONDS = 0.5
 """Seconds allowed to complete once more without the typed text. Discord allows 3 s for both."""

@@ -17,7 +17,7 @@ from ui.phone_lines import phone_lines
 from ui.watch.alert_text import CONTENT_MOST
 
 SIGN = "👋"
-"""Begins the message. No other word of the bot about itself begins so."""
+"""Begins the message. No other message of the bot about itself begins with it."""
 NAMES_MOST, CHANNELS_MOST = 5, 5
 _TROUBLES_MOST = 800
 

@@ -20,7 +20,7 @@ from adapters.files.data_lock import DataDirInUse, lock_data_dir
 
 ROOT = Path(data_lock.__file__).parents[2]
 
-# Takes the lock, says so, and stays; with "child" beside it a process that outlives it.
+# Takes the lock, says so, and starts a child process that outlives it.
 HOLD = """
 import subprocess, sys, time
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Test at the socket that a proxy's page is never taken for Proxmox' answer.
 
-Proxmox' own words are read from the place where they stand.
+Proxmox' own words are read from the body or from the reason phrase.
 """
 
 from pathlib import Path

@@ -69,7 +69,10 @@ async def test_each_person_has_one_made_at_a_time_and_few_wait() -> None:
 
 
 async def test_a_flood_takes_nobodys_place_and_nothing_of_it_remains() -> None:
-    """Seven people who want three each fill the spare places. Everybody else still has a first one, and its turn."""
+    """Seven people who want three pictures each fill the spare places.
+
+    Everybody else still gets a first picture in turn.
+    """
     studio = Studio()
     asked = [studio.take(f"{person} {n}", person) for n in range(OWN_MOST) for person in range(7)]
     await settle()

@@ -74,7 +74,7 @@ class Readings:
         self._number = 0
 
     def read(self, *seen: float | BotError | None, state: State = R) -> list[str]:
-        """Return the messages while the agent answers so, each in a poll of its own. None: no file systems."""
+        """Return the messages while the agent gives these answers, each in a poll of its own. None: no file systems."""
         return flat(self._one(each, state) for each in seen)
 
     def _one(self, seen: float | BotError | None, state: State) -> list[str]:
@@ -312,7 +312,7 @@ def test_disk_readings_are_not_carried_to_the_next_guest_with_the_vmid() -> None
 def test_a_reading_waits_until_a_poll_knows_its_guest(
     listed: State | None, unsure: bool, online: bool
 ) -> None:
-    """It shows the poll that cannot judge the guest, and the result of a request that was under way meanwhile."""
+    """Check it after an answer, and with an answer that arrives while a poll cannot judge the guest."""
     field = Field(1)
     known = field.guests[101]
     field.answers[101] = 95.0
@@ -442,7 +442,7 @@ def test_a_value_is_known_for_two_rounds_and_a_look_is_judged_once() -> None:
     assert 101 in field.known()
     field.run(80.0)
     assert field.known() == {}
-    field.poller.on_judged(first)  # of one before
+    field.poller.on_judged(first)  # they are of an earlier answer
     assert field.poller.readings()[101] == DiskReading(3, None, HUNG)
     del field.answers[101]
     field.run(EVERY_SECONDS)

@@ -26,7 +26,7 @@ def headings(text: str) -> list[tuple[int, str]]:
 
 
 def anchors(text: str) -> list[str]:
-    """Return the anchors that GitHub makes of the headings. Repeated ones are numbered."""
+    """Return the anchors that GitHub makes from the headings. Repeated ones are numbered."""
     found: list[str] = []
     for _, words in headings(text):
         anchor = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
@@ -71,7 +71,7 @@ def in_code(text: str) -> list[str]:
 
 
 def made(language: str, name: str, path: Path) -> str:
-    """Return one part of a document that is made of the code."""
+    """Return one part of a document that is made from the code."""
     match = re.search(rf"^<!-- made: {name} {language} -->\n(.*?)^<!-- end -->$", text_of(path), re.M | re.S)
     assert match, f"{path.name} has no part {name} in {language}"
     return match[1]

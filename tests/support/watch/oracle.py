@@ -255,7 +255,7 @@ class Oracle:
         self.looked: dict[int, float] = {}
         self.silences: list[Guest] = []
         self.askable: dict[int, float] = {}
-        """VMs whose agents are to be asked, each with the time since which this is so."""
+        """VMs whose agents are to be asked, each with the time since which they are to be asked."""
         self.mutes: dict[str, float] = {}
         self.orders: dict[int, float] = {}
         self.noted: list[Case] = []
