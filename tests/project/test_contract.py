@@ -221,5 +221,5 @@ if SCHEMAS:
                 row.path
             )
 
-    def test_all_versions_are_held_against() -> None:
+    def test_there_is_a_schema_of_every_version() -> None:
         assert [file.name for file in SCHEMAS] == [f"pve-{version}.json.gz" for version in ALL_VERSIONS]

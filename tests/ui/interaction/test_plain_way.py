@@ -178,7 +178,7 @@ def test_a_list_is_that_of_the_plain_way(
 
 
 @given(GUESTS, st.text("guest/102vmcpwb", min_size=1, max_size=8), st.sampled_from(["", "home", "gue"]))
-def test_a_word_of_a_mute_finds_the_site_the_text_the_kind_and_the_subject(
+def test_a_word_typed_for_a_mute_is_found_in_site_text_kind_and_subject(
     guests: list[Guest], word: str, site: str
 ) -> None:
     cluster = Cluster(tuple(sorted(guests, key=lambda guest: guest.vmid)), (), 0.0)
