@@ -1,4 +1,4 @@
-"""Test what is read of nodes, HA and the past of storages, from answers of every form."""
+"""Test the reads of nodes, HA and the past usage of storages, from answers of every form."""
 
 from typing import Any
 

@@ -80,7 +80,7 @@ def test_the_drop_in_removes_exactly_the_options_that_need_a_mount() -> None:
 
 
 def test_the_installed_packages_are_exactly_the_imported_ones() -> None:
-    """install.sh and the bot's own folders are named in two places."""
+    """install.sh lists the bot's packages, and has to change with them."""
     text = (DEPLOY / "install.sh").read_text("utf-8")
     parts = re.search(r"PARTS='([^']+)'", text)
     assert parts

@@ -51,7 +51,7 @@ def test_lasting_objects_are_not_searched_for_garbage() -> None:
 
 
 def test_the_bot_is_imported_without_packages_that_guess_charsets_or_draw() -> None:
-    """Python itself finds the former afterwards, as the demo and the tests may need them."""
+    """Later imports still find the packages that guess charsets, because the demo and the tests may need them."""
     names = ("requests", "charset_normalizer", "chardet", "matplotlib", "numpy", "PIL")
     code = (
         f"import sys, bot; print(*(int(name in sys.modules) for name in {names})); import charset_normalizer"

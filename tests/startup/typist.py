@@ -40,7 +40,7 @@ class Typist:
         self._more.set()
 
     async def until(self, pattern: str) -> str:
-        """Wait until the pattern is shown after the one before. Return the output from there up to its end."""
+        """Wait until the pattern is shown in new output. Return the new output up to its end."""
         end = time.monotonic() + PATIENCE
         while not (found := re.search(pattern, self.seen[self._read :], re.S)):
             assert time.monotonic() < end, f"not within {PATIENCE} s: {pattern}\n{self.seen}"

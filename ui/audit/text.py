@@ -1,6 +1,6 @@
 """Write attempts of the audit trail in words, and as the one line of the audit channel.
 
-Every text is cut, so that a line fits a phone, and always a message.
+Every text is cut, so that a line fits a phone as a rule, and a message always.
 """
 
 import contextlib

@@ -109,7 +109,7 @@ def share(used: int | None, total: int | None) -> float | None:
 
 
 def _figure(of: Callable[[Guest], float | None]) -> Callable[[Guest], tuple[float, str]]:
-    """Return a key that puts the greatest figure first, and guests that do not run, or without a figure, last."""
+    """Return a key that puts the greatest figure first, and guests that do not run or have no figure last."""
 
     def key(guest: Guest) -> tuple[float, str]:
         figure = of(guest) if guest.state is State.RUNNING and not guest.template else None

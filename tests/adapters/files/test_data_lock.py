@@ -135,7 +135,9 @@ def test_a_file_system_without_locks_is_worked_on_with_a_warning(
     assert "ENOLCK" in caplog.text
 
 
-def test_a_full_disk_is_no_reason_to_go_without_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_no_reason_to_go_without_a_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(_handle: int, _data: bytes) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

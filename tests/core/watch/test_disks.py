@@ -74,7 +74,7 @@ class Readings:
         self._number = 0
 
     def read(self, *seen: float | BotError | None, state: State = R) -> list[str]:
-        """Return the messages while the agent gives these answers, each in a poll of its own. None: no file systems."""
+        """Return the messages when the agent gives these answers, each in its own poll. None: no file systems."""
         return flat(self._one(each, state) for each in seen)
 
     def _one(self, seen: float | BotError | None, state: State) -> list[str]:

@@ -356,7 +356,7 @@ def test_a_backup_that_began_after_somebody_stopped_it_is_not_the_reason(
 ) -> None:
     """A poll after an outage may find this.
 
-    In seed 1174 of the soak the guest was on another node by then, so it was an alarm.
+    In seed 1174 of the soak the guest was on another node by then, so the bot raised an alarm.
     """
     history = History()
     history.see(R, tasks=[])
