@@ -14,7 +14,7 @@ from tests.support.walked import walked
 __all__ = ["client", "opened", "pve"]
 
 
-async def test_a_node_tells_of_itself(client: ProxmoxClient, pve: Pve) -> None:
+async def test_the_status_of_a_node(client: ProxmoxClient, pve: Pve) -> None:
     found = await client.node_status("pve1")
     assert (found.version, found.kernel) == (pve.version, "6.17.2-1-pve")
     assert len(found.load) == 3

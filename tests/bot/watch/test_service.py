@@ -183,7 +183,7 @@ async def test_the_worst_detection_is_under_ninety_seconds(tmp_path: Path) -> No
     assert scene.clock.mono - stopped < 90
 
 
-async def test_a_task_list_that_fails_once_makes_no_alarm_of_a_wish(tmp_path: Path) -> None:
+async def test_a_task_list_that_fails_once_makes_no_alarm_of_a_wanted_stop(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.poll()
     await scene.poll()

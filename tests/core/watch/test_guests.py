@@ -267,7 +267,7 @@ def test_a_stop_under_a_lock_waits(lock: str) -> None:
     assert history.see(S) == [DOWN]
 
 
-def test_a_guest_suspended_to_disk_is_somebodys_wish() -> None:
+def test_suspending_a_guest_to_disk_is_a_wanted_stop() -> None:
     """The lock stays until the guest is started again, however long that takes."""
     history = History()
     history.see(R, tasks=[])
@@ -365,7 +365,7 @@ def test_a_backup_that_began_after_somebody_stopped_it_is_not_the_reason(
     assert flat([history.see(S, tasks=tasks) for _ in range(8)]) == []
 
 
-def test_a_stop_that_fell_into_a_backup_is_no_wish_though_another_backup_follows() -> None:
+def test_a_stop_during_a_backup_is_not_wanted_even_if_another_backup_follows() -> None:
     history = History()
     history.see(R, tasks=[])
     first = replace(task("vzdump", 101, number=1), ended=5)
@@ -385,7 +385,7 @@ def test_no_lock_excuses_more_than_half_an_hour() -> None:
     assert flat(told) == [DOWN]
 
 
-def test_a_held_guest_that_is_paused_is_waited_for_no_more() -> None:
+def test_a_held_guest_that_is_paused_is_no_longer_waited_for() -> None:
     """Seed 1100 of the soak: its next stop is unrelated to the reason for which it was held."""
     history = History()
     history.see(R)
