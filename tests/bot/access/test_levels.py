@@ -279,7 +279,7 @@ async def test_a_hidden_guest_that_is_busy_is_as_one_that_is_not_there(
             reply = await scene.server.slash(
                 game, scene.channel, "start" if way == "command" else "stop", vmid=vmid
             )
-        await scene.until(lambda reply=reply: reply.text not in ("", shown))  # type: ignore[misc]  # mypy does not infer the type of a lambda's default
+        await scene.until(lambda reply=reply: reply.text not in ("", "…", shown))  # type: ignore[misc]  # mypy does not infer the type of a lambda's default
         told.append(reply.text.replace(str(vmid), "VMID"))
     assert told[0] == told[1]
     pve.failures.clear()
