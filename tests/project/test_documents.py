@@ -1,5 +1,6 @@
 """Test the documents against the code: commands, settings, sentences, links and versions."""
 
+import ast
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -227,6 +228,28 @@ def test_links_and_files_exist(path: Path) -> None:
     for name in in_code(text):
         if re.fullmatch(r"(?:[\w-]+/)*[\w-]*(?:\.(?:py|md|txt|json|example)){1,2}|[a-z]+/", name):
             assert name in created or (ROOT / name).exists(), name
+
+
+def test_the_walks_name_what_stands_in_the_files() -> None:
+    """Check every name with its file behind it, as in `Reply.start` (`ui/interaction/reply.py`)."""
+    pairs = re.findall(r"`([\w.]+)` ?[（(]`([\w/]+\.py)`[)）]", text_of(DOCS / "architecture.md"))
+    assert len(pairs) > 60
+    for name, file in pairs:
+        *holders, last = name.split(".")
+        body = ast.parse((ROOT / file).read_text("utf-8")).body
+        for holder in holders:
+            (body,) = (node.body for node in body if isinstance(node, ast.ClassDef) and node.name == holder)
+        assert last in set(defined(body)), (name, file)
+
+
+def defined(body: Iterable[ast.stmt]) -> Iterator[str]:
+    """Yield the functions, classes and variables that a module or a class defines itself."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            yield from (target.id for target in targets if isinstance(target, ast.Name))
 
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "CONTRIBUTING.ja.md"])
