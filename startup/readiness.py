@@ -169,16 +169,16 @@ class StartCheck:
             for site, seen in self._seen.items()
             if isinstance(seen, Cluster) and site not in faulty
         }
-        if not self._swept:
-            self._swept = True
-            guild_of = self._client.get_guild(self._wanted.guild)
-            await delete_all_orphans(guild_of, self._wanted.category, self._services.sites)
+        is_ready = False
         if clusters and (is_late or len(self._seen) == len(sites)):
             seen = {site: clusters.get(site) for site in sites}
             self._log_ready(seen, guild)
             greeted = await self.greeting.post(seen, found)
-            return greeted and len(clusters) == len(sites)
-        return False
+            is_ready = greeted and len(clusters) == len(sites)
+        if not self._swept:  # last, because there may be many channels
+            guild_of = self._client.get_guild(self._wanted.guild)
+            self._swept = await delete_all_orphans(guild_of, self._wanted.category, self._services.sites)
+        return is_ready and self._swept
 
     def _log_ready(self, clusters: dict[str, Cluster | None], guild: GuildView) -> None:
         """Log once that the bot is ready, and later once for each site that has become ready."""

@@ -11,7 +11,7 @@ from typing import Any
 import discord
 
 from core.errors import JournalFailed
-from ui.discord.failures import DISCORD_ERRORS
+from ui.discord.failures import DISCORD_ERRORS, is_transient
 from ui.interaction.custom_ids import DASHBOARD, split_site
 from ui.interaction.services import Site
 
@@ -30,8 +30,11 @@ def marks_of(components: Any) -> Iterator[tuple[str | None, str]]:
             yield site, match["mark"]
 
 
-async def delete_orphans(channel: discord.TextChannel, sites: Iterable[Site]) -> None:
-    """Delete the orphans of these sites among the pinned and the newest messages of a channel. Does not raise."""
+async def delete_orphans(channel: discord.TextChannel, sites: Iterable[Site]) -> bool:
+    """Delete the orphans of these sites among the pinned and the newest messages of a channel.
+
+    Return False if another search is worthwhile, because this one met a passing error. Does not raise.
+    """
     try:
         found: dict[int, discord.Message] = {
             message.id: message async for message in channel.pins(limit=PINS_MOST)
@@ -43,6 +46,8 @@ async def delete_orphans(channel: discord.TextChannel, sites: Iterable[Site]) ->
                     break
     except (*DISCORD_ERRORS, JournalFailed) as error:
         _log.info("dashboards that are not stored could not be searched for: %r", error)
+        return isinstance(error, DISCORD_ERRORS) and not is_transient(error)
+    return True
 
 
 async def delete_orphan(message: discord.Message, site: Site) -> bool:
@@ -64,11 +69,16 @@ async def delete_orphan(message: discord.Message, site: Site) -> bool:
     return True
 
 
-async def delete_all_orphans(guild: discord.Guild | None, category_id: int, sites: Iterable[Site]) -> None:
-    """Delete the orphans of these sites in all channels of the category. Does not raise."""
+async def delete_all_orphans(guild: discord.Guild | None, category_id: int, sites: Iterable[Site]) -> bool:
+    """Delete the orphans of these sites in all channels of the category.
+
+    Return False if another search is worthwhile, as `delete_orphans` does. Does not raise.
+    """
     category = guild.get_channel(category_id) if guild else None
     if guild is None or not isinstance(category, discord.CategoryChannel):
-        return
+        return True
+    searched, known = [], tuple(sites)
     for channel in category.text_channels:
         if channel.permissions_for(guild.me).read_message_history:
-            await delete_orphans(channel, tuple(sites))
+            searched.append(await delete_orphans(channel, known))
+    return all(searched)

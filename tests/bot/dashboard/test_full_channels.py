@@ -64,6 +64,24 @@ async def test_an_orphan_is_found_behind_all_other_pins(scene: Stage) -> None:
     await scene.until(lambda: not orphan.exists, "it is found at the start")
 
 
+async def test_an_orphan_is_found_after_a_start_at_which_discord_failed(scene: Stage) -> None:
+    scene.expected_statuses.add(503)
+    await scene.say(scene.emma, "dashboard create")
+    (orphan,) = await scene.until(lambda: [each for each in boards(scene) if each.pinned], "pinned")
+    await scene.stop_bot()
+    with closing(sqlite3.connect(scene.directory / "journal.db")) as journal, journal:
+        journal.execute("DELETE FROM dashboards")
+    fault = scene.server.fail("GET", f"/{scene.channel.id}/messages/pins", 503)
+    await scene.start_bot()
+    await scene.until(lambda: fault.met, "the first search")
+
+    def is_gone() -> bool:
+        scene.clock.skip(60.0)
+        return not orphan.exists
+
+    await scene.until(is_gone, "it is found a minute later")
+
+
 async def test_an_orphan_that_somebody_has_unpinned_is_found_too(scene: Stage) -> None:
     await scene.say(scene.emma, "dashboard create")
     (orphan,) = await scene.until(lambda: [each for each in boards(scene) if each.pinned], "pinned")
