@@ -51,7 +51,7 @@ class GuestIndex:
         return GuestIndex(cluster, table, natures)
 
     def without_read(self) -> "GuestIndex":
-        """Return an index of nothing that only has the table for the next."""
+        """Return an index without guests that keeps only the table, from which `next` builds."""
         return GuestIndex(Cluster((), (), 0.0), self.table)
 
     def build(self) -> Iterator[None]:

@@ -15,7 +15,7 @@ RENEW_SECONDS = 600.0
 REPOST_SECONDS = 600.0
 """Minimum seconds between two new messages: a channel that is cleared all the time is not filled again at once."""
 NEW_SECONDS = 30.0
-"""Seconds until one more new message of a site's dashboards, after as many at once as there may be dashboards.
+"""A site's dashboards may post as many new messages at once as there may be dashboards, then one in these seconds.
 
 People who make and remove dashboards in a loop use up neither Discord's limits for posts and pins nor the time in
 which the others are edited.
@@ -99,7 +99,7 @@ def _without_message(dashboard: Dashboard, shown: Shown, now: Moment) -> tuple[M
     if not now.known:
         return MessageStep.WAIT, None
     left = dashboard.posted + REPOST_SECONDS - now.unix if dashboard.posted else 0.0
-    if left > 0:  # also after the clock was set back, but then no longer than this
+    if left > 0:  # after the clock was set back, it may be too long: REPOST_SECONDS limits it
         return MessageStep.WAIT, now.monotonic + min(left, REPOST_SECONDS)
     return MessageStep.POST, None
 

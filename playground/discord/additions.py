@@ -62,7 +62,7 @@ class Pins:
         return {"items": left[:most], "has_more": len(left) > most}
 
     def _pinned_at(self, item: Mapping[str, Any]) -> str:
-        """Return a time that tells the pins of this world apart: those that no bot has pinned are older."""
+        """Return a different time for each pin of this world. Those that no bot has pinned are older."""
         number = int(item["message"]["id"])
         micro = self._order.get(number, 0) or number % 1_000_000
         minute = 1 if number in self._order else 0

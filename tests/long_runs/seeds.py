@@ -50,7 +50,7 @@ def run_seeds(
 ) -> int:
     """Run from the command line. Return 1 if anything was found.
 
-    `happenings`: names of the figures that are printed as having happened meanwhile. `summary`: the others in words.
+    `happenings`: names of the figures that are printed after "meanwhile:". `summary`: puts the others into words.
     """
     parser = argparse.ArgumentParser(prog=f"python -m {program}", description=about)
     parser.add_argument("requests", type=int, nargs="?", default=10_000)

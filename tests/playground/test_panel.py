@@ -135,7 +135,7 @@ async def test_a_step_that_cannot_be_done_says_so_and_can_be_skipped(visit: Visi
 
 
 async def test_a_step_is_being_done_until_the_bot_has_answered_or_for_too_long(visit: Visit) -> None:
-    """An impatient visitor presses again; only the first press is one."""
+    """An impatient visitor presses again. Only the first press counts."""
     await visit.ask("begin", {})
     visit.panel.patience = 0.0
     await visit.ask("act", {"step": "crash"})

@@ -166,7 +166,7 @@ def catalogue() -> dict[str, str]:
 
 
 def sources(english: str, japanese: str) -> list[str]:
-    """Return the messages that read so in both languages, with values filled in."""
+    """Return the messages that have these two texts, with values filled in."""
     return [
         message
         for message, translated in catalogue().items()

@@ -49,7 +49,7 @@ async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> N
     """Show the first page, and attach a file of all attempts, or of the newest that fit Discord's size limit.
 
     If the page includes reading operations, the file has each attempt as stored, also the questions.
-    A person's next file is begun when Discord has the one before.
+    A person's next file is begun when Discord has received the previous one.
 
     Raises: JournalFailed.
     """

@@ -18,7 +18,7 @@ _NONE = Marked("")
 class Button:
     """A button that carries out the operation: green starts or resumes, red destroys or forces, grey is gentle.
 
-    `always`: on a panel, grey it out instead of hiding it if it does not fit the state, but another of them does.
+    `always`: a panel on which any such button fits the state shows them all, and greys out those that do not fit.
     `on_panel=False`: only outcomes and refusals offer it, as the next step.
     """
 

@@ -58,8 +58,9 @@ class _Line(deque[_Request]):
     def find(self, may_run: Callable[[_Request], bool]) -> _Request | None:
         """Return the oldest request that may run.
 
-        After each other request of the person, one that may hang goes before the rest: few of these may run at once,
-        so they must not all be left for the end.
+        Every other turn of the person goes to a request that may hang, if one can run. Few of these may run at once,
+        so
+        they must not all be left for the end.
         """
         oldest = next((each for each in self if may_run(each)), None)
         if oldest is None or oldest.may_hang or not self.hanging_next:

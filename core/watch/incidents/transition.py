@@ -137,7 +137,7 @@ class Transition:
     def close_incident(
         self, incident: Incident, *, ago: float = 0.0, forgotten: bool = False, **fields: Any
     ) -> Incident:
-        """End an incident that was over `ago` seconds ago, and with a recovery the mutes that end with it."""
+        """End an incident that was over `ago` seconds ago. A recovery also ends the mutes that its buttons set."""
         seconds = max(0.0, self.elapsed - ago - incident.began)
         unmuted = not forgotten and self._end_mutes_of(incident)
         ended = replace(incident, ended=self.now.unix - ago, seconds=seconds, forgotten=forgotten, **fields)
@@ -207,7 +207,7 @@ class Transition:
     def mute(self, target: str, seconds: float, by: str, by_id: int = 0, incident: int = 0) -> Mute:
         """Mute a target. `incident`: the one whose button was pressed, 0 for a command.
 
-        A mute that was set by command stays one, even if a button sets its end anew.
+        A mute that was set by command counts as such, even if a button changes its end.
         """
         held = self.mutes.get(target)
         if held is not None and not held.incident:
@@ -282,7 +282,7 @@ class Transition:
         if guest.state is listed.state and not again:
             since = guest.since
         elif guest.state is State.UNKNOWN and listed.state is not State.RUNNING:
-            since = None  # it was so before the first poll
+            since = None  # the guest was in this state before the first poll
         values: dict[str, Any] = {"state": listed.state, "since": since, "held": None, "lost_node": ""}
         values |= {"missing": False, "wanted": False, "passing": None} | fields
         return replace(guest, **values)

@@ -15,7 +15,7 @@ NINE, EIGHT = (1800, 336), (10800, 60)
 
 
 def week(use: object, step: int = 1800, rows: int = 336, total: float = 1000.0) -> list[StorageUse]:
-    """Return a history. `use`: a function of the days before now, negative ones."""
+    """Return a history. `use`: a function of the days from now, which are negative for the past."""
     times = [NOW - step * (rows - 1 - place) for place in range(rows)]
     return [StorageUse(when, use((when - NOW) / DAY), total) for when in times]  # type: ignore[operator]  # a lambda
 
