@@ -61,6 +61,17 @@ class Visit:
         ) as response:
             return response.status, await response.json()
 
+    async def after_step(self) -> dict[str, Any]:
+        """Return the state once the step has ended. Each look is a request, so that the step goes on.
+
+        Raises: TimeoutError.
+        """
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                _, state = await self.ask("state", method="GET")
+                if not state["acting"]:
+                    return dict(state)
+
 
 @pytest_asyncio.fixture
 async def visit() -> AsyncIterator[Visit]:
@@ -123,10 +134,7 @@ async def test_a_step_that_cannot_be_done_says_so_and_can_be_skipped(visit: Visi
     """There is no bot here, and so neither commands nor an alert."""
     for key in ("list", "alert"):
         assert (await visit.ask("act", {"step": key}))[0] == 200
-        async with asyncio.timeout(PATIENCE):
-            while (state := (await visit.ask("state", method="GET"))[1])["acting"]:
-                pass  # each look is a request, so that the step goes on
-        assert state["failed"]
+        assert (await visit.after_step())["failed"]
     for step in STEPS:
         await visit.ask("skip", {"step": step.key})
     state = (await visit.ask("act", {"step": "crash"}))[1]
@@ -139,9 +147,7 @@ async def test_a_step_is_being_done_until_the_bot_has_answered_or_for_too_long(v
     await visit.ask("begin", {})
     visit.panel.patience = 0.0
     await visit.ask("act", {"step": "crash"})
-    while (state := (await visit.ask("state", method="GET"))[1])["acting"]:
-        pass
-    assert state["failed"]
+    assert (await visit.after_step())["failed"]
     visit.panel.patience = 30.0
     visit.orders.clear()
     for _ in range(3):
@@ -150,9 +156,7 @@ async def test_a_step_is_being_done_until_the_bot_has_answered_or_for_too_long(v
         assert (state["acting"], state["failed"]) == (True, False)
     assert visit.orders == [{"break": "guest"}]
     await visit.ask("skip", {"step": "crash"})
-    while (state := (await visit.ask("state", method="GET"))[1])["acting"]:
-        pass
-    assert not state["failed"]
+    assert not (await visit.after_step())["failed"]
 
 
 async def test_a_step_that_fails_unexpectedly_says_so_too(
@@ -163,9 +167,7 @@ async def test_a_step_that_fails_unexpectedly_says_so_too(
 
     visit.panel.order = order
     await visit.ask("act", {"step": "crash"})
-    while (state := (await visit.ask("state", method="GET"))[1])["acting"]:
-        pass
-    assert state["failed"]
+    assert (await visit.after_step())["failed"]
     assert "BrokenPipeError" in caplog.text
     await visit.panel.close()
 
