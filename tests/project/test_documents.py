@@ -41,7 +41,7 @@ BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
 
 @walked("path", sorted(DOCS.glob("*.md")))
-def test_the_parts_made_of_the_code_are_current(path: Path) -> None:
+def test_the_parts_made_from_the_code_are_current(path: Path) -> None:
     assert renewed(text_of(path)) == text_of(path), "run: python -m tools.documents"
 
 
