@@ -38,7 +38,7 @@ _LAID_OUT = """width => {
 _RESTS = (
     "() => /updated|completed|ready|uncertain/.test(document.querySelector('#action-status').textContent)"
 )
-"""Whether no press is under way: meanwhile a page greys out its buttons."""
+"""Whether no press is under way. During a press a page greys out its buttons."""
 _TYPED = ".command-popup { visibility: hidden }"
 """Hides what is offered for typing, which may cover an answer."""
 _PICTURES = ".component-gallery img, .attachment-image, .embed-image"

@@ -28,7 +28,7 @@ def find_browser() -> str | None:
 
 
 def required_browser() -> str:
-    """Return the path of an installed browser, for a program that cannot do without.
+    """Return the path of an installed browser, for a program that cannot do without one.
 
     Raises: SystemExit with the code 2, after printing what to install.
     """

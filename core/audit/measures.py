@@ -1,4 +1,4 @@
-"""Define the measurements of the running bot. startup/operating counts it if METRICS_LISTEN is set."""
+"""Define the measurements of the running bot. startup/operating takes them if METRICS_LISTEN is set."""
 
 from contextvars import ContextVar
 from typing import Protocol

@@ -1,6 +1,7 @@
 """Decide who waits for which picture: each is made once for many people, and one at a time for each person.
 
-A few people who ask for many cannot take the places of the others: the first picture of each person has its own.
+A few people who ask for many cannot take the places of the others: the first picture of each person has a place of
+its own.
 """
 
 import asyncio

@@ -44,7 +44,7 @@ GIVE_UP_SECONDS = 24 * 3600.0
 EDIT_GIVE_UP_SECONDS = 7 * 86400.0
 """Seconds after which a message is no longer posted, and after which a posted one is no longer edited."""
 TEST_GIVE_UP_SECONDS = 60.0
-"""Seconds after which a test is no longer posted: its question was answered long ago."""
+"""Seconds after which a test is no longer posted: the person who asked for it was answered long ago."""
 
 
 class AlertDelivery:
@@ -263,7 +263,9 @@ class AlertDelivery:
                 await self._journal.note_refused(stored.id, error.reason, not_taken=not_taken)
             error.everywhere = bool(error.wait)  # a limit on one new message applies to all of them
             raise
-        earlier = is_repeat or found is not None  # the message that arrived has the details of its time
+        earlier = (
+            is_repeat or found is not None
+        )  # the message that arrived shows the details as they were then
         other = sent_text != text or (earlier and (message.wanted > 0 or age > LATE_SECONDS))
         older = other and (is_repeat or stored.post is MessageKind.OPENING)
         edition = message.wanted - 1 if older else message.wanted

@@ -157,7 +157,7 @@ class World(simcord.Env):
 
         Return the close code 4014 for a privileged intent that is not approved.
         """
-        asked = discord.Intents._from_value(intents)  # noqa: SLF001  # discord.py makes intents from a number only so
+        asked = discord.Intents._from_value(intents)  # noqa: SLF001  # discord.py has no public way to make intents from a number
         if any(getattr(asked, one) and not getattr(approved, one) for one in PRIVILEGED_INTENTS):
             return 4014
         # used by SimCord as discord.py's connection state: the wanted events, and their receiver

@@ -178,7 +178,7 @@ async def _run(ask: Callable[[], Awaitable[T]]) -> T:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest of these values for which at least this share of them is no greater."""
+    """Return the smallest value that at least this share of the values does not exceed."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * share) - 1)]
 

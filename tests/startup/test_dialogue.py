@@ -89,7 +89,7 @@ def test_an_empty_config_py_is_neither_asked_about_nor_kept(tmp_path: Path) -> N
 
 @walked("language", ["ja", "en"])
 def test_an_untrusted_certificate_is_explained_by_what_is_known_of_it(language: str) -> None:
-    """It may be the first one seen here, another one than was confirmed, or not signed by the given CA."""
+    """It may be the first one seen here, a different one from the confirmed one, or not signed by the given CA."""
     now, former = ":".join(["AB"] * 32), ":".join(["CD"] * 32)
     told = []
     for pin, verify in ((None, True), (former, True), (None, Path("/etc/ssl/my ca.pem"))):

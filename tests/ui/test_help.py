@@ -36,7 +36,7 @@ KNOWN = mentions(*dict.fromkeys(each.value.split("_")[0] for each in EVERYTHING)
 
 @languages
 def test_help(language: Language, golden: Golden) -> None:
-    """The cards: all commands, those of a viewer with several sites, read-only mode, and no ids of commands."""
+    """Show all commands, those of a viewer with several sites, read-only mode, and commands without ids."""
     t = TEXTS.of(language)
     held = ReadOnly("akiko", NOON, 7)
     views = (

@@ -129,8 +129,8 @@ class _Answer(NamedTuple):
 def _group(t: Text, answer: _Answer, operations: Collection[Operation]) -> str:
     """Return a paragraph: the heading of the answer, and the operations by task.
 
-    Refused operations are in small print. If everything is refused that not everybody may use, only the heading is
-    left.
+    Refused operations are in small print. If all operations are refused except those open to everybody, only the
+    heading is left.
     """
     lines = list(_task_lines(t, operations))
     if answer.rank is not _Rank.NOWHERE:
@@ -212,7 +212,7 @@ def _lacks_level(refusal: BotError | None) -> TypeGuard[NotAllowed]:
 
 
 def _roles(t: Text, authorizer: Authorizer, actor: Actor, guest: Guest | None) -> str:
-    """List the person's roles that grant something, with their levels. One that does not apply is marked so."""
+    """List the person's roles that grant something, with their levels. One that does not apply is marked as such."""
     lines = []
     for role, (level, scopes) in grants(authorizer.rules, actor).items():
         line = _role_line(t, role, level, scopes)

@@ -41,7 +41,7 @@ WORDS_MOST, NODES_MOST = 7, 2
 class SiteStorages:
     """The storages of one site, as a person may see them.
 
-    `empty`: said instead, if there are none. `note`: why it is not fresh, "" if it is.
+    `empty`: the text to show if there are none. `note`: why the read is not fresh, "" if it is.
     """
 
     site: str

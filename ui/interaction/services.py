@@ -194,7 +194,7 @@ class Sites:
 
     @property
     def first(self) -> Site | None:
-        """The site that is meant where none is named, as in buttons from the time with one site (FIRST_SITE).
+        """The site that is meant where none is named, as in buttons made while there was one site (FIRST_SITE).
 
         None: there are several, and none was named.
         """

@@ -106,7 +106,7 @@ class GuestOption(app_commands.Transformer):
         )
 
     def _reason(self, interaction: Interaction) -> Nothing:
-        """Say why there is no guest to offer. A hidden guest counts as little as one that does not exist."""
+        """Say why there is no guest to offer. A hidden guest is treated like one that does not exist."""
         if self._watched:
             return Nothing.WATCHED
         sites = [(site, site.cluster_cache.last) for site in visible_sites(interaction)]

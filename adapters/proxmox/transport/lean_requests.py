@@ -1,7 +1,7 @@
 """Import requests without the packages that guess the charset of a text.
 
-They take 3 MB of memory, and Proxmox' answers are UTF-8. requests can do without, but warns. Whoever imports these
-packages later finds them as usual.
+They take 3 MB of memory, and Proxmox' answers are UTF-8. requests can do without them, but warns. Whoever imports
+these packages later finds them as usual.
 """
 
 import sys

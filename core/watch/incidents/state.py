@@ -84,8 +84,8 @@ class ThresholdState:
 
     `streak`: reads in a row at or over the limit, or well below it while the incident is open.
     `blind`: reads in a row, while the incident is open, that did not show the guest's own use.
-    `silent`: reads in a row that the guest agent did not answer, counted up to 2, when this is reported; 3 while a
-    mute holds the report back. Below 0: answers in a row since the report.
+    `silent`: reads in a row that the guest agent did not answer. At 2 this is reported, and at 3 a mute holds the
+    report back. Below 0: answers in a row since the report.
     """
 
     streak: int = 0

@@ -26,7 +26,10 @@ _PHRASES = {one.value: one.phrase for one in HTTPStatus}
 
 @dataclass
 class _Rule:
-    """A rule for requests whose method and path contain these. `times=None`: until it is removed."""
+    """A rule for requests with this method and this part in their path. `method`: "" for any.
+
+    `times=None`: until it is removed.
+    """
 
     method: str
     part: str

@@ -1,4 +1,4 @@
-"""Plant faults of the token: its validity and its privileges. And of the cluster that it sees."""
+"""Plant faults of the token (its validity and its privileges), and of the cluster that it sees."""
 
 from __future__ import annotations
 
