@@ -162,6 +162,23 @@ def test_a_translation_keeps_code_spans_and_settings() -> None:
     assert wrong == {}
 
 
+def test_words_that_read_as_translated_do_not_come_back() -> None:
+    stale = (
+        "出来事",
+        "採取",
+        "変更を停止",
+        "Switch off hard",
+        "gentle way",
+        "for good",
+        "from now on",
+        "asks back",
+    )
+    for language in LANGUAGES:
+        for message, translations in catalogue(language).items():
+            for text in (*english(message), *translations):
+                assert not [word for word in stale if word in text], text
+
+
 def test_english_sentences_end_as_sentences_do() -> None:
     """If an English text ends as a sentence, so does the Japanese one, unless it ends with a value."""
     wrong = [
