@@ -67,7 +67,7 @@ def palette_sample(image: Image.Image) -> Image.Image:
         if isinstance(colour, tuple):  # always, in RGB
             red, green, blue = colour
             vivid = max(red, green, blue) - min(red, green, blue)
-            row += [(red, green, blue)] * round(min(64, area**0.5) * (1 + 3 * vivid / 64))
+            row += [(red, green, blue)] * round(min(256, area**0.5) * (1 + 3 * vivid / 64))
     sample = Image.new("RGB", (len(row), 1))
     sample.putdata(row)
     return sample
