@@ -26,6 +26,7 @@ from playground.discord.preview import (
     open_preview,
 )
 from playground.discord.server import Channel, DiscordServer, Guild, Role
+from playground.discord.simcord_changes import ZONE
 
 if TYPE_CHECKING:
     from simcord import Preview
@@ -240,7 +241,7 @@ class DemoPage:
                 self._stage.people,
                 tabs,
                 locale=self._stage.names.locale,
-                timezone="Asia/Tokyo",
+                timezone=ZONE.key,
                 port=port,
             )
             preview.capability = self._place.secret or preview.capability

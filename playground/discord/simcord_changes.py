@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import marshal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from simcord import _clock, components, gateway, results
 from simcord.backend import serializers
 from simcord.http import router
+from simcord.preview import _markdown, _queries
 
 _WHOLE = frozenset({str, int, float, bool, type(None)})
 """Types of JSON values that hold no others."""
@@ -55,6 +58,32 @@ def _require_permissions(context: router.RequestContext, channel_id: int, *names
 
 
 setattr(router.RequestContext, "require_channel_permissions", _require_permissions)  # noqa: B010 - mypy forbids assigning to a method
+
+
+ZONE = ZoneInfo("Asia/Tokyo")
+"""The time zone of the pages."""
+_summarize_as_simcord = _markdown.markdown_summary
+
+
+def _with_times(tokens: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield the tokens with the time of day in place of each timestamp."""
+    for token in tokens:
+        if token.get("type") == "timestamp":
+            with contextlib.suppress(ValueError, OverflowError, OSError):
+                yield {"type": "text", "content": f"{datetime.fromtimestamp(int(token['unix']), ZONE):%H:%M}"}
+                continue
+        if isinstance(token.get("children"), list | tuple):
+            yield {**token, "children": [*_with_times(token["children"])]}
+        else:
+            yield token
+
+
+def _summarize(tokens: Iterable[Mapping[str, Any]], most: int = 100) -> str:
+    """Tell the times in the list of messages. SimCord's word for each of them is "[timestamp]"."""
+    return _summarize_as_simcord(_with_times(tokens), most)
+
+
+setattr(_queries, "markdown_summary", _summarize)  # noqa: B010 - mypy forbids assigning to a name that is not exported
 
 
 class RealClock(_clock.Clock):
