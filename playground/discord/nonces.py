@@ -26,6 +26,10 @@ class Nonces:
         self._seconds, self._clock = seconds, clock
         self._sent: dict[str, tuple[float, Mapping[str, Any]]] = {}
 
+    def forget(self) -> None:
+        """Forget all nonces, as Discord does after some minutes."""
+        self._sent.clear()
+
     def answer(self, call: Call, create: Callable[[Call], Any]) -> Any:
         """Answer a call with the message that already has its nonce, or with the result of `create`."""
         body = call.body if isinstance(call.body, Mapping) else {}

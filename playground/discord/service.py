@@ -247,6 +247,10 @@ class DiscordService:
         """Delay matching requests before they take effect. With `after` only their answer is late."""
         return self.rest.faults.add(PlannedFault(method, path_part, times, seconds=seconds, after=after))
 
+    def forget_nonces(self) -> None:
+        """Let a message with a known nonce count as new, as after some minutes."""
+        self._nonces.forget()
+
     async def drop_gateway(self, code: int | None = 4000) -> None:
         """Close the websocket; None cuts the connection (1006). The bot is expected to RESUME."""
         await self.gateway.drop(code)

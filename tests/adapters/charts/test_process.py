@@ -83,9 +83,12 @@ async def test_a_process_that_dies_under_a_picture_is_replaced_once() -> None:
 
 
 async def test_an_idle_process_ends() -> None:
-    draws = process_of(ECHO, clock=FakeClock())  # its five idle minutes pass at once
+    clock = FakeClock()
+    draws = process_of(ECHO, clock=clock)  # its five idle minutes pass at once
     pid = int((await draws.draw(EMPTY)).removeprefix(PNG).split()[0])
     await until(lambda: pid_of(draws) is None and not lives(pid))
+    assert 300.0 in clock.slept
+    assert max(clock.slept) == 300.0
     await draws.close()
 
 

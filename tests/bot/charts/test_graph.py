@@ -53,10 +53,9 @@ async def test_a_chart_is_a_picture_whose_buttons_show_other_periods_in_its_plac
 ) -> None:
     reply = await scene.say(scene.akiko, "graph guest", vmid=101)
     assert picture(scene, reply).width == WIDTH
-    (gallery,) = [part for part in walk(post_of(reply).components) if part.get("type") == 12]
-    told = gallery["items"][0]["description"]
+    told = described(reply)
     assert told.startswith(scene.t()("Last 24 hours"))
-    assert scene.t()("CPU usage") in told
+    assert panels(told) == words(scene, ["CPU usage", "Memory usage", "Network traffic", "Disk I/O"])
     assert "GiB" in told
     day, node = picture(scene, reply), pve.guest(101).node
     weekly = await scene.press(scene.emma, reply, "c1:week::g101")
@@ -69,7 +68,28 @@ async def test_a_chart_is_a_picture_whose_buttons_show_other_periods_in_its_plac
     assert len(history(scene)) == 2, "made a moment ago: shared"
     of_node = await scene.say(scene.emma, "graph node", node=node, period="hour", what="pressure")
     assert picture(scene, of_node).width == WIDTH
+    assert panels(described(of_node)) == words(scene, ["CPU pressure", "I/O pressure", "Memory pressure"])
     assert history(scene)[2:] == [(f"/nodes/{node}/rrddata", "hour")]
+    usual = await scene.say(scene.emma, "graph node", node=node)
+    assert panels(described(usual)) == words(
+        scene, ["CPU usage", "Memory usage", "Network traffic", "Root disk usage"]
+    )
+    disk = await scene.say(scene.emma, "graph guest", vmid=201, what="disk")
+    assert panels(described(disk)) == words(scene, ["Disk usage", "Disk I/O"])
+
+
+def described(reply: PressResult) -> str:
+    """Return the description of the picture, which is public, in the public language."""
+    (gallery,) = [part for part in walk(post_of(reply).components) if part.get("type") == 12]
+    return str(gallery["items"][0]["description"])
+
+
+def words(scene: Stage, panels: list[str]) -> list[str]:
+    return [scene.t().raw(panel) for panel in panels]
+
+
+def panels(told: str) -> list[str]:
+    return [line.partition(": ")[0] for line in told.splitlines()[1:]]
 
 
 def walk(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:

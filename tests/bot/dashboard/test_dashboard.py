@@ -89,6 +89,7 @@ async def test_restarts_lost_answers_and_deletions_double_nothing(scene: Stage) 
     scene.server.reset("POST", f"/channels/{scene.channel.id}/messages", 1, after=True)
     await scene.say(scene.emma, "dashboard create")
     await scene.until(lambda: boards(scene), "it arrived")
+    scene.server.forget_nonces()
     await scene.crash_bot()
     await scene.until(lambda: boards(scene)[0].pinned, "it is found")
     assert len(boards(scene)) == 1
