@@ -48,9 +48,8 @@ class AuditLog(Protocol):
     async def record_first(self, entry: AuditRecord) -> Ticket:
         """Store an ASKED record durably before the action.
 
-        Return the ticket to which later records of the attempt refer.
-
-        If it cannot be stored within two seconds, it is withdrawn, or ended as not begun.
+        Return the ticket to which later records of the attempt refer. A record that cannot be stored within two
+        seconds is withdrawn, or ended as not begun.
         Raises: JournalFailed.
         """
 

@@ -99,7 +99,7 @@ def test_the_installed_packages_are_exactly_the_imported_ones() -> None:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
 def test_systemd_finds_nothing_to_complain_of(tmp_path: Path) -> None:
-    """It passes over an option that it does not know with a word and exit code 0."""
+    """systemd prints a line about an unknown option, ignores it, and still exits with 0."""
     python = tmp_path / "opt/proxmox-bot/current/.venv/bin/python"
     python.parent.mkdir(parents=True)
     python.symlink_to("/bin/true")

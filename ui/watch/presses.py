@@ -78,7 +78,7 @@ async def _answered(interaction: Interaction, incident: Incident, what: str, t: 
 
 
 async def _show_chart(attempt: Attempt, incident: Incident, *, of_node: bool) -> None:
-    """Show the last hour under the alert, for everybody who reads it. Whoever asks again soon gets their own.
+    """Show the last hour under the alert, for everybody who reads it. Whoever asks again soon gets a private chart.
 
     Otherwise one person could fill the channel with pictures, until nobody sees the alerts in it.
     """
