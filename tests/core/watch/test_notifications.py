@@ -27,7 +27,7 @@ def busy(cpu: float) -> dict[str, Any]:
 # -- thresholds
 
 
-def test_a_threshold_is_reported_after_three_reads_and_over_five_points_lower() -> None:
+def test_a_threshold_is_reported_after_three_reads_and_ends_five_points_lower() -> None:
     history = History(WatchEntry(101, cpu=80))
     history.see(R)
     assert history.see(R, R, **busy(0.8)) == []
@@ -437,7 +437,7 @@ def test_a_failed_backup_of_a_node_that_returns_is_no_news() -> None:
     assert history.see(tasks=[failed, elsewhere]) == []
 
 
-def test_a_threshold_of_a_guest_that_is_not_decided_on_stays() -> None:
+def test_a_threshold_of_an_undecided_guest_stays_open() -> None:
     history = History(WatchEntry(101, cpu=80))
     history.see(R)
     history.see(R, R, R, **busy(0.9))
