@@ -47,7 +47,7 @@ async def test_a_hung_pvestatd_hides_all_but_the_configuration() -> None:
 
 
 @pytest.mark.parametrize("state", ["internal-error", "prelaunch", "watchdog"])
-async def test_a_vm_that_qemu_holds_is_listed_so(state: str) -> None:
+async def test_a_vm_held_by_qemu_is_listed_in_that_state(state: str) -> None:
     with opened() as pve:
         pve.hold_vm(VM.vmid, state)
         client = client_of(pve)

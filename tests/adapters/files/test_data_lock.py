@@ -123,7 +123,7 @@ def test_digits_of_a_longer_pid_are_gone(tmp_path: Path) -> None:
     lock.release()
 
 
-def test_a_file_system_without_locks_is_worked_on_with_a_warning(
+def test_a_file_system_without_locks_is_used_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(_handle: int) -> None:

@@ -236,7 +236,7 @@ async def test_a_missing_snapshot_is_a_task_error(client: ProxmoxClient) -> None
 
 
 @pytest.mark.parametrize("guest", [VM_STOPPED, CT_STOPPED], ids=["qemu", "lxc"])
-async def test_delete_takes_the_entries_elsewhere_along(
+async def test_delete_also_removes_the_entries_elsewhere(
     pve: Pve, client: ProxmoxClient, guest: Guest
 ) -> None:
     upid = await client.delete(guest)

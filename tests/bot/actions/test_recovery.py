@@ -349,7 +349,7 @@ async def test_a_long_task_is_not_given_up_for_one_failed_answer(case: Case) -> 
 
 
 @pytest.mark.parametrize(("cores", "outcome"), [(2, "OK"), (7, NOTHING_STARTED)])
-async def test_a_containers_size_is_looked_at_since_it_makes_no_task(
+async def test_a_containers_size_is_read_because_a_resize_makes_no_task(
     case: Case, cores: int, outcome: str
 ) -> None:
     case.left(

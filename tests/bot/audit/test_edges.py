@@ -68,7 +68,7 @@ async def test_a_refused_press_is_found_under_its_guest(bare_scene: Stage, pve: 
     assert {(each.guest, each.node) for each in found} == {("web01", "pve1")}
 
 
-async def test_a_protected_guest_makes_no_refusal_that_never_was(bare_scene: Stage) -> None:
+async def test_a_question_about_a_protected_guest_is_not_recorded_as_a_refusal(bare_scene: Stage) -> None:
     scene = bare_scene
     await scene.start_bot(PROTECTED_VM_IDS="101")
     for command, options in (("reboot", {}), ("resize", {"cores": 4})):

@@ -280,14 +280,14 @@ async def test_a_state_seen_by_an_action_outweighs_an_older_list(scene: Stage) -
         "x9:whatever",
     ],
 )
-async def test_a_forged_button_changes_nothing_and_is_told_so(scene: Stage, custom_id: str) -> None:
+async def test_a_forged_button_changes_nothing_and_gets_a_refusal(scene: Stage, custom_id: str) -> None:
     panel = await scene.say(scene.emma, "info", vmid=104)
     before, text = scene.cluster(), panel.text
     for person in (scene.akiko, scene.emma):
         reply = await scene.press(person, panel, custom_id, force=True)
         if (
             custom_id.startswith("q1:yes") and person is scene.emma
-        ):  # a question unknown: her message goes grey
+        ):  # an unknown question: her message goes grey
             scene.assert_pressed_in_vain(reply, person, QuestionOver())
         else:
             scene.assert_refused(reply, person, QuestionOver())

@@ -107,7 +107,7 @@ async def test_without_a_role_nobody_is_mentioned(scene: Stage) -> None:
     assert "<@" not in scene.alerts_told()[0]
 
 
-async def test_a_silent_one_makes_no_sound(alerts: Alerts) -> None:
+async def test_a_silent_message_makes_no_sound(alerts: Alerts) -> None:
     await alerts.send(outbox_message(BACK, post=MessageKind.RECOVERY, silent=True))
     (request,) = alerts.requests("POST")
     assert request.body["flags"] == SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS

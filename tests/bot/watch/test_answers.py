@@ -46,7 +46,7 @@ async def test_the_same_threshold_again_leaves_its_alert_alone(bare_scene: Stage
 
 
 @walked_anew("target", ["101", "guest/101", "web01"])
-async def test_a_mute_of_a_guest_that_is_not_watched_says_so(scene: Stage, target: str) -> None:
+async def test_muting_a_guest_that_is_not_watched_says_so(scene: Stage, target: str) -> None:
     note = "It is not on the watch list: only failed backups are reported."
     reply = await scene.say(scene.emma, "monitor mute", target=target, duration="1h")
     assert scene.t()(note) in reply.text

@@ -149,7 +149,7 @@ def test_a_stop_by_somebody_does_not_explain_a_later_halt() -> None:
 
 
 @walked("state", [*HALTED, State.IO_ERROR])
-def test_a_stop_by_somebody_is_no_reason_why_qemu_holds_it(state: State) -> None:
+def test_a_stop_by_somebody_does_not_explain_why_qemu_holds_a_guest(state: State) -> None:
     """The guest was started again before the next poll."""
     history = History()
     history.see(R, tasks=[])
