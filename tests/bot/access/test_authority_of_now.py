@@ -127,7 +127,7 @@ def test_a_scoped_admin_of_a_protected_guest_is_judged_by_the_newest_list() -> N
     assert not hangs(Operation.START, ALL, BOSS)
 
 
-async def test_a_seen_guest_lends_only_its_state() -> None:
+async def test_only_the_state_of_a_seen_guest_is_used() -> None:
     world = FakeWorld([THEIRS], rules=RULES)
     await world.cluster_cache.read()
     seen = replace(

@@ -182,7 +182,7 @@ async def test_an_owner_reads_the_guest_that_a_tick_holds_for(bare_scene: Stage,
     assert "operator" not in text.split("✅")[0]
 
 
-async def test_a_role_that_does_not_reach_the_guest_is_said_not_to(bare_scene: Stage) -> None:
+async def test_access_says_that_a_role_does_not_reach_the_guest(bare_scene: Stage) -> None:
     scene, cast_ = bare_scene, Cast(bare_scene)
     both = scene.server.person(
         scene.guild,
@@ -222,7 +222,7 @@ async def test_an_operator_reads_how_long_a_protected_guest_may_be_muted(bare_sc
             assert told not in (await scene.say(cast_[other], "access", **options)).text
 
 
-async def test_a_template_is_not_said_to_be_watched(bare_scene: Stage) -> None:
+async def test_access_does_not_say_that_a_template_can_be_watched(bare_scene: Stage) -> None:
     scene, cast_ = bare_scene, Cast(bare_scene)
     await scene.start_bot(**cast_.settings)
     cells = told_access((await scene.say(cast_["admin"], "access", vmid=9000)).text)

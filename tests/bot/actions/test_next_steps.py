@@ -43,7 +43,7 @@ async def test_details_open_apart_for_the_reader_who_presses(scene: Stage) -> No
     assert labels(started) == [scene.t()("Details")]
 
 
-async def test_a_panel_opened_so_acts_in_place(scene: Stage, pve: Pve) -> None:
+async def test_a_panel_opened_by_a_next_step_acts_in_place(scene: Stage, pve: Pve) -> None:
     started = await scene.say(scene.emma, "start", vmid=104)
     panel = await scene.press(scene.emma, started, "Details")
     await scene.press(scene.emma, panel, "Shutdown")

@@ -237,7 +237,7 @@ async def nothing_is_noted(*_report: object) -> bool:
     return False
 
 
-async def test_a_guest_whose_deletion_was_cut_off_is_watched_no_longer(scene: Stage, pve: Pve) -> None:
+async def test_a_guest_whose_deletion_was_cut_off_is_no_longer_watched(scene: Stage, pve: Pve) -> None:
     """It ends like any `/delete`: no alarm follows, however many polls run."""
     await scene.say(scene.emma, "monitor add", vmid=104)
     await scene.poll(2)

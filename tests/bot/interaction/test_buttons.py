@@ -305,7 +305,7 @@ async def test_a_forged_button_changes_nothing_and_gets_a_refusal(scene: Stage, 
         ("g1:start:104:00000000", ChangedMeanwhile(104)),
     ],
 )
-async def test_a_button_for_another_guest_is_judged_as_any_wish(
+async def test_a_button_for_another_guest_is_judged_like_any_other_request(
     scene: Stage, custom_id: str, error: BotError
 ) -> None:
     """A custom_id is a request and not a right. Its guest is checked like a typed one."""

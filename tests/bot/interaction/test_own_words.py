@@ -40,7 +40,7 @@ async def test_a_test_tells_nothing_that_a_poll_has_to_tell(
     assert await home.poll() == ["opening guest"]
 
 
-async def test_a_word_past_the_journal_previews_and_mentions_nothing(scene: Stage) -> None:
+async def test_a_line_without_the_journal_previews_and_mentions_nothing(scene: Stage) -> None:
     await scene.bot.monitor.loops[0]._reports._say("@everyone https://example.com <@&1>")
     request = scene.server.requests("POST", f"/channels/{scene.alerts.id}/messages")[-1]
     assert request.body["flags"] == SUPPRESS_EMBEDS

@@ -81,7 +81,7 @@ async def test_a_page_in_place_of_an_answer_costs_no_alert_and_no_edit(bare_scen
 
 
 @walked_anew(("status", "page", "kind"), PAGES)
-async def test_a_page_in_place_of_an_answers_answer_costs_no_outcome(
+async def test_a_page_in_place_of_discords_response_to_an_answer_loses_no_outcome(
     scene: Stage, pve: Pve, status: int, page: str, kind: str
 ) -> None:
     plan = pve.next_task("qmstart", hold=True)

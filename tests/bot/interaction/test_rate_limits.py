@@ -191,7 +191,7 @@ async def test_an_edit_that_is_refused_holds_back_no_new_alert(
 
 
 @pytest.mark.parametrize(("status", "code"), [(400, 20028), (400, 20016), (403, 130000), (400, 50013)])
-async def test_a_limit_that_is_no_429_costs_an_alert_neither_itself_nor_its_words(
+async def test_a_limit_with_another_status_than_429_loses_no_alert_and_none_of_its_words(
     bare_scene: Stage, pve: Pve, status: int, code: int
 ) -> None:
     path = await watching(bare_scene, 101)

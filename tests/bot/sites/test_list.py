@@ -180,7 +180,7 @@ async def test_a_site_that_was_never_read_is_named_with_the_reason(
     assert "### colo\n⚠️ API token refused" in reply.text
 
 
-async def test_a_page_of_the_time_with_one_site_is_one_of_the_first(
+async def test_a_page_from_before_there_were_several_sites_is_of_the_first(
     bare_scene: Stage, people: People
 ) -> None:
     scene, reader = bare_scene, people["reader"]

@@ -113,7 +113,7 @@ async def test_long_lists_and_panels_without_a_guest_have_buttons_of_their_site(
 @pytest.mark.parametrize(
     "form", ["g1:refresh:103", "p1:list:first:0:::", "p1:history:first:0:", "p1:status:refresh"]
 )
-async def test_a_button_of_the_time_with_one_site_means_the_first_site(sites: Sites, form: str) -> None:
+async def test_a_button_from_before_there_were_several_sites_means_the_first(sites: Sites, form: str) -> None:
     await sites.start(FIRST_SITE=COLO)
     reply = await sites.press("admin", await sites.post(), form)
     assert reply.text.startswith("-# **colo**\n")

@@ -139,7 +139,7 @@ async def test_a_name_never_reaches_the_guest_that_had_it_before(
 
 
 @pytest.mark.parametrize("typed", [" ", "\u3000", "home/ "])
-async def test_a_guest_without_a_name_is_not_meant_by_no_text(two: Stage, pve: Pve, typed: str) -> None:
+async def test_an_empty_text_does_not_mean_a_guest_without_a_name(two: Stage, pve: Pve, typed: str) -> None:
     pve.vm(301).name = pve.vm(301).config["name"] = ""
     await two.site_named("home").cluster_cache.read(max_age=0)
     reply = await two.say(two.emma, "start", vmid=typed)

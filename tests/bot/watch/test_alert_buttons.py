@@ -87,7 +87,7 @@ async def test_start_shows_that_it_works_while_it_does(scene: Stage, pve: Pve) -
     assert post_of(reply).id == shown.id
 
 
-async def test_start_of_one_that_runs_again_is_the_usual_refusal(scene: Stage, pve: Pve) -> None:
+async def test_start_of_a_guest_that_runs_again_gets_the_usual_refusal(scene: Stage, pve: Pve) -> None:
     """The guest runs again, but no poll has seen it yet, so the alert still says that it is down."""
     post = await alarm(scene, pve)
     pve.revive(101)

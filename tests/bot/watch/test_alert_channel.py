@@ -405,7 +405,7 @@ async def test_a_bot_that_has_ended_sends_nothing(alerts: Alerts) -> None:
 # -- past the journal
 
 
-async def test_a_word_past_the_journal_is_tried_once(alerts: Alerts) -> None:
+async def test_a_line_without_the_journal_is_tried_once(alerts: Alerts) -> None:
     await alerts.made.send_line("🔴 The journal cannot be written.")
     assert alerts.scene.alerts_told() == ["🔴 The journal cannot be written."]
     alerts.scene.server.fail("POST", alerts.path, 503)

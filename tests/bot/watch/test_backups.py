@@ -134,7 +134,7 @@ async def test_many_nodes_take_turns() -> None:
     assert sorted(asked) == [f"n{n:02}" for n in range(20)], "each once in five minutes"
 
 
-async def test_a_backup_that_is_listed_no_more_is_asked_for_at_once() -> None:
+async def test_a_backup_that_is_no_longer_listed_is_asked_for_at_once() -> None:
     proxmox = FakeProxmox(FakeClock())
     asking, here = BackupPoller(proxmox, proxmox.clock), cluster("a", "b")
     state = WatchState(running=frozenset({upid(1)}))

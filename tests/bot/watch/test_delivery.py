@@ -364,7 +364,7 @@ async def test_an_edit_that_fails_is_made_later(post: Office) -> None:
     assert post.shown == ["opening 1 over", "recovery 1 over"]
 
 
-async def test_slow_down_is_no_doubt(post: Office) -> None:
+async def test_a_message_that_was_limited_is_not_searched_for(post: Office) -> None:
     post.channel.faults = [SLOW] * 8
     post.opening(1)
     await post.run()
@@ -544,7 +544,7 @@ async def test_no_reminder_after_the_end(post: Office) -> None:
     assert post.shown == ["opening 1 over", "recovery 1 over"]
 
 
-async def test_an_edit_after_a_jump_of_the_wall_clock_tells_no_delay_that_was_not(post: Office) -> None:
+async def test_an_edit_after_a_jump_of_the_wall_clock_tells_no_false_delay(post: Office) -> None:
     post.opening(1)
     post.clock.unix += 3600  # as NTP does soon after the start
     await post.run()

@@ -645,7 +645,7 @@ async def test_another_threshold_is_no_recovery(tmp_path: Path) -> None:
     assert scene.watch.find(101) == WatchEntry(101)
 
 
-async def test_since_when_is_not_made_up(tmp_path: Path) -> None:
+async def test_the_start_of_a_state_is_not_made_up(tmp_path: Path) -> None:
     """A guest found stopped at first sight has an unknown start.
 
     A paused one counts from the first poll that saw it paused.

@@ -278,14 +278,14 @@ def test_a_guest_that_was_never_there_is_not_known() -> None:
     assert [fact.vmid for fact in history.incident().guests] == [102]
 
 
-def test_a_guest_that_is_gone_is_known_to_be() -> None:
+def test_a_guest_that_is_gone_is_known_to_be_gone() -> None:
     history = History(*many(3))
     history.see(R)
     del history.guests[102]
     assert starts(history.polls(60)) == ["opening guest"]
 
 
-def test_a_guest_that_is_watched_no_more_ends_it_without_a_word() -> None:
+def test_a_guest_that_is_no_longer_watched_ends_it_silently() -> None:
     history = History(*many(2))
     history.see(R)
     history.put(101, U)
@@ -296,7 +296,7 @@ def test_a_guest_that_is_watched_no_more_ends_it_without_a_word() -> None:
     assert history.incident().forgotten
 
 
-def test_blindness_takes_no_earlier_stop_back() -> None:
+def test_blindness_does_not_take_back_an_earlier_stop() -> None:
     history = History(*many(2))
     assert history.see(R, S) == ["opening guest 101 stopped"]
     history.put(101, U)
