@@ -32,7 +32,7 @@ class Known(NamedTuple):
     statuses: int
     configs: int
     begun: bool
-    """Whether the audit holds that it was asked for, so that the request is next."""
+    """Whether the trail has the ASKED record, so that the request comes next."""
 
 
 class Decisions:

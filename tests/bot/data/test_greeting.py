@@ -89,7 +89,7 @@ async def test_the_greeting_is_owed_until_proxmox_is_read(bare_scene: Stage, pve
 
 
 async def test_a_directory_in_use_is_not_greeted(bare_scene: Stage) -> None:
-    """A directory of the time before this message has no mark, but records of what people did."""
+    """A directory from before this message existed has no mark, but records of what people did."""
     await bare_scene.start_bot()
     await bare_scene.say(bare_scene.emma, "list")
     await bare_scene.site.journal.commit(Batch({"greeting": None}))

@@ -60,7 +60,7 @@ async def gaps() -> AsyncIterator[Gaps]:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock for writing with a connection of a stranger's."""
+    """Hold the lock for writing with a connection that is not the bot's."""
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     try:
