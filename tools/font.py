@@ -1,7 +1,7 @@
 """Cut the font of the charts out of Noto Sans CJK: `python -m tools.font NotoSansCJK-Regular.ttc`.
 
-Debian has the file in the package fonts-noto-cjk. It keeps Latin letters and signs, kana, full-width letters and
-the kanji of JIS level 1. The result is a file of the bot, with its licence beside it.
+Debian has the file in the package fonts-noto-cjk. The program keeps Latin letters and signs, kana, full-width letters
+and the kanji of JIS level 1. The result is a file of the bot, with its licence beside it.
 """
 
 import sys

@@ -6,8 +6,8 @@ from ui.formatting import NOTHING, UNKNOWN, format_percent
 def usage_bar(fraction: float | None) -> str:
     """Return ten cells and the percentage: `███░░░░░░░  31%`. An unknown or absurd use is not shown as 0%.
 
-    In a code span all cells are equally wide. Their number is rounded, but from 1% on a cell is full, and only at
-    100% all are.
+    In a code span all cells are equally wide. The number of full cells is rounded, but at least one is full from 1%
+    on, and all of them only at 100%.
     """
     text = format_percent(fraction)
     if text == UNKNOWN:

@@ -41,8 +41,8 @@ class AuditRecord:
     `reason`: as the person typed it. `upid`: the task's UPID. `seconds`: duration of the action.
     `message_id`: Discord's id of the public progress message.
     `times`: number of repeated requests that this record stands for.
-    `interaction_id`: Discord's id of the interaction, which the log lines about it name, too; of repeats, that of the
-    first. None in records of earlier versions, and in one that stands for different requests.
+    `interaction_id`: Discord's id of the interaction, for repeats that of the first. The log lines about it name it,
+    too. None in records of earlier versions, and in a record that stands for different requests.
     """
 
     step: AuditStep

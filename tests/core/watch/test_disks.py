@@ -459,7 +459,7 @@ def test_the_loop_outlives_any_error_and_waits_for_work(caplog: pytest.LogCaptur
         field = Field()
         running = asyncio.create_task(field.poller.run())
         await asyncio.sleep(0)
-        assert field.clock.slept == [], "without such a VM it sleeps without a clock"
+        assert field.clock.slept == [], "without such a VM it waits for work, and not for the clock"
         field.answers[101] = RuntimeError("odd")
         field.aim()
         async with asyncio.timeout(10.0):
