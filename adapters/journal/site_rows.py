@@ -64,7 +64,7 @@ def read_sites(db: sqlite3.Connection) -> tuple[str | None, dict[str, int]]:
 
 
 def as_meta(first: str | None, numbers: dict[str, int]) -> dict[str, object]:
-    """Return the rows of `meta` that say the same."""
+    """Return the rows of `meta` that hold this owner and these numbers."""
     rows: dict[str, object] = {f"{_NUMBER}{name}": number for name, number in numbers.items()}
     return rows if first is None else rows | {_FIRST: first}
 
