@@ -70,14 +70,15 @@ async def acknowledge_first(
         arrivals.forget()
 
 
-def give_up(interaction: discord.Interaction[Any], error: Exception, task: asyncio.Task[Any]) -> None:
+def give_up(interaction: discord.Interaction[Any], error: Exception, task: asyncio.Task[Any] | None) -> None:
     """Cancel the task if the error says that nobody waits for the answer any more.
 
-    Then nothing further is requested from Proxmox.
+    Then nothing further is requested from Proxmox. None: the work has not begun, and will not.
     """
     if _is_dead(error):
         interaction.extras[GIVEN_UP] = True
-        task.cancel(GIVEN_UP)
+        if task is not None:
+            task.cancel(GIVEN_UP)
 
 
 def _is_dead(error: Exception) -> bool:

@@ -26,17 +26,13 @@ from ui.interaction.answer import FIRST_SECONDS, RETRIES, Answer, AnswerState, A
 from ui.interaction.context import Interaction
 from ui.interaction.gate import measure_command, refusal_of
 from ui.interaction.refusal import refusal_card
-from ui.interaction.services import Services
+from ui.interaction.services import Services, acknowledge_crowd
 from ui.messages.errors import unexpected_sentence
 
 _log = logging.getLogger(__name__)
 
 ACKNOWLEDGE_AFTER = 0.6
 """Seconds until an answer is acknowledged. A quick answer needs no acknowledgement, and one request less."""
-CROWD = 4
-"""Number of awaited answers at which all are acknowledged at once, before the work on them continues."""
-CROWD_SECONDS = 0.05
-"""Maximum seconds that the work waits for this acknowledgement."""
 EDIT_EVERY = 2.0
 FIRST_RETRIES = (0.3, 0.6, 0.9)
 """Seconds between the tries of a first answer or a refusal. Discord waits only 3 s for a first answer."""
@@ -63,6 +59,7 @@ class Reply:
         self._pause_until = self._edited
         """Monotonic time before which the final edit must not follow an edit that showed progress."""
         self._task: asyncio.Task[Any] | None = None  # the task that works on the answer
+        self._entering = True
         self._farewell: ui.LayoutView | None = None
         self._replaced = False
         """Whether the message shows something else by now: another answer, or the farewell."""
@@ -71,15 +68,17 @@ class Reply:
 
     async def __aenter__(self) -> "Reply":
         self._services.open_replies.add(self)
-        self._task = asyncio.current_task()
-        if self._services.arrivals.late(self.interaction.id):
-            await acknowledge_first(self._answer.acknowledge, self.interaction, self._services.arrivals)
-        self._timer = asyncio.create_task(self._acknowledge_in_time())
-        crowd = [reply for reply in self._services.open_replies if reply.awaited]
-        if len(crowd) >= CROWD:
-            for reply in crowd:
-                reply.hurry()
-            await asyncio.wait({self._timer}, timeout=CROWD_SECONDS)
+        try:
+            if self._services.arrivals.late(self.interaction.id):
+                await acknowledge_first(self._answer.acknowledge, self.interaction, self._services.arrivals)
+            self._timer = asyncio.create_task(self._acknowledge_in_time())
+            await acknowledge_crowd(self._services.open_replies, self._timer)
+        except BaseException:  # `__aexit__` is not called then
+            self._services.open_replies.discard(self)
+            if self._timer and not self._lock.locked():
+                self._timer.cancel()
+            raise
+        self._task, self._entering = asyncio.current_task(), False
         return self
 
     async def __aexit__(
@@ -121,7 +120,7 @@ class Reply:
             except DISCORD_ERRORS as error:
                 _log.debug("not acknowledged", exc_info=error)  # the next request reports the reason
                 unseen = self._answer.state in (AnswerState.NEW, AnswerState.DEFERRED)
-                if self._task and unseen and self._farewell is None:  # a change that has started continues
+                if (self._task or self._entering) and unseen and self._farewell is None:  # else a change runs
                     give_up(self.interaction, error, self._task)
             except Exception as error:  # noqa: BLE001 - nobody awaits this task
                 log_unexpected(error)

@@ -1,7 +1,8 @@
 """Define what the bot has once and once per site, for cogs, buttons and forms. bootstrap.py builds it."""
 
+import asyncio
 import datetime
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,6 +38,10 @@ from ui.interaction.open_questions import Questions
 
 EXPORTS_MOST, OWN_EXPORTS_MOST = 2, 2
 """Maximum number of people whose CSV files are made and sent at once, and of files that one person waits for."""
+CROWD = 4
+"""Number of awaited answers at which all are acknowledged at once, before the work on them continues."""
+CROWD_SECONDS = 0.05
+"""Maximum seconds that the work waits for this acknowledgement."""
 
 
 class Heartbeat(Protocol):
@@ -76,6 +81,15 @@ class OpenReply(Protocol):
 
     async def wait_until_sent(self) -> None:
         """Wait a moment until nothing is being sent."""
+
+
+async def acknowledge_crowd(replies: Iterable[OpenReply], own: asyncio.Task[None]) -> None:
+    """If these replies are a crowd, acknowledge all of them now. `own`: the task that acknowledges the newest."""
+    crowd = [reply for reply in replies if reply.awaited]
+    if len(crowd) >= CROWD:
+        for reply in crowd:
+            reply.hurry()
+        await asyncio.wait({own}, timeout=CROWD_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
