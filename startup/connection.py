@@ -26,8 +26,8 @@ from core.delivery.outbox import PAUSES, sleep_until_set
 from ui.i18n import Text
 from ui.messages.discord_refusals import (
     ConnectStep,
+    Diagnosis,
     RetryRule,
-    Verdict,
     diagnose,
     ended_there,
     tried_again,
@@ -97,19 +97,19 @@ class ConnectAttempts:
         Raises: DiscordRefused if another attempt is useless.
         """
         _log.debug("an attempt to reach Discord failed: %s: %s", type(error).__name__, error)
-        verdict = diagnose(self._t, error, self._step)
-        if verdict.retry is RetryRule.FINAL:
-            raise DiscordRefused(verdict.text) from error
-        await self.pause(verdict)
+        diagnosis = diagnose(self._t, error, self._step)
+        if diagnosis.retry is RetryRule.FINAL:
+            raise DiscordRefused(diagnosis.text) from error
+        await self.pause(diagnosis)
 
-    async def pause(self, verdict: Verdict) -> None:
+    async def pause(self, diagnosis: Diagnosis) -> None:
         """Wait, and log the cause if it is another one than before."""
         step = PAUSES[min(self.failures, len(PAUSES) - 1)]
-        seconds = self._lasting if verdict.retry is RetryRule.LASTING else step
-        seconds = max(seconds, min(verdict.wait, LONGEST_WAIT))
-        if verdict.text not in self._told:
-            _log.warning("%s", tried_again(self._t, verdict, seconds))
-            self._told = [*self._told[1 - CAUSES_MOST :], verdict.text]
+        seconds = self._lasting if diagnosis.retry is RetryRule.LASTING else step
+        seconds = max(seconds, min(diagnosis.wait, LONGEST_WAIT))
+        if diagnosis.text not in self._told:
+            _log.warning("%s", tried_again(self._t, diagnosis, seconds))
+            self._told = [*self._told[1 - CAUSES_MOST :], diagnosis.text]
             if self._is_over:
                 self._since, self._is_over = self._clock.monotonic(), False
         self.failures += 1

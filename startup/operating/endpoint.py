@@ -32,7 +32,7 @@ _REASONS = {
 _log = logging.getLogger(__name__)
 
 
-class Endpoint:
+class OperatingEndpoint:
     """Listen at one address. `get` returns the page of a path."""
 
     def __init__(self, get: Callable[[str], Awaitable[Page]]) -> None:

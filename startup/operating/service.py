@@ -9,7 +9,7 @@ from core.audit.measures import Measures, NoMeasures
 from ui.interaction.services import Services
 
 if TYPE_CHECKING:
-    from startup.operating.endpoint import Endpoint
+    from startup.operating.endpoint import OperatingEndpoint
     from startup.operating.metrics import Metrics
 
 
@@ -20,7 +20,7 @@ class Operating:
         self.measures: Measures = NoMeasures()
         self._listen = listen
         self._metrics: Metrics | None = None
-        self._endpoint: Endpoint | None = None
+        self._endpoint: OperatingEndpoint | None = None
         if listen is not None:
             from startup.operating.metrics import Metrics  # noqa: PLC0415 - the package costs 1.5 MB of memory
 
@@ -30,10 +30,10 @@ class Operating:
         """Listen. `latency`: returns that of Discord's gateway, in seconds."""
         if self._listen is None or self._metrics is None:
             return
-        from startup.operating.endpoint import Endpoint  # noqa: PLC0415 - as above
+        from startup.operating.endpoint import OperatingEndpoint  # noqa: PLC0415 - as above
         from startup.operating.pages import Pages  # noqa: PLC0415 - as above
 
-        self._endpoint = Endpoint(Pages(services, self._metrics, latency).get)
+        self._endpoint = OperatingEndpoint(Pages(services, self._metrics, latency).get)
         await self._endpoint.open(*self._listen)
 
     async def close(self) -> None:

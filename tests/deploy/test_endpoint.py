@@ -8,18 +8,18 @@ import pytest
 
 from startup import healthcheck
 from startup.operating import endpoint
-from startup.operating.endpoint import CLIENTS_MOST, HEAD_MOST, Endpoint
+from startup.operating.endpoint import CLIENTS_MOST, HEAD_MOST, OperatingEndpoint
 from startup.operating.pages import TEXT, Page
 
 
 @contextlib.asynccontextmanager
-async def serving(status: int = 200) -> AsyncIterator[Endpoint]:
+async def serving(status: int = 200) -> AsyncIterator[OperatingEndpoint]:
     async def get(path: str) -> Page:
         if path == "/broken":
             raise ValueError
         return (status if path == "/healthz" else 404), TEXT, path.encode()
 
-    opened = Endpoint(get)
+    opened = OperatingEndpoint(get)
     await opened.open("127.0.0.1", 0)
     try:
         yield opened
@@ -104,7 +104,7 @@ async def test_a_client_that_says_nothing_is_cut_by_itself(monkeypatch: pytest.M
 
 async def test_an_occupied_address_is_logged_and_not_fatal(caplog: pytest.LogCaptureFixture) -> None:
     async with serving() as opened:
-        second = Endpoint(opened._get)
+        second = OperatingEndpoint(opened._get)
         await second.open("127.0.0.1", opened.port)
         assert "METRICS_LISTEN" in caplog.text
         await second.close()

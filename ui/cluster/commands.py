@@ -16,7 +16,7 @@ from ui.interaction.services import Site
 from ui.sites.option import asked_sites
 from ui.sites.reads import SiteRead, read_note, read_sites
 from ui.watch.access import is_visible_to
-from ui.watch.commands import visible_health
+from ui.watch.commands import visible_status
 from ui.watch.status import blind_lines
 
 
@@ -39,7 +39,7 @@ async def show_cluster_status(reply: Reply) -> None:
 async def status_of(t: Text, read: SiteRead, actor: Actor) -> ClusterStatus:
     """Return the person's view of a site as it was read."""
     site, authorizer = read.site, read.site.authorizer
-    health = await visible_health(site, actor, read.cluster)
+    health = await visible_status(site, actor, read.cluster)
     return ClusterStatus(
         name=site.name,
         cluster=authorizer.visible_cluster(actor, read.cluster) if read.cluster else None,

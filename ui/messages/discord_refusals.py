@@ -40,7 +40,7 @@ class RetryRule(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Diagnosis:
     """The explanation of an error, and when to try again.
 
     `wait`: seconds that Discord itself asked to wait before the next attempt.
@@ -51,7 +51,7 @@ class Verdict:
     wait: float = 0.0
 
 
-def diagnose(t: Text, error: BaseException, step: ConnectStep) -> Verdict:
+def diagnose(t: Text, error: BaseException, step: ConnectStep) -> Diagnosis:
     """Explain an error that occurred at this step."""
     if isinstance(error, discord.LoginFailure):
         return _token(t)
@@ -65,12 +65,12 @@ def diagnose(t: Text, error: BaseException, step: ConnectStep) -> Verdict:
         return _answer(t, error, step)
     if isinstance(error, (aiohttp.WSServerHandshakeError, aiohttp.ContentTypeError)):
         return _page(t, error.status, error.headers)
-    return Verdict(RetryRule.PASSING, _unreachable(t, error))
+    return Diagnosis(RetryRule.PASSING, _unreachable(t, error))
 
 
-def ended_there(t: Text) -> Verdict:
+def ended_there(t: Text) -> Diagnosis:
     """Explain a connection that Discord closed without a useful reason."""
-    return Verdict(RetryRule.PASSING, t("Discord closed the connection."))
+    return Diagnosis(RetryRule.PASSING, t("Discord closed the connection."))
 
 
 def not_in_guild(t: Text) -> str:
@@ -81,11 +81,11 @@ def invited_again(t: Text) -> str:
     return t("The bot was invited to the server again. Its commands are being registered.")
 
 
-def tried_again(t: Text, verdict: Verdict, seconds: float) -> str:
+def tried_again(t: Text, diagnosis: Diagnosis, seconds: float) -> str:
     """Return the log line for the first failed attempt with this cause."""
     return t(
         "{what} Retrying in {seconds} s. Further attempts are not logged.",
-        what=verdict.text,
+        what=diagnosis.text,
         seconds=round(seconds),
     )
 
@@ -99,12 +99,12 @@ def works_again(t: Text, cause: str, seconds: float) -> str:
     )
 
 
-def _token(t: Text) -> Verdict:
-    return Verdict(RetryRule.FINAL, t("Discord refused the token. Check DISCORD_TOKEN."))
+def _token(t: Text) -> Diagnosis:
+    return Diagnosis(RetryRule.FINAL, t("Discord refused the token. Check DISCORD_TOKEN."))
 
 
-def _asked_to_wait(t: Text, seconds: float) -> Verdict:
-    return Verdict(
+def _asked_to_wait(t: Text, seconds: float) -> Diagnosis:
+    return Diagnosis(
         RetryRule.PASSING,
         t("Discord is rate limiting the bot. The token and the settings are not the cause."),
         seconds,
@@ -160,14 +160,14 @@ _CLOSED: dict[int, tuple[RetryRule, Marked]] = {
 """Close codes of Discord's gateway after which an immediate retry would fail again."""
 
 
-def _closed(t: Text, code: int) -> Verdict:
+def _closed(t: Text, code: int) -> Diagnosis:
     if code in _CLOSED:
         retry, message = _CLOSED[code]
-        return Verdict(retry, t(message))
+        return Diagnosis(retry, t(message))
     return ended_there(t)
 
 
-def _answer(t: Text, error: discord.HTTPException, step: ConnectStep) -> Verdict:
+def _answer(t: Text, error: discord.HTTPException, step: ConnectStep) -> Diagnosis:
     if not str(error.response.headers.get("Content-Type")).startswith("application/json"):
         return _page(t, error.status, error.response.headers)
     reason = plain(f"{error.status}, {error.code}: {error.text}", _MOST)
@@ -180,21 +180,21 @@ def _answer(t: Text, error: discord.HTTPException, step: ConnectStep) -> Verdict
     if error.status >= 500:
         return _trouble(t, error.status)
     if step is not ConnectStep.COMMANDS:
-        return Verdict(
+        return Diagnosis(
             RetryRule.PASSING,
             t("Discord refused the login ({reason}). The network is not the cause.", reason=reason),
         )
     if error.status in (403, 404):
-        return Verdict(RetryRule.FINAL, not_in_guild(t))
+        return Diagnosis(RetryRule.FINAL, not_in_guild(t))
     if error.code == TOO_MANY_COMMANDS:
-        return Verdict(
+        return Diagnosis(
             RetryRule.LASTING,
             t(
                 "The daily limit for new Discord commands is reached (30034: 200 a day). "
                 "Existing commands still work; the token and the settings are not the cause."
             ),
         )
-    return Verdict(
+    return Diagnosis(
         RetryRule.LASTING,
         t(
             "Discord does not accept the bot's commands ({reason}). Existing commands still "
@@ -204,11 +204,11 @@ def _answer(t: Text, error: discord.HTTPException, step: ConnectStep) -> Verdict
     )
 
 
-def _page(t: Text, status: int, headers: object) -> Verdict:
+def _page(t: Text, status: int, headers: object) -> Diagnosis:
     """Explain an answer that comes from Cloudflare in front of Discord or from a proxy on the way."""
     wait = _seconds(headers)
     if status == 429:
-        return Verdict(
+        return Diagnosis(
             RetryRule.PASSING,
             t(
                 "Cloudflare in front of Discord is temporarily blocking this machine's IP "
@@ -218,7 +218,7 @@ def _page(t: Text, status: int, headers: object) -> Verdict:
             wait,
         )
     if status in (401, 403, 407, 451):
-        return Verdict(
+        return Diagnosis(
             RetryRule.PASSING,
             t(
                 "Cloudflare or a proxy in front of Discord is blocking this machine "
@@ -230,11 +230,11 @@ def _page(t: Text, status: int, headers: object) -> Verdict:
         )
     if status >= 500:
         return _trouble(t, status, wait)
-    return Verdict(RetryRule.PASSING, _not_discord(t, status), wait)
+    return Diagnosis(RetryRule.PASSING, _not_discord(t, status), wait)
 
 
-def _trouble(t: Text, status: int, wait: float = 0.0) -> Verdict:
-    return Verdict(
+def _trouble(t: Text, status: int, wait: float = 0.0) -> Diagnosis:
+    return Diagnosis(
         RetryRule.PASSING,
         t(
             "Discord has a problem right now ({status}). The token, the settings and the local "

@@ -18,7 +18,7 @@ from ui.interaction.reply import Reply
 from ui.interaction.services import Services, Site
 from ui.options.completions import cluster_for_completion
 from ui.watch.access import dashboards_of, is_subject_visible_to, is_visible_to
-from ui.watch.status import AuditHealth, Health, status_card
+from ui.watch.status import AuditStatus, WatchStatus, status_card
 from ui.watch.views import COUNTED_DAYS, watch_list_card
 
 DAY = 86_400
@@ -49,40 +49,40 @@ async def incident_counts(site: Site) -> dict[int, int]:
 
 async def show_status(site: Site, reply: Reply) -> None:
     cluster = await cluster_for_completion(site)
-    health = await visible_health(site, actor_of(reply.interaction), cluster)
-    (health,) = await without_gone(reply, [health])
+    status = await visible_status(site, actor_of(reply.interaction), cluster)
+    (status,) = await without_gone(reply, [status])
     steps = reply.mention(Operation.MONITOR_LIST, Operation.MONITOR_HISTORY)
-    await reply.show(status_card(reply.t, health, cluster, site.services.clock.now(), steps))
+    await reply.show(status_card(reply.t, status, cluster, site.services.clock.now(), steps))
 
 
-async def without_gone(reply: Reply, healths: Sequence[Health]) -> list[Health]:
-    """Return the health of each site with the names of people who have left, in place of their ids.
+async def without_gone(reply: Reply, statuses: Sequence[WatchStatus]) -> list[WatchStatus]:
+    """Return the status of each site with the names of people who have left, in place of their ids.
 
     Discord is asked for all of them at once: an answer that does not come is waited for once.
     """
-    people = (mute.by_id for health in healths for mute in health.mutes)
+    people = (mute.by_id for status in statuses for mute in status.mutes)
     gone = await gone_from(reply.interaction, people)
     return [
         replace(
-            health,
-            mutes=tuple(replace(mute, by_id=0) if mute.by_id in gone else mute for mute in health.mutes),
+            status,
+            mutes=tuple(replace(mute, by_id=0) if mute.by_id in gone else mute for mute in status.mutes),
         )
-        for health in healths
+        for status in statuses
     ]
 
 
-async def visible_health(site: Site, actor: Actor, cluster: Cluster | None) -> Health:
-    """Return the health of the watch, without parts that are hidden from the person."""
-    health = await health_of(site)
-    mutes = tuple(mute for mute in health.mutes if is_subject_visible_to(site, actor, mute.target, cluster))
-    unknown = tuple(each for each in health.unknown if is_visible_to(site, actor, each.vmid, cluster))
-    silent = tuple(each for each in health.unmeasured if is_visible_to(site, actor, each.vmid, cluster))
+async def visible_status(site: Site, actor: Actor, cluster: Cluster | None) -> WatchStatus:
+    """Return the status of the watch, without parts that are hidden from the person."""
+    status = await watch_status_of(site)
+    mutes = tuple(mute for mute in status.mutes if is_subject_visible_to(site, actor, mute.target, cluster))
+    unknown = tuple(each for each in status.unknown if is_visible_to(site, actor, each.vmid, cluster))
+    silent = tuple(each for each in status.unmeasured if is_visible_to(site, actor, each.vmid, cluster))
     stale = tuple(
-        name for name in health.stale if is_subject_visible_to(site, actor, node_subject(name), cluster)
+        name for name in status.stale if is_subject_visible_to(site, actor, node_subject(name), cluster)
     )
     boards = dashboards_of(site, actor)
-    health = replace(
-        health,
+    status = replace(
+        status,
         mutes=mutes,
         unknown=unknown,
         unmeasured=silent,
@@ -93,21 +93,21 @@ async def visible_health(site: Site, actor: Actor, cluster: Cluster | None) -> H
     if site.authorizer.has_hidden_guests(actor):
         exists = partial(is_visible_to, site, actor, cluster=cluster)
         open_ = site.watch.state.open.values()
-        health = replace(health, open=sum(concerns(incident, exists) for incident in open_))
-        if isinstance(health.read_error, HalfGone):
-            health = replace(health, read_error=HalfGone(None, None))
-    return health
+        status = replace(status, open=sum(concerns(incident, exists) for incident in open_))
+        if isinstance(status.read_error, HalfGone):
+            status = replace(status, read_error=HalfGone(None, None))
+    return status
 
 
-async def health_of(site: Site) -> Health:
-    """Return the health of the watch, without asking Proxmox."""
+async def watch_status_of(site: Site) -> WatchStatus:
+    """Return the status of the watch, without asking Proxmox."""
     watch = site.watch
     undelivered: Backlog | JournalFailed
     try:
         undelivered = await site.journal.backlog(site.services.clock.now() - DAY)
     except JournalFailed as error:
         undelivered = error
-    return Health(
+    return WatchStatus(
         last_read=watch.last_read,
         interval=site.services.poll_seconds,
         read_error=watch.read_error,
@@ -119,7 +119,7 @@ async def health_of(site: Site) -> Health:
         heartbeat=(site.services.heartbeat.error or "") if site.services.heartbeat.is_enabled else None,
         last_beat=site.services.heartbeat.last_beat,
         read_only=site.authorizer.read_only.refusal,
-        audit=await _audit_health(site.services),
+        audit=await _audit_status(site.services),
         mutes=watch.answers.mutes(),
         blind=watch.sees_tasks is False,
         unknown=watch.blind,
@@ -128,11 +128,11 @@ async def health_of(site: Site) -> Health:
     )
 
 
-async def _audit_health(services: Services) -> AuditHealth | None:
+async def _audit_status(services: Services) -> AuditStatus | None:
     delivery = services.audit_delivery
     if not delivery.is_enabled:
         return None
     try:
-        return AuditHealth(delivery.error, await delivery.backlog(), delivery.blocked)
+        return AuditStatus(delivery.error, await delivery.backlog(), delivery.blocked)
     except JournalFailed as error:
-        return AuditHealth(delivery.error or error.reason)
+        return AuditStatus(delivery.error or error.reason)

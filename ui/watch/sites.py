@@ -1,4 +1,4 @@
-"""Show the watch lists and the health of several sites."""
+"""Show the watch lists and the status of several sites."""
 
 from collections.abc import Sequence
 
@@ -20,11 +20,11 @@ from ui.watch.commands import (
     incident_counts,
     show_status,
     show_watch_list,
-    visible_health,
+    visible_status,
     watched_entries,
     without_gone,
 )
-from ui.watch.status import SiteHealth, status_of_sites_card
+from ui.watch.status import SiteStatus, status_of_sites_card
 from ui.watch.views import watch_row
 
 
@@ -78,17 +78,17 @@ async def _section(t: Text, read: SiteRead, watched: Sequence[WatchEntry], now: 
 
 
 async def report_status(reply: Reply) -> None:
-    """Show the health of the watch of the chosen site, or of all sites that the person may see."""
+    """Show the status of the watch of the chosen site, or of all sites that the person may see."""
     interaction, services = reply.interaction, services_of(reply.interaction)
     if not services.sites.several:
         await show_status(services.sites.only, reply)
         return
     actor = actor_of(interaction)
     reads = await read_sites(asked_sites(interaction))
-    healths = await without_gone(
-        reply, [await visible_health(read.site, actor, read.cluster) for read in reads]
+    statuses = await without_gone(
+        reply, [await visible_status(read.site, actor, read.cluster) for read in reads]
     )
     sites = [
-        SiteHealth(read.site.name, health, read.cluster) for read, health in zip(reads, healths, strict=True)
+        SiteStatus(read.site.name, status, read.cluster) for read, status in zip(reads, statuses, strict=True)
     ]
     await reply.show(status_of_sites_card(reply.t, sites, services.heartbeat_sites, services.clock.now()))

@@ -1,4 +1,4 @@
-"""Show the health of the watch itself, of one site or of several."""
+"""Show the status of the watch itself, of one site or of several."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -44,8 +44,8 @@ LATE_LINES = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class AuditHealth:
-    """Health of the audit channel.
+class AuditStatus:
+    """Status of the audit channel.
 
     `error`: why nothing can be posted, "" while posting works. `unsent`: the waiting lines.
     `blocked`: why the last line was posted without names, "" if it is complete.
@@ -57,8 +57,8 @@ class AuditHealth:
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
-    """Health of the watch itself.
+class WatchStatus:
+    """Status of the watch itself.
 
     `undelivered`: an error if the journal cannot be read.
     `heartbeat`: why it fails, "" while it arrives, None if it is not set up.
@@ -77,7 +77,7 @@ class Health:
     heartbeat: str | None
     last_beat: float | None
     read_only: ReadOnly | None = None
-    audit: AuditHealth | None = None
+    audit: AuditStatus | None = None
     """None if no audit channel is set."""
     mutes: tuple[Mute, ...] = ()
     blind: bool = False
@@ -94,61 +94,61 @@ class Health:
 
 
 def status_card(
-    t: Text, health: Health, cluster: Cluster | None, now: float, steps: str = ""
+    t: Text, status: WatchStatus, cluster: Cluster | None, now: float, steps: str = ""
 ) -> ui.LayoutView:
-    """Return the card: one line per part of the watch, each with a sign of its health. `steps`: the next steps."""
+    """Return the card: one line per part of the watch, each with a sign of its status. `steps`: the next steps."""
     body = "\n".join(
         (
-            *_reading_lines(t, health, now),
-            *_bot_lines(t, health, now),
-            *_incident_lines(t, health, cluster, now),
+            *_reading_lines(t, status, now),
+            *_bot_lines(t, status, now),
+            *_incident_lines(t, status, cluster, now),
         )
     )
-    blind = f"{WARNING} {tasks_unseen(t)}" if health.blind else ""
+    blind = f"{WARNING} {tasks_unseen(t)}" if status.blind else ""
     well = not blind and WARNING not in body
     colour = Colour.GOOD if well else Colour.WARN
     head = f"### {t('Monitoring status')}"
     return card(head, body, blind, steps, list_footer(t, 0, 1, now), colour=colour)
 
 
-def _reading_lines(t: Text, health: Health, now: float, most: int = 500) -> Iterator[str]:
+def _reading_lines(t: Text, status: WatchStatus, now: float, most: int = 500) -> Iterator[str]:
     """Yield the lines on reading and sending. `most`: maximum characters of a row of names."""
-    yield _line(t("Proxmox"), _reading(t, health, now))
-    if health.unknown:
-        yield _line(t("Guests"), _unknown(t, health, most))
-    if health.unmeasured:
-        yield _line(t("Disks"), _unmeasured(t, health, most))
-    if health.stale:
-        yield _line(t("Nodes"), _stale(t, health.stale, min(most, 300)))
-    yield _line(t("Alerts"), _delivery(t, health))
+    yield _line(t("Proxmox"), _reading(t, status, now))
+    if status.unknown:
+        yield _line(t("Guests"), _unknown(t, status, most))
+    if status.unmeasured:
+        yield _line(t("Disks"), _unmeasured(t, status, most))
+    if status.stale:
+        yield _line(t("Nodes"), _stale(t, status.stale, min(most, 300)))
+    yield _line(t("Alerts"), _delivery(t, status))
 
 
-def blind_lines(t: Text, health: Health, now: float) -> tuple[str, ...]:
+def blind_lines(t: Text, status: WatchStatus, now: float) -> tuple[str, ...]:
     """Return the lines about faults: parts not seen, not sent or not stored. Empty if all is well."""
-    lines = (*_reading_lines(t, health, now, 300), _line(t("Journal"), _journal(t, health.journal_error)))
+    lines = (*_reading_lines(t, status, now, 300), _line(t("Journal"), _journal(t, status.journal_error)))
     warnings = [line for line in lines if WARNING in line]
-    return (*warnings, f"{WARNING} {tasks_unseen(t)}") if health.blind else tuple(warnings)
+    return (*warnings, f"{WARNING} {tasks_unseen(t)}") if status.blind else tuple(warnings)
 
 
-def _bot_lines(t: Text, health: Health, now: float, counting: str = "") -> Iterator[str]:
+def _bot_lines(t: Text, status: WatchStatus, now: float, counting: str = "") -> Iterator[str]:
     """Yield the lines that all sites share. `counting`: the sentence on the sites whose reads the heartbeat needs."""
-    yield _line(t("Journal"), _journal(t, health.journal_error))
-    beat = _heartbeat(t, health.heartbeat, health.last_beat)
-    yield _line(t("Heartbeat"), f"{beat} · {counting}" if counting and health.heartbeat is not None else beat)
-    if health.audit is not None:
-        yield _line(t("Audit channel"), _audit(t, health.audit, now))
+    yield _line(t("Journal"), _journal(t, status.journal_error))
+    beat = _heartbeat(t, status.heartbeat, status.last_beat)
+    yield _line(t("Heartbeat"), f"{beat} · {counting}" if counting and status.heartbeat is not None else beat)
+    if status.audit is not None:
+        yield _line(t("Audit channel"), _audit(t, status.audit, now))
 
 
 def _incident_lines(
-    t: Text, health: Health, cluster: Cluster | None, now: float, most: int = 1500
+    t: Text, status: WatchStatus, cluster: Cluster | None, now: float, most: int = 1500
 ) -> Iterator[str]:
     """Yield read-only mode, open incidents, mutes and dashboards. `most`: maximum characters of the mutes."""
-    if health.read_only:
-        yield _line(t("Read-only mode"), f"{READ_ONLY} {read_only_line(t, health.read_only)}")
-    yield _line(t("Open incidents"), t("{incidents}", incidents=health.open))
-    yield _line(t("Muted"), _mutes(t, health.mutes, cluster, now, most))
-    if health.dashboards:
-        yield _line(t("Dashboards"), _dashboards(t, health))
+    if status.read_only:
+        yield _line(t("Read-only mode"), f"{READ_ONLY} {read_only_line(t, status.read_only)}")
+    yield _line(t("Open incidents"), t("{incidents}", incidents=status.open))
+    yield _line(t("Muted"), _mutes(t, status.mutes, cluster, now, most))
+    if status.dashboards:
+        yield _line(t("Dashboards"), _dashboards(t, status))
 
 
 def _line(name: str, text: str) -> str:
@@ -156,23 +156,23 @@ def _line(name: str, text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class SiteHealth:
-    """Health of one of several sites."""
+class SiteStatus:
+    """Status of one of several sites."""
 
     name: str
-    health: Health
+    status: WatchStatus
     cluster: Cluster | None
 
 
 def status_of_sites_card(
-    t: Text, sites: Sequence[SiteHealth], counting: Collection[str], now: float
+    t: Text, sites: Sequence[SiteStatus], counting: Collection[str], now: float
 ) -> ui.LayoutView:
     """Return one section for each site, and one that they share.
 
     `counting`: names of the sites whose reads the heartbeat needs. A site that does not fit is shown in brief.
     """
-    journal_error = next((each.health.journal_error for each in sites if each.health.journal_error), None)
-    shared = replace(sites[0].health, journal_error=journal_error)
+    journal_error = next((each.status.journal_error for each in sites if each.status.journal_error), None)
+    shared = replace(sites[0].status, journal_error=journal_error)
     named = [code(each.name) for each in sites if each.name in counting]
     names = fit_lines(t, named, 300, t(", "))
     counted = t("depends on {sites}", sites=names) if named else t("depends on none of these sites")
@@ -186,17 +186,17 @@ def status_of_sites_card(
     return card(f"### {t('Monitoring status')}", body, foot, list_footer(t, 0, 1, now), colour=colour)
 
 
-def _section(t: Text, site: SiteHealth, now: float, most: int) -> tuple[str, str]:
+def _section(t: Text, site: SiteStatus, now: float, most: int) -> tuple[str, str]:
     """Return the section of a site in full and in brief. `most`: maximum characters of names and of mutes."""
-    health = site.health
-    lines = [*_reading_lines(t, health, now, most), *_incident_lines(t, health, site.cluster, now, most)]
+    status = site.status
+    lines = [*_reading_lines(t, status, now, most), *_incident_lines(t, status, site.cluster, now, most)]
     full = "\n".join(
-        (f"### {site.name}", *lines, *([f"{WARNING} {tasks_unseen(t)}"] if health.blind else []))
+        (f"### {site.name}", *lines, *([f"{WARNING} {tasks_unseen(t)}"] if status.blind else []))
     )
     return full, f"{WARNING if WARNING in full else OK} **{site.name}**"
 
 
-def _audit(t: Text, audit: AuditHealth, now: float) -> str:
+def _audit(t: Text, audit: AuditStatus, now: float) -> str:
     """Return the line of the audit channel. A line that was just written may still wait."""
     parts = []
     if audit.error:
@@ -218,27 +218,27 @@ def _audit(t: Text, audit: AuditHealth, now: float) -> str:
     )
 
 
-def _reading(t: Text, health: Health, now: float) -> str:
-    read = t("last read {time}", time=timestamp(health.last_read)) if health.last_read else t("not read yet")
-    late = health.last_read is None or now - health.last_read > LATE_READS * health.interval
-    parts = [f"{WARNING if health.read_error or late else OK} {read}"]
-    if health.failures:
-        parts.append(t.plural("{n} failure in a row", "{n} failures in a row", health.failures))
+def _reading(t: Text, status: WatchStatus, now: float) -> str:
+    read = t("last read {time}", time=timestamp(status.last_read)) if status.last_read else t("not read yet")
+    late = status.last_read is None or now - status.last_read > LATE_READS * status.interval
+    parts = [f"{WARNING if status.read_error or late else OK} {read}"]
+    if status.failures:
+        parts.append(t.plural("{n} failure in a row", "{n} failures in a row", status.failures))
     text = " · ".join(parts)
-    return f"{text}\n-# {error_sentence(t, health.read_error)}" if health.read_error else text
+    return f"{text}\n-# {error_sentence(t, status.read_error)}" if status.read_error else text
 
 
 def _names(t: Text, guests: Sequence[GuestState], most: int) -> str:
     return fit_lines(t, (title_of(each.vmid, each.name or str(each.vmid)) for each in guests), most, ", ")
 
 
-def _unmeasured(t: Text, health: Health, most: int) -> str:
-    names = _names(t, health.unmeasured, most)
+def _unmeasured(t: Text, status: WatchStatus, most: int) -> str:
+    names = _names(t, status.unmeasured, most)
     return f"{WARNING} {t('usage unknown, the guest agent cannot be read: {guests}', guests=names)}"
 
 
-def _unknown(t: Text, health: Health, most: int) -> str:
-    names = _names(t, health.unknown, most)
+def _unknown(t: Text, status: WatchStatus, most: int) -> str:
+    names = _names(t, status.unknown, most)
     time = format_duration(t, BLIND_SECONDS)
     return f"{WARNING} {t('state unknown for over {time}: {guests}', time=time, guests=names)}"
 
@@ -248,8 +248,8 @@ def _stale(t: Text, nodes: Sequence[str], most: int) -> str:
     return f"{WARNING} {t('no data from {nodes}', nodes=names)}"
 
 
-def _delivery(t: Text, health: Health) -> str:
-    unsent = health.undelivered
+def _delivery(t: Text, status: WatchStatus) -> str:
+    unsent = status.undelivered
     if isinstance(unsent, JournalFailed):
         return f"{WARNING} {error_sentence(t, unsent)}"
     parts = []
@@ -268,8 +268,8 @@ def _delivery(t: Text, health: Health) -> str:
         parts.append(
             t.plural("{n} message sent without names", "{n} messages sent without names", unsent.blocked)
         )
-    error = health.stuck or unsent.error if unsent.waiting or health.stuck else unsent.blocked_error
-    if not unsent.waiting and not health.stuck and not unsent.blocked:
+    error = status.stuck or unsent.error if unsent.waiting or status.stuck else unsent.blocked_error
+    if not unsent.waiting and not status.stuck and not unsent.blocked:
         return " · ".join((f"{OK} {t('nothing waiting') if parts else t('all delivered')}", *parts))
     said = f"\n-# {reason_words(t, error)}" if error else ""
     return f"{WARNING} {' · '.join(parts or [t('some messages are out of date')])}{said}"
@@ -288,10 +288,10 @@ def reason_words(t: Text, reason: str) -> str:
     return ours.get(reason) or reason_of(t, reason, 150)
 
 
-def _dashboards(t: Text, health: Health) -> str:
-    if not health.troubled_dashboards:
+def _dashboards(t: Text, status: WatchStatus) -> str:
+    if not status.troubled_dashboards:
         return f"{OK} {t('all up to date')}"
-    bad = t.plural("{n} cannot be updated", "{n} cannot be updated", health.troubled_dashboards)
+    bad = t.plural("{n} cannot be updated", "{n} cannot be updated", status.troubled_dashboards)
     return f"{WARNING} {bad}. {t('See `/dashboard list`.')}"
 
 

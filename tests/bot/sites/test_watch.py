@@ -27,7 +27,7 @@ from tests.support.watch.at_once import rows_of
 from tests.ui.watch.test_alert_text import UNWELL
 from ui.i18n import Language, Texts
 from ui.watch.history import skip
-from ui.watch.status import SiteHealth, status_of_sites_card
+from ui.watch.status import SiteStatus, status_of_sites_card
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 colo, people = several.colo, several.people
@@ -215,7 +215,7 @@ async def test_the_status_tells_which_sites_the_heartbeat_needs(
 @walked("count", [2, 3, 40, 99])
 @walked("word", ["en", "ja"])
 def test_the_status_of_many_sites_fits(count: int, word: Language) -> None:
-    sites = [SiteHealth(f"site-of-length-{number:02}"[:16], UNWELL, None) for number in range(count)]
+    sites = [SiteStatus(f"site-of-length-{number:02}"[:16], UNWELL, None) for number in range(count)]
     names = [each.name for each in sites]
     view = status_of_sites_card(Texts("en").of(word), sites, names, 1_790_000_000.0)
     text = "\n".join(item.content for item in view.walk_children() if isinstance(item, ui.TextDisplay))

@@ -64,7 +64,7 @@ from ui.messages.subjects import subject_label, subject_name
 from ui.watch.alert_text import CONTENT_MOST, alert_text
 from ui.watch.incidents.details import error_of, work_word
 from ui.watch.incidents.text import HEADS, OVER, RECOVERIES, SHORT
-from ui.watch.status import Health, status_card
+from ui.watch.status import WatchStatus, status_card
 from ui.watch.trial import Trial, trial_card
 from ui.watch.views import history_card, muted_card, unmuted_card
 
@@ -645,10 +645,10 @@ def hostile_texts(t: Text, evil: str, posts: Iterable[MessageKind] = POSTS) -> l
     incidents = hostile_incidents(evil)
     texts = [message_text(t, outbox_message(post, each), 100.0) for each in incidents for post in posts]
     texts.append(message_text(t, outbox_message(MessageKind.DIGEST, *incidents[:12])))
-    health = replace(HEALTH, stuck=evil, heartbeat=evil, mutes=(Mute(f"node/{evil}", 1, NOON, evil),))
+    status = replace(STATUS, stuck=evil, heartbeat=evil, mutes=(Mute(f"node/{evil}", 1, NOON, evil),))
     views = [
         history_card(t, incidents[:10], 10, 101, 0, NOON, site=""),
-        status_card(t, replace(health, blind=True, read_error=Unreachable(evil)), None, NOON),
+        status_card(t, replace(status, blind=True, read_error=Unreachable(evil)), None, NOON),
         muted_card(t, Mute(f"storage/{evil}", 1.0, NOON), None, NOON),
         unmuted_card(t, evil, None),
         trial_card(t, Trial(replace(outbox_message(MessageKind.TEST), error=evil), evil, 1, 2)),
@@ -750,7 +750,7 @@ def test_a_group_names_its_guests_by_what_happened() -> None:
 
 # --- the history and the state of the watch ---
 
-HEALTH = Health(
+STATUS = WatchStatus(
     last_read=NOON - 12,
     interval=60.0,
     read_error=None,
@@ -772,7 +772,7 @@ MUTES = (
     Mute(SOURCE, 60.0, NOON + 120),
 )
 UNWELL = replace(
-    HEALTH,
+    STATUS,
     last_read=NOON - 600,
     read_error=TimedOut("pve1", False),
     failures=4,
@@ -792,12 +792,12 @@ UNWELL = replace(
 def test_monitor_views(language: Language, golden: Golden) -> None:
     t, here = TEXTS.of(language), cluster(WEB, DB)
     delivered = replace(outbox_message(MessageKind.TEST), posted=4711)
-    waiting = replace(HEALTH, undelivered=Backlog(1, NOON - 5), heartbeat=None)
+    waiting = replace(STATUS, undelivered=Backlog(1, NOON - 5), heartbeat=None)
     views = [
         history_card(t, list(OPENINGS.values())[:10], 10, None, 0, NOON, site=""),
         history_card(t, list(OPENINGS.values())[-10:], 99, 101, 3, NOON, site=""),
         history_card(t, [], 0, None, 0, NOON, site=""),
-        status_card(t, HEALTH, here, NOON),
+        status_card(t, STATUS, here, NOON),
         status_card(t, UNWELL, here, NOON),
         status_card(t, replace(waiting, last_read=None, undelivered=JournalFailed("EIO")), None, NOON),
         status_card(t, replace(waiting, stuck="503 Service Unavailable"), here, NOON),
@@ -816,13 +816,13 @@ def test_monitor_views(language: Language, golden: Golden) -> None:
 
 @languages
 def test_the_watch_is_green_only_when_all_is_well(language: Language) -> None:
-    def colour(health: Health) -> int:
-        components: Any = status_card(TEXTS.of(language), health, None, NOON).to_components()  # type: ignore[no-untyped-call]  # discord.py leaves it untyped
+    def colour(status: WatchStatus) -> int:
+        components: Any = status_card(TEXTS.of(language), status, None, NOON).to_components()  # type: ignore[no-untyped-call]  # discord.py leaves it untyped
         return int(components[0]["accent_color"])
 
-    assert colour(HEALTH) == colour(replace(HEALTH, heartbeat=None)) == Colour.GOOD
-    assert colour(replace(HEALTH, mutes=MUTES, open=3)) == Colour.GOOD
-    assert colour(replace(HEALTH, undelivered=Backlog(given_up=1))) == Colour.GOOD
+    assert colour(STATUS) == colour(replace(STATUS, heartbeat=None)) == Colour.GOOD
+    assert colour(replace(STATUS, mutes=MUTES, open=3)) == Colour.GOOD
+    assert colour(replace(STATUS, undelivered=Backlog(given_up=1))) == Colour.GOOD
     for ill in (
         {"last_read": None},
         {"last_read": NOON - 181},
@@ -835,7 +835,7 @@ def test_the_watch_is_green_only_when_all_is_well(language: Language) -> None:
         {"unknown": (GuestState(101),)},
         {"stale": ("pve2",)},
     ):
-        assert colour(replace(HEALTH, **ill)) == Colour.WARN, ill
+        assert colour(replace(STATUS, **ill)) == Colour.WARN, ill
 
 
 @languages
