@@ -58,7 +58,7 @@ async def test_the_watch_does_not_wait_for_discord(stage: ProcessStage) -> None:
         await stage.polled()
         assert stage.alerts_told() == []
         await stage.until(lambda: len(refused()) >= 3, "more attempts", alive=True)
-    await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
+    await stage.server.wait_message(stage.alerts, "stopped unexpectedly", PATIENCE)
     assert len(stage.alerts_told()) == 1
     await back(stage)
     await (await stage.say(stage.akiko, "list")).until("palworld")
@@ -82,7 +82,7 @@ async def test_the_gateway_refuses_the_first_connections(stage: ProcessStage) ->
     stage.server.gateway.closed = True
     await watching(stage)
     stage.pve.crash(101)
-    await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
+    await stage.server.wait_message(stage.alerts, "stopped unexpectedly", PATIENCE)
     stage.server.gateway.closed = False
     await back(stage)
     await (await stage.say(stage.akiko, "list")).until("palworld")
@@ -125,7 +125,7 @@ async def test_other_refusals_of_the_gateway_leave_the_watch_at_work(stage: Proc
     await watching(stage)
     await stage.until(lambda: f"close code {code}" in stage.bot.output(), "the sentence", alive=True)
     stage.pve.crash(101)
-    await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
+    await stage.server.wait_message(stage.alerts, "stopped unexpectedly", PATIENCE)
     lines = [line for line in stage.bot.output().splitlines() if f"close code {code}" in line]
     assert len(lines) == 1
     assert "600 s" in lines[0]
@@ -213,7 +213,7 @@ async def test_a_limit_on_the_commands_holds_up_neither_the_gateway_nor_alerts(s
     await watching(stage)
     await back(stage)
     stage.pve.crash(101)
-    await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
+    await stage.server.wait_message(stage.alerts, "stopped unexpectedly", PATIENCE)
     await (await stage.say(stage.akiko, "list")).until("palworld")
     assert "Retrying in 29 s." in stage.bot.output()
 

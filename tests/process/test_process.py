@@ -660,8 +660,8 @@ async def test_each_alert_is_posted_once(stage: ProcessStage) -> None:
     down, also = stage.alerts_told()
     assert "web01" in down
     assert "pve1" in down
-    assert "has stopped" in down
-    assert "has stopped" in also
+    assert "stopped unexpectedly" in down
+    assert "stopped unexpectedly" in also
     stage.pve.revive(101)
     back = await stage.server.wait_message(stage.alerts, "recovered after", PATIENCE)
     assert "web01" in back.text
@@ -685,9 +685,13 @@ async def test_an_outage_of_proxmox_is_reported_once_and_what_happened_meanwhile
         )
         stage.pve.crash(101)
         await wire.join()
-        await stage.server.wait_message(stage.alerts, "has stopped", PATIENCE)
+        await stage.server.wait_message(stage.alerts, "stopped unexpectedly", PATIENCE)
         await stage.polled()
-        kinds = ["The connection to Proxmox was down for", "Connected to Proxmox again", "has stopped"]
+        kinds = [
+            "The connection to Proxmox was down for",
+            "Connected to Proxmox again",
+            "stopped unexpectedly",
+        ]
         told = stage.alerts_told()
         assert len(told) == len(kinds), told
         assert all(kind in line for kind, line in zip(kinds, told, strict=True)), told
