@@ -135,6 +135,8 @@ class Gateway:
         """True refuses new connections with 503: an outage."""
         self.refuses: int | None = None
         """Close code for every IDENTIFY and RESUME, None to accept them."""
+        self.presences: list[list[str]] = []
+        """The texts of each presence that the bot has sent. Nobody sees them in the playground."""
         self.identifies = self.resumes = self.refused_resumes = 0
 
     @property
@@ -220,8 +222,11 @@ class Gateway:
                     session = await self._resume(socket, data)
                 case _ if session is None:
                     await socket.close(4003)
-                case 3 | 4:
-                    pass  # presence and voice change nothing in the playground
+                case 3:
+                    self.presences.append([each["state"] for each in data.get("activities", ())])
+                    self._changed()
+                case 4:
+                    pass  # voice changes nothing in the playground
                 case 8:
                     if session.ask_members is not None:
                         await session.ask_members(data)
