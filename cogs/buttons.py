@@ -20,9 +20,9 @@ from ui.cluster.infrastructure import show_node, show_nodes, show_storages
 from ui.cluster.presses import on_node_press, on_status_press
 from ui.dashboard.presses import on_dashboard_press
 from ui.guests.confirm import on_press
-from ui.guests.filters import Filters
+from ui.guests.lists.filters import Filters
+from ui.guests.lists.sites import list_guests
 from ui.guests.presses import guest_operation, on_guest_choice, on_guest_press
-from ui.guests.sites import list_guests
 from ui.interaction.attempt import Attempt, recording
 from ui.interaction.context import Interaction, actor_of, choose_site, is_private, services_of
 from ui.interaction.custom_ids import (

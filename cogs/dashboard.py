@@ -9,8 +9,8 @@ from core.dashboard.model import Extent
 from core.operations import Operation
 from ui.dashboard.commands import create_dashboard, list_dashboards, remove_dashboard
 from ui.dashboard.options import complete_dashboards
-from ui.guests.choices import complete_nodes, complete_pools, complete_tags
-from ui.guests.filters import Filters
+from ui.guests.lists.choices import complete_nodes, complete_pools, complete_tags
+from ui.guests.lists.filters import Filters
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction
 from ui.interaction.reply import Reply

@@ -10,10 +10,10 @@ from core.operations import Operation
 from ui.access.help import show_help
 from ui.cluster.commands import show_cluster_status
 from ui.guests.act import show_panel
-from ui.guests.choices import complete_nodes, complete_pools, complete_tags
 from ui.guests.confirm import act_or_ask, ask_first
-from ui.guests.filters import Filters
-from ui.guests.sites import list_guests, typed_filters
+from ui.guests.lists.choices import complete_nodes, complete_pools, complete_tags
+from ui.guests.lists.filters import Filters
+from ui.guests.lists.sites import list_guests, typed_filters
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction
 from ui.interaction.reply import Reply

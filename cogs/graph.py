@@ -11,7 +11,7 @@ from core.proxmox import Period
 from ui.charts.commands import show_guest_chart, show_node_chart
 from ui.charts.view import Wish
 from ui.charts.words import PERIODS, TOPICS
-from ui.guests.choices import complete_nodes
+from ui.guests.lists.choices import complete_nodes
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction
 from ui.interaction.reply import Reply

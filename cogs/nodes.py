@@ -7,7 +7,7 @@ from discord.ext import commands
 from core.audit.record import format_options
 from core.operations import Operation
 from ui.cluster.infrastructure import show_node, show_nodes, show_storages
-from ui.guests.choices import complete_nodes
+from ui.guests.lists.choices import complete_nodes
 from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction
 from ui.interaction.reply import Reply

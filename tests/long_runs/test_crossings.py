@@ -74,7 +74,7 @@ SEEING = (
     "ui.options.guest",
     "ui.sites.option",
     "ui.watch.mute_targets",
-    "ui.guests.choices",
+    "ui.guests.lists.choices",
     "ui.charts.commands",
     "ui.dashboard.options",
 )

@@ -384,7 +384,7 @@ PLANTED = """
 import sys
 
 sys.path.insert(0, {root!r})
-import bot, core.actions.sender, ui.guests.lists, monitor_store
+import bot, core.actions.sender, ui.guests.lists.cards, monitor_store
 
 def boom(*arguments, **more):
     import os
@@ -419,7 +419,7 @@ async def test_no_secret_is_kept_of_a_crash_within_an_action(stage: ProcessStage
 async def test_no_secret_is_written_at_debug_or_after_a_crash_inside(stage: ProcessStage) -> None:
     """The output of every test here is read at its end. This test makes the bot write much, and crash."""
     stage.crashes_expected = True
-    await stage.start(planted(stage, "ui.guests.lists.guest_list_card"), LOG_LEVEL="DEBUG")
+    await stage.start(planted(stage, "ui.guests.lists.cards.guest_list_card"), LOG_LEVEL="DEBUG")
     reply = await stage.say(stage.akiko, "list")
     error_id = re.search(r"[0-9a-f]{8}", reply.text)
     assert error_id is not None

@@ -84,8 +84,8 @@ from ui.formatting import (
     title_of,
 )
 from ui.guests.confirm import ask, close_questions, question_over
-from ui.guests.filters import Filters, select
-from ui.guests.lists import ROWS, guest_list_card
+from ui.guests.lists.cards import ROWS, guest_list_card
+from ui.guests.lists.filters import Filters, select
 from ui.guests.outcome import farewell_card, footer, outcome_text, working_card
 from ui.guests.panel import guest_buttons, guest_panel
 from ui.guests.plan import plan_parts, title_of_form, yes_label

@@ -12,7 +12,7 @@ from core.health.result import Verdict, exit_code
 from core.operations import Operation
 from ui.cards import card
 from ui.formatting import MESSAGE_MOST, Colour
-from ui.guests.lists import list_footer
+from ui.guests.lists.cards import list_footer
 from ui.i18n import Text
 from ui.interaction.attempt import record_attempt
 from ui.interaction.buttons import health_buttons

@@ -12,7 +12,7 @@ from ui.audit.csv_file import audit_csv
 from ui.audit.filters import name_of
 from ui.audit.page import audit_page
 from ui.formatting import WARNING
-from ui.guests.lists import ROWS, page_of
+from ui.guests.lists.cards import ROWS, page_of
 from ui.interaction.answer import Attachment
 from ui.interaction.context import gone_from
 from ui.interaction.reply import Reply

@@ -21,7 +21,7 @@ from ui.audit.text import (
 )
 from ui.cards import Item, card
 from ui.formatting import MESSAGE_MOST, Colour, code, fit_lines, format_duration, listed, plain, timestamp
-from ui.guests.lists import list_footer, page_of
+from ui.guests.lists.cards import list_footer, page_of
 from ui.i18n import Text
 from ui.interaction.buttons import extent_button, page_buttons
 from ui.interaction.custom_ids import ALL_SITES

@@ -16,8 +16,8 @@ from ui.cards import Item, card
 from ui.cluster.rows import SLOTS, fill, node_row
 from ui.formatting import ALARM, OK, UNSURE, WARNING, Colour, code, format_duration, timestamp
 from ui.guests.figures import cores_of
-from ui.guests.filters import counted_as
-from ui.guests.lists import list_footer, totals_line
+from ui.guests.lists.cards import list_footer, totals_line
+from ui.guests.lists.filters import counted_as
 from ui.i18n import N_, Marked, Text
 from ui.interaction.buttons import list_buttons, node_chart_button
 from ui.interaction.selects import node_menu

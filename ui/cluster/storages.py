@@ -9,7 +9,7 @@ from core.guest import Storage
 from ui.cards import card
 from ui.cluster.rows import SLOTS, ListedStorage, fill_of, storage_name, storage_row
 from ui.formatting import UNSURE, WARNING, Colour, code, listed, more_word
-from ui.guests.lists import list_footer
+from ui.guests.lists.cards import list_footer
 from ui.i18n import N_, Marked, Text
 from ui.interaction.buttons import list_buttons
 from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines

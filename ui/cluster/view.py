@@ -11,8 +11,8 @@ from core.watch.incidents.model import Incident, Severity
 from ui.cards import card
 from ui.cluster.parts import NODES_MOST, STORAGES_MOST, incidents_text, nodes_text, storages_text
 from ui.formatting import ALARM, MESSAGE_MOST, OK, WARNING, Colour, timestamp
-from ui.guests.filters import counted_as
-from ui.guests.lists import none_at_all, totals_line
+from ui.guests.lists.cards import none_at_all, totals_line
+from ui.guests.lists.filters import counted_as
 from ui.i18n import Text
 from ui.interaction.buttons import status_button
 from ui.sites.sections import fit_sections

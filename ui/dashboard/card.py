@@ -14,7 +14,7 @@ from ui.cards import card
 from ui.cluster.parts import NODES_MOST, STORAGES_MOST, fold_rows, incidents_text, nodes_text, storages_text
 from ui.discord.blocked import blocked_note, without_foreign
 from ui.formatting import UNSURE, WARNING, WORKING, Colour, code, timestamp, title
-from ui.guests.lists import none_at_all, totals_line
+from ui.guests.lists.cards import none_at_all, totals_line
 from ui.i18n import Text
 from ui.interaction.buttons import dashboard_buttons
 from ui.interaction.selects import guest_menu

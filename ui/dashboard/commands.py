@@ -17,8 +17,8 @@ from ui.dashboard.messages import delete_orphans
 from ui.dashboard.options import find_dashboard
 from ui.discord.guild import missing_for_dashboard
 from ui.formatting import MESSAGE_MOST, OK, WARNING, Colour, fit_lines, person, timestamp
-from ui.guests.filters import Filters
-from ui.guests.sites import typed_filters
+from ui.guests.lists.filters import Filters
+from ui.guests.lists.sites import typed_filters
 from ui.i18n import Text
 from ui.interaction.attempt import Attempt, record_attempt
 from ui.interaction.context import Interaction, actor_of, choose_site, gone_from, services_of

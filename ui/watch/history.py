@@ -10,7 +10,7 @@ from core.guest import Cluster
 from core.operations import Operation
 from core.watch.incidents.model import Incident
 from core.watch.subjects import visible_part
-from ui.guests.lists import ROWS, page_of
+from ui.guests.lists.cards import ROWS, page_of
 from ui.interaction.context import actor_of, chosen_site, gone_from, services_of
 from ui.interaction.custom_ids import ALL_SITES
 from ui.interaction.reply import Reply

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from core.watch.incidents.model import WatchEntry
 from ui.cards import card
 from ui.formatting import WARNING, Colour
-from ui.guests.lists import list_footer
+from ui.guests.lists.cards import list_footer
 from ui.i18n import Text
 from ui.interaction.buttons import list_buttons
 from ui.interaction.context import actor_of, chosen_site, services_of

@@ -28,7 +28,7 @@ from ui.formatting import (
     title_of,
     until_time,
 )
-from ui.guests.lists import list_footer
+from ui.guests.lists.cards import list_footer
 from ui.i18n import Text
 from ui.messages.errors import error_sentence, read_only_line, reason_of
 from ui.messages.startup import journal_stuck, tasks_unseen

@@ -34,7 +34,7 @@ from ui.formatting import (
     until_time,
 )
 from ui.guests.figures import is_seen_by_host, memory_advice
-from ui.guests.lists import ROWS, list_footer, page_of
+from ui.guests.lists.cards import ROWS, list_footer, page_of
 from ui.i18n import Text
 from ui.interaction.buttons import list_buttons, page_buttons
 from ui.interaction.selects import guest_menu

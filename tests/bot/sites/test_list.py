@@ -17,8 +17,8 @@ from tests.bot.sites import people as several
 from tests.bot.sites.people import People
 from tests.support import stage
 from tests.support.stage import Stage, post_of
-from ui.guests.filters import Filters, Selection
-from ui.guests.sites import Group, site_lists_card
+from ui.guests.lists.filters import Filters, Selection
+from ui.guests.lists.sites import Group, site_lists_card
 from ui.i18n import Language, Texts
 from ui.interaction.buttons import PersistentButton
 from ui.interaction.custom_ids import split_site

@@ -7,7 +7,7 @@ import pytest
 
 from core.operations import Operation
 from tests.support.walked import walked
-from ui.guests.filters import ORDERS, short_name
+from ui.guests.lists.filters import ORDERS, short_name
 from ui.interaction.buttons import MUTES, page_buttons
 from ui.interaction.custom_ids import (
     ALERT,

@@ -22,7 +22,7 @@ from core.operations import ACTIONS, Operation
 from core.watch.incidents.model import guest_subject
 from tests.bot.access.test_guest_index import ACTORS, GUESTS, HERE, RULES
 from ui.formatting import kind_word
-from ui.guests.filters import Filters, select, status_of
+from ui.guests.lists.filters import Filters, select, status_of
 from ui.i18n import Texts
 from ui.options.completions import CHOICES_MOST
 from ui.options.guest import best_guests

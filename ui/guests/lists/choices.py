@@ -11,7 +11,7 @@ from core.access.guest_table import normalized
 from core.access.rows import Rows
 from core.guest import Guest
 from ui.formatting import UNSURE, plain, plain_label
-from ui.guests.filters import pools_around
+from ui.guests.lists.filters import pools_around
 from ui.interaction.context import Interaction, actor_of, services_of, visible_sites
 from ui.interaction.empty_choices import Choices, explain_empty
 from ui.messages.nothing import Nothing

@@ -22,7 +22,7 @@ from ui.formatting import (
     title,
 )
 from ui.guests.figures import memory_of
-from ui.guests.filters import Filters, Selection, filters_line, select, share
+from ui.guests.lists.filters import Filters, Selection, filters_line, select, share
 from ui.i18n import Text
 from ui.interaction.buttons import list_buttons
 from ui.interaction.context import actor_of

@@ -11,8 +11,7 @@ from core.guest import Guest, State
 from core.wanted_errors import UnknownSite
 from ui.cards import card
 from ui.formatting import Colour
-from ui.guests.filters import NO_SELECTION, Filters, Selection, filters_line
-from ui.guests.lists import (
+from ui.guests.lists.cards import (
     guest_row,
     list_footer,
     none_at_all,
@@ -20,6 +19,7 @@ from ui.guests.lists import (
     show_guests,
     totals_line,
 )
+from ui.guests.lists.filters import NO_SELECTION, Filters, Selection, filters_line
 from ui.i18n import Text
 from ui.interaction.buttons import list_buttons
 from ui.interaction.context import Interaction, actor_of, choose_site, chosen_site, services_of

@@ -1,0 +1,1 @@
+"""The list of guests: its filters, its pages, and the same over several sites."""
