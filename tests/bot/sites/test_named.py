@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 from discord import ui
 
-import cogs.buttons
 from core.actions.order import Order, Plan
 from core.errors import NotYours, QuestionOver
 from core.operations import ACTIONS, Operation
@@ -19,6 +18,7 @@ from tests.support.sites.three_sites import COLO, HOME, Sites
 from tests.support.stage import post_of
 from ui.cards import card, name_site
 from ui.formatting import MESSAGE_MOST, Colour
+from ui.guests import presses
 from ui.guests.confirm import act_or_ask, ask_first
 from ui.guests.confirmation_form import confirmation_form
 from ui.i18n import Text, Texts
@@ -40,7 +40,7 @@ def asking(monkeypatch: pytest.MonkeyPatch) -> None:
     async def ask_to_delete(site: Site, reply: Reply, order: Order) -> None:
         await ask_first(site, reply, replace(order, operation=Operation.DELETE))
 
-    monkeypatch.setattr(cogs.buttons, "act_on_panel", ask_to_delete)
+    monkeypatch.setattr(presses, "act_on_panel", ask_to_delete)
 
 
 async def question(sites: Sites, who: str = COLO, vmid: int = STOPPED) -> PressResult:
@@ -122,7 +122,7 @@ async def test_the_farewell_names_the_site(sites: Sites, monkeypatch: pytest.Mon
     await sites.start()
     found = sites.site(COLO).cluster_cache.find(103)
     assert found is not None
-    monkeypatch.setattr(cogs.buttons, "act_on_panel", act_or_ask)
+    monkeypatch.setattr(presses, "act_on_panel", act_or_ask)
     sites.clusters[COLO].time_scale = 1000.0
     post = await sites.post()
     pressing = asyncio.ensure_future(sites.press(COLO, post, f"g2:colo:shutdown:103:{found.fingerprint}"))
