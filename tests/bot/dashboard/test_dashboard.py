@@ -39,6 +39,8 @@ async def test_a_dashboard_is_made_kept_and_removed(scene: Stage, pve: Pve) -> N
     reply = await scene.say(scene.emma, "dashboard create")
     (board,) = boards(scene)
     assert board.pinned
+    (post,) = scene.server.requests("POST", f"/channels/{scene.channel.id}/messages")
+    assert discord.MessageFlags._from_value(post.body["flags"]).suppress_notifications
     assert f"/{board.id}" in reply.text
     assert "viewer of all guests" in reply.text
     assert "as of <t:" in board.text
