@@ -283,10 +283,11 @@ def test_both_sites_are_ready_and_named(phone: Visitor, demo: DemoProcess) -> No
     until(lambda: "ready: home: " in demo.output(), "both sites to be ready")
     assert "ready: home: ゲスト 17 台, ノード 3 台 · parents: ゲスト 4 台, ノード 1 台" in demo.output()
     assert "--one-site" in demo.output()
+    assert "かかる時間: 開始は 2 秒" in demo.output()
     assert "❌" not in demo.output()
     shown = phone.run("info", "101 home", "parents/101 homeassistant")
     expect(shown).to_contain_text("nuc")
-    expect(shown).to_contain_text("running")  # the other config's fingerprint is not used
+    expect(shown).to_contain_text(re.compile("running|稼働中"))  # the other config's fingerprint is not used
     phone.type_command("info").click()
     phone.fill("vmid", "dns")
     expect(phone.completions).to_contain_text(["home/201 dns", "parents/201 dns"])
