@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from playwright.sync_api import Locator, Page, expect
 
 from core.operations import Operation
-from playground.page import NAMES, GuildNames
+from playground.panel.page import NAMES, GuildNames
 from playground.panel.seen import ending
 from playground.visitor import PATIENCE, DemoProcess, Visitor, until
 from ui.formatting import format_duration

@@ -25,7 +25,15 @@ from playground.cluster.demo_cluster import OWNER
 from playground.cluster.orders import STATE
 from playground.discord.server import DiscordServer
 from playground.history import write_history
-from playground.page import LOOPBACK, DemoGuild, DemoPage, PageAddress, PortTaken, build_guild, free_ports
+from playground.panel.page import (
+    LOOPBACK,
+    DemoGuild,
+    DemoPage,
+    PageAddress,
+    PortTaken,
+    build_guild,
+    free_ports,
+)
 from playground.panel.panel import ClusterState, Panel
 
 ROOT = Path(__file__).resolve().parent.parent

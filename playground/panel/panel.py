@@ -15,7 +15,7 @@ import simcord
 from aiohttp import web
 
 from playground.discord.server import DiscordServer
-from playground.page import DemoGuild
+from playground.panel.page import DemoGuild
 from playground.panel.seen import Seen
 from playground.panel.steps import STEPS, Guide, TourStep
 from playground.panel.words import BREAKAGES, LABELS

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from core.operations import Operation
 from playground.discord.posts import SeenMessage
 from playground.discord.server import DiscordServer
-from playground.page import DemoGuild
+from playground.panel.page import DemoGuild
 from ui.i18n import Text, Texts
 from ui.messages.operations import WORDS
 

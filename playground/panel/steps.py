@@ -10,7 +10,7 @@ from typing import Any
 from core.operations import Operation
 from playground.discord.people import Person, PressResult
 from playground.discord.server import DiscordServer
-from playground.page import DemoGuild
+from playground.panel.page import DemoGuild
 from playground.panel.seen import Seen
 
 Words = dict[str, str]

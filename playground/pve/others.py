@@ -10,8 +10,8 @@ import time
 from typing import Any
 
 from playground.pve.network.http import TaskError
-from playground.pve.network.serving import Serving
 from playground.pve.plan import TaskPlan
+from playground.pve.serving import Serving
 
 ROOT = "root@pam"
 ACTIONS = ("start", "stop", "shutdown", "reboot", "reset", "suspend", "resume", "destroy")

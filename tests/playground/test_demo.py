@@ -21,7 +21,7 @@ from adapters.settings.load import load
 from playground import __main__ as command_line
 from playground.demo import Demo, bot_environment, clean_environment, language
 from playground.discord.server import DiscordServer
-from playground.page import DemoPage, build_guild
+from playground.panel.page import DemoPage, build_guild
 from playground.visitor import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -21,7 +21,7 @@ from playground.cluster.demo_cluster import NODES, WATCHED, build_demo
 from playground.cluster.life import DAZED, FILLING, LONELY
 from playground.cluster.orders import STATE, Orders
 from playground.discord.server import DiscordServer
-from playground.page import LOOPBACK, DemoGuild, DemoPage, PageAddress, build_guild
+from playground.panel.page import LOOPBACK, DemoGuild, DemoPage, PageAddress, build_guild
 from playground.panel.panel import HERE, ClusterState, Panel
 from playground.panel.steps import STEPS
 from playground.panel.words import BREAKAGES, LABELS

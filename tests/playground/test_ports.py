@@ -6,9 +6,9 @@ import socket
 import pytest
 
 from playground import __main__ as command_line
-from playground import page
 from playground.discord.server import DiscordServer
-from playground.page import LOOPBACK, DemoPage, PageAddress, PortTaken, build_guild, free_ports
+from playground.panel import page
+from playground.panel.page import LOOPBACK, DemoPage, PageAddress, PortTaken, build_guild, free_ports
 
 
 @pytest.mark.parametrize("port", ["-1", "65536", "x"])

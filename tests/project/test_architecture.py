@@ -5,11 +5,13 @@ import re
 import sys
 import tokenize
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+
+from tests.support.walked import walked
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP = {"bot", "bootstrap", "monitor_store", "proxmox_client"}
@@ -135,6 +137,7 @@ MODULES = [
         + [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
     )
 ]
+PLAYGROUND = [Module(path) for path in sorted((ROOT / "playground").rglob("*.py"))]
 
 
 def test_every_file_at_the_top_is_known_here() -> None:
@@ -167,11 +170,11 @@ Graph = Mapping[str, Mapping[str, list[str]]]
 """The imports of each module by the imported module: the names, or for folders the imports between their files."""
 
 
-def graph_of_files() -> dict[str, dict[str, list[str]]]:
-    """Return the imports between the product's files, including those for types and inside of functions."""
-    files = {module.name.removesuffix(".py").removesuffix("/__init__"): module.name for module in MODULES}
+def graph_of_files(modules: Sequence[Module] = MODULES) -> dict[str, dict[str, list[str]]]:
+    """Return the imports between these files, including those for types and inside of functions."""
+    files = {module.name.removesuffix(".py").removesuffix("/__init__"): module.name for module in modules}
     graph: dict[str, dict[str, list[str]]] = {name: {} for name in files.values()}
-    for module in MODULES:
+    for module in modules:
         for node in module.nodes:
             if isinstance(node, ast.Import):
                 wanted = [(alias.name, alias.name) for alias in node.names]
@@ -224,13 +227,15 @@ def cycle_in(graph: Graph) -> str:
     return "".join(f"{who} -> {whom}\n    " + "\n    ".join(graph[who][whom]) + "\n" for who, whom in links)
 
 
-def test_no_file_is_imported_in_a_circle() -> None:
-    cycle = cycle_in(graph_of_files())
+@walked("modules", [MODULES, PLAYGROUND])
+def test_no_file_is_imported_in_a_circle(modules: Sequence[Module]) -> None:
+    cycle = cycle_in(graph_of_files(modules))
     assert not cycle, cycle
 
 
-def test_no_folder_is_imported_in_a_circle() -> None:
-    cycle = cycle_in(graph_of_folders(graph_of_files()))
+@walked("modules", [MODULES, PLAYGROUND])
+def test_no_folder_is_imported_in_a_circle(modules: Sequence[Module]) -> None:
+    cycle = cycle_in(graph_of_folders(graph_of_files(modules)))
     assert not cycle, cycle
 
 
