@@ -71,6 +71,7 @@ async def test_a_full_disk_of_a_vm_from_the_first_look_to_the_recovery(
     (alert,) = scene.alerts_told()
     assert scene.t()("Currently unknown: the guest agent cannot be read.") in alert
     assert "disk usage is unknown" in (await scene.say(scene.emma, "monitor list")).text
+    assert "/srv" not in (await scene.say(scene.emma, "info", vmid=101)).text
     status = (await scene.say(scene.emma, "monitor status")).text
     assert "**Disks** ⚠️ usage unknown, the guest agent cannot be read: **101** `web01`" in status
     await scene.restart_bot()
