@@ -1,4 +1,4 @@
-"""Handle presses on lasting buttons and choices in lasting menus, also after a restart.
+"""Handle presses on lasting buttons and choices in lasting menus, even after a restart.
 
 The site of a press is found before anything else. Each press passes the gate here, because CommandTree's check does
 not cover buttons. Access is decided for the person who presses.

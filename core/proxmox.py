@@ -50,7 +50,7 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """A node as it answers itself (`/nodes/{node}/status`). Sizes in bytes; `cpu`: fraction of `cpus`.
+    """A node as it reports itself (`/nodes/{node}/status`). Sizes in bytes; `cpu`: fraction of `cpus`.
 
     `load`: the averages of 1, 5 and 15 minutes. A value is None if it was not sent.
     """
@@ -93,7 +93,7 @@ class StorageUse:
 
 @dataclass(frozen=True, slots=True)
 class FileSystem:
-    """A file system inside of a VM, as its guest agent tells. Sizes in bytes; `total` is not 0."""
+    """A file system inside a VM, as its guest agent reports it. Sizes in bytes; `total` is not 0."""
 
     mountpoint: str
     type: str
@@ -139,7 +139,7 @@ class Measure(StrEnum):
     IO_WAIT = "io wait"
     MEMORY = "memory"
     MEMORY_TOTAL = "memory total"
-    MEMORY_HOST = "memory host"  # memory that the VM takes of its node (Proxmox 9)
+    MEMORY_HOST = "memory host"  # memory of its node that the VM uses (Proxmox 9)
     NET_IN = "net in"
     NET_OUT = "net out"
     DISK_READ = "disk read"
@@ -215,7 +215,7 @@ class Proxmox(Protocol):
         """Return IP addresses without loopback and link-local ones; None if neither agent nor LXC reports any."""
 
     async def file_systems(self, guest: Guest) -> tuple[FileSystem, ...]:
-        """Return the real file systems that a VM's guest agent tells of, the fullest first. It may hang."""
+        """Return the real file systems that a VM's guest agent reports, the fullest first. It may hang."""
 
     async def recent_tasks(self, guest: Guest, limit: int) -> tuple[TaskSummary, ...]:
         """Return the guest's tasks on its node, newest first, including running ones."""
@@ -230,7 +230,7 @@ class Proxmox(Protocol):
         """Return the usage of a storage in the past week, oldest first. Gaps are left out."""
 
     async def guest_history(self, guest: Guest, period: Period) -> tuple[Sample, ...]:
-        """Return the guest's past usage in the order of the times, averaged. Proxmox 8 sends more than the period."""
+        """Return averages of the guest's past usage, oldest first. Proxmox 8 sends more than the period."""
 
     async def node_history(self, node: str, period: Period) -> tuple[Sample, ...]:
         """Return the node's past usage, as `guest_history` does.

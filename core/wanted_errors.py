@@ -12,7 +12,7 @@ class BadVmid(Refused):
 
 @dataclass(eq=False)
 class NoSuchGuest(Refused):
-    """No guest has this name, or the person may not see it, or there is no such site as was typed before the name."""
+    """No guest has this name, the person may not see it, or the site typed before the name does not exist."""
 
     value: str
 
@@ -118,7 +118,7 @@ class UnknownSite(Refused):
 class NothingChosen(Refused):
     """The chosen completion entry only explains why there is nothing to choose.
 
-    `reason`: what it explains, "" if it does not tell. `verb`: the operation that was typed.
+    `reason`: what it explains, "" if it gives no reason. `verb`: the operation that was typed.
     """
 
     reason: str = ""
@@ -161,7 +161,7 @@ class NoSuchDashboard(Refused):
 
 
 class NothingWithin(Refused):
-    """No guest and no node that the person may see is on the node, or has the tag or pool, that was typed."""
+    """No guest or node that the person may see matches the node, tag or pool that was typed."""
 
 
 @dataclass(eq=False)

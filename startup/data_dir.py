@@ -143,7 +143,7 @@ def data_loss_lines(
 ) -> list[str]:
     """List the parts of the data directory that could not be read, for the alert channel.
 
-    `loaded`: the list of each site. `off`: changes are switched off; None: on some sites.
+    `loaded`: the watch list of each site. `off`: changes are switched off; None: on some sites.
     """
     lines = []
     if opened.outcome is OpenOutcome.RECREATED:

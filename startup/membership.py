@@ -18,7 +18,7 @@ _log = logging.getLogger("bot")
 class Membership:
     """The bot's membership in the guild of the settings. Other guilds are ignored.
 
-    `on_new`: called for each further membership, also for one that began while no gateway was connected.
+    `on_new`: called for each further membership, even one that began while no gateway was connected.
     """
 
     def __init__(self, client: commands.Bot, t: Text, guild_id: int, *on_new: Callable[[], None]) -> None:

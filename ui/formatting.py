@@ -108,7 +108,7 @@ def code(text: str, most: int = NAME_MOST) -> str:
 
 
 def person(name: str, user_id: int, most: int = NAME_MOST) -> str:
-    """Return a person's mention. Anybody can take on a name, but nobody the mention, which Discord shows as a name.
+    """Return a person's mention, which Discord shows as a name. It cannot be faked, but anybody can take any name.
 
     `user_id=0`: stored before ids were kept, so that the stored name is shown.
     """

@@ -1,7 +1,7 @@
 """Draw pictures for the bot, as a process of its own: `python -m adapters.charts.worker`.
 
 It reads drawings from its standard input and writes pictures to its standard output: each with a head of one letter
-and its length. It ends when its input ends, also in the middle of a picture: so it never outlives the bot.
+and its length. It ends when its input ends, even in the middle of a picture: so it never outlives the bot.
 """
 
 import contextlib

@@ -63,7 +63,7 @@ class SqliteJournal(SiteJournal):
     # -- the sites
 
     def of_site(self, name: str) -> SiteJournal:
-        """Return the journal of one site, also of one that is not configured any more.
+        """Return the journal of one site, even of one that is not configured any more.
 
         "": the journal of the only site or, with several, that of data without a site.
         """

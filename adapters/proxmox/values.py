@@ -22,7 +22,7 @@ def parse_time(value: object) -> int | None:
 
 
 def parse_number(value: object) -> float | None:
-    """Convert a number, also one in a string: Perl sends `cpulimit` as it is written in the configuration."""
+    """Convert a number or a string of one: Perl sends `cpulimit` as it is written in the configuration."""
     if type(value) is float:  # most are, and a year's history has 30,000
         number = value
     elif isinstance(value, bool) or not isinstance(value, (int, float, str)):
@@ -36,7 +36,7 @@ def parse_number(value: object) -> float | None:
 
 
 def parse_whole(value: object) -> int | None:
-    """Convert a number, also one in a string, to an integer. Fractions are cut off."""
+    """Convert a number, or a string of one, to an integer. Fractions are cut off."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:

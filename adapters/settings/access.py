@@ -16,7 +16,7 @@ ROLE_LISTS = ("viewer_role_ids", "operator_role_ids", "admin_role_ids")
 
 
 def parse_roles(given: RawSetting) -> tuple[int, ...]:
-    """Parse role ids, also in the form of a mention. A single one needs no list."""
+    """Parse role ids. Mentions are accepted, too. A single one needs no list."""
     items = given.value
     if given.source == "environment" and isinstance(items, str):
         items = [item for item in re.split(r"[,\s]+", items.strip().strip("[]")) if item]

@@ -61,7 +61,7 @@ def parse_storage_percent(given: RawSetting) -> int:
 
 
 def parse_quiet_hours(given: RawSetting) -> QuietHours:
-    """Parse HH:MM-HH:MM, also with the digits, colons and dashes of a Japanese keyboard. 24:00 is a valid end."""
+    """Parse HH:MM-HH:MM. The characters may be those of a Japanese keyboard. 24:00 is a valid end."""
     match = _SPAN.fullmatch(unicodedata.normalize("NFKC", given.text()))
     if match is None:
         given.reject(FaultKind.BAD_QUIET_HOURS, reason="pattern")

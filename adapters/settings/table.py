@@ -77,7 +77,7 @@ SITE_ROWS: tuple[Setting, ...] = (
 )
 """The settings that each site has. The only site has them at the top level of config.py."""
 SITE_SETTINGS = (*SITE_ROWS, Setting("ALERT_CHANNEL_ID", "id", parse_optional_snowflake))
-"""The settings inside of an entry of SITES. Its alert channel is that of the bot if it has none of its own."""
+"""The settings in an entry of SITES. Its alert channel is that of the bot if it has none of its own."""
 SITE_NAMES = names_of(SITE_SETTINGS)
 
 SETTINGS: tuple[Setting, ...] = (

@@ -57,7 +57,7 @@ def parse_vmids(given: RawSetting) -> tuple[int, ...]:
 
 
 def parse_snowflake(given: RawSetting) -> int:
-    """Parse an id, also in the form of a role or channel mention.
+    """Parse an id. A role or channel mention is accepted, too.
 
     Discord's ids are unsigned 64-bit; https://discord.com/developers/docs/reference#snowflakes.
     """
@@ -115,7 +115,7 @@ def host_port(text: str) -> tuple[str, int] | str:
 
 
 def parse_web_url(given: RawSetting) -> str:
-    """Parse the address of Proxmox' web interface, to which links are made. A proxy may have it in a folder.
+    """Parse the address of Proxmox' web interface, for links to it. Behind a proxy it may have a path.
 
     It may contain a password by mistake, so only the part that could be meant is ever shown.
     """

@@ -1,6 +1,6 @@
 """Find the sites as they are written: in SITES of config.py, and in variables SITE_<NAME>_<SETTING>.
 
-A name in upper case with `_` for `-` stands in a variable. A name contains no `_`, so no two names share variables.
+A variable has the name in upper case, with `_` for `-`. A name contains no `_`, so no two names share variables.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def find_sites(known: Sequence[str], environ: Mapping[str, str], rows: Any) -> t
 def values_of_sites(
     known: Sequence[str], environ: Mapping[str, str], rows: Any
 ) -> Iterator[Mapping[str, object]]:
-    """Yield the raw values of all sites, also of those with an invalid name: they may contain secrets."""
+    """Yield the raw values of all sites, even of those with an invalid name: they may contain secrets."""
     yield from (site for site in (rows.values() if isinstance(rows, dict) else ()) if isinstance(site, dict))
     yield from ({setting: value} for _, _, setting, value in _variables(known, environ))
 

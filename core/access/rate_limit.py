@@ -94,7 +94,7 @@ class Seldom:
 
 
 class RequestKind(StrEnum):
-    """Kinds of request. Each has a rate of its own: much reading hinders nobody from acting."""
+    """Kinds of request. Each has a rate of its own, so that heavy reading keeps nobody from acting."""
 
     READ = "read"
     CHANGE = "change"

@@ -1,4 +1,4 @@
-"""Let people take turns at work that takes long."""
+"""Let people take turns at work that takes a long time."""
 
 import asyncio
 from collections import Counter

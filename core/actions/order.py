@@ -69,7 +69,7 @@ class Plan:
     target: str | None = None
     """CREATE: the target node, if it is not the template's."""
     full: bool = False
-    """CREATE: whether to make a full copy, because the storage has no linked ones."""
+    """CREATE: whether to make a full clone, because the storage does not support linked ones."""
     guarded: bool = False
     """Whether the guest is protected against this operation."""
     fallback: Fallback | None = None

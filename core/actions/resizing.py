@@ -48,6 +48,6 @@ def with_pending(config: GuestConfig, kind: Kind, pending: Iterable[Pending]) ->
 
 
 def _amount(waiting: Mapping[str, Pending], key: str) -> int | None:
-    """Return the number, also from `current=2048`. None if the value will be removed."""
+    """Return the number of a value such as `2048` or `current=2048`. None if the value will be removed."""
     match = re.search(r"[0-9]{1,9}", waiting[key].pending or "")
     return int(match.group()) if match else None

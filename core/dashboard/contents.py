@@ -18,7 +18,7 @@ from core.watch.subjects import concerns, visible_part
 BUSIEST_MOST, MENU_MOST = 6, 25
 """How many running guests are listed, and how many guests the menu offers (Discord)."""
 _CONSOLES = frozenset({"vncproxy", "vncshell", "spiceproxy", "spiceshell", "termproxy", "vzconsole"})
-"""Tasks that run as long as somebody looks at a console: they are no work of the cluster."""
+"""Tasks that run as long as somebody looks at a console: they are not work of the cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def contents_of(
     tasks: Collection[TaskSummary] | None,
     true_at: float,
 ) -> Contents:
-    """Return the contents at a read of the cluster. `tasks`: the cluster's task list, None if it is unknown."""
+    """Return the contents from a read of the cluster. `tasks`: the cluster's task list, None if it is unknown."""
     return Contents(
         cluster=part.cluster,
         incidents=incidents_within(extent, part.cluster, incidents),
@@ -190,7 +190,7 @@ def busyness(guest: Guest) -> tuple[float, float, int]:
 
 
 def _menu(guests: tuple[Guest, ...], busy: tuple[Guest, ...]) -> tuple[Guest, ...]:
-    """Return all guests if a menu holds them, else the busiest and, if these are few, the first others; by VMID."""
+    """Return the guests of the menu by VMID: all if they fit, else the busiest, and then the first others."""
     if len(guests) <= MENU_MOST:
         return guests
     chosen = {guest.vmid: guest for guest in busy}

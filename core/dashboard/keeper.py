@@ -59,7 +59,7 @@ class DashboardKeeper(Generic[C]):
         return kept.dashboard if kept and not kept.dashboard.ending else None
 
     async def stored_marks(self) -> frozenset[str]:
-        """Return the marks of all dashboards, also of those that are being removed. Raises: JournalFailed."""
+        """Return the marks of all dashboards, including those that are being removed. Raises: JournalFailed."""
         await self._load()
         return frozenset(self._kept)
 

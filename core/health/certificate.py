@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from core.health.result import Result, error, ok, warning
 
 SOON_DAYS = 21
-"""A certificate that ends within so many days is reported."""
+"""A certificate that expires within this many days is reported."""
 _DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A certificate that a server showed. `begins` and `ends`: Unix times, and their dates."""
+    """A certificate that a server showed. `begins` and `ends`: Unix times. `begins_on` and `ends_on`: their dates."""
 
     fingerprint: str
     begins: float

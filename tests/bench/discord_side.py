@@ -65,7 +65,7 @@ class Answer:
 
 
 class BenchDiscord(DiscordServer):
-    """A Discord that waits for the acknowledgement of a press only, and notes all texts of its answer."""
+    """A Discord that only waits until a press is acknowledged, and notes all texts of its answer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class Town(HomeGuild):
         return list(itertools.islice(self._admins, count))
 
     def next_narrow(self, count: int) -> list[Person]:
-        """Return the others whose turn it is."""
+        """Return the people with limited access whose turn it is."""
         return list(itertools.islice(self._narrow, count))
 
     async def say(self, person: Person, command: str, /, **options: Any) -> Answer:
@@ -153,7 +153,7 @@ class Town(HomeGuild):
         return answer
 
     async def settled(self, answers: Sequence[Answer], *, quiet: float = 0.4) -> None:
-        """Wait until each answer has a text, and none has got another one for `quiet` seconds."""
+        """Wait until each answer has a text, and none has received another one for `quiet` seconds."""
         end = time.monotonic() + LONGEST
         while True:
             now = time.monotonic()

@@ -1,4 +1,4 @@
-"""Play the target of the contract: the playground's cluster, as Proxmox VE 8.4 or 9."""
+"""Provide the playground's cluster as the host that the contract is tried on, as Proxmox VE 8.4 or 9."""
 
 import contextlib
 import time
@@ -14,7 +14,7 @@ from tests.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE, Facts
 
 SECRET = "5ec4e7-0f-7he-c0n7rac7"
 AGE = 300.0
-"""Seconds that the guests have been running: enough that another unit cannot pass for a young guest."""
+"""Seconds that the guests have been running: long enough that an uptime in another unit is out of bounds."""
 
 
 class Played:
@@ -118,5 +118,5 @@ def _fill(pve: Pve) -> None:
         pve.run_anew(guest)
         guest.started_at = time.time() - AGE
         pve.set_use(vmid, cpu=0.5, memory=0.5)
-    pve.vm(VM).acpi = False  # a VM without an operating system hears no button
+    pve.vm(VM).acpi = False  # a VM without an operating system ignores the power button
     pve.shutdown_cap = 0.0

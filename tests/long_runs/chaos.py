@@ -323,7 +323,7 @@ class Chaos:
                     self.wrong.append(f"false: incident {incident['id']} about {fact}")
 
     def compare_messages(self) -> None:
-        """Check that every message in the journal stands in the channel exactly once, and no other message does."""
+        """Check that every message in the journal is in the channel exactly once, and no other message is."""
         with self.book() as db:
             rows = db.execute("SELECT id, status, discord_id, incident, post FROM messages").fetchall()
         known = Counter(discord for _, status, discord, _, _ in rows if status == "posted")

@@ -522,7 +522,7 @@ class LeakTrial:
     async def root_acts(self, guest: Any) -> None:
         """Run a command as the person who may see everything.
 
-        The answer stands in the channel, and everybody can press its buttons.
+        The answer is in the channel, and everybody can press its buttons.
         """
         chance, scene = self.chance, self.scene
         command, options = chance.choice(

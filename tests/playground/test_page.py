@@ -1,7 +1,7 @@
 """Test the demo as a newcomer meets it: `python -m playground` and its page in a browser.
 
 All tests visit one demo with two sites, because starting one takes longer than they do. It begins in Japanese; the
-tests of the phone come last and turn it to English.
+tests of the phone come last and switch it to English.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def browser() -> Iterator[BrowserContext]:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoProcess]:
-    """Run the demo beside a user's config. Ctrl-C ends all of it at last."""
+    """Run the demo beside a user's config. At the end, Ctrl-C stops all of it."""
     folder = tmp_path_factory.mktemp("demo")
     marker, tree = folder / "config.py was run", folder / "tree"
     copy_tree(tree, marker)
@@ -86,7 +86,7 @@ class Pages:
         self._open.clear()
 
     def visit(self, number: int) -> Visitor:
-        """Return the page of a channel, as akiko sees it: 0 the allowed one, 1 of the audit, 2 the one outside."""
+        """Return a channel's page as akiko sees it: 0 the allowed one, 1 the audit channel, 2 one outside."""
         if number in self._open:
             me = self._open[number]
             me.leave_command()
@@ -116,7 +116,7 @@ def visit(pages: Pages) -> Iterator[Callable[[int], Visitor]]:
 
 @pytest.fixture(scope="module")
 def phone(browser: BrowserContext, demo: DemoProcess, pages: Pages) -> Iterator[Visitor]:
-    """Open the page on a phone, without any other page. It asks this machine only."""
+    """Open the page on a phone, without any other page. It may only send requests to this machine."""
     pages.close()
     page, faults = browser.new_page(), list[str]()
     page.set_viewport_size({"width": 390, "height": 844})

@@ -18,4 +18,4 @@ def test_the_list_of_messages_tells_the_time() -> None:
         == "back at 20:25"
     )
     assert summary_of([{**time, "unix": 10**30}]) == "[timestamp]"
-    assert str(simcord_changes.ZONE) == "Asia/Tokyo", "as the rest of the page"
+    assert str(simcord_changes.ZONE) == "Asia/Tokyo", "the same zone as the rest of the page"

@@ -16,7 +16,7 @@ from tests.support.process_stage import INTERVAL, PATIENCE, ProcessStage, proces
 
 WRONG_TOKEN = "12345678-1234-1234-1234-123456789abc"
 UNTROUBLED_SECONDS = 5.0
-"""Seconds by which an end may take longer than that of a bot without trouble. A hanging read takes 18."""
+"""Seconds by which stopping may take longer than without trouble. A hanging read takes 18."""
 
 
 def made() -> Iterator[Pve]:

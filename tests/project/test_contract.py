@@ -1,6 +1,6 @@
 """Test that every request of the bot keeps the contract of Proxmox VE: the hand-written one and the published ones.
 
-The published schemas are no part of the project. If a directory with them exists (PVE_CONTRACTS, or
+The published schemas are not part of the project. If a directory with them exists (PVE_CONTRACTS, or
 ../shared/contracts beside the checkout), the requests and the hand-written table are checked against them too.
 """
 
@@ -205,7 +205,7 @@ if SCHEMAS:
             assert missing == set(), (method, path)
 
     @pytest.mark.parametrize("file", SCHEMAS, ids=lambda file: file.name)
-    def test_every_row_stands_in_the_published_schema(file: Path) -> None:
+    def test_every_row_is_in_the_published_schema(file: Path) -> None:
         paths = published(file)
         version = file.name.removeprefix("pve-").removesuffix(".json.gz")
         assert version in ALL_VERSIONS

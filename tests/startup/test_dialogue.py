@@ -1,4 +1,4 @@
-"""Test single steps of the first run with a person at their questions."""
+"""Test single steps of the first run, in which a person answers questions."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page
 async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> None:
     """Show the first page, and attach a file of all attempts, or of the newest that fit Discord's size limit.
 
-    If the page includes reading operations, the file has each attempt as stored, also the questions.
+    If the page includes reading operations, the file has each attempt as stored, including the questions.
     A person's next file is begun when Discord has received the previous one.
 
     Raises: JournalFailed.

@@ -31,7 +31,7 @@ from ui.phone_lines import BODY, SMALL, width
 def audit_row(t: Text, audited: AuditEntry) -> str:
     """Return an entry: the time, the operation and its guest; below them the person and the result.
 
-    Parts that do not fit beside the action stand in the second line: first the time, otherwise the guest. A long
+    Parts that do not fit beside the action go to the second line: first the time, otherwise the guest. A long
     reason has a line of its own.
     """
     record = audited.record

@@ -1,6 +1,6 @@
 """Write attempts of the audit trail in words, and as the one line of the audit channel.
 
-Every text is cut, so that a line fits a phone as a rule, and a message always.
+Every text is cut, so that a line usually fits a phone, and always fits a message.
 """
 
 import contextlib
@@ -118,7 +118,7 @@ def fit_parts(parts: Iterable[tuple[str, int]], room: int) -> str:
 
 
 def person_part(record: AuditRecord) -> tuple[str, int]:
-    """Return the person's mention and its width. Anybody can take any name, but nobody the mention."""
+    """Return the person's mention and its width. Anybody can take any name, but a mention cannot be faked."""
     return person(record.actor.name, record.actor.user_id, 20), min(20, width(record.actor.name) + 2)
 
 

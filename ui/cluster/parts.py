@@ -56,7 +56,7 @@ def nodes_text(t: Text, nodes: Sequence[Node], room: int, most: int) -> str:
 
 
 def storages_text(t: Text, storages: Iterable[Storage], room: int, most: int) -> str:
-    """Return the storages, the fullest first. Those without figures stand in one line.
+    """Return the storages, the fullest first. Those without figures share one line.
 
     A shared storage is shown once. Of several with the same name, only the fullest is shown.
     """

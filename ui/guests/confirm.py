@@ -1,9 +1,9 @@
 """Ask for confirmation before something is lost. Only the asker may answer, within sixty seconds and only once.
 
-A question shows the plan on a card with a button that agrees and a grey one. If something is destroyed or forced, the
-card and that button are red. If more is at stake, the button opens a form for the guest's name, and for a protected
-guest also a reason. Nothing happens before the answer. A question without an answer greys out its buttons and says
-so. A press after a restart is refused, because the question is over.
+A question shows the plan on a card with a button that confirms it and a grey one that cancels. If something is
+destroyed or forced, the card and the first button are red. If more is at stake, that button opens a form for the
+guest's name, and for a protected guest also a reason. Nothing happens before the answer. A question without an answer
+greys out its buttons and says so. A press after a restart is refused, because the question is over.
 """
 
 import asyncio
@@ -213,7 +213,7 @@ def _ensure_asker(interaction: Interaction, question: Question) -> None:
 
 
 async def on_submit(interaction: Interaction, data: Mapping[str, Any]) -> None:
-    """Handle a submitted form, also one from before a restart.
+    """Handle a submitted form, even one from before a restart.
 
     The same rules apply as for a button: the gate, the asker, and a single use. `data`: as Discord sent it.
     """

@@ -1,4 +1,4 @@
-"""Show a guest's cores and memory, also if the guest itself reports no memory use to Proxmox."""
+"""Show a guest's cores and memory, even if the guest itself reports no memory use to Proxmox."""
 
 import re
 

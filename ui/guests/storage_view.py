@@ -31,7 +31,7 @@ NEARLY = 0.9
 
 
 async def show_storage_of(site: Site, reply: Reply, vmid: int) -> None:
-    """Show the file systems that the guest agent tells of, and the backups.
+    """Show the file systems that the guest agent reports, and the backups.
 
     Raises: GuestNotFound, Refused, ProxmoxError.
     """

@@ -52,7 +52,7 @@ def _entry(text: str, value: str = WORD) -> app_commands.Choice[Any]:
 
 
 def options_of(data: object) -> Iterator[Mapping[str, Any]]:
-    """Yield the options of a command as received, also of a command in a group."""
+    """Yield the options of a command as received. The command may be in a group."""
     inner = data.get("options") if isinstance(data, Mapping) else None
     for option in inner if isinstance(inner, list) else ():
         if isinstance(option, Mapping):

@@ -142,7 +142,7 @@ def missing_guest(wanted: TypedGuest) -> Refused:
 def matching_guests(
     interaction: Interaction, wanted: TypedGuest, known: Iterable[tuple[Site, Cluster | None]]
 ) -> Iterator[tuple[Site, Guest]]:
-    """Yield the guests that fit and that the person may see, also those that are only on a watch list."""
+    """Yield the guests that fit and that the person may see, including those that are only on a watch list."""
     actor = actor_of(interaction)
     for site, cluster in known:
         fitting = wanted.find(site.authorizer.guest_index(cluster)) if cluster else []

@@ -23,7 +23,7 @@ async def read_vitals(services: Services, sites: Iterable[Site]) -> Vitals:
 
 
 def vitals_at_hand(services: Services, sites: Iterable[Site], waiting: Mapping[str, float]) -> Vitals:
-    """Return the signs of life for which nothing has to be read, and `waiting` as given."""
+    """Return the signs of life without reading anything. `waiting`: as in `Vitals`, read before."""
     return Vitals(
         services.poll_seconds,
         {site.name: site.watch.read_age for site in sites},

@@ -82,7 +82,7 @@ class WatchStatus:
     mutes: tuple[Mute, ...] = ()
     blind: bool = False
     unknown: tuple[GuestState, ...] = ()
-    """Watched guests whose state has been unknown for long."""
+    """Watched guests whose state has been unknown for a long time."""
     unmeasured: tuple[GuestState, ...] = ()
     """Watched guests whose disk use is not known."""
     stale: tuple[str, ...] = ()

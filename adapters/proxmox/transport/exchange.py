@@ -54,11 +54,11 @@ class Call:
 
 
 class ConnectionFault(Exception):
-    """The connection failed, or no answer came. No answer of Proxmox or of a proxy is a ConnectionFault.
+    """The connection failed, or nothing was answered. An answer, even one of a proxy, is never a ConnectionFault.
 
     `error`: the error to tell if nothing else is tried.
     `sent`: the request may have been sent.
-    `elsewhere`: another entry point may know better.
+    `elsewhere`: another entry point may be tried.
     `again`: the connection broke, so a read may be sent once more here.
     `kept`: it was the connection of an earlier request. The server may just have closed it.
     """

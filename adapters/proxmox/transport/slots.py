@@ -125,7 +125,7 @@ class RequestSlots:
     ) -> Callable[[], None]:
         """Wait for a slot and return the function that gives it back. Calling that again does nothing.
 
-        `begin`: called with this function in the moment in which the slot is granted, before the caller gets its turn
+        `begin`: called with this function at the moment the slot is granted, before the caller gets its turn
         on the event loop. If the caller is cancelled later, it keeps the slot.
         `node`: the node that the request is about.
         `may_hang`: the request uses a slot of READS, unless the watch sends it.
@@ -142,7 +142,7 @@ class RequestSlots:
         except asyncio.CancelledError:
             if not granted.done() or granted.cancelled():
                 self._queues[lane].remove(request)
-            elif begin is None:  # granted in the same moment
+            elif begin is None:  # granted at the same moment
                 self._give_back(request)
             raise
         return lambda: self._give_back(request)

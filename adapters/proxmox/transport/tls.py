@@ -118,7 +118,7 @@ class Sockets:
     def _limit_silence(self) -> None:
         """Let the system end the connection when the other side acknowledges nothing, as after a power cut.
 
-        Only Linux can. Elsewhere the deadline of the call ends it.
+        Works only on Linux. Elsewhere the deadline of the call ends it.
         """
         option = getattr(socket, "TCP_USER_TIMEOUT", None)
         if self.silence is None or self._handle is None or option is None:

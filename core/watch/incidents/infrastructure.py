@@ -26,7 +26,7 @@ SOURCE_SECONDS = 120.0
 def check_source(transition: Transition) -> bool:
     """Return whether this poll says anything about the guests.
 
-    Report once that Proxmox cannot be read for a while, and once that it can be read again.
+    Report once that Proxmox could not be read for a while, and once that it can be read again.
     """
     fault, old = transition.observation.fault, transition.source
     since = transition.elapsed if old.since is None else old.since

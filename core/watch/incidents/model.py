@@ -87,7 +87,7 @@ class GuestEvent(StrEnum):
     BACK = "back"
     ELSEWHERE = "elsewhere"  # HA runs it again on another node
     FLAPPING = "flapping"  # reported by an incident of its own from now on
-    UNKNOWN = "unknown"  # its state has been unknown for long
+    UNKNOWN = "unknown"  # its state has been unknown for a long time
     FORGOTTEN = "forgotten"  # taken off the watch list, or made a template
 
 
@@ -145,7 +145,7 @@ class Topic(StrEnum):
     RESTART = "restart"  # one guest restarted by itself; guests (one)
     BACKUP = "backup"  # backups failed; backups
     STALE = "stale"  # a node is online, but Proxmox has no new figures of it; node, guests (watched, unknown)
-    BLIND = "blind"  # the state of watched guests on a node has been unknown for long; node, guests
+    BLIND = "blind"  # the state of watched guests on a node has been unknown for a long time; node, guests
     UNMEASURED = (
         "unmeasured"  # the use of disks with a threshold is not known; guests, metric, fault if the same
     )

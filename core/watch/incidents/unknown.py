@@ -147,7 +147,7 @@ def _open_stale(transition: Transition, name: str, raw: Cluster) -> Incident:
 
 
 def check_blind_guests(transition: Transition) -> None:
-    """Report once per node that watched guests have been unknown for long, and once that they are known again."""
+    """Report once per node that watched guests were unknown for a long time, and once that they are known again."""
     by_node: dict[str, list[GuestState]] = {}
     for entry in transition.entries:
         guest = transition.guests.get(entry.vmid)

@@ -1,7 +1,7 @@
 """Ask the guest agents of VMs with a disk threshold how full their file systems are.
 
 One VM is asked after the other, and each at most every ten minutes, beside the polls of the cluster: an agent that
-hangs holds up nothing else. The VMs are spread over the ten minutes, also after a start of the bot.
+hangs holds up nothing else. The VMs are spread over the ten minutes, even after a start of the bot.
 """
 
 import asyncio

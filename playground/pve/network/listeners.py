@@ -81,7 +81,7 @@ class Listener:
             transport.abort()
 
     async def silence(self) -> None:
-        """Drop all packets to this address from now on. Only Linux can."""
+        """Drop all packets to this address from now on. Works only on Linux."""
         assert self._listening is not None  # noqa: S101 - it was opened
         for sock in (*self._listening.sockets, *(t.get_extra_info("socket") for t in self._transports())):
             own = socket.socket(fileno=socket.dup(sock.fileno()))

@@ -75,7 +75,7 @@ async def test_one_process_draws_all_and_knows_no_secret(monkeypatch: pytest.Mon
         await draws.draw(EMPTY)
 
 
-async def test_a_process_that_dies_under_a_picture_is_replaced_once() -> None:
+async def test_a_process_that_dies_while_drawing_is_replaced_once() -> None:
     """It may have been killed while it waited, before anybody noticed."""
     draws = process_of(ECHO.replace("while head", "if head") + f"sys.stdin.buffer.read({HEAD.size})")
     assert await draws.draw(EMPTY) != await draws.draw(EMPTY)

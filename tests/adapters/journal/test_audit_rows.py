@@ -96,7 +96,7 @@ def test_everything_of_a_record_comes_back_but_the_roles(journal: SqliteJournal,
         "times",
         "interaction_id",
     }
-    assert {getattr(kept, name) for name in names} == {text}, "a new field belongs into the table, and here"
+    assert {getattr(kept, name) for name in names} == {text}, "a new field belongs in the table, and here"
     number = journal.audit_add(kept, 1_790_000_000.125)
     without_roles = replace(kept, actor=replace(kept.actor, roles=frozenset()))
     expected = AuditEntry(number, number, 1_790_000_000.125, 1_790_000_000.125, without_roles)

@@ -212,7 +212,7 @@ def test_the_watch_list_is_read_and_written_as_it_was(former: FormerData, tmp_pa
 
 @walked("name", sorted(WORDS))
 def test_no_stored_word_was_renamed(name: str) -> None:
-    """The fields and values of the latest directory's day, also those that it happens not to hold."""
+    """words.json lists all fields and values of its day, even those that the latest directory happens not to hold."""
     stored = json.loads((OF_26.directory / "words.json").read_text("utf-8"))
     kind = WORDS[name]
     words = [field.name for field in fields(kind)] if is_dataclass(kind) else [each.value for each in kind]

@@ -534,7 +534,7 @@ INCIDENTS = st.builds(
 
 
 class Agreement(RuleBasedStateMachine):
-    """Apply each step to both and check that they agree, also after a restart."""
+    """Apply each step to both and check that they agree, even after a restart."""
 
     @initialize()
     def begin(self) -> None:

@@ -135,12 +135,12 @@ async def test_a_caller_can_leave_the_queue_at_any_moment() -> None:
     await settled()
     assert turns.given[-1] == "emma", "no slot was lost"
     turns.tasks["gone"].cancel()
-    turns.held.pop("akiko 1")()  # in the same moment
+    turns.held.pop("akiko 1")()  # at the same moment
     await settled()
     assert turns.given[-1] == "ken"
 
 
-async def test_a_request_begins_in_the_moment_in_which_another_ends() -> None:
+async def test_a_request_begins_at_the_moment_another_ends() -> None:
     """It does not wait until its task gets its turn: Proxmox would have nothing to do until then."""
     turns, begun = Turns(), list[Callable[[], None]]()
     for at in range(SLOTS[Lane.READS]):

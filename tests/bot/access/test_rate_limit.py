@@ -101,7 +101,7 @@ async def test_a_flood_of_reads_is_slowed_down_and_others_are_not(scene: Stage, 
         scene.assert_private(reply)
     assert "web01" in (await scene.say(scene.akiko, "info", vmid=101)).text
     await scene.say(scene.emma, "start", vmid=104)
-    assert pve.vm(104).status == "running", "reading much hinders nobody from acting"
+    assert pve.vm(104).status == "running", "heavy reading keeps nobody from acting"
     records = [each.record for each in (await scene.site.journal.audit_page(AuditFilter(), 0, 100))[0]]
     refused = [each for each in records if each.step is AuditStep.REFUSED]
     assert len(refused) == 1

@@ -1,6 +1,6 @@
 """Test resizes beyond the node's capacity, which need confirmation, and changes that wait for a restart.
 
-Pending changes are shown, also to the next resize.
+Pending changes are shown, and the next resize shows them, too.
 """
 
 import re

@@ -225,7 +225,7 @@ async def test_a_former_trail_goes_on(scene: Stage, expected: Expected) -> None:
 
 @only_26
 async def test_former_errors_are_reported_in_words(scene: Stage) -> None:
-    """Errors stand in the trail as that day's bot wrote them."""
+    """Errors are in the trail as that day's bot wrote them."""
     words = {
         107: ("`snapshot feature is not",),
         205: ("read-only mode", "refused by Proxmox", "not possible in this state"),

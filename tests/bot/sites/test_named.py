@@ -108,7 +108,7 @@ async def test_the_end_of_the_bot_and_a_press_after_it_keep_the_name(sites: Site
 
 @pytest.mark.usefixtures("asking")
 async def test_somebody_who_may_not_see_the_site_does_not_read_its_name(sites: Sites) -> None:
-    """The question stands in a public channel, so that anybody may press its buttons."""
+    """The question is in a public channel, so that anybody may press its buttons."""
     await sites.start()
     asked = await question(sites)
     refusal = NotYours("Colo", sites[COLO].id)

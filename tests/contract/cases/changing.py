@@ -175,7 +175,7 @@ def _clones(vmid: int, *, full: bool) -> Case:
 CHANGING = (
     Case("the power of a VM", _vm_power),
     Case("the power of a container", _ct_power),
-    Case("a VM that hears no button", _deaf),
+    Case("a VM that ignores the power button", _deaf),
     Case("the log of a task", _log),
     Case("other cores and memory for a container", _ct_resize),
     Case("other cores for a running VM", _vm_resize),

@@ -1,4 +1,4 @@
-"""Test how much one person may take of the places that all share."""
+"""Test how many of the shared places one person may take."""
 
 import asyncio
 

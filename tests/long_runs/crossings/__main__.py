@@ -19,8 +19,8 @@ from what was typed or pressed, from the settings of `PEOPLE`, and from the gues
 Alerts and dashboards must be about guests of the site that they name.
 
 Each seed makes REQUESTS_A_SEED requests on a stage of its own. Meanwhile guests crash, move, are removed and made
-again, and change their tags and names, also to those of guests of another site. Actions run, a site is away at times,
-and the bot is restarted.
+again, and change their tags and names, sometimes to those of guests of another site. Actions run, a site is away at
+times, and the bot is restarted.
 """
 
 from __future__ import annotations

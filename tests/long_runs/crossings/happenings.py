@@ -148,7 +148,7 @@ class Happenings:
     async def root_acts(self, site: str, guest: Any) -> None:
         """Run a command as the person who may do everything.
 
-        The answer stands in the channel, and everybody can press its buttons.
+        The answer is in the channel, and everybody can press its buttons.
         """
         named = f"{site}/{guest.vmid}"
         command, options = self.chance.choice(

@@ -56,7 +56,7 @@ def half_of(path: Path, language: str) -> str:
 
 
 def table(text: str) -> list[list[str]]:
-    """Return the cells of all tables, without their heads."""
+    """Return the cells of all tables, without the header rows."""
     rows: list[list[str]] = []
     for block in re.findall(r"(?:^\|.*\n?)+", text, re.M):
         rows += [

@@ -12,14 +12,14 @@ Settings = dict[str, str]
 Play = Callable[[ProcessStage], Iterator[Settings]]
 BAD, DOUBT = Verdict.ERROR, Verdict.WARNING
 NOWHERE = "999999999999999999"
-"""The id of nothing."""
+"""An id that nothing has."""
 
 
 @dataclass(frozen=True)
 class Fault:
     """A fault. `play`: brings it about while its generator waits, and yields settings that differ.
 
-    `remedy`: a pattern of the words that mend it, the same in both languages.
+    `remedy`: a pattern that matches the advice on how to mend it, in both languages.
     """
 
     play: Play

@@ -1183,7 +1183,7 @@ class Oracle:
         self.looks[vmid], self.looked[vmid] = percent, at
 
     def choose_askable(self, seen: Seen, at: float) -> None:
-        """Note which VMs are to be asked until the next poll. They must not wait for long."""
+        """Note which VMs are to be asked until the next poll. They must not wait long."""
         chosen = {
             vmid: self.askable.get(vmid, at)
             for vmid, book in self.books.items()

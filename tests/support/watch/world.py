@@ -147,13 +147,13 @@ class SimCluster:
         self.fault = ""
         self.hidden: set[int] = set()
         self.hung: set[str] = set()
-        """Nodes whose pvestatd has hung for long. The list knows nothing about them and their guests."""
+        """Nodes whose pvestatd has hung for a long time. The list knows nothing about them and their guests."""
         self.deaf: set[str] = set()
         """Nodes that answer no request about themselves or their guests."""
         self.odd = Oddities()
         self.sight: Visible | None = None
         self.looks: list[tuple[float, int, float | None]] = []
-        """Requests to guest agents: time, VMID and percent, None if the agent told nothing."""
+        """Requests to guest agents: time, VMID and percent, None if the agent reported nothing."""
         self._pid = 0
 
     # -- events
