@@ -17,7 +17,7 @@ from cogs.buttons import on_button_press
 from cogs.monitor import WatchLoop
 from core.access.authorizer import Authorizer
 from core.access.policy import AccessRules
-from core.access.rate_limit import ChangeLimit, RateLimiter, Seldom
+from core.access.rate_limit import ChangeLimit, Cooldown, RateLimiter
 from core.access.read_only import ReadOnlySwitch
 from core.actions.executor import Executor
 from core.actions.expected_stops import ExpectedStops
@@ -120,8 +120,8 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
         connected=resources.connected,
         renderer=resources.renderer,
         pictures=Pictures(clock),
-        alert_charts=Seldom(clock, ALERT_CHART_SECONDS),
-        orphan_searches=Seldom(clock, ORPHAN_SEARCH_SECONDS),
+        alert_charts=Cooldown(clock, ALERT_CHART_SECONDS),
+        orphan_searches=Cooldown(clock, ORPHAN_SEARCH_SECONDS),
         gateway_age=resources.gateway_age,
         measures=resources.measures,
         members=Members(clock),

@@ -70,7 +70,7 @@ KEYS_MOST = 500
 """If more keys are remembered, the oldest is forgotten."""
 
 
-class Seldom:
+class Cooldown:
     """Let each thing happen once in `seconds`, for all people together."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:

@@ -20,7 +20,7 @@ from adapters.heartbeat import Heartbeat
 from adapters.journal.store import SqliteJournal
 from cogs.buttons import on_button_press
 from core.access.guest_index import GuestIndex
-from core.access.rate_limit import ChangeLimit, RateLimiter, Seldom
+from core.access.rate_limit import ChangeLimit, Cooldown, RateLimiter
 from core.access.tag_authority import TagAuthority
 from core.actions.expected_stops import ExpectedStops
 from core.actions.inspector import GuestDetails, Inspector, Part
@@ -572,8 +572,8 @@ def site(language: Language = "ja") -> Site:
         connected=lambda: True,
         renderer=ChartProcess(world.clock),
         pictures=Pictures(world.clock),
-        alert_charts=Seldom(world.clock, 600.0),
-        orphan_searches=Seldom(world.clock, 60.0),
+        alert_charts=Cooldown(world.clock, 600.0),
+        orphan_searches=Cooldown(world.clock, 60.0),
         members=Members(world.clock),
         health=Reports(no_health, world.clock, 1),
         audit=world.ledger,

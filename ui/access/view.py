@@ -36,7 +36,7 @@ from ui.messages.operations import operation_command
 from ui.messages.startup import pools_unseen
 from ui.sites.sections import fit_sections
 
-_EVERYBODYS = (Operation.ACCESS,)
+_FOR_EVERYBODY = (Operation.ACCESS,)
 """Operations that a person without any role may use."""
 _UNBROKEN = "\N{NO-BREAK SPACE}"
 """In a command, so that a narrow screen does not break it."""
@@ -135,7 +135,7 @@ def _group(t: Text, answer: _Answer, operations: Collection[Operation]) -> str:
     lines = list(_task_lines(t, operations))
     if answer.rank is not _Rank.NOWHERE:
         return "\n".join((f"{OK} {answer.head}", *lines))
-    if len(operations) >= len(Operation) - len(_EVERYBODYS):
+    if len(operations) >= len(Operation) - len(_FOR_EVERYBODY):
         return f"{FAILED} {answer.head}"
     return f"{FAILED} {answer.head}\n-# {' · '.join(lines)}"
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import discord
 
 from core.access.authorizer import Authorizer
-from core.access.rate_limit import ChangeLimit, RateLimiter, Seldom
+from core.access.rate_limit import ChangeLimit, Cooldown, RateLimiter
 from core.access.recent_guests import RecentGuests
 from core.access.turns import Turns
 from core.actions.executor import Executor
@@ -109,9 +109,9 @@ class Services:
     """Draws charts, in a process of its own."""
     pictures: Pictures[Any]
     """The charts of this moment (`ui.charts.view.ChartPicture`)."""
-    alert_charts: Seldom
+    alert_charts: Cooldown
     """Limits how often a chart for everybody follows an alert."""
-    orphan_searches: Seldom
+    orphan_searches: Cooldown
     """Limits how often a channel is searched for orphaned dashboards when a new one is made."""
     members: Members
     health: Reports

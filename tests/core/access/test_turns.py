@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from core.access.rate_limit import KEYS_MOST, Seldom
+from core.access.rate_limit import KEYS_MOST, Cooldown
 from core.access.turns import Turns
 from core.errors import TooQuick
 from core.proxmox import asker
@@ -36,14 +36,14 @@ async def test_many_requests_of_one_person_wait_behind_single_ones_and_get_few_p
     assert not turns._wanted
 
 
-def test_seldom_counts_for_everybody_together() -> None:
+def test_a_cooldown_counts_for_everybody_together() -> None:
     clock = FakeClock()
-    seldom = Seldom(clock, 600.0)
-    assert [seldom.take("a"), seldom.take("a"), seldom.take("b")] == [True, False, True]
-    seldom.give_back("a")
-    assert seldom.take("a")
+    cooldown = Cooldown(clock, 600.0)
+    assert [cooldown.take("a"), cooldown.take("a"), cooldown.take("b")] == [True, False, True]
+    cooldown.give_back("a")
+    assert cooldown.take("a")
     clock.advance(600.0)
-    assert seldom.take("a")
+    assert cooldown.take("a")
     for number in range(3 * KEYS_MOST):
-        seldom.take(number)
-    assert len(seldom._taken) == KEYS_MOST
+        cooldown.take(number)
+    assert len(cooldown._taken) == KEYS_MOST
