@@ -502,8 +502,8 @@ connect = sqlite3.connect
 
 def stepwise(db, on_step):
     db.set_trace_callback(on_step)
-    db.set_progress_handler(on_step, 8 if scenario == "first start" else 1)  # the first start has thousands of
-    instructions
+    # the first start has thousands of instructions
+    db.set_progress_handler(on_step, 8 if scenario == "first start" else 1)
     return db
 
 def write(here, on_step):
