@@ -195,10 +195,11 @@ class Connection:
                 continue
             try:
                 await tries.failed(trouble)
-            except DiscordRefused:
+            except DiscordRefused as refused:
                 if not registered:
                     raise
-                await self._again.wait()  # the bot was removed once more; the gateway reports a refused token
+                _log.error("%s", refused)  # removed once more, or invited without applications.commands
+                await self._again.wait()
 
     async def _gateway(self) -> None:
         """Do the work of discord.py's Client.connect.

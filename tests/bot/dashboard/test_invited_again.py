@@ -57,6 +57,7 @@ async def test_one_that_is_removed_at_once_waits_for_the_next_invitation(scene: 
     scene.server.kick_bot(scene.guild)
     scene.server.invite_bot(scene.guild)
     await scene.until(lambda: refused.met, "the commands are refused")
+    await scene.until(lambda: sum(GONE in line for line in scene.logged) == 2, "the refusal is logged, too")
     assert scene.server.commands(scene.guild) == []
     scene.server.kick_bot(scene.guild)
     scene.server.invite_bot(scene.guild)
