@@ -209,12 +209,14 @@ do_check() {
 # As the service itself: its user, its walls and its secrets, with what `systemctl edit` has added. Root may write
 # where the service may not.
 check_as_service() {
-    trap 'rm -rf "$CHECK" "$CHECK.d" "$CHECKED"; systemctl daemon-reload' EXIT
+    # a check that found something has failed, and would be listed by `systemctl --failed` from then on
+    trap 'rm -rf "$CHECK" "$CHECK.d" "$CHECKED"; systemctl --quiet reset-failed "$NAME-check" 2>/dev/null || true
+        systemctl daemon-reload' EXIT
     install -d -m 0755 "$CHECK.d"
     for each in "$UNIT" "$UNIT.d"/*.conf; do
         [ -e "$each" ] || continue
         copy=$CHECK${each#"$UNIT"}
-        sed -E -e '/^(Wants|Type|NotifyAccess|WatchdogSec|Restart[A-Za-z]*|Standard(Output|Error))=/d' \
+        sed -E -e '/^(Wants|On(Success|Failure)|Type|NotifyAccess|WatchdogSec|Restart[A-Za-z]*|Standard(Output|Error))=/d' \
             -e 's/^(ExecStart=.*bot\.py)/\1 --check/' "$each" >"$copy"
     done
     # the same name, so that both have the same number while the service runs

@@ -216,7 +216,7 @@ def test_the_check_runs_as_the_service_does(machine: Machine) -> None:
     assert machine.run().returncode == 0
     machine.drop_in.parent.mkdir(exist_ok=True)
     (machine.drop_in.parent / "override.conf").write_text(
-        "[Service]\nReadWritePaths=/mnt/bot\nRestart=always\n"
+        "[Unit]\nOnFailure=mail@%n.service\n[Service]\nReadWritePaths=/mnt/bot\nRestart=always\n"
     )
     done = machine.run("check")
     assert (done.returncode, done.stdout) == (2, "❌ checked\n")
@@ -232,10 +232,11 @@ def test_the_check_runs_as_the_service_does(machine: Machine) -> None:
     added = {
         path.name: path.read_text() for path in (machine.place / f"seen/{NAME}-check.service.d").iterdir()
     }
-    assert added["override.conf"] == "[Service]\nReadWritePaths=/mnt/bot\n"
+    assert added["override.conf"] == "[Unit]\n[Service]\nReadWritePaths=/mnt/bot\n"
     assert "Type=oneshot\n" in added["zz-check.conf"]
     assert not list((machine.place / "none").iterdir()), "nothing is left"
-    assert machine.asked.endswith("systemctl daemon-reload\n")
+    ending = f"systemctl --quiet reset-failed {NAME}-check\nsystemctl daemon-reload\n"
+    assert machine.asked.endswith(ending), "no failed unit remains"
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
