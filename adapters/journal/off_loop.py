@@ -3,8 +3,7 @@
 One thread has the connection that writes, and makes all changes in their order. The others have connections that
 only read: a long read delays no change, and a change that waits for a lock delays no read. The next read of a caller
 sees everything that the caller has stored. The third thread searches the audit trail, which may take a second: the
-watch does not wait
-for that, and people take turns. adapters/journal/site_journal.py does the work in these threads.
+watch does not wait for that, and people take turns. adapters/journal/site_journal.py does the work in these threads.
 """
 
 from __future__ import annotations
