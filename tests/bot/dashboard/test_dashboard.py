@@ -33,6 +33,13 @@ def boards(scene: Stage, channel: Channel | None = None) -> list[SeenMessage]:
     ]
 
 
+async def stop_without_dashboards(scene: Stage) -> None:
+    """Stop the bot, and take all dashboards from its journal: their messages become orphans."""
+    await scene.stop_bot()
+    with closing(sqlite3.connect(scene.directory / "journal.db")) as journal, journal:
+        journal.execute("DELETE FROM dashboards")
+
+
 async def test_a_dashboard_is_made_kept_and_removed(scene: Stage, pve: Pve) -> None:
     await scene.say(scene.emma, "monitor add", vmid=101)
     await scene.poll()
@@ -105,9 +112,7 @@ async def test_a_dashboard_of_a_lost_journal_does_not_stay_beside_a_new_one(scen
         await scene.say(scene.emma, "dashboard create")
         await scene.until(lambda: len(boards(scene)) == 1 and boards(scene)[0].pinned, way)
         (orphan,) = boards(scene)
-        await scene.stop_bot()
-        with closing(sqlite3.connect(scene.directory / "journal.db")) as journal, journal:
-            journal.execute("DELETE FROM dashboards")
+        await stop_without_dashboards(scene)
         if way != "start":
             scene.server.fail("GET", f"/{scene.channel.id}/messages/pins", 403, 1)
         await scene.start_bot()

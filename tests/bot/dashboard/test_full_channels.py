@@ -1,12 +1,9 @@
-"""Test dashboards in channels with as many pinned messages as Discord allows, and with forwarded messages."""
-
-import sqlite3
-from contextlib import closing
+"""Test dashboards in channels with as many pinned messages as Discord allows, and the search for orphans."""
 
 from playground.discord.additions import PINS_MOST
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
-from tests.bot.dashboard.test_dashboard import boards
+from tests.bot.dashboard.test_dashboard import boards, stop_without_dashboards
 from tests.support import stage
 from tests.support.stage import Stage
 
@@ -57,9 +54,7 @@ async def test_an_orphan_is_found_behind_all_other_pins(scene: Stage) -> None:
     for place in range(60):
         message = backend.create_message(scene.channel.id, scene.emma.id, content=str(place))
         await scene.bot.http.pin_message(scene.channel.id, message.id)
-    await scene.stop_bot()
-    with closing(sqlite3.connect(scene.directory / "journal.db")) as journal, journal:
-        journal.execute("DELETE FROM dashboards")
+    await stop_without_dashboards(scene)
     await scene.start_bot()
     await scene.until(lambda: not orphan.exists, "it is found at the start")
 
@@ -68,9 +63,7 @@ async def test_an_orphan_is_found_after_a_start_at_which_discord_failed(scene: S
     scene.expected_statuses.add(503)
     await scene.say(scene.emma, "dashboard create")
     (orphan,) = await scene.until(lambda: [each for each in boards(scene) if each.pinned], "pinned")
-    await scene.stop_bot()
-    with closing(sqlite3.connect(scene.directory / "journal.db")) as journal, journal:
-        journal.execute("DELETE FROM dashboards")
+    await stop_without_dashboards(scene)
     fault = scene.server.fail("GET", f"/{scene.channel.id}/messages/pins", 503)
     await scene.start_bot()
     await scene.until(lambda: fault.met, "the first search")
@@ -86,9 +79,7 @@ async def test_an_orphan_that_somebody_has_unpinned_is_found_too(scene: Stage) -
     await scene.say(scene.emma, "dashboard create")
     (orphan,) = await scene.until(lambda: [each for each in boards(scene) if each.pinned], "pinned")
     scene.server.world.backend.set_pinned(scene.channel.id, orphan.id, False)
-    await scene.stop_bot()
-    with closing(sqlite3.connect(scene.directory / "journal.db")) as journal, journal:
-        journal.execute("DELETE FROM dashboards")
+    await stop_without_dashboards(scene)
     await scene.start_bot()
     await scene.until(lambda: not orphan.exists, "it is found at the start")
 

@@ -1,15 +1,13 @@
 """Test forwards of the bot's messages. A forward is its maker's message, with a copy of the content."""
 
-import sqlite3
 from collections.abc import Mapping
-from contextlib import closing
 from typing import Any
 
 from core.wanted_errors import NoSuchDashboard
 from playground.discord.odd_presses import carried, rewritten
 from playground.discord.posts import SeenMessage
 from playground.discord.server import Channel
-from tests.bot.dashboard.test_dashboard import boards
+from tests.bot.dashboard.test_dashboard import boards, stop_without_dashboards
 from tests.support import stage
 from tests.support.stage import Stage
 
@@ -47,9 +45,7 @@ async def test_forwards_of_a_dashboard_are_nobodys_dashboard(scene: Stage) -> No
                 assert ("db01" in panel.text) is (where is second)
                 alerts = await scene.press(scene.emma, board, "Alerts")
                 assert ("incidents" in alerts.text) is (where is second)
-    await scene.stop_bot()
-    with closing(sqlite3.connect(scene.directory / "journal.db")) as journal, journal:
-        journal.execute("DELETE FROM dashboards")
+    await stop_without_dashboards(scene)
     refused = scene.server.fail("GET", "/messages/pins", 403, 3)
     await scene.start_bot()
     await scene.until(lambda: refused.met == 3, "the search at the start finds nothing")
