@@ -103,7 +103,7 @@ class ConnectAttempts:
         await self.pause(diagnosis)
 
     async def pause(self, diagnosis: Diagnosis) -> None:
-        """Wait, and log the cause if it is another one than before."""
+        """Wait, and log the cause if it is not the same as before."""
         step = PAUSES[min(self.failures, len(PAUSES) - 1)]
         seconds = self._lasting if diagnosis.retry is RetryRule.LASTING else step
         seconds = max(seconds, min(diagnosis.wait, LONGEST_WAIT))

@@ -179,7 +179,7 @@ class Executor:
         """Cancel all running actions because the bot ends.
 
         Requests already sent are no longer followed, and no others are sent. The guests themselves are left
-        alone. Returns when every action has stopped, after about a second at the latest.
+        alone. Returns when every action has stopped, which takes about a second at most.
         """
         self.ending = True
         for task in filter(None, self._running):

@@ -253,7 +253,7 @@ class ActionRecovery:
         """
         if attempt.entry.record.step is AuditStep.ENDED and outcome in (CUT_OFF, TaskEnd.VANISHED):
             return
-        # No stop is expected of an attempt that is only ASKED.
+        # An attempt that is only ASKED has no expected stop yet.
         if outcome == NOTHING_STARTED and attempt.entry.record.step is not AuditStep.ASKED:
             self._expected.withdraw(attempt.entry.record.vmid or 0, attempt.since)
         ended = replace(attempt.entry.record, step=AuditStep.ENDED, outcome=outcome, upid=attempt.upid)

@@ -1,1 +1,1 @@
-"""Turn the past usage of a guest or node into a chart. Pure functions, except the waiting for pictures."""
+"""Turn the past usage of a guest or node into a chart. Pure functions, except for the queue for pictures."""

@@ -24,7 +24,7 @@ AT_ONCE = 3
 OWN_MOST = 3
 """Maximum number of pictures that one person wants at once."""
 SPARE_MOST = 20
-"""While so many pictures are wanted, nobody gets a place for a second one."""
+"""While this many pictures are wanted, nobody gets a place for a second one."""
 PEOPLE_MOST = 100
 """Maximum number of people who want a picture at once. The last of them waits half a minute."""
 

@@ -12,8 +12,7 @@ from core.proxmox import StorageUse
 
 DAY = 86400
 DAYS_LEAST, DAYS_MOST = 4, 14
-"""Minimum number of days with data, and age of the oldest day that counts. Every two days are compared.
-"""
+"""Minimum number of days with data, and age of the oldest day that counts. Each pair of days is compared."""
 RISING_LEAST = 0.8
 """Share of the pairs of days in which the later day has the greater usage."""
 AHEAD_MOST = 365
@@ -23,9 +22,9 @@ SAME_TOTAL = 0.01
 
 
 def days_until_full(history: Sequence[StorageUse]) -> float | None:
-    """Return in how many days the storage is full if it goes on like this. None if the data does not tell.
+    """Return in how many days the storage is full if it goes on like this. None if the data gives no answer.
 
-    The rows may have any step, in the order of their times: Proxmox 8 has about 70 in a week, Proxmox 9 has 336.
+    The rows are in the order of their times, at any interval: Proxmox 8 has about 70 in a week, Proxmox 9 has 336.
     """
     if not history:
         return None

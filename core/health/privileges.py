@@ -57,7 +57,7 @@ NEEDS = (
 )
 """The features. docs/proxmox.md lists them from here."""
 ON_8 = {"VM.GuestAgent.Audit": "VM.Monitor"}
-"""Privileges of Proxmox VE 8 that have another name than in 9."""
+"""Privileges of Proxmox VE 8 that have other names in 9."""
 _USED = {name for need in NEEDS for name in need.privileges} | set(ON_8.values())
 TOO_MUCH = (
     "Permissions.Modify",

@@ -45,7 +45,7 @@ class Talk:
         self.terminal.say(text, indent=indent)
 
     def tell(self, results: Iterable[Result]) -> None:
-        """Print results as the health check does. A line with a bare command is not wrapped, to let it be copied."""
+        """Print results as the health check does. A line with a bare command can be copied: it is not wrapped."""
         for result in results:
             line, command = result_line(self.t, result), result.values.get("line", "")
             if command and command in line and f"`{command}`" not in line:
@@ -71,7 +71,7 @@ class Talk:
         return self.ask(question)
 
     def yes(self, question: str, *, default: bool) -> bool:
-        """Return the answer to a question of yes or no."""
+        """Return the answer to a yes-or-no question."""
         choices = "Y/n" if default else "y/N"
         while (answer := yes_or_no(self.ask(f"{question} [{choices}]"), default=default)) is None:
             self.refuse(self.t("Answer y or n."))
@@ -182,7 +182,7 @@ class Talk:
         return Given(Secret(text), str(path), typed=False)
 
     def secret(self, name: str, question: str, *, first: bool) -> Given | None:
-        """Return a secret of the environment at the first attempt, otherwise one that is typed unseen.
+        """Return a secret of the environment at the first attempt, otherwise one that is typed without being shown.
 
         None: nothing was typed.
         Raises: Back, Cancelled.

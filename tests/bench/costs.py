@@ -1,4 +1,4 @@
-"""Measure the costs of the bot: memory, CPU, blocks of its event loop, its start. See tests/bench/answers.py."""
+"""Measure the bot's memory, CPU, delays of its event loop, and its start. See tests/bench/answers.py."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EXTENTS: tuple[dict[str, str], ...] = (
 )
 """The options of the ten dashboards that a site may have."""
 DASHBOARD_READS = 40
-"""Reads of the cluster during which the dashboards are watched. Each of them is edited with every sixth one."""
+"""Reads of the cluster during which the dashboards are watched. Each of them is edited on every sixth read."""
 
 
 async def _reads(stage: Stage, count: int) -> int:

@@ -242,7 +242,7 @@ async def found(stage: ProcessStage, *words: str) -> str:
 
 
 async def test_a_site_with_a_name_starts_as_one_without(stage: ProcessStage) -> None:
-    """The only site shows its name nowhere."""
+    """The name of the only site is not shown anywhere."""
     plain = {name: text for name, text in stage.environment().items() if name in SITE_NAMES}
     plain.pop("ALERT_CHANNEL_ID")
     site = {f"SITE_HOME_{name}": text for name, text in plain.items()}
@@ -302,7 +302,7 @@ async def test_wrong_settings_are_reported_in_the_language_of_the_bot(stage: Pro
 
 
 async def test_a_token_that_sees_nothing_and_then_does(stage: ProcessStage) -> None:
-    """The repair is reported at the latest when Discord is back after a moment."""
+    """The repair is reported when Discord is back after a short outage, if not sooner."""
     stage.pve.deny("VM.Audit")
     await stage.start(ADMIN_ROLE_IDS=str(stage.guild.create_role("admins").id))
     told = await found(stage, "❌ PROXMOX_TOKEN_NAME: Proxmox answers but shows no guests")
@@ -349,7 +349,7 @@ async def test_a_role_that_cannot_be_mentioned_is_a_warning(stage: ProcessStage)
 
 
 async def test_a_server_that_the_bot_is_not_in(stage: ProcessStage) -> None:
-    """Commands can be registered there, which takes another permission than membership."""
+    """Commands can be registered there: that takes a permission, but no membership."""
     stage.server.rest.faults.add(PlannedFault("PUT", "/commands", 99, 200))
     await stage.launch(GUILD_ID=WRONG)
     told = await found(stage, f"❌ GUILD_ID: the bot is not in the server “{WRONG}”")

@@ -92,7 +92,7 @@ async def form(interaction: discord.Interaction[Any], title: str = "名前を入
     modal = NameForm()
     modal.title = title
     await interaction.response.send_modal(modal)
-    print("the form is known", flush=True)  # noqa: T201  # only now discord.py takes what is submitted
+    print("the form is known", flush=True)  # noqa: T201  # discord.py accepts a submission only from now on
 
 
 @bot.tree.command(guild=GUILD, description="Answer late")

@@ -188,7 +188,7 @@ def _after_restart(details: GuestDetails) -> GuestConfig | None:
 
 
 def _addresses(details: GuestDetails) -> str:
-    """Keep the place of addresses that are still being read, if somebody may report them."""
+    """Keep the place of addresses that are still being read, if the guest can report any."""
     guest, config = details.guest, details.config
     may_come = guest.state is State.RUNNING and (guest.kind is Kind.LXC or bool(config and config.agent))
     if Part.ADDRESSES in details.unread:
@@ -208,7 +208,7 @@ def _memory(t: Text, details: GuestDetails) -> str:
     if guest.memory_total is None:
         return "" if guest.state is State.STOPPED else t("unknown")
     usage = f"{memory_of(t, guest)}{later}"
-    if is_seen_by_host(guest):  # usually all of it: a full bar would alarm for nothing
+    if is_seen_by_host(guest):  # usually all of it: a full bar would alarm people for nothing
         return f"{usage}\n{SMALL_PRINT}{memory_advice(t)}"
     return _with_bar(None if guest.state is State.STOPPED else guest.memory, guest.memory_total, usage)
 
@@ -234,7 +234,7 @@ def _with_bar(used: int | None, total: int | None, usage: str) -> str:
 
 
 _IN_WORDS = frozenset({"cores", "sockets", "memory"})
-"""Keys of the configuration whose pending changes stand beside the present value."""
+"""Keys of the configuration whose pending changes are shown beside the present value."""
 
 
 def _waiting(t: Text, details: GuestDetails) -> str:

@@ -50,7 +50,7 @@ def site_of(interaction: Interaction) -> Site:
 
 
 def named_site(interaction: Interaction) -> str:
-    """Return the name of the site that answers to this interaction show.
+    """Return the name of this interaction's site, for the answers to it.
 
     Return "" if there is only one, if none is chosen, or if the person may not see anything of it. This is decided
     once per interaction: a person who deletes the only guest that they see still reads its site.

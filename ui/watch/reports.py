@@ -1,4 +1,4 @@
-"""Report each fault of a watch itself once, and its end once. Send the heartbeat while all is well."""
+"""Report each fault of the watch itself once, and once more when it is over. Send the heartbeat while all is well."""
 
 import asyncio
 import contextlib

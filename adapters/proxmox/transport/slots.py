@@ -26,7 +26,7 @@ LATE_SECONDS = 1.0
 LATE_MOST = 8
 """Maximum requests that run without a slot. Any more keep theirs."""
 HANGING_MOST = 2
-"""Number of late reads of one node. While so many run, its other reads wait.
+"""Number of late reads of one node. While this many run, its other reads wait.
 
 Also the maximum reads of one node at once that may hang: pvedaemon has three workers there.
 """

@@ -51,7 +51,7 @@ _ELSEWHERE = frozenset(
         ),
     }
 )
-"""File systems that others fill, too: shares of the network, and directories of the host."""
+"""File systems that others fill, too: network shares, and directories of the host."""
 _ELSEWHERE_START = ("fuse.", "nfs.", "cifs.")
 _PATH = re.compile(r"/|[A-Za-z]:[\\/]|[A-Za-z]:$")
 """The start of a mount point. Windows' agent calls a volume without a letter `System Reserved`."""

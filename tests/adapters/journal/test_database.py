@@ -490,8 +490,8 @@ def test_a_close_that_fails_loses_nothing(tmp_path: Path) -> None:
 
 # Rehearses the write once, to learn what the files contain at each step: before a statement, or within one (SQLite
 # calls the progress handler between its instructions). Then forks children, each in a directory of its own, and kills
-# one with SIGKILL at every step that finds other files than the step before. A death between leaves the same files.
-# The last child comes through. Prints the steps.
+# one with SIGKILL at every step that finds the files changed since the step before. A death in between leaves what
+# the step before left. The last child comes through. Prints the steps.
 DIE_AT_EACH_STEP = """
 import json, os, shutil, signal, sqlite3, sys
 from pathlib import Path

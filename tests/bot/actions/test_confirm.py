@@ -291,7 +291,7 @@ async def test_the_time_begins_anew_with_the_form(scene: Stage, pve: Pve) -> Non
 
 
 async def test_the_time_begins_anew_once(scene: Stage) -> None:
-    """Repeated presses keep no question alive: it expires two minutes after it was asked at the latest."""
+    """Repeated presses keep no question alive: it expires within two minutes of being asked."""
     question = await scene.say(scene.akiko, "delete", vmid=104)
     yes = yes_of(question)
     for _ in range(2):

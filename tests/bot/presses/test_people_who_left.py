@@ -35,7 +35,7 @@ async def test_people_who_left_are_named_in_the_watch_and_in_the_audit_trail(sce
     asked = members(scene)
     for _ in range(3):
         told = (await scene.say(scene.akiko, "audit")).text
-        assert name in told, "what was known holds while Discord does not tell"
+        assert name in told, "what was known holds while Discord gives no answer"
     assert members(scene) - asked == 1, "one page after the other does not ask again"
 
 

@@ -1,4 +1,4 @@
-"""Test that the results of the latest calls are kept, and no more of them."""
+"""Test that the results of the latest calls are kept, and no others."""
 
 from core.access.recent import Recent
 

@@ -11,7 +11,7 @@ from what was typed or pressed, from the settings of `PEOPLE`, and from the gues
 - Effects are found on all sites: requests that change something, watch lists, mutes, acknowledgements, dashboards,
   read-only mode. Each must be on a site, and about a guest, that the request can mean, and that the person may
   change.
-- What is shown must name no site and no guest that the person may not see, no other site than the one that is meant,
+- What is shown must name no site and no guest that the person may not see, no site but the one that is meant,
   and no button in the form of a bot with one site.
 - The audit trail must have a row of each site with an effect, and none of a site that is not meant.
 - A site or guest that is hidden must get the same answer as one that does not exist.

@@ -36,7 +36,7 @@ def anchors(text: str) -> list[str]:
 
 
 def is_in_halves(path: Path) -> bool:
-    """Return whether a document has a Japanese half and then an English one, and says so at its head."""
+    """Return whether a document has a Japanese half and then an English one, and links to it at the top."""
     return bool(_ENGLISH.search(text_of(path)))
 
 

@@ -90,7 +90,7 @@ def guest_row(t: Text, guest: Guest, sort: str = "") -> str:
     """Show a guest in a line that fits a phone, and its figures in small print.
 
     The dot says running or stopped, and the head of the list what a dot means.
-    `sort`: of the list. If another figure than the CPU decides the place of a guest, it is shown instead.
+    `sort`: of the list. If a figure other than the CPU decides the place of a guest, it is shown instead.
     """
     parts = [kind_word(t, guest.kind)]
     if guest.template:
