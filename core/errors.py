@@ -244,7 +244,7 @@ class ChartsBusy(Refused):
 
 
 class PressureUnknown(Refused):
-    """Pressure was asked for, but there are no figures of it: Proxmox 8 records none."""
+    """Pressure was asked for, but there are no figures: Proxmox 8 records none."""
 
 
 class FilesRefused(Refused):

@@ -131,7 +131,7 @@ class Guest:
 class Node:
     """One node. Figures are None if the token lacks Sys.Audit. `disk`: of its root file system.
 
-    `known=False`: it is online, but Proxmox has had no data of it for five minutes (its pvestatd hangs).
+    `known=False`: it is online, but Proxmox has had no data from it for five minutes (its pvestatd hangs).
     """
 
     name: str
@@ -150,7 +150,7 @@ class Node:
 class Storage:
     """A storage of one node, or, if `shared`, of the cluster, listed once per node. Sizes in bytes.
 
-    `available=False`: Proxmox has no figures of it now, or its node is offline.
+    `available=False`: Proxmox has no figures for it now, or its node is offline.
     `type`: Proxmox' word, such as lvmthin. `content`: its words, separated by commas.
     """
 

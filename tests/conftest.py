@@ -116,7 +116,7 @@ def pytest_collection(session: pytest.Session) -> None:
     for file in files[first:] + files[:first]:
         with contextlib.suppress(
             Exception, pytest.skip.Exception
-        ):  # pytest tells of it when it collects the file
+        ):  # pytest reports it when it collects the file
             importlib.import_module(".".join(file.relative_to(session.config.rootpath).with_suffix("").parts))
 
 

@@ -36,7 +36,7 @@ def copy_all(source: sqlite3.Connection, target: Path) -> bool:
 def keep_former(source: sqlite3.Connection, path: Path, version: int) -> None:
     """Keep the journal as it is, if its tables are about to be migrated.
 
-    The copy stands beside it, and a bot of that version can open it. Raises: sqlite3.Error, OSError.
+    The copy is put beside it, and a bot of that version can open it. Raises: sqlite3.Error, OSError.
     """
     if not 0 < version < len(MIGRATIONS):
         return

@@ -36,7 +36,7 @@ BACKUPS_SECONDS = 5.0
 BACKUP_STORAGES_MOST = 20
 """Number of storages that are asked for the backups of one guest: each costs a request, whenever a panel opens."""
 ROWS_MOST = 10_000
-"""Maximum number of rows read of a list of one guest, or of tasks."""
+"""Maximum number of rows read from a list about one guest, or of tasks."""
 EXIT_MOST = 900
 """Characters kept of a task's exit text."""
 FAILED_MOST, TASKS_MOST = 100, 500
@@ -44,7 +44,7 @@ FAILED_MOST, TASKS_MOST = 100, 500
 
 
 class ProxmoxReads:
-    """The reads of `core.proxmox.Proxmox`, but for the cluster's own list."""
+    """The reads of `core.proxmox.Proxmox`, except that of the cluster's own list."""
 
     _calls: Calls
 

@@ -24,7 +24,7 @@ P = ParamSpec("P")
 SHARED_SECONDS = 2.0
 """Seconds for which a guest that was read is shown to other people, too."""
 SETTLE_SHARE, SETTLE_LEAST, SETTLE_MOST = 0.05, 0.002, 0.1
-"""The wait for parts that arrive soon after the state: a share of the time that it took, least and most seconds."""
+"""The wait for parts that arrive soon after the state: a share of the state's time, and its limits in seconds."""
 SETTLE_EACH = 0.002
 """Additional seconds for each further person who waits: about the time of one more edit of their message."""
 BUSY_SECONDS, BUSY_MOST = 0.1, 1.0
@@ -34,7 +34,7 @@ Then the wait for the last part is twice as long as that read, and BUSY_MOST sec
 takes time that the answers to other people need.
 """
 LAST_TASK_AFTER = 0.005
-"""Seconds after the other reads to ask for the last task, unless the state is there earlier.
+"""Seconds by which the request for the last task follows the other reads, unless the state arrives earlier.
 
 An answer that arrives together with the state and the configuration delays both, and the configuration tells
 whether there is an agent to ask.

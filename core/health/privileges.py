@@ -67,7 +67,7 @@ TOO_MUCH = (
     "Sys.Console",
     "Sys.PowerMgmt",
 )
-"""Privileges that the bot never uses and that give a thief of the token the host."""
+"""Privileges that the bot never uses and with which a stolen token would give control of the host."""
 ADMINISTRATOR = {"Permissions.Modify", "User.Modify", "Sys.Modify"}
 
 

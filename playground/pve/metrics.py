@@ -18,7 +18,7 @@ from playground.pve.guests import GuestTruth
 from playground.pve.network.http import Values
 
 GIB = 1024**3
-# Guests of a node that its history adds up; more would only cost time.
+# Number of a node's guests whose use its history adds up; more would only cost time.
 SUMMED_GUESTS = 40
 
 
@@ -50,7 +50,7 @@ def _habits(seed: int, key: str) -> tuple[float, ...]:
 
 
 _WAVES = ((0.4, 1.0), (0.3, 2.7), (0.2, 0.37), (0.1, 0.13))
-"""The waves of some minutes or hours: the share of each, and its period as a multiple of the guest's own.
+"""The waves of several minutes or hours: the share of each, and its period as a multiple of the guest's own.
 
 Their sum never repeats within a chart, so that it looks as if somebody used the guest.
 """
@@ -160,7 +160,7 @@ class MetricTruth(GuestTruth):
         return use
 
     def _complete(self, template: str, data: Any, **values: Any) -> Any:
-        """Fill a row up as the schema has it, but without the fields that Proxmox VE 8 does not send."""
+        """Complete a row according to the schema, but without the fields that Proxmox VE 8 does not send."""
         done: Any = super()._complete(template, data, **values)
         for row in (done if isinstance(done, list) else [done]) if self.is_old else []:
             for name in [key for key in row if key == "memhost" or key.startswith("pressure")]:

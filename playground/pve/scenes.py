@@ -230,7 +230,7 @@ class Scenes(Others):
     def fill_storage(self, name: str, fraction: float | None, *, node: str | None = None) -> None:
         """Set the used fraction (0..1) of the storage, on one node only if `node` is given.
 
-        None: Proxmox has no figures of it, as when an NFS server is away.
+        None: Proxmox has no figures for it, as when an NFS server is away.
         """
         store: dict[str, Any] = self.storages[name]
         store["active"] = int(fraction is not None)

@@ -73,7 +73,7 @@ async def _connected(
 
 
 async def _clock(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str) -> float | None:
-    """Ask for the page of the web interface, which needs no log-in, and compare the time in its head."""
+    """Ask for the page of the web interface, which needs no log-in, and compare the time in its headers."""
     name = f"[{host}]" if ":" in host else host
     before = time.time()
     try:

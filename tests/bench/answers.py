@@ -1,7 +1,7 @@
 """Measure answers to one person at a time: completions, /list and /info.
 
 Every function measures once and returns its figures by name. Times are milliseconds. A floor that belongs to a figure
-is measured right after it, so that both meet the same machine.
+is measured right after it, so that the machine is equally busy for both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.bench.stage import Stage
 Figures = dict[str, float]
 
 SLOW = 0.03
-"""Seconds in which Proxmox answers where it is not measured at its quickest."""
+"""Seconds that Proxmox takes for each answer where it is measured as a slow one."""
 HUNG = 3.0
 """Seconds for which a guest agent hangs."""
 LAST_LINE = "IP"

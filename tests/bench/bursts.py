@@ -81,7 +81,7 @@ async def many_commands(stage: Stage) -> Figures:
 
 
 async def _raw_share(stage: Stage) -> float:
-    """Return which share of the three workers four connections of http.client get, in percent."""
+    """Return the percentage of the three workers' capacity that four connections of http.client use."""
     await stage.proxmox.order(latency=SLOW, workers=WORKERS)
     rate = await stage.raw.rate([STATUS] * stage.samples(60))
     await stage.proxmox.order(latency=0, workers=0)

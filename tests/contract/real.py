@@ -1,4 +1,4 @@
-"""Reach a real Proxmox as the target of the contract: the API by the bot's token, the rest by a shell of root.
+"""Reach a real Proxmox as the target of the contract: the API by the bot's token, the rest by a root shell.
 
 The environment names it:
 

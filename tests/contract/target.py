@@ -52,7 +52,7 @@ def cpus_of(vmid: int) -> int:
 
 
 class Host(Protocol):
-    """Arranges what the bot must not do itself: the playground by itself, a real Proxmox with a shell of root."""
+    """Arranges what the bot must not do itself: the playground by itself, a real Proxmox with a root shell."""
 
     played: bool
 
@@ -75,7 +75,7 @@ class Host(Protocol):
         ...
 
     def keep_backup(self, vmid: int) -> None:
-        """Back the guest up to the storage of backups."""
+        """Back the guest up to the backup storage."""
         ...
 
     def fail_backup(self) -> None:

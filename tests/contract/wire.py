@@ -1,4 +1,4 @@
-"""Stand between the bot's own client and the connection to Proxmox: keep every answer, or give the kept ones again.
+"""Stand between the bot's own client and the connection to Proxmox: keep every answer, or replay the kept ones.
 
 Everything above the connection is the bot's: paths, proxmoxer and HTTPS, the parsing, the errors.
 """
@@ -41,7 +41,7 @@ class OtherRequest(BaseException):
 class Wire:
     """Stand in for a connection, and for the pool that hands it out. `check`: called with each exchange.
 
-    `connection`: the real one, None to give the `kept` answers again, in their order.
+    `connection`: the real one, None to replay the `kept` answers in their order.
     """
 
     connection: ApiConnection | None
@@ -71,7 +71,7 @@ class Wire:
         timeout: tuple[float, float],
         most: int,
     ) -> Response:
-        """Send a request, or give the next kept answer. Raises: OtherRequest."""
+        """Send a request, or replay the next kept answer. Raises: OtherRequest."""
         name, place = method.upper(), "/" + "/".join(path)
         if self.connection is not None:
             response = self.connection.send(method, path, parameters, timeout, most)

@@ -47,7 +47,7 @@ async def knows(stage: ProcessStage, vmid: int) -> None:
     await stage.until(known, "a first poll of the fine site", alive=True)
 
 
-async def test_trouble_at_two_sites_loses_and_doubles_nothing(
+async def test_trouble_at_two_sites_loses_and_repeats_nothing(
     hanging: Pve, refusing: Pve, stage: ProcessStage
 ) -> None:
     settings = {"MONITOR_INTERVAL_SECONDS": str(INTERVAL)}

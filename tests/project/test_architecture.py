@@ -1,4 +1,4 @@
-"""Test the shape of the project: which module may import which, and where things stand."""
+"""Test the shape of the project: which module may import which, and where things belong."""
 
 import ast
 import re
@@ -212,7 +212,7 @@ def shortest_cycle(graph: Graph) -> list[str]:
     for start in sorted(graph):
         paths = [[start, whom] for whom in graph[start]]
         seen = set(graph[start])
-        for path in paths:  # grows as it is read: a search in breadth
+        for path in paths:  # grows as it is read: a breadth-first search
             if path[-1] == start:
                 shortest = min((shortest or path), path, key=len)
                 break
@@ -382,7 +382,7 @@ def test_every_ignore_names_its_rule_and_its_reason() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}: {comment}"
         for path in sorted([*ours, *(module.path for module in MODULES)])
-        # token by token only where a line looks wrong, be it in a string: all files would take seconds
+        # token by token only where a line looks wrong, perhaps in a string: all files would take seconds
         if any(map(is_without_reason, path.read_text("utf-8").splitlines()))
         for comment in comments(path)
         if is_without_reason(comment)

@@ -48,7 +48,7 @@ def environment_of(stage: ProcessStage, **more: str) -> dict[str, str]:
 
 
 class Root:
-    """A shell of root on a node, for the `pveum` commands that the dialogue prints."""
+    """A root shell on a node, for the `pveum` commands that the dialogue prints."""
 
     def __init__(self, pve: Pve, secret: str) -> None:
         self._pve, self._secret, self._roles = pve, secret, dict[str, list[str]]()

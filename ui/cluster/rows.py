@@ -53,7 +53,7 @@ class ListedStorage:
 
 
 def listed_storages(storages: Iterable[Storage]) -> list[ListedStorage]:
-    """Return the storages, a shared one once. Nodes may report different figures of it: the greatest one counts."""
+    """Return the storages, a shared one once. Nodes may report different figures for it: the greatest counts."""
     groups: dict[tuple[str, str], list[Storage]] = {}
     for storage in storages:
         groups.setdefault((storage.name, "" if storage.shared else storage.node), []).append(storage)
@@ -68,7 +68,7 @@ def listed_storages(storages: Iterable[Storage]) -> list[ListedStorage]:
 
 
 def fullest_first(storages: Iterable[Storage]) -> list[ListedStorage]:
-    """Return the storages, the fullest first, but those with the same name together."""
+    """Return the storages, the fullest first, but keep those with the same name together."""
     found = sorted(listed_storages(storages), key=lambda each: -(each.fill or 0.0))
     places: dict[str, int] = {}
     for place, each in enumerate(found):

@@ -75,7 +75,7 @@ class DiscordDashboards:
         true_at: float | None,
         send: Callable[[ui.LayoutView], Awaitable[T]],
     ) -> T:
-        """Send the message, or if Discord blocks it, without foreign words. Its buttons stay: it is found by them."""
+        """Send the message, without names if Discord blocks it. The buttons stay: they identify the message."""
         try:
             return await send(self._card(dashboard, shown, true_at))
         except discord.HTTPException as error:

@@ -64,7 +64,7 @@ def guest_menu(t: Text, guests: Sequence[tuple[str, Guest]], site: str) -> list[
 
 
 def node_menu(t: Text, nodes: Sequence[tuple[str, Node]], site: str) -> list[Item]:
-    """Return the menu of these nodes, none if there are no nodes. The values are as those of `guest_menu`.
+    """Return the menu of these nodes, none if there are no nodes. The values are like those of `guest_menu`.
 
     A node whose name Proxmox itself would refuse cannot be opened.
     """

@@ -33,7 +33,7 @@ def whole_sites(interaction: Interaction, operation: Operation, typed: str, deta
 
 
 def seen_sites(interaction: Interaction) -> list[Site]:
-    """Return the sites where the person may see anything; all of them to refuse a person who sees none."""
+    """Return the sites where the person may see anything. If there are none, return all of them."""
     return visible_sites(interaction) or list(services_of(interaction).sites)
 
 

@@ -144,7 +144,7 @@ class Topic(StrEnum):
     FLAPPING = "flapping"  # a guest changes again and again; guests (one)
     RESTART = "restart"  # one guest restarted by itself; guests (one)
     BACKUP = "backup"  # backups failed; backups
-    STALE = "stale"  # a node is online, but Proxmox has no new figures of it; node, guests (watched, unknown)
+    STALE = "stale"  # a node is online, but Proxmox has no new figures; node, guests (watched, unknown)
     BLIND = "blind"  # the state of watched guests on a node has been unknown for a long time; node, guests
     UNMEASURED = (
         "unmeasured"  # the use of disks with a threshold is not known; guests, metric, fault if the same

@@ -273,7 +273,7 @@ FORMER_ENTRIES = (WatchEntry(101), WatchEntry(102, cpu=80), *map(WatchEntry, ran
 FORMER_STATES = {101: State.RUNNING, 102: State.STOPPED, 105: State.IO_ERROR}
 
 
-def test_the_states_of_a_former_version_are_handed_on_until_a_list_is_saved(tmp_path: Path) -> None:
+def test_the_states_of_a_former_version_are_passed_on_until_a_list_is_saved(tmp_path: Path) -> None:
     (tmp_path / "monitor_list.json").write_bytes(FORMER)
     for _ in range(2):  # a bot that dies before storing them elsewhere finds them again
         assert store(tmp_path).load([]) == LoadReport(FORMER_ENTRIES, LoadOutcome.READ, states=FORMER_STATES)
@@ -292,7 +292,7 @@ def test_the_states_of_a_former_version_are_handed_on_until_a_list_is_saved(tmp_
     assert tested.load([]) == LoadReport((*FORMER_ENTRIES, WatchEntry(107)), LoadOutcome.READ)
 
 
-def test_the_states_of_a_former_version_outlive_a_recovery(tmp_path: Path) -> None:
+def test_the_states_of_a_former_version_survive_a_recovery(tmp_path: Path) -> None:
     (tmp_path / "monitor_list.json").write_bytes(b"spoilt")
     (tmp_path / "monitor_list.json.bak").write_bytes(FORMER)
     report = store(tmp_path).load([])

@@ -142,7 +142,7 @@ def received(pve: Pve) -> Counter[int]:
 
 
 def account_for(pve: Pve, told: Told) -> None:
-    """Check that no command is lost and none is doubled."""
+    """Check that no command is lost and none is sent twice."""
     assert told.reads == len(told.upids) == COMMANDS // 2
     at_cluster = received(pve)
     assert not [vmid for vmid, count in at_cluster.items() if count > 1], "sent twice"

@@ -173,7 +173,7 @@ def test_the_first_site_and_those_that_the_heartbeat_ignores(tmp_path: Path) -> 
 
 @given(st.lists(st.from_regex(r"[a-z0-9-]{1,16}", fullmatch=True), unique=True, min_size=2, max_size=9))
 def test_no_two_names_share_a_variable(names: list[str]) -> None:
-    """A site's variables are its own, whatever the names: also where one name begins another."""
+    """A site's variables are its own, whatever the names, even where one name is the beginning of another."""
     environ = {
         variable: text
         for number, name in enumerate(names)

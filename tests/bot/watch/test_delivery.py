@@ -672,7 +672,7 @@ async def test_nothing_is_asked_while_a_limit_holds(post: Office) -> None:
         assert await post.delivery._attempt_posts() == 65.0
     assert len(post.channel.requests) == 1
     await post.delivery.drain()
-    assert len(post.shown) == 3, "but for the last try of all"
+    assert len(post.shown) == 3, "the last attempt before the end ignores the limit"
 
 
 async def test_a_limited_edit_waits_alone(post: Office) -> None:

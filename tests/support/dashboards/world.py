@@ -376,7 +376,7 @@ async def run_sequence(seed: int, path: Path, events: int = 25) -> Counter[str]:
         await trial.pass_time(2400.0)
         trial.check_all_well()
         before = trial.discord.requests.total()
-        await trial.pass_time(500.0)  # nothing changes: nothing is sent, but for channels that are gone
+        await trial.pass_time(500.0)  # nothing changes: nothing is sent, except for channels that are gone
         gone = sum(each.channel_id not in trial.discord.rooms for each in trial.made.values())
         assert trial.discord.requests.total() - before <= len(trial.made) + gone * 3
         trial.check_all_well()

@@ -609,7 +609,7 @@ class Oracle:
     def wait_for_tasks(self, seen: Seen, sight: Visible) -> None:
         """Put off judgements for which the task list could not be read.
 
-        Reading: an event that the task list might explain is not judged without it, but for one poll only.
+        Reading: an event that the task list might explain is not judged without it, for one poll only.
         """
         waited, self.unexplained = self.unexplained, set()
         if not sight.tasks_read or not isinstance(sight.tasks, BotError):
