@@ -20,14 +20,14 @@ class AuditQueue:
         self._journal, self.stream = journal, stream
         self._cursor: AuditCursor | None = None
         self._stored_up_to = 0
-        """Last posted id according to the journal; the cursor in memory may be further."""
+        """Last posted id according to the journal; the cursor in memory may be further on."""
         self.tried: float | None = None
         """Monotonic time of this run's attempt to send the records in `cursor.tried`."""
         self.separate_up_to = 0
         """Up to this record id each line is a message of its own, because Discord refused them together."""
 
     async def cursor(self) -> AuditCursor:
-        """Return the cursor. It is that of an earlier run. On the first run ever, it is at the newest record.
+        """Return the cursor of an earlier run. On the first run ever, it is at the newest record.
 
         Raises: JournalFailed.
         """

@@ -1,7 +1,7 @@
 """Define the journal as a protocol. It stores everything that must survive a crash.
 
-adapters/journal/off_loop.py implements it in SQLite, in threads of its own: no call holds the event loop. Each call
-is one transaction: it happens completely or not at all, whenever the process dies. The calls are carried out in
+adapters/journal/off_loop.py implements it in SQLite, in threads of its own: no call holds up the event loop. Each
+call is one transaction: it happens completely or not at all, whenever the process dies. The calls are carried out in
 their order. core/watch/change_queue.py keeps everything else from happening between a decision and its storing.
 """
 
@@ -86,7 +86,7 @@ class Journal(AuditStore, Protocol):
     """The durable store of the bot, including the audit trail (core/audit/store.py).
 
     Every method raises JournalFailed (core/errors.py) if the disk refuses, or does not answer for two seconds.
-    Nothing was changed then. Only if the disk hangs, this is uncertain.
+    Nothing was changed then. This is uncertain only if the disk hangs.
     """
 
     @property
@@ -172,7 +172,7 @@ class Journal(AuditStore, Protocol):
     ) -> tuple[tuple[Incident, ...], int]:
         """Return incidents, newest first, and the number of all.
 
-        `vmids`: only those of these guests, also within groups and nodes; None: all.
+        `vmids`: only those of these guests, including those of groups and nodes; None: all.
         """
 
     async def counts(self, since: float) -> dict[int, int]:

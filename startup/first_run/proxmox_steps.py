@@ -149,7 +149,7 @@ def _test_access(talk: Talk) -> bool:
 
 
 def _read_cluster(talk: Talk) -> list[Result]:
-    """Return the health check's results over the first host that works, without the node, which is not chosen yet."""
+    """Return the health check's results through the first host that works, except for the node, not yet chosen."""
     site = talk.draft.site
     talk.say(talk.t("Testing the token…"))
     check, results = None, list[Result]()

@@ -1,4 +1,4 @@
-"""Read one Proxmox cluster step by step: each entry point, then the token, then the cluster as it sees it."""
+"""Read one Proxmox cluster step by step: each entry point, then the token, then the cluster as the token sees it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ AFTER_TOKEN = ("proxmox.privileges", "proxmox.guests", "proxmox.tags")
 
 
 async def check_site(site: SiteSettings) -> list[Result]:
-    """Check every entry point of a site, and the cluster over the first that works."""
+    """Check every entry point of a site, and the cluster through the first that works."""
     found: list[Result] = []
     usable: EntryPoint | None = None
     for point in site.entry_points:

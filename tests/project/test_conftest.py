@@ -1,4 +1,4 @@
-"""Test tests/conftest.py where a fault of it would hide the faults of others."""
+"""Test the parts of tests/conftest.py whose faults would hide those of other files."""
 
 from types import SimpleNamespace
 from typing import cast

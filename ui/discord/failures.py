@@ -61,8 +61,8 @@ def log_unexpected(error: BaseException) -> str:
 def is_worth_a_traceback(record: logging.LogRecord) -> bool:
     """Return False for a traceback of discord.py about choices that Discord did not accept, and log one line instead.
 
-    The person types on, and the next choices replace these. A filter for the logger of the command tree, which logs
-    every error of a completion.
+    The person goes on typing, and the next choices replace these. A filter for the logger of the command tree, which
+    logs every error of a completion.
     """
     error = record.exc_info[1] if record.exc_info else None
     if not isinstance(error, DISCORD_ERRORS):

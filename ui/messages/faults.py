@@ -140,7 +140,7 @@ def in_use_line(t: Text, error: DataDirInUse) -> str:
 
 
 def foreign_file_line(t: Text, error: ForeignFile) -> str:
-    """Explain that a file in `DATA_DIR` is not the bot's own: a link, another user's file, or no plain file."""
+    """Explain that a file in `DATA_DIR` is not the bot's own: a link, another user's file, or not a regular file."""
     path = _quoted(t, plain(str(error.path), _PATH_MOST))
     if error.reason == "link":
         return t(

@@ -45,7 +45,7 @@ class Words:
     consequence: Marked = _NONE
     """Effect on the guest, for plans without details of their own."""
     yes: Marked = _NONE
-    """Label of the question's button that agrees: verb and object (Discord). Here {name} is the object's name."""
+    """Label of the question's confirming button: verb and object (Discord). Here {name} is the object's name."""
     button: Button | None = None
     refused: Mapping[State, Marked] = field(default_factory=dict)
     """By state of the guest, the refusal used instead of the general sentence. Placeholders: {guest}, {state}."""

@@ -59,8 +59,7 @@ class _Line(deque[_Request]):
         """Return the oldest request that may run.
 
         Every other turn of the person goes to a request that may hang, if one can run. Few of these may run at once,
-        so
-        they must not all be left for the end.
+        so they must not all be left for the end.
         """
         oldest = next((each for each in self if may_run(each)), None)
         if oldest is None or oldest.may_hang or not self.hanging_next:

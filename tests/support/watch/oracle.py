@@ -507,7 +507,7 @@ class Oracle:
             and seen.nodes.get(seen.guests[vmid].node, True)
         }
         asked = unknown & sight.asked
-        self.expect(bool(asked) or not unknown, f"nobody of {unknown} was asked for")
+        self.expect(bool(asked) or not unknown, f"none of {unknown} was asked for")
         self.expect(len(asked) <= 5, f"{asked} were asked for at once")
         for vmid, book in self.books.items():
             book.unasked = book.unasked + 1 if vmid in unknown - asked else 0
