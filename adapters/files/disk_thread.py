@@ -1,4 +1,4 @@
-"""Run calls to the disk in a thread of their own, so that a slow or hung disk never holds the event loop."""
+"""Run calls to the disk in a thread of their own, so that a slow or hung disk never holds up the event loop."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class DiskThread:
         try:
             return future.result()
         finally:
-            del future  # an error in it would keep it alive by the traceback
+            del future  # an error in it would keep it alive through its traceback
 
     def run_blocking(self, call: Callable[[], T]) -> T:
         """Run a call and block until it is done. Only for the start, before the event loop has other work."""

@@ -33,7 +33,7 @@ class SiteSettings:
     `proxmox_verify_ssl`: a bool, or the absolute path of a CA file.
     `alert_channel_id`: its own, or that of the bot.
     `proxmox_web_url`: without a slash at the end.
-    `role_scopes`: by role id; a role with an empty tuple has nothing on this site.
+    `role_scopes`: by role id; a role with an empty tuple has no rights on this site.
     """
 
     name: str

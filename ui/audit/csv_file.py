@@ -18,7 +18,7 @@ from ui.formatting import plain
 BYTES_MOST = 9_500_000
 """Maximum bytes of the file. Discord accepts 10 MiB, and the rest of the request counts too."""
 CHUNK = 250
-"""Attempts per read. Writing them holds the event loop for a few milliseconds."""
+"""Attempts per read. Writing them holds up the event loop for a few milliseconds."""
 COLUMNS = (
     *(
         "attempt",

@@ -105,5 +105,5 @@ def _strip_foreign(t: Text, view: ui.LayoutView) -> ui.LayoutView:
 
 
 def blocked_note(t: Text) -> str:
-    """Return the sentence that stands under a message without foreign text."""
+    """Return the sentence below a message that was sent without foreign text."""
     return t("Discord blocked this message, so names and other text are left out.")

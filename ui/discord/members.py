@@ -22,7 +22,7 @@ The answer is there for the next message.
 
 
 class Members:
-    """Remember for a while who is in the guild. In case of doubt a person is in it."""
+    """Remember for a while who is in the guild. In case of doubt a person counts as being in it."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

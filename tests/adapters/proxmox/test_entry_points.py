@@ -41,10 +41,12 @@ from tests.support.fakes import AKIKO
 
 hasty = client_stage.hasty
 SLACK = 1.0
-"""Seconds that a busy machine may take besides."""
+"""Additional seconds that a busy machine may take."""
 WITHIN = 1.0
 """Seconds that a dead address may cost."""
-LINUX = pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux drops packets so")
+LINUX = pytest.mark.skipif(
+    not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux drops packets like this"
+)
 
 
 def at(*listeners: Listener | Rude | Address, ca_file: str) -> ProxmoxClient:

@@ -215,7 +215,7 @@ def test_a_body_of_too_many_objects_is_refused_by_both_ways() -> None:
         parse_response(Response(200, "OK", body), decode_resources)
 
 
-def test_an_error_of_proxmox_is_read_as_ever() -> None:
+def test_an_error_of_proxmox_is_read_as_always() -> None:
     answer = parse_response(Response(500, "", b'{"data": null, "message": "no quorum"}'), decode_resources)
     assert answer is not None
     assert (answer.refused, answer.message) == (True, "no quorum")

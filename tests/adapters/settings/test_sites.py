@@ -153,7 +153,7 @@ def test_one_site_is_the_plain_one_and_keeps_its_name_for_scopes(tmp_path: Path,
     assert loaded(tmp_path, {"home": HOME}, "FIRST_SITE = 'home'").first_site == "home"
 
 
-def test_a_plain_configuration_is_the_same_site_as_ever(tmp_path: Path) -> None:
+def test_a_plain_configuration_is_the_same_site_as_always(tmp_path: Path) -> None:
     (tmp_path / "config.py").write_text("SITES = {}\nHEARTBEAT_IGNORES_SITES = []\nFIRST_SITE = ''\n")
     found = settings.load(tmp_path / "config.py", GOOD)
     assert found == settings.load(tmp_path / "no config.py", GOOD)
