@@ -62,7 +62,7 @@ crossings: $(VENV)/ready   ## 10,000 generated requests to three sites with the 
 access: $(VENV)/ready   ## The bot against the access table: every person in every place, every way on every site (about 3 minutes on 2 cores)
 	EVERY_CELL=1 $(RUN) -m pytest -q -n 4 tests/bot/access/test_table.py tests/bot/access/test_cells.py tests/bot/sites/test_table.py
 
-flood: $(VENV)/ready   ## What one person's flood of requests costs everybody else (about 4 minutes)
+flood: $(VENV)/ready   ## What one person's flood of requests costs everybody else (about 6 minutes)
 	$(RUN) -m tests.long_runs.flood
 
 dashboards: $(VENV)/ready   ## 1,000 generated sequences of what may happen to a dashboard (about 1 minute on 2 cores)

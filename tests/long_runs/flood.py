@@ -146,7 +146,7 @@ class Flood:
         self.eve = person(stage.guild, "eve", display="Eve", locale="en-US", roles=[self.roles["admin"]])
         self.ada = person(stage.guild, "ada", display="Ada", locale="en-US", roles=[self.roles["admin"]])
         self.vmids = range(FIRST, FIRST + guests)
-        self.watched = list(self.vmids[:60])
+        self.watched = list(self.vmids[:100])
         self._crashes, self._starts = iter(self.watched), iter(self.vmids[100:400])
         self._targets = itertools.cycle(self.vmids[500:900])
         self._waiting: set[asyncio.Task[Any]] = set()
