@@ -50,7 +50,7 @@ ONE_PROCESS = ("tests/ui/charts/test_pictures.py",)
 
 settings.register_profile(
     "bot",
-    max_examples=15,  # new ones in every run
+    max_examples=10,  # new ones in every run
     deadline=None,  # a busy machine is not a failure
     suppress_health_check=[HealthCheck.too_slow],
 )
