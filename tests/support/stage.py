@@ -195,7 +195,12 @@ class Stage(HomeGuild):
         await self.start_bot(**self._settings)
 
     async def crash_bot(self) -> None:
-        """Start a new bot as after `kill -9`: the old one cannot send or store anything more."""
+        """Start a new bot as after `kill -9`."""
+        await self.kill_bot()
+        await self.start_bot(**self._settings)
+
+    async def kill_bot(self) -> None:
+        """End the bot as `kill -9` does: it cannot send or store anything more."""
         assert self._running is not None
         for question in self.services.questions._open.values():
             if question.lapse is not None:
@@ -206,7 +211,6 @@ class Stage(HomeGuild):
         if self.bot._lock is not None:
             self.bot._lock.release()  # as the kernel does when a process dies
         self._bot = None
-        await self.start_bot(**self._settings)
 
     # -- acting
 

@@ -98,8 +98,9 @@ async def test_restarts_lost_answers_and_deletions_double_nothing(scene: Stage) 
     scene.server.reset("POST", f"/channels/{scene.channel.id}/messages", 1, after=True)
     await scene.say(scene.emma, "dashboard create")
     await scene.until(lambda: boards(scene), "it arrived")
-    scene.server.forget_nonces()
-    await scene.crash_bot()
+    await scene.kill_bot()
+    scene.server.forget_nonces()  # not before: the first run tries again at once
+    await scene.restart_bot()
     await scene.until(lambda: boards(scene)[0].pinned, "it is found")
     assert len(boards(scene)) == 1
     ((dashboard, trouble),) = scene.site.dashboards.dashboards()
