@@ -25,10 +25,6 @@ class Mark:
     begin: float
     end: float | None
 
-    @property
-    def is_moment(self) -> bool:
-        return self.end == self.begin
-
 
 def marks_of(incidents: Iterable[Incident], started: float | None) -> tuple[Mark, ...]:
     """Return the marks, oldest first. `started`: when the guest or node was started last, None if unknown.
