@@ -167,7 +167,7 @@ async def test_refusals_of_proxmox_and_discord_are_explained(scene: Stage, pve: 
     await scene.say(scene.emma, "graph guest", vmid=101, what="memory", period="year")
     assert len(scene.server.messages(scene.channel)[-1].attachments) == 1
 
-    off = scene.t(scene.emma)("The guest was not running in this period.")
+    off = scene.t()("The guest was not running in this period.")
     assert off in (await scene.say(scene.emma, "graph guest", vmid=104)).text
     assert off not in (await scene.say(scene.emma, "graph guest", vmid=101)).text
 
