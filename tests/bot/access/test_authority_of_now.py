@@ -15,9 +15,9 @@ from core.guest_errors import GuestNotFound
 from core.levels import Level
 from core.operations import Operation
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.fakes import AKIKO, FakeWorld, guest
+from tests.support.scenes.people import Cast
 from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage
 from tests.support.walked import walked

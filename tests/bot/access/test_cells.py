@@ -17,10 +17,10 @@ from core.guest import Cluster, Guest, Kind, State
 from core.levels import Effect, Level, Reach
 from core.operations import OPERATIONS, Operation
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.access_document import Told, told_access
 from tests.support.catalogue import ACTION
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage
 from tests.support.walked import DEEP, EVERY_CELL, walked
 from ui.access.extents import extents

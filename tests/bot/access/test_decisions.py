@@ -13,14 +13,16 @@ from core.guest import Guest
 from core.guest_errors import GuestNotFound
 from core.operations import Operation
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
+from tests.support.scenes import people
+from tests.support.scenes.people import Cast
 from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage
 from tests.support.watch.at_once import rows_of
 from ui.interaction.attempt import Attempt
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
+cast = people.cast
 
 
 class Known(NamedTuple):
@@ -67,13 +69,6 @@ class Decisions:
 def steps(scene: Stage) -> list[AuditStep]:
     """Return the steps of all attempts, newest first."""
     return [each.record.step for each in rows_of(scene.site.journal).audit_page(AuditFilter(), 0, 50)[0]]
-
-
-@pytest.fixture
-async def cast(bare_scene: Stage) -> Cast:
-    made = Cast(bare_scene)
-    await bare_scene.start_bot(**made.settings)
-    return made
 
 
 @pytest.fixture

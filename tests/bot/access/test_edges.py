@@ -14,19 +14,14 @@ from core.levels import Level
 from core.operations import Operation
 from core.wanted_errors import UnknownTarget
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.access_document import told_access
+from tests.support.scenes import people
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage, post_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
-
-
-@pytest.fixture
-async def cast(bare_scene: Stage) -> Cast:
-    made = Cast(bare_scene)
-    await bare_scene.start_bot(**made.settings)
-    return made
+cast = people.cast
 
 
 # -- other people's messages

@@ -8,9 +8,9 @@ from core.audit.store import AuditFilter
 from core.errors import NameMismatch, NoReason, NotAllowed, Unconfirmed
 from core.levels import Level
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.bot.access.test_protection import protect
 from tests.support import stage
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language

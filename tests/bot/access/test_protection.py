@@ -12,9 +12,9 @@ from core.guest_errors import GuestProtected
 from core.levels import Level
 from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.catalogue import ACTING, COMMAND, level_of
+from tests.support.scenes.people import Cast
 from tests.support.scenes.walked_anew import KeptCluster, begin_anew, walked_anew
 from tests.support.stage import Stage, post_of
 from tests.support.walked import naming

@@ -9,9 +9,9 @@ from core.audit.record import AuditStep
 from core.audit.store import AuditFilter
 from core.errors import AnswerTooLate, TooQuick
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.fakes import FakeClock
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage, post_of
 from ui.discord import late
 from ui.discord.late import Arrivals

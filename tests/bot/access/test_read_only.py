@@ -15,10 +15,10 @@ from core.levels import Effect, Level
 from core.operations import OPERATIONS, Operation
 from playground.discord.people import Person
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.catalogue import COMMANDS, EVERY_COMMAND, EVERY_COMPLETION
 from tests.support.fakes import MemoryRecords
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage, post_of
 from tests.support.walked import walked
 from tests.support.watch.at_once import rows_of

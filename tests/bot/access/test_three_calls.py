@@ -21,15 +21,17 @@ from core.levels import Effect
 from core.operations import OPERATIONS, Operation
 from playground.discord.people import PressResult
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.project.test_architecture import MODULES
 from tests.support import stage
 from tests.support.catalogue import EVERY_COMMAND
+from tests.support.scenes import people
+from tests.support.scenes.people import Cast
 from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage, post_of
 from ui.interaction.services import Site
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
+cast = people.cast
 
 GATE, VIEW, ACTION = "the gate", "the button or form", "the action"
 
@@ -166,13 +168,6 @@ PROBES = {
     "a question": Probe((VIEW, ACTION), question, sent),
     "a form": Probe((VIEW, ACTION), form, sent),
 }
-
-
-@pytest.fixture
-async def cast(bare_scene: Stage) -> Cast:
-    made = Cast(bare_scene)
-    await bare_scene.start_bot(**made.settings)
-    return made
 
 
 @walked_anew(("name", "left"), [(name, call) for name, probe in PROBES.items() for call in probe.calls])

@@ -13,9 +13,9 @@ from core.guest_errors import GuestBusy, GuestNotFound
 from core.levels import Level
 from core.operations import Operation
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.fakes import AKIKO, FakeWorld, guest
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language

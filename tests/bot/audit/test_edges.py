@@ -17,9 +17,9 @@ from core.audit.trail import AuditTrail
 from core.errors import JournalFailed, Refused
 from core.operations import Operation
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.fakes import AKIKO, FakeClock, FakeWorld, guest
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage, post_of
 from tests.support.walked import walked
 from tests.support.watch.at_once import at_once, rows_of

@@ -17,8 +17,8 @@ from core.proxmox_errors import MissingPrivilege, NodeUnreachable
 from core.wanted_errors import UnknownNode
 from playground.discord.people import PressResult
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage, post_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language

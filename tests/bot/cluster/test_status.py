@@ -6,19 +6,14 @@ from core.audit.record import AuditStep
 from core.audit.store import AuditFilter
 from core.cluster.cache import FRESH_SECONDS
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
+from tests.support.scenes import people
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage, post_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+cast = people.cast
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
-
-
-@pytest.fixture
-async def cast(bare_scene: Stage) -> Cast:
-    made = Cast(bare_scene)
-    await bare_scene.start_bot(**made.settings)
-    return made
 
 
 @BOTH

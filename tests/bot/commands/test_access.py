@@ -9,9 +9,9 @@ from core.levels import Reach
 from core.operations import OPERATIONS, Operation
 from core.wanted_errors import UnknownOperation
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.access_document import ENGLISH, told_access
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage
 from ui.i18n import Text
 from ui.messages.operations import operation_command

@@ -6,22 +6,17 @@ import pytest
 
 from core.guest import Kind
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.catalogue import ADMIN, COMMANDS, OPERATOR, VIEWER, Command
+from tests.support.scenes import people
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage
 from tests.support.walked import walked
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+cast = people.cast
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 OTHERS = {command.word for command in COMMANDS} - {"help"}
-
-
-@pytest.fixture
-async def cast(bare_scene: Stage) -> Cast:
-    made = Cast(bare_scene)
-    await bare_scene.start_bot(**made.settings)
-    return made
 
 
 def mentioned(text: str) -> dict[str, int]:

@@ -11,8 +11,8 @@ from core.guest import State
 from core.proxmox_errors import Rejected
 from playground.discord.faults import Request
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage, post_of
 from tests.support.walked import walked
 

@@ -11,24 +11,19 @@ from core.levels import Level
 from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
+from tests.support.scenes import people
+from tests.support.scenes.people import Cast
 from tests.support.sites import three_sites
 from tests.support.sites.three_sites import COLO, HOME, Sites
 from tests.support.stage import Stage, post_of
 from ui.interaction.selects import choice_id
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+cast = people.cast
 clusters, sites = three_sites.clusters, three_sites.sites
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 RESOURCES = "/cluster/resources"
-
-
-@pytest.fixture
-async def cast(bare_scene: Stage) -> Cast:
-    made = Cast(bare_scene)
-    await bare_scene.start_bot(**made.settings)
-    return made
 
 
 async def choose(scene: Stage, person: Person, on: SeenMessage | PressResult, value: str) -> PressResult:

@@ -16,8 +16,8 @@ from core.wanted_errors import (
 from playground.discord.posts import SeenMessage
 from playground.discord.server import Channel
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage
 from ui.formatting import Colour
 

@@ -26,8 +26,8 @@ from core.guest_errors import GuestNotFound
 from core.levels import Level
 from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage, post_of
 
 bare_scene, pve = stage.bare_scene, stage.pve

@@ -9,9 +9,9 @@ import pytest
 from core.guest_errors import SnapshotNotFound
 from playground.discord.people import Person
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.catalogue import COMMANDS, Command
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage
 from tests.support.walked import DEEP
 

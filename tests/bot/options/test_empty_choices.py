@@ -7,22 +7,17 @@ from core.operations import OPERATIONS, Operation
 from core.wanted_errors import NothingChosen
 from playground.discord.people import Person
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
 from tests.support.catalogue import COMMANDS, EVERY_COMPLETION, level_of
+from tests.support.scenes import people
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage
 from tests.support.walked import walked
 from ui.interaction import empty_choices
 from ui.interaction.empty_choices import WORD
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
-
-
-@pytest.fixture
-async def cast(bare_scene: Stage) -> Cast:
-    made = Cast(bare_scene)
-    await bare_scene.start_bot(**made.settings)
-    return made
+cast = people.cast
 
 
 async def entry(

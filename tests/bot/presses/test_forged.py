@@ -6,8 +6,8 @@ Nothing may raise: an error that was not foreseen is logged, and fails the test.
 from core.errors import QuestionOver
 from core.wanted_errors import NoSuchDashboard, UnknownNode
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.support import stage
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage, post_of
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language

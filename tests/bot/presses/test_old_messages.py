@@ -19,8 +19,8 @@ from core.levels import Level
 from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import GAME, Cast
 from tests.support import stage
+from tests.support.scenes.people import GAME, Cast
 from tests.support.stage import Stage, post_of
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language

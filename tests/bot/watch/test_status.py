@@ -6,9 +6,9 @@ import pytest
 
 from playground.discord.server import Channel
 from playground.pve.server import Pve
-from tests.bot.access.test_levels import Cast
 from tests.bot.audit.test_delivery import audits, posted_lines, start_delivery
 from tests.support import stage
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
