@@ -17,10 +17,9 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import re
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -35,12 +34,17 @@ from playground.pve.plan import TaskPlan
 from playground.pve.server import Pve
 from tests.long_runs.seeds import Finding, SeedResult, run_seeds
 from tests.support.catalogue import EVERY_COMMAND, EVERY_COMPLETION, READING
-from tests.support.stage import PATIENCE, Stage, stage, working_tasks
+from tests.support.scenes.shown import (
+    act_and_wait,
+    marks_in,
+    numbers,
+    recent_posts,
+    whole,
+    without_variable_parts,
+)
+from tests.support.stage import Stage, stage, working_tasks
 from tests.support.watch.at_once import rows_of
-from ui.interaction.custom_ids import DASHBOARD, split_site
 
-NUMBER = re.compile(r"(?<![0-9])[78]31[0-9]{6}(?![0-9])")
-"""Pattern of the numbers: a VMID begins with 7, and a guest's private data with 8."""
 FIRST, GUESTS, SINGLE = 731_000_101, 18, 731_000_105
 """The first VMID, the number of guests, and the only guest that `single` may see."""
 TEMPLATES = (731_000_109, 731_000_113)
@@ -54,10 +58,6 @@ SCOPES = {
     "webber": ("ADMIN", ["tag:web", "node:pve3"]),
 }
 PEOPLE = (*SCOPES, "owner", "nobody")
-
-
-def numbers(*found: object) -> set[str]:
-    return {number for each in found for number in NUMBER.findall(str(each))}
 
 
 class TaggedCluster:
@@ -607,42 +607,9 @@ HAPPENINGS = (
 )
 
 
-async def act_and_wait(scene: Stage, acting: Awaitable[Any], held: Collection[asyncio.Task[Any]]) -> Any:
-    """Act, and wait until the bot has finished and recorded everything except the tasks held up."""
-    result = await acting
-    while tasks := working_tasks().difference(held):
-        _, late = await asyncio.wait(tasks, timeout=PATIENCE)
-        assert not late, f"still at work: {late}"
-    await scene.recorded()
-    return result
-
-
-def recent_posts(scene: Stage, person: Person) -> list[SeenMessage]:
-    """Return the newest messages that a person sees in the channel for commands and in that for alerts."""
-    return (
-        scene.server.messages(scene.channel, person)[-14:] + scene.server.messages(scene.alerts, person)[-8:]
-    )
-
-
-def whole(post: SeenMessage) -> str:
-    """Return all of a message: its text and its invisible parts, such as custom_ids."""
-    return json.dumps([post.content, post.embeds, post.components, post.attachments], ensure_ascii=False)
-
-
 async def written(_self: ChartProcess, drawing: Drawing) -> bytes:
     """Stand in for the process that draws. Its pictures say no more than their descriptions, which are searched."""
     return encode(drawing)
-
-
-def marks_in(post: SeenMessage) -> set[str]:
-    """Return the marks of the dashboards whose buttons a message has."""
-    found = (DASHBOARD.fullmatch(split_site(str(button.custom_id))[1]) for button in post.buttons)
-    return {match["mark"] for match in found if match}
-
-
-def without_variable_parts(text: str) -> str:
-    """Remove the parts that must differ: the VMID asked for, and times."""
-    return re.sub(r"<t:[0-9]+", "<t:", NUMBER.sub("VMID", text))
 
 
 async def trial(seed: int, requests: int, directory: Path, *, until_leak: bool = False) -> SeedResult:

@@ -12,9 +12,9 @@ from core.audit.store import AuditFilter
 from core.errors import BotError, NotAllowed, OnlySomeSites, StoreFailed
 from core.levels import Level
 from core.wanted_errors import NoSuchGuest, UnknownSite
-from tests.bot.sites import people as several
-from tests.bot.sites.people import People
 from tests.support import stage
+from tests.support.sites import people as several
+from tests.support.sites.people import People
 from tests.support.stage import Stage, post_of
 from tests.support.walked import walked
 from tests.support.watch.at_once import rows_of

@@ -3,13 +3,13 @@
 from core.errors import QuestionOver
 from core.wanted_errors import NoSuchDashboard
 from playground.discord.posts import SeenMessage
-from tests.bot.sites import people as stands
-from tests.bot.sites.people import People
 from tests.support import stage
+from tests.support.sites import people as several
+from tests.support.sites.people import People
 from tests.support.stage import Stage
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
-colo, people = stands.colo, stands.people
+colo, people = several.colo, several.people
 
 
 def board_of(scene: Stage, site: str) -> SeenMessage:

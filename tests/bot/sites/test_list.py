@@ -13,9 +13,9 @@ from core.guest import Guest, Kind, State
 from core.proxmox_errors import TimedOut
 from core.wanted_errors import UnknownSite
 from playground.pve.server import Pve
-from tests.bot.sites import people as several
-from tests.bot.sites.people import People
 from tests.support import stage
+from tests.support.sites import people as several
+from tests.support.sites.people import People
 from tests.support.stage import Stage, post_of
 from ui.guests.lists.filters import Filters, Selection
 from ui.guests.lists.sites import Group, site_lists_card

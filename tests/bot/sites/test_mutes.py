@@ -8,9 +8,9 @@ from core.levels import Level
 from core.wanted_errors import BadDuration, SeveralTargets, UnknownTarget
 from core.watch.incidents.model import ALL
 from playground.pve.server import Pve
-from tests.bot.sites import people as several
-from tests.bot.sites.people import People
 from tests.support import stage
+from tests.support.sites import people as several
+from tests.support.sites.people import People
 from tests.support.stage import Stage
 from tests.support.walked import walked
 

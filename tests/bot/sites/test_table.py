@@ -21,9 +21,9 @@ from core.watch.incidents.model import ALL
 from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
-from tests.long_runs.leaks import whole
 from tests.support import stage
 from tests.support.catalogue import COMMANDS, EVERY_COMPLETION, Command
+from tests.support.scenes.shown import whole
 from tests.support.scenes.walked_anew import KeptCluster, clear_watch
 from tests.support.sites import three_sites
 from tests.support.sites.three_sites import COLO, HOME, LAB, LAB_NODE, NAMES, Sites

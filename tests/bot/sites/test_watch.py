@@ -18,9 +18,9 @@ from core.wanted_errors import UnknownSite
 from core.watch.incidents.model import Incident
 from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve
-from tests.bot.sites import people as several
-from tests.bot.sites.people import People
 from tests.support import stage
+from tests.support.sites import people as several
+from tests.support.sites.people import People
 from tests.support.stage import Stage, post_of
 from tests.support.walked import walked
 from tests.support.watch.at_once import rows_of

@@ -14,8 +14,8 @@ from tests.long_runs.crossings.checks import NONCE, Checks
 from tests.long_runs.crossings.happenings import Happenings
 from tests.long_runs.crossings.inputs import Inputs
 from tests.long_runs.crossings.setup import Setup
-from tests.long_runs.leaks import NUMBER, whole
 from tests.support.catalogue import COMMAND, EVERY_COMPLETION
+from tests.support.scenes.shown import NUMBER, whole
 from tests.support.sites.meaning import PEOPLE, Want
 from tests.support.sites.towns import NO_SITE, SITES
 

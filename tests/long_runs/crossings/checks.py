@@ -14,8 +14,8 @@ from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage
 from tests.long_runs.crossings.effects import Effect, effects_since, read_state
 from tests.long_runs.crossings.setup import Setup
-from tests.long_runs.leaks import act_and_wait, marks_in, numbers, recent_posts, whole
 from tests.long_runs.seeds import Finding
+from tests.support.scenes.shown import act_and_wait, marks_in, numbers, recent_posts, whole
 from tests.support.sites.meaning import Want, level_of
 from tests.support.sites.towns import SITES
 from tests.support.watch.at_once import rows_of

@@ -11,7 +11,7 @@ from playground.discord.people import PressResult
 from playground.pve.plan import TaskPlan
 from tests.long_runs.crossings.checks import NONCE, Checks
 from tests.long_runs.crossings.setup import Setup
-from tests.long_runs.leaks import whole
+from tests.support.scenes.shown import whole
 from tests.support.sites.meaning import Want
 from tests.support.sites.towns import SITES, TAGS, TEMPLATES, VMIDS
 from tests.support.stage import post_of, working_tasks

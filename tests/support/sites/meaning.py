@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.levels import Level
-from tests.long_runs.leaks import numbers
+from tests.support.scenes.shown import numbers
 from tests.support.sites.towns import FIRST_SITE, NAMES, NO_SITE, NODES_OF, SINGLE, SITES, Sight, Town
 
 PEOPLE: Mapping[str, tuple[str, tuple[str, ...]]] = {

@@ -9,7 +9,7 @@ from typing import Any
 
 from playground.cluster.demo_cluster import NODES, build_demo
 from playground.pve.server import Pve
-from tests.long_runs.leaks import numbers
+from tests.support.scenes.shown import numbers
 
 SITES = ("oslo", "bern", "rome")
 """In the order of the settings. The ids of a site's incidents begin at its index times 10**12."""
