@@ -7,7 +7,7 @@ from functools import cache, partial
 from typing import Any
 
 from adapters.proxmox.transport.responses import Response
-from tests.contract.wire import Exchange
+from tests.support.contract.wire import Exchange
 from tests.support.pve_contract import row_of
 
 Place = tuple[str, ...]

@@ -9,8 +9,8 @@ from typing import Any
 from playground.pve.metrics import GIB
 from playground.pve.server import Pve
 from proxmox_client import Address, Endpoint
-from tests.contract import documented, target
-from tests.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE, Facts
+from tests.support.contract import documented, target
+from tests.support.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE, Facts
 
 SECRET = "5ec4e7-0f-7he-c0n7rac7"
 AGE = 300.0

@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from proxmox_client import Address, Endpoint
-from tests.contract import target
-from tests.contract.documented import roles
 from tests.contract.suite import Report
-from tests.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE, Facts
+from tests.support.contract import target
+from tests.support.contract.documented import roles
+from tests.support.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE, Facts
 
 COMMAND_SECONDS = 300.0
 PAUSE, PATIENCE = 1.0, 240.0

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from adapters.proxmox.transport.connections import ApiConnection
-from tests.contract.answers import forms_of
 from tests.contract.cases.changing import CHANGING
 from tests.contract.cases.reading import READING
 from tests.contract.cases.refusals import REFUSALS
-from tests.contract.talk import Case, Talk
-from tests.contract.target import Facts, Host
-from tests.contract.wire import Exchange, Wire
+from tests.support.contract.answers import forms_of
+from tests.support.contract.talk import Case, Talk
+from tests.support.contract.target import Facts, Host
+from tests.support.contract.wire import Exchange, Wire
 
 CASES = (*READING, *CHANGING, *REFUSALS)
 

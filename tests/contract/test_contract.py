@@ -15,12 +15,12 @@ from adapters.proxmox.resource_rows import ResourceRow
 from adapters.proxmox.transport import responses
 from proxmox_client import ProxmoxClient
 from tests.contract import changes, played, real
-from tests.contract.answers import Forms, form_of, forms_of
 from tests.contract.changes import Change, Place
-from tests.contract.forms import has_place
 from tests.contract.suite import CASES, Report, run_all
-from tests.contract.talk import complaints_of, replay, talk_over
-from tests.contract.wire import Exchange, OtherRequest
+from tests.support.contract.answers import Forms, form_of, forms_of
+from tests.support.contract.forms import has_place
+from tests.support.contract.talk import complaints_of, replay, talk_over
+from tests.support.contract.wire import Exchange, OtherRequest
 from tests.support.pve_contract import CONTRACT
 
 REAL = real.settings()

@@ -6,10 +6,10 @@ from dataclasses import replace
 from core.guest import Guest, State
 from core.operations import Operation
 from core.proxmox_errors import GuestMoved
-from tests.contract import target
-from tests.contract.forms import GIB
-from tests.contract.talk import Case, Talk
-from tests.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE
+from tests.support.contract import target
+from tests.support.contract.forms import GIB
+from tests.support.contract.talk import Case, Talk
+from tests.support.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE
 
 DEAF = re.compile(r"VM quit/powerdown failed(?: - got timeout)?")
 """Exit text of a shutdown that a VM without an operating system ignores."""

@@ -8,9 +8,9 @@ from core.guest import Storage
 from core.operations import OPERATIONS
 from core.proxmox import Period
 from core.proxmox_errors import MissingPrivilege
-from tests.contract import target
-from tests.contract.talk import Case, Talk
-from tests.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE
+from tests.support.contract import target
+from tests.support.contract.talk import Case, Talk
+from tests.support.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE
 
 Call = Callable[[], Awaitable[object]]
 ABSENT = 9199

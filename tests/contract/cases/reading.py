@@ -8,10 +8,10 @@ from core.guest import Cluster, Guest, GuestConfig, Kind, State, Storage
 from core.health.privileges import Scene, Token, judge_token
 from core.health.proxmox import judge_tags, version_numbers
 from core.proxmox import Period
-from tests.contract import documented, target
-from tests.contract.forms import GIB, MIB
-from tests.contract.talk import Case, Talk
-from tests.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE
+from tests.support.contract import documented, target
+from tests.support.contract.forms import GIB, MIB
+from tests.support.contract.talk import Case, Talk
+from tests.support.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE
 
 GUESTS = (VM, VM_TEMPLATE, CT, CT_TEMPLATE)
 HOUR_AGO = 3600

@@ -20,10 +20,10 @@ from core.proxmox_errors import (
     TaskUnknown,
     TokenRefused,
 )
-from tests.contract import target
 from tests.contract.cases.privileges import ABSENT, GROUPS, Call, case_without
-from tests.contract.talk import Case, Talk
-from tests.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE
+from tests.support.contract import target
+from tests.support.contract.talk import Case, Talk
+from tests.support.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE
 
 WRONG = "00000000-0000-0000-0000-000000000000"
 

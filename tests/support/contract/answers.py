@@ -6,7 +6,7 @@ Types and units are those of the API's schema of Proxmox VE 8.4 to 9.2, and of t
 from collections.abc import Mapping
 
 from core.guest import Kind
-from tests.contract.forms import (
+from tests.support.contract.forms import (
     GIB,
     MIB,
     TIB,
@@ -23,9 +23,9 @@ from tests.contract.forms import (
     Time,
     UpidOf,
 )
-from tests.contract.forms import whole as integer
-from tests.contract.target import Facts
-from tests.contract.wire import Exchange
+from tests.support.contract.forms import whole as integer
+from tests.support.contract.target import Facts
+from tests.support.contract.wire import Exchange
 from tests.support.pve_contract import row_of
 
 Forms = Mapping[tuple[str, str], Form]

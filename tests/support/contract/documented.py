@@ -1,6 +1,6 @@
 """Take the commands that make the bot's user, roles and token from the documentation, as its readers do.
 
-`python -m tests.contract.documented 8` prints those for Proxmox VE 8.
+`python -m tests.support.contract.documented 8` prints those for Proxmox VE 8.
 """
 
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.health.privileges import ON_8
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FILES = (ROOT / "README.en.md", *sorted((ROOT / "docs").glob("*.md")))
 _BLOCK = re.compile(r"```sh\n(.*?)```", re.S)
 USER, TOKEN = "discord-bot@pve", "bot"

@@ -13,10 +13,10 @@ from adapters.proxmox.transport.responses import parse_response
 from core.errors import BotError
 from core.guest import Guest
 from proxmox_client import ProxmoxClient
-from tests.contract.answers import form_of
-from tests.contract.forms import Form
-from tests.contract.target import Facts, Host, NoHost
-from tests.contract.wire import Exchange, Wire, client_over, reads_over
+from tests.support.contract.answers import form_of
+from tests.support.contract.forms import Form
+from tests.support.contract.target import Facts, Host, NoHost
+from tests.support.contract.wire import Exchange, Wire, client_over, reads_over
 
 T = TypeVar("T")
 
