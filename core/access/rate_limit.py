@@ -108,6 +108,14 @@ class Rate:
     burst: int
     every: float
 
+    def free_at(self, full_at: float) -> float:
+        """Return the time from which one more is possible. `full_at`: when the whole burst is possible again."""
+        return full_at - (self.burst - 1) * self.every
+
+    def full_after_one(self, full_at: float, now: float) -> float:
+        """Return when the whole burst is possible again, if one more happens now."""
+        return max(full_at, now) + self.every
+
 
 RATES: Mapping[RequestKind, Rate] = {
     RequestKind.READ: Rate(10, 1.0),
@@ -126,8 +134,8 @@ class RateLimiter:
 
     def __init__(self, clock: Clock, rates: Mapping[RequestKind, Rate] = RATES) -> None:
         self._clock, self.rates = clock, rates
-        self._used: dict[tuple[int, RequestKind], float] = {}
-        """Monotonic time at which the full burst is available again."""
+        self._full_at: dict[tuple[int, RequestKind], float] = {}
+        """Monotonic time at which the whole burst is possible again."""
         self._refused: dict[tuple[int, RequestKind], tuple[float, int]] = {}
         """Monotonic time of the last recorded refusal, and the number of unrecorded ones since."""
 
@@ -137,12 +145,12 @@ class RateLimiter:
         if rate is None:
             return None
         self._forget_oldest(now)
-        used = max(now, self._used.pop(key, now))
-        wait = used - now - (rate.burst - 1) * rate.every
+        full_at = self._full_at.pop(key, now)
+        wait = rate.free_at(full_at) - now
         if wait <= 0:
-            self._used[key] = used + rate.every
+            self._full_at[key] = rate.full_after_one(full_at, now)
             return None
-        self._used[key] = used
+        self._full_at[key] = full_at
         at, skipped = self._refused.pop(key, (now - AUDITED_EVERY, 0))
         is_recorded = now - at >= AUDITED_EVERY
         self._refused[key] = (now, 0) if is_recorded else (at, skipped + 1)
@@ -151,10 +159,10 @@ class RateLimiter:
     def _forget_oldest(self, now: float) -> None:
         """Remember a limited number of people.
 
-        Those whose full burst is available are forgotten first, then the oldest.
+        Those whose whole burst is possible are forgotten first, then the oldest.
         """
-        if len(self._used) > PEOPLE_MOST:
-            self._used = {key: used for key, used in self._used.items() if used > now}
-        for kept in (self._used, self._refused):
+        if len(self._full_at) > PEOPLE_MOST:
+            self._full_at = {key: full_at for key, full_at in self._full_at.items() if full_at > now}
+        for kept in (self._full_at, self._refused):
             while len(kept) > PEOPLE_MOST:
                 kept.pop(next(iter(kept)))

@@ -11,9 +11,10 @@ import logging
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from core.access.rate_limit import Rate
 from core.clock import Clock
 from core.dashboard.contents import Contents
-from core.dashboard.kept import Kept, Trouble
+from core.dashboard.live import DashboardFault, LiveDashboard
 from core.dashboard.messages import DashboardMessages
 from core.dashboard.model import DASHBOARDS_MOST, LIMITED_MOST, Dashboard, Extent
 from core.dashboard.pace import Pace
@@ -39,8 +40,8 @@ class DashboardKeeper(Generic[C]):
     ) -> None:
         self._store, self._channel, self._source, self._clock = store, channel, source, clock
         self._messages = DashboardMessages(store, channel, clock)
-        self._new_messages = Pace(clock, DASHBOARDS_MOST, NEW_SECONDS)
-        self._kept: dict[str, Kept[C]] = {}
+        self._new_messages = Pace(clock, Rate(DASHBOARDS_MOST, NEW_SECONDS))
+        self._live: dict[str, LiveDashboard[C]] = {}
         self._work, self._ending, self._busy = asyncio.Event(), asyncio.Event(), asyncio.Lock()
         self._rounds = asyncio.Condition()
         self._limited_until = NEVER
@@ -48,20 +49,20 @@ class DashboardKeeper(Generic[C]):
 
     # -- for others
 
-    def dashboards(self) -> tuple[tuple[Dashboard, Trouble | None], ...]:
-        """Return the dashboards that are not being removed, oldest first, each with its trouble."""
+    def dashboards(self) -> tuple[tuple[Dashboard, DashboardFault | None], ...]:
+        """Return the dashboards that are not being removed, oldest first, each with its fault."""
         return tuple(
-            (each.dashboard, each.trouble) for each in self._kept.values() if not each.dashboard.ending
+            (each.dashboard, each.fault) for each in self._live.values() if not each.dashboard.ending
         )
 
     def find(self, mark: str) -> Dashboard | None:
-        kept = self._kept.get(mark)
-        return kept.dashboard if kept and not kept.dashboard.ending else None
+        live = self._live.get(mark)
+        return live.dashboard if live and not live.dashboard.ending else None
 
     async def stored_marks(self) -> frozenset[str]:
         """Return the marks of all dashboards, including those that are being removed. Raises: JournalFailed."""
         await self._load()
-        return frozenset(self._kept)
+        return frozenset(self._live)
 
     def look(self, extent: Extent) -> Contents | None:
         """Return the contents of a dashboard of this extent."""
@@ -80,7 +81,7 @@ class DashboardKeeper(Generic[C]):
             raise TooManyDashboards(DASHBOARDS_MOST)
         if outcome is AddOutcome.OWN_FULL:
             raise TooManyOwnDashboards(LIMITED_MOST)
-        self._kept.setdefault(dashboard.mark, Kept(dashboard))
+        self._live.setdefault(dashboard.mark, LiveDashboard(dashboard))
         self.wake()
 
     async def remove(self, mark: str) -> Dashboard:
@@ -88,25 +89,25 @@ class DashboardKeeper(Generic[C]):
 
         Raises: NoSuchDashboard, JournalFailed.
         """
-        if (kept := self._kept.get(mark)) is None or kept.dashboard.ending:
+        if (live := self._live.get(mark)) is None or live.dashboard.ending:
             raise NoSuchDashboard(mark)
-        kept.change(ending=True)
+        live.change(ending=True)
         try:
-            await self._messages.save(kept)
+            await self._messages.save(live)
         except JournalFailed:
-            kept.change(ending=False)
+            live.change(ending=False)
             raise
-        kept.note(retry_at=NEVER)
+        live.note(retry_at=NEVER)
         self.wake()
-        return kept.dashboard
+        return live.dashboard
 
     async def refresh(self, mark: str, seconds: float) -> None:
         """Edit the message soon, if something newer is known. Wait for that up to `seconds`."""
-        if (kept := self._kept.get(mark)) is None:
+        if (live := self._live.get(mark)) is None:
             return
-        kept.note(asked=True)
+        live.note(asked=True)
         self.wake()
-        await self.attended(lambda: not kept.shown.asked, seconds)
+        await self.attended(lambda: not live.shown.asked, seconds)
 
     async def attended(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Wait until the condition is true after a round, up to `seconds` seconds. Return whether it is."""
@@ -130,14 +131,14 @@ class DashboardKeeper(Generic[C]):
 
     def store_again(self) -> None:
         """Store all dashboards again, because the journal has lost rows."""
-        for kept in self._kept.values():
-            kept.is_stored = False
+        for live in self._live.values():
+            live.is_stored = False
         self.wake()
 
     def on_reconnect(self) -> None:
         """Try failed steps again: Discord is back. A limit named by Discord still holds."""
-        for kept in self._kept.values():
-            kept.note(retry_at=NEVER, pin_at=NEVER)
+        for live in self._live.values():
+            live.note(retry_at=NEVER, pin_at=NEVER)
         self.wake()
 
     async def run(self) -> None:
@@ -167,15 +168,15 @@ class DashboardKeeper(Generic[C]):
         except JournalFailed as error:
             _log.warning("the dashboards could not be read: %s", error.reason)
             return PAUSES[-1]
-        for kept in list(self._kept.values()):
-            if not kept.is_stored:
+        for live in list(self._live.values()):
+            if not live.is_stored:
                 with contextlib.suppress(JournalFailed):  # the next step tries it again, and pauses
-                    await self._messages.save(kept)
-        if self._kept:
+                    await self._messages.save(live)
+        if self._live:
             await self._source.prepare()
         due: list[float] = []
-        for kept in list(self._kept.values()):
-            until = await self._attend_one(kept)
+        for live in list(self._live.values()):
+            until = await self._attend_one(live)
             if until is not None:
                 due.append(until)
         async with self._rounds:
@@ -187,10 +188,10 @@ class DashboardKeeper(Generic[C]):
         if self._is_loaded:
             return
         for dashboard in await self._store.dashboards():
-            self._kept.setdefault(dashboard.mark, Kept(dashboard))
+            self._live.setdefault(dashboard.mark, LiveDashboard(dashboard))
         self._is_loaded = True
 
-    async def _attend_one(self, kept: Kept[C]) -> float | None:
+    async def _attend_one(self, live: LiveDashboard[C]) -> float | None:
         """Take the steps that are due. Return the monotonic time of the next one, None if none is foreseen."""
         for _ in range(len(MessageStep)):
             if self._ending.is_set():
@@ -199,69 +200,69 @@ class DashboardKeeper(Generic[C]):
             if left > self._clock.monotonic():
                 return left
             try:
-                if not kept.is_stored:
-                    await self._messages.save(kept)
-                step, until = await self._step(kept)
+                if not live.is_stored:
+                    await self._messages.save(live)
+                step, until = await self._step(live)
             except NotDelivered as error:
-                self._pause_after(kept, error)
+                self._pause_after(live, error)
             except JournalFailed as error:
-                self._pause(kept, kept.next_pause(), f"the journal: {error.reason}")
+                self._pause(live, live.next_pause(), f"the journal: {error.reason}")
             except Exception:  # noqa: BLE001 - a bug in one dashboard must not stop the others
-                _log.exception("the dashboard %s cannot be kept", kept.dashboard.mark)
-                self._pause(kept, LONG_PAUSE, BROKEN)
+                _log.exception("the dashboard %s cannot be kept", live.dashboard.mark)
+                self._pause(live, LONG_PAUSE, BROKEN)
             else:
                 if step is MessageStep.WAIT:
-                    kept.note(asked=False)
+                    live.note(asked=False)
                     return until
                 if step is MessageStep.FORGET:
                     return None
                 continue
-            kept.note(asked=False)
-            return kept.shown.retry_at
+            live.note(asked=False)
+            return live.shown.retry_at
         return self._clock.monotonic() + PAUSES[-1]
 
-    async def _step(self, kept: Kept[C]) -> tuple[MessageStep, float | None]:
+    async def _step(self, live: LiveDashboard[C]) -> tuple[MessageStep, float | None]:
         """Take one step. Raises: NotDelivered, JournalFailed."""
-        contents = self._source.look(kept.dashboard.extent)
-        view = None if contents is None else self._channel.compose(kept.dashboard, contents)
+        contents = self._source.look(live.dashboard.extent)
+        view = None if contents is None else self._channel.compose(live.dashboard, contents)
         true_at = contents.true_at if contents else None
-        kept.note(is_current=view is not None and view == kept.view)
+        live.note(is_current=view is not None and view == live.view)
         now = Moment(
             self._clock.monotonic(), self._clock.now(), true_at, contents is not None, self._store.run
         )
-        step, until = next_step(kept.dashboard, kept.shown, now)
+        step, until = next_step(live.dashboard, live.shown, now)
         if step is MessageStep.POST and now.monotonic < self._new_messages.free_at:
             return MessageStep.WAIT, self._new_messages.free_at
         match step:
             case MessageStep.POST if view is not None:
                 self._new_messages.take()
-                await self._messages.post(kept, view, true_at)
+                await self._messages.post(live, view, true_at)
             case MessageStep.FIND:
-                await self._messages.find(kept)
+                await self._messages.find(live)
             case MessageStep.EDIT if view is not None:
-                await self._messages.unless_gone(kept, self._messages.edit(kept, view, true_at))
+                await self._messages.unless_gone(live, self._messages.edit(live, view, true_at))
             case MessageStep.PIN:
-                await self._messages.unless_gone(kept, self._messages.pin(kept))
+                await self._messages.unless_gone(live, self._messages.pin(live))
             case MessageStep.DELETE:
-                await self._messages.delete(kept)
+                await self._messages.delete(live)
             case MessageStep.FORGET:
-                await self._store.drop_dashboard(kept.dashboard.mark)
-                self._kept.pop(kept.dashboard.mark, None)
+                await self._store.drop_dashboard(live.dashboard.mark)
+                self._live.pop(live.dashboard.mark, None)
         return step, until
 
     # -- failures
 
-    def _pause_after(self, kept: Kept[C], error: NotDelivered) -> None:
+    def _pause_after(self, live: LiveDashboard[C], error: NotDelivered) -> None:
         if error.wait:
             pause = max(PAUSES[0], min(error.wait, LIMIT_MOST))
         elif error.failure is DeliveryFailure.PASSING:
-            pause = kept.next_pause()
+            pause = live.next_pause()
         else:
             pause = LONG_PAUSE
         if error.wait and error.everywhere:
             self._limited_until = self._clock.monotonic() + pause
-        self._pause(kept, pause, error.reason)
+        self._pause(live, pause, error.reason)
 
-    def _pause(self, kept: Kept[C], seconds: float, reason: str) -> None:
-        kept.note(retry_at=self._clock.monotonic() + seconds)
-        kept.note_trouble(reason, self._clock.now())
+    def _pause(self, live: LiveDashboard[C], seconds: float, reason: str) -> None:
+        live.note(retry_at=self._clock.monotonic() + seconds)
+        live.note_fault(reason, self._clock.now())

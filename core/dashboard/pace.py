@@ -1,21 +1,22 @@
 """Limit how fast something happens, whoever asks for it."""
 
+from core.access.rate_limit import Rate
 from core.clock import Clock
 
 
 class Pace:
-    """Let `burst` things happen at once, and one more every `every` seconds."""
+    """Let things happen at this rate, for all people together."""
 
-    def __init__(self, clock: Clock, burst: int, every: float) -> None:
-        self._clock, self._burst, self._every = clock, burst, every
+    def __init__(self, clock: Clock, rate: Rate) -> None:
+        self._clock, self._rate = clock, rate
         self._full_at = 0.0
         """Monotonic time at which the whole burst is possible again."""
 
     @property
     def free_at(self) -> float:
         """Monotonic time from which the next thing may happen."""
-        return self._full_at - (self._burst - 1) * self._every
+        return self._rate.free_at(self._full_at)
 
     def take(self) -> None:
         """Count a thing that happens now."""
-        self._full_at = max(self._full_at, self._clock.monotonic()) + self._every
+        self._full_at = self._rate.full_after_one(self._full_at, self._clock.monotonic())

@@ -6,7 +6,7 @@ import discord
 
 from core.access.policy import grants, level_everywhere
 from core.audit.record import format_options
-from core.dashboard.kept import Trouble
+from core.dashboard.live import DashboardFault
 from core.dashboard.model import Dashboard, Extent
 from core.levels import Level
 from core.operations import Operation
@@ -127,14 +127,14 @@ def _ensure_shows_something(site: Site, extent: Extent) -> None:
 def _is_settled(site: Site, mark: str) -> bool:
     """Return whether the message is posted and pinned, or cannot be."""
     return any(
-        trouble is not None or (dashboard.message_id is not None and dashboard.pinned)
-        for dashboard, trouble in site.dashboards.dashboards()
+        fault is not None or (dashboard.message_id is not None and dashboard.pinned)
+        for dashboard, fault in site.dashboards.dashboards()
         if dashboard.mark == mark
     )
 
 
 def _created_card(t: Text, site: Site, dashboard: Dashboard) -> discord.ui.LayoutView:
-    trouble = next((why for each, why in site.dashboards.dashboards() if each.mark == dashboard.mark), None)
+    fault = next((why for each, why in site.dashboards.dashboards() if each.mark == dashboard.mark), None)
     channel = f"<#{dashboard.channel_id}>"
     lines = []
     if dashboard.message_id is not None:
@@ -147,8 +147,8 @@ def _created_card(t: Text, site: Site, dashboard: Dashboard) -> discord.ui.Layou
         )
     if words := extent_words(t, dashboard.extent):
         lines.append(words)
-    if trouble:
-        lines.append(trouble_line(t, trouble))
+    if fault:
+        lines.append(fault_line(t, fault))
     if dashboard.extent.roles:
         note = t("Everyone in {channel} can see it. It shows only your own guests.", channel=channel)
     else:
@@ -156,7 +156,7 @@ def _created_card(t: Text, site: Site, dashboard: Dashboard) -> discord.ui.Layou
             "Everyone in {channel} can see it. It shows what a viewer of all guests may see.", channel=channel
         )
     lines.append(f"-# {note}")
-    well = trouble is None and dashboard.message_id is not None
+    well = fault is None and dashboard.message_id is not None
     return card("\n".join(lines), colour=Colour.GOOD if well else Colour.WARN)
 
 
@@ -182,8 +182,8 @@ async def list_dashboards(reply: Reply) -> None:
     t, actor = reply.t, actor_of(reply.interaction)
     found = [(site, *each) for site in asked_sites(reply.interaction) for each in dashboards_of(site, actor)]
     gone = await gone_from(reply.interaction, (dashboard.by_id for _, dashboard, _ in found))
-    lines = [_row(t, site, dashboard, trouble, gone) for site, dashboard, trouble in found]
-    troubled = any(trouble for _, _, trouble in found)
+    lines = [_row(t, site, dashboard, fault, gone) for site, dashboard, fault in found]
+    troubled = any(fault for _, _, fault in found)
     count = t.plural("{n} dashboard", "{n} dashboards", len(found))
     body = fit_lines(t, lines, MESSAGE_MOST - 300) if lines else t("There are no dashboards yet.")
     steps = reply.mention(Operation.DASHBOARD_CREATE, Operation.DASHBOARD_REMOVE)
@@ -191,7 +191,9 @@ async def list_dashboards(reply: Reply) -> None:
     await reply.show(card(f"### {count}" if lines else "", body, steps, colour=colour))
 
 
-def _row(t: Text, site: Site, dashboard: Dashboard, trouble: Trouble | None, gone: frozenset[int]) -> str:
+def _row(
+    t: Text, site: Site, dashboard: Dashboard, fault: DashboardFault | None, gone: frozenset[int]
+) -> str:
     """Show a dashboard. `gone`: ids of people who have left, so that they cannot be mentioned."""
     where = f"<#{dashboard.channel_id}>"
     shows = extent_words(t, dashboard.extent) or t("whole cluster")
@@ -203,16 +205,16 @@ def _row(t: Text, site: Site, dashboard: Dashboard, trouble: Trouble | None, gon
     parts = [where, *([f"**{site.name}**"] if site.name else []), shows]
     parts += [link_of(t, site, dashboard)] if dashboard.message_id else []
     lines = [phone_lines(parts), f"-# {made}"]
-    if trouble:
-        lines.append(trouble_line(t, trouble))
+    if fault:
+        lines.append(fault_line(t, fault))
     return "\n".join(lines)
 
 
-def trouble_line(t: Text, trouble: Trouble) -> str:
+def fault_line(t: Text, fault: DashboardFault) -> str:
     """Say why a dashboard is not as it should be, and since when."""
-    told = t("not pinned") if trouble.pinning else t("not up to date")
-    since = t("since {time}", time=timestamp(trouble.since))
-    return f"{WARNING} {told} · {since}\n-# {reason_words(t, trouble.reason)}"
+    told = t("not pinned") if fault.pinning else t("not up to date")
+    since = t("since {time}", time=timestamp(fault.since))
+    return f"{WARNING} {told} · {since}\n-# {reason_words(t, fault.reason)}"
 
 
 def link_of(t: Text, site: Site, dashboard: Dashboard) -> str:

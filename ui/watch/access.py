@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from core.access.policy import Actor, level_on, listed_or_unknown
-from core.dashboard.kept import Trouble
+from core.dashboard.live import DashboardFault
 from core.dashboard.model import Dashboard
 from core.errors import OnlySomeGuests
 from core.guest import Cluster
@@ -83,7 +83,7 @@ async def authorize_incident(attempt: Attempt, incident: Incident) -> None:
         attempt.authorize(listed_or_unknown(cluster, vmid or 0))
 
 
-def dashboards_of(site: Site, actor: Actor) -> list[tuple[Dashboard, Trouble | None]]:
+def dashboards_of(site: Site, actor: Actor) -> list[tuple[Dashboard, DashboardFault | None]]:
     """Return the dashboards of a site that the person may know of.
 
     A person who is limited to some guests knows only dashboards that were made for their roles.
@@ -92,7 +92,7 @@ def dashboards_of(site: Site, actor: Actor) -> list[tuple[Dashboard, Trouble | N
         return []
     limited = site.authorizer.has_hidden_guests(actor)
     return [
-        (dashboard, trouble)
-        for dashboard, trouble in site.dashboards.dashboards()
+        (dashboard, fault)
+        for dashboard, fault in site.dashboards.dashboards()
         if not limited or (dashboard.extent.roles and actor.roles.issuperset(dashboard.extent.roles))
     ]

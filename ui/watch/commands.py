@@ -88,7 +88,7 @@ async def visible_status(site: Site, actor: Actor, cluster: Cluster | None) -> W
         unmeasured=silent,
         stale=stale,
         dashboards=len(boards),
-        troubled_dashboards=sum(trouble is not None for _, trouble in boards),
+        troubled_dashboards=sum(fault is not None for _, fault in boards),
     )
     if site.authorizer.has_hidden_guests(actor):
         exists = partial(is_visible_to, site, actor, cluster=cluster)

@@ -85,7 +85,7 @@ def test_people_are_remembered_as_long_as_it_matters() -> None:
             pace.take(person, RequestKind.READ)
         if person % 1000 == 0:
             clock.advance(1.0)
-    assert len(pace._used) <= PEOPLE_MOST + 1
+    assert len(pace._full_at) <= PEOPLE_MOST + 1
     assert len(pace._refused) <= PEOPLE_MOST + 1
 
 

@@ -14,7 +14,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class DashboardFault:
     """Why a dashboard is not as it should be. `pinning`: only its pin is missing. `since`: Unix seconds."""
 
     reason: str
@@ -23,14 +23,14 @@ class Trouble:
 
 
 @dataclass(slots=True)
-class Kept(Generic[C]):
+class LiveDashboard(Generic[C]):
     """A dashboard of this run. `view`: as Discord shows it, None if that is unknown."""
 
     dashboard: Dashboard
     view: C | None = None
     shown: Shown = field(default_factory=Shown)
     failures: int = 0
-    trouble: Trouble | None = None
+    fault: DashboardFault | None = None
     is_stored: bool = True
 
     def change(self, **values: Any) -> None:
@@ -47,10 +47,10 @@ class Kept(Generic[C]):
         self.failures += 1
         return PAUSES[self.failures - 1] if self.failures <= len(PAUSES) else LONG_PAUSE
 
-    def note_trouble(self, reason: str, now: float, *, pinning: bool = False) -> None:
+    def note_fault(self, reason: str, now: float, *, pinning: bool = False) -> None:
         """Note why the dashboard is not as it should be. Each reason is logged once, however long it lasts."""
-        known = self.trouble
+        known = self.fault
         if known and known.reason == reason and known.pinning == pinning:
             return
         _log.warning("a dashboard cannot be %s: %s", "pinned" if pinning else "kept", reason)
-        self.trouble = Trouble(reason, now, pinning)
+        self.fault = DashboardFault(reason, now, pinning)
