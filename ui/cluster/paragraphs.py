@@ -1,6 +1,6 @@
-"""Show the parts of a cluster with bars: open incidents, nodes and storages.
+"""Show the paragraphs about a cluster with bars: open incidents, nodes and storages.
 
-Each part gets its share of a message, so that a cluster of any size fits. If there are too many nodes or storages,
+Each gets its share of a message, so that a cluster of any size fits. If there are too many nodes or storages,
 those that need attention most are shown. The others are counted.
 """
 

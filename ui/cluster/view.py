@@ -1,4 +1,4 @@
-"""Show a cluster on one card: guests by state, open incidents, nodes and storages with bars (ui/cluster/parts.py)."""
+"""Show a cluster on one card: guests by state, open incidents, nodes and storages (ui/cluster/paragraphs.py)."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from discord import ui
 from core.guest import Cluster
 from core.watch.incidents.model import Incident, Severity
 from ui.cards import card
-from ui.cluster.parts import NODES_MOST, STORAGES_MOST, incidents_text, nodes_text, storages_text
+from ui.cluster.paragraphs import NODES_MOST, STORAGES_MOST, incidents_text, nodes_text, storages_text
 from ui.formatting import ALARM, MESSAGE_MOST, OK, WARNING, Colour, timestamp
 from ui.guests.lists.cards import none_at_all, totals_line
 from ui.guests.lists.filters import counted_as

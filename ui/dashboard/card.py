@@ -11,7 +11,14 @@ from core.guest import Guest, Node, TaskSummary
 from core.watch.incidents.model import Severity
 from ui.bars import usage_bar
 from ui.cards import card
-from ui.cluster.parts import NODES_MOST, STORAGES_MOST, fold_rows, incidents_text, nodes_text, storages_text
+from ui.cluster.paragraphs import (
+    NODES_MOST,
+    STORAGES_MOST,
+    fold_rows,
+    incidents_text,
+    nodes_text,
+    storages_text,
+)
 from ui.discord.blocked import blocked_note, without_foreign
 from ui.formatting import UNSURE, WARNING, WORKING, Colour, code, timestamp, title
 from ui.guests.lists.cards import none_at_all, totals_line

@@ -9,7 +9,7 @@ from core.watch.incidents.model import Severity
 from ui.cards import card
 from ui.cluster.commands import status_of
 from ui.cluster.infrastructure import read_one
-from ui.cluster.parts import incidents_text
+from ui.cluster.paragraphs import incidents_text
 from ui.dashboard.messages import delete_orphan
 from ui.discord.failures import DISCORD_ERRORS
 from ui.formatting import MESSAGE_MOST, Colour

@@ -12,7 +12,7 @@ from tests.support.walked import walked
 from tests.ui.test_formatting import EN, GIB, TEXTS, Golden, buttons_of, languages, outside_code, shown, whole
 from tests.ui.watch.test_alert_text import DOWN, NODE, SHARED, STORAGE, fact, incident
 from ui.bars import usage_bar
-from ui.cluster.parts import storages_text
+from ui.cluster.paragraphs import storages_text
 from ui.cluster.view import ClusterStatus, cluster_status_card, cluster_statuses_card
 from ui.formatting import Colour
 from ui.i18n import Language
