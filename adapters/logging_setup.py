@@ -19,7 +19,7 @@ from core.audit.measures import interaction_id
 _log = logging.getLogger("bot")
 
 BAR = "    | "
-"""Stands before each line of a traceback."""
+"""Begins each line of a traceback."""
 _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f]"

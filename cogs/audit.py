@@ -17,7 +17,7 @@ from ui.options.completions import complete_operations
 from ui.options.guest import GuestOption
 from ui.sites.option import SITE, SiteName, find_vmid
 
-COUNTS_EVERY = 15.0
+COUNTS_EVERY = 15.0  # seconds
 
 
 class Audit(commands.Cog):

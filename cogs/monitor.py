@@ -43,7 +43,7 @@ POLL_SECONDS = 150.0
 Two reads that run into every timeout of the client, the 12 s between them and the queries after them take less.
 """
 
-NAME_MOST = 255
+NAME_MOST = 255  # characters
 CONFIRM = locale_str("Guest name, if it is protected")
 REASON = locale_str("Reason, if the guest is protected")
 

@@ -15,8 +15,8 @@ from core.wanted_errors import BadAmount, BadDuration, BadGuestName, BadSnapshot
 VMID_LEAST, VMID_MOST = 100, 999_999_999
 CORES_LEAST, CORES_MOST = 1, 8192
 MEMORY_LEAST_MB, MEMORY_MOST_MB = 16, 4_178_944
-DESCRIPTION_MOST = 1000
-THRESHOLD_LEAST, THRESHOLD_MOST = 10, 100
+DESCRIPTION_MOST = 1000  # characters
+THRESHOLD_LEAST, THRESHOLD_MOST = 10, 100  # percent
 LEAST_SECONDS, MOST_SECONDS = 60, 30 * 86_400
 """The shortest and the longest duration."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 _LAST_LINES = 40
-_PATIENCE = 8.0
+_PATIENCE = 8.0  # seconds
 _PR_SET_PDEATHSIG = 1
 
 

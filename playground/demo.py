@@ -37,8 +37,8 @@ from playground.panel.page import (
 from playground.panel.panel import ClusterState, Panel
 
 ROOT = Path(__file__).resolve().parent.parent
-_CLUSTER_PATIENCE = 30.0
-_BOT_PATIENCE = 45.0
+_CLUSTER_PATIENCE = 30.0  # seconds
+_BOT_PATIENCE = 45.0  # seconds
 _FOREIGN = frozenset(KNOWN_NAMES)
 
 

@@ -23,7 +23,7 @@ from playground.visitor import PATIENCE, DemoProcess, required_browser, until
 from ui.i18n import Language, Text, Texts
 from ui.messages.operations import operation_noun
 
-HEIGHT = 760
+HEIGHT = 760  # pixels
 COLOURS = 256
 NAME = "answer"
 _TOUCH = """button => {

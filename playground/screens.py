@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "images"
 PHONE, DESK = 390, 1280
 HEIGHT, TALL = 844, 1500
+"""`PHONE`, `DESK`: widths of a window in pixels. `HEIGHT`, `TALL`: its heights."""
 FEW = 12
 """Maximum number of messages for which a picture begins at the top of the window, as in a young audit channel."""
 COLOURS, CHART_COLOURS = 48, 96
@@ -40,7 +41,7 @@ _RESTS = (
 )
 """Whether no press is under way. During a press a page greys out its buttons."""
 _TYPED = ".command-popup { visibility: hidden }"
-"""Hides what is offered for typing, which may cover an answer."""
+"""Hides the completions of the command line, which may cover an answer."""
 _PICTURES = ".component-gallery img, .attachment-image, .embed-image"
 _PICTURES_SHOWN = "pictures => pictures.every(picture => picture.complete && picture.naturalWidth > 0)"
 """Whether all pictures are loaded. Until then a browser shows their descriptions instead."""

@@ -199,7 +199,7 @@ class StartCheck:
         for line, finding in list(self._logged.items()):
             if line not in now and (whole or finding.setting.startswith(("PROXMOX", "NODE"))):
                 del self._logged[line]
-                # Proxmox that cannot be read for another reason is not mended
+                # a site that now cannot be read for another reason is not mended
                 if finding.is_serious and not (finding.problem is Problem.PROXMOX and finding.site in unread):
                     _log.info("%s", fixed_line(self._t, finding))
         self._logged |= now

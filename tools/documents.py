@@ -1,6 +1,6 @@
 """Renew the parts of the documents that are made from the code: `python -m tools.documents`.
 
-A part stands between `<!-- made: NAME LANGUAGE -->` and `<!-- end -->`, each on a line of its own. A test compares
+A part is between `<!-- made: NAME LANGUAGE -->` and `<!-- end -->`, each on a line of its own. A test compares
 the documents with the code.
 """
 

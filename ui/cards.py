@@ -26,7 +26,7 @@ def card(
 ) -> ui.LayoutView:
     """Build a card of texts, then rows of at most five buttons each, then `below` (a file).
 
-    `picture`: stands below the first text. Empty texts are left out. Text that is too long is cut and not refused.
+    `picture`: shown below the first text. Empty texts are left out. Text that is too long is cut and not refused.
     `apart`: leave a gap between the texts, which are at most `APART_MOST`.
     """
     view = ui.LayoutView(timeout=None)

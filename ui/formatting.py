@@ -44,7 +44,7 @@ REFUSED, UNSURE = "⛔", "❔"
 
 SNAPSHOT, BACKUP, PROTECTED, READ_ONLY, MUTED, DRY_RUN = "📸", "💾", "🛡️", "🚧", "🔕", "🔍"
 
-NAME_MOST = 64
+NAME_MOST = 64  # characters
 MESSAGE_MOST = 4000
 """Maximum number of characters of text in one message with components (Discord)."""
 
@@ -259,7 +259,7 @@ def timestamp(unix: float, style: str = "R") -> str:
     return f"<t:{int(unix)}:{style}>"
 
 
-HALF_A_DAY = 12 * 3600.0
+HALF_A_DAY = 12 * 3600.0  # seconds
 
 
 def until_time(unix: float, now: float) -> str:

@@ -53,7 +53,7 @@ def columns(text: str) -> int:
 def phone_lines(parts: Iterable[str], lead: str = "", width: int = BODY) -> str:
     """Join parts with a dot, and begin a new line before a part that no longer fits. Empty parts are left out.
 
-    `lead`: stands before each line, as that of small print does.
+    `lead`: put before each line, such as the sign for small print.
     """
     lines: list[str] = []
     for part in filter(None, parts):

@@ -73,7 +73,7 @@ class Picture:
         return file.getvalue()
 
     def _write(self, x: float, y: float, text: str, size: float, colour: str) -> Text:
-        """Write on the figure, on a base line `y` pixels from the top. The end of a text without room is cut."""
+        """Write on the figure, on a base line `y` pixels from the top. A text that does not fit is cut at its end."""
         written = self.figure.text(
             x / WIDTH,
             1 - y / self._height,
@@ -173,7 +173,7 @@ class Picture:
         if alone := _alone(line.values):  # a line of one point would not be seen
             found = [times[index] for index in alone], [values[index] for index in alone]
             (points,) = axes.plot(*found, ".", color=colour, markersize=_points(6), zorder=3)
-            points.set_clip_on(False)  # they may stand on the edge
+            points.set_clip_on(False)  # they may lie on the edge
         if filled:
             axes.fill_between(times, values, color=colour, alpha=0.16, linewidth=0, zorder=2)
 

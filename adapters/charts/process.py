@@ -83,7 +83,7 @@ class ChartProcess:
         except (OSError, EOFError, ValueError) as error:
             await self._kill()
             _log.error("the process that draws charts ended: %r, %s", error, process.returncode)
-            if self._drawn:  # it may have been killed before; a new one shows whether the picture kills it
+            if self._drawn:  # it may have died while idle: a new one shows if the picture is the cause
                 return await self._draw(data)
             raise ChartFailed from None
         except asyncio.CancelledError:  # its answer would be taken for that of the next picture

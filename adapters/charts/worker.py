@@ -16,7 +16,7 @@ from typing import BinaryIO
 from adapters.charts.frames import FAILED, PICTURE, WANTED, read_frame, write_frame
 from core.charts.drawing import decode
 
-REASON_MOST = 500
+REASON_MOST = 500  # characters
 MEMORY_MOST = 768 * 1024 * 1024
 """Maximum bytes of data of this process. A picture of all panels takes about 200 MiB."""
 
@@ -42,13 +42,13 @@ def main() -> None:
         except Exception as error:  # noqa: BLE001 - the bot logs it, and the next picture may succeed
             write_frame(answers, FAILED, f"{type(error).__name__}: {error}"[:REASON_MOST].encode())
             if isinstance(error, MemoryError):
-                os._exit(1)  # the memory may still be taken
+                os._exit(1)  # part of the memory may still be in use
         else:
             write_frame(answers, PICTURE, picture)
 
 
 def _limit_memory() -> None:
-    """Let a picture that takes too much memory fail, where the system can limit that. Linux counts all of it."""
+    """Let a picture that takes too much memory fail, if the system can limit that. Linux limits all of it."""
     with contextlib.suppress(ImportError, AttributeError, OSError, ValueError):
         import resource  # noqa: PLC0415  # only Unix has it
 

@@ -24,7 +24,7 @@ class ReadingFile(JournalFile):
         super().__init__(Path(), time.time)
         self._writing = writing
         self._connected_to = 0
-        """The `opened` of `writing` when this one connected."""
+        """The value of `writing.opened` when this connection was made."""
 
     @contextlib.contextmanager
     def transaction(self, begin: str = READ) -> Iterator[sqlite3.Connection]:

@@ -101,7 +101,7 @@ class SiteJournal:
             db.execute("UPDATE messages SET shown = ? WHERE id = ?", (edition, message_id))
 
     def note_blocked(self, message_id: int, error: str) -> None:
-        with self._file.transaction() as db:  # a posted message has no text to try: `tried` is free
+        with self._file.transaction() as db:  # `tried` is free, as a posted message is not tried again
             db.execute(
                 "UPDATE messages SET error = ?, tried = ? WHERE id = ? AND status = 'posted'",
                 (encode_text(error), encode_text("blocked" if error else ""), message_id),

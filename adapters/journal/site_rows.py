@@ -24,7 +24,10 @@ _RECORDS = "site/"
 
 
 def record_range(key: str) -> tuple[bytes, bytes]:
-    """Return the lowest key of a site's records and the lowest one above them. "": those of all other sites."""
+    """Return the bounds of the keys of a site's records: the lowest possible key, and the first one beyond them.
+
+    `key`: of the site. "": return the bounds of the keys of all sites but the first.
+    """
     prefix = f"{_RECORDS}{key}/" if key else _RECORDS
     return encode_text(prefix), encode_text(prefix[:-1] + chr(ord(prefix[-1]) + 1))
 

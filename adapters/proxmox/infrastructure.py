@@ -13,7 +13,7 @@ LOADS = 3
 
 
 def parse_node_status(row: Mapping[str, Any]) -> NodeStatus:
-    """Parse `/nodes/{node}/status`. Loads are strings there, and the version stands amid a text."""
+    """Parse `/nodes/{node}/status`. Loads are strings there, and the version is inside a text."""
     memory, swap, root = (_inner(row, key) for key in ("memory", "swap", "rootfs"))
     loads = row.get("loadavg")
     load = [parse_number(each) for each in loads[:LOADS]] if isinstance(loads, list) else []

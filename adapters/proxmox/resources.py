@@ -62,7 +62,7 @@ class FormerRead:
 def parse_cluster(
     rows: "Listed | Iterable[Any]", read_at: float, former: FormerRead | None = None
 ) -> Cluster:
-    """Make the cluster of the result of `decode_resources`, or of a list of anything.
+    """Make the cluster from the result of `decode_resources`, or from a list of anything.
 
     `read_at`: monotonic time of the read. `former`: the last read, which this one replaces.
     """
@@ -185,7 +185,7 @@ class Listed:
             self._guests.append(draft)
 
     def cluster(self, read_at: float) -> Cluster:
-        """Make the cluster, and keep it as the former read of the next."""
+        """Make the cluster, and keep it for the next read, which reuses what is unchanged."""
         rows = self._others
         nodes = sorted(
             (_node(row, row.node) for row in rows if row.type == "node" and row.node), key=attrgetter("name")

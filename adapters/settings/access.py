@@ -1,4 +1,7 @@
-"""Parse the settings of access: roles, changes per minute, and the days of the audit trail."""
+"""Parse the settings of access: roles, changes per minute, and the days of the audit trail.
+
+Each parser raises SettingRejected.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Parse the settings of alerts: the role to mention, when to alert, and the heartbeat."""
+"""Parse the settings of alerts: the role to mention, when to alert, and the heartbeat.
+
+Each parser raises SettingRejected.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from adapters.settings.values import host_port, parse_snowflake
 
 REPEATS = (5, 10_080)  # minutes; the second is a week
 PERCENTS = (10, 100)
-DAY = 24 * 60
+DAY = 24 * 60  # minutes
 _SPAN = re.compile(r"([0-9]{1,2}):([0-9]{2})\s*[-~〜ー‐‒–—―−]\s*([0-9]{1,2}):([0-9]{2})")
 _ADDRESS = re.compile(r"[!#-;=?-\[\]-~]+")  # printable ASCII without spaces, quotes, <, > and backslashes
 _MEANT = dict.fromkeys(("jst", "jst-9", "gmt+9", "utc+9", "utc+09:00"), "asia/tokyo")

@@ -1,4 +1,7 @@
-"""Parse the addresses of a site's API, and the certificates that are trusted there."""
+"""Parse the addresses of a site's API, and the certificates that are trusted there.
+
+Each parser raises SettingRejected.
+"""
 
 from __future__ import annotations
 

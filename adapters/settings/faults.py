@@ -37,7 +37,7 @@ class FaultKind(StrEnum):
     ZERO_OR_RANGE = "zero_or_range"  # value, low, high: neither 0 nor between low and high
     NOT_AN_ID = "not_an_id"  # value
     GUILD_AS_ROLE = "guild_as_role"  # value: the role @everyone, which has the server's id; reason: level
-    DUPLICATE_HOST = "duplicate_host"  # value; other (the setting that has it too; none: this one)
+    DUPLICATE_HOST = "duplicate_host"  # value; other (the setting that has it too; missing: this one, twice)
     BAD_SCOPE = "bad_scope"  # value, other (role), reason: shape | empty | no_level | no_site | any_site
     BAD_SITE_NAME = "bad_site_name"  # value
     UNKNOWN_SITE = "unknown_site"  # value, other (the names of the sites)
@@ -155,12 +155,20 @@ class RawSetting:
         return Fault(kind, self.name, shown, self.source, **more)
 
     def reject(self, kind: FaultKind, **more: Any) -> NoReturn:
+        """Refuse the value.
+
+        Raises: SettingRejected.
+        """
         raise SettingRejected(self.fault(kind, more.pop("value", self.value), **more))
 
     def wrong_type(self, value: object) -> Fault:
         return self.fault(FaultKind.WRONG_TYPE, value, expected=self.form, found=type(value).__name__)
 
     def text(self) -> str:
+        """Return the value as a text without spaces around it.
+
+        Raises: SettingRejected.
+        """
         if not isinstance(self.value, str):
             raise SettingRejected(self.wrong_type(self.value))
         return self.value.strip()

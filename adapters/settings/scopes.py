@@ -1,4 +1,7 @@
-"""Parse the settings that name guests, nodes, pools and sites: ROLE_SCOPES, PROTECTED_VM_IDS and names of sites."""
+"""Parse the settings that name guests, nodes, pools and sites: ROLE_SCOPES, PROTECTED_VM_IDS and names of sites.
+
+Each parser raises SettingRejected.
+"""
 
 from __future__ import annotations
 

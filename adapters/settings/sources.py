@@ -35,7 +35,7 @@ class Origin:
     """Where some settings are given: in the environment and in config.py, by the names of their rows.
 
     `base`, `hide` and `sites`: as in `RawSetting`.
-    `variable` and `label`: stand before the name of a setting in the environment and in config.py.
+    `variable` and `label`: put before the name of a setting, in the environment and in config.py.
     """
 
     variables: Mapping[str, object]

@@ -1,4 +1,4 @@
-"""Parse the settings of the bot itself, of Discord and of Proxmox."""
+"""Parse the settings of the bot itself, of Discord and of Proxmox. Each parser raises SettingRejected."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DNS = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 _PREFIX = r"(?:sha-?256(?: fingerprint)?\s*[=:]\s*)?"  # as openssl prints it
 _WEB_TEXT = re.compile(r"[!#-;=?-\[\]_a-z~]{1,300}")
-"""Printable ASCII without spaces, quotes and what ends a link. The links made from it have at most 512 characters."""
+"""Printable ASCII without spaces, quotes and signs that end a link. Links made of it have at most 512 characters."""
 _WEB_URL = re.compile(r"https://([^/?#]*)((?:/[\w.~%-]*)*)(.*)", re.I | re.A)
 _FINGERPRINT = re.compile(_PREFIX + r"((?:[0-9a-f]{2}[: ]?){31}[0-9a-f]{2})", re.I)
 

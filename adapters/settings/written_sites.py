@@ -45,7 +45,10 @@ def label_of(name: str) -> str:
 
 
 def parse_sites(known: Sequence[str], given: RawSetting) -> dict[str, Mapping[str, object]]:
-    """Check the form of SITES: `{name: {setting: value}}`. `known`: the settings that a site may have."""
+    """Check the form of SITES: `{name: {setting: value}}`. `known`: the settings that a site may have.
+
+    Raises: SettingRejected.
+    """
     rows = given.value
     if not isinstance(rows, dict):
         given.reject(FaultKind.WRONG_TYPE, value=None, expected=given.form, found=type(rows).__name__)

@@ -39,7 +39,7 @@ class Authorizer:
         self._guest_index: GuestIndex | None = None
 
     def forget_read(self) -> None:
-        """Let go of the former read, which its index would keep in memory until somebody needs the next."""
+        """Release the former read. Otherwise its index would keep it in memory until a new index is needed."""
         if self._guest_index is not None:
             self._guest_index = self._guest_index.without_read()
 

@@ -55,7 +55,7 @@ class GuestIndex:
         return GuestIndex(Cluster((), (), 0.0), self.table)
 
     def build(self) -> Iterator[None]:
-        """Build the parts for completions, one after each `next`, so that others can run between them."""
+        """Build the parts for completions, one in each step of the iterator, so that others can run between them."""
         yield from self.table.build()
         if self._kept_natures is None:
             self._natures  # noqa: B018 - the property builds it

@@ -60,7 +60,7 @@ class GuestTable:
         return self if other._columns == self._columns else other
 
     def build(self) -> Iterator[None]:
-        """Build the missing parts, one after each `next`. No part takes long."""
+        """Build the missing parts, one in each step of the iterator. No part takes long."""
         for part in ("texts", "_joined", "_starts", "_sorted_texts", "_sorted_names", "_by_tag"):
             if part not in self.__dict__:
                 getattr(self, part)

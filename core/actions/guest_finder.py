@@ -91,7 +91,7 @@ class GuestFinder:
     async def run_unchecked(
         self, vmid: int, work: Callable[[Guest], Awaitable[T]], check: Check, max_age: float
     ) -> T:
-        """Do the same as `run_on`, but leave the access check of the guest as read to `work`."""
+        """Do the same as `run_on`, but check only the listed guest. `work` itself checks the guest that was read."""
         guest = await self.find(vmid, check, max_age=max_age)
         try:
             return await work(await self.status(guest))

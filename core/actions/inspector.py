@@ -24,7 +24,10 @@ P = ParamSpec("P")
 SHARED_SECONDS = 2.0
 """Seconds for which a guest that was read is shown to other people, too."""
 SETTLE_SHARE, SETTLE_LEAST, SETTLE_MOST = 0.05, 0.002, 0.1
-"""The wait for parts that arrive soon after the state: a share of the state's time, and its limits in seconds."""
+"""The wait for parts that arrive soon after the state: a share of the time that the state took, and its limits.
+
+The limits are in seconds.
+"""
 SETTLE_EACH = 0.002
 """Additional seconds for each further person who waits: about the time of one more edit of their message."""
 BUSY_SECONDS, BUSY_MOST = 0.1, 1.0

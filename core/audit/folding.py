@@ -104,5 +104,5 @@ def _whose(entry: AuditRecord) -> _Whose:
 
 
 def _key(entry: AuditRecord) -> _Key:
-    """Return the key by which repeats are found. Of an error it has the class only, because the values vary."""
+    """Return the key by which repeats are found. It has only the class of an error, because the values vary."""
     return entry.step, entry.operation, entry.vmid, word_of(entry.outcome)

@@ -56,7 +56,7 @@ class Drawing:
 
 
 def encode(drawing: Drawing) -> bytes:
-    """Return the drawing as JSON. Quick: a year at every half hour is thousands of numbers."""
+    """Return the drawing as JSON. This is quick, because a year in steps of half an hour is thousands of numbers."""
     return json.dumps(drawing, default=_fields, allow_nan=False, separators=(",", ":")).encode()
 
 

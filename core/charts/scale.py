@@ -30,7 +30,11 @@ class Scale:
 
 
 def scale_of(panel: ChartPanel) -> Scale:
-    """Return the scale of a panel. The whole is shown where it is known: 100 %, or all of the memory."""
+    """Return the scale of a panel.
+
+    If the total is known, such as all of the memory, the axis reaches it. An axis of percentages reaches 100 unless
+    all values are small.
+    """
     highest = max((line.greatest for line in panel.lines), default=0.0)
     reach = max(highest, panel.limit or 0.0)
     if panel.unit is Unit.PERCENT:

@@ -10,7 +10,7 @@ from statistics import median
 
 from core.proxmox import StorageUse
 
-DAY = 86400
+DAY = 86400  # seconds
 DAYS_LEAST, DAYS_MOST = 4, 14
 """Minimum number of days with data, and age of the oldest day that counts. Each pair of days is compared."""
 RISING_LEAST = 0.8

@@ -190,7 +190,7 @@ def busyness(guest: Guest) -> tuple[float, float, int]:
 
 
 def _menu(guests: tuple[Guest, ...], busy: tuple[Guest, ...]) -> tuple[Guest, ...]:
-    """Return the guests of the menu by VMID: all if they fit, else the busiest, and then the first others."""
+    """Return the guests of the menu by VMID: all if they fit, else the busiest, and then the first of the others."""
     if len(guests) <= MENU_MOST:
         return guests
     chosen = {guest.vmid: guest for guest in busy}

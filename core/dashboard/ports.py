@@ -1,4 +1,4 @@
-"""Define the ports of the dashboards: where they are stored, and the channels in which they stand."""
+"""Define the ports of the dashboards: where they are stored, and the channels that show them."""
 
 from enum import StrEnum
 from typing import Protocol, TypeVar

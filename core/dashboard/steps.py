@@ -15,7 +15,7 @@ RENEW_SECONDS = 600.0
 REPOST_SECONDS = 600.0
 """Minimum seconds between two new messages: a channel that is cleared all the time is not filled again at once."""
 NEW_SECONDS = 30.0
-"""A site's dashboards may post as many new messages at once as there may be dashboards, then one in these seconds.
+"""A site's dashboards may post as many new messages at once as there may be dashboards, then one per NEW_SECONDS.
 
 People who make and remove dashboards in a loop use up neither Discord's limits for posts and pins nor the time in
 which the others are edited.

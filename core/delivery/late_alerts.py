@@ -18,7 +18,7 @@ def delay_of(message: OutboxMessage) -> float | None:
 
 
 def find_superfluous(waiting: Sequence[OutboxMessage]) -> list[int]:
-    """Return the reminders that are not needed: the incident is over, or another waiting message covers it.
+    """Return the ids of reminders that are not needed: the incident is over, or another waiting message covers it.
 
     Messages that were tried before are ignored, because they may have been posted long ago.
     """
@@ -47,7 +47,7 @@ class AlertAges:
         self._created_at |= dict.fromkeys(message_ids, self._clock.monotonic())
 
     def age(self, message: Message) -> float:
-        """Return the age in seconds. For a message of an earlier run it starts from the wall clock, read once."""
+        """Return the age in seconds. A message of an earlier run is first dated by the wall clock."""
         made = self._created_at.get(message.id)
         if made is not None:
             return self._clock.monotonic() - made
@@ -63,7 +63,7 @@ class AlertAges:
 
 
 def recovery_of(message: OutboxMessage, waiting: Sequence[OutboxMessage]) -> int | None:
-    """Return the waiting recovery that a late opening reports in its own line, None if there is none."""
+    """Return the id of the waiting recovery that a late opening reports in its own line, None if there is none."""
     if message.stored.post is not MessageKind.OPENING:
         return None
     for other in waiting:

@@ -1,8 +1,8 @@
 """Time the attempts of every at-least-once sender, judge the age of a nonce, and shorten blocked texts.
 
-A sender stores the attempt before it sends, and the success afterwards. It repeats an attempt whose answer was
-lost with the same nonce. Discord remembers it for a few minutes ("Create Message": enforce_nonce). After that the
-sender first searches the channel for the message.
+A sender stores the attempt before it sends, and the success afterwards. If the answer was lost, it repeats the
+attempt with the same nonce. Discord remembers a nonce for a few minutes ("Create Message": enforce_nonce). After that
+the sender first searches the channel for the message.
 """
 
 import asyncio

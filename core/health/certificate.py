@@ -6,7 +6,7 @@ from core.health.result import Result, error, ok, warning
 
 SOON_DAYS = 21
 """A certificate that expires within this many days is reported."""
-_DAY = 86400.0
+_DAY = 86400.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from core.health.result import Result, error, of_finding, ok, warning
 OLDEST, NEWEST = (8, 4), 9
 CLOCK_SECONDS = 30.0
 """Seconds by which the clocks may differ."""
-_DAY = 86400.0
+_DAY = 86400.0  # seconds
 OWNER_PREFIX, PROTECTED = "owner-", "protected"
 
 

@@ -90,7 +90,7 @@ WISHED_FOR_COMMANDS = {ATTACH: Problem.NO_CHARTS, PIN: Problem.NO_PINS}
 
 @dataclass(frozen=True, slots=True)
 class ChannelView:
-    """A channel of the guild. `missing`: permissions that the bot needs or wishes there and does not have."""
+    """A channel of the guild. `missing`: permissions that the bot needs or could use there and does not have."""
 
     name: str
     kind: ChannelKind

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from core.watch.journal import Batch, Journal
 
 KEY = "greeting"
-"""The record, in the journal of one site."""
+"""Key of the record, in the journal of one site."""
 _OWED = "owed"
 OWED, STORED = {KEY: _OWED}, {KEY: "stored"}
 """The records of a first message that is owed, and of one that is stored. The second is written with the message."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 READ_INTERVALS = 3
-"""Intervals of the watch in which each site must have been read."""
+"""Number of the watch's intervals within which each site must have been read."""
 GATEWAY_SECONDS = 90.0
 """Seconds in which Discord must have acknowledged the connection. It does so about every 41 s."""
 UNDELIVERED_SECONDS = 900.0

@@ -15,7 +15,7 @@ from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
 VICTIMS = (102, 103, 201, 107, 101)
 """Watched guests. The first one that runs is killed."""
 CUT, HUNG, FILLED = "pve2", "pve1", "ceph-vm"
-FULL = 0.97
+FULL = 0.97  # used fraction
 TOKEN = f"{BOT_USER}!{BOT_TOKEN}"
 
 

@@ -24,7 +24,7 @@ def copy_json(value: Any) -> Any:
     """Copy plain JSON values ten times as fast as `copy.deepcopy`, and all others as it does."""
     try:
         return marshal.loads(marshal.dumps(value))  # noqa: S302 - made on the same line
-    except ValueError:  # SimCord's enums stand among them
+    except ValueError:  # SimCord's enums are among them
         return _copy_mixed(value)
 
 
@@ -79,7 +79,7 @@ def _with_times(tokens: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, An
 
 
 def _summarize(tokens: Iterable[Mapping[str, Any]], most: int = 100) -> str:
-    """Tell the times in the list of messages. SimCord's word for each of them is "[timestamp]"."""
+    """Show the times in the list of messages. SimCord shows "[timestamp]" for each of them."""
     return _summarize_as_simcord(_with_times(tokens), most)
 
 

@@ -22,7 +22,7 @@ from playground.panel.words import BREAKAGES, LABELS
 
 HERE = Path(__file__).parent
 _TYPES = {"/demo.js": "application/javascript", "/demo.css": "text/css"}
-_MOST_BODY = 1024
+_MOST_BODY = 1024  # bytes
 _LOOK_EVERY = 0.25
 """Seconds between two checks whether a step that the panel does for a visitor is done."""
 LANGUAGES = ("ja", "en")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from adapters.settings.faults import UUID
 from ui.formatting import plain
 
-_MOST = 4000
+_MOST = 4000  # characters
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|[@-_])")
 """Escape sequences of a terminal: arrow keys, and the marks around pasted text."""
 _QUOTES = ('""', "''", "``", "“”", "‘’", "「」", "『』", "<>")

@@ -18,7 +18,7 @@ from ui.formatting import OK, WARNING, plain
 from ui.messages.discord_refusals import ConnectStep, RetryRule, diagnose
 
 T = TypeVar("T")
-NAME_MOST = 60
+NAME_MOST = 60  # characters
 LEVELS = ("ADMIN_ROLE_IDS", "OPERATOR_ROLE_IDS", "VIEWER_ROLE_IDS")
 
 

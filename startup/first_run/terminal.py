@@ -21,6 +21,7 @@ if sys.platform != "win32":
     import termios
 
 WIDEST = 100
+"""Maximum columns of a line."""
 PASTED_SECONDS = 0.05
 """Seconds to wait for the next line of a pasted text."""
 _PIECES = re.compile(r"`[^`]*`\S*|\S+|\s+")

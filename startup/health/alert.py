@@ -17,7 +17,7 @@ _AWAY = (*DISCORD_ERRORS, discord.LoginFailure, Late)
 
 
 async def send_test_alerts(t: Text, settings: Settings) -> tuple[list[str], bool]:
-    """Send one to each alert channel. Return a line for each, and whether all arrived."""
+    """Send a test alert to each alert channel. Return a line for each, and whether all arrived."""
     client = discord.Client(
         intents=discord.Intents(guilds=True),
         allowed_mentions=discord.AllowedMentions.none(),

@@ -19,7 +19,7 @@ from email.utils import parsedate_to_datetime
 from core.health.certificate import Certificate
 
 CLOCK_SECONDS = 5.0
-_HEAD_MOST = 65536
+_HEAD_MOST = 65536  # bytes
 _VERSION, _UTC_TIME = 0xA0, 0x17
 
 

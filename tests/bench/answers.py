@@ -17,7 +17,7 @@ from tests.bench.stage import Stage
 Figures = dict[str, float]
 
 SLOW = 0.03
-"""Seconds that Proxmox takes for each answer where it is measured as a slow one."""
+"""Seconds that Proxmox takes for each answer in the measurements of a slow Proxmox."""
 HUNG = 3.0
 """Seconds for which a guest agent hangs."""
 LAST_LINE = "IP"

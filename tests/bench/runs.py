@@ -90,8 +90,8 @@ async def run(
 ) -> Results:
     """Measure everything in the plan, one number of guests after the other.
 
-    `only`: leave out all others. `small`: numbers of guests instead of those in the plan, to measure each once and as
-    little as possible.
+    `only`: leave out all others except "idle".
+    `small`: use these numbers of guests instead of those in the plan, and measure each once and briefly.
     """
     results = Results(this_machine())
     sizes = tuple(small)

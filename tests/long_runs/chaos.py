@@ -31,7 +31,7 @@ from playground.discord.people import Person, PressResult
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
 from tests.support.process_stage import INTERVAL, ProcessStage, process_stage
 
-KILL_EVERY = 40.0
+KILL_EVERY = 40.0  # seconds
 LONG_DOWN = 90.0
 """Seconds of downtime after which a crash must have been reported, despite all faults."""
 DETECT_WITHIN = 60.0

@@ -54,9 +54,10 @@ FLOODS = (
 CROWD = 7
 """Number of people who flood together with charts."""
 RATIO_MOST, ACK_MOST, START_MOST, LIST_MOST, CHART_MOST = 1.5, 1.0, 5.0, 1.0, 10.0
+"""Goals: the delay of alerts as a multiple of that without a flood, and seconds for the answers to other people."""
 MEMORY_MOST, JOURNAL_MOST = 64.0, 1.0
 """Maximum growth during a flood of one minute, in MiB."""
-PATIENCE = 180.0
+PATIENCE = 180.0  # seconds
 SAMPLES = 3
 """Minimum number of alerts to measure, however long they take."""
 STEP = 2.0

@@ -16,7 +16,7 @@ from playground.cluster.demo_cluster import FRAGILE, NODES, WATCHED, Life, build
 from playground.cluster.life import FILLING, LONELY, MAINTAINED, UNLUCKY
 from playground.pve.server import Pve
 
-QUARTER = 900
+QUARTER = 900  # seconds
 ROOT = Path(__file__).resolve().parents[2]
 
 

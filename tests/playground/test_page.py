@@ -22,7 +22,7 @@ from playground.visitor import BROWSERS, PATIENCE, DemoProcess, Visitor, find_br
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.xdist_group("page")
-CHART_WIDTH = 680
+CHART_WIDTH = 680  # pixels
 AKIKO = "管理者 akiko"
 """The person whose view a page opens with."""
 

@@ -15,8 +15,8 @@ from playground.pve.server import Pve
 from tests.support.process_stage import INTERVAL, PATIENCE, ProcessStage, process_stage
 
 WRONG_TOKEN = "12345678-1234-1234-1234-123456789abc"
-UNTROUBLED_SECONDS = 5.0
-"""Seconds by which stopping may take longer than without trouble. A hanging read takes 18."""
+DELAY_SECONDS = 5.0
+"""Maximum seconds by which the trouble may delay the end. A hanging read takes 18."""
 
 
 def made() -> Iterator[Pve]:
@@ -36,7 +36,7 @@ async def stage(tmp_path: Path, hanging: Pve) -> AsyncIterator[ProcessStage]:
         yield made
 
 
-async def knows(stage: ProcessStage, vmid: int) -> None:
+async def wait_until_known(stage: ProcessStage, vmid: int) -> None:
     """Wait until the bot has stored the state of a guest."""
 
     def known() -> bool:
@@ -52,7 +52,7 @@ async def test_trouble_at_two_sites_loses_and_repeats_nothing(
 ) -> None:
     settings = {"MONITOR_INTERVAL_SECONDS": str(INTERVAL)}
     await stage.start(MONITOR_VM_IDS="101", **settings)
-    await knows(stage, 101)
+    await wait_until_known(stage, 101)
     _, alone = await stage.bot.end()
 
     lab = stage.guild.create_text_channel("lab", category=stage.category)
@@ -84,4 +84,4 @@ async def test_trouble_at_two_sites_loses_and_repeats_nothing(
 
     code, seconds = await stage.bot.end()
     assert code == 0
-    assert seconds < alone + UNTROUBLED_SECONDS, "the hanging read is cut"
+    assert seconds < alone + DELAY_SECONDS, "the hanging read is cut"

@@ -45,7 +45,7 @@ FOR_TYPES_ONLY = {
         "monitor_store",
     )
 }
-"""Imports that only a type checker may see: the sentences of faults are found by the words of their enums."""
+"""Imports that only a type checker may see. At run time the sentences of faults are found by the values of enums."""
 FOREIGN = {
     "aiohttp": {"startup", "adapters.heartbeat", "ui"},
     "matplotlib": {"adapters.charts.figure"},
@@ -157,7 +157,7 @@ def test_every_file_at_the_top_is_known_here() -> None:
 
 def may_import(module: Module, name: str, types_only: bool) -> bool:
     if name.startswith("."):
-        return False  # relative: it would go round these rules
+        return False  # relative: it would get around these rules
     area, library = area_of(name), name.partition(".")[0]
     if area and area != module.area and not any(lies_in(area, known) for known in MAY_KNOW[module.area]):
         return types_only and (module.dotted, name) in FOR_TYPES_ONLY
@@ -304,7 +304,7 @@ def test_a_cog_knows_no_other_cog() -> None:
 
 
 def test_nothing_is_imported_by_name_at_run_time() -> None:
-    """importlib and __import__ would go round these rules; the demo is a process of its own."""
+    """importlib and __import__ would get around these rules; the demo is a process of its own."""
     importing = ("__import__", "import_module", "importlib.import_module", "runpy.run_module")
     wrong = [
         f"{module.name}: {ast.unparse(node)}"

@@ -230,7 +230,7 @@ def test_links_and_files_exist(path: Path) -> None:
             assert name in created or (ROOT / name).exists(), name
 
 
-def test_the_walks_name_what_stands_in_the_files() -> None:
+def test_the_walks_name_what_is_in_the_files() -> None:
     """Check every name with its file behind it, as in `Reply.start` (`ui/interaction/reply.py`)."""
     pairs = re.findall(r"`([\w.]+)` ?[（(]`([\w/]+\.py)`[)）]", text_of(DOCS / "architecture.md"))
     assert len(pairs) > 60

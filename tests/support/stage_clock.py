@@ -9,7 +9,9 @@ from typing import Any
 from core.clock import Clock
 
 HASTE = 150.0
+"""Factor by which short waits are shortened in real time."""
 SHORT = 5.0
+"""Maximum seconds of a short wait."""
 
 
 class StageClock(Clock):

@@ -43,6 +43,6 @@ async def _guest(attempt: Attempt, actor: Actor, vmid: int) -> Guest:
     site = attempt.site
     age = (
         0.0 if site.authorizer.has_hidden_guests(actor) else FRESH_SECONDS
-    )  # as fresh as for the access decision about a change
+    )  # as fresh as the list by which a change is allowed
     guest = await site.planner.finder.locate(vmid, attempt.check, max_age=age)
     return await site.planner.with_protection(guest)

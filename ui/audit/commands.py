@@ -48,7 +48,7 @@ async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page
 async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> None:
     """Show the first page, and attach a file of all attempts, or of the newest that fit Discord's size limit.
 
-    If the page includes reading operations, the file has each attempt as stored, including the questions.
+    If the page includes reading operations, the file has every attempt as stored, also questions that were answered.
     A person's next file is begun when Discord has received the previous one.
 
     Raises: JournalFailed.
@@ -87,7 +87,7 @@ async def _send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> 
 
 
 async def _without_gone(reply: Reply, found: Sequence[AuditEntry]) -> tuple[AuditEntry, ...]:
-    """Return the entries without the ids of people who have left, so that they are named."""
+    """Remove the user ids of people who have left, so that their names are shown instead of mentions."""
     gone = await gone_from(reply.interaction, (each.record.actor.user_id for each in found))
     return tuple(_unmentioned(each) if each.record.actor.user_id in gone else each for each in found)
 

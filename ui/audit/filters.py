@@ -29,7 +29,7 @@ PEOPLE_MOST = 1000
 """Maximum number of people searched for a name, the latest first."""
 ATTEMPTS_MOST = 300
 """Number of a site's attempts that are searched for people."""
-SINCE_MOST = 3650 * 86_400
+SINCE_MOST = 3650 * 86_400  # seconds
 OFFERED = ("1h", "8h", "1d", "7d", "30d", "365d")
 _ID = re.compile(r"(?:<@!?)?([0-9]{17,19})>?")
 _DATE = re.compile(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})")

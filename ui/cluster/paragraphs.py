@@ -39,7 +39,7 @@ def incidents_text(
 
 
 def _incident(t: Text, incident: Incident) -> str:
-    """Show an incident with its time, which stands below it in small print where a phone has no room beside it."""
+    """Show an incident with its time: beside it, or below it in small print if a phone has no room beside it."""
     parts = (f"{sign_of(incident)} {short_text(t, incident)}", timestamp(incident.opened))
     return phone_lines(parts).replace("\n", f"\n{SMALL_PRINT}")
 

@@ -12,7 +12,7 @@ from ui.sizes import format_size, format_usage
 
 SLOTS = 8
 """Rows and headings on a page of nodes or storages, each of at most 450 characters."""
-NAME_MOST = 40
+NAME_MOST = 40  # characters
 
 
 def fill(used: int | None, total: int | None) -> float | None:

@@ -35,6 +35,7 @@ _CONTENTS: Mapping[str, Marked] = {
     "import": N_("imports"),
 }
 WORDS_MOST, NODES_MOST = 7, 2
+"""Maximum number of words about the content of a storage, and of nodes where it is not available."""
 
 
 @dataclass(frozen=True, slots=True)

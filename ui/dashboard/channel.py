@@ -21,7 +21,7 @@ from ui.watch.alert_channel import MARGIN_SECONDS, OUTSIDE, translate_errors
 T = TypeVar("T")
 
 SEARCHED = 100
-"""Maximum number of messages to look through, both of those after the attempt and of the newest."""
+"""Maximum number of messages to look through: first this many after the attempt, then as many of the newest."""
 _UNKNOWN_CHANNEL = 10003
 
 

@@ -9,7 +9,7 @@ from ui.formatting import PROTECTED, WARNING, code, fit_lines
 from ui.i18n import Text
 from ui.sizes import format_memory, format_size
 
-TAGS_MOST = 300
+TAGS_MOST = 300  # characters
 
 
 def caveats(t: Text, plan: Plan) -> list[str]:

@@ -15,8 +15,8 @@ from ui.i18n import Text
 from ui.interaction.context import Interaction
 from ui.interaction.open_questions import SECONDS, Question
 
-FORM_NAME_MOST = 255
-REASON_MOST = 200
+FORM_NAME_MOST = 255  # characters
+REASON_MOST = 200  # characters
 NAME_FIELD, REASON_FIELD = "name", "reason"
 
 

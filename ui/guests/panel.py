@@ -154,6 +154,7 @@ def _rows(t: Text, details: GuestDetails, fullest: FileSystem | None) -> list[tu
 _MARKUP = re.compile(r"<[^<>]{0,500}>|!?\[([^][]{0,200})\]\([^()]{0,500}\)|[*_#>`|~]{1,6}")
 """HTML and Markdown in Proxmox' notes: scripts that set up guests fill them with pictures."""
 NOTES_MOST, NOTE_MOST = 2000, 200
+"""Characters of the notes that are read, and of those that are shown."""
 
 
 def notes_of(description: str) -> str:

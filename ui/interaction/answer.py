@@ -34,7 +34,7 @@ FIRST_SECONDS = 3.0
 TOKEN_SECONDS = 14 * 60.0
 CHANNEL_SECONDS = 15 * 60.0
 """Seconds to wait for the channel's rate limit with an answer that has no other way."""
-RETRIES = (1.0, 2.0, 4.0)
+RETRIES = (1.0, 2.0, 4.0)  # seconds
 ALREADY_ACKNOWLEDGED = 40060
 """Discord's error code for an interaction that already has a first answer."""
 

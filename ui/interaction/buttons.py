@@ -52,7 +52,7 @@ def guest_button(
     obvious: bool = False,
     disabled: bool = False,
 ) -> PersistentButton:
-    """Return the button of an action. `site`: "" if there is only one, here and below.
+    """Return the button of an action. `site`: name of the guest's site, "" if there is only one.
 
     `obvious`: make it blue, because it is the one obvious next step.
     """
@@ -108,7 +108,7 @@ def refresh_button(t: Text, vmid: int, site: str, *, disabled: bool = False) -> 
 
 
 def status_button(t: Text, site: str) -> PersistentButton:
-    """Return the button that reads the cluster again. `site`: ALL_SITES for all of several sites."""
+    """Return the button that reads the cluster again. `site`: name of the site, or ALL_SITES."""
     return PersistentButton(ui.Button(label=t("Refresh"), custom_id=name_site("p1:status:refresh", site)))
 
 
@@ -127,7 +127,7 @@ def health_buttons(
 
 
 def _again_button(t: Text, custom_id: str, *, beside: bool) -> PersistentButton:
-    """Return the button that reads again. `beside`: it stands beside the symbols of pages, and is a symbol, too."""
+    """Return the button that reads again. `beside`: it is beside the symbols of pages, and is a symbol, too."""
     again: ui.Button[Any] = ui.Button(custom_id=custom_id)
     if beside:
         again.emoji = discord.PartialEmoji(name=AGAIN)
@@ -192,7 +192,7 @@ def page_buttons(
 ) -> list[PersistentButton]:
     """Return the buttons first, previous, next and last, or none if there is only one page.
 
-    `page` counts from 0. `site`: ALL_SITES for a list of all of several sites.
+    `page` counts from 0. `site`: name of the site, "" if there is only one; ALL_SITES for a list of several sites.
     """
     if pages <= 1:
         return []

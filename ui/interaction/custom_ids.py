@@ -15,7 +15,7 @@ A `custom_id` names the guest and the action, and nothing else in it is trusted:
 - `p1:doctor:next:1` turns a page of the check of the setup. `:all` at the end shows good results in full, too.
 - `q1:…` answers a question.
 - `d1:refresh:5d0a…` renews a dashboard, which is named by its 16 hex digits. `d1:alerts:…` shows the open incidents.
-- `w1:list` belongs to the bot's first message. It names no site, because it is about all of them. It also stands
+- `w1:list` belongs to the bot's first message. It names no site, because it is about all of them. It is also
   under results that leave no guest to look at.
 
 With several sites the form with a site follows from the one without: `g1:start:101:5d0a…` becomes

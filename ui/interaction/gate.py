@@ -37,7 +37,7 @@ from ui.messages.errors import unexpected_sentence
 
 _log = logging.getLogger(__name__)
 
-PRIVATE_RETRIES = (0.3, 0.6, 0.9)
+PRIVATE_RETRIES = (0.3, 0.6, 0.9)  # seconds
 FIRST_SECONDS, FOLLOWUP_SECONDS = 3.0, 14 * 60.0
 """Seconds in which Discord accepts the first answer, and seconds for later answers."""
 

@@ -32,8 +32,8 @@ from ui.messages.errors import unexpected_sentence
 _log = logging.getLogger(__name__)
 
 ACKNOWLEDGE_AFTER = 0.6
-"""Seconds until an answer is acknowledged. A quick answer needs no acknowledgement, and one request less."""
-EDIT_EVERY = 2.0
+"""Seconds until an answer is acknowledged. A quicker answer needs no acknowledgement, which saves a request."""
+EDIT_EVERY = 2.0  # seconds
 FIRST_RETRIES = (0.3, 0.6, 0.9)
 """Seconds between the tries of a first answer or a refusal. Discord waits only 3 s for a first answer."""
 STEP_BACK_SECONDS = 1.0

@@ -55,7 +55,7 @@ def choice_id(custom_id: str, values: Sequence[object]) -> str:
 def guest_menu(t: Text, guests: Sequence[tuple[str, Guest]], site: str) -> list[Item]:
     """Return the menu of these guests, none if there are no guests.
 
-    `guests`: each with the name of its site. `site`: ALL_SITES for a list of all of several sites.
+    `guests`: each with the name of its site. `site`: ALL_SITES for a list of several sites.
     """
     if not guests:
         return []

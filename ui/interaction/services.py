@@ -108,7 +108,7 @@ class Services:
     renderer: Renderer
     """Draws charts, in a process of its own."""
     pictures: Pictures[Any]
-    """The charts of this moment (`ui.charts.view.ChartPicture`)."""
+    """The charts that are being drawn, or were drawn just now (`ui.charts.view.ChartPicture`)."""
     alert_charts: Cooldown
     """Limits how often a chart for everybody follows an alert."""
     orphan_searches: Cooldown
@@ -198,7 +198,7 @@ class Sites:
 
     @property
     def only(self) -> Site:
-        """The site, if there is one only. There is no default among several.
+        """The only site. There is no default among several.
 
         Raises: LookupError.
         """
@@ -208,9 +208,9 @@ class Sites:
 
     @property
     def first(self) -> Site | None:
-        """The site that is meant where none is named, as in buttons made while there was one site (FIRST_SITE).
+        """The site of buttons and records without a site, which were made while there was only one (FIRST_SITE).
 
-        None: there are several, and none was named.
+        None if there are several sites and FIRST_SITE names none of them.
         """
         return self._sites.get(self._first or "") if self.several else self.only
 

@@ -20,7 +20,7 @@ from ui.i18n import N_, Marked, Text
 
 TOO_MANY_COMMANDS = 30034
 """Discord's error code for more than 200 new commands in a guild in one day."""
-_MOST = 120
+_MOST = 120  # characters
 
 
 class ConnectStep(StrEnum):

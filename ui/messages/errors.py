@@ -15,7 +15,7 @@ from ui.messages.proxmox_errors import PROXMOX_WORDS
 from ui.messages.subjects import subject_name
 from ui.messages.wanted_errors import WANTED_WORDS
 
-_VALUE_MOST = 40
+_VALUE_MOST = 40  # characters
 _DETAILS = ("message", "privilege", "reason", "lock", "value")
 """Fields of errors that say more than the phrase. The first one with a text is added to it."""
 

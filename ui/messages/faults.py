@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # `ui` must not import the adapters at run time
     from adapters.settings.load import Fault, SettingsError
     from monitor_store import StoreError
 
-_MOST = 100
-_PATH_MOST = 300
+_MOST = 100  # characters
+_PATH_MOST = 300  # characters
 _HOST = "pve.example.com"
 
 _EXAMPLES = {

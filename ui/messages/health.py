@@ -10,9 +10,9 @@ from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
 from ui.messages.readiness import finding_text
 
-_MOST = 1500
+_MOST = 1500  # characters
 _FOLDED_MOST = 1000
-"""Characters of the names in one line. The others are counted."""
+"""Maximum characters of the names in one line. The names that do not fit are counted."""
 _SIGNS = {Verdict.OK: OK, Verdict.WARNING: WARNING, Verdict.ERROR: FAILED, Verdict.UNCHECKED: "▫️"}
 LABELS: Mapping[str, Marked] = {
     "host.packages": N_("Python and packages"),
@@ -171,7 +171,7 @@ def result_line(t: Text, result: Result) -> str:
 
 
 def discord_line(t: Text, result: Result) -> str:
-    """Return the same line for Discord, where foreign values stand in code spans."""
+    """Return the same line for Discord, with foreign values in code spans."""
     where = f" ({code(result.where, 200)})" if result.where else ""
     return f"{_SIGNS[result.level]} **{t(LABELS[result.check])}**{where}: {_discord_text(t, result)}"
 

@@ -22,7 +22,7 @@ from ui.formatting import FAILED, OK, WARNING, code, plain
 from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
 
-_MOST = 100
+_MOST = 100  # characters
 _NAMES_MOST = 20
 _SETTING: dict[str, str] = {
     p.CertificateNotTrusted.__name__: "PROXMOX_VERIFY_SSL",
@@ -130,7 +130,7 @@ def site_line(t: Text, site: str, cluster: Cluster | None) -> str:
 
 
 def finding_text(t: Text, finding: Finding, *, in_discord: bool = False) -> str:
-    """Return the setting, the problem and the remedy. `in_discord`: foreign names stand in code spans."""
+    """Return the setting, the problem and the remedy. `in_discord`: foreign names are in code spans."""
     if finding.error is not None:
         setting = _SETTING.get(type(finding.error).__name__, finding.setting)
         sentence = " ".join(error_sentence(t, finding.error).split())

@@ -7,7 +7,7 @@ from core.errors import JournalFailed, StoreFailed
 from ui.formatting import code, format_duration, plain
 from ui.i18n import Text
 
-PATH_MOST = 300
+PATH_MOST = 300  # characters
 
 
 def no_data_dir_line(t: Text, path: str, reason: str) -> str:

@@ -18,7 +18,7 @@ from ui.watch.incidents.text import HEADS, OVER, RECOVERIES, colour_of_incident,
 CONTENT_MOST = 2000
 """Maximum characters of a message without components, set by Discord."""
 TEST = "🔔"
-_LATE_MOST = 200
+_LATE_MOST = 200  # characters
 
 Lines = tuple[str, list[str], Colour]
 """The first line, the details, and the colour of their edge."""

@@ -21,7 +21,7 @@ from ui.watch.access import dashboards_of, is_subject_visible_to, is_visible_to
 from ui.watch.status import AuditStatus, WatchStatus, status_card
 from ui.watch.views import COUNTED_DAYS, watch_list_card
 
-DAY = 86_400
+DAY = 86_400  # seconds
 
 
 async def show_watch_list(site: Site, reply: Reply, page: int = 0) -> None:

@@ -19,7 +19,7 @@ from ui.watch.alert_text import CONTENT_MOST
 SIGN = "👋"
 """Begins the message. No other message of the bot about itself begins with it."""
 NAMES_MOST, CHANNELS_MOST = 5, 5
-_TROUBLES_MOST = 800
+_TROUBLES_MOST = 800  # characters
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from ui.watch.views import history_card
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The incidents of one site that a person may see. `vmids`: those of these guests; None: all."""
+    """The incidents of one site that a person may see. `vmids`: only the incidents of these guests; None: all."""
 
     site: Site
     actor: Actor

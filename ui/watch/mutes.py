@@ -25,7 +25,7 @@ from ui.watch.access import authorize_subject, cluster_for_decision, is_subject_
 from ui.watch.mute_targets import choose_target
 from ui.watch.views import muted_card, muted_everywhere_card, unmuted_card, unmuted_everywhere_card
 
-REASON_MOST = 200
+REASON_MOST = 200  # characters
 
 
 async def mute(reply: Reply, target: str, duration: str, confirm: str = "", reason: str = "") -> None:
@@ -61,6 +61,7 @@ async def guard_mute(
 
     A protected guest needs the same as for its reboot: an admin, the guest's name, and a reason. A node or
     everything needs an admin and a reason if it includes protected guests on the watch list.
+    Raises: NoReason, ProxmoxError, Refused by access, and the errors of `confirm_protected`.
     """
     if not OPERATIONS[Operation.MONITOR_MUTE].guards(seconds):
         return

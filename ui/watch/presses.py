@@ -25,7 +25,10 @@ from ui.watch.incidents.details import acked_line, muted_line
 
 
 async def on_alert_press(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
-    """Handle an alert's button. Only the delivery edits the alert, after the watch has stored the answer."""
+    """Handle an alert's button. Only the delivery edits the alert, after the watch has stored the answer.
+
+    Raises: IncidentOver, JournalFailed.
+    """
     services, what = services_of(interaction), match["what"]
     incident = await attempt.site.journal.incident(int(match["incident"]))
     if incident is None:

@@ -163,7 +163,7 @@ def added_card(
     """Return the answer to /monitor add.
 
     `guest`: as it is now. `before`: its entry before the change. `until`: Unix time at which its mute ends.
-    `steps`: the next steps, here and below.
+    `steps`: a line that names the next steps.
     """
     blind = f"{WARNING} {memory_advice(t)}" if _blind(guest, entry) else ""
     old = before.disk if before else None
@@ -181,7 +181,7 @@ def added_card(
 
 
 def success_card(text: str, steps: str = "") -> ui.LayoutView:
-    """Return the answer to a change that was made."""
+    """Return the answer to a change that was made. `steps`: a line that names the next steps."""
     return card(f"{OK} {text}", steps, colour=Colour.GOOD)
 
 
@@ -262,7 +262,7 @@ def history_card(
 
     `vmid`: the guest of all these incidents, None for all guests. `label`: its name.
     `page`: counts from 0 and is brought within bounds. `site`: name of the site, "" if there is only one.
-    `names`: the site to name with each incident, by its id.
+    `names`: by incident id, the name of the site to show with the incident.
     """
     page, pages = page_of(page, total)
     count = t.plural("{n} incident", "{n} incidents", total)

@@ -125,9 +125,9 @@ class RequestSlots:
         """Wait for a slot and return the function that gives it back. Calling that again does nothing.
 
         `begin`: called with this function at the moment the slot is granted, before the caller gets its turn
-        on the event loop. If the caller is cancelled later, it keeps the slot.
+        on the event loop. From then on only this function gives the slot back, even if the caller is cancelled.
         `node`: the node that the request is about.
-        `may_hang`: the request uses a slot of READS, unless the watch sends it.
+        `may_hang`: the answer may not come. The request then uses a slot of READS, unless the watch sends it.
         Raises: QueueFull if too many requests wait already.
         """
         if may_hang and lane is not Lane.WATCH:

@@ -181,7 +181,7 @@ def body_of(response: requests.Response, most: int) -> bytearray:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The CAs to accept, in a file or folder; None: any certificate. `changed`: time of the file in nanoseconds."""
+    """The CAs to accept, in a file or folder; None: any certificate. `changed`: when the file changed, in ns."""
 
     authorities: str | None
     changed: int = 0

@@ -25,7 +25,7 @@ NODES_MOST = 8
 """Maximum number of nodes asked in one poll; those that have waited longest come first."""
 ASK_SECONDS = 6.0
 BACK_SECONDS = 86_400
-"""Seconds to look back before the previous request to a node.
+"""Seconds to look back beyond the previous request to a node.
 
 A task that ended since then may have started long ago, and the node's clock may be wrong.
 """

@@ -23,15 +23,15 @@ ACCEPT_SECONDS = 1800.0
 DOWN_STATES = HALTED_STATES | {State.STOPPED}
 ALIVE_STATES = frozenset({State.RUNNING, State.PAUSED, State.SUSPENDED})
 NOT_RUNNING_STATES = DOWN_STATES | PASSING_STATES
-"""The settled states of a guest that does not run. A passing state settles once the guest is stuck in it."""
+"""States in which a guest counts as not running once it has settled. In a passing state it settles if it is stuck."""
 
 
 @dataclass(frozen=True, slots=True)
 class DiskReading:
     """The last reading of a VM's file systems.
 
-    `number`: counts the readings of this run. `fullest`: None if the agent named none, because of `error` if there
-    was one. `judged`: an earlier step has judged this reading.
+    `number`: counts the readings of this run. `fullest`: None if the agent named no file system. `error`: why it did
+    not answer, None if it did. `judged`: an earlier step has judged this reading.
     """
 
     number: int
@@ -145,7 +145,7 @@ def find_source_fault(
 
     Lost privileges hide guests: /cluster/resources filters by VM.Audit and answers 200 with the rest
     (Cluster.pm).
-    `elapsed`: the present time on the clock of this name (core/watch/incidents/model.py).
+    `elapsed`: the present time on the clock `elapsed` (core/watch/incidents/model.py).
     """
     if not any(entry.vmid in state.known and entry.vmid not in read.vmids for entry in entries):
         return None

@@ -45,7 +45,8 @@ _NOT_ASKED = (
 )
 """Errors that say nothing about the agent, and that do not last while the polls of the cluster succeed.
 
-A node whose API alone is down is listed as online for ever, so that its disks would stay unknown in silence.
+NodeUnreachable is not among them: a node whose API alone is down stays listed as online, and nobody would learn that
+its disks are unknown.
 """
 
 _log = logging.getLogger(__name__)
@@ -113,7 +114,10 @@ class DiskPoller:
         return vmid in self._doubtful or _is_of(answer, self._running.get(vmid))
 
     def readings(self, cluster: Cluster | None = None) -> dict[int, DiskReading]:
-        """Return the last readings by VMID, as far as they are of these guests and not outdated."""
+        """Return the last readings by VMID, without outdated ones.
+
+        `cluster`: leave out readings of another guest that had the VMID before.
+        """
         return {
             vmid: answer.reading
             for vmid, answer in self._answers.items()
@@ -130,7 +134,7 @@ class DiskPoller:
     def known(self) -> Mapping[tuple[int, str], FileSystem]:
         """Return the fullest file systems by VMID and fingerprint, as far as they are known now.
 
-        Another guest may have got the VMID since the last poll, and with it other readers.
+        Another guest, which other people may see, may have got the VMID since the last poll.
         """
         return {
             (vmid, answer.fingerprint): answer.reading.fullest

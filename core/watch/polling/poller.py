@@ -55,7 +55,7 @@ class Poller:
     ) -> Observation:
         """Poll once. Does not raise: a failed read is a result too.
 
-        `elapsed`: the present time on the clock of this name (core/watch/incidents/model.py).
+        `elapsed`: the present time on the clock `elapsed` (core/watch/incidents/model.py).
         `previous`: the last usable poll, without its lists. Suspects that it could not confirm are now believed
         to be as listed.
         """

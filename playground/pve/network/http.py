@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 setattr(qemu, "natural", functools.lru_cache(maxsize=1024)(qemu.natural))  # noqa: B010 - mypy forbids assigning to another module's function
-# It parses the same few names of settings for each guest of each list.
+# `natural` parses the same few names of settings for each guest of each list.
 
 Values = dict[str, Any]
 

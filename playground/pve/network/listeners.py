@@ -19,7 +19,7 @@ from aiohttp import web
 from playground.pve.network.certificates import Certificates
 
 SO_ATTACH_FILTER = 26
-FOREVER = 3600.0
+FOREVER = 3600.0  # seconds
 
 
 _contexts: dict[str, ssl.SSLContext] = {}

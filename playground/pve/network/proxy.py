@@ -20,7 +20,7 @@ Wait = Callable[[float], Awaitable[None]]
 """Function that waits real seconds, cut short when the server closes."""
 
 TUNNEL_PAGE = "<html>origin error</html>"
-CHUNK = 2**20
+CHUNK = 2**20  # bytes
 _PHRASES = {one.value: one.phrase for one in HTTPStatus}
 
 

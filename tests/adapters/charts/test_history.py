@@ -1,4 +1,4 @@
-"""Test the reads of past usage, as Proxmox 8 and 9 answer them, and of rows that nobody expects."""
+"""Test reading past usage from the answers of Proxmox 8 and 9, and from rows that nobody expects."""
 
 import time
 from typing import Any
@@ -19,6 +19,7 @@ STEPS = {
     "8.4.5": {Period.HOUR: 60, Period.DAY: 1800, Period.WEEK: 10_800, Period.YEAR: 604_800},
     "9.1.4": {Period.HOUR: 60, Period.DAY: 60, Period.WEEK: 1800, Period.YEAR: 21_600},
 }
+"""Seconds between two samples, by version and period."""
 
 
 @pytest.mark.parametrize("version", STEPS)

@@ -264,7 +264,7 @@ async def test_an_abandoned_call_that_fails_is_nobodys_error(
     assert caplog.records == []
 
 
-async def test_every_method_keeps_to_the_gate(tmp_path: Path) -> None:
+async def test_every_method_keeps_to_the_limit(tmp_path: Path) -> None:
     with Rude(tmp_path, HeldAnswer(STARTED)) as rude:
         client = client_of(rude)
 

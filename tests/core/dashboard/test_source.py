@@ -8,7 +8,7 @@ from core.dashboard.source import STALE_POLLS, Source
 from core.proxmox_errors import TimedOut, Unreachable
 from tests.support.fakes import FakeWorld
 
-INTERVAL = 60.0
+INTERVAL = 60.0  # seconds
 
 
 async def test_figures_are_not_current_for_ever() -> None:

@@ -22,5 +22,5 @@ WELL = Vitals(60.0, {"": 179.9}, 89.9, {"": 899.9})
         (Vitals(60.0, {"home": 999.0}, None, {"home": 1e9}), ("read:home", "delivery:home", "gateway")),
     ],
 )
-def test_healthy_means_all_of_them(vitals: Vitals, ailments: tuple[str, ...]) -> None:
+def test_healthy_means_every_sign_of_life(vitals: Vitals, ailments: tuple[str, ...]) -> None:
     assert find_ailments(vitals) == ailments

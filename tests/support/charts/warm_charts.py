@@ -51,9 +51,7 @@ COMMAND = _Command()
 @functools.cache
 def _command() -> tuple[str, ...]:
     """Start the one starter of this process."""
-    name = (
-        f"charts-{os.getpid()}-{os.urandom(8).hex()}"  # an abstract name of Linux, which stands in no folder
-    )
+    name = f"charts-{os.getpid()}-{os.urandom(8).hex()}"  # an abstract name of Linux, which is in no folder
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(f"\0{name}")
         listening.listen()

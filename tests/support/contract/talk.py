@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class _Noting:
-    """Stand before a client, and note which of its methods are used."""
+    """Wrap a client, and note which of its methods are used."""
 
     def __init__(self, client: object, calls: set[str]) -> None:
         self._client, self._calls = client, calls

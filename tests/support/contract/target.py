@@ -52,7 +52,7 @@ def cpus_of(vmid: int) -> int:
 
 
 class Host(Protocol):
-    """Arranges what the bot must not do itself: the playground by itself, a real Proxmox with a root shell."""
+    """Arranges what the bot must not do itself. The playground does so directly, a real Proxmox by a root shell."""
 
     played: bool
 

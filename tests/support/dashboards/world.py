@@ -28,7 +28,7 @@ from tests.support.watch.at_once import at_once
 
 NONCE_MEMORY = 180.0
 """Seconds for which Discord remembers a nonce."""
-INTERVAL = 60.0
+INTERVAL = 60.0  # seconds
 
 
 class Died(BaseException):

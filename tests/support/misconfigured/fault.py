@@ -17,7 +17,7 @@ NOWHERE = "999999999999999999"
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault. `play`: brings it about while its generator waits, and yields settings that differ.
+    """A fault. `play`: a generator that plants it, yields the settings that differ, and removes it when resumed.
 
     `remedy`: a pattern that matches the advice on how to mend it, in both languages.
     """
@@ -32,7 +32,7 @@ class Faults(list[Fault]):
     """The faults of one area, in the order of their definition."""
 
     def add(self, word: str, level: Verdict, remedy: str) -> Callable[[Play], None]:
-        """Decorate the generator that brings a fault about."""
+        """Decorate the generator that plants a fault."""
 
         def defined(play: Play) -> None:
             self.append(Fault(play, word, level, remedy))

@@ -60,7 +60,7 @@ class Sites:
             scene.add_site(name, cluster, MONITOR_VM_IDS=str(LAB_GUEST if name == LAB else 101), **nodes)
 
     def __getitem__(self, name: str) -> Person:
-        """Return the admin of the site with this name, `admin` of all, or `nobody`."""
+        """Return a person: the admin of the site with this name, `admin` (of all sites), or `nobody`."""
         return self.people[name]
 
     def person(self, role: str, locale: str) -> Person:

@@ -1,4 +1,4 @@
-"""Give a second opinion on the messages to send, written only from the contract of the watch and in its order.
+"""Give a second opinion on the messages to send. It is written only from the contract of the watch, in its order.
 
 It shares nothing with core/watch but the names of `core/watch/incidents/model.py`. It keeps plain, mutable
 books and judges the same `Visible` of a poll as the bot. `poll` returns the messages that this poll must
@@ -17,7 +17,7 @@ from core.proxmox_errors import GuestMoved, MissingPrivilege
 from core.watch.incidents.model import DOWN, GuestEvent, MessageKind, Metric, Severity, Topic, WatchEntry
 from tests.support.watch.world import BOT, Visible
 
-MINUTE = 60.0
+MINUTE = 60.0  # seconds
 STOPS = {f"{kind}{what}" for kind in ("qm", "vz") for what in ("stop", "shutdown", "suspend", "destroy")} | {
     "hastop"
 }
@@ -68,8 +68,8 @@ class Fact:
 class Case:
     """Hold an incident.
 
-    Its length lies between `since` and `until`, each given as (clock, elapsed). Reading: the time of a guest
-    that was first held back may count from its stop or from its alarm.
+    `since` and `until` are pairs: (clock, elapsed). The bot may report any duration from that on `clock` to that on
+    `elapsed`. Reading: if a stop was first held back, the duration may count from the stop or from the alarm.
     """
 
     topic: Topic
@@ -127,7 +127,7 @@ class Mail:
 
 @dataclass(eq=False)
 class Hold:
-    """Describe a stop that waits: for `node`, for `ha`, or for a `work` (with its names)."""
+    """Describe a stop that waits. `kind`: for what: node, ha or work. `works`: names of the tasks, for work."""
 
     kind: str
     since: float
@@ -174,7 +174,7 @@ class OracleNews:
 
 @dataclass(eq=False)
 class Meter:
-    """Count consecutive reads over the limit, and under it."""
+    """Count consecutive reads of one value: over the limit, and under it."""
 
     over: int = 0
     under: int = 0
@@ -182,7 +182,7 @@ class Meter:
     case: Case | None = None
     unanswered: int = 0
     answered: int = 0
-    """Consecutive readings that a guest agent did not answer, or did answer."""
+    """`unanswered`, `answered`: consecutive readings without and with an answer of the guest agent."""
     said: bool = False
     """Whether the silence was reported, so that it is no news any more."""
 
@@ -899,7 +899,10 @@ class Oracle:
         self.down(book, guest, _down_fact(guest, works=hold.works if hold else set()), news)
 
     def excused(self, tasks: list[TaskSummary]) -> bool:
-        """Return whether its tasks are a reason to wait: the newest is one of `WORKS`, or one of these is running."""
+        """Return whether a guest's tasks are a reason to wait.
+
+        They are if the newest is one of `WORKS`, if any of `WORKS` is running, or after an `own_stop`.
+        """
         running = any(task.type in WORKS and task.ended is None for task in tasks)
         return running or bool(tasks and tasks[0].type in WORKS) or self.own_stop(tasks)
 

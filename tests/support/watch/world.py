@@ -383,7 +383,7 @@ class Shown:
     edits: int = 0
 
 
-NONCE_MEMORY = 180.0
+NONCE_MEMORY = 180.0  # seconds
 UNSURE = ("503", "reset", "taken", "reset-taken")
 """Faults whose outcome is unknown to the bot. With the last two, Discord has accepted the message."""
 

@@ -17,7 +17,7 @@ from ui.formatting import code, kind_word, listed
 from ui.i18n import N_, Marked, Text
 from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 
-_NAME_MOST, _DIGITS = 16, 12
+_NAME_MOST, _DIGITS = 16, 12  # characters
 Disks: TypeAlias = Mapping[tuple[int, str], FileSystem]
 _NO_DISKS: Disks = {}
 _SHORT = "~"

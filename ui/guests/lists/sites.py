@@ -72,7 +72,7 @@ async def list_guests(reply: Reply, filters: Filters, page: int = 0) -> None:
 class Group:
     """The matching guests of one site.
 
-    `note`: stands below its heading, "" for none. `empty`: stands there if there are no guests.
+    `note`: shown below its heading, "" for none. `empty`: shown there if there are no guests.
     """
 
     site: str

@@ -42,11 +42,11 @@ from ui.watch.incidents.states import HELD, held_advice
 from ui.watch.incidents.text import backup_of
 from ui.watch.incidents.unknown import blind_notes, stale_notes
 
-ROWS_MOST = 1400
+ROWS_MOST = 1400  # characters
 DETAILS_MOST = 4000
 """Maximum characters of all details; Discord takes 4,096 in an embed's description."""
 NODE_GUESTS = 5
-"""Guests that the alert of a node names."""
+"""Maximum number of guests that the alert of a node names."""
 _DATED_SECONDS = 20 * 3600.0
 """Seconds after which an incident shows the dates of its start and end, and not only the times."""
 
