@@ -104,7 +104,7 @@ def take(camera: Camera, screen: Screen, folder: Path, widths: Sequence[int]) ->
 
 
 def top_of(page: Page) -> float:
-    """Return where a picture of the window begins: at the newest messages, which stand at the top if they are few."""
+    """Return where a picture of the window begins: at the newest messages, which are at the top if they are few."""
     few = page.locator("#channel-message-list article").count() <= FEW
     return 0.0 if few else TALL - HEIGHT
 

@@ -1,4 +1,4 @@
-"""Notice when the bot is removed from its guild and invited again. Discord forgets its commands with it."""
+"""Notice when the bot is removed from its guild and invited again. Discord has forgotten its commands by then."""
 
 from __future__ import annotations
 

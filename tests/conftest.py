@@ -63,7 +63,7 @@ ROOM = 1 << 30
 
 
 GC_THRESHOLDS = (10_000, 10, 10)
-"""With Python's own 700, a test that makes many objects has all objects of the worker walked again and again.
+"""With Python's default of 700, a test that makes many objects has all objects of the worker walked again and again.
 """
 
 
@@ -101,7 +101,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection(session: pytest.Session) -> None:
-    """Let each worker begin with other files, and find the rest compiled by its siblings.
+    """Let each worker import other files first, and find the rest compiled by its siblings.
 
     pytest compiles assertions slowly. In a fresh clone every worker would compile every file.
     """

@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def _limit_memory() -> None:
-    """Let a picture that takes too much memory fail, if the system can limit that. Linux limits all of it."""
+    """Make a picture that takes too much memory fail, where the system has a limit. On Linux it covers all data."""
     with contextlib.suppress(ImportError, AttributeError, OSError, ValueError):
         import resource  # noqa: PLC0415  # only Unix has it
 

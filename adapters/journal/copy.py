@@ -34,9 +34,9 @@ def copy_all(source: sqlite3.Connection, target: Path) -> bool:
 
 
 def keep_former(source: sqlite3.Connection, path: Path, version: int) -> None:
-    """Keep the journal as it is, if its tables are about to be migrated.
+    """Keep a copy of the journal as it is, if its tables are about to be migrated.
 
-    The copy is put beside it, and a bot of that version can open it. Raises: sqlite3.Error, OSError.
+    The copy is beside the journal, and a bot of that version can open it. Raises: sqlite3.Error, OSError.
     """
     if not 0 < version < len(MIGRATIONS):
         return
@@ -52,6 +52,7 @@ def keep_former(source: sqlite3.Connection, path: Path, version: int) -> None:
 def salvage(source: sqlite3.Connection, target: Path, meta: Mapping[str, object], last_audit: int) -> bool:
     """Save as many rows as can be read, and `meta`, to `target`. Always returns True.
 
+    `last_audit`: the last id of the audit trail. It is not used again.
     Raises: sqlite3.Error if `target` cannot be written.
     """
     target.write_bytes(b"")

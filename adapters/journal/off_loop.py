@@ -234,7 +234,7 @@ class SiteJournalOffLoop:
 
 
 class JournalOffLoop(SiteJournalOffLoop):
-    """The whole journal, and at the same time that of the only site, or of data that belongs to none of several."""
+    """The whole journal. It is also the journal of the only site or, with several, that of data without a site."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._file = SqliteJournal(path, clock)

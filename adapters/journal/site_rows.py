@@ -20,7 +20,7 @@ _WITH_SITES = 4
 """The first version whose rows have a site."""
 _FIRST, _NUMBER = "first_site", "site/"
 _RECORDS = "site/"
-"""Begins the records of every site but the first; the site and a slash follow. No other record begins with it."""
+"""Begins the key of each record of every site but the first; the site and a slash follow. No other key does."""
 
 
 def record_range(key: str) -> tuple[bytes, bytes]:
@@ -33,7 +33,7 @@ def record_range(key: str) -> tuple[bytes, bytes]:
 
 
 def record_prefix(key: str) -> str:
-    """Return the beginning of a site's records."""
+    """Return the beginning of the keys of a site's records."""
     return f"{_RECORDS}{key}/" if key else ""
 
 

@@ -40,8 +40,8 @@ def parse_agent_addresses(answer: dict[str, Any]) -> tuple[str, ...] | None:
 def parse_addresses(interfaces: Iterable[Any]) -> tuple[str, ...] | None:
     """Return at most six addresses, None if there are none.
 
-    Loopback, link-local, multicast and unspecified addresses are left out. Both forms of LXC's list and the
-    form of QEMU's agent are read.
+    Loopback, link-local, multicast and unspecified addresses are left out.
+    Both forms of LXC's list and the form of QEMU's agent are read.
     Physical-looking interfaces come first, then unknown ones, then bridges and tunnels. Within each group IPv4
     comes before IPv6. Only the first rows in this order are read.
     """
@@ -106,7 +106,8 @@ MOUNTS_MOST = 500
 def parse_file_systems(answer: dict[str, Any]) -> tuple[FileSystem, ...]:
     """Parse QEMU's agent (get-fsinfo): each real file system once, the fullest first.
 
-    One that is mounted at several places counts at the shortest. Old agents name no sizes.
+    One that is mounted at several places is shown at the shortest path. One without sizes is left out: old agents
+    name none.
     """
     rows = answer.get("result")
     found: dict[tuple[str, int, int], FileSystem] = {}

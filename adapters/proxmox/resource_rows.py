@@ -50,7 +50,7 @@ class ResourceRow(msgspec.Struct, gc=False):
 
 
 PIECE = 2**16
-"""Bytes of a body that are decoded at once. Other threads wait meanwhile, and only its rows are in memory."""
+"""Bytes in a piece of a body. Other threads wait while a piece is decoded, and only its rows are in memory."""
 
 decode_rows = msgspec.json.Decoder(tuple[ResourceRow, ...]).decode
 _BEGIN = re.compile(rb'[ \t\n\r]*\{[ \t\n\r]*"data"[ \t\n\r]*:[ \t\n\r]*\[')

@@ -165,7 +165,7 @@ def rules_of_site(
 ) -> GuestRules:
     """Return the part of both settings for one site. `first`: the site that an entry without a site means.
 
-    A role with an entry for the whole site is not limited there. A role without any entry for it has nothing there.
+    A role with an entry for the whole site is not limited there. A role without any entry for it has no rights there.
     """
     found = dict[int, tuple[Scope, ...]]()
     for role, entries in scopes.items():

@@ -148,7 +148,7 @@ class ExpectedStops:
             self._drop(vmid)
 
     def _drop(self, vmid: int) -> None:
-        """Stop expecting it. If that cannot be stored, the next run may still expect it."""
+        """Expect the stop of this guest no longer. If that cannot be stored, the next run may still expect it."""
         del self._stops[vmid]
         if self._store is not None:
             self._store.drop_expected_stop(vmid)

@@ -99,9 +99,9 @@ class GuestFinder:
             return await work(await self.status(await self.find_moved(guest, check)))
 
     async def run_on_listed(self, vmid: int, work: Callable[[Guest], Awaitable[T]], check: Check) -> T:
-        """Run `work` with the guest as listed, which asks Proxmox for nothing. If it has moved, find it once more.
+        """Run `work` with the guest as listed, without a read before. If the guest has moved, find it once more.
 
-        `work` must change nothing, and ask Proxmox about the guest.
+        `work` must change nothing, and must itself ask Proxmox about the guest.
         Raises: GuestNotFound, ProxmoxError, the refusal of `check`, and the errors of `work`.
         """
         guest = await self.find(vmid, check)

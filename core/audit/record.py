@@ -37,7 +37,7 @@ class AuditRecord:
     """One step of an attempt.
 
     `operation`: the word of an `Operation`, otherwise the request as it came in (such as a custom_id).
-    `detail`: the options in one line. `guest`, `node`, `state`: name, node and state of the guest before.
+    `detail`: the options in one line. `guest`, `node`, `state`: name, node and state of the guest before the attempt.
     `reason`: as the person typed it. `upid`: the task's UPID. `seconds`: duration of the action.
     `message_id`: Discord's id of the public progress message.
     `times`: number of repeated requests that this record stands for.

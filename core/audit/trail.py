@@ -27,7 +27,7 @@ LATE_MOST = 1000
 BATCH_MOST = 100
 """Maximum number of records written at once."""
 FINISH_SECONDS = 2 * WAIT_SECONDS
-"""Seconds within which the end of the bot tries to write the rest, twice if the disk refuses it."""
+"""Seconds in which the bot tries to write the rest at its end, twice if the disk refuses it."""
 
 _log = logging.getLogger("audit")
 

@@ -30,7 +30,7 @@ class Contents:
     `busiest`: running guests, the busiest first. `menu`: the guests to choose from, by VMID.
     `tasks`: the running tasks, None if they are not known.
     `fault`, `since`: why nothing current is known, and the Unix seconds of the last good read, if that is known.
-    `true_at`: Unix seconds of the read. It is not compared.
+    `true_at`: Unix seconds of the read.
     """
 
     cluster: Cluster | None
@@ -119,9 +119,9 @@ def extent_rows(extent: Extent, rules: AccessRules, index: GuestIndex) -> Rows:
 
 
 def narrowed_cluster(extent: Extent, rules: AccessRules, index: GuestIndex) -> Cluster:
-    """Return the part of a read within an extent: its guests, the nodes that host them, and a node's storages.
+    """Return the part of a read within an extent: its guests, and the nodes that host them.
 
-    A single node is shown without guests, too, unless the dashboard is limited otherwise.
+    For an extent that is a whole node, also return the node's storages, and the node even if it hosts no guests.
     """
     if extent.is_whole:
         return index.cluster
@@ -184,7 +184,7 @@ def running_tasks(extent: Extent, cluster: Cluster, tasks: Iterable[TaskSummary]
 
 
 def busyness(guest: Guest) -> tuple[float, float, int]:
-    """Return the order of running guests: by CPU use as a part of its cores, then by memory use."""
+    """Return the sort key of a running guest: its CPU use as a share of its cores, then its memory use."""
     memory = (guest.memory or 0) / guest.memory_total if guest.memory_total else 0.0
     return guest.cpu or 0.0, memory, -guest.vmid
 

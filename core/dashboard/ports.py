@@ -29,7 +29,10 @@ class DashboardStore(Protocol):
         """Return the dashboards, oldest first."""
 
     async def add_dashboard(self, dashboard: Dashboard) -> AddOutcome:
-        """Store a new dashboard, unless its channel has one of the same extent. Of two at once, one is stored."""
+        """Store a new dashboard, unless its channel has one of the same extent.
+
+        If two are added at once, one is stored.
+        """
 
     async def put_dashboard(self, dashboard: Dashboard) -> None:
         """Store the dashboard in place of the one with its mark."""
@@ -56,7 +59,7 @@ class DashboardChannel(Protocol[C]):
     async def find(self, dashboard: Dashboard) -> int | None:
         """Find the dashboard's own message in its channel, None if it is not there.
 
-        A channel that cannot be read is refused: a second message would be worse than none.
+        Raises: NotDelivered if the channel cannot be read: a second message would be worse than none.
         """
 
     async def pin(self, dashboard: Dashboard) -> None:

@@ -52,7 +52,7 @@ class Source:
         self._tasks: tuple[TaskSummary, ...] | None = None
         self._parts_of: Cluster | None = None
         self._parts: dict[Extent, ReadPart] = {}
-        self._polled = False  # since the tasks were taken or read
+        self._polled = False  # whether there was a poll since the tasks were taken or read
 
     def on_poll(self) -> None:
         """Note that the watch has polled."""
@@ -97,7 +97,7 @@ class Source:
         return self._parts[extent]
 
     def _since(self, read: float) -> float | None:
-        """Return the Unix seconds of the last good read, as far as known. `read`: those of the last read."""
+        """Return the Unix seconds of the last good read, None if unknown. `read`: those of the list in the cache."""
         if self._watch.last_read is not None:
             return self._watch.last_read
         source = self._watch.state.source

@@ -45,7 +45,7 @@ class Shown:
 
     `is_current`: Discord shows the present contents. `true_at`: Unix seconds of the read that it shows.
     `sent`: the last post or edit. `tried`: the first attempt of the message whose arrival is not known.
-    `retry_at`: nothing is tried before. `pin_at`: no pinning is tried before.
+    `retry_at`: nothing is tried before this time. `pin_at`: the same for pinning.
     `asked`: a person has asked for an edit now.
     """
 

@@ -28,7 +28,7 @@ class Area(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The privileges of one feature. `role`: end of the role's name in the remedy. `used`: their use."""
+    """The privileges of one feature. `role`: end of the role's name in the remedy. `used`: what uses them."""
 
     role: str
     privileges: tuple[str, ...]
@@ -57,7 +57,7 @@ NEEDS = (
 )
 """The features. docs/proxmox.md lists them from here."""
 ON_8 = {"VM.GuestAgent.Audit": "VM.Monitor"}
-"""Privileges of Proxmox VE 8 that have other names in 9."""
+"""Names of privileges in Proxmox VE 8, by their names in 9, where the two differ."""
 _USED = {name for need in NEEDS for name in need.privileges} | set(ON_8.values())
 TOO_MUCH = (
     "Permissions.Modify",
@@ -168,7 +168,10 @@ def _lack(token: Token, wanted: Iterable[str], path: str, scene: Scene) -> set[s
 
 
 def _remedy_paths(area: Area, bad: list[str], all_paths: list[str], token: Token, scene: Scene) -> list[str]:
-    """Return the paths for the remedy: the one above all if all lack it, the pools if all guests are in them."""
+    """Return the paths for the remedy: the bad ones, or fewer paths above them.
+
+    If all paths are bad, it is the path above all. If all bad guests are in pools, it is these pools.
+    """
     if area in (Area.A_STORAGE, Area.A_ZONE):
         return bad[:1]
     if area is Area.GUESTS and not held_on(token.rights, "/vms"):

@@ -28,7 +28,7 @@ def mute_incident(transition: Transition, incident_id: int, seconds: float, by: 
     incident = transition.find_open(incident_id)
     for target in sorted({targets[0] for targets in subjects_of(incident)}):
         transition.mute(target, seconds, by, by_id, incident.id)
-    # announce_all updates it only while Proxmox can be read
+    # announce_all sets `muted_until`, too, but only while Proxmox can be read
     return transition.update_incident(replace(incident, muted_until=transition.muted_until(incident)))
 
 

@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 _TYPES = {"/demo.js": "application/javascript", "/demo.css": "text/css"}
 _MOST_BODY = 1024  # bytes
 _LOOK_EVERY = 0.25
-"""Seconds between two checks whether a step that the panel does for a visitor is done."""
+"""Seconds between two checks of a step that the panel does for a visitor."""
 LANGUAGES = ("ja", "en")
 logger = logging.getLogger(__name__)
 

@@ -66,7 +66,7 @@ def split_names(text: str) -> list[str]:
 
 
 def yes_or_no(text: str, *, default: bool) -> bool | None:
-    """Return the answer to a question of yes or no; None if it is neither."""
+    """Return the answer to a yes-or-no question; None if it is neither."""
     word = unicodedata.normalize("NFKC", clean(text)).casefold()
     if not word:
         return default

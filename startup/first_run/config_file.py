@@ -1,4 +1,4 @@
-"""Put config.py in its place: readable for its owner only, completely or not at all."""
+"""Put config.py in its place: readable by its owner only, completely or not at all."""
 
 from __future__ import annotations
 

@@ -226,7 +226,7 @@ def ask_all(talk: Talk) -> None:
 
 
 def _asked_again(talk: Talk, asked: list[Asked], titles: list[str]) -> set[Asked]:
-    """Return the steps to ask again, or for the first time of one more cluster. None if the answers are right."""
+    """Return the steps to ask again, or those of one more cluster. Empty: the answers are right."""
     while typed := talk.ask(talk.t("Press Enter to write config.py, or type a number to change that answer")):
         if typed in MORE:
             talk.draft.sites.append(SiteDraft())

@@ -14,6 +14,7 @@ from startup.signals import ENDING
 
 @pytest.fixture
 def told(tmp_path: Path) -> Iterator[socket.socket]:
+    """Provide the service manager's socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
         listening.bind(str(tmp_path / "notify"))
         listening.settimeout(5.0)
@@ -21,6 +22,7 @@ def told(tmp_path: Path) -> Iterator[socket.socket]:
 
 
 def words(told: socket.socket) -> list[str]:
+    """Return the lines of the next message to the service manager."""
     return told.recv(4096).decode().splitlines()
 
 

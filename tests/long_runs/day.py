@@ -131,7 +131,7 @@ COMMANDS: tuple[tuple[str, Options], ...] = (
     ("help", lambda _dice, _vmid: {}),
     ("info", lambda dice, _vmid: {"vmid": dice.randrange(10**5, 10**6)}),
 )
-"""The commands, taken in turn, each with its options for the dice and a guest."""
+"""The commands, taken in turn, each with the function that chooses its options from the dice and a VMID."""
 
 Fault = Callable[[Stage], Awaitable[None]]
 

@@ -304,6 +304,7 @@ class Stage(HomeGuild):
         return error_sentence(self.t(person), error)
 
     def try_in(self, person: Person, channel: int) -> str:
+        """Return the refusal that names a channel in which the bot works."""
         t = self.t(person)
         return t("The bot does not work in this channel. Try {channel}.", channel=f"<#{channel}>")
 
@@ -324,7 +325,6 @@ class Stage(HomeGuild):
         """Run the watch's next polls, as its loop does every minute.
 
         If a poll waits for its second read, the clock moves on.
-
         `later`: seconds between two polls.
         """
         for _ in range(times):
@@ -439,7 +439,7 @@ _discord_tasks: set[asyncio.Task[Any]] = set()
 def _note_discord_tasks(
     loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any
 ) -> asyncio.Task[Any]:
-    """Make a task as the loop does without a factory."""
+    """Make a task as the loop does without a factory, and note it if it is one of discord.py."""
     task = asyncio.Task(work, loop=loop, **options)
     code = getattr(work, "cr_code", None)
     if code is not None and code.co_filename.startswith(_DISCORD):

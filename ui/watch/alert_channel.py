@@ -168,7 +168,7 @@ class DiscordAlertChannel:
         if not buttons:
             return None
         view = ui.View(timeout=None)
-        # if a row on a desktop has no room for all, the buttons that look are below those that act, on a phone too
+        # if one row has no room for all, the buttons that only show something are below those that act
         looks = sum(_only_looks(button) for button in buttons) if len(buttons) > ROW_MOST else 0
         for place, button in enumerate(buttons):
             button.row = int(place >= len(buttons) - looks)

@@ -210,7 +210,7 @@ class Calls:
     async def _over_entry_points(self, sending: Sending) -> Any:
         """Try the call at one entry point after the other, until one answers or the call must not go on.
 
-        The first try has begun. A GET is sent twice where its connection breaks, because pveproxy closes idle ones
+        The first try has begun. A GET is sent again if its connection breaks, because pveproxy closes idle ones
         after 5 s.
         """
         call, points, is_second = sending.call, self._entry_points, False
@@ -236,7 +236,7 @@ class Calls:
                     points.on_answer(attempt.point)
 
     async def _result(self, attempt: Try, thread: asyncio.Future[Any], other: EntryPoint | None) -> Any:
-        """Return the result of a try. If there is an `other` to go on to, end it if it does not connect in time.
+        """Return the result of a try. If there is an `other` to go on to, end a try that does not connect in time.
 
         A thread that was given up ends by itself, and sends nothing.
         """

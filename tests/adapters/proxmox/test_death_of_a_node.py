@@ -41,7 +41,10 @@ LONGER = 1.0
 SILENT_LONGER = 2.5
 """The same for a read that had arrived when all packets began to vanish: only the system's keep-alive can tell."""
 RUNS = 3
-"""Runs in which the times may be good: a busy machine adds to them. The other results must be right in each."""
+"""Maximum number of runs. One with good times is enough, because a busy machine adds to them.
+
+The other results must be right in each run.
+"""
 
 Death = Callable[[Listener], Coroutine[Any, Any, None]]
 

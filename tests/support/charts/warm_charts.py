@@ -21,8 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 POSSIBLE = sys.platform == "linux"
 """Whether a process with all of these imports can fork safely."""
-START_PATIENCE = 60.0
-"""Seconds for the end of the starter, on a busy machine."""
+END_PATIENCE = 60.0
+"""Seconds in which the starter must end, on a busy machine."""
 HAND_OVER = """
 import _socket, array, os, sys
 there = _socket.socket(_socket.AF_UNIX)
@@ -63,7 +63,7 @@ def _command() -> tuple[str, ...]:
             pass_fds=[listening.fileno()],
         )
     assert starter.stdin is not None
-    atexit.register(starter.wait, START_PATIENCE)
+    atexit.register(starter.wait, END_PATIENCE)
     atexit.register(starter.stdin.close)  # called first: the starter ends with its input
     return (sys.executable, "-I", "-S", "-c", HAND_OVER, name)
 
@@ -99,7 +99,7 @@ def serve(listening: socket.socket) -> socket.socket | None:
 
 
 def end_with(connection: socket.socket) -> None:
-    """End this process with the one that the bot started, as soon as the bot kills that."""
+    """End this process as soon as the bot kills the process that it started."""
 
     def wait() -> None:
         connection.recv(1)

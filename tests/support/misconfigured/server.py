@@ -142,7 +142,7 @@ def _channel_without(s: ProcessStage, **denied: bool) -> str:
 
 
 def _category_without(s: ProcessStage, **denied: bool) -> str:
-    """Return a new category in which the bot lacks a permission, as in the channel made for the purpose."""
+    """Return a new category in which the bot lacks a permission."""
     channels = s.server.world.backend.channels
     category = s.guild.create_category("lacking")
     channels[category.id].overwrites = channels[int(_channel_without(s, **denied))].overwrites

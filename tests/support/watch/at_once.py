@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 
 class AtOnce:
-    """Implement `adapters.files.disk_thread.Disk`."""
+    """Implement `adapters.files.disk_thread.DiskCalls`."""
 
-    async def run(self, call: Callable[[], T], *, certain: bool = False) -> T:  # as in Disk
+    async def run(self, call: Callable[[], T], *, certain: bool = False) -> T:  # as in DiskCalls
         return call()
 
 
@@ -24,7 +24,7 @@ AT_ONCE = AtOnce()
 
 
 def at_once(journal: SiteJournal) -> SiteJournalOffLoop:
-    """Return the `Journal` over these rows."""
+    """Return the `Journal` of one site whose calls run at once on these rows."""
     return SiteJournalOffLoop(journal, journal, journal, AT_ONCE, AT_ONCE, AT_ONCE, Turns(1))
 
 

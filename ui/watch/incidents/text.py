@@ -53,8 +53,8 @@ _LEVEL_SIGNS = {Severity.CRITICAL: ALARM, Severity.WARNING: WARNING, Severity.IN
 def sign_of(incident: Incident) -> str:
     """Return the emoji for an incident.
 
-    It shows the severity while the incident is open. It is green after a recovery, and white if the incident is no
-    longer followed.
+    It shows the severity while the incident is open, and for an incident without a duration also afterwards. It is
+    green after a recovery, and white if the incident is no longer followed.
     """
     if incident.open or incident.topic in ONE_OFF:
         return _LEVEL_SIGNS[incident.level]
@@ -227,7 +227,7 @@ OVER: Mapping[Topic, IncidentText] = {
     Topic.UNMEASURED: HEADS[Topic.UNMEASURED],
     Topic.NOTE: HEADS[Topic.NOTE],
 }
-"""First lines of opening messages once the incident is over."""
+"""First lines of the same messages once the incident is over."""
 
 RECOVERIES: Mapping[Topic, IncidentText] = {
     Topic.GUEST: lambda t, x: t(
