@@ -215,7 +215,7 @@ class Proxmox(Protocol):
         """Return IP addresses without loopback and link-local ones; None if neither agent nor LXC reports any."""
 
     async def file_systems(self, guest: Guest) -> tuple[FileSystem, ...]:
-        """Return the real file systems that a VM's guest agent reports, the fullest first. It may hang."""
+        """Return the real file systems that a VM's guest agent reports, the fullest first. The call may hang."""
 
     async def recent_tasks(self, guest: Guest, limit: int) -> tuple[TaskSummary, ...]:
         """Return the guest's tasks on its node, newest first, including running ones."""

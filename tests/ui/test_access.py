@@ -23,7 +23,7 @@ from tests.support.access_document import (
 )
 from tests.support.fakes import NOON
 from tests.support.walked import walked
-from tests.ui.test_formatting import TEXTS, Golden, languages, shown, whole
+from tests.ui.test_formatting import TEXTS, Golden, checked, languages, shown
 from ui.access.view import access_card
 from ui.i18n import Language, Texts
 from ui.messages.operations import command_of
@@ -177,5 +177,5 @@ def test_the_cards(language: Language, golden: Golden) -> None:
         actor = Actor(user_id, "x", Place(1, 2), frozenset({role}))
         authorizer = authorizer_of(cluster, held=held)
         cards.append(access_card(t, authorizer, actor, guest, None, cluster))
-        whole(cards[-1])
+        checked(cards[-1])
     golden(f"access.{language}", "\n\n".join(map(shown, cards)))

@@ -15,7 +15,7 @@ from core.guest_errors import GuestNotFound, SnapshotExists
 from core.levels import Level
 from tests.project.test_catalogues import LANGUAGE_PAIRS
 from tests.support.fakes import NOON
-from tests.ui.test_formatting import Golden, shown, whole
+from tests.ui.test_formatting import Golden, checked, shown
 from ui.audit.page import audit_page, audit_row
 from ui.audit.text import LINE, audit_line, options_text
 from ui.formatting import format_duration
@@ -76,7 +76,7 @@ def test_audit_shows_each_kind_of_record(t: Text, golden: Golden) -> None:
         audit_page(t, [], 0, changes, "", 0, NOON, zone, several=False),
     ]
     for view in views:
-        whole(view)
+        checked(view)
     lines = [audit_line(t, each) for each in (*CHANGES, *EVERYTHING)]
     golden(f"audit.{t.language}", "\n\n".join([*map(shown, views), "\n".join(lines)]))
 

@@ -167,8 +167,8 @@ def shown(view: ui.LayoutView) -> str:
     return "\n".join(lines)
 
 
-def holds_discords_limits(view: ui.LayoutView) -> list[str]:
-    """Return the view's texts."""
+def within_limits(view: ui.LayoutView) -> list[str]:
+    """Check that the view keeps Discord's limits. Return its texts."""
     sent = payload(view)
     json.dumps(sent, allow_nan=False, ensure_ascii=False).encode()  # no half of a surrogate pair either
     parts = list(walk(sent))
@@ -189,9 +189,9 @@ def holds_discords_limits(view: ui.LayoutView) -> list[str]:
     return texts
 
 
-def whole(view: ui.LayoutView) -> list[str]:
+def checked(view: ui.LayoutView) -> list[str]:
     """Check that the view keeps the limits and that no code span or block was cut open. Return its texts."""
-    texts = holds_discords_limits(view)
+    texts = within_limits(view)
     for text in texts:
         assert "`" not in outside_code(text), text[-200:]
     return texts
@@ -649,7 +649,7 @@ async def test_questions_asked_and_over(language: Language, golden: Golden) -> N
     answered = Question("0123456789abcdef", stop, t, never)
     views += [question_over(answered, note) for note in notes]
     for view in views:
-        whole(view)
+        checked(view)
         grey = [bool(button.get("disabled")) for button in buttons_of(view)]
         assert grey == [view not in (lapsing.views[0], stopping.views[0])] * 2
         assert (Colour.QUIET if all(grey) else Colour.BAD) == payload(view)[0]["accent_color"]
@@ -879,7 +879,7 @@ def hostile_things(evil: str, *languages: Text) -> dict[str, list[str]]:
             )
             views[f"farewell {operation}"] = farewell_card(t, order(operation, **wish), title(bad))
         for name, view in views.items():
-            rendered[f"{name} {t.language}"] = whole(view)
+            rendered[f"{name} {t.language}"] = checked(view)
         rendered[f"errors {t.language}"] = [
             error_sentence(t, error)
             for error in (
@@ -963,7 +963,7 @@ def test_labels_and_titles_cannot_reorder_or_break(evil: str) -> None:
             plan = Plan(order(operation, snapshot=evil), bad, CONFIG, (snapshot,), snapshot)
             label = yes_label(t, plan)
             assert harmless_characters(label)
-            holds_discords_limits(question(t, plan))
+            within_limits(question(t, plan))
             if operation is Operation.DELETE:
                 assert harmless_characters(title_of_form(t, plan))
                 assert len(title_of_form(t, plan)) <= 45
@@ -1035,7 +1035,7 @@ def test_five_thousand_guests_in_pages(language: Language) -> None:
     seen: list[str] = []
     for page in (0, 1, 2, 250, 498, 499):
         view = list_card(t, five_thousand, Filters(), page)
-        whole(view)
+        checked(view)
         seen += re.findall(r"\*\*(\d+)\*\*", "\n".join(texts_of(view)))
         assert f"-# {page + 1}/500 · " in texts_of(view)[-1]
     here = [str(each.vmid) for each in five_thousand.guests]
@@ -1045,7 +1045,7 @@ def test_five_thousand_guests_in_pages(language: Language) -> None:
 @walked(("page", "shown_as"), [(-5, 1), (0, 1), (499, 500), (500, 500), (10**9, 500)])
 def test_a_page_that_is_not_there_is_the_nearest(page: int, shown_as: int) -> None:
     view = list_card(EN, big(5000), Filters(), page)
-    whole(view)
+    checked(view)
     assert f"-# {shown_as}/500" in texts_of(view)[-1]
 
 
@@ -1054,7 +1054,7 @@ def test_filtered_pages_keep_their_filters(language: Language) -> None:
     t = TEXTS.of(language)
     filters = Filters("template", "qemu", "n" * 63)
     view = list_card(t, big(5000, template=True), filters, 250)
-    whole(view)
+    checked(view)
     assert len(buttons_of(view)) == 5
     for button in buttons_of(view):
         assert PAGE.fullmatch(button["custom_id"])
@@ -1074,7 +1074,7 @@ def test_a_thousand_watched(language: Language) -> None:
             view = watch_list_card(
                 t, watch, watch.entries, big(1000, state=State.IO_ERROR), page, NOON, counts, site=""
             )
-            whole(view)
+            checked(view)
             assert len(re.findall(r"\*\*\d+\*\*", "\n".join(texts_of(view)))) == ROWS
 
 
@@ -1086,12 +1086,12 @@ def test_five_hundred_snapshots(language: Language) -> None:
         for number in range(500)
     )
     view = snapshot_list_card(t, BIG, chain, NOON)
-    whole(view)
+    checked(view)
     listed = len(re.findall("📸", texts_of(view)[1]))
     assert listed > 10
     assert str(500 - listed) in texts_of(view)[1].splitlines()[-1]
     flat = tuple(replace(each, parent=None, description="") for each in chain)
-    whole(snapshot_list_card(t, BIG, flat, NOON))
+    checked(snapshot_list_card(t, BIG, flat, NOON))
 
 
 @languages
@@ -1103,7 +1103,7 @@ def test_a_panel_full_to_the_brim(language: Language) -> None:
     log = tuple("l" * 500 for _ in range(200))
     ended = report(Operation.STOP, TaskEnd.ERROR, message="m" * 2000, log=log, plan_guest=BIG)
     note, _ = outcome_text(t, ended)
-    whole(guest_panel(t, GuestDetails(BIG, config, addresses, task), note, site=""))
+    checked(guest_panel(t, GuestDetails(BIG, config, addresses, task), note, site=""))
 
 
 @languages
@@ -1118,7 +1118,7 @@ def test_forty_disks_and_huge_logs(language: Language) -> None:
     ):
         asked = order(operation, snapshot="s" * 40)
         plan = Plan(asked, BIG, replace(CONFIG, disks=DISKS), snapshots, snapshots[0])
-        whole(question(t, plan))
+        checked(question(t, plan))
         assert len(yes_label(t, plan)) <= LABEL_MOST
     log = tuple("l" * 1000 for _ in range(50))
     for operation in ACTIONS:
@@ -1135,8 +1135,8 @@ def test_forty_disks_and_huge_logs(language: Language) -> None:
                 change=Change((8192, 8192), (4_178_944, 4_178_943), waits_for_restart=True),
                 seconds=10**7,
             )
-            whole(outcome(t, ended))
-            whole(working_card(t, ended.plan.order, title(BIG), Progress(10**7, 99.9)))
+            checked(outcome(t, ended))
+            checked(working_card(t, ended.plan.order, title(BIG), Progress(10**7, 99.9)))
 
 
 HALVES = st.characters()  # all of them, the lone halves of surrogate pairs that JSON may hold included
@@ -1169,7 +1169,7 @@ guests = st.builds(
 def test_any_guests_make_a_valid_message(found: list[Guest], page: int, t: Text) -> None:
     here = cluster(*found)
     view = list_card(t, here, Filters(), page)
-    whole(view)
+    checked(view)
     pages = max(1, -(-len(found) // ROWS))
     assert len(buttons_of(view)) == (5 if pages > 1 else 1)
     menus = [part for part in walk(payload(view)) if part["type"] == 3]
@@ -1178,17 +1178,17 @@ def test_any_guests_make_a_valid_message(found: list[Guest], page: int, t: Text)
         values = [option["value"] for option in menu["options"]]
         assert 0 < len(values) == len(set(values)) <= ROWS
         assert all(CHOICE.fullmatch(choice_id(menu["custom_id"], [value])) for value in values)
-    whole(listed(t, watch_of(*(WatchEntry(each.vmid) for each in found)), here, page, NOON, {}))
+    checked(listed(t, watch_of(*(WatchEntry(each.vmid) for each in found)), here, page, NOON, {}))
     for each in found[:3]:
-        whole(guest_panel(t, GuestDetails(each, None, None, None), site=""))
+        checked(guest_panel(t, GuestDetails(each, None, None, None), site=""))
         buttons = buttons_of(guest_panel(t, GuestDetails(each, None, None, None), site=""))
         assert len(buttons) in ((1,) if each.template else (3, 4, 6, 7)), "three that only look"
         assert all(GUEST.fullmatch(button["custom_id"]) for button in buttons)
 
 
 def test_too_much_text_is_cut_and_not_refused() -> None:
-    holds_discords_limits(card("a" * 3000, "b" * 3000, "c", colour=Colour.BAD))
-    holds_discords_limits(notice("a" * 5000))
+    within_limits(card("a" * 3000, "b" * 3000, "c", colour=Colour.BAD))
+    within_limits(notice("a" * 5000))
     assert [part["type"] for part in walk(payload(card("", "a", "", colour=Colour.BAD)))] == [17, 10]
 
 

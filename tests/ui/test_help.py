@@ -9,7 +9,7 @@ from core.errors import ReadOnly
 from core.levels import Level
 from core.operations import OPERATIONS, Operation
 from tests.support.fakes import NOON
-from tests.ui.test_formatting import EN, TEXTS, Golden, buttons_of, languages, shown, whole
+from tests.ui.test_formatting import EN, TEXTS, Golden, buttons_of, checked, languages, shown
 from ui.access.help import help_card
 from ui.access.tasks import TASKS, by_task
 from ui.i18n import Language
@@ -45,7 +45,7 @@ def test_help(language: Language, golden: Golden) -> None:
         help_card(t, VIEWING, CommandMentions(), held),
     )
     for view in views:
-        whole(view)
+        checked(view)
         assert buttons_of(view) == []
     golden(f"help.{language}", "\n\n".join(map(shown, views)))
 

@@ -83,7 +83,10 @@ class Host(Protocol):
         ...
 
     def play(self, scene: str) -> None:
-        """Arrange something that only the playground can: `agent`, `quorum`, `ha`, `full`, or "" for none."""
+        """Arrange a scene that only the playground can play.
+
+        `scene`: `agent`, `ha`, `no quorum`, `lost node` or `full`, "" for none.
+        """
         ...
 
 

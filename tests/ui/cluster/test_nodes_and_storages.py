@@ -7,7 +7,7 @@ from core.proxmox import HaStatus, NodeStatus
 from core.proxmox_errors import MissingPrivilege, TimedOut
 from tests.support.fakes import NOON, guest
 from tests.ui.cluster.test_status import GUESTS, NODES, STORAGES, TIB
-from tests.ui.test_formatting import EN, GIB, TEXTS, Golden, buttons_of, languages, shown, texts_of, whole
+from tests.ui.test_formatting import EN, GIB, TEXTS, Golden, buttons_of, checked, languages, shown, texts_of
 from ui.cluster.nodes import NodeView, SiteNodes, node_card, node_list_card
 from ui.cluster.rows import listed_storages
 from ui.cluster.storages import SiteStorages, sections_of, storages_card
@@ -47,7 +47,7 @@ def test_nodes(language: Language, golden: Golden) -> None:
         node_card(t, replace(VIEW, node=NODES[2], guests=(), ha=HaStatus(True)), ""),
     )
     for view in views:
-        whole(view)
+        checked(view)
     golden(f"nodes.{language}", "\n\n".join(map(shown, views)))
 
 
@@ -70,7 +70,7 @@ def test_storages(language: Language, golden: Golden) -> None:
         storages_card(t, sections_of(t, none, {}, several=True), none, ALL_SITES, 0, NOON),
     )
     for view in views:
-        whole(view)
+        checked(view)
     assert shown(views[0]).count("`nfs`") == 1
     assert "6.0 / 8.0 TiB" in shown(views[0])
     golden(f"storages.{language}", "\n\n".join(map(shown, views)))
@@ -106,13 +106,13 @@ def test_every_size_fits(language: Language) -> None:
         sections, seen = sections_of(t, full, ahead, several=True), 0
         for page in (0, 1, 2, 39):
             view = node_list_card(t, [site] * 3, "s" * 16, page, NOON, several=True)
-            whole(view)
+            checked(view)
             seen += "".join(texts_of(view)).count(LONG[:40])
-            whole(storages_card(t, sections, full, "s" * 16, page, NOON))
+            checked(storages_card(t, sections, full, "s" * 16, page, NOON))
             assert all(len(button["custom_id"]) <= 100 for button in buttons_of(view))
         assert count != 25 or seen >= 20
     longest = replace(
         VIEW, node=replace(NODE, name=LONG), status=replace(STATUS, kernel="`" * 9000, version="@" * 9000)
     )
-    whole(node_card(t, replace(longest, ha=HaStatus(True, "x" * 9000, {LONG: "y" * 9000})), "s" * 16))
+    checked(node_card(t, replace(longest, ha=HaStatus(True, "x" * 9000, {LONG: "y" * 9000})), "s" * 16))
     assert node_card(EN, longest, "") is not None

@@ -9,7 +9,7 @@ from core.guest import Cluster, Guest, Kind, Node, State, Storage
 from core.watch.incidents.model import GuestEvent, Severity, Topic
 from tests.support.fakes import NOON, guest
 from tests.support.walked import walked
-from tests.ui.test_formatting import EN, GIB, TEXTS, Golden, buttons_of, languages, outside_code, shown, whole
+from tests.ui.test_formatting import EN, GIB, TEXTS, Golden, buttons_of, checked, languages, outside_code, shown
 from tests.ui.watch.test_alert_text import DOWN, NODE, SHARED, STORAGE, fact, incident
 from ui.bars import usage_bar
 from ui.cluster.paragraphs import storages_text
@@ -59,7 +59,7 @@ def test_status(language: Language, golden: Golden) -> None:
         cluster_statuses_card(t, (WELL, TROUBLED, UNREAD), ALL_SITES),
     )
     for view in views:
-        whole(view)
+        checked(view)
     golden(f"status.{language}", "\n\n".join(map(shown, views)))
 
 
@@ -88,7 +88,7 @@ def test_bars(fraction: float | None, bar: str) -> None:
 
 
 def test_unknown_figures_are_not_zero() -> None:
-    text = "\n".join(whole(cluster_status_card(EN, TROUBLED, "")))
+    text = "\n".join(checked(cluster_status_card(EN, TROUBLED, "")))
     assert "🔴 `pve3` · offline" in text
     assert "❔ `pve2` · 8 cores · 64.0 GiB · no new data" in text
     assert f"🟢 `pve4`\n{usage_bar(None)} CPU and memory unknown" in text
@@ -96,7 +96,7 @@ def test_unknown_figures_are_not_zero() -> None:
 
 
 def test_a_shared_storage_is_shown_once_by_the_node_that_measures_it() -> None:
-    text = "\n".join(whole(cluster_status_card(EN, TROUBLED, "")))
+    text = "\n".join(checked(cluster_status_card(EN, TROUBLED, "")))
     assert text.count("`nfs`") == 1
     assert f"{usage_bar(5 / 8)} `nfs`\n-# 5.0 / 8.0 TiB · shared" in text
 
@@ -117,14 +117,14 @@ def test_storages_of_one_name_are_shown_as_the_fullest_of_them() -> None:
 
 def test_no_incident_is_no_news_while_the_watch_is_blind() -> None:
     blind = replace(WELL, blind=("**Proxmox** ⚠️ not read yet",))
-    assert "✅ No open incidents" in "\n".join(whole(cluster_status_card(EN, WELL, "")))
-    text = "\n".join(whole(cluster_status_card(EN, blind, "")))
+    assert "✅ No open incidents" in "\n".join(checked(cluster_status_card(EN, WELL, "")))
+    text = "\n".join(checked(cluster_status_card(EN, blind, "")))
     assert "❔ No known open incidents" in text
     assert "✅" not in text
 
 
 def test_five_incidents_are_named_the_gravest_first() -> None:
-    text = "\n".join(whole(cluster_status_card(EN, TROUBLED, "")))
+    text = "\n".join(checked(cluster_status_card(EN, TROUBLED, "")))
     assert "**Open incidents** 7" in text
     rows = text.split("**Open incidents**")[1].partition("… and 2 more")[0].splitlines()[1:]
     assert [row[:1] for row in rows if not row.startswith("-# <t:")] == ["🔴"] * 5
@@ -190,7 +190,7 @@ def large(count: int, guests: int) -> ClusterStatus:
 @pytest.mark.parametrize("guests", [0, 5000])
 def test_a_cluster_of_any_size_fits(language: Language, count: int, guests: int) -> None:
     t, status = TEXTS.of(language), large(count, guests)
-    text = "\n".join(whole(cluster_status_card(t, status, "")))
+    text = "\n".join(checked(cluster_status_card(t, status, "")))
     assert "名" not in outside_code(text.replace(status.blind[0], "").replace(status.blind[1], ""))
     for heading in ("Open incidents", "Nodes", "Storages"):
         assert f"**{t(heading)}**" in text
@@ -206,6 +206,6 @@ def test_a_cluster_of_any_size_fits(language: Language, count: int, guests: int)
 def test_any_number_of_sites_fits(language: Language, count: int) -> None:
     sites = [replace(large(4, 50), name=f"site-{number:011}") for number in range(count)]
     view = cluster_statuses_card(TEXTS.of(language), sites, ALL_SITES)
-    text = "\n".join(whole(view))
+    text = "\n".join(checked(view))
     assert all(site.name in text for site in sites)
     assert [button["custom_id"] for button in buttons_of(view)] == ["p2:*:s:r"]

@@ -46,12 +46,12 @@ from tests.ui.test_formatting import (
     ATTACKS,
     DB,
     WEB,
+    checked,
     cluster,
     foreign,
     harmless_characters,
     outside_code,
     shown,
-    whole,
 )
 from ui.cards import card
 from ui.formatting import Colour
@@ -654,7 +654,7 @@ def hostile_texts(t: Text, evil: str, posts: Iterable[MessageKind] = POSTS) -> l
         trial_card(t, Trial(replace(outbox_message(MessageKind.TEST), error=evil), evil, 1, 2)),
     ]
     for view in views:
-        whole(view)
+        checked(view)
         texts.append(shown(view))
     return texts
 
@@ -810,7 +810,7 @@ def test_monitor_views(language: Language, golden: Golden) -> None:
         trial_card(t, Trial(None, "", 1, 2)),
     ]
     for view in views:
-        whole(view)
+        checked(view)
     golden(f"monitor.{language}", "\n\n".join(map(shown, views)))
 
 
@@ -844,9 +844,9 @@ def test_long_histories_and_many_mutes_fit(language: Language) -> None:
     facts = tuple(fact(vmid=999_990_000 + number, name=LONG, by=LONG, task=LONG) for number in range(300))
     note = incident(Topic.NOTE, Severity.INFO, guests=facts[:1])
     for each in (replace(MANY, guests=facts, acked_by=LONG, acked=NOON), note):
-        whole(history_card(t, [each] * 10, 99_999, 999_999_999, 5, NOON, site=""))
+        checked(history_card(t, [each] * 10, 99_999, 999_999_999, 5, NOON, site=""))
     mutes = tuple(Mute(f"storage/{'n' * 63}/{number}{LONG}", 1.0, NOON, LONG) for number in range(500))
-    whole(
+    checked(
         status_card(
             t,
             replace(
