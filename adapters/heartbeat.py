@@ -19,6 +19,7 @@ import aiohttp
 import yarl
 
 SECONDS = 10.0
+"""Seconds that a beat may take."""
 REDIRECTS = 3
 BODY_MOST, BODY_SECONDS = 2048, 1.0
 """Bytes read of an answer, and seconds to wait for them."""

@@ -16,6 +16,7 @@ LOG_CHUNK = 500
 LOG_CHUNKS = 10
 """Lines per request, and requests per check, of a log. A log that grows faster is not read to its end."""
 LOG_TAIL = 5
+"""Number of last lines of a log that are kept."""
 LOG_EMPTY = ("no content",)
 """Proxmox' answer for an empty log (pve-common Tools.pm dump_logfile). It is no line of the log."""
 LOG_AFTER = 3.0

@@ -57,7 +57,10 @@ class DemoProcess:
         return self._log.read_text("utf-8", "replace")
 
     def addresses(self) -> list[str]:
-        """Wait until the demo says that it is ready, and return its page and the pages that this one links to."""
+        """Wait until the demo says that it is ready, and return its page and the pages that this one links to.
+
+        Raises: RuntimeError if the demo ends before, TimeoutError.
+        """
         until(lambda: "Ctrl-C" in self.output() or self.process.poll() is not None, "the demo to be ready")
         if self.process.poll() is not None:
             raise RuntimeError(f"the demo has ended:\n{self.output()}")
@@ -87,6 +90,7 @@ class DemoProcess:
 
 
 def until(condition: Callable[[], object], what: str) -> None:
+    """Wait until the condition is true. Raises: TimeoutError."""
     end = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > end:

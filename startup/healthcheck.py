@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 
 SECONDS = 4.0
+"""Seconds to wait for the answer."""
 
 
 def ask(environ: Mapping[str, str]) -> tuple[int, str]:

@@ -45,6 +45,7 @@ SETTING_UP = (
     "tests/process/test_readiness.py",
     "tests/startup/test_first_run.py",
 )
+"""Files of tests about setting up the bot, which share one more worker."""
 ONE_PROCESS = ("tests/ui/charts/test_pictures.py",)
 """Files whose tests share a process. Each other worker would start its own."""
 

@@ -225,6 +225,7 @@ def with_value(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def bytes_of(given: RawSetting, path: Path) -> bytes:
+    """Return the beginning of a file. Raises: SettingRejected if it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(65536)

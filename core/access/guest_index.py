@@ -87,7 +87,7 @@ class GuestIndex:
         return tuple(self.cluster.guests[row] for row in self.table.owned_by(user_id))
 
     def guests_named(self, name: str) -> list[Guest]:
-        """Return the guests with exactly this name, in any case of its letters."""
+        """Return the guests with exactly this name, in upper or lower case."""
         return [self.cluster.guests[row] for row in self.table.named(name)]
 
 

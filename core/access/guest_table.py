@@ -143,7 +143,7 @@ class GuestTable:
         return rows_at(self._sorted_texts.beginning(digits), self.count) if digits.isdecimal() else NO_ROWS
 
     def named(self, name: str) -> list[int]:
-        """Return the rows with exactly this name, in any case of its letters."""
+        """Return the rows with exactly this name, in upper or lower case."""
         folded = name.casefold()
         return sorted(row for row in self._sorted_names.beginning(folded) if self.names[row] == folded)
 

@@ -63,7 +63,7 @@ class ScopeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A set of guests. `value` is written as in Proxmox, a VMID as its digits. Tags match in any case."""
+    """A set of guests. `value` is written as in Proxmox, a VMID as its digits. The case of tags does not matter."""
 
     kind: ScopeKind
     value: str

@@ -13,6 +13,7 @@ KEPT_SECONDS = 600.0
 ASKED_MOST_SECONDS = 4.0
 """Seconds that all storages together may take. A later answer is not shown, but kept for the next request."""
 KEPT_MOST = 500
+"""Maximum number of histories kept."""
 
 History = tuple[StorageUse, ...]
 

@@ -136,6 +136,7 @@ def _ignore(message_ids: tuple[int, ...]) -> None:
 
 
 _GUESTS_MOST = 10
+"""Maximum number of guests named in a line of the log."""
 
 
 def incident_line(incident: Incident) -> str:

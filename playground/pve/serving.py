@@ -86,7 +86,10 @@ class Serving(NodeFacts):
         """The addresses of the cluster, the one of `host` and `port` first."""
 
     def open(self) -> Self:
-        """Start serving, and return when requests are answered."""
+        """Start serving, and return when requests are answered.
+
+        Raises: RuntimeError if it serves already.
+        """
         if self._thread is not None:
             raise RuntimeError("already open")
         self._certificates = shared_certificates(sorted(self.nodes)[0], self.host, old_ca=self._old_ca)
@@ -191,7 +194,10 @@ class Serving(NodeFacts):
         await asyncio.gather(*left, return_exceptions=True)
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine on the server's loop from another thread, and return its result."""
+        """Run a coroutine on the server's loop from another thread, and return its result.
+
+        Raises: RuntimeError before `open` or after `close`, and the errors of the coroutine.
+        """
         if self._loop is None:
             work.close()
             raise RuntimeError("not open")

@@ -1,4 +1,7 @@
-"""Ask for the settings of Discord: token, server, category and channels, and the roles that may use the bot."""
+"""Ask for the settings of Discord: token, server, category and channels, and the roles that may use the bot.
+
+Every step raises Back or Cancelled (startup/first_run/terminal.py).
+"""
 
 from __future__ import annotations
 

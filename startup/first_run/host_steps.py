@@ -1,4 +1,7 @@
-"""Ask for the name of a cluster, its hosts and their certificates."""
+"""Ask for the name of a cluster, its hosts and their certificates.
+
+Every step raises Back or Cancelled (startup/first_run/terminal.py).
+"""
 
 from __future__ import annotations
 
@@ -120,7 +123,10 @@ def _test_host(talk: Talk, at: int) -> bool:
 
 
 def _trust(talk: Talk, at: int, untrusted: Result) -> bool:
-    """Ask about a certificate that is not trusted. Return whether it is to be tested again."""
+    """Ask about a certificate that is not trusted. Return whether it is to be tested again.
+
+    Raises: Back, Cancelled.
+    """
     t, site = talk.t, talk.draft.site
     fingerprint, former = untrusted.values["fingerprint"], site.points[at].fingerprint
     if former is not None:

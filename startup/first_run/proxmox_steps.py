@@ -1,4 +1,7 @@
-"""Ask about a cluster: the token and its privileges, the node and the guests."""
+"""Ask about a cluster: the token and its privileges, the node and the guests.
+
+Every step raises Back or Cancelled (startup/first_run/terminal.py).
+"""
 
 from __future__ import annotations
 

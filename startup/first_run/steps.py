@@ -1,4 +1,7 @@
-"""List the steps of the dialogue in order, and walk through them: forward, back, and again at the end."""
+"""List the steps of the dialogue in order, and walk through them: forward, back, and again at the end.
+
+Every step raises Back or Cancelled (startup/first_run/terminal.py).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Hold what every step of the dialogue needs: the terminal, the language, the answers, and a way to run a probe."""
+"""Hold what every step of the dialogue needs: the terminal, the language, the answers, and a way to run a probe.
+
+Every question raises Back or Cancelled (startup/first_run/terminal.py).
+"""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from ui.messages.errors import error_sentence
 
 _MOST = 100  # characters
 _NAMES_MOST = 20
+"""Maximum characters of a value, and number of names in a line."""
 _SETTING: dict[str, str] = {
     p.CertificateNotTrusted.__name__: "PROXMOX_VERIFY_SSL",
     p.TokenRefused.__name__: "PROXMOX_TOKEN_VALUE",

@@ -99,9 +99,8 @@ class Acts:
                 )
         if option not in ("vmid", "template_id"):
             return
-        offered = [
-            choice for choice in found or () if not choice["name"].startswith("⛔")
-        ]  # repeats what was typed
+        # the entry with this sign repeats what was typed
+        offered = [choice for choice in found or () if not choice["name"].startswith("⛔")]
         pairs, values = self.oracle.pairs(name), [str(choice["value"]) for choice in offered]
         inserted = [value for value in values if NUMBER.search(value)]
         for value in inserted:
@@ -123,9 +122,8 @@ class Acts:
         posts = [
             post for post in self.checks.posts(name) if post.buttons or post.selects or chance.random() < 0.2
         ]
-        running = {
-            reply.post.id for reply in self.happenings.replies_held_up() if reply.post
-        }  # they change by themselves
+        # the messages of actions that are held up change by themselves
+        running = {reply.post.id for reply in self.happenings.replies_held_up() if reply.post}
         posts = [post for post in posts if post.id not in running]
         if not posts:
             return
