@@ -221,7 +221,7 @@ class Reply:
         return not (error or self._replaced)
 
     async def try_to_show(self, view: ui.LayoutView) -> None:
-        """Show the view in place of the answer, in one try. A failure is ignored, because the answer is still shown."""
+        """Show the view in place of the answer, in one try. A failure is ignored: the answer is still shown."""
         async with self._lock:
             with contextlib.suppress(*DISCORD_ERRORS):
                 await self._answer.fill_in(view)

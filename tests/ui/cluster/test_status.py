@@ -9,7 +9,17 @@ from core.guest import Cluster, Guest, Kind, Node, State, Storage
 from core.watch.incidents.model import GuestEvent, Severity, Topic
 from tests.support.fakes import NOON, guest
 from tests.support.walked import walked
-from tests.ui.test_formatting import EN, GIB, TEXTS, Golden, buttons_of, checked, languages, outside_code, shown
+from tests.ui.test_formatting import (
+    EN,
+    GIB,
+    TEXTS,
+    Golden,
+    buttons_of,
+    checked,
+    languages,
+    outside_code,
+    shown,
+)
 from tests.ui.watch.test_alert_text import DOWN, NODE, SHARED, STORAGE, fact, incident
 from ui.bars import usage_bar
 from ui.cluster.paragraphs import storages_text
