@@ -123,7 +123,7 @@ STEPS: tuple[TourStep, ...] = (
         {"ja": "開始する", "en": "Start a guest"},
         {
             "ja": "停止中の palworld を `/start vmid:palworld` で開始します。進み具合は同じメッセージに出ます。",
-            "en": "palworld is stopped: `/start vmid:palworld` starts it. One message shows the progress to its end.",
+            "en": "palworld is stopped: `/start vmid:palworld` starts it. One message shows progress and result.",
         },
         lambda guide: guide.run("start", vmid="palworld"),
         lambda seen: seen.succeeded(Operation.START),
@@ -144,7 +144,7 @@ STEPS: tuple[TourStep, ...] = (
         {"ja": "通知に応える", "en": "Answer the alert"},
         {
             "ja": "通知の「開始」を押します。同じ通知が書き換わり、復旧まで分かります。",
-            "en": "Press Start on the alert. The alert itself changes, and tells when the guest is back.",
+            "en": "Press Start on the alert. The alert is updated, and says when the guest is back.",
         },
         _answer_alert,
         lambda seen: seen.alert_answered(),
@@ -165,7 +165,7 @@ STEPS: tuple[TourStep, ...] = (
         {"ja": "権限のない人は", "en": "Without permission"},
         {
             "ja": "上の「Viewing as」で mio（ロールなし）になり、`/list` を試します。断りは本人にだけ見えます。",
-            "en": "Choose mio, who has no role, at “Viewing as” above, and try `/list`. Only mio sees the refusal.",
+            "en": "Choose mio, who has no role, under “Viewing as” and try `/list`. Only mio sees the refusal.",
         },
         lambda guide: guide.run_as(guide.stage.newcomer, "list"),
         lambda seen: seen.refused(),
@@ -177,7 +177,7 @@ STEPS: tuple[TourStep, ...] = (
         {"ja": "グラフ", "en": "A chart"},
         {
             "ja": "「Viewing as」を akiko に戻し、`/graph guest vmid:web01` で 1 日の使用状況を見ます。",
-            "en": "Be akiko again (“Viewing as”). `/graph guest vmid:web01` draws the use of the past day.",
+            "en": "Switch back to akiko (“Viewing as”). `/graph guest vmid:web01` charts the usage of the past day.",
         },
         lambda guide: guide.run("graph guest", vmid="web01"),
         lambda seen: seen.has_picture(),

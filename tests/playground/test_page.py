@@ -301,17 +301,17 @@ def test_the_tour_and_a_breakage(phone: Visitor) -> None:
     for at, step in enumerate(STEPS, 1):
         expect(panel.locator("h3")).to_have_text(f"{at} / {len(STEPS)}  {step.title['en']}")
         panel.get_by_role("button", name="Do it for me").click()
-    expect(panel).to_contain_text("That was all")
+    expect(panel).to_contain_text("That's all")
     expect(phone.messages).to_contain_text("Audit trail")
     assert phone.viewer == "admin akiko"
     assert phone.page.evaluate("document.documentElement.scrollWidth") == 390
 
     panel.locator("[data-tab=break]").click()
     panel.get_by_role("button", name="Break: Cut off Proxmox").dblclick()
-    expect(panel.get_by_role("button", name="Mend: Cut off Proxmox")).to_be_visible()
+    expect(panel.get_by_role("button", name="Fix: Cut off Proxmox")).to_be_visible()
     alert = phone.messages.locator("article").filter(has_text="No connection to Proxmox")
     expect(alert).to_have_count(1)
-    panel.get_by_role("button", name="Mend: Cut off Proxmox").click()
+    panel.get_by_role("button", name="Fix: Cut off Proxmox").click()
     expect(alert).to_have_count(0)
 
 
