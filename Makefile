@@ -6,10 +6,10 @@ RUN := $(VENV)/bin/python
 # The tests start many Python processes. Without compiled files each of them would compile everything.
 export PYTHONDONTWRITEBYTECODE :=
 
-help:           ## What can be made
+help:           ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## +/\t/' | expand -t 16
 
-# The environment is made anew when the requirements change.
+# The environment is made again when the requirements change.
 $(VENV)/ready: requirements.txt requirements-demo.txt requirements-dev.txt
 	@$(PYTHON) startup/requirements_check.py
 	$(PYTHON) -m venv $(VENV)
@@ -26,7 +26,7 @@ $(VENV)/demo-ready: requirements.txt requirements-demo.txt
 demo: $(VENV)/demo-ready   ## A Discord and a Proxmox cluster on this machine, and the bot between them
 	$(RUN) bot.py --demo
 
-screens: $(VENV)/ready   ## The pictures of all screens, the moving one of the READMEs, the sketches (some minutes)
+screens: $(VENV)/ready   ## All pictures: the screens, the animation of the READMEs, the sketches (a few minutes)
 	$(RUN) -m playground.screens
 	$(RUN) -m playground.moving_picture
 	$(RUN) -m playground.sketches
@@ -41,7 +41,7 @@ PURE := tests/core tests/project/test_catalogues.py tests/project/test_requireme
 quick: $(VENV)/ready   ## The pure tests (seconds)
 	$(RUN) -m pytest -q -n 2 $(PURE)
 
-# Measuring doubles the time that tests compute, so that `make test` goes without.
+# Measuring doubles the CPU time of the tests, so `make test` does without it.
 coverage: $(VENV)/ready   ## All tests, and how much of core, adapters and ui they run
 	$(RUN) -m pytest -n 4 --dist loadgroup --deep --cov --cov-report=json
 	$(RUN) -m tools.coverage_floor coverage.json
@@ -59,7 +59,7 @@ leaks: $(VENV)/ready   ## 10,000 generated requests of people who may see only s
 crossings: $(VENV)/ready   ## 10,000 generated requests to three sites with the same VMIDs (about 2 minutes on 2 cores)
 	$(RUN) -m tests.long_runs.crossings
 
-access: $(VENV)/ready   ## The bot against the access table: every person in every place, every way on every site (about 3 minutes on 2 cores)
+access: $(VENV)/ready   ## The bot against the access table: every person, place and site (about 3 minutes on 2 cores)
 	EVERY_CELL=1 $(RUN) -m pytest -q -n 4 tests/bot/access/test_table.py tests/bot/access/test_cells.py tests/bot/sites/test_table.py
 
 flood: $(VENV)/ready   ## What one person's flood of requests costs everybody else (about 6 minutes)
@@ -69,14 +69,14 @@ dashboards: $(VENV)/ready   ## 1,000 generated sequences of what may happen to a
 	$(RUN) -m tests.long_runs.dashboards
 
 # make bench ONLY="/info" for some rows, COMPARE=old.json for what moved since.
-bench: $(VENV)/ready   ## How quick the bot is and what it costs, against goals and floors (about 5 minutes)
+bench: $(VENV)/ready   ## How fast the bot is and what it costs, against goals and floors (about 5 minutes)
 	$(RUN) -m tests.bench $(if $(ONLY),--only "$(ONLY)") $(if $(COMPARE),--compare "$(COMPARE)")
 
 format: $(VENV)/ready   ## Format the code
 	$(RUN) -m ruff format .
 	$(RUN) -m ruff check --fix .
 
-lint: $(VENV)/ready   ## Format, lint and types, nothing changed
+lint: $(VENV)/ready   ## Check format, lint and types; changes nothing
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
@@ -86,7 +86,7 @@ check: lint coverage   ## What has to pass before every commit
 messages: $(VENV)/ready   ## Bring the catalogues in step with the source
 	$(RUN) -m tools.messages
 
-documents: $(VENV)/ready   ## Renew the tables of the documents that are made from the code
+documents: $(VENV)/ready   ## Update the tables in the documents that are made from the code
 	$(RUN) -m tools.documents
 
 .PHONY: help demo screens test quick coverage soak chaos leaks access crossings flood dashboards bench format lint check messages documents

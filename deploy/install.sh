@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install the bot as a systemd service of this machine: a Debian 12 or newer, as a host, a VM or an LXC container.
+# Install the bot as a systemd service on this machine: Debian 12 or newer, on a host, in a VM or in an LXC container.
 #
 #   sh deploy/install.sh             install or update from this folder
 #   sh deploy/install.sh rollback    go back to the release that ran before
@@ -8,7 +8,7 @@
 #   sh deploy/install.sh remove      remove the program
 #
 # /opt/proxmox-bot/releases/…   one folder per release, with its packages; `current` and `previous` are links
-# /etc/proxmox-bot              settings and secrets, readable for root alone: made once, never changed, never removed
+# /etc/proxmox-bot              settings and secrets, readable only by root: made once, never changed, never removed
 # /var/lib/proxmox-bot          the bot's data: never touched here
 #
 # These places, a service of the same name, no questions, and an update by the same command are what scripts such as
@@ -17,7 +17,7 @@
 # Each command can be repeated. An interrupted one changes nothing that runs: `current` moves last.
 set -eu
 umask 022
-# the programs of the system alone, and all of them: a plain `su` keeps the PATH of a person
+# only the system's programs, and all of them: a plain `su` keeps the PATH of the caller
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 NAME=proxmox-bot
@@ -29,7 +29,7 @@ TOLD=$ETC/lxc-without-nesting
 CHECK=/run/systemd/system/$NAME-check.service
 CHECKED=/run/$NAME-check.txt
 SOURCE=$(cd "$(dirname "$0")/.." && pwd)
-# of deploy only these files: beside them, Docker Compose has its secrets, and everybody may read a release
+# from deploy only these files: Docker Compose keeps its secrets beside them, and everybody may read a release
 PARTS='bot.py bootstrap.py monitor_store.py proxmox_client.py requirements.txt pyproject.toml config.py.example
        adapters cogs core locales startup ui LICENSE CHANGELOG.md
        deploy/install.sh deploy/proxmox-bot.service deploy/lxc-without-nesting.conf'
@@ -41,7 +41,7 @@ target() { readlink "$APP/$1" 2>/dev/null || true; }
 
 need_root() { [ "$(id -u)" = 0 ] || fail 'run this as root'; }
 
-# A part that is missing would be noticed only by who needs it: the first half of a pipe may fail unseen.
+# Without this, a missing part would be noticed only when it is used: the first half of a pipe can fail unseen.
 need_parts() {
     for each in $PARTS; do
         [ -r "$SOURCE/$each" ] || fail "$SOURCE/$each is missing: run this from a whole copy of the project"
@@ -54,7 +54,7 @@ need_python() {
     "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || fail 'venv is missing: apt install python3-venv'
 }
 
-# The name of a release: its version, and what its files and this Python are.
+# The name of a release: its version, and a hash of its files and of this Python.
 release_name() {
     version=$(sed -n 's/^version = "\([0-9A-Za-z.+-]*\)"$/\1/p' "$SOURCE/pyproject.toml")
     [ -n "$version" ] || fail "no version in $SOURCE/pyproject.toml"
@@ -81,7 +81,7 @@ build_release() {
     : >"$built/complete"
 }
 
-point() { # point LINK TARGET, in one step
+point() { # point LINK TARGET: in one step
     ln -sfn "$2" "$APP/.$1.new" # also over one that an interrupted run has left
     mv -Tf "$APP/.$1.new" "$APP/$1"
 }
@@ -99,7 +99,7 @@ make_settings() {
     done
 }
 
-# LXC_WITHOUT_NESTING=1 says it where it is not found out. It is remembered until LXC_WITHOUT_NESTING=0.
+# LXC_WITHOUT_NESTING=1 says so where cannot_mount does not notice. It is remembered until LXC_WITHOUT_NESTING=0.
 remember_nesting() {
     case ${LXC_WITHOUT_NESTING:-} in
         '') ;;
@@ -145,10 +145,10 @@ is_filled_in() { ! grep -Eq '^[A-Z_]+ = "<.*>"|^(GUILD_ID|ALLOWED_CATEGORY_ID|AL
 
 restart() {
     if ! is_filled_in; then
-        say "Be asked for the settings:  cd $APP/current && .venv/bin/python bot.py --init --config $ETC/config.py" \
+        say "To be asked for the settings:  cd $APP/current && .venv/bin/python bot.py --init --config $ETC/config.py" \
             "Or fill in $ETC/config.py, $ETC/discord_token and $ETC/proxmox_token_value, then: systemctl restart $NAME"
     elif systemd_runs; then
-        systemctl restart "$NAME" || fail "it did not start: journalctl -u $NAME -n 30   (back: install.sh rollback)"
+        systemctl restart "$NAME" || fail "it did not start: journalctl -u $NAME -n 30   (to go back: install.sh rollback)"
         say "running: journalctl -u $NAME -f"
     fi
 }
@@ -206,7 +206,7 @@ do_check() {
     fi
 }
 
-# As the service itself: its user, its walls and its secrets, with what `systemctl edit` has added. Root may write
+# As the service itself: with its user, its sandbox and its secrets, and what `systemctl edit` has added. Root may write
 # where the service may not.
 check_as_service() {
     # a check that found something has failed, and would be listed by `systemctl --failed` from then on
@@ -219,7 +219,7 @@ check_as_service() {
         sed -E -e '/^(Wants|On(Success|Failure)|Type|NotifyAccess|WatchdogSec|Restart[A-Za-z]*|Standard(Output|Error))=/d' \
             -e 's/^(ExecStart=.*bot\.py)/\1 --check/' "$each" >"$copy"
     done
-    # the same name, so that both have the same number while the service runs
+    # the same user name, so that both have the same UID while the service runs
     sed -i "s/^DynamicUser=yes/&\nUser=$NAME/" "$CHECK"
     printf '%s\n' '[Service]' Type=oneshot "StandardOutput=truncate:$CHECKED" >"$CHECK.d/zz-check.conf"
     : >"$CHECKED"
@@ -257,7 +257,7 @@ do_remove() {
 need_root
 case ${LXC_WITHOUT_NESTING:-} in
     '' | 0 | 1) ;;
-    *) fail 'LXC_WITHOUT_NESTING may be 1 or 0' ;;
+    *) fail 'LXC_WITHOUT_NESTING must be 1 or 0' ;;
 esac
 case ${1:-install} in
     install | update) do_install ;;
@@ -265,5 +265,5 @@ case ${1:-install} in
     status) do_status ;;
     check) do_check ;;
     remove) do_remove ;;
-    *) fail 'install, update, rollback, status, check or remove' ;;
+    *) fail 'the command must be install, update, rollback, status, check or remove' ;;
 esac
