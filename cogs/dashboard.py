@@ -50,7 +50,7 @@ class Dashboards(
             await create_dashboard(reply, channel, site, Filters(node=node), Extent(tag=tag, pool=pool))
 
     @app_commands.command(description=locale_str("Remove a dashboard and its message"))
-    @app_commands.describe(dashboard=locale_str("Dashboard, or the link of its message"))
+    @app_commands.describe(dashboard=locale_str("Dashboard, or the link to its message"))
     @app_commands.autocomplete(dashboard=complete_dashboards)
     async def remove(self, interaction: Interaction, dashboard: str) -> None:
         async with Reply(self._services, interaction) as reply:

@@ -57,9 +57,9 @@ class General(commands.Cog):
     @app_commands.describe(
         status=locale_str("Only with this status"),
         kind=locale_str("Only VMs or containers"),
-        node=locale_str("Only on this node"),
-        tag=locale_str("Only with this tag"),
-        pool=locale_str("Only in this pool"),
+        node=locale_str("Only this node"),
+        tag=locale_str("Only guests with this tag"),
+        pool=locale_str("Only guests in this pool"),
         sort=locale_str("Order of the guests (default: by VMID)"),
         site=SITE,
     )

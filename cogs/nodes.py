@@ -32,7 +32,7 @@ class Nodes(commands.Cog):
                 await show_nodes(reply)
 
     @node.command(name="info", description=locale_str("Show a node in detail"))
-    @app_commands.describe(node=locale_str("Name of the node"))
+    @app_commands.describe(node=locale_str("Node"))
     @app_commands.autocomplete(node=complete_nodes)
     async def node_info(self, interaction: Interaction, node: str) -> None:
         async with Reply(self._services, interaction) as reply:

@@ -16,7 +16,7 @@ _FEATURES = {
     "Power": ("電源操作", "Power"),
     "Snapshot": ("スナップショット", "Snapshots"),
     "Clone": ("作成と削除", "Create and delete"),
-    "Resize": ("サイズ変更", "Resize"),
+    "Resize": ("リサイズ", "Resize"),
     "Agent": ("VM の IP、ファイルシステム、ディスクのしきい値", "IP, file systems and disk threshold of VMs"),
     "Backup": ("最新のバックアップ（任意）", "Last backup (optional)"),
     "CloneStorage": ("クローンとバックアップの場所", "Storage of clones and backups"),
@@ -37,7 +37,7 @@ _COMMENTS = {
     ),
     "pveum acl modify /vms": (
         "権限は「ユーザー ∩ トークン」なので、両方に与える",
-        "Effective is what user and token both have, so grant it to both",
+        "Only privileges that both the user and the token have are effective, so grant them to both",
     ),
     "pveum acl modify / ": (
         "任意: 誰がゲストを止めたか、失敗したバックアップ、ノードとストレージの値、プール",
@@ -45,7 +45,7 @@ _COMMENTS = {
     ),
     f"pveum acl modify /storage/{_STORAGES[0]}": (
         "/create のクローン先と、バックアップのストレージ（使うものごとに）",
-        "The storages of clones (for /create) and of backups (each one used)",
+        "The storages of clones (for /create) and of backups (one line for each)",
     ),
     f"pveum acl modify {ZONE}": ("/create のため: ブリッジ", "For /create: the bridges"),
     "pveum user token permissions": (

@@ -154,8 +154,8 @@ def ask_roles(talk: Talk) -> None:
     rows = [Row(name, plain(name, NAME_MOST), number) for number, name in seen.roles.items()]
     talk.say(
         t(
-            "Roles decide who may use the bot: viewers only look, operators also start, stop and reboot, admins can "
-            "do everything. Several: 1, 3. None: -"
+            "Roles decide who may use the bot: viewers only look, operators also start, shut down and reboot, admins "
+            "can do everything. Several: 1, 3. None: -"
         )
     )
     questions = (t("Roles of admins"), t("Roles of operators"), t("Roles of viewers"))

@@ -55,7 +55,7 @@ def test_durations_keep_the_rule(seconds: float) -> None:
     shown = format_duration(T, seconds)
     assert not breaches(shown)
     for sentence in ("Connected to Proxmox again after {time}. Monitoring resumed.",
-                     "The limit is {most} changes per minute. Try again in {time}."):  # fmt: skip
+                     "Changes are limited to {most} per minute. Try again in {time}."):  # fmt: skip
         assert not breaches(T(sentence, time=shown, most=10))
 
 

@@ -68,12 +68,12 @@ async def _send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> 
     found, total = await journal.audit_page(wanted, 0, ROWS)
     found = await _without_gone(reply, found)
     if whole:
-        note = t.plural("The file contains {n} attempt.", "The file contains {n} attempts.", count)
+        note = t.plural("The file contains {n} record.", "The file contains {n} records.", count)
     else:
         note = f"{WARNING} " + t.plural(
-            "Only the newest {n} attempt fits into the file. Narrow it down with `since` and "
+            "Only the newest {n} record fits into the file. Narrow it down with `since` and "
             "the other options.",
-            "Only the newest {n} attempts fit into the file. Narrow it down with `since` and "
+            "Only the newest {n} records fit into the file. Narrow it down with `since` and "
             "the other options.",
             count,
         )

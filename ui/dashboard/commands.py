@@ -150,7 +150,10 @@ def _created_card(t: Text, site: Site, dashboard: Dashboard) -> discord.ui.Layou
     if fault:
         lines.append(fault_line(t, fault))
     if dashboard.extent.roles:
-        note = t("Everyone in {channel} can see it. It shows only your own guests.", channel=channel)
+        note = t(
+            "Everyone in {channel} can see it. It shows only the guests that your roles cover.",
+            channel=channel,
+        )
     else:
         note = t(
             "Everyone in {channel} can see it. It shows what a viewer of all guests may see.", channel=channel

@@ -23,7 +23,7 @@ def presence_text(t: Text, sites: Iterable[Site]) -> str | None:
 
     Sites that cannot be read are mentioned, and their numbers are not guessed.
     """
-    running = alerts = known = unknown = 0
+    running = incidents = known = unknown = 0
     for site in sites:
         cluster, watch = site.cluster_cache.last, site.watch
         if watch.read_error is not None:
@@ -31,12 +31,14 @@ def presence_text(t: Text, sites: Iterable[Site]) -> str | None:
         elif cluster is not None:
             known += 1
             running += sum(guest.state is State.RUNNING and not guest.template for guest in cluster.guests)
-            alerts += len(watch.state.open)
+            incidents += len(watch.state.open)
     if not known:
         return t("No connection to Proxmox") if unknown else None
     parts = [
         t("{n} running", n=running),
-        t.plural("{n} alert", "{n} alerts", alerts) if alerts else t("no alerts"),
+        t.plural("{n} open incident", "{n} open incidents", incidents)
+        if incidents
+        else t("no open incidents"),
     ]
     if unknown:
         parts.append(t.plural("{n} site unknown", "{n} sites unknown", unknown))

@@ -81,7 +81,8 @@ WORDS: Rows = {
         N_("roles don't cover all sites"),
     ),
     e.TooManyChanges: ErrorWords(
-        N_("The limit is {most} changes per minute. Try again in {time}."), N_("too many changes per minute")
+        N_("Changes are limited to {most} per minute. Try again in {time}."),
+        N_("too many changes per minute"),
     ),
     e.TooQuick: ErrorWords(
         N_("Too many requests. Try again in {time}."),

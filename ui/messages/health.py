@@ -90,8 +90,8 @@ WORDS: Mapping[str, Marked] = {
     ),
     "tls_future": N_("not valid before {date}. Set the clock of this machine or of the node."),
     "tls_ends_soon": N_(
-        "valid for {days} more days only (until {date}). Renew it on the node: `pvecm updatecerts "
-        "--force && systemctl restart pveproxy`."
+        "expires on {date} (days left: {days}). Renew it on the node: `pvecm updatecerts --force && "
+        "systemctl restart pveproxy`."
     ),
     "clock_ok": N_("the clocks agree."),
     "clock_untold": N_("The time of Proxmox is unknown."),
@@ -109,7 +109,7 @@ WORDS: Mapping[str, Marked] = {
         "{token} is valid. Proxmox does not show when it expires (needs `Sys.Audit` on `/`)."
     ),
     "token_ends": N_("{token} is valid for {days} more days."),
-    "token_ends_soon": N_("{token} expires in {days} days. Run on a node: `{line}`"),
+    "token_ends_soon": N_("days until {token} expires: {days}. Run on a node: `{line}`"),
     "token_refused": N_(
         "Proxmox refused {token}. Set PROXMOX_TOKEN_VALUE again. Whether the token exists and has not expired: "
         "{list} · A new secret (Proxmox VE 9.2 or newer; before that, remove the token and add it again): {line}"
@@ -133,7 +133,7 @@ WORDS: Mapping[str, Marked] = {
     "privilege_too_much": N_(
         "more than the bot needs: {privileges} on {paths}. Find the role on a node and remove it: `{line}`"
     ),
-    "guests_ok": N_("{guests} guests on {nodes} nodes are visible."),
+    "guests_ok": N_("visible guests: {guests}, nodes: {nodes}."),
     "tags_none": N_("no guest has a tag that grants access here."),
     "tags_ok": N_("only trusted users can set the tags that grant access here."),
     "tags_open": N_(

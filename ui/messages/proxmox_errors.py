@@ -186,5 +186,5 @@ def task_hint(t: Text, operation: Operation, message: str) -> str | None:
         if re.search(pattern, message):
             return t(advice)
     if operation in (Operation.SHUTDOWN, Operation.REBOOT) and "got timeout" in message:
-        return t("It did not react in time. `/stop` forces it off.")
+        return t("It did not react in time. Use `/stop` to force-stop it.")
     return None

@@ -39,7 +39,7 @@ def read_only_data_dir_line(t: Text, path: str) -> str:
 
 def list_recovered(t: Text, guests: int, file: str) -> str:
     return t(
-        "Cannot read the watch list; using the last backup copy ({n} guests). The unreadable "
+        "Cannot read the watch list; using the last backup copy (guests: {n}). The unreadable "
         "file was kept as {file}.",
         n=guests,
         file=code(file),
@@ -48,8 +48,8 @@ def list_recovered(t: Text, guests: int, file: str) -> str:
 
 def list_lost(t: Text, guests: int, file: str) -> str:
     return t(
-        "Cannot read the watch list, and there is no backup copy: watching MONITOR_VM_IDS ({n} "
-        "guests). The unreadable file was kept as {file}.",
+        "Cannot read the watch list, and there is no backup copy: watching MONITOR_VM_IDS (guests: "
+        "{n}). The unreadable file was kept as {file}.",
         n=guests,
         file=code(file),
     )

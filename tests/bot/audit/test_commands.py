@@ -539,7 +539,7 @@ async def test_long_lists_are_cut_with_a_note(scene: Stage, monkeypatch: pytest.
     reply = await scene.say(scene.emma, "audit", csv=True)
     kept = len(parsed(scene, reply))
     assert 15 < kept < 25
-    assert f"⚠️ Only the newest {kept} attempts fit" in reply.text
+    assert f"⚠️ Only the newest {kept} records fit" in reply.text
 
 
 async def test_a_huge_trail_blocks_nobody_and_new_records_shift_nothing(scene: Stage) -> None:

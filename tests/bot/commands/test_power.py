@@ -133,7 +133,7 @@ async def test_shutdown_that_the_guest_does_not_obey(scene: Stage, pve: Pve) -> 
     t = scene.t()
     assert pve.vm(106).status == "running"
     assert t("{guest} could not be shut down.", guest=name_of(pve, 106)) in reply.text
-    assert t("It did not react in time. `/stop` forces it off.") in reply.text
+    assert t("It did not react in time. Use `/stop` to force-stop it.") in reply.text
     assert [button.label for button in post_of(reply).buttons] == [t("Force stop…"), t("Details")]
     question = await scene.press(scene.akiko, reply, t("Force stop…"))
     assert t("Force stop?") in question.text, "it asks first"

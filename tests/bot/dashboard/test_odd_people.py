@@ -26,7 +26,7 @@ async def test_a_person_with_40_admin_roles_and_a_name_of_markup(bare_scene: Sta
     )
     await scene.poll()
     made = await scene.say(odd, "dashboard create")
-    assert "only your own guests" in made.text
+    assert "only the guests that your roles cover" in made.text
     (board,) = await scene.until(lambda: [each for each in boards(scene) if each.pinned], "a dashboard")
     assert len(re.findall(r"<@&\d+>", board.text)) == 3
     assert "everyone" not in board.text
