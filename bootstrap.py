@@ -45,7 +45,7 @@ from core.watch.polling.disk_poller import DiskPoller
 from core.watch.service import Watch
 from core.watch.watch_list import WatchStore
 from monitor_store import MonitorStore
-from proxmox_client import Address, Endpoint, ProxmoxClient
+from proxmox_client import Endpoint, ProxmoxClient
 from ui.dashboard.channel import DiscordDashboards
 from ui.dashboard.presence import Presence
 from ui.discord.members import Members
@@ -168,7 +168,7 @@ def add_site(services: Services, settings: Settings, own: SiteSettings, resource
     """Build everything between Discord and one cluster, and add it to the sites. Nothing is opened or read."""
     clock = services.clock
     endpoint = Endpoint(
-        tuple(Address(point.host, point.port, point.fingerprint) for point in own.entry_points),
+        own.entry_points,
         user=own.proxmox_user,
         token_name=own.proxmox_token_name,
         token_value=own.proxmox_token_value.reveal(),

@@ -10,7 +10,7 @@ from typing import Self
 from adapters.proxmox.client_reads import ProxmoxReads
 from adapters.proxmox.paths import guest_path, node_path
 from adapters.proxmox.resources import FormerRead, Listed, decode_resources, parse_cluster
-from adapters.proxmox.transport.connections import Address, Endpoint
+from adapters.proxmox.transport.connections import Endpoint
 from adapters.proxmox.transport.exchange import UnexpectedData
 from adapters.proxmox.transport.http import LIST_MOST, Calls, OnCall, threads
 from core.clock import Clock
@@ -19,7 +19,7 @@ from core.operations import OPERATIONS, Operation
 from core.proxmox import Lane
 from core.validation import checked_snapshot_name, checked_vmid
 
-__all__ = ["Address", "Endpoint", "ProxmoxClient", "threads"]
+__all__ = ["Endpoint", "ProxmoxClient", "threads"]
 
 
 class ProxmoxClient(ProxmoxReads):

@@ -11,18 +11,7 @@ from adapters.settings.alerts import QuietHours
 from adapters.settings.faults import Secret
 from adapters.settings.values import Language, LogFormat
 from core.access.policy import Scope
-
-
-@dataclass(frozen=True, slots=True)
-class EntryPoint:
-    """One address of the API of a cluster.
-
-    `host`: IPv6 without brackets. `fingerprint`: SHA-256, AA:BB:…; None: PROXMOX_VERIFY_SSL decides.
-    """
-
-    host: str
-    port: int
-    fingerprint: str | None = None
+from core.entry_point import EntryPoint
 
 
 @dataclass(frozen=True, slots=True)

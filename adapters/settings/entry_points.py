@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from adapters.settings.checked import EntryPoint
 from adapters.settings.faults import Fault, FaultKind, RawSetting, SettingRejected
 from adapters.settings.values import parse_fingerprint, parse_host
+from core.entry_point import EntryPoint
 
 Address = tuple[str, int]
 """Host and port."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from adapters.settings.access import access_faults
 from adapters.settings.alerts import QuietHours, minute_of_day
-from adapters.settings.checked import EntryPoint, Settings, SiteSettings
+from adapters.settings.checked import Settings, SiteSettings
 from adapters.settings.credentials import with_credentials
 from adapters.settings.faults import Fault, FaultKind, Secret, printable
 from adapters.settings.scopes import scopes_without_site
@@ -35,7 +35,6 @@ from adapters.settings.written_sites import find_sites, values_of_sites, variabl
 __all__ = [
     "KNOWN_NAMES",
     "SETTINGS",
-    "EntryPoint",
     "Fault",
     "FaultKind",
     "Language",

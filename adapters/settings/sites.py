@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from adapters.settings.checked import EntryPoint, SiteSettings
+from adapters.settings.checked import SiteSettings
 from adapters.settings.entry_points import address_key, entry_points, written
 from adapters.settings.faults import Fault, FaultKind, SettingRejected
 from adapters.settings.scopes import rules_of_site
 from adapters.settings.sources import Origin, Parsed
 from adapters.settings.table import SITE_ROWS, names_of
 from adapters.settings.written_sites import WrittenSite
+from core.entry_point import EntryPoint
 
 
 def mixed_forms(origin: Origin, sites: Sequence[WrittenSite]) -> list[Fault]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from adapters.settings.entry_points import written
-from adapters.settings.load import EntryPoint, Language, Secret, SiteSettings
+from adapters.settings.load import Language, Secret, SiteSettings
 from adapters.settings.table import SITE_ROWS, names_of
+from core.entry_point import EntryPoint
 from core.guest import Cluster
 from core.health.grants import Use
 from startup.first_run.discord_reads import BotAccount, ChannelPlace, SeenGuild

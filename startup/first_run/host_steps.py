@@ -13,7 +13,7 @@ from pathlib import Path
 
 from adapters.settings.entry_points import Address, address_key, written
 from adapters.settings.faults import Fault, FaultKind
-from adapters.settings.load import EntryPoint
+from core.entry_point import EntryPoint
 from core.health.result import Result, Verdict
 from startup.first_run.answers import (
     is_none,

@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from adapters.proxmox.health_reads import HealthReads
-from adapters.settings.load import EntryPoint, SiteSettings
+from adapters.settings.load import SiteSettings
 from core.access.policy import ScopeKind
 from core.clock import Clock
+from core.entry_point import EntryPoint
 from core.errors import BotError
 from core.guest import Cluster
 from core.health.certificate import judge_certificate
@@ -26,7 +27,7 @@ from core.health.proxmox import (
 from core.health.readiness import name_setting
 from core.health.result import Result, error, failed, ok, unchecked
 from core.proxmox_errors import CertificateNotTrusted, TimedOut, TokenRefused, Unreachable
-from proxmox_client import Address, Endpoint, ProxmoxClient
+from proxmox_client import Endpoint, ProxmoxClient
 from startup.health.deadline import Late, in_time
 from startup.health.probe import addresses_of, connect, look
 
@@ -205,7 +206,7 @@ class ClusterCheck:
 def endpoint_of(site: SiteSettings, point: EntryPoint) -> Endpoint:
     """Return one entry point of a site alone, as the bot's client takes it."""
     return Endpoint(
-        (Address(point.host, point.port, point.fingerprint),),
+        (point,),
         user=site.proxmox_user,
         token_name=site.proxmox_token_name,
         token_value=site.proxmox_token_value.reveal(),

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from core.entry_point import EntryPoint
 from playground.pve.metrics import GIB
 from playground.pve.server import Pve
-from proxmox_client import Address, Endpoint
+from proxmox_client import Endpoint
 from tests.support.contract import documented, target
 from tests.support.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE, Facts
 
@@ -84,7 +85,7 @@ def opened(version: str) -> Iterator[tuple[Facts, Played]]:
         for path, privileges in documented.granted(int(version[0])).items():
             for who in (documented.USER, token):
                 pve.grant(who, path, *privileges)
-        address = Address(pve.host, pve.port)
+        address = EntryPoint(pve.host, pve.port)
         endpoint = Endpoint((address,), documented.USER, documented.TOKEN, SECRET, Path(pve.ca_file))
         yield Facts(int(version[0]), "pve1", endpoint, 0.005, 20.0), Played(pve)
 

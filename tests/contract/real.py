@@ -21,7 +21,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from proxmox_client import Address, Endpoint
+from core.entry_point import EntryPoint
+from proxmox_client import Endpoint
 from tests.contract.suite import Report
 from tests.support.contract import target
 from tests.support.contract.documented import roles
@@ -53,7 +54,7 @@ def settings(environ: Mapping[str, str] = os.environ) -> Settings | None:
         return None
     user, _, token = environ["PVE_CONTRACT_TOKEN_ID"].partition("!")
     fingerprint = environ["PVE_CONTRACT_FINGERPRINT"]
-    address = Address(
+    address = EntryPoint(
         environ["PVE_CONTRACT_HOST"], int(environ.get("PVE_CONTRACT_PORT") or 8006), fingerprint
     )
     endpoint = Endpoint((address,), user, token, environ["PVE_CONTRACT_SECRET"])

@@ -3,7 +3,7 @@
     python -m tests.long_runs.dashboards [sequences] [--seed N]
 
 The bot dies at any request, messages and channels are deleted, permissions and answers are lost, Proxmox is away, and
-two people create the same dashboard at once (tests/support/dashboards/world.py).
+two people create the same dashboard at once (tests/support/dashboard/world.py).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-from tests.support.dashboards.world import run_sequence
+from tests.support.dashboard.world import run_sequence
 
 MEMORY = Path("/dev/shm")
 

@@ -16,7 +16,7 @@ from core.dashboard.source import Source
 from core.dashboard.steps import NEW_SECONDS, MessageStep, Moment, Shown
 from core.guest import State
 from tests.long_runs.dashboards import run_one
-from tests.support.dashboards.world import BoardTrial
+from tests.support.dashboard.world import BoardTrial
 
 SEQUENCES = range(20)
 

@@ -22,11 +22,12 @@ import pytest
 from adapters.proxmox.health_reads import HealthReads
 from adapters.settings.load import load
 from bot import COGS
+from core.entry_point import EntryPoint
 from core.health.proxmox import Account
 from core.health.readiness import Problem
 from core.health.result import Result, Verdict, exit_code
 from playground.pve.server import BOT_USER
-from proxmox_client import Address, Endpoint
+from proxmox_client import Endpoint
 from startup.command_line import commands_of, parse_command_line
 from startup.health.host import check_data_dir
 from startup.health.report import json_report, text_report
@@ -153,7 +154,9 @@ async def test_the_other_options(stage: ProcessStage, capsys: pytest.CaptureFixt
 async def test_a_user_list_with_nonsense_is_read() -> None:
     """Its times decide only how long the token lasts: no other check ends with them."""
     rows = [{"userid": BOT_USER, "expire": "²", "tokens": [{"tokenid": "bot", "expire": "9" * 400}]}]
-    reads = HealthReads(Endpoint((Address("127.0.0.1", 1),), user=BOT_USER, token_name="bot", token_value=""))
+    reads = HealthReads(
+        Endpoint((EntryPoint("127.0.0.1", 1),), user=BOT_USER, token_name="bot", token_value="")
+    )
     assert reads._account(rows) == Account(0.0, 0.0)
     reads.close()
 

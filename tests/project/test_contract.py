@@ -16,9 +16,10 @@ import pytest
 
 from adapters.proxmox.health_reads import HealthReads
 from core.clock import Clock
+from core.entry_point import EntryPoint
 from core.errors import BotError
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
-from proxmox_client import Address, Endpoint, ProxmoxClient
+from proxmox_client import Endpoint, ProxmoxClient
 from tests.support.client_stage import (
     CHANGES,
     CT,
@@ -78,11 +79,11 @@ async def everything_sent() -> list[Request]:
             await _sent(client.task_log(upid, 0, 1))
             await _sent(client.task_log(upid, 100_000, 500))
         reads = HealthReads(
-            Endpoint((Address(pve.host, pve.port),), BOT_USER, BOT_TOKEN, SECRET, Path(pve.ca_file))
+            Endpoint((EntryPoint(pve.host, pve.port),), BOT_USER, BOT_TOKEN, SECRET, Path(pve.ca_file))
         )
         for read in (reads.version, reads.rights, reads.options, reads.account):
             await _sent(read())
-        point = Address(pve.host, pve.port)
+        point = EntryPoint(pve.host, pve.port)
         several = Endpoint((point, point), BOT_USER, BOT_TOKEN, SECRET, Path(pve.ca_file))
         await ProxmoxClient(several, Clock()).cluster()
         await until(lambda: pve.requests[-1][1] == "/version")  # the check of the other address

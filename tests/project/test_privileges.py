@@ -9,6 +9,7 @@ import pytest
 
 from adapters.proxmox.health_reads import HealthReads
 from core.clock import Clock
+from core.entry_point import EntryPoint
 from core.guest import Guest, Kind, State
 from core.health.privileges import NEEDS, ON_8, Scene, Token, judge_token
 from core.operations import Operation
@@ -16,7 +17,7 @@ from core.proxmox import Proxmox
 from core.proxmox_errors import ProxmoxError
 from core.tasks import TaskEnd, follow
 from playground.pve.server import BOT_PRIVILEGES, Pve
-from proxmox_client import Address, Endpoint, ProxmoxClient
+from proxmox_client import Endpoint, ProxmoxClient
 from tests.support import stage
 from tests.support.documents.halves import DOCS, in_code, made, table
 
@@ -175,7 +176,7 @@ async def test_the_pveum_lines_are_enough_and_each_is_needed(
     for who, paths in granted("ja", part).items():
         for path, privileges in paths.items():
             pve.grant(who, path, *(privileges - {without}))
-    endpoint = Endpoint((Address(pve.host, pve.port),), USER, "bot", "secret", Path(str(pve.ca_file)))
+    endpoint = Endpoint((EntryPoint(pve.host, pve.port),), USER, "bot", "secret", Path(str(pve.ca_file)))
     client = ProxmoxClient(endpoint, Clock())
     reads = HealthReads(endpoint)
     try:

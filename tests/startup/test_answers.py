@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.settings.load import EntryPoint, Secret, SettingsError, load
+from adapters.settings.load import Secret, SettingsError, load
+from core.entry_point import EntryPoint
 from core.health.grants import Use, needs_of, token_commands
 from core.health.privileges import Scene, Token, judge_token
 from core.health.readiness import ChannelKind, ChannelView

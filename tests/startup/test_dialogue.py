@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.settings.load import EntryPoint
+from core.entry_point import EntryPoint
 from core.health.result import error
 from startup.first_run.command import introduce, write
 from startup.first_run.config_file import write_config

@@ -20,13 +20,14 @@ from typing import Any, Self
 import pytest
 
 from core.clock import Clock
+from core.entry_point import EntryPoint
 from core.errors import BotError
 from core.guest import Guest, Kind, State, Storage
 from core.operations import Operation
 from core.proxmox import Period
 from playground.pve.network.certificates import make_certificates
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
-from proxmox_client import Address, Endpoint, ProxmoxClient
+from proxmox_client import Endpoint, ProxmoxClient
 from tests.support.catalogue import ACTION
 from tests.support.pve_contract import complaints
 
@@ -114,9 +115,9 @@ def some_of(calls: dict[str, _Call], number: int, deep: bool) -> dict[str, _Call
 
 
 def client_of(server: "Pve | Rude", secret: str = SECRET, **trust: Any) -> ProxmoxClient:
-    """Return a client that trusts this server's CA. `trust` overrides fields of `Address` and `Endpoint`."""
+    """Return a client that trusts this server's CA. `trust` overrides fields of `EntryPoint` and `Endpoint`."""
     ways = {name: trust.pop(name) for name in ("host", "port", "fingerprint") if name in trust}
-    address = replace(Address(server.host, server.port), **ways)
+    address = replace(EntryPoint(server.host, server.port), **ways)
     end = Endpoint((address,), BOT_USER, BOT_TOKEN, secret, Path(server.ca_file))
     return ProxmoxClient(replace(end, **trust), Clock())
 

@@ -16,22 +16,14 @@ from proxmoxer import ProxmoxAPI
 
 from adapters.proxmox.transport.responses import Response
 from adapters.proxmox.transport.tls import Sockets, Transport, Trust, body_of
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """One address of a cluster's API. `fingerprint` (SHA-256, colons allowed) replaces the CA."""
-
-    host: str
-    port: int
-    fingerprint: str | None = None
+from core.entry_point import EntryPoint
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The API of one cluster: its addresses, the bot's token, and the CA to trust."""
+    """The API of one cluster: its entry points, the bot's token, and the CA to trust."""
 
-    entry_points: tuple[Address, ...]
+    entry_points: tuple[EntryPoint, ...]
     user: str
     token_name: str
     token_value: str = field(repr=False)
@@ -49,14 +41,14 @@ class _ResponseTaken(Exception):
 class ApiConnection:
     """One session for one request at a time, because requests does not promise a thread-safe Session."""
 
-    def __init__(self, endpoint: Endpoint, address: Address) -> None:
+    def __init__(self, endpoint: Endpoint, entry_point: EntryPoint) -> None:
         self.sockets = Sockets()
         self._most = 0
-        verify = _verify(endpoint, address)
+        verify = _verify(endpoint, entry_point)
         self.trust = Trust.of(verify)
         self._api = ProxmoxAPI(
-            f"[{address.host}]" if ":" in address.host else address.host,
-            port=address.port,
+            f"[{entry_point.host}]" if ":" in entry_point.host else entry_point.host,
+            port=entry_point.port,
             user=endpoint.user.encode().decode("latin-1"),  # http.client encodes header text as latin-1
             token_name=endpoint.token_name,
             token_value=endpoint.token_value,
@@ -68,7 +60,7 @@ class ApiConnection:
         self._session.params = None
         self._session.proxies = None
         self._session.hooks["response"].append(self._take_response)
-        self._session.mount("https://", Transport(address.fingerprint, self.trust, self.sockets))
+        self._session.mount("https://", Transport(entry_point.fingerprint, self.trust, self.sockets))
 
     def send(
         self,
@@ -115,18 +107,18 @@ class ApiConnection:
         )
 
 
-def _verify(endpoint: Endpoint, address: Address) -> bool | str:
+def _verify(endpoint: Endpoint, entry_point: EntryPoint) -> bool | str:
     """Return `verify` for requests. A pin is stricter than the CAs of the system."""
     if isinstance(endpoint.verify_ssl, Path):
         return str(endpoint.verify_ssl)
-    return endpoint.verify_ssl and not address.fingerprint
+    return endpoint.verify_ssl and not entry_point.fingerprint
 
 
 class ConnectionPool:
-    """The sessions (`ApiConnection`) to one address. Idle ones are used again, the latest first."""
+    """The sessions (`ApiConnection`) to one entry point. Idle ones are used again, the latest first."""
 
-    def __init__(self, endpoint: Endpoint, address: Address) -> None:
-        self._endpoint, self._address, self._lock = endpoint, address, threading.Lock()
+    def __init__(self, endpoint: Endpoint, entry_point: EntryPoint) -> None:
+        self._endpoint, self._entry_point, self._lock = endpoint, entry_point, threading.Lock()
         self._idle: list[ApiConnection] = []
         self._all: WeakSet[ApiConnection] = WeakSet()
         self.closed = False
@@ -150,14 +142,14 @@ class ConnectionPool:
 
     def acquire(self) -> ApiConnection | None:
         """Return a connection for one request, None after `close`. One with an older CA file is not used again."""
-        trust = Trust.of(_verify(self._endpoint, self._address))
+        trust = Trust.of(_verify(self._endpoint, self._entry_point))
         with self._lock:
             while self._idle:
                 connection = self._idle.pop()
                 if connection.trust == trust:
                     return connection
                 connection.close()
-        connection = ApiConnection(self._endpoint, self._address)
+        connection = ApiConnection(self._endpoint, self._entry_point)
         return connection if self._add_if_open(connection) else None
 
     def _add_if_open(self, connection: ApiConnection) -> bool:

@@ -7,7 +7,8 @@ import logging
 import time
 from collections.abc import Collection
 
-from adapters.proxmox.transport.connections import Address, ConnectionPool, Endpoint
+from adapters.proxmox.transport.connections import ConnectionPool, Endpoint
+from core.entry_point import EntryPoint
 from core.errors import BotError
 
 _log = logging.getLogger(__name__)
@@ -18,11 +19,11 @@ SPARE_CHECK_SECONDS = 600.0
 """Seconds between two checks of one that is not in use, so that a wrong pin is known before it is needed."""
 
 
-class EntryPoint:
-    """One address of the cluster with its connections."""
+class TrackedEntryPoint:
+    """One entry point with its connections, and what is known of it."""
 
-    def __init__(self, endpoint: Endpoint, address: Address, label: str) -> None:
-        self.address, self.connections = address, ConnectionPool(endpoint, address)
+    def __init__(self, endpoint: Endpoint, entry_point: EntryPoint, label: str) -> None:
+        self.entry_point, self.connections = entry_point, ConnectionPool(endpoint, entry_point)
         self.label = label
         """How errors and the log name it."""
         self.doubted = False
@@ -38,9 +39,9 @@ class EntryPoints:
     def __init__(self, endpoint: Endpoint) -> None:
         if not endpoint.entry_points:
             raise ValueError("a cluster needs an address")
-        hosts = [address.host for address in endpoint.entry_points]
+        hosts = [each.host for each in endpoint.entry_points]
         self._points = tuple(
-            EntryPoint(endpoint, each, each.host if hosts.count(each.host) == 1 else _with_port(each))
+            TrackedEntryPoint(endpoint, each, each.host if hosts.count(each.host) == 1 else _with_port(each))
             for each in endpoint.entry_points
         )
         self.current = self._points[0]
@@ -60,7 +61,7 @@ class EntryPoints:
         for point in self._points:
             point.connections.close()
 
-    def choose(self, tried: Collection[EntryPoint] = ()) -> EntryPoint | None:
+    def choose(self, tried: Collection[TrackedEntryPoint] = ()) -> TrackedEntryPoint | None:
         """Return the best entry point that was not tried yet, None if all were.
 
         Doubted ones come last: if nothing else works, they are tried all the same.
@@ -68,7 +69,7 @@ class EntryPoints:
         left = [point for point in self._points if point not in tried]
         return min(left, key=lambda point: (point.doubted, point is not self.current), default=None)
 
-    def on_answer(self, point: EntryPoint) -> None:
+    def on_answer(self, point: TrackedEntryPoint) -> None:
         """Use an entry point that answered, unless another one is in use and works."""
         point.doubted = False
         if self.current.doubted:
@@ -77,14 +78,14 @@ class EntryPoints:
             point.lost = False
             _log.info("the entry point %s works again", point.label)
 
-    def on_fault(self, point: EntryPoint) -> None:
+    def on_fault(self, point: TrackedEntryPoint) -> None:
         """Use the others first from now on, and have this one checked at once."""
         if not point.doubted:
             point.doubted, point.check_at = True, 0.0
         if self.current is point:
             self.current = self.choose({point}) or point
 
-    def start_check(self) -> EntryPoint | None:
+    def start_check(self) -> TrackedEntryPoint | None:
         """Return the entry point that is to be checked now, None if there is none or one is being checked."""
         if not self.several or self.checking or self.closed:
             return None
@@ -95,7 +96,7 @@ class EntryPoints:
                 return point
         return None
 
-    def on_checked(self, point: EntryPoint, error: BotError | None) -> None:
+    def on_checked(self, point: TrackedEntryPoint, error: BotError | None) -> None:
         """Note the result of a check. `error` None: it answered."""
         if error is None:
             self.on_answer(point)
@@ -107,6 +108,6 @@ class EntryPoints:
         point.check_at = time.monotonic() + (LOST_CHECK_SECONDS if error else SPARE_CHECK_SECONDS)
 
 
-def _with_port(address: Address) -> str:
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    return f"{host}:{address.port}"
+def _with_port(entry_point: EntryPoint) -> str:
+    host = f"[{entry_point.host}]" if ":" in entry_point.host else entry_point.host
+    return f"{host}:{entry_point.port}"

@@ -13,7 +13,7 @@ from typing import Any
 import requests
 
 from adapters.proxmox.transport.connections import ApiConnection, Deadline
-from adapters.proxmox.transport.entry_points import EntryPoint
+from adapters.proxmox.transport.entry_points import TrackedEntryPoint
 from adapters.proxmox.transport.errors import CallContext, make_error
 from adapters.proxmox.transport.responses import Decode, TooLarge, parse_response
 from adapters.proxmox.transport.tls import (
@@ -83,7 +83,9 @@ class Try:
     `connect_seconds`: to connect. `silence`: see `Sockets`.
     """
 
-    def __init__(self, point: EntryPoint, connect_seconds: float, silence: float | None = None) -> None:
+    def __init__(
+        self, point: TrackedEntryPoint, connect_seconds: float, silence: float | None = None
+    ) -> None:
         self.point, self.connect_seconds, self.silence = point, connect_seconds, silence
         self.answered = False
         self._lock = threading.Lock()
@@ -183,9 +185,9 @@ class Try:
         if self.point.connections.closed and not connection.sockets.established:
             return Unreachable(host)
         if is_distrusted(error):
-            address, seconds = self.point.address, min(self.connect_seconds, deadline.left)
+            entry_point, seconds = self.point.entry_point, min(self.connect_seconds, deadline.left)
             return CertificateNotTrusted(
-                host, presented_fingerprint(address.host, address.port, seconds, connection.sockets)
+                host, presented_fingerprint(entry_point.host, entry_point.port, seconds, connection.sockets)
             )
         if isinstance(error, TooLarge):
             return AnswerTooLarge(host, changing)
@@ -210,6 +212,6 @@ class Sending:
     call: Call
     give_back: Callable[[], None]
     deadline: Deadline
-    tried: list[EntryPoint] = field(default_factory=list)
+    tried: list[TrackedEntryPoint] = field(default_factory=list)
     tries: list[Try] = field(default_factory=list)
     threads: list[asyncio.Future[Any]] = field(default_factory=list)

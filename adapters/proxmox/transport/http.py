@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any, Self
 
 from adapters.proxmox.transport.connections import Deadline, Endpoint
-from adapters.proxmox.transport.entry_points import EntryPoint, EntryPoints
+from adapters.proxmox.transport.entry_points import EntryPoints, TrackedEntryPoint
 from adapters.proxmox.transport.errors import CallContext
 from adapters.proxmox.transport.exchange import Call, ConnectionFault, Sending, Try, UnexpectedData
 from adapters.proxmox.transport.responses import Decode
@@ -192,7 +192,7 @@ class Calls:
         _retrieve(done)  # the caller may be gone
         self._check_one()
 
-    def _begin_try(self, sending: Sending, point: EntryPoint) -> None:
+    def _begin_try(self, sending: Sending, point: TrackedEntryPoint) -> None:
         """Begin a try at this entry point in a thread.
 
         If the first try settles the call, its thread lets the slot be given back: the next request begins at once,
@@ -235,7 +235,9 @@ class Calls:
                 if attempt.answered:
                     points.on_answer(attempt.point)
 
-    async def _result(self, attempt: Try, thread: asyncio.Future[Any], other: EntryPoint | None) -> Any:
+    async def _result(
+        self, attempt: Try, thread: asyncio.Future[Any], other: TrackedEntryPoint | None
+    ) -> Any:
         """Return the result of a try. If there is an `other` to go on to, end a try that does not connect in time.
 
         A thread that was given up ends by itself, and sends nothing.
@@ -281,7 +283,7 @@ class Calls:
             self._checks.add(task)
             task.add_done_callback(self._checks.discard)
 
-    async def _check(self, point: EntryPoint) -> None:
+    async def _check(self, point: TrackedEntryPoint) -> None:
         """Ask an entry point for its version, on a new connection."""
         call = Call("get", ("version",), CallContext(), {}, QUICK_SECONDS, BODY_MOST, None)
         deadline = Deadline(CONNECT_SECONDS + QUICK_SECONDS)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from adapters.proxmox.transport.connections import Address, Endpoint
+from adapters.proxmox.transport.connections import Endpoint
 from adapters.proxmox.transport.http import (
     CHANGE_SECONDS,
     CONNECT_SECONDS,
@@ -22,6 +22,7 @@ from adapters.proxmox.transport.http import (
     READ_SECONDS,
     Calls,
 )
+from core.entry_point import EntryPoint
 from core.operations import Operation
 from core.proxmox_errors import AnswerTooLarge, BadAnswer, TimedOut
 from playground.pve.network.proxy import packed
@@ -244,7 +245,7 @@ async def test_a_long_body_that_is_not_packed(tmp_path: Path) -> None:
 async def test_a_failure_that_nobody_waits_for_is_no_noise(monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise asyncio logs "exception was never retrieved", with the text of the exception."""
     calls, goes_on, ended = (
-        Calls(Endpoint((Address("127.0.0.1", 8006),), "bot@pve", "bot", "secret")),
+        Calls(Endpoint((EntryPoint("127.0.0.1", 8006),), "bot@pve", "bot", "secret")),
         threading.Event(),
         threading.Event(),
     )

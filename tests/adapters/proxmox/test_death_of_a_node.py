@@ -20,13 +20,14 @@ from core.audit.record import AuditRecord, AuditStep
 from core.audit.store import AuditEntry, AuditFilter
 from core.audit.trail import AuditTrail
 from core.clock import Clock
+from core.entry_point import EntryPoint
 from core.guest import Guest, Kind, State
 from core.operations import Operation
 from core.proxmox import Lane
 from core.proxmox_errors import TimedOut
 from playground.pve.network.listeners import Listener
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
-from proxmox_client import Address, Endpoint, ProxmoxClient
+from proxmox_client import Endpoint, ProxmoxClient
 from tests.adapters.proxmox.test_entry_points import LINUX
 from tests.support.client_stage import PATIENCE, SECRET, client_of, sent
 from tests.support.fakes import AKIKO
@@ -77,7 +78,7 @@ def cluster() -> Iterator[Pve]:
 
 def client_at(pve: Pve) -> ProxmoxClient:
     """Return a client of all addresses."""
-    points = tuple(Address(each.host, each.port) for each in pve.listeners)
+    points = tuple(EntryPoint(each.host, each.port) for each in pve.listeners)
     return ProxmoxClient(Endpoint(points, BOT_USER, BOT_TOKEN, SECRET, Path(pve.ca_file)), Clock())
 
 

@@ -16,13 +16,14 @@ from adapters.proxmox.transport.slots import SLOTS
 from core.actions.order import Order, Plan
 from core.actions.sender import Sender
 from core.clock import Clock
+from core.entry_point import EntryPoint
 from core.operations import Operation
 from core.proxmox import Lane
 from core.proxmox_errors import CertificateNotTrusted, NodeUnreachable, TimedOut, Unreachable
 from playground.pve.network.certificates import make_certificates
 from playground.pve.network.listeners import Listener
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
-from proxmox_client import Address, Endpoint, ProxmoxClient
+from proxmox_client import Endpoint, ProxmoxClient
 from tests.support import client_stage
 from tests.support.client_stage import (
     EMPTY_LIST,
@@ -49,9 +50,11 @@ LINUX = pytest.mark.skipif(
 )
 
 
-def at(*listeners: Listener | Rude | Address, ca_file: str) -> ProxmoxClient:
+def at(*listeners: Listener | Rude | EntryPoint, ca_file: str) -> ProxmoxClient:
     """Return a client of these addresses."""
-    points = tuple(each if isinstance(each, Address) else Address(each.host, each.port) for each in listeners)
+    points = tuple(
+        each if isinstance(each, EntryPoint) else EntryPoint(each.host, each.port) for each in listeners
+    )
     return ProxmoxClient(Endpoint(points, BOT_USER, BOT_TOKEN, SECRET, Path(ca_file)), Clock())
 
 
@@ -225,7 +228,7 @@ async def test_the_places_of_the_lanes_count_over_all_addresses(tmp_path: Path) 
         Rude(tmp_path / "1", handshake="held") as one,
         Rude(tmp_path / "2", HeldAnswer(EMPTY_LIST)) as two,
     ):
-        client = at(one, Address(two.host, two.port, two.fingerprint), ca_file=two.ca_file)
+        client = at(one, EntryPoint(two.host, two.port, two.fingerprint), ca_file=two.ca_file)
         reading = [asyncio.create_task(client.cluster()) for _ in range(12)]
         await until(lambda: two.held == SLOTS[Lane.READS])
         await asyncio.sleep(0.1)
@@ -273,7 +276,7 @@ async def test_a_name_that_hangs_in_the_resolver(pve: Pve, monkeypatch: pytest.M
         return real(host, *rest, **named)
 
     monkeypatch.setattr(socket, "getaddrinfo", hangs)
-    client = at(Address("pve.example.jp", 8006), *pve.listeners, ca_file=pve.ca_file)
+    client = at(EntryPoint("pve.example.jp", 8006), *pve.listeners, ca_file=pve.ca_file)
     began = time.monotonic()
     await client.power(VM, Operation.STOP)
     assert time.monotonic() - began < WITHIN + SLACK
@@ -388,7 +391,7 @@ async def test_a_distrusted_address_is_reported_and_stops_no_other(
 
 
 async def test_each_address_has_its_own_pin(pve: Pve) -> None:
-    pins = [Address(each.host, each.port, each.fingerprint) for each in pve.listeners]
+    pins = [EntryPoint(each.host, each.port, each.fingerprint) for each in pve.listeners]
     assert len({each.fingerprint for each in pins}) == 3
     client = at(*pins, ca_file=pve.ca_file)
     for each in pve.listeners[:2]:
@@ -396,7 +399,7 @@ async def test_each_address_has_its_own_pin(pve: Pve) -> None:
         pve.call(each.kill())
     assert (await client.cluster()).guests
     client.close()
-    mixed_up = Address(pins[0].host, pins[0].port, pins[1].fingerprint)
+    mixed_up = EntryPoint(pins[0].host, pins[0].port, pins[1].fingerprint)
     client = at(mixed_up, pins[1], ca_file=pve.ca_file)
     pve.call(pve.listeners[0].open())
     assert isinstance(await refusal(client.cluster()), CertificateNotTrusted)
@@ -408,7 +411,7 @@ async def test_a_wrong_pin_is_known_before_it_is_needed(
 ) -> None:
     made = make_certificates(tmp_path, "pve9", "127.0.0.1")
     first, second, _ = pve.listeners
-    client = at(first, Address(second.host, second.port, made.fingerprint), ca_file=pve.ca_file)
+    client = at(first, EntryPoint(second.host, second.port, made.fingerprint), ca_file=pve.ca_file)
     await client.cluster()
     await until(lines)
     await client.cluster()

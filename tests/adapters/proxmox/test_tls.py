@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from core.entry_point import EntryPoint
 from core.errors import BotError
 from core.operations import Operation
 from core.proxmox_errors import CertificateNotTrusted
 from playground.pve.network.certificates import make_certificates
-from proxmox_client import Address, Endpoint, ProxmoxClient
+from proxmox_client import Endpoint, ProxmoxClient
 from tests.support import client_stage
 from tests.support.client_stage import (
     EVERY,
@@ -289,7 +290,7 @@ async def test_no_secret_shows_where_nobody_answers(log: list[str]) -> None:
 
 
 def test_no_secret_shows_in_the_clients_repr() -> None:
-    end = Endpoint((Address("pve.example.jp", 8006),), "discordbot@pve", "bot", SECRET)
+    end = Endpoint((EntryPoint("pve.example.jp", 8006),), "discordbot@pve", "bot", SECRET)
     assert SECRET not in f"{end!r} {end}"
     assert "pve.example.jp" in repr(end)
 

@@ -28,7 +28,6 @@ from adapters.settings.faults import RawSetting, SettingRejected, Source
 from adapters.settings.load import (
     KNOWN_NAMES,
     SETTINGS,
-    EntryPoint,
     Fault,
     FaultKind,
     QuietHours,
@@ -39,6 +38,7 @@ from adapters.settings.load import (
 )
 from adapters.settings.table import BOT_ROWS, SITE_SETTINGS
 from core.access.policy import Scope, ScopeKind
+from core.entry_point import EntryPoint
 from tests.support.walked import walked
 
 ROOT = Path(settings.__file__).parents[2]

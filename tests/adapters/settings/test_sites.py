@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 
 from adapters.settings import load as settings
 from adapters.settings.faults import Fault, FaultKind, Secret
-from adapters.settings.load import EntryPoint, Settings, SettingsError
+from adapters.settings.load import Settings, SettingsError
 from adapters.settings.table import SITE_NAMES, SITE_ROWS
 from adapters.settings.written_sites import variable_of
 from core.access.policy import Scope, ScopeKind
+from core.entry_point import EntryPoint
 from tests.adapters.settings.test_load import ANYTHING, GOOD, TOKEN, VALUE, faults
 from tests.support.walked import walked
 

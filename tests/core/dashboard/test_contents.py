@@ -9,7 +9,7 @@ from core.dashboard.model import DASHBOARDS_MOST, WHOLE, Extent
 from core.guest import Cluster, Guest, Kind, Node, State, Storage, TaskSummary
 from core.levels import Level
 from core.watch.incidents.model import Incident, Severity, Topic
-from tests.support.dashboards.world import BoardTrial
+from tests.support.dashboard.world import BoardTrial
 from tests.support.fakes import RULES
 from tests.support.walked import walked
 

@@ -1,0 +1,15 @@
+"""Name one address of a cluster's API."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EntryPoint:
+    """One address of the API of a cluster, that of a node.
+
+    `host`: IPv6 without brackets. `fingerprint`: SHA-256, colons allowed. Without one, the cluster's CA decides.
+    """
+
+    host: str
+    port: int
+    fingerprint: str | None = None
