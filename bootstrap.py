@@ -32,7 +32,7 @@ from core.clock import Clock
 from core.cluster.cache import ClusterCache, SnapshotCache
 from core.cluster.storage_histories import StorageHistories
 from core.dashboard.keeper import DashboardKeeper
-from core.dashboard.source import Source
+from core.dashboard.source import ContentsSource
 from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditChannel, AuditDelivery
 from core.delivery.channel import AlertChannel
@@ -207,7 +207,9 @@ def add_site(services: Services, settings: Settings, own: SiteSettings, resource
         Rules(settings.alert_repeat_minutes * 60.0, settings.storage_alert_percent, settings.audit_days),
         lambda unix: quiet is not None and quiet.holds(minute_of_day(settings.timezone, unix)),
     )
-    source = Source(watch, cluster_cache, watching, authorizer, clock, settings.monitor_interval_seconds)
+    source = ContentsSource(
+        watch, cluster_cache, watching, authorizer, clock, settings.monitor_interval_seconds
+    )
     changes_planner = Planner(changing, cluster_cache, clock, authorizer, own.node_name)
     executor = Executor(
         changing, cluster_cache, clock, changes_planner, audit, expected, services.change_limit

@@ -17,8 +17,8 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
 from PIL import Image
 
-from core.charts.drawing import Drawing, DrawnLine, DrawnMark, DrawnPanel
-from core.charts.marks import MarkKind
+from core.charts.drawing import Drawing, DrawnLine, DrawnMarker, DrawnPanel
+from core.charts.markers import MarkerKind
 
 FONT = Path(__file__).with_name("font") / "NotoSansCJKjp-Regular.otf"
 WIDTH, SCALE = 340, 2
@@ -31,8 +31,8 @@ PLOT_ONE, PLOT_MANY = 150, 66
 BACKGROUND, PLOT, GRID, TEXT_COLOUR, QUIET = "#2b2d31", "#232428", "#3f4248", "#f2f3f5", "#b5bac1"
 LINES = ("#6cb4ff", "#d7a6ff")
 LIMIT = "#ff7b7d"
-SHADE = {MarkKind.WARNING: 0.14, MarkKind.CRITICAL: 0.24}
-MARKS = {MarkKind.START: "#57d68d", MarkKind.WARNING: "#f0b232", MarkKind.CRITICAL: "#f0474b"}
+SHADE = {MarkerKind.WARNING: 0.14, MarkerKind.CRITICAL: 0.24}
+MARKERS = {MarkerKind.START: "#57d68d", MarkerKind.WARNING: "#f0b232", MarkerKind.CRITICAL: "#f0474b"}
 
 
 def draw(drawing: Drawing) -> bytes:
@@ -116,8 +116,8 @@ class Picture:
         axes.set_xlim(self._drawing.start, self._drawing.end)
         axes.set_ylim(0, panel.top)
         self._frame(axes, panel, last=last)
-        for kind, marks in _by_kind(self._drawing.marks).items():
-            self._mark(axes, kind, marks)
+        for kind, markers in _by_kind(self._drawing.markers).items():
+            self._marker(axes, kind, markers)
         for index, line in sorted(enumerate(panel.lines), key=lambda each: -_mean(each[1])):
             self._line(axes, line, LINES[index], filled=index == 0)  # the lower line in front
         if panel.limit is not None:
@@ -155,14 +155,16 @@ class Picture:
             if self._width(label) / 2 > after - 2:
                 label.set_horizontalalignment("right")  # or the picture would cut it off
 
-    def _mark(self, axes: Axes, kind: MarkKind, marks: Sequence[DrawnMark]) -> None:
-        colour, across = MARKS[kind], axes.get_xaxis_transform()
-        if lasting := [(mark.begin, mark.end - mark.begin) for mark in marks if mark.end > mark.begin]:
+    def _marker(self, axes: Axes, kind: MarkerKind, markers: Sequence[DrawnMarker]) -> None:
+        colour, across = MARKERS[kind], axes.get_xaxis_transform()
+        if lasting := [
+            (marker.begin, marker.end - marker.begin) for marker in markers if marker.end > marker.begin
+        ]:
             shade = SHADE.get(kind, 0.0)
             axes.broken_barh(
                 lasting, (0, 1), transform=across, color=colour, alpha=shade, linewidth=0, zorder=1
             )
-        begins = [mark.begin for mark in marks]
+        begins = [marker.begin for marker in markers]
         axes.vlines(begins, 0, 1, transform=across, color=colour, linewidth=_points(1.4), zorder=1.5)
 
     def _line(self, axes: Axes, line: DrawnLine, colour: str, *, filled: bool) -> None:
@@ -180,15 +182,15 @@ class Picture:
     def _legend(self, y: float) -> None:
         left = float(EDGE_LEFT)
         for kind, text in self._drawing.legend:
-            self._write(left, y, "\u25cf", SMALL, MARKS[MarkKind(kind)])
+            self._write(left, y, "\u25cf", SMALL, MARKERS[MarkerKind(kind)])
             written = self._write(left + 15, y, text, SMALL, QUIET)
             left += 15 + self._width(written) + 14
 
 
-def _by_kind(marks: Iterable[DrawnMark]) -> dict[MarkKind, list[DrawnMark]]:
-    found: dict[MarkKind, list[DrawnMark]] = {}
-    for mark in marks:
-        found.setdefault(MarkKind(mark.kind), []).append(mark)
+def _by_kind(markers: Iterable[DrawnMarker]) -> dict[MarkerKind, list[DrawnMarker]]:
+    found: dict[MarkerKind, list[DrawnMarker]] = {}
+    for marker in markers:
+        found.setdefault(MarkerKind(marker.kind), []).append(marker)
     return found
 
 

@@ -27,7 +27,7 @@ Check = Callable[[Guest], Refused | None]
 
 
 def allow_anyone(_guest: Guest) -> Refused | None:
-    """Admit everybody, for the bot's own reads after an allowed action."""
+    """Allow everybody, for the bot's own reads after an allowed action."""
     return None
 
 

@@ -32,17 +32,17 @@ class GuestFinder:
         seconds. Raises: BadVmid, GuestNotFound, ProxmoxError, and the refusal of `check`.
         """
         checked_vmid(vmid)
-        last, admitted = self._cluster_cache.last, None
+        last, allowed = self._cluster_cache.last, None
         if last is not None and self._clock.monotonic() - last.read_at < FRESH_SECONDS:
             known = last.find(vmid)
             if known is None or check(known):
                 max_age = self._refusal_age()
             else:
-                admitted = known
+                allowed = known
         guest = (await self._cluster_cache.read(max_age)).find(vmid)
         if guest is None:
             raise GuestNotFound(vmid)
-        if guest is not admitted:
+        if guest is not allowed:
             ensure_allowed(check, guest)
         return guest
 
@@ -82,11 +82,11 @@ class GuestFinder:
         Raises: GuestNotFound, ProxmoxError, the refusal of `check`, and the errors of `work`.
         """
 
-        async def admitted(guest: Guest) -> T:
+        async def work_if_allowed(guest: Guest) -> T:
             ensure_allowed(check, guest)
             return await work(guest)
 
-        return await self.run_unchecked(vmid, admitted, check, max_age)
+        return await self.run_unchecked(vmid, work_if_allowed, check, max_age)
 
     async def run_unchecked(
         self, vmid: int, work: Callable[[Guest], Awaitable[T]], check: Check, max_age: float

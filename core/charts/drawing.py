@@ -29,8 +29,8 @@ class DrawnPanel:
 
 
 @dataclass(frozen=True, slots=True)
-class DrawnMark:
-    """Something that happened, as `core.charts.marks.Mark`: `kind` is its word."""
+class DrawnMarker:
+    """Something that happened, as `core.charts.markers.Marker`: `kind` is its word."""
 
     kind: str
     begin: float
@@ -41,7 +41,7 @@ class DrawnMark:
 class Drawing:
     """One picture. All times are Unix seconds. `ticks`: times of the axis with their labels.
 
-    `legend`: the kinds of the marks with their words.
+    `legend`: the kinds of the markers with their words.
     """
 
     title: str
@@ -51,7 +51,7 @@ class Drawing:
     times: tuple[float, ...]
     ticks: tuple[tuple[float, str], ...]
     panels: tuple[DrawnPanel, ...]
-    marks: tuple[DrawnMark, ...]
+    markers: tuple[DrawnMarker, ...]
     legend: tuple[tuple[str, str], ...]
 
 
@@ -74,5 +74,5 @@ def decode(data: bytes) -> Drawing:
         DrawnPanel(**{**panel, "lines": tuple(DrawnLine(**line) for line in panel["lines"])})
         for panel in found["panels"]
     )
-    marks = tuple(DrawnMark(**mark) for mark in found["marks"])
-    return Drawing(**{**found, "panels": panels, "marks": marks})
+    markers = tuple(DrawnMarker(**marker) for marker in found["markers"])
+    return Drawing(**{**found, "panels": panels, "markers": markers})

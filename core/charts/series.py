@@ -6,7 +6,7 @@ from enum import StrEnum
 from itertools import pairwise
 from statistics import fmean, median
 
-from core.charts.marks import Mark
+from core.charts.markers import Marker
 from core.proxmox import Measure, Period, Sample
 
 GAP_STEPS = 1.5
@@ -123,7 +123,7 @@ class Chart:
     step: float | None
     times: tuple[float, ...]
     panels: tuple[ChartPanel, ...]
-    marks: tuple[Mark, ...] = ()
+    markers: tuple[Marker, ...] = ()
 
 
 def step_of(times: Sequence[float]) -> float | None:
@@ -145,7 +145,7 @@ def build_chart(
     kinds: Iterable[PanelKind],
     *,
     limits: dict[PanelKind, float] | None = None,
-    marks: Sequence[Mark] = (),
+    markers: Sequence[Marker] = (),
 ) -> Chart:
     """Build the panels from samples in the order of their times.
 
@@ -161,7 +161,7 @@ def build_chart(
     start = max(begin, first) if covered else begin
     rows = _with_gaps(kept, step)
     panels = tuple(_panel(kind, rows, (limits or {}).get(kind)) for kind in kinds)
-    seen = tuple(mark for mark in marks if mark.begin <= end and (mark.end or end) >= start)
+    seen = tuple(marker for marker in markers if marker.begin <= end and (marker.end or end) >= start)
     return Chart(period, start, end, step, tuple(row.time for row in rows), panels, seen)
 
 

@@ -19,7 +19,7 @@ from core.dashboard.messages import DashboardMessages
 from core.dashboard.model import DASHBOARDS_MOST, LIMITED_MOST, Dashboard, Extent
 from core.dashboard.pace import Pace
 from core.dashboard.ports import AddOutcome, DashboardChannel, DashboardStore
-from core.dashboard.source import Source
+from core.dashboard.source import ContentsSource
 from core.dashboard.steps import NEVER, NEW_SECONDS, MessageStep, Moment, next_step
 from core.delivery.alerts import BROKEN
 from core.delivery.channel import DeliveryFailure, NotDelivered
@@ -36,7 +36,7 @@ class DashboardKeeper(Generic[C]):
     """The dashboards of one site."""
 
     def __init__(
-        self, store: DashboardStore, channel: DashboardChannel[C], source: Source, clock: Clock
+        self, store: DashboardStore, channel: DashboardChannel[C], source: ContentsSource, clock: Clock
     ) -> None:
         self._store, self._channel, self._source, self._clock = store, channel, source, clock
         self._messages = DashboardMessages(store, channel, clock)
@@ -64,9 +64,9 @@ class DashboardKeeper(Generic[C]):
         await self._load()
         return frozenset(self._live)
 
-    def look(self, extent: Extent) -> Contents | None:
+    def contents(self, extent: Extent) -> Contents | None:
         """Return the contents of a dashboard of this extent."""
-        return self._source.look(extent)
+        return self._source.contents(extent)
 
     async def create(self, dashboard: Dashboard) -> None:
         """Store a new dashboard. Its message follows.
@@ -223,7 +223,7 @@ class DashboardKeeper(Generic[C]):
 
     async def _step(self, live: LiveDashboard[C]) -> tuple[MessageStep, float | None]:
         """Take one step. Raises: NotDelivered, JournalFailed."""
-        contents = self._source.look(live.dashboard.extent)
+        contents = self._source.contents(live.dashboard.extent)
         view = None if contents is None else self._channel.compose(live.dashboard, contents)
         true_at = contents.true_at if contents else None
         live.note(is_current=view is not None and view == live.view)

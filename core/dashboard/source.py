@@ -35,7 +35,7 @@ class WatchView(Protocol):
     def state(self) -> WatchState: ...
 
 
-class Source:
+class ContentsSource:
     """The facts of one site. `interval`: seconds between two polls."""
 
     def __init__(
@@ -71,7 +71,7 @@ class Source:
                 _log.info("the tasks could not be read for the dashboards: %s", error)
         self._tasks = tasks or None  # a token without Sys.Audit sees none, and a real cluster always has some
 
-    def look(self, extent: Extent) -> Contents | None:
+    def contents(self, extent: Extent) -> Contents | None:
         """Return the present contents of an extent. None: nothing was read in this run, and no read has failed."""
         watch, last, now = self._watch, self._cluster_cache.last, self._clock.now()
         incidents, rules = watch.state.open.values(), self._authorizer.rules

@@ -1,7 +1,7 @@
 """Keep in the journal whether the first message of a data directory is still owed.
 
-A new directory is marked before anything else is known of it. The mark changes together with the storing of the
-message, so that neither a restart nor a kill loses the message or sends it twice.
+A new directory gets the record before anything else is known of it. The record changes together with the storing of
+the message, so that neither a restart nor a kill loses the message or sends it twice.
 """
 
 from collections.abc import Sequence
@@ -18,16 +18,16 @@ OWED, STORED = {KEY: _OWED}, {KEY: "stored"}
 async def find_owing(journals: Sequence[Journal], *, has_watched: bool) -> int | None:
     """Return the position of the journal that still owes the first message, None if none does.
 
-    A directory without any mark owes it if nobody has been alerted or has used the bot: the first journal is marked.
+    A directory without any record owes it if nobody has been alerted or has used the bot: the first journal gets one.
     `has_watched`: an earlier run has left states of guests, even if only in a watch list that is older than the
     journal.
     Raises: JournalFailed.
     """
-    marks = [(await journal.records()).get(KEY) for journal in journals]
-    if not any(marks) and not has_watched and not any([await _has_been_used(each) for each in journals]):
+    stored = [(await journal.records()).get(KEY) for journal in journals]
+    if not any(stored) and not has_watched and not any([await _has_been_used(each) for each in journals]):
         await journals[0].commit(Batch(OWED))
         return 0
-    return marks.index(_OWED) if _OWED in marks else None
+    return stored.index(_OWED) if _OWED in stored else None
 
 
 async def _has_been_used(journal: Journal) -> bool:

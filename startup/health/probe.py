@@ -49,7 +49,7 @@ async def connect(host: str, port: int) -> None:
         pass
 
 
-async def look(host: str, port: int) -> Seen:
+async def probe(host: str, port: int) -> Seen:
     """Return the certificate and the clock of a server, without trusting it.
 
     Raises: OSError (ssl.SSLError if it does not speak TLS), ValueError.

@@ -29,7 +29,7 @@ from core.health.result import Result, error, failed, ok, unchecked
 from core.proxmox_errors import CertificateNotTrusted, TimedOut, TokenRefused, Unreachable
 from proxmox_client import Endpoint, ProxmoxClient
 from startup.health.deadline import Late, in_time
-from startup.health.probe import addresses_of, connect, look
+from startup.health.probe import addresses_of, connect, probe
 
 T = TypeVar("T")
 AFTER_TOKEN = ("proxmox.privileges", "proxmox.guests", "proxmox.tags")
@@ -85,7 +85,7 @@ class _EntryPointCheck:
     async def _tls(self) -> list[Result]:
         point, where = self._point, self._where
         try:
-            seen = await in_time(look(point.host, point.port))
+            seen = await in_time(probe(point.host, point.port))
         except (ssl.SSLError, ConnectionError):
             return [error("proxmox.tls", "no_tls", where, **self._values), unchecked("proxmox.clock", where)]
         except (OSError, ValueError, Late):

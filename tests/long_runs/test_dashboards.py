@@ -12,7 +12,7 @@ from core.dashboard import keeper, source, steps
 from core.dashboard.contents import Contents
 from core.dashboard.messages import DashboardMessages
 from core.dashboard.model import DASHBOARDS_MOST, Dashboard, Extent
-from core.dashboard.source import Source
+from core.dashboard.source import ContentsSource
 from core.dashboard.steps import NEW_SECONDS, MessageStep, Moment, Shown
 from core.guest import State
 from tests.long_runs.dashboards import run_one
@@ -41,15 +41,15 @@ async def _posts_unstored(self: DashboardMessages[Any], kept: Any, view: Any, tr
     await self._note_arrived(kept, message_id)
 
 
-def _shows_old_figures(self: Source, extent: Extent) -> Contents | None:
-    shown = LOOK(self, extent)
+def _shows_old_figures(self: ContentsSource, extent: Extent) -> Contents | None:
+    shown = CONTENTS(self, extent)
     last = self._cluster_cache.last
     if shown is None or shown.fault is None or last is None:
         return shown
     return replace(shown, cluster=last, fault=None)
 
 
-LOOK = source.Source.look
+CONTENTS = source.ContentsSource.contents
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ LOOK = source.Source.look
     [
         (keeper, "next_step", _never_searches),
         (DashboardMessages, "post", _posts_unstored),
-        (Source, "look", _shows_old_figures),
+        (ContentsSource, "contents", _shows_old_figures),
     ],
 )
 def test_a_planted_bug_is_found(

@@ -62,7 +62,7 @@ def of_everything(*_: object) -> tuple[int, ...]:
     return ()
 
 
-def unasked(admit: object, guest: Guest) -> None:
+def unasked(check: object, guest: Guest) -> None:
     """Let every guest pass."""
 
 

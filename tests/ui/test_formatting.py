@@ -32,7 +32,7 @@ from core.charts.pictures import Pictures
 from core.cluster.cache import OVERLAY_SECONDS, ClusterCache, SnapshotCache
 from core.cluster.storage_histories import StorageHistories
 from core.dashboard.keeper import DashboardKeeper
-from core.dashboard.source import Source
+from core.dashboard.source import ContentsSource
 from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditDelivery
 from core.guest import (
@@ -588,7 +588,7 @@ def site(language: Language = "ja") -> Site:
         poll_seconds=60.0,
     )
     watch, nobody = watch_of(), discord.Client(intents=discord.Intents.none())
-    source = Source(watch, world.cluster_cache, world.proxmox, world.authorizer, world.clock, 60.0)
+    source = ContentsSource(watch, world.cluster_cache, world.proxmox, world.authorizer, world.clock, 60.0)
     made = Site(
         name="",
         services=services,

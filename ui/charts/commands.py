@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from core.access.policy import Actor
-from core.charts.marks import Mark, marks_of
+from core.charts.markers import Marker, markers_of
 from core.charts.series import PRESSURE_KINDS, ChartTopic, PanelKind, build_chart, has_pressure
 from core.errors import FilesRefused, JournalFailed, PressureUnknown
 from core.guest import Cluster, Guest, Kind, State
@@ -134,21 +134,21 @@ async def _draw_guest(site: Site, t: Text, guest: Guest, wish: Wish) -> ChartPic
         limits = {kind: float(limit) for kind, limit in wanted.items() if limit is not None}
     now = site.services.clock.now()
     started = now - guest.uptime if guest.uptime else None
-    marks = marks_of(await _incidents(site, frozenset({guest.vmid}), lambda _incident: True), started)
+    markers = markers_of(await _incidents(site, frozenset({guest.vmid}), lambda _incident: True), started)
     subject = ChartSubject(plain(f"{guest.vmid} {guest.name or ''}"), host_view=guest.memory_seen_by_host)
     kinds = _kinds(wish, samples, (PanelKind.DISK_RATE,))
     if (
         wish.topic is ChartTopic.DISK and guest.kind is Kind.LXC
     ):  # Proxmox does not know how full the disks of a VM are
         kinds = (PanelKind.DISK_USE, *kinds)
-    return await _draw(site, t, samples, wish, kinds, subject, limits, marks)
+    return await _draw(site, t, samples, wish, kinds, subject, limits, markers)
 
 
 async def _draw_node(site: Site, t: Text, name: str, wish: Wish, seen: frozenset[int] | None) -> ChartPicture:
     samples = await site.proxmox.node_history(name, wish.period)
-    marks = marks_of(await _incidents(site, seen, lambda incident: incident.node == name), None)
+    markers = markers_of(await _incidents(site, seen, lambda incident: incident.node == name), None)
     kinds = _kinds(wish, samples, (PanelKind.DISK_USE,))
-    return await _draw(site, t, samples, wish, kinds, ChartSubject(plain(name), is_node=True), {}, marks)
+    return await _draw(site, t, samples, wish, kinds, ChartSubject(plain(name), is_node=True), {}, markers)
 
 
 def _kinds(wish: Wish, samples: Sequence[Sample], disk: tuple[PanelKind, ...]) -> tuple[PanelKind, ...]:
@@ -168,7 +168,7 @@ async def _incidents(
 ) -> list[Incident]:
     """Return the newest incidents of these guests (None: of everything).
 
-    Return none if the journal cannot be read: a chart without marks is better than no chart.
+    Return none if the journal cannot be read: a chart without markers is better than no chart.
     """
     try:
         found, _ = await site.journal.history(vmids, 0, INCIDENTS_MOST)
@@ -185,11 +185,11 @@ async def _draw(
     kinds: Sequence[PanelKind],
     subject: ChartSubject,
     limits: dict[PanelKind, float],
-    marks: Sequence[Mark],
+    markers: Sequence[Marker],
 ) -> ChartPicture:
     services = site.services
     now = services.clock.now()
-    chart = build_chart(samples, wish.period, now, kinds, limits=limits, marks=marks)
+    chart = build_chart(samples, wish.period, now, kinds, limits=limits, markers=markers)
     await services.clock.sleep(0)  # a long history is much to do at once
     png = await services.renderer.draw(drawing_of(t, chart, subject, services.timezone))
     empty = not any(panel.lines for panel in chart.panels)

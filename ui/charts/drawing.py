@@ -3,13 +3,13 @@
 import datetime
 from dataclasses import dataclass
 
-from core.charts.drawing import Drawing, DrawnLine, DrawnMark, DrawnPanel
-from core.charts.marks import MarkKind
+from core.charts.drawing import Drawing, DrawnLine, DrawnMarker, DrawnPanel
+from core.charts.markers import MarkerKind
 from core.charts.scale import Scale, scale_of
 from core.charts.series import Chart, ChartPanel, Line, PanelKind, Unit
 from core.proxmox import Measure, Period
 from ui.charts.axis import day_text, moment_text, time_ticks, zone_name
-from ui.charts.words import HOST_VIEW, LAST, LINES, MARKS, PANELS, ROOT_DISK
+from ui.charts.words import HOST_VIEW, LAST, LINES, MARKERS, PANELS, ROOT_DISK
 from ui.i18n import Text
 
 TITLE_MOST = 38
@@ -31,7 +31,7 @@ class ChartSubject:
 
 def drawing_of(t: Text, chart: Chart, subject: ChartSubject, zone: datetime.tzinfo) -> Drawing:
     """Return the picture of a chart in this language."""
-    kinds = dict.fromkeys(mark.kind for mark in chart.marks)
+    kinds = dict.fromkeys(marker.kind for marker in chart.markers)
     name = subject.name
     return Drawing(
         title=name if len(name) <= TITLE_MOST else f"{name[: TITLE_MOST - 1]}…",
@@ -41,11 +41,11 @@ def drawing_of(t: Text, chart: Chart, subject: ChartSubject, zone: datetime.tzin
         times=chart.times,
         ticks=time_ticks(t, chart.start, chart.end, zone),
         panels=tuple(_panel(t, panel, subject) for panel in chart.panels),
-        marks=tuple(
-            DrawnMark(mark.kind.value, mark.begin, chart.end if mark.end is None else mark.end)
-            for mark in chart.marks
+        markers=tuple(
+            DrawnMarker(marker.kind.value, marker.begin, chart.end if marker.end is None else marker.end)
+            for marker in chart.markers
         ),
-        legend=tuple((kind.value, t(MARKS[kind])) for kind in MarkKind if kind in kinds),
+        legend=tuple((kind.value, t(MARKERS[kind])) for kind in MarkerKind if kind in kinds),
     )
 
 

@@ -1,8 +1,8 @@
-"""Hold the words of charts: periods, topics, panels, lines and marks."""
+"""Hold the words of charts: periods, topics, panels, lines and markers."""
 
 from collections.abc import Mapping
 
-from core.charts.marks import MarkKind
+from core.charts.markers import MarkerKind
 from core.charts.series import ChartTopic, PanelKind
 from core.proxmox import Measure, Period
 from ui.i18n import N_, Marked
@@ -68,8 +68,8 @@ LINES: Mapping[Measure, Marked] = {
     Measure.MEMORY_FULL: N_("Full"),
 }
 """Names of lines, where a panel can have more than one."""
-MARKS: Mapping[MarkKind, Marked] = {
-    MarkKind.START: N_("Start"),
-    MarkKind.WARNING: N_("Warning"),
-    MarkKind.CRITICAL: N_("Critical incident"),
+MARKERS: Mapping[MarkerKind, Marked] = {
+    MarkerKind.START: N_("Start"),
+    MarkerKind.WARNING: N_("Warning"),
+    MarkerKind.CRITICAL: N_("Critical incident"),
 }

@@ -13,7 +13,7 @@ from core.dashboard.model import Dashboard
 from core.delivery.channel import DeliveryFailure, NotDelivered
 from ui.cards import name_site
 from ui.dashboard.card import DashboardView, dashboard_card, dashboard_view, without_names
-from ui.dashboard.messages import marks_of
+from ui.dashboard.messages import dashboard_marks
 from ui.discord.blocked import is_blocked
 from ui.i18n import Text
 from ui.watch.alert_channel import MARGIN_SECONDS, OUTSIDE, translate_errors
@@ -100,7 +100,7 @@ class DiscordDashboards:
                 ):
                     async for message in history:
                         if message.author.id == me and any(
-                            mark == dashboard.mark for _, mark in marks_of(message.components)
+                            mark == dashboard.mark for _, mark in dashboard_marks(message.components)
                         ):
                             return message.id
             except discord.NotFound as error:

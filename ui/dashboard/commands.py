@@ -118,7 +118,7 @@ def _ensure_shows_something(site: Site, extent: Extent) -> None:
 
     Raises: NothingWithin.
     """
-    contents = site.dashboards.look(extent)
+    contents = site.dashboards.contents(extent)
     cluster = contents.cluster if contents else None
     if cluster is not None and not extent.is_whole and not (cluster.guests or cluster.nodes):
         raise NothingWithin

@@ -21,10 +21,10 @@ PINS_MOST, NEWEST_MOST = 250, 100
 _log = logging.getLogger(__name__)
 
 
-def marks_of(components: Any) -> Iterator[tuple[str | None, str]]:
+def dashboard_marks(components: Any) -> Iterator[tuple[str | None, str]]:
     """Yield the site and the mark in each button of a dashboard among these components, however deep."""
     for component in components:
-        yield from marks_of(getattr(component, "children", ()))
+        yield from dashboard_marks(getattr(component, "children", ()))
         site, unnamed = split_site(getattr(component, "custom_id", None) or "")
         if match := DASHBOARD.fullmatch(unnamed):
             yield site, match["mark"]
@@ -58,7 +58,7 @@ async def delete_orphan(message: discord.Message, site: Site) -> bool:
     """
     me = message.guild.me.id if message.guild else 0
     names = {site.name or None} | ({None} if site is site.services.sites.first else set())
-    found = tuple(marks_of(message.components))
+    found = tuple(dashboard_marks(message.components))
     if message.author.id != me or not any(named in names for named, _ in found):
         return False
     for each in site.services.sites:  # a forged button beside those of a message does not count

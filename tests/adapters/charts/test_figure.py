@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from core.charts.drawing import Drawing, DrawnLine, DrawnMark, DrawnPanel
+from core.charts.drawing import Drawing, DrawnLine, DrawnMarker, DrawnPanel
 
 if TYPE_CHECKING:  # importing matplotlib takes half a second, for each worker that only collects these tests
     from adapters.charts.figure import Picture
@@ -11,11 +11,11 @@ COUNT = 1440
 TIMES = tuple(float(index) for index in range(COUNT))
 
 
-def picture_of(values: tuple[float | None, ...], marks: int) -> "Picture":
+def picture_of(values: tuple[float | None, ...], markers: int) -> "Picture":
     from adapters.charts.figure import Picture  # noqa: PLC0415  # see above
 
     panel = DrawnPanel("CPU", (DrawnLine("", values),), 1.0, ((0.0, "0"), (1.0, "1")), None, "")
-    happened = tuple(DrawnMark("warning", float(index), index + 1.0) for index in range(marks))
+    happened = tuple(DrawnMarker("warning", float(index), index + 1.0) for index in range(markers))
     legend = (("warning", "Warning"),)
     return Picture(Drawing("101", "", 0.0, COUNT, TIMES, (), (panel,), happened, legend))
 
@@ -24,7 +24,7 @@ def parts_of(picture: "Picture") -> int:
     return sum(len(axes.get_children()) for axes in picture.figure.axes)
 
 
-def test_gaps_and_marks_add_nothing_to_draw() -> None:
+def test_gaps_and_markers_add_nothing_to_draw() -> None:
     """A guest that comes and goes for a day has hundreds of gaps, and a chart shows up to 100 incidents."""
     smooth = parts_of(picture_of((0.5,) * COUNT, 1))
     broken = picture_of(tuple(None if index % 3 == 2 else 0.5 for index in range(COUNT)), 100)

@@ -60,7 +60,7 @@ def everybody_is_offered_everything(_interaction: object, site: Site, cluster: C
 
 def take_away(patch: pytest.MonkeyPatch, scene: Stage, call: str) -> None:
     """Let this call of the decision allow everybody everything."""
-    judge = scene.site.authorizer
+    authorizer = scene.site.authorizer
     match call:
         case "the gate":
             patch.setattr("ui.interaction.gate.GatedTree.interaction_check", passes)
@@ -72,7 +72,7 @@ def take_away(patch: pytest.MonkeyPatch, scene: Stage, call: str) -> None:
             ):
                 patch.setattr(name, nothing)
         case "the action":
-            yes = Yes(judge.rules, scene.site.cluster_cache, judge.read_only)
+            yes = Yes(authorizer.rules, scene.site.cluster_cache, authorizer.read_only)
             for planner in (scene.site.planner, scene.site.executor._planner):
                 patch.setattr(planner, "_authorizer", yes)
             patch.setattr("ui.interaction.attempt.Attempt.authorize", nothing)

@@ -185,7 +185,7 @@ async def test_refusals_of_proxmox_and_discord_are_explained(scene: Stage, pve: 
     assert len(history(scene)) == asked
 
 
-def marks_trouble(picture: Image.Image) -> bool:
+def has_incident_marker(picture: Image.Image) -> bool:
     found = picture.convert("RGB").getcolors(picture.width * picture.height) or []
     return not TROUBLE.isdisjoint(colour for _, colour in found)
 
@@ -202,14 +202,14 @@ async def test_a_nodes_chart_marks_only_incidents_that_its_reader_may_see(
     await scene.poll(4)
     assert [incident.node for incident in scene.site.watch.state.open.values()] == [node]
     public = await scene.say(cast["admin"], "graph node", node=node, period="hour")
-    assert marks_trouble(picture(scene, public))
+    assert has_incident_marker(picture(scene, public))
     narrowed = await scene.say(cast["game"], "graph node", node=node, period="hour")
-    assert not marks_trouble(picture(scene, narrowed)), "the storage is hidden from this person"
+    assert not has_incident_marker(picture(scene, narrowed)), "the storage is hidden from this person"
 
     own = await scene.press(cast["game"], public, f"c1:hour::n{node}")
     assert own.ephemeral
-    assert not marks_trouble(picture(scene, own))
-    assert marks_trouble(picture(scene, public)), "others still see the picture with all marks"
+    assert not has_incident_marker(picture(scene, own))
+    assert has_incident_marker(picture(scene, public)), "others still see the picture with all markers"
     guests = await scene.say(cast["admin"], "graph guest", vmid=103)
     same = await scene.press(cast["game"], guests, "c1:week::g103")
     assert post_of(same).id == post_of(guests).id, "a guest's chart hides nothing"

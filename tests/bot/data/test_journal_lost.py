@@ -32,7 +32,7 @@ from tests.support.watch.home import WatchHarness
 pve, bare_scene, scene, language = stages.pve, stages.bare_scene, stages.scene, stages.language
 __all__ = ["small"]
 
-Trouble = Callable[[JournalOffLoop, Path], AbstractContextManager[str]]
+Breakage = Callable[[JournalOffLoop, Path], AbstractContextManager[str]]
 EMMA = Actor(7, "Emma", Place(1, 2, 3))
 
 
@@ -334,7 +334,7 @@ def line_of(text: str, name: str) -> str:
 
 
 @pytest.mark.parametrize("trouble", [full_or_no_larger, full_share], ids=["full", "room for a poll only"])
-async def test_a_full_disk_is_seen_in_the_status_and_its_end_too(small: Stage, trouble: Trouble) -> None:
+async def test_a_full_disk_is_seen_in_the_status_and_its_end_too(small: Stage, trouble: Breakage) -> None:
     """This holds even if a poll's small writes still fit and nothing else does."""
     scene, path = small, small.directory / "journal.db"
     scene.expected_errors += ["the journal cannot be written", "the journal refuses"]

@@ -1,11 +1,11 @@
-"""Test the contents of a chart: steps from the data, gaps, figures, thresholds, marks and scales."""
+"""Test the contents of a chart: steps from the data, gaps, figures, thresholds, markers and scales."""
 
 import math
 from collections.abc import Sequence
 
 import pytest
 
-from core.charts.marks import Mark, MarkKind, marks_of
+from core.charts.markers import Marker, MarkerKind, markers_of
 from core.charts.scale import scale_of
 from core.charts.series import ChartPanel, Line, PanelKind, Unit, build_chart, has_pressure, step_of
 from core.guest import Kind
@@ -99,15 +99,15 @@ def test_starts_and_incidents_are_marked() -> None:
     hot = incident(Topic.GAUGE, Severity.WARNING, 5000.0, None, GuestEvent.STOPPED)
     again = incident(Topic.RESTART, Severity.WARNING, 2000.0, 2000.0, GuestEvent.RESTARTED)
     wanted = incident(Topic.NOTE, Severity.INFO, 3000.0, 3000.0, GuestEvent.STOPPED)
-    found = marks_of([hot, again, down, wanted], started=1950.0)
+    found = markers_of([hot, again, down, wanted], started=1950.0)
     assert found == (
-        Mark(MarkKind.CRITICAL, 100.0, 900.0),
-        Mark(MarkKind.START, 2000.0, 2000.0),
-        Mark(MarkKind.WARNING, 5000.0, None),
+        Marker(MarkerKind.CRITICAL, 100.0, 900.0),
+        Marker(MarkerKind.START, 2000.0, 2000.0),
+        Marker(MarkerKind.WARNING, 5000.0, None),
     ), "one restart, seen by Proxmox and by the watch; a wanted stop is no incident"
-    assert marks_of([], started=7.0) == (Mark(MarkKind.START, 7.0, 7.0),)
-    chart = build_chart(samples(60.0, 60), Period.HOUR, NOW, (), marks=found)
-    assert chart.marks == (found[2],), "what ended before is not shown, and what lasts is"
+    assert markers_of([], started=7.0) == (Marker(MarkerKind.START, 7.0, 7.0),)
+    chart = build_chart(samples(60.0, 60), Period.HOUR, NOW, (), markers=found)
+    assert chart.markers == (found[2],), "what ended before is not shown, and what lasts is"
 
 
 def scaled(unit: Unit, greatest: float, total: float | None = None) -> tuple[str, tuple[float, ...]]:

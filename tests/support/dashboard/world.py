@@ -16,7 +16,7 @@ from core.cluster.cache import ClusterCache
 from core.dashboard.contents import Contents
 from core.dashboard.keeper import DashboardKeeper
 from core.dashboard.model import WHOLE, Dashboard, Extent
-from core.dashboard.source import Source
+from core.dashboard.source import ContentsSource
 from core.delivery.channel import DeliveryFailure, NotDelivered
 from core.errors import BotError, JournalFailed
 from core.guest import Guest, Kind, State, TaskSummary
@@ -217,7 +217,7 @@ class BoardTrial:
         journal = at_once(self.journal)
         authorizer = Authorizer(self._rules, cache, ReadOnlySwitch(journal, self.clock))
         self.watch = BoardWatch(cache, self.clock)
-        source = Source(self.watch, cache, self.proxmox, authorizer, self.clock, INTERVAL)
+        source = ContentsSource(self.watch, cache, self.proxmox, authorizer, self.clock, INTERVAL)
         self.keeper: DashboardKeeper[View] = DashboardKeeper(journal, self.discord, source, self.clock)
         self._next_poll = self.clock.mono
 

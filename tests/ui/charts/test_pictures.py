@@ -18,7 +18,7 @@ from PIL import Image, ImageChops
 from adapters.charts.frames import PICTURE, WANTED, read_frame, write_frame
 from adapters.proxmox.history import parse_history
 from core.charts.drawing import Drawing, encode
-from core.charts.marks import Mark, MarkKind
+from core.charts.markers import Marker, MarkerKind
 from core.charts.series import PRESSURE_KINDS, Chart, PanelKind, build_chart
 from core.proxmox import Period
 from ui.charts.drawing import ChartSubject, description, drawing_of
@@ -40,10 +40,10 @@ DIFFERENT, PART = 48, 0.004
 THUMB = (120, 210)
 """Size of a chart among the extreme ones."""
 LIMITS = {PanelKind.CPU: 90.0, PanelKind.MEMORY: 80.0}
-MARKS = (
-    Mark(MarkKind.CRITICAL, NOW - 60_000, NOW - 50_000),
-    Mark(MarkKind.START, NOW - 50_000, NOW - 50_000),
-    Mark(MarkKind.WARNING, NOW - 9_000, None),
+MARKERS = (
+    Marker(MarkerKind.CRITICAL, NOW - 60_000, NOW - 50_000),
+    Marker(MarkerKind.START, NOW - 50_000, NOW - 50_000),
+    Marker(MarkerKind.WARNING, NOW - 9_000, None),
 )
 
 
@@ -104,8 +104,8 @@ CASES: dict[str, tuple[Language, list[Any], Period, tuple[PanelKind, ...]]] = {
 
 
 def chart_of(found: list[Any], period: Period, kinds: tuple[PanelKind, ...]) -> Chart:
-    marks = () if period is Period.YEAR else MARKS
-    return build_chart(parse_history(found), period, NOW, kinds, limits=LIMITS, marks=marks)
+    markers = () if period is Period.YEAR else MARKERS
+    return build_chart(parse_history(found), period, NOW, kinds, limits=LIMITS, markers=markers)
 
 
 @pytest.fixture(scope="module")
@@ -235,14 +235,17 @@ def test_guests_with_extreme_values_fit(
     sheet = Image.new("RGB", (5 * THUMB[0], len(guests) // 5 * THUMB[1]))
     if not whole:
         sheet.paste(Image.open(SNAPSHOTS / "extremes.png").convert("RGB"))
-    marks = [Mark(MarkKind.CRITICAL, NOW - 40.0 * place, NOW - 40.0 * place + 9) for place in range(90)]
+    markers = [Marker(MarkerKind.CRITICAL, NOW - 40.0 * place, NOW - 40.0 * place + 9) for place in range(90)]
     for index, (name, found, percent) in guests[:: 1 if whole else 3]:
         t, subject = (
             TEXTS.of("ja" if index % 2 else "en"),
             ChartSubject(plain(name), host_view=bool(index % 3)),
         )
-        limits, events = {PanelKind.CPU: 90.0, PanelKind.MEMORY: percent}, marks if index % 5 == 4 else MARKS
-        chart = build_chart(parse_history(found), Period.HOUR, NOW, GUEST, limits=limits, marks=events)
+        limits, events = (
+            {PanelKind.CPU: 90.0, PanelKind.MEMORY: percent},
+            markers if index % 5 == 4 else MARKERS,
+        )
+        chart = build_chart(parse_history(found), Period.HOUR, NOW, GUEST, limits=limits, markers=events)
         image = draw(drawing_of(t, chart, subject, TOKYO))
         assert is_within(image), (index, name)
         assert "nan" not in description(t, chart, subject)

@@ -1,4 +1,4 @@
-"""Mark the events of a guest or node: starts, and incidents of the watch."""
+"""Find the events to mark in the chart of a guest or node: starts, and incidents of the watch."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,39 +11,39 @@ SAME_SECONDS = 300.0
 _STARTS = frozenset({GuestEvent.RESTARTED, GuestEvent.BACK, GuestEvent.ELSEWHERE})
 
 
-class MarkKind(StrEnum):
+class MarkerKind(StrEnum):
     START = "start"
     WARNING = "warning"
     CRITICAL = "critical"
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class Marker:
     """Something at a moment or during a time, in Unix seconds. `end`: None while it lasts."""
 
-    kind: MarkKind
+    kind: MarkerKind
     begin: float
     end: float | None
 
 
-def marks_of(incidents: Iterable[Incident], started: float | None) -> tuple[Mark, ...]:
-    """Return the marks, oldest first. `started`: when the guest or node was started last, None if unknown.
+def markers_of(incidents: Iterable[Incident], started: float | None) -> tuple[Marker, ...]:
+    """Return the markers, oldest first. `started`: when the guest or node was started last, None if unknown.
 
     Wanted stops are no incidents, and the gap in the lines shows them.
     """
-    marks = [mark for incident in incidents if (mark := _mark_of(incident)) is not None]
-    starts = [mark.begin for mark in marks if mark.kind is MarkKind.START]
+    markers = [marker for incident in incidents if (marker := _marker_of(incident)) is not None]
+    starts = [marker.begin for marker in markers if marker.kind is MarkerKind.START]
     if started is not None and not any(abs(begin - started) < SAME_SECONDS for begin in starts):
-        marks.append(Mark(MarkKind.START, started, started))
-    return tuple(sorted(marks, key=lambda mark: mark.begin))
+        markers.append(Marker(MarkerKind.START, started, started))
+    return tuple(sorted(markers, key=lambda marker: marker.begin))
 
 
-def _mark_of(incident: Incident) -> Mark | None:
+def _marker_of(incident: Incident) -> Marker | None:
     if incident.topic is Topic.RESTART or (
         incident.topic is Topic.NOTE and any(fact.what in _STARTS for fact in incident.guests)
     ):
-        return Mark(MarkKind.START, incident.opened, incident.opened)
+        return Marker(MarkerKind.START, incident.opened, incident.opened)
     if incident.level is Severity.INFO:
         return None
-    kind = MarkKind.CRITICAL if incident.level is Severity.CRITICAL else MarkKind.WARNING
-    return Mark(kind, incident.opened, incident.ended)
+    kind = MarkerKind.CRITICAL if incident.level is Severity.CRITICAL else MarkerKind.WARNING
+    return Marker(kind, incident.opened, incident.ended)
