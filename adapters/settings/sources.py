@@ -128,7 +128,7 @@ def _from_file(name: str, form: str, given: RawSetting) -> RawSetting:
 
 
 def secrets_in(places: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
-    """Return the secrets in these values, by row name. Shorter ones would hide too much of other values."""
+    """Return the secrets among these values by row name. Those of up to five characters would mask too much."""
     names = [row.name for row in SETTINGS if row.secret]
     return tuple(
         text.strip()

@@ -37,7 +37,7 @@ class SeedResult:
 
 
 Trial = Callable[[int, int, Path], Coroutine[Any, Any, SeedResult]]
-"""Takes a seed, the number of requests and an empty directory. It is a function of a module, to run in a process."""
+"""Takes a seed, the number of requests and an empty directory. Other processes must be able to import it."""
 
 
 def run_seeds(

@@ -37,7 +37,7 @@ class Action:
     stops: bool = False
     template: bool = False
     button: str = ""
-    """Button on the panel. "always": greyed out if it does not fit the state. "fits": left out then. "": none."""
+    """Button on the panel. If it does not fit the state, "always" is greyed out, and "fits" left out. "": none."""
 
     @property
     def power(self) -> str:

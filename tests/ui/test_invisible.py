@@ -1,4 +1,4 @@
-"""Test that no invisible code point of a name survives, against Unicode's own list in an independent form."""
+"""Test that no invisible code point of a name survives. The lists here are written apart from the product's."""
 
 import sys
 import unicodedata

@@ -30,7 +30,7 @@ class Setup:
 
 
 def set_up(scene: Stage, towns: Mapping[str, Town], chance: random.Random) -> Setup:
-    """Give each person of `PEOPLE` its role, and the bot its sites. `root` may do everything."""
+    """Give each person of `PEOPLE` their role, and the bot its sites. `root` may do everything."""
     roles = {name: scene.guild.create_role(name) for name, (level, _) in PEOPLE.items() if level}
     roles["root"] = scene.guild.create_role("root")
     people = {
