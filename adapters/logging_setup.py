@@ -91,9 +91,7 @@ class JsonFormatter(MaskedFormatter):
         if trace := "\n".join(filter(None, traces)):
             line["traceback"] = self._masked(trace)
         text = json.dumps(line, ensure_ascii=False)
-        return _UNSEEN.sub(
-            lambda found: json.dumps(found[0])[1:-1], text
-        )  # all of these are inside of strings
+        return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text)  # all of these are inside strings
 
 
 def is_useful(record: logging.LogRecord) -> bool:

@@ -139,7 +139,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def _is_turn_of_the_other_language(item: pytest.Item) -> bool:
-    """Return whether this run leaves out this language of a test of the bot that is written for both.
+    """Return whether the test is one of the bot in two languages, and this one is left out in this run.
 
     The words themselves are compared in both languages by tests/ui and the tests of the catalogues.
     """

@@ -146,7 +146,7 @@ class ChartProcess:
         await process.wait()
 
     async def close(self) -> None:
-        """End the process, also while it draws. Later pictures fail."""
+        """End the process, even while it draws. Later pictures fail."""
         self._closed = True
         self._stop_waiting()
         if self._process is not None:

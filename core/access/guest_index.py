@@ -68,7 +68,7 @@ class GuestIndex:
         return self._kept_natures
 
     def where(self, key: Hashable, test: Callable[[Guest], bool]) -> Rows:
-        """Return the guests that pass the test, which is kept under this key.
+        """Return the guests that pass the test. The result is kept under this key.
 
         The test may depend only on whether a guest is a template, its kind, lock, protection flag and state.
         """

@@ -230,7 +230,7 @@ def decide(
 def mildest(refusals: Iterable[Refused | None]) -> Refused | None:
     """Return the refusal to show for something that may be done in one of several ways. None if one is allowed.
 
-    "Changes are switched off" comes first, then a level on some guests only, then a missing level, the highest first.
+    "Changes are switched off" comes first, then a level on only some guests, then a missing level, the highest first.
     """
     found = tuple(refusals)
     if None in found:

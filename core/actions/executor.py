@@ -191,7 +191,7 @@ class Executor:
 
     async def _run(self, plan: Plan, began: float, on_progress: OnProgress, note: RecordStep) -> Report:
         note(AuditStep.SENDING, plan)
-        await self._audit.flush()  # after a crash it says that the request may have been sent
+        await self._audit.flush()  # after a crash the record says that the request may have been sent
         async with self._expected.expect_stop(plan) as expected:
             plan, upid = await self._send(plan, expected, note)
             task = None

@@ -27,7 +27,7 @@ DRY_RUN = "dry_run=True"
 """The options of a dry run end with this text."""
 
 ANSWER_SECONDS = 150.0
-"""Maximum age of a question that is answered: twice its time, because a form renews it once, and a margin."""
+"""Maximum age of a question that is answered: twice its time limit, because a form renews it once, plus a margin."""
 
 
 def is_posted(record: AuditRecord) -> bool:

@@ -69,7 +69,7 @@ class DashboardMessages(Generic[C]):
         live.note(sent=self._clock.monotonic(), true_at=true_at)
 
     async def pin(self, live: LiveDashboard[C]) -> None:
-        """Pin the message. If that is refused, the dashboard lives on without it, and it is tried again later."""
+        """Pin the message. If that is refused, the message stays without a pin, and pinning is tried again later."""
         try:
             await self._channel.pin(live.dashboard)
         except NotDelivered as error:

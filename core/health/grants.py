@@ -33,8 +33,8 @@ _ROLES: tuple[tuple[str, tuple[Area, ...]], ...] = (
 def needs_of(use: Use, version: int) -> tuple[Need, ...]:
     """Return the features of a use. `version`: the first number of Proxmox VE's version.
 
-    The privilege with which version 8 shows the addresses of a guest also opens QEMU's monitor, so it belongs to
-    ALL alone there.
+    The privilege with which version 8 shows the addresses of a guest also opens QEMU's monitor. So with version 8
+    only ALL includes it.
     """
     if use is Use.ALL:
         return NEEDS

@@ -103,7 +103,7 @@ def held_on(rights: Rights, path: str) -> set[str]:
 
 
 def judge_token(token: Token, scene: Scene, where: str, needs: Iterable[Need] = NEEDS) -> list[Result]:
-    """Judge a token's privileges: those that are missing for these features, and those that are too much."""
+    """Judge a token's privileges: those that are missing for these features, and those that are dangerous."""
     found = [result for need in needs for result in _missing(token, need, scene, where)]
     if not any(result.level != "ok" for result in found):
         found.append(ok("proxmox.privileges", "privileges_ok", where))

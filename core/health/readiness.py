@@ -85,7 +85,7 @@ VIEW, SEND, SEND_IN_THREAD, HISTORY, ATTACH, PIN = (
 WISHED = {HISTORY: Problem.NO_HISTORY, ATTACH: Problem.NO_FILES}
 """The permissions without which a channel of alerts or the audit trail still works, and the note about each."""
 WISHED_FOR_COMMANDS = {ATTACH: Problem.NO_CHARTS, PIN: Problem.NO_PINS}
-"""The same for the category, where single commands need them. Discord split pinning off in February 2026."""
+"""The same for the category, where only some commands need them. Discord split pinning off in February 2026."""
 
 
 @dataclass(frozen=True, slots=True)

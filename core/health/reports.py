@@ -41,7 +41,7 @@ class Reports:
         self._running: dict[tuple[str, ...], asyncio.Task[CheckReport]] = {}
 
     async def read(self, sites: Sequence[str], *, again: bool) -> CheckReport:
-        """Return the report on these sites. `again`: check unless there is one of this moment."""
+        """Return the report on these sites. `again`: check again, unless the report was made just now."""
         key, now = tuple(sites), self._clock.monotonic()
         report = self._kept.get(key)
         if report is None or now - report.ended > (FRESH_SECONDS if again else KEPT_SECONDS):

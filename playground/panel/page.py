@@ -168,7 +168,7 @@ def build_guild(server: DiscordServer, language: str = "ja") -> DemoGuild:
 
 @dataclass(frozen=True, slots=True)
 class PageAddress:
-    """The address of the page. `ports`: one for each channel, 0 for any. `secret`: a part of it; None: a new one."""
+    """The address of the page. `ports`: one for each channel, 0 for any. `secret`: None for a new one."""
 
     host: str = LOOPBACK
     ports: tuple[int, int, int] = (0, 0, 0)

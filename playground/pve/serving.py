@@ -157,7 +157,7 @@ class Serving(NodeFacts):
         return listener
 
     def _sign(self, node: str, days: float = 30.0, begins: float = -1.0) -> Certificates:
-        """Make another certificate of a node. `days` and `begins`: days until it ends, and until it is valid."""
+        """Make another certificate of a node. `begins`, `days`: days until it becomes valid, and until it ends."""
         if self._directory is None:
             self._directory = tempfile.TemporaryDirectory(prefix="pve-")
         name = f"pve-ssl-{next(self._signed)}"

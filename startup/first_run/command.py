@@ -124,7 +124,7 @@ def run_first_run(
 
 @contextlib.contextmanager
 def _interruptible(handler: Handler = signal.default_int_handler) -> Iterator[None]:
-    """Turn each signal that ends the process into a KeyboardInterrupt, so that the terminal gets its echo back.
+    """Turn each signal that ends the process into a KeyboardInterrupt, so that the terminal shows typed text again.
 
     `handler`: is called instead, if given.
     """
@@ -194,7 +194,7 @@ def introduce(talk: Talk, path: Path) -> None:
 
 
 def write(talk: Talk, path: Path, directory: Path) -> None:
-    """Write config.py and say so, without an interruption between both.
+    """Write config.py and say so, without an interruption between the two.
 
     Raises: Cancelled.
     """
@@ -247,7 +247,7 @@ def _check(talk: Talk, path: Path, directory: Path, cogs: Cogs) -> None:
 
 
 def start_command(directory: Path, config: Path) -> str:
-    """Return the command that starts the bot with its new config.py, for the service by way of its installer."""
+    """Return the command that starts the bot with its new config.py. For the service it is that of the installer."""
     installer = directory / "deploy" / "install.sh"
     if config == SERVICE_CONFIG and installer.is_file():
         return shlex.join(["sh", str(installer)])

@@ -152,7 +152,10 @@ def _test_access(talk: Talk) -> bool:
 
 
 def _read_cluster(talk: Talk) -> list[Result]:
-    """Return the health check's results through the first host that works, except for the node, not yet chosen."""
+    """Return the health check's results through the first host that works.
+
+    Results about the node of new guests are left out, because it is not chosen yet.
+    """
     site = talk.draft.site
     talk.say(talk.t("Testing the token…"))
     check, results = None, list[Result]()

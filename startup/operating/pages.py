@@ -1,4 +1,4 @@
-"""Make the two pages: /healthz says whether the bot does its work, /metrics says it in figures."""
+"""Make the two pages: /healthz says whether the bot does its work, /metrics has the figures."""
 
 from __future__ import annotations
 

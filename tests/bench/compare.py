@@ -18,7 +18,7 @@ LEAST_MOVE = 0.03
 class Move:
     """The medians of a row in two runs, and how much of their difference is noise.
 
-    Noise is the larger half of the two spreads of the rounds, and at least 3 %.
+    Noise is half the spread of the rounds, in the run where they differ more, and at least 3 %.
     """
 
     before: float

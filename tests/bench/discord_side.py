@@ -108,7 +108,7 @@ def _text_of(message: object) -> str:
 
 
 class Town(HomeGuild):
-    """A guild with many people who take turns: administrators, and people who may see some guests only."""
+    """A guild with many people who take turns: administrators, and people who may see only some guests."""
 
     server: BenchDiscord
 

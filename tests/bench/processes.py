@@ -38,7 +38,10 @@ class Proxmox:
         self.ca_file, self.token = str(reach["ca_file"]), str(reach["token"])
 
     async def order(self, **wanted: float) -> Asked:
-        """Change its `latency`, its number of `workers` or how long agents `hang`. Return the requests until now."""
+        """Change `latency`, the number of `workers` or how long agents `hang`.
+
+        Return the requests since the last order.
+        """
         told = await _told(self._process, json.dumps(wanted))
         return Asked(tuple(told["asked"]), told["most_in_flight"])
 

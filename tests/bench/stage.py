@@ -17,7 +17,7 @@ from tests.bench.processes import Program, Proxmox, program, proxmox
 from tests.bench.programs.proxmox_server import TAG
 
 INTERVAL = 5
-"""Seconds between two polls that the bot is set to; the minimum that it allows."""
+"""Seconds between two polls of Proxmox; the minimum that the bot allows."""
 HASTE = 20.0
 """Seconds that pass on the clock of a polling bot in each second."""
 CONNECTED = "connected to Discord as"
@@ -93,7 +93,7 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def started(self, how: Running) -> AsyncIterator[None]:
-        """Let the bot run this way. It has read the cluster and is connected."""
+        """Run the bot in this way. The block begins once it is connected and has read the cluster."""
         if how is Running.NO_BOT:
             yield
             return

@@ -48,7 +48,7 @@ def test_the_service_has_no_right_that_it_does_not_need() -> None:
 
 
 def test_the_demo_has_no_secret_and_is_reached_from_its_own_machine_only() -> None:
-    """The page answers under the port that it has inside, and takes three in a row."""
+    """The page has three ports in a row, and they are the same inside and outside of the container."""
     service = DEMO_COMPOSE.partition("services:")[2]
     values = dict(re.findall(r"^ {4}(\w+): (\S.*)$", service, re.M))
     assert values["read_only"] == values["init"] == "true"

@@ -307,7 +307,7 @@ class Flood:
 
 
 def is_whole(shown: PressResult) -> bool:
-    """Return whether a list or a chart is shown. A refusal is none."""
+    """Return whether a list or a chart is shown, and not a refusal."""
     post = shown.post
     return post is not None and bool(post.attachments or " guests" in post.text)
 

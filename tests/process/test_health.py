@@ -107,7 +107,7 @@ async def test_each_fault_is_named_with_its_remedy_and_a_clean_setup_has_none(st
 
 
 async def test_the_command_line(stage: ProcessStage) -> None:
-    """A site that is down keeps nothing of the other from being checked, and the exit code says so."""
+    """While one site is down, everything of the other is checked. The exit code tells of the one that is down."""
     closed = socket.socket()
     closed.bind(("127.0.0.1", 0))
     stage.add_site("home", stage.pve)
@@ -152,7 +152,7 @@ async def test_the_other_options(stage: ProcessStage, capsys: pytest.CaptureFixt
 
 
 async def test_a_user_list_with_nonsense_is_read() -> None:
-    """Its times decide only how long the token lasts: no other check ends with them."""
+    """Its times decide only how long the token lasts. No other check may fail because of them."""
     rows = [{"userid": BOT_USER, "expire": "²", "tokens": [{"tokenid": "bot", "expire": "9" * 400}]}]
     reads = HealthReads(
         Endpoint((EntryPoint("127.0.0.1", 1),), user=BOT_USER, token_name="bot", token_value="")
@@ -179,7 +179,7 @@ def test_every_bad_outcome_has_a_fault_that_brings_it_about() -> None:
 
 
 def test_a_data_folder_that_the_bot_may_not_use_is_named(tmp_path: Path) -> None:
-    """Root may use every folder, so that the check runs as nobody then."""
+    """Root may use every folder, so for root the check runs as the user `nobody`."""
     place = Path(tempfile.mkdtemp())
     place.chmod(0o755)
     data, user = place / "data", os.geteuid()

@@ -181,7 +181,7 @@ Graph = Mapping[str, Mapping[str, list[str]]]
 
 
 def graph_of_files(modules: Sequence[Module] = MODULES) -> dict[str, dict[str, list[str]]]:
-    """Return the imports between these files, including those for types and inside of functions."""
+    """Return the imports between these files, including those for types and those inside functions."""
     files = {module.name.removesuffix(".py").removesuffix("/__init__"): module.name for module in modules}
     graph: dict[str, dict[str, list[str]]] = {name: {} for name in files.values()}
     for module in modules:

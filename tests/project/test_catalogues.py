@@ -31,7 +31,7 @@ LANGUAGE_PAIRS = [TEXTS.of("ja"), TEXTS.of("en")]
 
 
 def may_ask(action: Operation) -> bool:
-    """Return whether the action may ask for confirmation, be it only for a protected guest or because of its plan."""
+    """Return whether the action can ask for confirmation: always, for a protected guest, or because of its plan."""
     return OPERATIONS[action].asks or OPERATIONS[action].guarded or action is Operation.CREATE
 
 

@@ -37,7 +37,10 @@ class Action:
     stops: bool = False
     template: bool = False
     button: str = ""
-    """Button on the panel. If it does not fit the state, "always" is greyed out, and "fits" left out. "": none."""
+    """When the panel shows its button: "always", "fits", or "" for never.
+
+    With "always" it is grey where it does not fit the state of the guest.
+    """
 
     @property
     def power(self) -> str:

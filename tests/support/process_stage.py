@@ -39,7 +39,7 @@ BUSY_ACK = 15.0
 INTERVAL = 5
 """Seconds between two polls of Proxmox; the minimum that the bot allows."""
 HASTE = 5.0
-"""Seconds that pass on the clock of a warm bot in each second. Its own waits end as much sooner."""
+"""Seconds that pass on the clock of a warm bot in each second. Its own waits are shorter by this factor."""
 _CONNECTED = "connected to Discord as"
 """Log text of a connected bot. It appears after the commands are registered."""
 _LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE")

@@ -15,7 +15,7 @@ from typing import Any
 EVERY_CELL = "EVERY_CELL" in os.environ
 """Whether the bot is asked for every cell of the tables: `make access`."""
 DEEP = EVERY_CELL or "DEEP" in os.environ
-"""Whether more cells have their turn: `--deep`."""
+"""Whether more cells are tried: `--deep`."""
 
 
 @contextmanager

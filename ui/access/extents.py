@@ -66,7 +66,7 @@ class AllowedGuests:
 def extents(
     authorizer: Authorizer, actor: Actor, cluster: Cluster | None, wanted: Iterable[Operation]
 ) -> dict[Operation, AllowedGuests]:
-    """Return for each operation on a single guest where it is allowed, guest by guest.
+    """Return the guests on which each operation is allowed, for the operations on a single guest.
 
     The decision is the same for all guests with the same level, protection and kind, so it is asked for one of them.
     """

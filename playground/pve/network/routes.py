@@ -109,7 +109,7 @@ _tables: dict[type, dict[str, tuple[Route, ...]]] = {}
 
 
 def add_tables(router: SharedRoutes, cluster: Any, register: Callable[[Any, Any], None]) -> None:
-    """Add the tables of a cluster. `register` adds all tables that an object has to a router, as fakepve does."""
+    """Add the tables of a cluster to the router. `register(object, router)` does so in fakepve's own way."""
 
     def made(table: str) -> Mapping[Route, Handler]:
         found = _Collected()

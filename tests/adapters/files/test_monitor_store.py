@@ -1,4 +1,4 @@
-"""Test that the watch list survives corrupt files, failing disks and a death at any moment."""
+"""Test that the watch list survives corrupt files, failing disks and the death of the process at any moment."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def shown(journal: SiteJournal, wanted: AuditFilter = ALL, offset: int = 0, limi
     return [each.attempt for each in journal.audit_page(wanted, offset, limit)[0]]
 
 
-def untouched(journal: SqliteJournal) -> list[object]:
+def stored_trail(journal: SqliteJournal) -> list[object]:
     """Return everything that can be read from the trail."""
     with journal._file.transaction("BEGIN") as db:
         return [tuple(row) for row in db.execute("SELECT * FROM audit ORDER BY id")]
@@ -334,7 +334,7 @@ def test_the_cursor_of_posted_records(tmp_path: Path) -> None:
 def test_nothing_is_ever_changed(journal: SqliteJournal, tmp_path: Path, change: str) -> None:
     first = journal.audit_add(record(AuditStep.ASKED), 1.0)
     journal.audit_add(record(), 2.0, first)
-    before = untouched(journal)
+    before = stored_trail(journal)
     with pytest.raises(JournalFailed) as failed, journal._file.transaction() as db:
         db.execute(change)
     assert failed.value.reason == "SQLITE_CONSTRAINT"
@@ -343,7 +343,7 @@ def test_nothing_is_ever_changed(journal: SqliteJournal, tmp_path: Path, change:
         pytest.raises(sqlite3.IntegrityError, match="only added to"),
     ):
         by_hand.execute(change)
-    assert untouched(journal) == before
+    assert stored_trail(journal) == before
 
 
 def test_only_whole_attempts_are_forgotten(journal: SqliteJournal) -> None:
@@ -356,16 +356,16 @@ def test_only_whole_attempts_are_forgotten(journal: SqliteJournal) -> None:
     old, none, young, back = attempt(1.0, 2.0), attempt(1.0), attempt(1.0, 5.0, 2.0), attempt(6.0, 1.0)
     journal.audit_prune(1.0)
     assert shown(journal) == [back, young, none, old]
-    before = untouched(journal)
+    before = stored_trail(journal)
     journal.audit_prune(2.0)
     assert shown(journal) == [back, young, old], "written at that very moment is not before it"
     journal.audit_prune(5.0)
     assert shown(journal) == [back, young]
-    assert untouched(journal) == before[3:], "whole"
+    assert stored_trail(journal) == before[3:], "whole"
     journal.audit_prune(6.0)
     assert shown(journal) == [back]
     journal.audit_prune(7.0)
-    assert untouched(journal) == []
+    assert stored_trail(journal) == []
 
 
 def test_an_id_is_never_used_again(tmp_path: Path) -> None:
@@ -376,7 +376,7 @@ def test_an_id_is_never_used_again(tmp_path: Path) -> None:
         seen.append(tested.audit_add(record(AuditStep.ASKED), 1.0))
         seen.append(tested.audit_add(record(), 1.0, seen[-1]))
         tested.audit_prune(2.0)
-        assert untouched(tested) == []
+        assert stored_trail(tested) == []
         seen.append(tested.audit_add(record(), 1.0))
         tested.audit_prune(2.0)
         tested.prune(2.0)
@@ -425,7 +425,7 @@ def test_a_row_that_cannot_be_read_hides_no_other_and_is_reported_once(
     ]
     assert (NOAH, "Noah") in journal.audit_people(9)
     journal.audit_prune(1e12)
-    assert untouched(journal) == []
+    assert stored_trail(journal) == []
 
 
 # --- the file of a former version ---
@@ -490,7 +490,7 @@ def test_a_full_disk_leaves_nothing_half_written(
     tested = SqliteJournal(tmp_path / "journal.db")
     tested.open()
     some(tested)
-    before = untouched(tested)
+    before = stored_trail(tested)
     with tested._file.transaction() as db:
         (pages,) = db.execute("PRAGMA page_count").fetchone()
     refusals = 0
@@ -501,18 +501,18 @@ def test_a_full_disk_leaves_nothing_half_written(
             write(tested)
         except JournalFailed as failed:
             assert (failed.reason, failed.reading) == ("SQLITE_FULL", False)
-            assert untouched(tested) == before
+            assert stored_trail(tested) == before
             refusals += 1
             assert refusals < 50
         else:
             break
     assert refusals > 0 or write is WRITES["prune"]
-    after = untouched(tested)
+    after = stored_trail(tested)
     assert after != before
     tested.close()
     again = SqliteJournal(tmp_path / "journal.db")
     again.open()
-    assert untouched(again) == after
+    assert stored_trail(again) == after
     again.close()
 
 
@@ -521,7 +521,7 @@ def test_a_lock_of_somebody_else_is_not_waited_for_long(
     journal: SqliteJournal, tmp_path: Path, write: Callable[[SqliteJournal], object]
 ) -> None:
     some(journal)
-    before = untouched(journal)
+    before = stored_trail(journal)
     with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         began = time.monotonic()
@@ -529,11 +529,11 @@ def test_a_lock_of_somebody_else_is_not_waited_for_long(
             write(journal)
         assert failed.value.reason == "SQLITE_BUSY"
         assert time.monotonic() - began < 5
-        assert untouched(journal) == before, "what is there can be read meanwhile"
+        assert stored_trail(journal) == before, "what is there can be read meanwhile"
         assert journal.audit_page(ALL, 0, 9)[1] == 59
         other.execute("ROLLBACK")
     write(journal)
-    assert untouched(journal) != before
+    assert stored_trail(journal) != before
 
 
 def test_a_closed_journal_refuses(tmp_path: Path) -> None:

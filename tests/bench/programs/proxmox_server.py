@@ -111,7 +111,7 @@ class BenchPve(Pve):
     @web.middleware
     async def _middleware(self, request: web.Request, handler: Any) -> web.StreamResponse:
         self.asked.append(request.path.removeprefix("/api2/json"))
-        counted = request.path != _LIST  # the read for the watch and everybody runs beside the others
+        counted = request.path != _LIST  # the shared read of the list runs beside the others
         self._open += counted
         self._most_open = max(self._most_open, self._open)
         try:

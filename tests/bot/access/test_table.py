@@ -102,9 +102,10 @@ def people_in(
 ) -> Iterable[str]:
     """Return who asks for the row with the number `at` in a place.
 
-    Where the answer depends on the level, they are those on both sides of it, and one for some guests only or one of
-    the others, in turns. `--deep` asks both. Elsewhere each row has its turn in some places, and SOME_PEOPLE take
-    turns. `decide` is asked for every cell below. `make access` asks the bot for every one, too.
+    Where the answer depends on the level, two people have the level and the one below it. A third has it only on some
+    guests, or in every other row is one of the others; with `--deep` both of these ask. Elsewhere each row has its
+    turn in some places, and SOME_PEOPLE take turns. `decide` is asked for every cell below. `make access` asks the
+    bot for every one, too.
     """
     on_an_alert = where == ALERTS_OUTSIDE and way is InteractionKind.BUTTON and word in ON_ALERTS
     if EVERY_CELL:
@@ -140,7 +141,7 @@ class Cell:
     def answer(self) -> str:
         """Return "yes" or the reason for a refusal.
 
-        The reasons are "here", "level", "hidden" and "some" (roles for some guests only).
+        The reasons are "here", "level", "hidden" and "some" (roles for only some guests).
         """
         alert = self.place == ALERTS_OUTSIDE and self.way is InteractionKind.BUTTON and self.word in ON_ALERTS
         if self.place not in INSIDE and not alert:
@@ -468,7 +469,7 @@ class House:
         return {"here": NotHere(), "some": OnlySomeGuests(), "hidden": hidden}.get(answer)
 
     def of_some_guests(self, cell: Cell, row: Row, error: BotError) -> str:
-        """Return the sentence for a level that is held for some guests only, before any guest was looked at."""
+        """Return the sentence for a level that is held for only some guests, before any guest was looked at."""
         everywhere, words = PEOPLE[cell.person][0], ("no", "viewer", "operator", "admin")
         asked = Cell(cell.word, cell.person, cell.place, cell.way)
         named = row.known or asked.answer == "yes" or cell.way is not InteractionKind.COMMAND

@@ -1,4 +1,4 @@
-"""Test what a dashboard shows when the watch hangs: a read that is too old is no present any more."""
+"""Test what a dashboard shows when the watch hangs: a read that is too old no longer counts as the present."""
 
 from types import SimpleNamespace
 from typing import Any

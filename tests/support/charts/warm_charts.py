@@ -36,7 +36,7 @@ there.recv(1)
 
 
 class _Command(Sequence[str]):
-    """The command for one worker. The starter starts when it is read."""
+    """The command for one worker. The first time it is read, it starts the starter."""
 
     def __getitem__(self, at: int) -> str:  # type: ignore[override]  # nobody takes a slice
         return _command()[at]

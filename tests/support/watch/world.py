@@ -68,7 +68,10 @@ class SimClock(Clock):
 
 @dataclass
 class SimGuest:
-    """Hold the true state of one guest. `booted` is on the monotonic clock; CPU, memory and disk are percentages."""
+    """Hold the true state of one guest. The variables are named `box`, because `guest` is the bot's `Guest`.
+
+    `booted` is on the monotonic clock. CPU, memory and disk are percentages.
+    """
 
     vmid: int
     kind: Kind

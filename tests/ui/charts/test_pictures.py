@@ -52,7 +52,7 @@ def never(_part: float) -> bool:
 
 
 def rows(step: int, count: int, *, version: int = 9, stopped: Callable[[float], bool] = never) -> list[Any]:
-    """Return rows of a VM. `stopped`: of a part of the time, from 0 to 1."""
+    """Return rows of a VM. `stopped`: returns whether it is stopped at a point of the time, from 0 to 1."""
     found: list[Any] = []
     for index in range(count):
         part, row = index / count, dict[str, float](time=NOW // step * step - (count - 1 - index) * step)
@@ -139,7 +139,7 @@ def difference(one: Image.Image, other: Image.Image) -> float:
 
 
 def is_within(image: Image.Image) -> bool:
-    """Return whether nothing runs out of the picture. Its palette may hold another shade of the background."""
+    """Return whether nothing runs out of the picture: its edges show the background, or nearly its colour."""
     ground = Image.new("RGB", image.size, BACKGROUND)
     edges = [(0, 0, 1, image.height), (image.width - 1, 0, image.width, image.height)]
     furthest = ImageChops.difference(image, ground)
@@ -183,7 +183,7 @@ def test_another_line_is_another_picture(draw: Callable[[Drawing], Image.Image])
 
 
 EXTREMES = (0.0, 1e-9, 0.5, 1.0, 1023.0, 1024.0, 1e6, 2.0**40, 2.0**53, 1e18)
-"""Values of everything but the CPU, and of one sample of that."""
+"""Values of everything but the CPU, and of one sample of the CPU."""
 ODDITIES: tuple[Callable[[int], dict[str, Any]], ...] = (
     lambda _: {"mem": -GIB, "netin": "nan", "diskread": "-inf", "cpu": -0.5},
     lambda place: {"maxmem": 0, "mem": GIB if place else 0},
@@ -196,7 +196,7 @@ ODDITIES: tuple[Callable[[int], dict[str, Any]], ...] = (
     lambda place: {"cpu": place % 2 * 1e6, "diskwrite": place % 2 * 2**62},
     lambda _: {"mem": 1, "memhost": 2, "maxmem": 3, "netin": 0.001, "diskread": 1e-300},
 )
-"""Other values of one guest's samples, by their place."""
+"""Other values of the samples of one guest each, by the place of the sample."""
 NAMES = (
     "$x^2$ \\frac",
     "**b** `c` <@1>",

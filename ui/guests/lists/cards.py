@@ -89,7 +89,7 @@ def totals_line(t: Text, counts: Mapping[State | None, int]) -> str:
 def guest_row(t: Text, guest: Guest, sort: str = "") -> str:
     """Show a guest in a line that fits a phone, and its figures in small print.
 
-    The dot says running or stopped, and the head of the list what a dot means.
+    The dot says whether it runs. The head of the list explains the dots.
     `sort`: of the list. If a figure other than the CPU decides the place of a guest, it is shown instead.
     """
     parts = [kind_word(t, guest.kind)]

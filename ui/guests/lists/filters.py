@@ -65,7 +65,7 @@ class Filters:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The fields of a button. Without the last three, the button is as in earlier versions."""
+        """The fields of a button. The last three are left out if all are empty, as in earlier versions."""
         if not (self.sort or self.tag or self.pool):
             return (self.status, self.kind, self.node)
         names = map(short_name, (self.tag, self.pool))
