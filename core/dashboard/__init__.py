@@ -1,1 +1,1 @@
-"""Keep dashboards: messages that show a cluster, one each, and are always up to date."""
+"""Keep dashboards: each is one message that shows a cluster and is always up to date."""

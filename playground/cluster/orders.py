@@ -33,7 +33,7 @@ class Orders:
         self._waiting.put(line)
 
     def wait(self, seconds: float) -> None:
-        """Carry out the orders that come within this time, and return at once after the first."""
+        """Wait this long for an order, carry it out, and report the state if it is another one now."""
         with contextlib.suppress(queue.Empty):
             self._obey(self._waiting.get(timeout=seconds))
         self._tell_state()

@@ -1,1 +1,1 @@
-"""Check a setup from the command line (`bot.py --check`): read, judge with `core.health`, and print."""
+"""Check the whole setup, for `bot.py --check` and /health: read, judge with `core.health`, and print."""

@@ -414,7 +414,7 @@ async def answer_again(listener: Listener) -> None:
 
 
 async def test_a_site_that_is_down_keeps_no_other_from_being_ready(stage: ProcessStage, colo: Pve) -> None:
-    """The line comes without the site that hangs. Another one says that it is back."""
+    """The line `ready:` does not wait for the site that hangs. A later line says that the site is back."""
     stage.add_site("home", stage.pve)
     stage.add_site("colo", colo)
     colo.listeners[0].hung = True

@@ -1,1 +1,1 @@
-"""Tests of the first run (`bot.py --init`)."""
+"""Test the first run (`bot.py --init`)."""

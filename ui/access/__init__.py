@@ -1,1 +1,1 @@
-"""Answer /access and /help."""
+"""Answer /access, /help, /health and /readonly."""

@@ -1,1 +1,1 @@
-"""Programs that the bench runs as processes of their own."""
+"""Hold the programs that the bench runs as processes of their own."""

@@ -1,1 +1,1 @@
-"""The list of guests: its filters, its pages, and the same over several sites."""
+"""Show the list of guests: its filters, its pages, and the same over several sites."""
