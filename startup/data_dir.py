@@ -148,9 +148,8 @@ def data_loss_lines(
     lines = []
     if opened.outcome is OpenOutcome.RECREATED:
         lines.append(journal_lost(t, _name(opened.set_aside), off=off))
-    had_one = any(
-        each.outcome is LoadOutcome.READ and not each.states for each in loaded
-    )  # lists of older bots had states, and no journal
+    # lists of older bots had states, and no journal
+    had_one = any(each.outcome is LoadOutcome.READ and not each.states for each in loaded)
     if opened.outcome is OpenOutcome.CREATED and had_one:
         lines.append(journal_gone(t, off=off))
     for outcome, line in _LIST_LOSSES.items():

@@ -263,9 +263,8 @@ class AlertDelivery:
                 await self._journal.note_refused(stored.id, error.reason, not_taken=not_taken)
             error.everywhere = bool(error.wait)  # a limit on one new message applies to all of them
             raise
-        earlier = (
-            is_repeat or found is not None
-        )  # the message that arrived shows the details as they were then
+        # the message that arrived shows the details as they were then
+        earlier = is_repeat or found is not None
         other = sent_text != text or (earlier and (message.wanted > 0 or age > LATE_SECONDS))
         older = other and (is_repeat or stored.post is MessageKind.OPENING)
         edition = message.wanted - 1 if older else message.wanted

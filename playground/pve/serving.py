@@ -134,9 +134,8 @@ class Serving(NodeFacts):
 
     def _register_stateful(self, router: SharedRoutes, prefixes: tuple[str, ...]) -> None:
         """Register only the JSON API, because the format of Proxmox' own pages would double the time of a start."""
-        register = (
-            super()._register_stateful.__func__
-        )  # unbound, because it is called for parts of this cluster
+        # unbound, because it is called for parts of this cluster
+        register = super()._register_stateful.__func__
         add_tables(router, self, lambda part, into: register(part, into, prefixes[:1]))
 
     async def _serve(self) -> None:

@@ -87,9 +87,8 @@ class Terminal:
         """
         self.questions += 1
         if self.interactive and sys.platform != "win32":
-            termios.tcflush(
-                self._in.fileno(), termios.TCIFLUSH
-            )  # anything typed before answered another question
+            # anything typed before answered another question
+            termios.tcflush(self._in.fileno(), termios.TCIFLUSH)
         self._prompt(f"{question} [{default}]" if default else question)
         answer = clean(" ".join(self._lines()))
         if not self.interactive:

@@ -229,18 +229,16 @@ class LeakTrial:
         before = {post.id: (post.text, whole(post)) for post in self.posts(person)}
         result = await self.do(acting())
         self.figures["requests"] += 1
-        for (
-            other
-        ) in SCOPES:  # a guest that a person may see for a moment may stay on their dashboard for longer
+        # a guest that a person may see for a moment may stay on their dashboard for longer
+        for other in SCOPES:
             self.now(other)
         allowed = self.now(name) | self._lately[name] | numbers(words)
         if not isinstance(result, PressResult):
             self.judge(name, words, [json.dumps(result, ensure_ascii=False)], allowed)
             return None
         brought = [post for post in [result.post, *result.followups] if post is not None]
-        brought = [
-            post for post in brought if not marks_in(post)
-        ]  # everybody sees dashboards; see check_dashboards
+        # everybody sees dashboards; see check_dashboards
+        brought = [post for post in brought if not marks_in(post)]
         new = [post for post in brought if before.get(post.id, ("", ""))[0] != post.text]
         self.judge(name, words, [*map(whole, new), repr(result.form), repr(result.choices)], allowed)
         for post in set(brought) - set(new):  # pressed messages, in which at most the buttons changed

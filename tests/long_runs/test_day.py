@@ -29,9 +29,8 @@ def test_a_short_day_finds_leaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     async def leaky(self: ClusterCache, *args: object, **options: object) -> Cluster:
         found = await read(self, *args, **options)  # type: ignore[arg-type]  # whatever the caller gave
         vars(self).setdefault("left", []).append(bytes(400_000))
-        sockets.extend(
-            (socket.socket(), socket.socket())
-        )  # well over what may grow, however few polls there are
+        # well over what may grow, however few polls there are
+        sockets.extend((socket.socket(), socket.socket()))
         logging.getLogger("bot").warning("again")
         return found
 

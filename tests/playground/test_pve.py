@@ -174,9 +174,8 @@ def test_denied_privileges_name_privilege_and_path(pve: Pve, api: Any) -> None:
     pve.deny("VM.PowerMgmt", "/vms/100")
     refused = refusal(api.nodes("pve1").qemu(100).status.start.post)
     assert (refused.status_code, refused.content) == (403, "Permission check failed (/vms/100, VM.PowerMgmt)")
-    assert (
-        refusal(api.nodes("pve1").qemu(100).status.start.post, force="x").status_code == 403
-    )  # privileges are checked first
+    # privileges are checked first
+    assert refusal(api.nodes("pve1").qemu(100).status.start.post, force="x").status_code == 403
     assert ended(api, api.nodes("pve2").qemu(101).status.start.post()) == "OK"
     pve.allow_again()
     assert ended(api, api.nodes("pve1").qemu(100).status.stop.post()) == "OK"

@@ -105,9 +105,8 @@ async def test_a_newcomer_is_led_to_a_working_bot(stage: ProcessStage, other: Pv
         assert re.search(r"\n  https://discord\.com/oauth2/authorize\?client_id=\d+&scope=bot\S+\n", told)
         guild.members[stage.server.world.bot_id] = membership
         await answer("Press Enter|Category for commands", "<")
-        await answer(
-            "empty: keep it", ""
-        )  # the only server is taken by itself, so there is nothing to go back to
+        # the only server is taken by itself, so there is nothing to go back to
+        await answer("empty: keep it", "")
         await answer("Category for commands", "proxmox")
         told = await answer("Channel for alerts", "#quiet")
         assert "the bot lacks: Send Messages" in told

@@ -173,12 +173,11 @@ class Stage(HomeGuild):
                 self._running.result()
             raise
         watches = [site.watch for site in self.services.sites]
+        # the first poll is over only when its read is judged and stored
         await self.until(
             lambda: (
                 all(watch.last_read or watch.read_error for watch in watches)
-                and not any(
-                    loop._polling for loop in bot.monitor.loops
-                )  # the first read is judged and stored
+                and not any(loop._polling for loop in bot.monitor.loops)
             )
         )
 

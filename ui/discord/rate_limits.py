@@ -75,9 +75,8 @@ class RateLimitWatch:
         seconds = _seconds(data.get("retry_after"), response.headers.get("Retry-After"))
         if seconds <= _MOST[place]:
             return
-        everywhere = place in ("channels", _START) and bool(
-            data.get("global")
-        )  # others have limits of their own
+        # webhooks and interactions have limits of their own
+        everywhere = place in ("channels", _START) and bool(data.get("global"))
         if everywhere:
             self._until, self._answer = self._clock.monotonic() + seconds, (response, data)
         raise LongRateLimit(response, data, seconds, everywhere=everywhere)

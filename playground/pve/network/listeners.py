@@ -72,9 +72,8 @@ class Listener:
         if self._listening is not None:
             for sock in self._listening.sockets:
                 asyncio.get_running_loop().remove_reader(sock.fileno())
-            await asyncio.sleep(
-                0
-            )  # a connection that was just accepted gets its transport: a closed server would fail it
+            # first let a connection that was just accepted get its transport, which a closed server refuses
+            await asyncio.sleep(0)
             self._listening.close()
             self._listening = None
         for transport in self._transports():

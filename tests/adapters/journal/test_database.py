@@ -581,9 +581,8 @@ def test_kill_9_at_every_step(tmp_path: Path, scenario: str) -> None:
             done.append(found == after)
             runs = {"first start": (1, 2), "start": (2, 3)}.get(scenario, (3,))
             assert journal.run in runs
-    assert done == sorted(
-        done
-    )  # once it is stored it stays: the last steps are those of a COMMIT that is on the disk
+    # once it is stored it stays: the last steps are those of a COMMIT that is on the disk
+    assert done == sorted(done)
     assert done[-1]
     assert before == after or not done[bisect_right(steps, steps[-1] // 2) - 1]
 

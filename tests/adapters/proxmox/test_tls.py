@@ -151,9 +151,8 @@ async def test_a_renewed_ca_file_counts_at_once(tmp_path: Path) -> None:
         client = client_of(pve, verify_ssl=authorities)
         assert isinstance(await refusal(client.cluster()), CertificateNotTrusted)
         shutil.copy(pve.ca_file, authorities)
-        os.utime(
-            authorities, ns=(1, 1)
-        )  # the clock of the file system may be too coarse to tell the two apart
+        # the clock of the file system may be too coarse to tell the two apart
+        os.utime(authorities, ns=(1, 1))
         assert (await client.cluster()).guests
         shutil.copy(other, authorities)
         assert isinstance(await refusal(client.cluster()), CertificateNotTrusted), (

@@ -68,9 +68,8 @@ async def test_a_stop_that_nobody_can_tell_of_is_unknown_and_stays_expected(
     assert ended.outcome.startswith('unknown: {"error":"BadAnswer"')
     pve.between.nothing()
     assert pve.guest(101).status == "stopped"
-    await scene.poll(
-        3, later=20.0
-    )  # well within the five minutes for which it is expected, on a busy machine too
+    # well within the five minutes for which it is expected, on a busy machine too
+    await scene.poll(3, later=20.0)
     await scene.delivered()
     assert scene.alerts_told() == []
 

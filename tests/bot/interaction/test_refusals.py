@@ -55,9 +55,8 @@ def everyone(scene: Stage) -> tuple[Person, Person]:
 async def test_a_change_proxmox_refuses(
     scene: Stage, pve: Pve, status: int, words: str, error: BotError
 ) -> None:
-    scene.expected_statuses.add(
-        404
-    )  # the result of an unknown start is told later, and its message may be gone
+    # the result of an unknown start is told later, and its message may be gone
+    scene.expected_statuses.add(404)
     before, sent = scene.cluster(), len(scene.changes())
     pve.fail("POST", START, status, words)
     for person in everyone(scene):

@@ -172,10 +172,11 @@ async def test_a_body_with_too_much_in_it_is_not_decoded(tmp_path: Path, name: s
 
 
 async def test_a_large_cluster_is_read_off_the_loop(tmp_path: Path) -> None:
+    # 400 bytes for each, as Proxmox 9 sends
     guest = (
         '{"type":"qemu","vmid":%d,"node":"pve1","status":"running","name":"web","mem":1,"maxmem":2,"cpu":0.1,'
         '"maxcpu":4,"disk":0,"maxdisk":3,"uptime":9,"tags":"a;b","template":0,"more":"' + "x" * 240 + '"}'
-    )  # 400 bytes for each, as Proxmox 9 sends
+    )
     body = '{"data":[' + ",".join(guest % (100 + n) for n in range(20_000)) + "]}"
     with Rude(tmp_path, answer(body)) as rude:
         block, cluster = await longest_block(client_of(rude).cluster())

@@ -25,9 +25,8 @@ async def test_lines_that_wait_are_reported_with_their_age(bare_scene: Stage, au
     await posted_lines(scene, audits)
     status = (await scene.say(scene.emma, "monitor status")).text
     assert line_of(status, "Audit channel") == "**Audit channel** ✅ all delivered"
-    scene.server.delay(
-        "POST", f"/channels/{audits.id}/messages", 2.0, 1
-    )  # Discord is slow, and there is no error to report
+    # Discord is slow, and there is no error to report
+    scene.server.delay("POST", f"/channels/{audits.id}/messages", 2.0, 1)
     for vmid in (100_001, 100_002):
         await scene.say(scene.emma, "info", vmid=vmid)
     status = (await scene.say(scene.emma, "monitor status")).text

@@ -302,9 +302,8 @@ def test_risky_actions_on_a_protected_guest_need_an_admin(
     guarded, actor = replace(rules(), protected=frozenset(listed)), with_roles(role)
     before, refusal = decide(rules(), actor, operation, DB), decide(guarded, actor, operation, guest)
     if in_words(operation) in GUARDED and role == OPERATORS and before is None:
-        assert (
-            TABLE[in_words(operation)] == Level.OPERATOR
-        )  # the operator level is enough for an unprotected guest
+        # the operator level is enough for an unprotected guest
+        assert TABLE[in_words(operation)] == Level.OPERATOR
         assert isinstance(refusal, NotAllowed)
         assert (refusal.needed, refusal.level, refusal.protected) == (Level.ADMIN, Level.OPERATOR, True)
     else:

@@ -75,9 +75,8 @@ class Checks:
             self.judge(request, [json.dumps(result, ensure_ascii=False)], told, may_name)
             return result
         brought = [post for post in [result.post, *result.followups] if post is not None]
-        brought = [
-            post for post in brought if not post.content and not marks_in(post)
-        ]  # alerts and dashboards are edited at any time: `check_alerts`, `check_dashboards`
+        # alerts and dashboards are edited at any time: `check_alerts`, `check_dashboards`
+        brought = [post for post in brought if not post.content and not marks_in(post)]
         new = [post for post in brought if posts.get(post.id, ("", ""))[0] != post.text]
         files = [self.scene.server.attached(post, FILE).decode() for post in new if FILE in post.attachments]
         self.judge(request, [*map(whole, new), *files, repr(result.form)], told, may_name)

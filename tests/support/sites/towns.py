@@ -85,6 +85,7 @@ class Town:
         return [*self.pve.vms, *self.pve.cts]
 
     def secret(self) -> int:
+        """Return a new number of this site, for private texts."""
         self._last += 1
         return self._last
 
