@@ -28,7 +28,7 @@ class ReadOnlyFile:
     def __init__(self, path: Path, disk: DiskCalls, *, only: bool = False) -> None:
         """Set the path, and where to wait for the disk.
 
-        `only`: it is the file of the only site, and a site that is gone may have left its own.
+        `only`: whether the bot has one site only. Sites that are gone may then have left files of their own.
         """
         self._path, self._disk, self._only = path, disk, only
 

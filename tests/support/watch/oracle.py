@@ -296,7 +296,7 @@ class Oracle:
     def not_stored(self, sight: Visible) -> None:
         """Note a poll whose result was not stored.
 
-        Reading: the task lists read in it need not be read again any sooner because of that.
+        Reading: the bot need not read the task lists of this poll again before they are due anyway.
         """
         self.blind = True
         if sight.tasks_read:
