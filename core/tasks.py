@@ -108,7 +108,7 @@ async def follow(
 ) -> TaskResult:
     """Wait for the task's end, however long it takes, and return it.
 
-    The pauses between checks are 0.5, 1, 2 and then 4 s. After ten minutes without an answer of Proxmox the task
+    The pauses between checks are 0.5, 1, 2 and then 4 s. After ten minutes without an answer from Proxmox the task
     counts as LOST. A task that Proxmox does not know (any more) is VANISHED.
     """
     began = seen = clock.monotonic()

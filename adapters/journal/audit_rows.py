@@ -32,7 +32,7 @@ _ADD = """
         :site, :interaction_id
     )
 """
-"""If the record that it follows was pruned, the new record becomes an attempt of its own and is not lost."""
+"""If the record `follows` was pruned, the new record becomes an attempt of its own and is not lost."""
 
 _CURSORS = {Stream.CHANGES: "audit_posting", Stream.REFUSALS: "audit_posting_refusals"}
 """Name of each stream's cursor in the table `meta`."""
@@ -135,7 +135,7 @@ def read_after(
 
 
 def read_open(db: sqlite3.Connection, site: str) -> dict[int, AuditEntry | None]:
-    """Return the records of attempts of a site that have begun and have no later record. `site`: its stored key."""
+    """Return the last record of each attempt of a site that has no result yet. `site`: its stored key."""
     return {row["id"]: decode_row(row) for row in db.execute(_OPEN, {"site": site}).fetchall()}
 
 
@@ -145,7 +145,7 @@ def read_last_id(db: sqlite3.Connection) -> int:
 
 
 def read_unknown(db: sqlite3.Connection, site: str, since: float) -> dict[int, AuditEntry | None]:
-    """Return the last records of attempts of a site that were sent and whose result is unknown."""
+    """Return the last record of each attempt of a site that was sent and whose result is unknown."""
     words = {
         "unknown": encode_text(UNKNOWN),
         "settled": encode_text(f"{UNKNOWN}{NOT_SETTLED}"),

@@ -62,9 +62,8 @@ def amiss(found: list[Result]) -> list[Result]:
     return [result for result in found if result.level is not Verdict.OK]
 
 
-@pytest.mark.filterwarnings(
-    "ignore::urllib3.exceptions.InsecureRequestWarning"
-)  # one fault is that nothing is verified
+# One fault is that nothing is verified.
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 async def test_each_fault_is_named_with_its_remedy_and_a_clean_setup_has_none(stage: ProcessStage) -> None:
     assert len(FAULTS) >= 30
     english, japanese = TEXTS.of("en"), TEXTS.of("ja")
