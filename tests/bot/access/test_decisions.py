@@ -38,7 +38,7 @@ class Known(NamedTuple):
 
 
 class Decisions:
-    """Notes each decision about /stop. `after`: what happens right after the decision of that number."""
+    """Note each decision about /stop. `after`: by the number of a decision, what happens right after it."""
 
     def __init__(self, scene: Stage) -> None:
         self.scene, self.made, self.refused = scene, list[Known](), list[int]()
@@ -175,7 +175,7 @@ async def test_no_status_is_read_of_a_guest_that_the_list_hides(bare_scene: Stag
 async def test_a_tag_that_is_taken_away_is_missed_by_the_next_decision(
     bare_scene: Stage, cast: Cast, decisions: Decisions, pve: Pve, number: int, at_press: bool, last: Known
 ) -> None:
-    """A role for a tag has the list read anew before each plan: as listed is asked twice."""
+    """With a role for a tag the list is read again before each plan, so the listed guest is decided on twice."""
     decisions.after[number] = lambda: untag(pve)
     await refused(bare_scene, cast, GuestNotFound(103), at_press=at_press)
     assert decisions.made[-1] == last

@@ -210,7 +210,10 @@ async def test_a_keystroke_is_cheap_whatever_is_typed(bare_scene: Stage, pve: Pv
 async def test_a_keystroke_looks_at_no_guest_by_itself(
     bare_scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether an operation fits is asked once per nature. A word is searched for once, until a name changes."""
+    """Whether an operation fits is asked once per kind, state and lock, and each word is searched for once.
+
+    Words are searched for again only after a name has changed.
+    """
     scene, crowd = bare_scene, Crowd(bare_scene)
     pve.add_many(2 * FEW)
     await scene.start_bot(**crowd.settings)

@@ -74,9 +74,7 @@ async def test_each_level_does_its_own(bare_scene: Stage, cast: Cast, pve: Pve) 
     assert pve.vm(104).status == "stopped"
 
 
-async def test_a_narrowed_admin_sees_and_does_their_own_alone(
-    bare_scene: Stage, cast: Cast, pve: Pve
-) -> None:
+async def test_a_scoped_admin_sees_and_does_their_own_alone(bare_scene: Stage, cast: Cast, pve: Pve) -> None:
     scene, game = bare_scene, cast["game"]
     for vmid in (101, 104):
         await scene.say(cast["admin"], "monitor add", vmid=vmid)

@@ -85,7 +85,7 @@ async def start(scene: Stage) -> None:
     await scene.delivered()
 
 
-async def test_without_the_privilege_it_is_said(
+async def test_without_the_privilege_it_is_reported(
     bare_scene: Stage, pooled: Pve, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -112,7 +112,7 @@ async def test_without_the_privilege_it_is_said(
 
 
 @pytest.mark.usefixtures("pooled")
-async def test_with_the_privilege_the_scope_holds(bare_scene: Stage) -> None:
+async def test_with_the_privilege_the_scope_works(bare_scene: Stage) -> None:
     assert "Pool.Audit" in BOT_PRIVILEGES
     await start(bare_scene)
     await bare_scene.poll()

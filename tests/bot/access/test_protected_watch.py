@@ -1,4 +1,4 @@
-"""Test that silencing a protected guest takes the same as rebooting it: a long mute, or removal from the list."""
+"""Test that silencing a protected guest needs the same as rebooting it: a long mute, or removal from the list."""
 
 from typing import Any
 

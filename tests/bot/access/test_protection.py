@@ -1,4 +1,4 @@
-"""Test protected guests: who may endanger them, the texts to type, and the record. Nothing else gets through."""
+"""Test protected guests: who may do risky operations, what has to be typed, and what is recorded."""
 
 import asyncio
 from typing import Any

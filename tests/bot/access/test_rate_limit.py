@@ -110,7 +110,7 @@ async def test_a_flood_of_reads_is_slowed_down_and_others_are_not(scene: Stage, 
     assert "web01" in (await scene.say(scene.emma, "info", vmid=101)).text
 
 
-async def test_completions_and_presses_have_their_pace_too(scene: Stage) -> None:
+async def test_completions_and_presses_have_their_rate_too(scene: Stage) -> None:
     panel = await scene.say(scene.akiko, "info", vmid=101)
     for _ in range(RATES[RequestKind.COMPLETION].burst):
         assert await scene.choices(scene.emma, "info", "vmid", "web") != []
@@ -128,7 +128,7 @@ async def test_completions_and_presses_have_their_pace_too(scene: Stage) -> None
     assert "web01" in panel.text
 
 
-async def test_refused_attempts_are_held_to_the_pace(scene: Stage) -> None:
+async def test_refused_attempts_count_for_the_rate_limit(scene: Stage) -> None:
     """Somebody who tries one VMID after another gets no higher rate than anybody else."""
     asked = len(scene.sent())
     for vmid in range(500, 560):
@@ -227,7 +227,7 @@ async def test_a_late_arrival_is_answered_before_anything_is_asked(
 
 
 def test_the_quickest_of_the_last_minutes_is_punctual() -> None:
-    """It holds however far the two clocks are apart."""
+    """The clocks of Discord and the bot may differ by any amount."""
     for offset in (0.0, 1e6, -1e6):
         arrivals = Arrivals()
 

@@ -211,7 +211,9 @@ async def test_unreadable_values_are_no_permission(kept: str) -> None:
     assert switch.refusal is not None
 
 
-async def test_read_only_mode_stands_in_the_status_and_in_the_answer_to_a_second_switch(scene: Stage) -> None:
+async def test_read_only_mode_is_shown_in_the_status_and_in_the_answer_to_a_second_switch(
+    scene: Stage,
+) -> None:
     assert "Read-only mode" not in (await scene.say(scene.emma, "monitor status")).text
     await scene.say(scene.akiko, "readonly on")
     assert "🚧" in (await scene.say(scene.emma, "monitor status")).text

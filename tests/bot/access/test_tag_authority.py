@@ -120,7 +120,7 @@ async def test_unreadable_tags_of_a_snapshot_are_mentioned(scene: Stage, pve: Pv
     assert "tags in the snapshot could not be read" in text
 
 
-async def test_tags_of_scopes_are_spoken_of_too(bare_scene: Stage, pve: Pve) -> None:
+async def test_tags_of_scopes_are_mentioned_too(bare_scene: Stage, pve: Pve) -> None:
     role, admin = bare_scene.guild.create_role("web"), bare_scene.guild.create_role("admin")
     bare_scene.emma = bare_scene.server.person(bare_scene.guild, "em", locale="en-US", roles=[admin])
     await bare_scene.start_bot(

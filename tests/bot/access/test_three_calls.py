@@ -227,8 +227,10 @@ async def test_without_the_gate_every_command_is_held_to_the_rules_by_what_it_do
 
 
 def test_there_is_no_other_way_in() -> None:
-    """Commands pass the tree with the gate, buttons and menus the two classes that call cogs/buttons.py, and forms
-    the bot itself."""
+    """Commands go through the tree with the gate, and forms through the bot itself.
+
+    Buttons and menus go through the two classes that call cogs/buttons.py.
+    """
     trees, callbacks, forms = [], [], []
     for module in MODULES:
         for node in ast.walk(module.tree):

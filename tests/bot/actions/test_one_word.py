@@ -14,7 +14,7 @@ ERROR = "command '/usr/bin/kvm' failed"
 
 @BOTH
 @pytest.mark.parametrize("lines", [[], ["waiting", f"TASK ERROR: {ERROR}"], [ERROR, f"TASK ERROR:  {ERROR}"]])
-async def test_a_tasks_error_stands_once(scene: Stage, pve: Pve, lines: list[str]) -> None:
+async def test_a_tasks_error_is_shown_once(scene: Stage, pve: Pve, lines: list[str]) -> None:
     pve.next_task("qmshutdown", vmid=103, ends=ERROR, lines=lines)
     text = (await scene.say(scene.emma, "shutdown", vmid=103)).text
     assert text.count(ERROR) == 1, text

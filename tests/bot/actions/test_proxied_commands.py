@@ -49,7 +49,7 @@ async def test_a_stop_whose_answer_was_a_page_is_followed_to_its_end(scene: Stag
 
 @BOTH
 @walked_anew("status", [200, 302, 403, 429, 524])
-async def test_a_stop_that_nobody_can_tell_of_is_unknown_and_stays_expected(
+async def test_a_stop_whose_result_cannot_be_read_is_unknown_and_stays_expected(
     scene: Stage, pve: Pve, status: int
 ) -> None:
     """The guest goes down all the same, and its task cannot be read either."""

@@ -173,7 +173,7 @@ async def test_an_action_cancelled_before_sending_is_said_not_to_have_begun(case
 
 
 @pytest.mark.parametrize("other", ["", "before", "after"])
-async def test_a_stop_that_was_never_begun_excuses_none(case: Case, other: str) -> None:
+async def test_a_stop_that_was_never_sent_excuses_no_crash(case: Case, other: str) -> None:
     """The guest may crash by itself right after the start.
 
     A stop that was ordered earlier, or is ordered meanwhile, is a different one and stays expected.

@@ -32,7 +32,7 @@ async def busy_scene(bare_scene: Stage, pve: Pve) -> Stage:
 
 
 def when_asked(scene: Stage, vmids: set[int]) -> list[int]:
-    """Return the places in the order of all requests to Proxmox of those about these guests."""
+    """Return the positions, among all requests to Proxmox, of those about these guests."""
     return [
         at for at, (_, path, _) in enumerate(scene.sent()) if any(f"/{vmid}/" in f"{path}/" for vmid in vmids)
     ]
@@ -86,7 +86,7 @@ def first_answers(scene: Stage) -> list[int]:
 async def test_a_crowd_is_acknowledged_at_once(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long Proxmox takes. Nobody has to wait until the work for the others is done."""
+    """This holds however long Proxmox takes. Nobody waits until the work for the others is done."""
     monkeypatch.setattr(reply, "ACKNOWLEDGE_AFTER", 3600.0)
     pve.hang("/status/current", 30.0)
     asked = [asyncio.create_task(scene.say(scene.akiko, "info", vmid=103)) for _ in range(20)]
@@ -100,7 +100,7 @@ async def test_a_crowd_is_acknowledged_at_once(
 async def test_a_person_who_asks_after_a_crowd_is_acknowledged_at_once_too(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The crowd is acknowledged by then, but its work is still ahead of theirs."""
+    """The crowd is acknowledged by then, but its work still comes before this person's."""
     monkeypatch.setattr(reply, "ACKNOWLEDGE_AFTER", 3600.0)
     pve.hang("/status/current", 30.0)
     asked: list[asyncio.Task[PressResult]] = []
@@ -130,7 +130,7 @@ async def test_a_few_people_get_their_answer_without_an_acknowledgement_before_i
 async def test_a_crowd_for_which_nobody_waits_any_more_leaves_nothing_behind(
     scene: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Discord refuses each acknowledgement, while the command that is acknowledged is still being received."""
+    """Discord refuses each acknowledgement while the bot is still receiving further commands."""
     monkeypatch.setattr(services, "CROWD_SECONDS", 30.0)
     scene.expected_statuses.add(404)
     scene.server.ack_limit = 0.3

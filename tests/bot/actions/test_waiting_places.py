@@ -63,7 +63,7 @@ async def test_an_admin_acts_while_others_try() -> None:
         assert isinstance(attempt, GuestNotFound), "and nobody learns that it was busy"
 
 
-async def test_the_name_that_is_read_is_of_somebody_at_work() -> None:
+async def test_a_busy_guest_names_the_person_who_really_acts() -> None:
     world = world_of()
     people = (NOBODY, MALLORY, ADA)
     asyncs = [

@@ -227,7 +227,7 @@ FILTERS: list[tuple[dict[str, Any], int]] = [
     ({"who": "Noah", "vmid": 101, "action": "stop", "since": "4d"}, 1),
 ]
 AT_ONCE = 3
-"""Filters that one bot is asked for. Each look is recorded, too, and a page has ten rows."""
+"""Number of filters that are tried at one bot. Each use of /audit adds a record, and a page has ten rows."""
 
 
 @pytest.mark.parametrize("some", [FILTERS[at : at + AT_ONCE] for at in range(0, len(FILTERS), AT_ONCE)])
@@ -584,7 +584,7 @@ async def test_a_file_that_discord_did_not_take_at_first_comes_whole(
 # --- the disk ---
 
 
-async def test_a_trail_that_cannot_be_read_is_said(scene: Stage) -> None:
+async def test_a_trail_that_cannot_be_read_is_reported(scene: Stage) -> None:
     keep(scene, *(entry() for _ in range(30)))
     post = post_of(await scene.say(scene.emma, "audit"))
     before = post.text

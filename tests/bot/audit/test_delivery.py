@@ -69,7 +69,7 @@ def test_every_message_is_full_and_within_its_limit_and_no_line_is_lost_or_cut(l
     assert [line for message in messages for line in message] == lines
 
 
-def test_nothing_is_packed_of_nothing() -> None:
+def test_no_line_is_no_message_and_a_long_one_is_alone() -> None:
     assert count_fitting([]) == 0
     assert count_fitting(["x" * 5000]) == 1, "Discord says no to it, and the trail goes on"
 
@@ -331,7 +331,7 @@ async def test_pauses_grow_to_five_minutes_and_are_reported_once(
     assert office.shown() == ["1 done", "2 done"]
 
 
-async def test_news_do_not_hurry_it_while_it_fails_and_discord_does(office: Office) -> None:
+async def test_while_it_fails_only_a_reconnect_shortens_its_pause(office: Office) -> None:
     await office.post()
     office.record()
     assert office.room is not None

@@ -237,7 +237,7 @@ async def test_every_cell_is_quoted_and_read_back(scene: Stage) -> None:
     assert all(line.startswith('"') and line.endswith('"') for line in text.strip().split("\r\n"))
 
 
-async def test_a_file_that_discord_does_not_take_is_said(scene: Stage) -> None:
+async def test_a_file_that_discord_does_not_take_is_reported(scene: Stage) -> None:
     scene.expected_statuses.add(413)
     scene.server.ack_limit = 3.0
     scene.server.fail("POST", "/callback", 413, times=1)
@@ -260,7 +260,7 @@ async def test_a_row_of_a_plan_has_no_duration() -> None:
 
 
 @pytest.mark.parametrize("custom_id", ["p9:forged", "g1:start:101:zzzz", "z9:" + "x" * 90])
-async def test_a_press_that_nobody_knows_stands_by_its_custom_id_alone(scene: Stage, custom_id: str) -> None:
+async def test_an_unknown_press_is_recorded_by_its_custom_id_alone(scene: Stage, custom_id: str) -> None:
     panel = await scene.say(scene.emma, "info", vmid=101)
     await scene.press(scene.emma, post_of(panel), custom_id, force=True)
     record = trail(scene)[0]

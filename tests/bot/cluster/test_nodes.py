@@ -76,7 +76,7 @@ async def test_a_node_that_hangs_or_is_away(scene: Stage, pve: Pve, monkeypatch:
 
 
 @BOTH
-async def test_a_shared_storage_stands_once_and_is_said_to_be_full(scene: Stage, pve: Pve) -> None:
+async def test_a_shared_storage_is_listed_once_and_shown_to_be_full(scene: Stage, pve: Pve) -> None:
     t = scene.t()
     pve.storage_paces = {"nfs-backup": 0.05}
     pve.node_fills["nfs-backup", "pve2"] = 0.75
@@ -113,7 +113,7 @@ async def test_missing_privileges_for_nodes_are_named(scene: Stage, pve: Pve) ->
     assert "Proxmox shows no storages. The API token may lack the privilege `Datastore.Audit`." in text
 
 
-async def test_a_narrowed_person_sees_the_nodes_of_their_guests_only(bare_scene: Stage) -> None:
+async def test_a_scoped_person_sees_the_nodes_of_their_guests_only(bare_scene: Stage) -> None:
     cast = Cast(bare_scene)
     await bare_scene.start_bot(**cast.settings)
     scene, gamer = bare_scene, cast["game"]

@@ -73,7 +73,7 @@ async def test_a_scoped_person_sees_their_own_part(bare_scene: Stage, cast: Cast
     await scene.poll()
     pve.crash(101)
     await scene.poll()
-    await scene.delivered()  # a message that waits would be told of, too
+    await scene.delivered()  # a waiting message would be mentioned, too
     shown = await scene.say(cast["admin"], "status")
     assert "**Open incidents** 1" in shown.text
     text = (await scene.say(game, "status")).text
@@ -103,7 +103,7 @@ async def test_without_an_answer_the_last_read_is_shown_and_said_to_be_old(scene
     assert "✅" not in text
 
 
-async def test_a_node_without_new_data_is_said(scene: Stage, pve: Pve) -> None:
+async def test_a_node_without_new_data_is_named(scene: Stage, pve: Pve) -> None:
     await scene.poll()
     pve.hang_pvestatd("pve3")
     scene.clock.skip(60.0)

@@ -27,7 +27,7 @@ async def cast(bare_scene: Stage) -> Cast:
 
 
 def split(text: str, t: Text = ENGLISH) -> tuple[set[str], set[str]]:
-    """Return the commands that are told to be allowed, and the others."""
+    """Return the commands that are shown as allowed, and the others."""
     told = told_access(text, t)
     good = {operation_command(t, each) for each, cell in told.items() if cell.allowed}
     return good, {operation_command(t, each) for each in told} - good

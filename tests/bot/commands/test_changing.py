@@ -74,7 +74,7 @@ async def test_create_takes_another_id_when_somebody_was_faster(
     assert title_of(110, "web-02") in reply.text
 
 
-async def test_create_does_not_choose_another_id_than_the_one_wished(scene: Stage, pve: Pve) -> None:
+async def test_create_takes_no_other_id_than_the_requested_one(scene: Stage, pve: Pve) -> None:
     pve.take_vmid_on_next_clone("intruder")
     reply = await scene.say(scene.akiko, "create", template_id=9000, name="web-02", new_vmid=321)
     scene.assert_refused(reply, scene.akiko, VmidTaken(321))
@@ -133,7 +133,7 @@ async def test_a_resize_that_waits_can_be_taken_back(scene: Stage, pve: Pve) -> 
 
 
 @BOTH
-async def test_resize_of_a_running_container_holds_now(scene: Stage, pve: Pve) -> None:
+async def test_resize_of_a_running_container_takes_effect_now(scene: Stage, pve: Pve) -> None:
     reply, t = await scene.say(scene.akiko, "resize", vmid=201, cores=3, memory_mb=768), scene.t()
     assert (pve.ct(201).config["cores"], pve.ct(201).config["memory"]) == (3, 768)
     assert t("Memory: {before} → {after}", before="512 MiB", after="768 MiB") in reply.text
@@ -144,7 +144,9 @@ async def test_resize_of_a_running_container_holds_now(scene: Stage, pve: Pve) -
 
 @BOTH
 @pytest.mark.parametrize("vmid", [104, 205])
-async def test_resize_of_a_stopped_guest_holds_at_the_next_start(scene: Stage, pve: Pve, vmid: int) -> None:
+async def test_resize_of_a_stopped_guest_takes_effect_at_the_next_start(
+    scene: Stage, pve: Pve, vmid: int
+) -> None:
     reply = await scene.say(scene.akiko, "resize", vmid=vmid, cores=6)
     assert pve.guest(vmid).config["cores"] == 6
     assert scene.t()("Takes effect at the next start.") in reply.text

@@ -111,7 +111,7 @@ async def test_a_row_of_the_list(scene: Stage) -> None:
         ({"sort": "uptime", "pool": "home"}, [101, 204, 106, 109]),
     ],
 )
-async def test_list_narrowed(scene: Stage, options: dict[str, str], expected: list[int]) -> None:
+async def test_list_filtered(scene: Stage, options: dict[str, str], expected: list[int]) -> None:
     reply = await scene.say(scene.emma, "list", **options)
     assert vmids_in(reply.text) == expected
     assert f"{len(expected)} guest" in reply.text
@@ -232,7 +232,7 @@ async def test_info_of_a_container(scene: Stage) -> None:
 
 
 @BOTH
-async def test_info_tells_of_lock_protection_ha_and_the_last_task(scene: Stage, pve: Pve) -> None:
+async def test_info_shows_lock_protection_ha_and_the_last_task(scene: Stage, pve: Pve) -> None:
     t = scene.t()
     assert has_row((await scene.say(scene.akiko, "info", vmid=105)).text, t("Lock"), f"⚠️ {t('backup')}")
     assert has_row((await scene.say(scene.akiko, "info", vmid=102)).text, t("Protection"), t("on"))

@@ -283,9 +283,7 @@ async def test_refresh_shares_the_read_of_all(scene: Stage) -> None:
     assert len(scene.sent(path_part=RESOURCES)) == before + 1
 
 
-async def test_refresh_of_a_narrowed_reader_is_private_on_a_public_list(
-    bare_scene: Stage, cast: Cast
-) -> None:
+async def test_refresh_of_a_scoped_reader_is_private_on_a_public_list(bare_scene: Stage, cast: Cast) -> None:
     scene = bare_scene
     shown = await scene.say(cast["viewer"], "list")
     before = shown.text

@@ -64,7 +64,7 @@ async def test_reboot_waits_for_the_guest_to_be_back(scene: Stage, pve: Pve) -> 
 @BOTH
 @pytest.mark.parametrize("vmid", [VM, CT, 109])
 async def test_stop_asks_first_and_then_stops(scene: Stage, pve: Pve, vmid: int) -> None:
-    """109 is paused: a hard stop is also for guests that do not run properly."""
+    """109 is paused: a force stop is also for guests that do not run properly."""
     before = scene.cluster()
     question = await scene.say(scene.akiko, "stop", vmid=vmid)
     t, name = scene.t(), pve.guest(vmid).name

@@ -47,7 +47,7 @@ def pve() -> Iterator[GatedPve]:
 
 
 def asked(pve: Pve, since: int) -> list[str]:
-    """Return the paths of the requests since this number of them."""
+    """Return the paths of the requests after the first `since`."""
     return [path for _, path, _ in list(pve.requests)[since:]]
 
 

@@ -78,7 +78,7 @@ async def test_a_dashboard_is_made_kept_and_removed(scene: Stage, pve: Pve) -> N
     assert f"/{board.id})" in listed.text
     assert f"<@{scene.emma.id}>" in listed.text
     scene.server.fail("GET", f"/members/{scene.emma.id}", 404, 1, code=10007)
-    scene.clock.skip(600)  # until then the answer about a person holds
+    scene.clock.skip(600)  # the answer about a person is reused until then
     listed = await scene.say(scene.akiko, "dashboard list")
     assert f"<@{scene.emma.id}>" not in listed.text
     assert (

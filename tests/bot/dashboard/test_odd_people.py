@@ -1,4 +1,4 @@
-"""Test dashboards and charts of people with names of markup and other directions, and with very many roles."""
+"""Test dashboards and charts of people whose names hold markup and right-to-left marks, and who have many roles."""
 
 import re
 
@@ -14,7 +14,7 @@ ROLES = 40
 """Admin roles of one person."""
 
 
-async def test_a_person_with_40_admin_roles_and_a_name_of_markup(bare_scene: Stage) -> None:
+async def test_a_person_with_40_admin_roles_and_markup_in_their_name(bare_scene: Stage) -> None:
     scene, make = bare_scene, bare_scene.guild.create_role
     roles = [make(f"**{place}** \u202e@here <@&1>"[:100]) for place in range(ROLES)]
     odd = scene.server.person(scene.guild, "odd", display=NAME, locale="en-US", roles=roles)

@@ -1,4 +1,4 @@
-"""Test the bot's presence: how many guests run and how many alerts are open, or that nobody knows."""
+"""Test the bot's presence: how many guests run and how many incidents are open, or that this is unknown."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def running(scene: Stage) -> int:
 
 
 @pytest.mark.parametrize("language", ["ja", "en"])
-async def test_the_presence_counts_guests_and_alerts(scene: Stage, pve: Pve) -> None:
+async def test_the_presence_counts_guests_and_incidents(scene: Stage, pve: Pve) -> None:
     t, sent = scene.services.texts.public, scene.server.gateway.presences
 
     async def shown(*parts: str) -> None:

@@ -150,7 +150,7 @@ async def open_to_changes(scene: Stage) -> SeenMessage:
 
 async def press(scene: Stage, post: SeenMessage, custom_id: str) -> PressResult:
     """Let Emma press a button that is not there any more."""
-    scene.clock.skip(10.0)  # nobody is held to the pace
+    scene.clock.skip(10.0)  # so that no rate limit applies
     return await scene.whole(scene.server.click(scene.emma, post, custom_id, force=True))
 
 

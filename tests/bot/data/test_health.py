@@ -71,7 +71,7 @@ async def test_a_long_report_has_pages_and_is_not_checked_again_for_each(
 
 
 async def test_a_flood_is_one_check_and_a_hung_disk_is_reported(scene: Stage) -> None:
-    """Every check opens clients of its own, and their threads are those of everybody's calls."""
+    """Every check opens its own clients, which share their threads with everybody's calls."""
     health, names = scene.services.health, [site.name for site in scene.services.sites]
     reports = await asyncio.gather(*(health.read(names, again=True) for _ in range(20)))
     first, *others = (report.results for report in reports)

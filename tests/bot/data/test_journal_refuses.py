@@ -51,7 +51,7 @@ WISHES: list[tuple[str, dict[str, Any]]] = [
 FEW = [
     (word, options) for word, options in WISHES if word in ("start", "delete", "monitor add", "readonly off")
 ]
-"""The changes that are tried with each other trouble. Every change is recorded first, in the same way."""
+"""The changes that are tried with every other fault. All changes are recorded first in one way: a few suffice."""
 
 
 def test_every_change_is_among_them() -> None:

@@ -70,7 +70,7 @@ async def posted_without_the_name(
     block = bare_scene.server.block(NAME, code, words, status=status, path_part=path)
     pve.crash(101)
     pve.crash(102)
-    await bare_scene.poll(later=DAY)  # so that it is not told of as one that comes and goes
+    await bare_scene.poll(later=DAY)  # so that it does not count as flapping
     await bare_scene.delivered()
     told = bare_scene.alerts_told()[before:]
     assert len(told) == 2, words

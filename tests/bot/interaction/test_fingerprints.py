@@ -65,7 +65,7 @@ def _crc_table() -> list[int]:
     return table
 
 
-def test_a_mark_has_128_bits_and_the_old_one_is_known_by_its_length() -> None:
+def test_a_fingerprint_has_128_bits_and_an_old_one_is_known_by_its_length() -> None:
     assert len(WEB.fingerprint) == 32
     assert WEB.has_fingerprint(WEB.fingerprint)
     assert WEB.has_fingerprint(old_mark(WEB))
@@ -100,7 +100,7 @@ async def test_a_crafted_name_does_not_fit_a_panel(scene: Stage, pve: Pve) -> No
 
 
 @pytest.mark.parametrize("operation", ["reboot", "shutdown"])
-async def test_an_old_messages_button_goes_on(scene: Stage, pve: Pve, operation: str) -> None:
+async def test_an_old_messages_button_still_works(scene: Stage, pve: Pve, operation: str) -> None:
     panel = await scene.say(scene.emma, "info", vmid=101)
     reply = await scene.press(
         scene.emma, post_of(panel), f"g1:{operation}:101:{zlib.crc32(b'qemu web01'):08x}", force=True

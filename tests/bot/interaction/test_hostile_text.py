@@ -54,7 +54,7 @@ def harmless(text: str, asker: int, channel: int | None = None) -> None:
 def without_own_commands(scene: Stage, text: str) -> str:
     """Take out the mentions of the registered commands, which are the bot's own: name and id must be right.
 
-    So are a link to a dashboard and the mention of its channel.
+    Also take out a link to a dashboard and the mention of its channel.
     """
     text = re.sub(
         rf"\[Open the message\]\(https://discord.com/channels/[0-9]+/{scene.channel.id}/[0-9]+\)", "", text
@@ -167,7 +167,7 @@ async def test_names_notes_tags_snapshots_and_logs(bare_scene: Stage, pve: Pve, 
 
 @pytest.mark.parametrize("evil", EVIL[1::2])
 async def test_storages_disks_charts_and_nodes(bare_scene: Stage, pve: Pve, evil: str) -> None:
-    """The node that is hostile is one that the double has no other use for, and so has no guests."""
+    """The hostile node is one that the playground uses for nothing else, so it has no guests."""
     vm = pve.vm(101)
     vm.name = vm.config["name"] = vm.config["tags"] = evil
     disk = {"name": evil, "mountpoint": evil, "type": evil, "total-bytes": 10**10, "used-bytes": 9 * 10**9}

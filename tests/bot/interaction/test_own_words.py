@@ -1,4 +1,4 @@
-"""Test the bot's messages about itself: their text, their buttons, and that they bring nothing else along."""
+"""Test the bot's messages about itself: their text, their buttons, and that they cause nothing else."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,10 +24,10 @@ SUPPRESS_EMBEDS = 1 << 2
     [lambda watch: watch.answers.send_test(), lambda watch: watch.answers.post_notice("hello")],
     ids=["test", "word"],
 )
-async def test_a_test_tells_nothing_that_a_poll_has_to_tell(
+async def test_a_test_alert_reports_no_incident_in_place_of_a_poll(
     tmp_path: Path, word: Callable[[Watch], Awaitable[object]]
 ) -> None:
-    """Its mute has just ended. The next poll reports the incident if it is still true."""
+    """The mute of the incident has just ended. The next poll reports the incident if it still lasts."""
     home = WatchHarness(tmp_path, [guest(101)])
     await home.poll()
     await home.watch.answers.mute("guest/101", 300.0, "Emma")

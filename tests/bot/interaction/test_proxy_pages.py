@@ -1,6 +1,6 @@
 """Test answers from something in Discord's place, and limits announced in advance: no alert is lost.
 
-Nobody is blamed for such an answer.
+Such an answer is not taken for a refusal by Discord.
 """
 
 from collections.abc import AsyncIterator, Callable

@@ -18,7 +18,7 @@ from tests.support.walked import DEEP
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 
 OTHERWISE = {"Read-only mode is on.": "Read-only mode was turned on"}
-"""An entry without names and times, and the beginning of its sentence."""
+"""The beginning of the sentence of an entry, where it differs from the entry. An entry has no names and times."""
 CELLS = [(command, option) for command in COMMANDS for option in command.completes]
 MISSING = {
     "no templates": [("create", "template_id")],
@@ -52,8 +52,9 @@ def unmarked(text: str) -> str:
 def asked(state: str, people: Iterable[str]) -> Iterator[tuple[str, Command, str, str]]:
     """Yield who types what at which option of which command.
 
-    As usual every second person types at every option, in turns, or everybody with `--deep`. In every other state two
-    of them do. Where snapshots or templates are missing, everybody does at the options that offer them.
+    In the state "as usual" every second person types at every option, in turns; with `--deep` everybody does. In the
+    other states two people do. Where snapshots or templates are missing, everybody types at the options that offer
+    them.
     """
     names, everywhere = list(people), state == "as usual"
     for at, (command, option) in enumerate(CELLS):
@@ -107,7 +108,7 @@ async def check_chosen(
 def missing_snapshot(
     scene: Stage, filled: dict[str, Any], option: str, value: str
 ) -> SnapshotNotFound | None:
-    """Return the refusal of a typed name that no snapshot has. Its next step is the list of those there are."""
+    """Return the refusal of a typed name that no snapshot has. Its next step is the list of snapshots."""
     guest = (
         scene.site.cluster_cache.find(filled.get("vmid", 0)) if (option, value) == ("name", "zzz") else None
     )

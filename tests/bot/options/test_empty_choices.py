@@ -149,7 +149,7 @@ async def test_no_guest_in_a_fitting_state(scene: Stage, pve: Pve) -> None:
     assert (await entry(scene, scene.emma, "start", "vmid"))[0] == "Proxmox shows no guests."
 
 
-async def test_a_hidden_guest_is_not_betrayed(bare_scene: Stage, cast: Cast) -> None:
+async def test_a_hidden_guest_is_not_revealed(bare_scene: Stage, cast: Cast) -> None:
     """A hidden guest's snapshots get the same entry as those of a guest that does not exist."""
     scene = bare_scene
     hidden = await entry(scene, cast["game"], "snapshot rollback", "name", vmid=101)

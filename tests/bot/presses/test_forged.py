@@ -31,7 +31,7 @@ BEYOND = (
     f"p1:audit:first:0::{'9' * 19}::::0", "p1:list:first:0:::~0123456789ab:cpu:~0123456789ab:~0123456789ab",
     f"p3:l:n:{'z' * 3}:::",
 )  # fmt: skip
-"""Pages, people and times that are far beyond any, and are answered as the nearest that there is."""
+"""Pages, people and times far out of range. Each is answered with the nearest one that exists."""
 
 
 async def test_forged_presses_are_refused_or_answered_and_never_fail(bare_scene: Stage, pve: Pve) -> None:

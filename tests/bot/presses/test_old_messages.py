@@ -1,7 +1,7 @@
 """Press everything on old messages as a person who has lost the rights that they had when these were shown.
 
-The messages are public ones and their own private ones. The answers say no more than the person may know now. They
-change nothing, and cost Proxmox nothing where the person may know nothing.
+Public messages and the person's own private ones are tried. The answers say no more than the person may know now.
+They change nothing, and cost Proxmox nothing where the person may know nothing.
 """
 
 import json
@@ -53,7 +53,7 @@ PRIVATE = (
     "g1:snapshots:101",
     "p1:status:refresh",
 )
-"""Presses that answer in a message of its own, or change one."""
+"""Presses that are answered in a private message, or change one."""
 
 
 def whole(post: SeenMessage) -> str:

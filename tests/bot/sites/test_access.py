@@ -62,7 +62,7 @@ async def test_read_only_mode_of_all_sites(bare_scene: Stage, people: People) ->
 
 
 async def test_an_admin_of_one_site_switches_that_one(bare_scene: Stage, people: People) -> None:
-    """To this person "all sites" means this one. A person who can see the other site has to name the one."""
+    """For this person "all sites" means this one. A person who can see the other site, too, has to name one."""
     scene, homely = bare_scene, people["homely"]
     for word in ("readonly on", "readonly off"):
         shown = (await scene.say(homely, word)).text

@@ -63,7 +63,7 @@ def test_every_kind_of_message_begins_with_its_sign_and_site(language: str) -> N
         ("", "lab · "),
     ],
 )
-def test_the_name_stands_behind_the_sign(text: str, named: str) -> None:
+def test_the_name_comes_after_the_sign(text: str, named: str) -> None:
     assert name_site(text, "lab").rstrip() == named.rstrip()
     assert name_site(text, "") == text
 

@@ -1,4 +1,4 @@
-"""Test the heartbeat of several sites: it stands for all that count, and never for none."""
+"""Test the heartbeat of several sites: all that count have to be well, and at least one has to count."""
 
 from __future__ import annotations
 

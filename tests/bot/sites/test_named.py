@@ -35,7 +35,7 @@ STOPPED = 104
 
 @pytest.fixture
 def asking(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the button "Start" of a panel ask whether to delete the guest: buttons name a site without more."""
+    """Let the button "Start" of a panel ask whether to delete the guest. No typed option names the site."""
 
     async def ask_to_delete(site: Site, reply: Reply, order: Order) -> None:
         await ask_first(site, reply, replace(order, operation=Operation.DELETE))

@@ -1,4 +1,4 @@
-"""Test that each lasting button acts on its own site, and that nobody reaches or learns of a site of others."""
+"""Test that each lasting button acts on its own site, and that sites which a person may not see stay hidden."""
 
 from collections.abc import Mapping
 
@@ -121,7 +121,7 @@ async def test_a_button_from_before_there_were_several_sites_means_the_first(sit
 
 
 async def refused_alike(sites: Sites, who: str, custom_id: str) -> None:
-    """Check that a press is refused as one of an unknown question, names nothing, and leaves one row."""
+    """Check that a press is refused like one on an unknown question: it names no site, and one row is recorded."""
     before, requests = attempts(sites), {name: len(each.requests) for name, each in sites.clusters.items()}
     reply = await sites.press(who, await sites.post(), custom_id)
     said = reply.followups[-1].text if reply.followups else reply.text
@@ -193,7 +193,7 @@ def told(reply: PressResult) -> str:
 async def test_messages_of_a_single_site_become_those_of_the_first_site(
     bare_scene: Stage, clusters: Mapping[str, Pve]
 ) -> None:
-    """An alert and a panel of that time go on working, and are edited under the name."""
+    """An alert and a panel of that time keep working, and are edited under the site's name."""
     scene = bare_scene
     await scene.start_bot(MONITOR_VM_IDS="101")
     await scene.poll()

@@ -72,7 +72,7 @@ def told(scene: Stage, channel: Channel) -> list[str]:
 
 
 async def use(scene: Stage, guest: str) -> tuple[list[tuple[str, str]], float]:
-    """Complete, look and act many times. Return the requests that its node got, sorted, and the seconds.
+    """Use completions, views and actions many times. Return the requests to nodes, sorted, and the seconds.
 
     `guest`: the guest as it is typed.
     """

@@ -216,7 +216,7 @@ async def test_the_recovery_of_a_deleted_opening_arrives_too(alerts: Alerts) -> 
 
 
 async def test_where_the_bot_may_not_reply_the_recovery_stands_alone(alerts: Alerts) -> None:
-    """A reply takes the permission to read the history, which alerts do not need otherwise."""
+    """A reply needs the permission to read the history, which alerts do not need otherwise."""
     there = await alerts.send(outbox_message(DOWN))
     alerts.scene.server.fail("POST", alerts.path, 403)
     await alerts.send(recovery(there), "prefix-4")
@@ -299,7 +299,7 @@ async def test_without_the_history_nothing_is_found(alerts: Alerts) -> None:
     assert await alerts.kept.find("x", 0.0, frozenset()) is None
 
 
-async def test_trouble_while_looking_is_trouble(alerts: Alerts) -> None:
+async def test_an_error_during_the_search_is_a_failure(alerts: Alerts) -> None:
     alerts.scene.server.fail("GET", alerts.path, 503)
     with pytest.raises(NotDelivered) as caught:
         await alerts.kept.find("x", 0.0, frozenset())

@@ -129,7 +129,7 @@ class Office:
         self.delivery.on_stored(*(post.id for post in posts))
 
     def opening(self, number: int) -> None:
-        """Store the incident and the message of one number."""
+        """Store an incident, and its opening message with the same number."""
         self.store(
             incident(number), posts=(Message(number + 100, MessageKind.OPENING, self.clock.now(), (number,)),)
         )
@@ -239,7 +239,7 @@ async def test_after_a_day_it_is_given_up(post: Office) -> None:
     assert post.shown == ["opening 2 open"]
 
 
-async def test_a_message_that_cannot_be_is_given_up_and_holds_up_no_other(post: Office) -> None:
+async def test_a_message_that_cannot_be_posted_is_given_up_and_holds_up_no_other(post: Office) -> None:
     post.channel.faults = [BAD]
     post.opening(1)
     post.opening(2)
@@ -746,7 +746,7 @@ async def test_the_recovery_of_an_opening_that_never_arrived_replies_to_nothing(
 
 @pytest.mark.parametrize("found", [False, True])
 async def test_details_that_changed_before_a_repeated_attempt_are_shown(post: Office, found: bool) -> None:
-    """The first line is the same, so that it does not tell that the message has older details."""
+    """The first line is the same and does not show that the details of the message are older."""
     compose = post.channel.compose
 
     def as_one_line(message: OutboxMessage, late: float | None) -> AlertText:

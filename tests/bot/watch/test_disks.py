@@ -100,7 +100,7 @@ async def test_a_token_without_the_privilege_is_reported_once(scene: Stage, pve:
 
 
 async def test_the_disk_of_a_former_guest_is_not_shown_for_the_next_one(scene: Stage, pve: Pve) -> None:
-    """Another guest gets the VMID, and with it other readers, since the last poll."""
+    """Another guest has got the VMID since the last poll, and other people may see it."""
     await watch_disk(scene)
     assert "`/srv` 93% full" in (await scene.say(scene.emma, "monitor list")).text
     pve.vm(101).name = pve.vm(101).config["name"] = "another"

@@ -1,4 +1,4 @@
-"""Test the loop behind the alerts: no exception ends it, no clock stalls it, and missed polls are made up for once.
+"""Test the loop behind the alerts: no exception ends it, no clock stalls it, and missed polls lead to a single one.
 
 The cog is the real one, at an interval of a fifth of a second instead of a minute.
 """

@@ -77,7 +77,7 @@ def test_a_guest_first_seen_in_a_passing_state_is_reported_once_it_is_stuck() ->
     assert History().see(*[L] * 20) == ["opening guest 101 stuck"]
 
 
-def test_a_halt_that_is_seen_first_is_not_told() -> None:
+def test_a_halt_that_is_seen_first_is_not_reported() -> None:
     assert History().see(*[State.PANICKED] * 5, R) == []
 
 
