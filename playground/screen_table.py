@@ -80,7 +80,7 @@ SCREENS: tuple[Screen, ...] = (
     Screen("shutdown", ("シャットダウン", "Shut down"), run("shutdown", Operation.SHUTDOWN, vmid="204")),
     Screen(
         "shutdown-failed",
-        ("応じないシャットダウン", "A shutdown not obeyed"),
+        ("応じないシャットダウン", "A shutdown without a reaction"),
         run("shutdown", button="Force stop…", vmid="106"),
     ),
     Screen("reboot", ("再起動", "Rebooted"), run("reboot", Operation.REBOOT, vmid="203")),

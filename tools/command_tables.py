@@ -197,7 +197,7 @@ _ENDINGS: Mapping[ActionEnding, tuple[str, str]] = {
     ActionEnding.DONE: ("✅ 完了", "✅ done"),
     ActionEnding.WAITS: ("✅ 再起動待ち", "✅ waits for a reboot"),
     ActionEnding.FAILED: ("❌ 失敗", "❌ failed"),
-    ActionEnding.DISOBEYED: ("⚠️ 応じない", "⚠️ not obeyed"),
+    ActionEnding.DISOBEYED: ("⚠️ 応じない", "⚠️ no reaction"),
     ActionEnding.UNKNOWN: ("❔ 不明", "❔ unknown"),
 }
 
