@@ -12,7 +12,7 @@ Item = ui.Item[Any]
 ROW_MOST = 5
 """Maximum number of buttons in a row (Discord)."""
 APART_MOST = 15
-"""Texts of a card between which there is a gap: a message has at most 40 components (Discord)."""
+"""Maximum number of texts with a gap between them: a message has at most 40 components (Discord)."""
 
 
 def card(
@@ -27,7 +27,7 @@ def card(
     """Build a card of texts, then rows of at most five buttons each, then `below` (a file).
 
     `picture`: shown below the first text. Empty texts are left out. Text that is too long is cut and not refused.
-    `apart`: leave a gap between the texts, which are at most `APART_MOST`.
+    `apart`: leave a gap between the first `APART_MOST` texts.
     """
     view = ui.LayoutView(timeout=None)
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=discord.Colour(int(colour)))
@@ -55,7 +55,7 @@ def _rows(buttons: Sequence[Item]) -> list[Sequence[Item]]:
 
 
 def name_site(view: ui.LayoutView, site: str) -> None:
-    """Name the site above the texts of a card, in place. "": nothing is named. A card is named once only.
+    """Name the site above the texts of a card, in place. "": nothing is named. A card is named only once.
 
     If the card has no room left, its longest text is cut.
     """

@@ -1,8 +1,8 @@
 """Store which sites the journal knows. A part of adapters/journal/store.py.
 
-The table `meta` has the owner of the key "" (`first_site`), and a number for every other site that was ever
-configured (`site/<name>`): its incidents and messages begin at this number times `IDS_EACH`, so that ids are unique
-over all sites.
+The table `meta` has the name of the site whose data has the key "" (`first_site`), and a number for every other site
+that was ever configured (`site/<name>`). The ids of a site's incidents and messages begin at its number times
+`IDS_EACH`, so that they are unique over all sites.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def read_stored(db: sqlite3.Connection, version: int) -> StoredSites:
 
 
 def read_sites(db: sqlite3.Connection) -> tuple[str | None, dict[str, int]]:
-    """Return the owner of the key "", and the numbers of the other sites by name."""
+    """Return the site whose data has the key "", None if it has no name yet, and the numbers of the others."""
     meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
     numbers = {
         name.removeprefix(_NUMBER): value
@@ -67,7 +67,7 @@ def read_sites(db: sqlite3.Connection) -> tuple[str | None, dict[str, int]]:
 
 
 def as_meta(first: str | None, numbers: dict[str, int]) -> dict[str, object]:
-    """Return the rows of `meta` that hold this owner and these numbers."""
+    """Return the rows of `meta` that hold the first site and the numbers of the others."""
     rows: dict[str, object] = {f"{_NUMBER}{name}": number for name, number in numbers.items()}
     return rows if first is None else rows | {_FIRST: first}
 

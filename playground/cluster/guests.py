@@ -10,7 +10,7 @@ from playground.cluster.agent_reports import agent_file_systems, agent_interface
 from playground.pve.metrics import GIB
 from playground.pve.server import Pve
 
-DAY = 86400.0
+DAY = 86400.0  # seconds
 
 GuestRow = tuple[int, str, str, float | None, int, int, int, str, dict[str, Any]]
 """VMID, name, node, days running (None: stopped), cores, MiB, GiB of disk, tags, more config."""
@@ -81,7 +81,7 @@ _ENGLISH = {
 
 
 def build_demo(pve: Pve, language: str = "ja") -> None:
-    """Put the demo's nodes, storages, guests and templates into a cluster, opened or not.
+    """Put the demo's nodes, storages, guests and templates into a cluster, which may be running already.
 
     `language`: of the notes, "ja" or "en". Task durations count only if `time_scale` is not 0. Tests use the same
     cluster with instant tasks.

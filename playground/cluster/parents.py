@@ -30,7 +30,7 @@ CTS: tuple[GuestRow, ...] = (
 
 
 def build_parents(pve: Pve) -> None:
-    """Put the node, storages and guests of the second site into a host, opened or not."""
+    """Put the node, storages and guests of the second site into a host, which may be running already."""
     pve.nodes = {
         NODE: {
             "online": True,

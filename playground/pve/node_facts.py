@@ -12,7 +12,7 @@ from typing import Any
 from playground.pve.network.http import Values
 from playground.pve.resources import ResourceTruth
 
-DAY = 86400.0
+DAY = 86400.0  # seconds
 OLD_WEEK = (10800, 60)
 """Proxmox 8: step in seconds and number of rows of a week."""
 

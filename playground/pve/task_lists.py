@@ -15,14 +15,14 @@ from playground.pve.network.http import PveError, Values, fake_server
 from playground.pve.plan import kind_of_end
 from playground.pve.tasks import TaskTruth
 
-# PVE::Tools::UPID decode.
+# The pattern of PVE::Tools::UPID decode.
 UPID = re.compile(
     r"UPID:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?:[0-9A-Fa-f]{8}:[0-9A-Fa-f]{8,9}:[0-9A-Fa-f]{8}"
     r":[^:\s]+:[^:\s]*:[^:\s]+:"
 )
 VIEW = ("upid", "node", "pid", "pstart", "starttime", "type", "id", "user")
-# Tasks that a node broadcasts, unless more of them run.
 LISTED = 25
+"""Number of tasks that a node broadcasts. If more are running, it broadcasts all of those."""
 
 
 def _owner(task: Values) -> Values:

@@ -84,7 +84,7 @@ def explain(
     terminal = Terminal(environ)
     talk = Talk(terminal, environ, directory, Draft(error.language))
     try:
-        with _interruptible():
+        with _handling_signals():
             begins = talk.accepts(t("Start --init now?"))
     except (Cancelled, KeyboardInterrupt):
         begins = False
@@ -105,7 +105,7 @@ def run_first_run(
     path = options.config.absolute()
     talk = Talk(terminal, environ, path.parent, Draft(language_of(environ)))
     try:
-        with _interruptible():
+        with _handling_signals():
             _begin(talk, path)
             ask_all(talk)
             write(talk, path, directory)
@@ -115,7 +115,7 @@ def run_first_run(
             talk.refuse(str(end))
         talk.say(talk.t("Nothing was written. Everything is as before."))
         return 1
-    with contextlib.suppress(Cancelled, KeyboardInterrupt), _interruptible():
+    with contextlib.suppress(Cancelled, KeyboardInterrupt), _handling_signals():
         _check(talk, path, directory, cogs)
     talk.say(talk.t("Start the bot with:"))
     talk.terminal.copy(f"  {start_command(directory, path)}")
@@ -123,10 +123,10 @@ def run_first_run(
 
 
 @contextlib.contextmanager
-def _interruptible(handler: Handler = signal.default_int_handler) -> Iterator[None]:
-    """Turn each signal that ends the process into a KeyboardInterrupt, so that the terminal shows typed text again.
+def _handling_signals(handler: Handler = signal.default_int_handler) -> Iterator[None]:
+    """Call the handler for each signal that would end the process.
 
-    `handler`: is called instead, if given.
+    The default raises KeyboardInterrupt, so that the terminal shows typed text again at the end.
     """
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.signal(number, handler) for number in numbers}
@@ -198,7 +198,7 @@ def write(talk: Talk, path: Path, directory: Path) -> None:
 
     Raises: Cancelled.
     """
-    with _interruptible(signal.SIG_IGN):
+    with _handling_signals(signal.SIG_IGN):
         _write(talk, path, directory)
 
 
@@ -247,7 +247,7 @@ def _check(talk: Talk, path: Path, directory: Path, cogs: Cogs) -> None:
 
 
 def start_command(directory: Path, config: Path) -> str:
-    """Return the command that starts the bot with its new config.py. For the service it is that of the installer."""
+    """Return the command that starts the bot with its new config.py. For the service, that is its installer."""
     installer = directory / "deploy" / "install.sh"
     if config == SERVICE_CONFIG and installer.is_file():
         return shlex.join(["sh", str(installer)])

@@ -28,7 +28,7 @@ _PIN = re.compile(r"^([\w.-]+)(?:\[[\w,]+\])?==([^\s;]+)( *;)?", re.M)
 
 
 def check_packages(requirements: Path) -> Result:
-    """Compare the installed packages with requirements.txt. Those for other Pythons are left out."""
+    """Compare the installed packages with requirements.txt, except those that only some versions of Python need."""
     text = requirements.read_text("utf-8") if requirements.is_file() else ""
     wanted = {name: pinned for name, pinned, marker in _PIN.findall(text) if not marker}
     found: dict[str, str | None] = {}
@@ -58,7 +58,7 @@ def check_files(config: Path, environ: Mapping[str, str]) -> list[Result]:
 def check_data_dir(t: Text, settings: Settings, *, is_ours: bool = False) -> Result:
     """Write a file into DATA_DIR, and see whether a bot runs there. Nothing is left behind.
 
-    `is_ours`: it is the bot of this process.
+    `is_ours`: the bot that runs there is that of this process.
 
     The lock is taken only if it exists: a new one would belong to the user of this check, and not to the user of the
     bot.

@@ -88,7 +88,7 @@ async def dashboards(stage: Stage) -> Figures:
     """Keep as many dashboards as a site may have, and count the requests to Proxmox in each interval.
 
     Then draw a chart, and measure the process that draws: its memory, and after how many seconds of the bot's clock
-    it is gone. The bot's memory is measured with all of them.
+    it is gone. The bot's memory is measured while it has all the dashboards.
     """
     town, server, wanted = stage.town, stage.town.server, EXTENTS[: stage.samples(len(EXTENTS))]
     for options in wanted:

@@ -66,7 +66,7 @@ class Told:
 
 
 def told_access(text: str, t: Text = ENGLISH) -> dict[Operation, Told]:
-    """Return the card's text about each operation. Each one may appear once only."""
+    """Return the card's text about each operation. Each one may appear only once."""
     named = {operation_command(t, each): each for each in Operation}
     tasks = {t(name): group for name, group in TASKS}
     found: dict[Operation, Told] = {}

@@ -23,7 +23,7 @@ from ui.i18n import Text
 from ui.phone_lines import BODY, SMALL, width
 
 AKIKO = Actor(2**62, "akiko", Place(1, 2, 3))
-DAY = 86_400.0
+DAY = 86_400.0  # seconds
 LANGUAGES = pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
 
 

@@ -227,7 +227,7 @@ def list_buttons(
 ) -> list[PersistentButton]:
     """Return the buttons of a list: its pages, and one that reads the shown page again.
 
-    Beside the symbols of the pages the second is a symbol too, so that all of them fit in a row of a phone. It is
+    The latter is a symbol where it is beside the symbols of the pages, so that all fit in a row of a phone. It is
     left out if a filter was typed that nothing can match.
     `empty`: the filters match nothing, so that a button to drop them is added. `site`: as in `page_buttons`.
     """

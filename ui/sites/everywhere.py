@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 
 def whole_sites(interaction: Interaction, operation: Operation, typed: str, detail: str = "") -> list[Site]:
-    """Return the site that was typed, whose access the caller checks, or all if the person may do this on each.
+    """Return the site that was typed, or all sites if none was. The caller checks access to a typed site.
 
     Sites where the person may see nothing do not count. A refusal is recorded in the audit trail.
-    Raises: UnknownSite; OnlySomeSites if the person may do it on some sites only, otherwise the refusal.
+    Raises: UnknownSite; OnlySomeSites if the person may do it on only some sites, the refusal if on none.
     """
     with recording_refusals(Attempt(interaction, operation.value, detail=detail)):
         choose_typed_site(interaction, typed)

@@ -221,7 +221,7 @@ def test_every_cell_of_the_decision() -> None:
 
 
 PROTECTED = replace(GAME, tags=(*GAME.tags, "protected"))
-HOURS = 3600.0
+HOURS = 3600.0  # seconds
 
 
 def test_every_cell_of_a_protected_guest() -> None:

@@ -16,7 +16,7 @@ from ui.discord.blocked import without_foreign
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
 NAME = "free-nitro.example"
-DAY = 86_400.0
+DAY = 86_400.0  # seconds
 FILTERS = [
     (400, 240000, "Message blocked by harmful links filter"),
     (400, 200000, "Message was blocked by automatic moderation"),

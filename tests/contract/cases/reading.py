@@ -14,7 +14,7 @@ from tests.support.contract.talk import Case, Talk
 from tests.support.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE
 
 GUESTS = (VM, VM_TEMPLATE, CT, CT_TEMPLATE)
-HOUR_AGO = 3600
+HOUR_AGO = 3600  # seconds
 
 
 async def _version(talk: Talk) -> None:

@@ -8,11 +8,11 @@ of its own. Some people have roles for everything, others for one site or for so
 Each request says which guests of which sites it can mean. That is decided here a second time, apart from the product:
 from what was typed or pressed, from the settings of `PEOPLE`, and from the guests. Then four things are checked:
 
-- Effects are found on all sites: requests that change something, watch lists, mutes, acknowledgements, dashboards,
+- Effects are looked for on all sites: requests that change something, watch lists, mutes, acknowledgements, dashboards,
   read-only mode. Each must be on a site, and about a guest, that the request can mean, and that the person may
   change.
-- What is shown must name no site and no guest that the person may not see, no site but the one that is meant,
-  and no button in the form of a bot with one site.
+- What is shown may name only sites and guests that the person may see, and only the site that is meant. No button in
+  it may have the form of a bot with one site.
 - The audit trail must have a row of each site with an effect, and none of a site that is not meant.
 - A site or guest that is hidden must get the same answer as one that does not exist.
 

@@ -12,7 +12,7 @@ from tests.support.misconfigured.fault import BAD, DOUBT, Faults, Settings
 from tests.support.process_stage import ProcessStage
 
 TOKEN = f"{BOT_USER}!bot"
-DAY = 86400.0
+DAY = 86400.0  # seconds
 
 FAULTS = Faults()
 fault = FAULTS.add

@@ -11,7 +11,7 @@ from tests.support.walked import walked
 from ui.interaction.services import Site
 
 LATER = 61.0
-"""Seconds between two rows. The bot keeps no read for that long, and no refusal repeats the last row's."""
+"""Seconds between two rows. After that the bot keeps no read, and counts no refusal as a repeat of the last row's."""
 
 
 class KeptCluster:
