@@ -14,7 +14,7 @@ from core.guest import Kind, State
 from core.levels import Level
 from core.operations import ACTIONS, OPERATIONS, Operation
 from core.wanted_errors import SeveralGuests
-from tests.support.fakes import NOON
+from tests.support.fakes import NOW
 from tests.support.walked import walked
 from tools.messages import LANGUAGES, Message, compiled, in_source, messages_of, path_of, read, translated
 from ui.guests.plan import _DETAILS
@@ -228,7 +228,7 @@ def values_of(name: str, hint: Any) -> list[object]:
     choices: dict[Any, list[object]] = {
         int: [101],
         int | None: [101, None],
-        float: [NOON],
+        float: [NOW],
         bool: [False, True],
         str: [HOSTILE, ""],
         str | None: [HOSTILE, None],

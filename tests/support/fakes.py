@@ -51,7 +51,7 @@ from core.proxmox import (
 from core.proxmox_errors import GuestMoved, Rejected, TaskUnknown
 from tests.support.catalogue import ACTION
 
-NOON = 1_790_000_000.0
+NOW = 1_790_000_000.0  # 2026-09-21T14:13:20Z
 RULES = AccessRules(guild_id=1, category_id=2)
 AKIKO = Actor(7, "Akiko", Place(1, 2))
 STRANGER = Actor(8, "Stranger", Place(1, 3))
@@ -69,7 +69,7 @@ CONFIG = GuestConfig(
 class FakeClock(Clock):
     """Simulate both clocks. They move only through `sleep` and `advance`. `at` schedules an event."""
 
-    def __init__(self, monotonic: float = 1000.0, unix: float = NOON) -> None:
+    def __init__(self, monotonic: float = 1000.0, unix: float = NOW) -> None:
         self.mono, self.unix = monotonic, unix
         self.slept: list[float] = []
         self._events: list[tuple[float, Callable[[], None]]] = []

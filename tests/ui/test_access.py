@@ -21,7 +21,7 @@ from tests.support.access_document import (
     VIEWER,
     told_access,
 )
-from tests.support.fakes import NOON
+from tests.support.fakes import NOW
 from tests.support.walked import walked
 from tests.ui.test_formatting import TEXTS, Golden, checked, languages, shown
 from ui.access.view import access_card
@@ -29,7 +29,7 @@ from ui.i18n import Language, Texts
 from ui.messages.operations import command_of
 
 T = Texts("en").of("en")
-OWNER, HELD = 42, ReadOnly("akiko", NOON, 1)
+OWNER, HELD = 42, ReadOnly("akiko", NOW, 1)
 ROLES = {1: VIEWER, 2: OPERATOR, 3: ADMIN, 4: ADMIN}
 RULES = AccessRules(
     1, 2,

@@ -14,7 +14,7 @@ from core.errors import NotAllowed, ReadOnly, TooQuick
 from core.guest_errors import GuestNotFound, SnapshotExists
 from core.levels import Level
 from tests.project.test_catalogues import LANGUAGE_PAIRS
-from tests.support.fakes import NOON
+from tests.support.fakes import NOW
 from tests.ui.test_formatting import Golden, checked, shown
 from ui.audit.page import audit_page, audit_row
 from ui.audit.text import LINE, audit_line, options_text
@@ -36,7 +36,7 @@ def entry(
     **more: Any,
 ) -> AuditEntry:
     record = AuditRecord(step, AKIKO, operation, vmid, guest=guest, **more)
-    return AuditEntry(1, 1, NOON - ago, NOON - ago, record)
+    return AuditEntry(1, 1, NOW - ago, NOW - ago, record)
 
 
 REFUSED, PLANNED, ENDED = AuditStep.REFUSED, AuditStep.PLANNED, AuditStep.ENDED
@@ -44,7 +44,7 @@ CHANGES = [
     entry(ENDED, "start", outcome="OK", seconds=12.0, upid="UPID:pve1:0:0:0:qmstart:101:bot@pve:"),
     entry(REFUSED, "snapshot_create", outcome=str(SnapshotExists(101, "web01", "x"))),
     entry(REFUSED, "stop", 103, "minecraft", outcome=str(NotAllowed(Level.ADMIN, Level.VIEWER))),
-    entry(REFUSED, "start", 105, "valheim", outcome=str(ReadOnly("akiko", NOON, 5))),
+    entry(REFUSED, "start", 105, "valheim", outcome=str(ReadOnly("akiko", NOW, 5))),
     entry(REFUSED, "info", 999, "", outcome=str(GuestNotFound(999)), times=4),
     entry(PLANNED, "delete", 205, "grafana", DAY),
     entry(PLANNED, "delete", 205, "grafana", DAY, outcome=CANCELLED),
@@ -69,11 +69,11 @@ EVERYTHING = [
 def test_audit_shows_each_kind_of_record(t: Text, golden: Golden) -> None:
     zone = datetime.UTC
     changes = AuditFilter(until=9, extent=TrailExtent.CHANGES)
-    everything = AuditFilter(101, 5, "stop", NOON - DAY, 9, extent=TrailExtent.ENTRIES)
+    everything = AuditFilter(101, 5, "stop", NOW - DAY, 9, extent=TrailExtent.ENTRIES)
     views = [
-        audit_page(t, CHANGES, 21, changes, "", 0, NOON, zone, several=False),
-        audit_page(t, EVERYTHING, 7, everything, "akiko", 0, NOON, zone, several=False),
-        audit_page(t, [], 0, changes, "", 0, NOON, zone, several=False),
+        audit_page(t, CHANGES, 21, changes, "", 0, NOW, zone, several=False),
+        audit_page(t, EVERYTHING, 7, everything, "akiko", 0, NOW, zone, several=False),
+        audit_page(t, [], 0, changes, "", 0, NOW, zone, several=False),
     ]
     for view in views:
         checked(view)

@@ -61,7 +61,7 @@ from core.watch.incidents.model import Mute, WatchEntry
 from core.watch.incidents.state import GuestState, Rules, WatchState
 from core.watch.polling.disk_poller import DiskPoller
 from core.watch.service import Watch
-from tests.support.fakes import AKIKO, CONFIG, NOON, FakeClock, FakeProxmox, FakeWorld, guest
+from tests.support.fakes import AKIKO, CONFIG, NOW, FakeClock, FakeProxmox, FakeWorld, guest
 from tests.support.walked import walked
 from tests.support.watch.at_once import at_once
 from ui.bars import progress_bar
@@ -236,13 +236,13 @@ PAUSED = guest(104, State.PAUSED, name="paused")
 DEBIAN = guest(900, State.STOPPED, name="debian-12", template=True)
 NODES = (Node("pve1", True), Node("pve2", True), Node("pve3", False))
 SNAPSHOTS = (
-    Snapshot("clean", int(NOON) - 900_000, "fresh install", False, None),
-    Snapshot("before-update", int(NOON) - 90_000, "", True, "clean"),
-    Snapshot("after-update", int(NOON) - 9000, "kernel 6.8", False, "before-update"),
+    Snapshot("clean", int(NOW) - 900_000, "fresh install", False, None),
+    Snapshot("before-update", int(NOW) - 90_000, "", True, "clean"),
+    Snapshot("after-update", int(NOW) - 9000, "kernel 6.8", False, "before-update"),
     Snapshot("test", None, "", False, "clean", incomplete=True),
-    Snapshot("orphan", int(NOON) - 10, "", False, "gone"),
+    Snapshot("orphan", int(NOW) - 10, "", False, "gone"),
 )
-TASK = TaskSummary("UPID:x", "qmstart", "root@pam", int(NOON) - 500, int(NOON) - 490, "OK")
+TASK = TaskSummary("UPID:x", "qmstart", "root@pam", int(NOW) - 500, int(NOW) - 490, "OK")
 AGENT_CONFIG = replace(CONFIG, agent=True, parent="before-update")
 DETAILS = GuestDetails(WEB, AGENT_CONFIG, ("192.0.2.10", "2001:db8::10"), TASK)
 UPID = "UPID:pve1:0000A1B2:00C3D4E5:6716F2A0:qmstart:101:bot@pve!discord:"
@@ -310,7 +310,7 @@ def test_panel(language: Language, golden: Golden) -> None:
 
     def shows(details: GuestDetails, note: str = "") -> ui.LayoutView:
         operations = (Operation.START, Operation.REBOOT, Operation.SHUTDOWN)
-        return guest_panel(t, replace(details, read_at=NOON), note, operations, site="")
+        return guest_panel(t, replace(details, read_at=NOW), note, operations, site="")
 
     views = [
         shows(DETAILS),
@@ -349,7 +349,7 @@ def list_card(t: Text, here: Cluster, filters: Filters, page: int) -> ui.LayoutV
     """Return the list as somebody who sees all guests reads it."""
     index = GuestIndex(here)
     selection = select(index, index.table.everyone, filters)
-    return guest_list_card(t, selection, page, NOON, site="", empty=not here.guests)
+    return guest_list_card(t, selection, page, NOW, site="", empty=not here.guests)
 
 
 @languages
@@ -380,21 +380,21 @@ def test_watch_lists(language: Language, golden: Golden) -> None:
         WatchEntry(999),
     )
     known = (
-        GuestState(101, State.RUNNING, NOON - 300_000),
-        GuestState(102, State.STOPPED, NOON - 300, node="pve2", incident=1),
-        GuestState(999, State.RUNNING, NOON - 5, missing=True),
+        GuestState(101, State.RUNNING, NOW - 300_000),
+        GuestState(102, State.STOPPED, NOW - 300, node="pve2", incident=1),
+        GuestState(999, State.RUNNING, NOW - 5, missing=True),
     )
-    mutes = (Mute("guest/101", 60.0, NOON + 60, "Akiko"), Mute("node/pve2", 3600.0, NOON + 3600))
+    mutes = (Mute("guest/101", 60.0, NOW + 60, "Akiko"), Mute("node/pve2", 3600.0, NOW + 3600))
     many = tuple(WatchEntry(vmid) for vmid in range(101, 124))
     here = cluster(WEB, DB, NAMELESS)
     lost = cluster(replace(WEB, state=State.UNKNOWN), replace(DB, state=State.RUNNING, uptime=None))
     unread = watch_of(*watched, known=known, trouble=Unreachable("pve1"))
     views = [
-        listed(t, watch_of(*watched, known=known, mutes=mutes), here, 0, NOON, {101: 1, 102: 12}),
-        listed(t, watch_of(*watched, known=known), lost, 0, NOON, {}),
-        watch_list_card(t, unread, unread.entries, None, 0, NOON, {}, site=""),
-        listed(t, watch_of(*many), here, 1, NOON, {}),
-        listed(t, watch_of(), here, 0, NOON, {}),
+        listed(t, watch_of(*watched, known=known, mutes=mutes), here, 0, NOW, {101: 1, 102: 12}),
+        listed(t, watch_of(*watched, known=known), lost, 0, NOW, {}),
+        watch_list_card(t, unread, unread.entries, None, 0, NOW, {}, site=""),
+        listed(t, watch_of(*many), here, 1, NOW, {}),
+        listed(t, watch_of(), here, 0, NOW, {}),
     ]
     golden(f"watch.{language}", "\n\n".join(map(shown, views)))
 
@@ -404,10 +404,10 @@ def test_snapshot_trees(language: Language, golden: Golden) -> None:
     t = TEXTS.of(language)
     ring = (Snapshot("aa", 1, "", False, "bb"), Snapshot("bb", 2, "", False, "aa"))
     views = [
-        snapshot_list_card(t, WEB, SNAPSHOTS, NOON),
-        snapshot_list_card(t, WEB, (), NOON),
-        snapshot_list_card(t, WEB, ring, NOON),
-        snapshot_list_card(t, NAMELESS, SNAPSHOTS[:1], NOON),
+        snapshot_list_card(t, WEB, SNAPSHOTS, NOW),
+        snapshot_list_card(t, WEB, (), NOW),
+        snapshot_list_card(t, WEB, ring, NOW),
+        snapshot_list_card(t, NAMELESS, SNAPSHOTS[:1], NOW),
     ]
     golden(f"snapshots.{language}", "\n\n".join(map(shown, views)))
 
@@ -441,7 +441,7 @@ def fallbacks() -> list[Plan]:
         after=TagAuthority(frozenset({8}), False, frozenset({"lab"})),
     )
     reboot, resize = order(Operation.REBOOT), order(Operation.RESIZE, cores=4, memory_mb=4096)
-    old = Backup("pbs", "pbs:backup/vm/101/2026-09-01T00:00:00Z", int(NOON) - 90_000, 1_300_000_000)
+    old = Backup("pbs", "pbs:backup/vm/101/2026-09-01T00:00:00Z", int(NOW) - 90_000, 1_300_000_000)
     return [
         Plan(order(Operation.STOP), WEB, fallback=Fallback(Backups((old, old)), SNAPSHOTS)),
         Plan(order(Operation.DELETE), DB, CONFIG, fallback=Fallback(Backups((replace(old, size=None),)), ())),
@@ -468,7 +468,7 @@ def fallbacks() -> list[Plan]:
 def question(t: Text, plan: Plan) -> ui.LayoutView:
     severe = OPERATIONS[plan.order.operation].asks
     buttons = question_buttons(t, "0123456789abcdef", yes_label(t, plan), severe=severe)
-    return card(*plan_parts(t, plan, NOON), colour=Colour.BAD if severe else Colour.WARN, buttons=buttons)
+    return card(*plan_parts(t, plan, NOW), colour=Colour.BAD if severe else Colour.WARN, buttons=buttons)
 
 
 @languages
@@ -672,7 +672,7 @@ async def test_the_lists_show_the_state_that_an_action_has_just_seen() -> None:
         watch = watch_of(WatchEntry(101), WatchEntry(102))
         views = (
             list_card(EN, here, Filters(), 0),
-            watch_list_card(EN, watch, watch.entries, here, 0, NOON, {}, site=""),
+            watch_list_card(EN, watch, watch.entries, here, 0, NOW, {}, site=""),
         )
         return "\n".join(text for view in views for text in texts_of(view))
 
@@ -696,16 +696,16 @@ def test_a_watched_guest_is_shown_as_last_read_and_not_as_remembered() -> None:
 
     Unknown does not mean stopped.
     """
-    watch = watch_of(WatchEntry(101), known=[GuestState(101, State.RUNNING, NOON - 300)])
+    watch = watch_of(WatchEntry(101), known=[GuestState(101, State.RUNNING, NOW - 300)])
     for read, word in ((State.UNKNOWN, "❔"), (State.STOPPED, "⚪"), (State.RUNNING, "🟢")):
         told = "\n".join(
             texts_of(
-                watch_list_card(EN, watch, watch.entries, cluster(guest(101, read)), 0, NOON, {}, site="")
+                watch_list_card(EN, watch, watch.entries, cluster(guest(101, read)), 0, NOW, {}, site="")
             )
         )
         assert f"{word} **101**" in told
         assert ("up 5 min" in told) is (read is State.RUNNING)
-    never_read = "\n".join(texts_of(watch_list_card(EN, watch, watch.entries, None, 0, NOON, {}, site="")))
+    never_read = "\n".join(texts_of(watch_list_card(EN, watch, watch.entries, None, 0, NOW, {}, site="")))
     assert "unknown" in never_read
     assert "not found" not in never_read
 
@@ -826,15 +826,15 @@ def hostile_things(evil: str, *languages: Text) -> dict[str, list[str]]:
         tags=(evil, evil),
         ha_managed=True,
     )
-    snapshot = Snapshot(evil, int(NOON), evil, True, None)
+    snapshot = Snapshot(evil, int(NOW), evil, True, None)
     config = GuestConfig(2, 1, 2048, None, True, (Disk(evil, evil, evil),), evil, evil, parent=evil)
-    task = TaskSummary(evil, evil, evil, int(NOON), int(NOON), evil)
+    task = TaskSummary(evil, evil, evil, int(NOW), int(NOW), evil)
     measured = Storage(evil, evil, False, True, GIB, 2 * GIB)
     status = ClusterStatus(
         "home",
         Cluster((bad,), (Node(evil, True, 0.5, 2, GIB, 2 * GIB), Node(evil, False)), 0.0, (measured,)),
         False,
-        NOON,
+        NOW,
         (),
     )
     wish: dict[str, Any] = {"name": evil, "snapshot": evil, "description": evil}
@@ -848,9 +848,9 @@ def hostile_things(evil: str, *languages: Text) -> dict[str, list[str]]:
             "list": list_card(t, cluster(bad, replace(bad, vmid=102)), Filters(), 0),
             "narrowed": list_card(t, cluster(bad), Filters(node=evil), 0),
             "watch": listed(
-                t, watch_of(WatchEntry(101), trouble=Unreachable(evil)), cluster(bad), 0, NOON, {101: 3}
+                t, watch_of(WatchEntry(101), trouble=Unreachable(evil)), cluster(bad), 0, NOW, {101: 3}
             ),
-            "snapshots": snapshot_list_card(t, bad, (snapshot,), NOON),
+            "snapshots": snapshot_list_card(t, bad, (snapshot,), NOW),
             "status": cluster_status_card(t, status, ""),
             "status of sites": cluster_statuses_card(t, (status,), ALL_SITES),
         }
@@ -861,7 +861,7 @@ def hostile_things(evil: str, *languages: Text) -> dict[str, list[str]]:
             Operation.SNAPSHOT_DELETE,
         ):
             plan = Plan(order(operation, **wish), bad, config, (snapshot,), snapshot)
-            views[f"plan {operation}"] = card(*plan_parts(t, plan, NOON), colour=Colour.WARN)
+            views[f"plan {operation}"] = card(*plan_parts(t, plan, NOW), colour=Colour.WARN)
         for operation in ACTIONS:
             for end in TaskEnd:
                 ended = report(
@@ -883,7 +883,7 @@ def hostile_things(evil: str, *languages: Text) -> dict[str, list[str]]:
         rendered[f"errors {t.language}"] = [
             error_sentence(t, error)
             for error in (
-                GuestBusy(101, evil, "stop", evil, NOON),
+                GuestBusy(101, evil, "stop", evil, NOW),
                 GuestLocked(101, evil, evil),
                 StorageFull(evil),
                 Rejected(500, evil),
@@ -952,7 +952,7 @@ def test_labels_and_titles_cannot_reorder_or_break(evil: str) -> None:
     No character in it may change the direction of the line.
     """
     bad = guest(101, name=evil, node=evil)
-    snapshot = Snapshot(evil, int(NOON), evil, False, None)
+    snapshot = Snapshot(evil, int(NOW), evil, False, None)
     for t in (EN, JA):
         for operation in (
             Operation.STOP,
@@ -1065,14 +1065,14 @@ def test_filtered_pages_keep_their_filters(language: Language) -> None:
 def test_a_thousand_watched(language: Language) -> None:
     t = TEXTS.of(language)
     watched = [WatchEntry(999_990_000 + number, 100, 100, 100) for number in range(1000)]
-    known = [GuestState(entry.vmid, State.IO_ERROR, NOON) for entry in watched]
+    known = [GuestState(entry.vmid, State.IO_ERROR, NOW) for entry in watched]
     counts = {entry.vmid: 10_000 for entry in watched}
-    mutes = [Mute("all", 60.0, NOON + 60)]
+    mutes = [Mute("all", 60.0, NOW + 60)]
     for page in (0, 50, 99):
         for trouble in (None, Unreachable("h" * 300)):
             watch = watch_of(*watched, known=known, mutes=mutes, trouble=trouble)
             view = watch_list_card(
-                t, watch, watch.entries, big(1000, state=State.IO_ERROR), page, NOON, counts, site=""
+                t, watch, watch.entries, big(1000, state=State.IO_ERROR), page, NOW, counts, site=""
             )
             checked(view)
             assert len(re.findall(r"\*\*\d+\*\*", "\n".join(texts_of(view)))) == ROWS
@@ -1082,16 +1082,16 @@ def test_a_thousand_watched(language: Language) -> None:
 def test_five_hundred_snapshots(language: Language) -> None:
     t = TEXTS.of(language)
     chain = tuple(
-        Snapshot(f"s{number:039d}", int(NOON), "d" * 1000, True, f"s{number - 1:039d}" if number else None)
+        Snapshot(f"s{number:039d}", int(NOW), "d" * 1000, True, f"s{number - 1:039d}" if number else None)
         for number in range(500)
     )
-    view = snapshot_list_card(t, BIG, chain, NOON)
+    view = snapshot_list_card(t, BIG, chain, NOW)
     checked(view)
     listed = len(re.findall("📸", texts_of(view)[1]))
     assert listed > 10
     assert str(500 - listed) in texts_of(view)[1].splitlines()[-1]
     flat = tuple(replace(each, parent=None, description="") for each in chain)
-    checked(snapshot_list_card(t, BIG, flat, NOON))
+    checked(snapshot_list_card(t, BIG, flat, NOW))
 
 
 @languages
@@ -1178,7 +1178,7 @@ def test_any_guests_make_a_valid_message(found: list[Guest], page: int, t: Text)
         values = [option["value"] for option in menu["options"]]
         assert 0 < len(values) == len(set(values)) <= ROWS
         assert all(CHOICE.fullmatch(choice_id(menu["custom_id"], [value])) for value in values)
-    checked(listed(t, watch_of(*(WatchEntry(each.vmid) for each in found)), here, page, NOON, {}))
+    checked(listed(t, watch_of(*(WatchEntry(each.vmid) for each in found)), here, page, NOW, {}))
     for each in found[:3]:
         checked(guest_panel(t, GuestDetails(each, None, None, None), site=""))
         buttons = buttons_of(guest_panel(t, GuestDetails(each, None, None, None), site=""))
@@ -1331,8 +1331,8 @@ def test_other_numbers() -> None:
         "▰" * 10,
         "▰" * 10,
     ]
-    assert timestamp(NOON + 0.9) == f"<t:{int(NOON)}:R>"
-    assert timestamp(NOON, "f") == f"<t:{int(NOON)}:f>"
+    assert timestamp(NOW + 0.9) == f"<t:{int(NOW)}:R>"
+    assert timestamp(NOW, "f") == f"<t:{int(NOW)}:f>"
 
 
 def test_names() -> None:

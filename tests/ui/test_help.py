@@ -8,7 +8,7 @@ import pytest
 from core.errors import ReadOnly
 from core.levels import Level
 from core.operations import OPERATIONS, Operation
-from tests.support.fakes import NOON
+from tests.support.fakes import NOW
 from tests.ui.test_formatting import EN, TEXTS, Golden, buttons_of, checked, languages, shown
 from ui.access.help import help_card
 from ui.access.tasks import TASKS, by_task
@@ -38,7 +38,7 @@ KNOWN = mentions(*dict.fromkeys(each.value.split("_")[0] for each in EVERYTHING)
 def test_help(language: Language, golden: Golden) -> None:
     """Show all commands, those of a viewer with several sites, read-only mode, and commands without ids."""
     t = TEXTS.of(language)
-    held = ReadOnly("akiko", NOON, 7)
+    held = ReadOnly("akiko", NOW, 7)
     views = (
         help_card(t, EVERYTHING, KNOWN),
         help_card(t, VIEWING, KNOWN, example="home/101"),

@@ -1,4 +1,4 @@
-"""Test that the lists of several sites share monitor_list.json, and that none is lost on the way there and back."""
+"""Test that the lists of several sites share monitor_list.json, and none is lost when sites come or go."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monitor_store import LoadOutcome, LoadReport, MonitorStore, StoreError, Sto
 from tests.support.former_data import ALL, WATCH_LIST, FormerData
 from tests.support.random_deaths import RandomDeaths
 
-NOON = 1_790_000_000.0
+NOW = 1_790_000_000.0  # 2026-09-21T14:13:20Z
 TWO = SiteNames(("home", "colo"))
 HOME_FIRST = SiteNames(("home", "colo"), "home")
 ONE = SiteNames()
@@ -33,7 +33,7 @@ SEVERAL = {
 
 
 def store(tmp: Path) -> MonitorStore:
-    return MonitorStore(tmp / WATCH_LIST, lambda: NOON)
+    return MonitorStore(tmp / WATCH_LIST, lambda: NOW)
 
 
 def write(tmp: Path, content: object) -> bytes:

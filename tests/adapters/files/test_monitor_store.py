@@ -26,14 +26,14 @@ from monitor_store import LoadOutcome, LoadReport, MonitorStore, StoreError, Sto
 from tests.support.random_deaths import RandomDeaths
 
 ROOT = Path(monitor_store.__file__).parent
-NOON = 1_790_000_000.0  # 2026-09-21T14:13:20Z
+NOW = 1_790_000_000.0  # 2026-09-21T14:13:20Z
 STAMP = "20260921T141320Z"
 OLD = (WatchEntry(101, cpu=90), WatchEntry(102, 1, 100, 80))
 NEW = (*OLD, WatchEntry(103))
 
 
 def store(tmp: Path) -> MonitorStore:
-    return MonitorStore(tmp / "monitor_list.json", lambda: NOON)
+    return MonitorStore(tmp / "monitor_list.json", lambda: NOW)
 
 
 def ids(report: LoadReport) -> list[int]:

@@ -26,7 +26,7 @@ from core.audit.trail import AuditTrail
 from core.codec import encode
 from core.errors import JournalFailed
 from core.watch.incidents.model import Message, MessageKind
-from tests.support.fakes import NOON, FakeClock
+from tests.support.fakes import NOW, FakeClock
 from tests.support.watch.at_once import at_once
 
 ODD = "\ud83d\x00'\"; DROP TABLE audit;--\u202e\u2066abc\u2069\udfff\nライブ"
@@ -281,7 +281,7 @@ async def test_attempts_without_an_end_get_one_at_the_next_start(journal: Sqlite
     await kept.flush()
     assert journal.audit_open() == ()
     latest = journal.audit_page(ALL, 3, 1)[0][0]
-    assert (latest.attempt, latest.began, latest.at) == (open_one, 1.0, NOON)
+    assert (latest.attempt, latest.began, latest.at) == (open_one, 1.0, NOW)
     assert latest.record == replace(record(operation="monitor_add"), outcome=CUT_OFF)
     await kept.close_cut_off()
     await kept.flush()

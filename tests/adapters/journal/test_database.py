@@ -32,12 +32,12 @@ from core.watch.journal import Batch
 from tests.support.random_deaths import RandomDeaths
 
 ROOT = Path(database.__file__).parents[2]
-NOON = 1_790_000_000.0  # 2026-09-21T14:13:20Z
+NOW = 1_790_000_000.0  # 2026-09-21T14:13:20Z
 ASIDE = "journal.db.corrupt-20260921T141320Z"
 
 
 def made(tmp: Path) -> SqliteJournal:
-    return SqliteJournal(tmp / "journal.db", lambda: NOON)
+    return SqliteJournal(tmp / "journal.db", lambda: NOW)
 
 
 @contextmanager
@@ -176,7 +176,7 @@ def test_a_healthy_file_is_never_set_aside(tmp_path: Path) -> None:
     for number in range(1, 30):
         with opened(tmp_path) as journal:
             journal.commit(batch(number))
-            journal.note_try(1_000_000 + number, "text", NOON)
+            journal.note_try(1_000_000 + number, "text", NOW)
             journal.note_posted(1_000_000 + number, 2**62, 0)
         assert names(tmp_path) == ["journal.db"]
     with sqlite3.connect(tmp_path / "journal.db") as db:

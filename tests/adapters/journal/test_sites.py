@@ -38,7 +38,7 @@ from core.watch.journal import Batch, JournalRenewal
 from core.watch.persistence import Persistence
 from tests.adapters.journal.test_database import run
 from tests.adapters.journal.test_versions import JOURNALS
-from tests.support.fakes import NOON, FakeClock
+from tests.support.fakes import NOW, FakeClock
 from tests.support.former_data import ALL, JOURNAL, FormerData
 from tests.support.random_deaths import RandomDeaths
 from tests.support.walked import walked
@@ -50,7 +50,7 @@ EMMA = Actor(7, "Emma", Place(1, 2, 3))
 
 
 def made(tmp: Path) -> SqliteJournal:
-    return SqliteJournal(tmp / JOURNAL, lambda: NOON)
+    return SqliteJournal(tmp / JOURNAL, lambda: NOW)
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def content(journal: SiteJournal) -> list[object]:
 
 def fill(view: SiteJournal, text: str, most: int = 3) -> int:
     """Write some of everything. Return the id of the first incident."""
-    first = view.first_id(NOON)
+    first = view.first_id(NOW)
     for number in range(first, first + 2 * most, 2):
         view.commit(batch(number, text))
     view.note_posted(first + 1, first, -1)
@@ -143,27 +143,27 @@ def test_no_site_writes_over_an_incident_of_another(journal: SqliteJournal) -> N
 def test_the_ids_of_each_site_lie_apart_and_fit_a_nonce(tmp_path: Path) -> None:
     names = ("home", *(f"site-{number}" for number in range(SITES_MOST)))
     with opened(tmp_path, SiteNames(names, "home")) as journal:
-        firsts = [journal.of_site(name).first_id(NOON) for name in names]
-        assert firsts == [number * IDS_EACH + int(NOON) for number in range(SITES_MOST + 1)]
+        firsts = [journal.of_site(name).first_id(NOW) for name in names]
+        assert firsts == [number * IDS_EACH + int(NOW) for number in range(SITES_MOST + 1)]
         nonces = {f"{journal.of_site(name).nonce_prefix}-{firsts[-1] + 10**9}" for name in names}
         assert max(map(len, nonces)) <= 25
         with pytest.raises(JournalFailed):
-            journal.of_site("one-more").first_id(NOON)
+            journal.of_site("one-more").first_id(NOW)
 
 
 def test_a_site_keeps_its_ids(tmp_path: Path) -> None:
     with opened(tmp_path) as journal:
-        firsts = {name: journal.of_site(name).first_id(NOON) for name in ("home", "colo")}
+        firsts = {name: journal.of_site(name).first_id(NOW) for name in ("home", "colo")}
     with opened(tmp_path, SiteNames(("new", "colo", "home"))) as journal:
-        assert {name: journal.of_site(name).first_id(NOON) for name in firsts} == firsts
-        assert journal.of_site("new").first_id(NOON) not in firsts.values()
+        assert {name: journal.of_site(name).first_id(NOW) for name in firsts} == firsts
+        assert journal.of_site("new").first_id(NOW) not in firsts.values()
 
 
 async def test_a_new_watch_counts_from_the_ids_of_its_site(journal: SqliteJournal) -> None:
     for name in ("home", "colo"):
         watch = Persistence(at_once(journal.of_site(name)))
-        await watch.load(NOON)
-        assert watch.state.pulse.last_id == journal.of_site(name).first_id(NOON) > IDS_EACH
+        await watch.load(NOW)
+        assert watch.state.pulse.last_id == journal.of_site(name).first_id(NOW) > IDS_EACH
 
 
 def test_a_record_of_the_first_site_cannot_be_taken_for_one_of_another(tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_old_data_of_all_sites_is_pruned(journal: SqliteJournal) -> None:
         view.commit(Batch(incidents=tuple(replace(each, ended=5.0) for each in view.open_incidents())))
         for number in (first + 1, first + 5):
             view.note_posted(number, 9, 1)
-    assert not journal.of_site("home").prune(NOON * 2)
+    assert not journal.of_site("home").prune(NOW * 2)
     for name in ("home", "colo", "gone"):
         assert journal.of_site(name).history(None, 0, 9) == ((), 0)
 
@@ -514,9 +514,9 @@ def test_the_sites_are_known_in_a_file_that_was_saved_in_part(tmp_path: Path) ->
         renewals = [view.check_file() for view in views]
         assert [renewed is not None and not renewed.whole for renewed in renewals] == [True, True]
         assert [view.check_file() for view in views] == [None, None]
-        assert [view.first_id(NOON) for view in views] == firsts
+        assert [view.first_id(NOW) for view in views] == firsts
     with opened(tmp_path, SiteNames(("new", "home", "colo"), "home")) as journal:
-        assert [journal.of_site(name).first_id(NOON) for name in ("home", "colo")] == firsts
+        assert [journal.of_site(name).first_id(NOW) for name in ("home", "colo")] == firsts
 
 
 # Opens the journal of a former bot as that of several sites, once to count the steps: before a statement, or within
@@ -577,7 +577,7 @@ def test_kill_9_at_every_step_of_the_first_start_with_several(tmp_path: Path, de
             assert unnamed(content(home)) == expected, step
             found, count = journal.audit_page(AuditFilter(site="home"), 0, 9)
             assert (unnamed(found), count) == trail
-            assert journal.of_site("colo").first_id(NOON) == IDS_EACH + int(NOON)
+            assert journal.of_site("colo").first_id(NOW) == IDS_EACH + int(NOW)
 
 
 WORK_FOR_EVER = """

@@ -39,7 +39,7 @@ from core.proxmox_errors import TaskUnknown, TimedOut, Unreachable
 from core.tasks import TaskEnd
 from playground.pve.server import Pve
 from tests.support import stage as stages
-from tests.support.fakes import AKIKO, NOON, FakeWorld, Lost, guest
+from tests.support.fakes import AKIKO, NOW, FakeWorld, Lost, guest
 from tests.support.process_stage import SOON, ProcessStage, process_stage
 from tests.support.stage import Stage, post_of
 from tests.support.watch.at_once import at_once
@@ -280,7 +280,7 @@ async def test_a_lost_answers_task_is_found_and_no_other_taken_for_it(case: Case
     known = begun(case)
     earlier = case.left(AuditStep.ASKED, AuditStep.SENT, upid=known)
     case.journal.audit_add(
-        AuditRecord(AuditStep.ENDED, AKIKO, "shutdown", 101, upid=known, outcome="OK"), NOON, earlier
+        AuditRecord(AuditStep.ENDED, AKIKO, "shutdown", 101, upid=known, outcome="OK"), NOW, earlier
     )
     case.world.proxmox.start_task("qmshutdown", 101, "pve1", lambda: None, user="root@pam")
     begun(case, "qmstart")
@@ -438,12 +438,12 @@ async def test_an_end_that_nobody_knew_is_asked_for_again(case: Case) -> None:
     attempt = case.left(AuditStep.ASKED, AuditStep.SENDING)
     case.journal.audit_add(
         AuditRecord(AuditStep.ENDED, AKIKO, "shutdown", 101, node="pve1", outcome="unknown: TimedOut()"),
-        NOON,
+        NOW,
         attempt,
     )
     settled = case.left(AuditStep.ASKED, AuditStep.SENDING, vmid=102)
     case.journal.audit_add(
-        AuditRecord(AuditStep.ENDED, AKIKO, "shutdown", 102, outcome=f"{UNKNOWN}{NOT_SETTLED}"), NOON, settled
+        AuditRecord(AuditStep.ENDED, AKIKO, "shutdown", 102, outcome=f"{UNKNOWN}{NOT_SETTLED}"), NOW, settled
     )
     first, second = await case.run()
     assert (first.outcome, first.upid) == ("OK", upid)
@@ -456,7 +456,7 @@ async def test_an_end_that_stays_unknown_is_not_reported_twice(case: Case) -> No
     attempt = case.left(AuditStep.ASKED, AuditStep.SENT, upid=begun(case))
     case.journal.audit_add(
         AuditRecord(AuditStep.ENDED, AKIKO, "shutdown", 101, upid=begun(case), outcome=TaskEnd.VANISHED),
-        NOON,
+        NOW,
         attempt,
     )
     case.world.proxmox.next("task_status", TaskUnknown("x"))

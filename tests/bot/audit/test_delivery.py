@@ -36,7 +36,7 @@ from playground.pve.server import Pve
 from tests.bot.interaction.test_hostile_text import EVIL, harmless
 from tests.project.test_catalogues import LANGUAGE_PAIRS
 from tests.support import stage
-from tests.support.fakes import NOON, FakeClock
+from tests.support.fakes import NOW, FakeClock
 from tests.support.stage import Stage
 from tests.support.walked import walked
 from tests.support.watch.at_once import at_once, rows_of
@@ -436,7 +436,7 @@ async def test_a_search_that_discord_rejects_counts_as_finding_nothing(office: O
 async def test_a_line_that_breaks_holds_up_no_other(office: Office, log: pytest.LogCaptureFixture) -> None:
     await office.post()
     office.record()
-    office.journal.audit_add(AuditRecord(AuditStep.REFUSED, EMMA, "stop", detail="broken"), NOON)
+    office.journal.audit_add(AuditRecord(AuditStep.REFUSED, EMMA, "stop", detail="broken"), NOW)
     await office.post()
     office.record()
     await office.post()

@@ -19,7 +19,7 @@ from tests.support.stage import Stage
 
 pve, bare_scene, scene, language = stages.pve, stages.bare_scene, stages.scene, stages.language
 
-NOON = 1_790_000_000.0
+NOW = 1_790_000_000.0  # 2026-09-21T14:13:20Z
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ async def test_a_list_that_was_edited_under_the_bot_is_kept_aside_and_told(scene
     "content", [written(103), b"{", b"", b"[104]"], ids=["list", "spoilt", "empty", "old"]
 )
 def test_nothing_of_a_hand_edit_is_lost(tmp_path: Path, content: bytes) -> None:
-    store = MonitorStore(tmp_path / "monitor_list.json", lambda: NOON)
+    store = MonitorStore(tmp_path / "monitor_list.json", lambda: NOW)
     store.load([101])
     assert store.save((WatchEntry(101), WatchEntry(102))) is None
     (tmp_path / "monitor_list.json").write_bytes(content)
@@ -95,13 +95,13 @@ def test_nothing_of_a_hand_edit_is_lost(tmp_path: Path, content: bytes) -> None:
     assert name is not None
     assert (tmp_path / name).read_bytes() == content
     assert store.save((WatchEntry(101),)) is None
-    again = MonitorStore(tmp_path / "monitor_list.json", lambda: NOON)
+    again = MonitorStore(tmp_path / "monitor_list.json", lambda: NOW)
     assert [each.vmid for each in again.load([]).entries] == [101]
 
 
 def test_the_same_content_again_is_no_edit(tmp_path: Path) -> None:
     path = tmp_path / "monitor_list.json"
-    store = MonitorStore(path, lambda: NOON)
+    store = MonitorStore(path, lambda: NOW)
     store.load([101])
     path.write_bytes(path.read_bytes())
     assert store.save((WatchEntry(102),)) is None

@@ -15,7 +15,7 @@ from playground.pve.plan import TaskPlan
 from playground.pve.server import Pve
 from tests.bot.watch.test_sockets import poll, reads, watching
 from tests.support import stage
-from tests.support.fakes import NOON, FakeClock, FakeProxmox
+from tests.support.fakes import NOW, FakeClock, FakeProxmox
 from tests.support.stage import Stage
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
@@ -109,13 +109,13 @@ async def ended(scene: Stage, pve: Pve, plan: TaskPlan) -> None:
 
 
 def upid(number: int, *, node: str = "a", kind: str = "vzdump", start: int = 0) -> str:
-    return f"UPID:{node}:{number:08X}:00000001:{start or int(NOON):08X}:{kind}:101:root@pam:"
+    return f"UPID:{node}:{number:08X}:00000001:{start or int(NOW):08X}:{kind}:101:root@pam:"
 
 
 def task(number: int, status: str | None, *, node: str = "a", start: int = 0) -> TaskSummary:
-    ended = None if status is None else int(NOON) + 60
+    ended = None if status is None else int(NOW) + 60
     text = upid(number, node=node, start=start)
-    return TaskSummary(text, "vzdump", "root@pam", start or int(NOON), ended, status, node, "101")
+    return TaskSummary(text, "vzdump", "root@pam", start or int(NOW), ended, status, node, "101")
 
 
 def cluster(*nodes: str) -> Cluster:
@@ -167,11 +167,11 @@ async def test_a_node_that_fails_is_left_for_five_minutes() -> None:
 
 def test_a_node_is_asked_from_before_the_last_request_and_from_the_oldest_running_backup() -> None:
     day = BACK_SECONDS
-    assert query_start(WatchState(), "a", NOON) == NOON - day
-    assert query_start(WatchState(asked={"a": NOON - 9 * day}), "a", NOON) == NOON - 10 * day
-    assert query_start(WatchState(asked={"a": NOON + 9 * day}), "a", NOON) == NOON - day
-    long = frozenset({upid(1, start=int(NOON) - 3 * day), upid(2, node="b", start=5)})
-    assert query_start(WatchState(running=long), "a", NOON) == NOON - 3 * day
+    assert query_start(WatchState(), "a", NOW) == NOW - day
+    assert query_start(WatchState(asked={"a": NOW - 9 * day}), "a", NOW) == NOW - 10 * day
+    assert query_start(WatchState(asked={"a": NOW + 9 * day}), "a", NOW) == NOW - day
+    long = frozenset({upid(1, start=int(NOW) - 3 * day), upid(2, node="b", start=5)})
+    assert query_start(WatchState(running=long), "a", NOW) == NOW - 3 * day
 
 
 # -- what is told
@@ -192,7 +192,7 @@ class Steps:
             tasks=None if tasks is None else tuple(tasks),
             backups={node: tuple(rows) for node, rows in lists.items()},
         )
-        moment = StepTime(NOON + 60 * self.count, 60.0 if self.count > 1 else 0.0, self.count == 1)
+        moment = StepTime(NOW + 60 * self.count, 60.0 if self.count > 1 else 0.0, self.count == 1)
         outcome: Outcome = step(self.state, (), here, moment, Rules())
         self.state = outcome.state
         written = changed_records({}, encode_state(self.state))

@@ -18,7 +18,7 @@ from core.delivery.outbox import LONG_PAUSE
 from core.guest import Kind
 from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Message, MessageKind, Severity, Topic
 from core.watch.journal import Batch, OutboxMessage
-from tests.support.fakes import NOON, FakeClock
+from tests.support.fakes import NOW, FakeClock
 from tests.support.watch.at_once import at_once
 
 Fault = Callable[[], None]
@@ -102,7 +102,7 @@ class Channel:
 def incident(number: int, *, ended: float | None = None) -> Incident:
     fact = GuestFact(101, GuestEvent.STOPPED, Kind.QEMU, "pve1", "web01")
     return Incident(
-        number, Topic.GUEST, "guest/101", Severity.CRITICAL, NOON, 0.0, guests=(fact,), ended=ended, told=True
+        number, Topic.GUEST, "guest/101", Severity.CRITICAL, NOW, 0.0, guests=(fact,), ended=ended, told=True
     )
 
 
@@ -222,7 +222,7 @@ async def test_why_it_does_not_get_through_is_known(post: Office) -> None:
     waiting = post.journal.backlog()
     assert (waiting.waiting, waiting.oldest, waiting.given_up, waiting.error) == (
         1,
-        NOON,
+        NOW,
         0,
         "Missing Access",
     )

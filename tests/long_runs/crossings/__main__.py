@@ -8,9 +8,9 @@ of its own. Some people have roles for everything, others for one site or for so
 Each request says which guests of which sites it can mean. That is decided here a second time, apart from the product:
 from what was typed or pressed, from the settings of `PEOPLE`, and from the guests. Then four things are checked:
 
-- Effects are looked for on all sites: requests that change something, watch lists, mutes, acknowledgements, dashboards,
-  read-only mode. Each must be on a site, and about a guest, that the request can mean, and that the person may
-  change.
+- Effects are looked for on all sites: requests that change something, watch lists, mutes, acknowledgements,
+  dashboards, read-only mode. Each must be on a site, and about a guest, that the request can mean, and that the
+  person may change.
 - What is shown may name only sites and guests that the person may see, and only the site that is meant. No button in
   it may have the form of a bot with one site.
 - The audit trail must have a row of each site with an effect, and none of a site that is not meant.

@@ -10,7 +10,7 @@ from core.watch.incidents.observation import DiskReading, Observation, find_sour
 from core.watch.incidents.state import Outcome, Rules, StepTime, WatchState
 from core.watch.incidents.step import step
 from core.watch.records import changed_records, decode_state, encode_state
-from tests.support.fakes import NOON, guest
+from tests.support.fakes import NOW, guest
 
 R, S, P, U, L = State.RUNNING, State.STOPPED, State.PAUSED, State.UNKNOWN, State.PRELAUNCH
 
@@ -43,7 +43,7 @@ class History:
         self.entries = entries or (WatchEntry(101),)
         self.rules = rules or Rules()
         self.state = WatchState()
-        self.unix, self.fresh, self.away = NOON, True, True
+        self.unix, self.fresh, self.away = NOW, True, True
         self.guests = {entry.vmid: guest(entry.vmid, R, uptime=1000) for entry in self.entries}
         self.nodes = dict.fromkeys(nodes, True)
         self.storages: tuple[Storage, ...] = ()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from core.guest import Cluster, Node, State, Storage
 from core.proxmox import HaStatus, NodeStatus
 from core.proxmox_errors import MissingPrivilege, TimedOut
-from tests.support.fakes import NOON, guest
+from tests.support.fakes import NOW, guest
 from tests.ui.cluster.test_status import GUESTS, NODES, STORAGES, TIB
 from tests.ui.test_formatting import EN, GIB, TEXTS, Golden, buttons_of, checked, languages, shown, texts_of
 from ui.cluster.nodes import NodeView, SiteNodes, node_card, node_list_card
@@ -22,7 +22,7 @@ STATUS = NodeStatus(
     0.15, 16, (1.2, 1.13, 0.98), 20 * GIB, 64 * GIB, GIB, 8 * GIB, 26 * GIB, 120 * GIB, 61 * 86400,
     "9.1.4", "6.17.2-1-pve",
 )  # fmt: skip
-VIEW = NodeView(NODE, GUESTS, STATUS, HaStatus(True, "armed", {"pve1": "active"}), NOON)
+VIEW = NodeView(NODE, GUESTS, STATUS, HaStatus(True, "armed", {"pve1": "active"}), NOW)
 DENIED = MissingPrivilege("Sys.Audit", "/nodes/pve1")
 
 
@@ -30,9 +30,9 @@ DENIED = MissingPrivilege("Sys.Audit", "/nodes/pve1")
 def test_nodes(language: Language, golden: Golden) -> None:
     t, here = TEXTS.of(language), Cluster(GUESTS, (NODE, *NODES[1:]), 0.0)
     views = (
-        node_list_card(t, [SiteNodes("", here)], "", 0, NOON, several=False),
+        node_list_card(t, [SiteNodes("", here)], "", 0, NOW, several=False),
         node_list_card(
-            t, [SiteNodes("colo", here, "⚠️ note"), SiteNodes("home", None)], ALL_SITES, 0, NOON, several=True
+            t, [SiteNodes("colo", here, "⚠️ note"), SiteNodes("home", None)], ALL_SITES, 0, NOW, several=True
         ),
         node_card(t, VIEW, ""),
         node_card(
@@ -66,8 +66,8 @@ def test_storages(language: Language, golden: Golden) -> None:
     ahead = {("", few[4]): 23.4, ("", few[0]): 0.2}
     none = [SiteStorages("colo", (), "⚠️ empty"), SiteStorages("home", listed_storages(few[:1]), "", "⚠️ note")]
     views = (
-        storages_card(t, sections_of(t, sites, ahead, several=False), sites, "", 0, NOON),
-        storages_card(t, sections_of(t, none, {}, several=True), none, ALL_SITES, 0, NOON),
+        storages_card(t, sections_of(t, sites, ahead, several=False), sites, "", 0, NOW),
+        storages_card(t, sections_of(t, none, {}, several=True), none, ALL_SITES, 0, NOW),
     )
     for view in views:
         checked(view)
@@ -105,10 +105,10 @@ def test_every_size_fits(language: Language) -> None:
         ahead = {("s" * 16, each.storage): 1000.0 for each in storages}
         sections, seen = sections_of(t, full, ahead, several=True), 0
         for page in (0, 1, 2, 39):
-            view = node_list_card(t, [site] * 3, "s" * 16, page, NOON, several=True)
+            view = node_list_card(t, [site] * 3, "s" * 16, page, NOW, several=True)
             checked(view)
             seen += "".join(texts_of(view)).count(LONG[:40])
-            checked(storages_card(t, sections, full, "s" * 16, page, NOON))
+            checked(storages_card(t, sections, full, "s" * 16, page, NOW))
             assert all(len(button["custom_id"]) <= 100 for button in buttons_of(view))
         assert count != 25 or seen >= 20
     longest = replace(

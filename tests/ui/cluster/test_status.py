@@ -7,7 +7,7 @@ import pytest
 
 from core.guest import Cluster, Guest, Kind, Node, State, Storage
 from core.watch.incidents.model import GuestEvent, Severity, Topic
-from tests.support.fakes import NOON, guest
+from tests.support.fakes import NOW, guest
 from tests.support.walked import walked
 from tests.ui.test_formatting import (
     EN,
@@ -43,18 +43,18 @@ STORAGES = (
     Storage("empty", "pve1", True, True, 0, 0),
 )
 GUESTS = (guest(101), guest(102, State.STOPPED), guest(103, State.PAUSED), guest(900, template=True))
-WELL = ClusterStatus("home", Cluster(GUESTS, NODES[:1], 0.0, STORAGES[:1]), False, NOON, ())
+WELL = ClusterStatus("home", Cluster(GUESTS, NODES[:1], 0.0, STORAGES[:1]), False, NOW, ())
 TROUBLED = ClusterStatus(
     "colo",
     Cluster(GUESTS, NODES, 0.0, STORAGES),
     False,
-    NOON,
-    (STORAGE, DOWN, NODE, replace(DOWN, id=9, opened=NOON + 60), SHARED, DOWN, DOWN),
+    NOW,
+    (STORAGE, DOWN, NODE, replace(DOWN, id=9, opened=NOW + 60), SHARED, DOWN, DOWN),
     "⚠️ note",
     ("**Proxmox** ⚠️ last read",),
 )
 UNREAD = ClusterStatus("away", None, False, None, (), "⚠️ No answer.")
-NARROWED = ClusterStatus("home", Cluster((), (), 0.0), True, NOON, ())
+NARROWED = ClusterStatus("home", Cluster((), (), 0.0), True, NOW, ())
 WIDE = "名" * 63
 
 
@@ -190,9 +190,7 @@ def large(count: int, guests: int) -> ClusterStatus:
         incident(Topic.GROUP, Severity.WARNING, guests=facts),
     )
     blind = (f"**Proxmox** ⚠️ {WIDE * 4}", f"**Guests** ⚠️ {WIDE * 4}")
-    return ClusterStatus(
-        "a" * 16, Cluster(found, nodes, 0.0, storages), False, NOON, incidents, "⚠️ no", blind
-    )
+    return ClusterStatus("a" * 16, Cluster(found, nodes, 0.0, storages), False, NOW, incidents, "⚠️ no", blind)
 
 
 @languages

@@ -40,7 +40,7 @@ from core.watch.incidents.model import (
 from core.watch.incidents.offers import can_start, guest_of, has_log
 from core.watch.incidents.state import GuestState
 from core.watch.journal import Backlog, OutboxMessage
-from tests.support.fakes import NOON
+from tests.support.fakes import NOW
 from tests.support.walked import walked
 from tests.ui.test_formatting import (
     ATTACKS,
@@ -80,12 +80,12 @@ def fact(what: GuestEvent = GuestEvent.STOPPED, vmid: int = 101, **values: Any) 
 
 
 def incident(topic: Topic, level: Severity = Severity.CRITICAL, **values: Any) -> Incident:
-    over: dict[str, Any] = {"ended": NOON, "seconds": 0.0} if topic in ONE_OFF else {}
-    return replace(Incident(17, topic, "guest/101", level, NOON, 0.0), **over, **values)
+    over: dict[str, Any] = {"ended": NOW, "seconds": 0.0} if topic in ONE_OFF else {}
+    return replace(Incident(17, topic, "guest/101", level, NOW, 0.0), **over, **values)
 
 
 def over(begun: Incident, seconds: float = 725, **values: Any) -> Incident:
-    return replace(begun, ended=NOON + seconds, seconds=seconds, **values)
+    return replace(begun, ended=NOW + seconds, seconds=seconds, **values)
 
 
 def guest_is(what: GuestEvent, begun: Incident, **values: Any) -> tuple[GuestFact, ...]:
@@ -137,7 +137,7 @@ BY: dict[str, Any] = {"by": "root@pam", "task": "qmstop"}
 
 OPENINGS: dict[str, Incident] = {
     "down": DOWN,
-    "down, acknowledged and muted": replace(DOWN, acked_by="Akiko", acked=NOON + 60, muted_until=NOON + 3600),
+    "down, acknowledged and muted": replace(DOWN, acked_by="Akiko", acked=NOW + 60, muted_until=NOW + 3600),
     "down, after a backup": replace(DOWN, guests=(fact(task="vzdump"),)),
     "down, after its node": replace(DOWN, guests=(fact(after_node=True),)),
     "down, moved by HA": replace(DOWN, guests=(fact(after_ha=True),)),
@@ -152,7 +152,7 @@ OPENINGS: dict[str, Incident] = {
         for state in sorted(PASSING_STATES)
     },
     "missing": replace(DOWN, guests=(fact(GuestEvent.MISSING),)),
-    "back": over(DOWN, guests=(fact(GuestEvent.BACK),), acked_by="Akiko", acked=NOON + 60),
+    "back": over(DOWN, guests=(fact(GuestEvent.BACK),), acked_by="Akiko", acked=NOW + 60),
     "back, after a backup": over(DOWN, guests=(fact(GuestEvent.BACK, task="vzdump"),)),
     "down, then flapping": over(DOWN, guests=(fact(GuestEvent.FLAPPING),), forgotten=True),
     "down, then deleted": over(DOWN, guests=(fact(GuestEvent.MISSING),), forgotten=True),
@@ -186,18 +186,18 @@ OPENINGS: dict[str, Incident] = {
         guests=tuple(fact(GuestEvent.ELSEWHERE, vmid, node="pve2") for vmid in range(101, 108)),
     ),
     "node": NODE,
-    "node, muted": replace(NODE, muted_until=NOON + 60),
-    "storage, muted": replace(STORAGE, muted_until=NOON + 60),
-    "group, muted": replace(MANY, muted_until=NOON + 60),
+    "node, muted": replace(NODE, muted_until=NOW + 60),
+    "storage, muted": replace(STORAGE, muted_until=NOW + 60),
+    "group, muted": replace(MANY, muted_until=NOW + 60),
     "node without watched guests": replace(NODE, guests=()),
     "node, back": over(NODE),
     "node, gone": over(NODE, forgotten=True),
     "old figures": OLD,
-    "old figures, muted": replace(OLD, guests=(), muted_until=NOON + 60),
+    "old figures, muted": replace(OLD, guests=(), muted_until=NOW + 60),
     "old figures, new": over(OLD),
     "old figures, node gone": over(OLD, forgotten=True),
     "not known": UNSEEN,
-    "not known, muted": replace(UNSEEN, muted_until=NOON + 60),
+    "not known, muted": replace(UNSEEN, muted_until=NOW + 60),
     "not known, one": replace(UNSEEN, guests=UNSEEN.guests[:1]),
     "not known, never listed": replace(UNSEEN, node="", guests=UNSEEN.guests[:1]),
     "not known, seen": over(UNSEEN),
@@ -209,7 +209,7 @@ OPENINGS: dict[str, Incident] = {
     "source, back": over(READ),
     "CPU": GAUGE,
     "memory": replace(GAUGE, metric=Metric.MEMORY),
-    "disk, muted": replace(GAUGE, metric=Metric.DISK, muted_until=NOON + 60),
+    "disk, muted": replace(GAUGE, metric=Metric.DISK, muted_until=NOW + 60),
     "disk of a VM": FULL,
     "disk of a VM, agent silent": replace(FULL, unknown=True),
     "disk of a VM, over": over(FULL, percent=71.0),
@@ -242,9 +242,9 @@ OPENINGS: dict[str, Incident] = {
     "node of many": replace(NODE, guests=tuple(fact(vmid=vmid) for vmid in range(101, 113))),
     "back, with its mute": over(DOWN, guests=(fact(GuestEvent.BACK),), unmuted=True),
     "back, still muted": over(
-        DOWN, guests=(fact(GuestEvent.BACK),), muted_until=NOON + 90_000, can_unmute=True
+        DOWN, guests=(fact(GuestEvent.BACK),), muted_until=NOW + 90_000, can_unmute=True
     ),
-    "node, back, still muted": over(NODE, muted_until=NOON + 90_000, can_unmute=True),
+    "node, back, still muted": over(NODE, muted_until=NOW + 90_000, can_unmute=True),
     "down with a long name": replace(DOWN, guests=(fact(name="あ" * 63, node="n" * 63),)),
     "backup with a log": incident(
         Topic.BACKUP, Severity.WARNING, backups=(replace(BACKUPS[1], upid="UPID:pve2:"),)
@@ -266,7 +266,7 @@ OPENINGS: dict[str, Incident] = {
 
 
 def outbox_message(
-    post: MessageKind, *incidents: Incident, text: str = "", created: float = NOON
+    post: MessageKind, *incidents: Incident, text: str = "", created: float = NOW
 ) -> OutboxMessage:
     ids = tuple(each.id for each in incidents)
     return OutboxMessage(Message(3, post, created, ids, text=text), incidents)
@@ -318,7 +318,7 @@ def everything() -> list[Told]:
         if not each.open and each.topic not in ONE_OFF and not each.forgotten and each.seconds
         if name != "flapping, down"
     ]
-    later = NOON + 4 * 3600
+    later = NOW + 4 * 3600
     made += [
         (f"reminder of {name}", outbox_message(MessageKind.REMINDER, each, created=later), None, "")
         for name, each in OPENINGS.items()
@@ -630,8 +630,8 @@ def hostile_incidents(evil: str) -> list[Incident]:
                 storage=evil if each.storage else "",
                 fault=SourceFault.of(Rejected(500, evil)),
                 acked_by=evil,
-                acked=NOON,
-                muted_until=NOON,
+                acked=NOW,
+                muted_until=NOW,
             )
         )
         made.append(replace(made[-1], guests=tuple(replace(one, by="") for one in facts)))
@@ -645,11 +645,11 @@ def hostile_texts(t: Text, evil: str, posts: Iterable[MessageKind] = POSTS) -> l
     incidents = hostile_incidents(evil)
     texts = [message_text(t, outbox_message(post, each), 100.0) for each in incidents for post in posts]
     texts.append(message_text(t, outbox_message(MessageKind.DIGEST, *incidents[:12])))
-    status = replace(STATUS, stuck=evil, heartbeat=evil, mutes=(Mute(f"node/{evil}", 1, NOON, evil),))
+    status = replace(STATUS, stuck=evil, heartbeat=evil, mutes=(Mute(f"node/{evil}", 1, NOW, evil),))
     views = [
-        history_card(t, incidents[:10], 10, 101, 0, NOON, site=""),
-        status_card(t, replace(status, blind=True, read_error=Unreachable(evil)), None, NOON),
-        muted_card(t, Mute(f"storage/{evil}", 1.0, NOON), None, NOON),
+        history_card(t, incidents[:10], 10, 101, 0, NOW, site=""),
+        status_card(t, replace(status, blind=True, read_error=Unreachable(evil)), None, NOW),
+        muted_card(t, Mute(f"storage/{evil}", 1.0, NOW), None, NOW),
         unmuted_card(t, evil, None),
         trial_card(t, Trial(replace(outbox_message(MessageKind.TEST), error=evil), evil, 1, 2)),
     ]
@@ -706,14 +706,14 @@ def test_hundreds_at_once_fit_into_one_message(language: Language) -> None:
         for number, what in enumerate(list(GuestEvent) * 60)
     )
     backups = tuple(BackupFact(LONG, 999_999_999, LONG, LONG) for _ in range(200))
-    answers: dict[str, Any] = {"acked_by": LONG, "acked": NOON, "muted_until": NOON}
+    answers: dict[str, Any] = {"acked_by": LONG, "acked": NOW, "muted_until": NOW}
     for each in (
         replace(MANY, guests=facts, **answers),
         over(MANY, guests=facts, **answers),
         replace(NODE, guests=facts, node=LONG, **answers),
         replace(OPENINGS["backups"], backups=backups, **answers),
         replace(READ, fault=SourceFault.of(Rejected(500, LONG * 50)), **answers),
-        replace(SILENT, guests=facts, fault=SourceFault.of(Rejected(500, LONG * 50)), muted_until=NOON),
+        replace(SILENT, guests=facts, fault=SourceFault.of(Rejected(500, LONG * 50)), muted_until=NOW),
         replace(FULL, guests=facts[:1], mount=LONG * 50, **answers),
     ):
         for post in (MessageKind.OPENING, MessageKind.REMINDER, MessageKind.RECOVERY):
@@ -751,7 +751,7 @@ def test_a_group_names_its_guests_by_what_happened() -> None:
 # --- the history and the state of the watch ---
 
 STATUS = WatchStatus(
-    last_read=NOON - 12,
+    last_read=NOW - 12,
     interval=60.0,
     read_error=None,
     failures=0,
@@ -760,24 +760,24 @@ STATUS = WatchStatus(
     stuck="",
     journal_error=None,
     heartbeat="",
-    last_beat=NOON - 10,
+    last_beat=NOW - 10,
 )
 MUTES = (
-    Mute(ALL, 60.0, NOON + 60, "Akiko"),
-    Mute("guest/101", 60.0, NOON + 120, "Emma"),
-    Mute("guest/999", 60.0, NOON + 120),
-    Mute("node/pve1", 60.0, NOON + 120),
-    Mute("storage/nfs", 60.0, NOON + 120),
-    Mute("storage/pve1/local", 60.0, NOON + 120),
-    Mute(SOURCE, 60.0, NOON + 120),
+    Mute(ALL, 60.0, NOW + 60, "Akiko"),
+    Mute("guest/101", 60.0, NOW + 120, "Emma"),
+    Mute("guest/999", 60.0, NOW + 120),
+    Mute("node/pve1", 60.0, NOW + 120),
+    Mute("storage/nfs", 60.0, NOW + 120),
+    Mute("storage/pve1/local", 60.0, NOW + 120),
+    Mute(SOURCE, 60.0, NOW + 120),
 )
 UNWELL = replace(
     STATUS,
-    last_read=NOON - 600,
+    last_read=NOW - 600,
     read_error=TimedOut("pve1", False),
     failures=4,
     open=3,
-    undelivered=Backlog(5, NOON - 300, 1, "403 Missing Access"),
+    undelivered=Backlog(5, NOW - 300, 1, "403 Missing Access"),
     journal_error=JournalFailed("ENOSPC"),
     heartbeat="HTTP 500",
     mutes=MUTES,
@@ -792,16 +792,16 @@ UNWELL = replace(
 def test_monitor_views(language: Language, golden: Golden) -> None:
     t, here = TEXTS.of(language), cluster(WEB, DB)
     delivered = replace(outbox_message(MessageKind.TEST), posted=4711)
-    waiting = replace(STATUS, undelivered=Backlog(1, NOON - 5), heartbeat=None)
+    waiting = replace(STATUS, undelivered=Backlog(1, NOW - 5), heartbeat=None)
     views = [
-        history_card(t, list(OPENINGS.values())[:10], 10, None, 0, NOON, site=""),
-        history_card(t, list(OPENINGS.values())[-10:], 99, 101, 3, NOON, site=""),
-        history_card(t, [], 0, None, 0, NOON, site=""),
-        status_card(t, STATUS, here, NOON),
-        status_card(t, UNWELL, here, NOON),
-        status_card(t, replace(waiting, last_read=None, undelivered=JournalFailed("EIO")), None, NOON),
-        status_card(t, replace(waiting, stuck="503 Service Unavailable"), here, NOON),
-        *(muted_card(t, mute, here, NOON) for mute in MUTES),
+        history_card(t, list(OPENINGS.values())[:10], 10, None, 0, NOW, site=""),
+        history_card(t, list(OPENINGS.values())[-10:], 99, 101, 3, NOW, site=""),
+        history_card(t, [], 0, None, 0, NOW, site=""),
+        status_card(t, STATUS, here, NOW),
+        status_card(t, UNWELL, here, NOW),
+        status_card(t, replace(waiting, last_read=None, undelivered=JournalFailed("EIO")), None, NOW),
+        status_card(t, replace(waiting, stuck="503 Service Unavailable"), here, NOW),
+        *(muted_card(t, mute, here, NOW) for mute in MUTES),
         *(unmuted_card(t, mute.target, here) for mute in MUTES[:2]),
         muted_card(t, MUTES[0], here, MUTES[0].until - 86_400),
         trial_card(t, Trial(delivered, "", 1, 2)),
@@ -817,7 +817,7 @@ def test_monitor_views(language: Language, golden: Golden) -> None:
 @languages
 def test_the_watch_is_green_only_when_all_is_well(language: Language) -> None:
     def colour(status: WatchStatus) -> int:
-        components: Any = status_card(TEXTS.of(language), status, None, NOON).to_components()  # type: ignore[no-untyped-call]  # discord.py leaves it untyped
+        components: Any = status_card(TEXTS.of(language), status, None, NOW).to_components()  # type: ignore[no-untyped-call]  # discord.py leaves it untyped
         return int(components[0]["accent_color"])
 
     assert colour(STATUS) == colour(replace(STATUS, heartbeat=None)) == Colour.GOOD
@@ -825,9 +825,9 @@ def test_the_watch_is_green_only_when_all_is_well(language: Language) -> None:
     assert colour(replace(STATUS, undelivered=Backlog(given_up=1))) == Colour.GOOD
     for ill in (
         {"last_read": None},
-        {"last_read": NOON - 181},
+        {"last_read": NOW - 181},
         {"read_error": Unreachable("h")},
-        {"undelivered": Backlog(waiting=1, oldest=NOON)},
+        {"undelivered": Backlog(waiting=1, oldest=NOW)},
         {"undelivered": JournalFailed("EIO")},
         {"journal_error": JournalFailed("EIO")},
         {"heartbeat": "timeout"},
@@ -843,9 +843,9 @@ def test_long_histories_and_many_mutes_fit(language: Language) -> None:
     t = TEXTS.of(language)
     facts = tuple(fact(vmid=999_990_000 + number, name=LONG, by=LONG, task=LONG) for number in range(300))
     note = incident(Topic.NOTE, Severity.INFO, guests=facts[:1])
-    for each in (replace(MANY, guests=facts, acked_by=LONG, acked=NOON), note):
-        checked(history_card(t, [each] * 10, 99_999, 999_999_999, 5, NOON, site=""))
-    mutes = tuple(Mute(f"storage/{'n' * 63}/{number}{LONG}", 1.0, NOON, LONG) for number in range(500))
+    for each in (replace(MANY, guests=facts, acked_by=LONG, acked=NOW), note):
+        checked(history_card(t, [each] * 10, 99_999, 999_999_999, 5, NOW, site=""))
+    mutes = tuple(Mute(f"storage/{'n' * 63}/{number}{LONG}", 1.0, NOW, LONG) for number in range(500))
     checked(
         status_card(
             t,
@@ -853,7 +853,7 @@ def test_long_histories_and_many_mutes_fit(language: Language) -> None:
                 UNWELL, mutes=mutes, blind=True, stuck=LONG * 20, unknown=(GuestState(101, name=LONG),) * 900
             ),
             None,
-            NOON,
+            NOW,
         )
     )
 
