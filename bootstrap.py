@@ -178,7 +178,7 @@ def add_site(services: Services, settings: Settings, own: SiteSettings, resource
         settings.guild_id,
         settings.allowed_category_id,
         own.alert_channel_id,
-        levels_of(settings),
+        _levels_of(settings),
         own.role_scopes,
         frozenset(own.protected_vm_ids),
     )
@@ -257,7 +257,7 @@ async def _post_edit_notice(watch: Watch, t: Text, name: str) -> None:
         await watch.answers.post_notice(f"{WARNING} {text}")
 
 
-def levels_of(settings: Settings) -> dict[int, Level]:
+def _levels_of(settings: Settings) -> dict[int, Level]:
     """Return the level of each role, the highest if it is named more than once."""
     return (
         dict.fromkeys(settings.viewer_role_ids, Level.VIEWER)

@@ -104,7 +104,7 @@ class Heartbeat:
             ) as response:
                 if response.status >= 400:
                     return f"HTTP {response.status}"
-                return refusal_in(await _beginning(response.content))
+                return _refusal_in(await _beginning(response.content))
         except Exception as error:  # noqa: BLE001 - a broken monitor must not stop the bot
             return _word(error)
 
@@ -160,7 +160,7 @@ _REFUSALS: tuple[tuple[re.Pattern[str], str], ...] = (
 """Phrases with which a service refuses a beat in spite of a good status, and the reason to report."""
 
 
-def refusal_in(body: bytes) -> str | None:
+def _refusal_in(body: bytes) -> str | None:
     """Return why a service refused the beat in spite of a good status, None if its answer does not say so.
 
     healthchecks.io answers `OK (not found)` for a deleted check, and `OK (rate limited)`. Uptime Kuma answers

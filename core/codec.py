@@ -19,7 +19,7 @@ _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 def encode(value: Any) -> str:
     """Encode a dataclass or a JSON value in one line. Fields equal to their default are left out."""
-    return json.dumps(to_plain(value), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    return json.dumps(_to_plain(value), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 
 
 def decode(cls: type[T], text: str) -> T:
@@ -36,13 +36,13 @@ def decode(cls: type[T], text: str) -> T:
 def fields_of(value: Any) -> dict[str, Any]:
     """Return a dataclass's fields as JSON types, without those that have their default."""
     return {
-        field.name: to_plain(getattr(value, field.name))
+        field.name: _to_plain(getattr(value, field.name))
         for field in fields(value)
         if field.default is MISSING or getattr(value, field.name) != field.default
     }
 
 
-def to_plain(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     """Convert a value to JSON types."""
     if type(value) in _PLAIN:
         return value
@@ -51,9 +51,9 @@ def to_plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return fields_of(value)
     if isinstance(value, (tuple, list, frozenset)):
-        return [to_plain(item) for item in value]
+        return [_to_plain(item) for item in value]
     if isinstance(value, dict):
-        return {str(key): to_plain(item) for key, item in value.items()}
+        return {str(key): _to_plain(item) for key, item in value.items()}
     return value.value if isinstance(value, Enum) else value
 
 
@@ -63,7 +63,7 @@ def _hints(cls: type) -> dict[str, Any]:
 
 
 def from_plain(kind: Any, value: Any) -> Any:
-    """Rebuild a value of the type `kind` from the result of `to_plain`.
+    """Rebuild a value of the type `kind` from the result of `_to_plain`.
 
     Raises: TypeError, ValueError, KeyError, AttributeError.
     """

@@ -53,11 +53,11 @@ def missing_packages(file: str) -> "list[str]":
     except OSError:
         return []
     wanted = [pin.group(1) for pin in pins if not pin.group(2) or sys.version_info >= (3, int(pin.group(2)))]
-    there = installed_packages()
+    there = _installed_packages()
     return [name for name in wanted if normalized(name) not in there]
 
 
-def installed_packages() -> "set[str]":
+def _installed_packages() -> "set[str]":
     """Return the names of the packages that this Python finds.
 
     Each has a folder or file of its own (PyPA, "Recording installed projects"). importlib.metadata would read them

@@ -110,7 +110,7 @@ def read_attempts(
     query, count, values = page_queries(wanted)
     rows = db.execute(query, {**values, "offset": offset, "limit": limit}).fetchall()
     (number,) = db.execute(count, values).fetchone()
-    return {row["id"]: decode_row(row) for row in rows}, int(number)
+    return {row["id"]: _decode_row(row) for row in rows}, int(number)
 
 
 def read_export(
@@ -122,7 +122,7 @@ def read_export(
     """
     query, _, values = page_queries(wanted, before)
     rows = db.execute(query, {**values, "offset": 0, "limit": limit}).fetchall()
-    return {row["id"]: decode_row(row) for row in rows}, rows[-1]["first"] if len(rows) == limit else None
+    return {row["id"]: _decode_row(row) for row in rows}, rows[-1]["first"] if len(rows) == limit else None
 
 
 def read_after(
@@ -131,12 +131,12 @@ def read_after(
     """Return the records with ids above `number` in order, and the last of their ids (`number` if none)."""
     refused = None if stream is None else int(stream is Stream.REFUSALS)
     rows = db.execute(_AFTER, {"after": number, "limit": limit, "refused": refused}).fetchall()
-    return {row["id"]: decode_row(row) for row in rows}, rows[-1]["id"] if rows else number
+    return {row["id"]: _decode_row(row) for row in rows}, rows[-1]["id"] if rows else number
 
 
 def read_open(db: sqlite3.Connection, site: str) -> dict[int, AuditEntry | None]:
     """Return the last record of each attempt of a site that has no result yet. `site`: its stored key."""
-    return {row["id"]: decode_row(row) for row in db.execute(_OPEN, {"site": site}).fetchall()}
+    return {row["id"]: _decode_row(row) for row in db.execute(_OPEN, {"site": site}).fetchall()}
 
 
 def read_last_id(db: sqlite3.Connection) -> int:
@@ -153,7 +153,7 @@ def read_unknown(db: sqlite3.Connection, site: str, since: float) -> dict[int, A
         "vanished": encode_text(TaskEnd.VANISHED),
     }
     rows = db.execute(_UNKNOWN, {**words, "site": site, "since": since}).fetchall()
-    return {row["id"]: decode_row(row) for row in rows}
+    return {row["id"]: _decode_row(row) for row in rows}
 
 
 def read_upids(db: sqlite3.Connection, site: str, vmid: int, after: int, but: int) -> frozenset[str]:
@@ -258,7 +258,7 @@ def encode_row(record: AuditRecord, at: float, site: str = "") -> dict[str, obje
     }
 
 
-def decode_row(row: sqlite3.Row) -> AuditEntry | None:
+def _decode_row(row: sqlite3.Row) -> AuditEntry | None:
     """Return the record of a row, None if this version cannot read it. Its site is the stored key.
 
     Such a row is damaged, because adapters/journal/schema.py refuses the file of a newer bot. A gap is better than an

@@ -73,7 +73,7 @@ class Scope:
             case ScopeKind.VMID:
                 return str(guest.vmid) == self.value
             case ScopeKind.TAG:
-                return has_tag(guest, self.value)
+                return _has_tag(guest, self.value)
             case ScopeKind.POOL:  # pools may be nested: `lab/web` is in `lab`
                 return f"{guest.pool or ''}/".startswith(f"{self.value}/")
             case ScopeKind.NODE:
@@ -96,13 +96,13 @@ class AccessRules:
     protected: frozenset[int] = frozenset()
 
 
-def has_tag(guest: Guest, tag: str) -> bool:
+def _has_tag(guest: Guest, tag: str) -> bool:
     return tag.casefold() in (each.casefold() for each in guest.tags)
 
 
 def is_protected(rules: AccessRules, guest: Guest) -> bool:
     """Return whether the bot's configuration, a tag, or Proxmox' flag protects the guest."""
-    return guest.vmid in rules.protected or has_tag(guest, PROTECTED_TAG) or guest.protected
+    return guest.vmid in rules.protected or _has_tag(guest, PROTECTED_TAG) or guest.protected
 
 
 def unknown_guest(vmid: int) -> Guest:
@@ -117,7 +117,7 @@ def listed_or_unknown(cluster: Cluster | None, vmid: int) -> Guest:
 
 
 def is_owner(actor: Actor, guest: Guest) -> bool:
-    return has_tag(guest, f"{OWNER_TAG}{actor.user_id}")
+    return _has_tag(guest, f"{OWNER_TAG}{actor.user_id}")
 
 
 def grants(rules: AccessRules, actor: Actor) -> dict[int, tuple[Level, tuple[Scope, ...]]]:
@@ -125,11 +125,11 @@ def grants(rules: AccessRules, actor: Actor) -> dict[int, tuple[Level, tuple[Sco
     return {
         role: (level, rules.scopes.get(role, ()))
         for role, level in sorted(rules.levels.items())
-        if role in actor.roles and has_anything(rules, role)
+        if role in actor.roles and _has_anything(rules, role)
     }
 
 
-def has_anything(rules: AccessRules, role: int) -> bool:
+def _has_anything(rules: AccessRules, role: int) -> bool:
     """Return whether a role with a level may have guests here. A role limited to other clusters has none."""
     return role not in rules.scopes or bool(rules.scopes[role])
 

@@ -68,7 +68,7 @@ class GuestFinder:
         self._refusal_read = now
         return 0.0
 
-    async def run_on(
+    async def _run_on(
         self,
         vmid: int,
         work: Callable[[Guest], Awaitable[T]],
@@ -91,7 +91,7 @@ class GuestFinder:
     async def run_unchecked(
         self, vmid: int, work: Callable[[Guest], Awaitable[T]], check: Check, max_age: float
     ) -> T:
-        """Do the same as `run_on`, but check only the listed guest. `work` itself checks the guest that was read."""
+        """Do the same as `_run_on`, but check only the listed guest. `work` itself checks the guest that was read."""
         guest = await self.find(vmid, check, max_age=max_age)
         try:
             return await work(await self.status(guest))
@@ -128,7 +128,7 @@ class GuestFinder:
 
         Raises: GuestNotFound, ProxmoxError, and the refusal of `check`.
         """
-        return await self.run_on(vmid, _return_guest, check, max_age=max_age)
+        return await self._run_on(vmid, _return_guest, check, max_age=max_age)
 
     async def status(self, listed: Guest) -> Guest:
         """Return a listed guest as it is now.

@@ -56,12 +56,12 @@ class ReadPart:
 
 def part_of(extent: Extent, rules: AccessRules, index: GuestIndex) -> ReadPart:
     """Return the part of a read. That takes some milliseconds in a large cluster, and is done once for each read."""
-    cluster = narrowed_cluster(extent, rules, index)
+    cluster = _narrowed_cluster(extent, rules, index)
     by_state: Counter[State | None] = Counter(
         None if guest.template else guest.state for guest in cluster.guests
     )
     running = (guest for guest in cluster.guests if guest.state is State.RUNNING and not guest.template)
-    busy = tuple(nlargest(MENU_MOST, running, key=busyness))
+    busy = tuple(nlargest(MENU_MOST, running, key=_busyness))
     return ReadPart(cluster, by_state, busy[:BUSIEST_MOST], _menu(cluster.guests, busy))
 
 
@@ -75,11 +75,11 @@ def contents_of(
     """Return the contents from a read of the cluster. `tasks`: the cluster's task list, None if it is unknown."""
     return Contents(
         cluster=part.cluster,
-        incidents=incidents_within(extent, part.cluster, incidents),
+        incidents=_incidents_within(extent, part.cluster, incidents),
         counts=part.counts,
         busiest=part.busiest,
         menu=part.menu,
-        tasks=None if tasks is None else running_tasks(extent, part.cluster, tasks),
+        tasks=None if tasks is None else _running_tasks(extent, part.cluster, tasks),
         true_at=true_at,
     )
 
@@ -96,12 +96,12 @@ def contents_without_read(
 
     `index`: the last read of this run. Without it, the guests of an extent are unknown.
     """
-    known = narrowed_cluster(extent, rules, index) if index else None
-    found = tuple(incidents) if extent.is_whole else incidents_within(extent, known, incidents)
+    known = _narrowed_cluster(extent, rules, index) if index else None
+    found = tuple(incidents) if extent.is_whole else _incidents_within(extent, known, incidents)
     return Contents(None, found, {}, fault=fault, since=since)
 
 
-def extent_rows(extent: Extent, rules: AccessRules, index: GuestIndex) -> Rows:
+def _extent_rows(extent: Extent, rules: AccessRules, index: GuestIndex) -> Rows:
     """Return the guests within an extent. Roles have the scopes of the present settings."""
     table = index.table
     rows = table.everyone
@@ -118,14 +118,14 @@ def extent_rows(extent: Extent, rules: AccessRules, index: GuestIndex) -> Rows:
     return rows
 
 
-def narrowed_cluster(extent: Extent, rules: AccessRules, index: GuestIndex) -> Cluster:
+def _narrowed_cluster(extent: Extent, rules: AccessRules, index: GuestIndex) -> Cluster:
     """Return the part of a read within an extent: its guests, and the nodes that host them.
 
     For an extent that is a whole node, also return the node's storages, and the node even if it hosts no guests.
     """
     if extent.is_whole:
         return index.cluster
-    rows = extent_rows(extent, rules, index)
+    rows = _extent_rows(extent, rules, index)
     narrowed: Cluster = index.views.get(
         ("dashboard", extent.node if _is_node(extent) else "", rows),
         lambda: _narrowed(extent, index, rows),
@@ -149,7 +149,7 @@ def _is_node(extent: Extent) -> bool:
     return bool(extent.node) and extent == Extent(node=extent.node)
 
 
-def incidents_within(
+def _incidents_within(
     extent: Extent, cluster: Cluster | None, incidents: Iterable[Incident]
 ) -> tuple[Incident, ...]:
     """Return the incidents that concern the extent, without guests outside of it. `cluster`: the extent's part."""
@@ -167,7 +167,7 @@ def incidents_within(
     )
 
 
-def running_tasks(extent: Extent, cluster: Cluster, tasks: Iterable[TaskSummary]) -> tuple[TaskSummary, ...]:
+def _running_tasks(extent: Extent, cluster: Cluster, tasks: Iterable[TaskSummary]) -> tuple[TaskSummary, ...]:
     """Return the running tasks that concern the extent, the oldest first."""
     found = [
         task
@@ -183,7 +183,7 @@ def running_tasks(extent: Extent, cluster: Cluster, tasks: Iterable[TaskSummary]
     return tuple(sorted(found, key=lambda task: (task.started, task.upid)))
 
 
-def busyness(guest: Guest) -> tuple[float, float, int]:
+def _busyness(guest: Guest) -> tuple[float, float, int]:
     """Return the sort key of a running guest: its CPU use as a share of its cores, then its memory use."""
     memory = (guest.memory or 0) / guest.memory_total if guest.memory_total else 0.0
     return guest.cpu or 0.0, memory, -guest.vmid

@@ -46,7 +46,7 @@ Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
 def run_instead(options: argparse.Namespace, directory: Path, environ: Mapping[str, str], cogs: Cogs) -> int:
     """Do what the options ask for instead of the bot, and return the exit code."""
     if options.init:
-        return run_first_run(Terminal(environ), options, directory, environ, cogs)
+        return _run_first_run(Terminal(environ), options, directory, environ, cogs)
     return health.run_instead(options, directory, environ, cogs)
 
 
@@ -88,10 +88,10 @@ def explain(
             begins = talk.accepts(t("Start --init now?"))
     except (Cancelled, KeyboardInterrupt):
         begins = False
-    return run_first_run(terminal, options, directory, environ, cogs) if begins else 2
+    return _run_first_run(terminal, options, directory, environ, cogs) if begins else 2
 
 
-def run_first_run(
+def _run_first_run(
     terminal: Terminal,
     options: argparse.Namespace,
     directory: Path,

@@ -34,7 +34,7 @@ from ui.i18n import N_, Marked, Text
 _LANGUAGES = (("ja", "日本語"), ("en", "English"))
 
 
-def ask_language(talk: Talk) -> None:
+def _ask_language(talk: Talk) -> None:
     """Ask for the language of the bot, and of this dialogue."""
     rows = [Row(name, name) for _, name in _LANGUAGES]
     words = [word for word, _ in _LANGUAGES]
@@ -42,7 +42,7 @@ def ask_language(talk: Talk) -> None:
     talk.draft.language = "ja" if words[chosen] == "ja" else "en"
 
 
-def ask_timezone(talk: Talk) -> None:
+def _ask_timezone(talk: Talk) -> None:
     """Ask for the time zone."""
     t, draft = talk.t, talk.draft
     default = (
@@ -105,7 +105,7 @@ def _use(t: Text, _: Draft, site: SiteDraft) -> str:
 
 _GUILD = ("Server", "Category", "Alerts", "Audit trail", "Who may use it")
 _BEFORE = (
-    DialogueStep(N_("Language"), ask_language, lambda _t, draft, _: dict(_LANGUAGES)[draft.language]),
+    DialogueStep(N_("Language"), _ask_language, lambda _t, draft, _: dict(_LANGUAGES)[draft.language]),
     DialogueStep(
         N_("Discord token"),
         ask_token,
@@ -151,7 +151,7 @@ _OF_CLUSTER = (
     DialogueStep(N_("Node"), ask_node, lambda _t, _, site: _name(site.node)),
     DialogueStep(N_("Guests"), ask_guests, lambda _t, _, site: ", ".join(map(str, site.watched)) or "-"),
 )
-_AFTER = (DialogueStep(N_("Time zone"), ask_timezone, lambda _t, draft, _: draft.timezone),)
+_AFTER = (DialogueStep(N_("Time zone"), _ask_timezone, lambda _t, draft, _: draft.timezone),)
 STEPS = (*_BEFORE, _NAMING, *_OF_CLUSTER, *_AFTER)
 
 

@@ -164,7 +164,7 @@ class Talk:
         for line in fault_lines(self.t, faults):
             self.refuse(line)
 
-    def from_environment(self, name: str) -> Given | None:
+    def _from_environment(self, name: str) -> Given | None:
         """Return a secret of the environment, or of the file that the environment names.
 
         Raises: Cancelled, if the file cannot be read, or if both are set: the bot would not start.
@@ -190,7 +190,7 @@ class Talk:
         None: nothing was typed.
         Raises: Back, Cancelled.
         """
-        given = self.from_environment(name) if first or not self.terminal.interactive else None
+        given = self._from_environment(name) if first or not self.terminal.interactive else None
         if given is not None and first:
             self.say(self.t("{name} is taken from the environment.", name=name))
             return given
@@ -200,7 +200,7 @@ class Talk:
             raise Cancelled(
                 self.t("Without a terminal, set {name} or {name}_FILE in the environment.", name=name)
             )
-        if not first and self.from_environment(name) is not None:
+        if not first and self._from_environment(name) is not None:
             told = self.t("The environment sets {names}, which overrides config.py.", names=name)
             self.say(f"{WARNING} {told}", indent=3)
         typed = self.terminal.ask_secret(question)

@@ -109,7 +109,7 @@ class _EntryPointCheck:
 
     async def _trusted(self) -> bool:
         """Return whether the bot's own client accepts the certificate, even if the request then fails."""
-        reads = HealthReads(endpoint_of(self._site, self._point))
+        reads = HealthReads(_endpoint_of(self._site, self._point))
         try:
             await in_time(reads.version())
         except CertificateNotTrusted:
@@ -130,7 +130,7 @@ class ClusterCheck:
     def __init__(self, site: SiteSettings, point: EntryPoint, needs: Sequence[Need] = NEEDS) -> None:
         self._site, self._where, self._needs = site, site.name, needs
         self.cluster: Cluster | None = None
-        endpoint = endpoint_of(site, point)
+        endpoint = _endpoint_of(site, point)
         self._reads, self._client = HealthReads(endpoint), ProxmoxClient(endpoint, Clock())
 
     async def run(self) -> list[Result]:
@@ -203,7 +203,7 @@ class ClusterCheck:
         return f"{self._site.proxmox_user}!{self._site.proxmox_token_name}"
 
 
-def endpoint_of(site: SiteSettings, point: EntryPoint) -> Endpoint:
+def _endpoint_of(site: SiteSettings, point: EntryPoint) -> Endpoint:
     """Return one entry point of a site alone, as the bot's client takes it."""
     return Endpoint(
         (point,),

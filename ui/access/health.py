@@ -59,7 +59,7 @@ def health_card(t: Text, report: CheckReport, page: int, site: str, *, full: boo
     fine = [] if full else [result for result in ordered if result.level is Verdict.OK]
     lines = [discord_line(t, result) for result in ordered if result not in fine]
     unsure = {result.check for result in ordered if result.level is not Verdict.OK}
-    pages = split_pages([*lines, *passed_lines(t, fine, unsure)], PAGE_MOST)
+    pages = _split_pages([*lines, *passed_lines(t, fine, unsure)], PAGE_MOST)
     page = min(page, len(pages) - 1)
     head = f"### {t('Setup check')}\n{summary_line(t, report.results)}"
     return card(
@@ -71,7 +71,7 @@ def health_card(t: Text, report: CheckReport, page: int, site: str, *, full: boo
     )
 
 
-def split_pages(lines: Iterable[str], most: int) -> list[list[str]]:
+def _split_pages(lines: Iterable[str], most: int) -> list[list[str]]:
     """Return the lines in pages of at most `most` characters. There is at least one page."""
     pages, room = [list[str]()], most
     for line in lines:

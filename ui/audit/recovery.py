@@ -33,7 +33,7 @@ _COLOURS = {
 _log = logging.getLogger(__name__)
 
 
-def recovered_card(t: Text, found: AuditEntry) -> ui.LayoutView:
+def _recovered_card(t: Text, found: AuditEntry) -> ui.LayoutView:
     ending = ending_of(found.record)
     note = t("Found out later: the bot had stopped or received no answer.")
     return card(
@@ -57,7 +57,7 @@ class DiscordOutcomeNotifier:
             await self._clock.sleep(PAUSE)
         for tried in range(TRIES_MOST):
             try:
-                await self._show(found, recovered_card(self._t, found))
+                await self._show(found, _recovered_card(self._t, found))
             except DISCORD_ERRORS as error:
                 if not is_transient(error):
                     _log.warning("the result of attempt %d could not be shown: %r", found.attempt, error)

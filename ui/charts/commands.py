@@ -42,7 +42,7 @@ async def show_guest_chart(site: Site, reply: Reply, vmid: int, wish: Wish) -> N
 
     Raises: GuestNotFound, Refused, ProxmoxError, ChartFailed, ChartTooSlow.
     """
-    ensure_files(reply)
+    _ensure_files(reply)
     check = site.authorizer.check_for(actor_of(reply.interaction), Operation.GRAPH_GUEST)
 
     async def read(guest: Guest) -> tuple[Guest, ChartPicture]:
@@ -63,9 +63,9 @@ async def show_node_chart(reply: Reply, typed: str, period: Period, topic: Chart
 
     Raises: UnknownNode, SeveralTargets, Refused, ProxmoxError, ChartFailed, ChartTooSlow.
     """
-    ensure_files(reply)
+    _ensure_files(reply)
     actor = actor_of(reply.interaction)
-    site, name, cluster = await find_node(reply.interaction, typed)
+    site, name, cluster = await _find_node(reply.interaction, typed)
     site.authorizer.authorize(actor, Operation.GRAPH_NODE)
     if not cluster.node_online(name):
         raise NodeUnreachable(name)
@@ -82,7 +82,7 @@ def _seen_guests(site: Site, actor: Actor, cluster: Cluster) -> frozenset[int] |
     return frozenset(site.authorizer.visible_cluster(actor, cluster).vmids)
 
 
-def ensure_files(reply: Reply) -> None:
+def _ensure_files(reply: Reply) -> None:
     """Check that the bot may send a picture here. A private answer needs no permission.
 
     Raises: FilesRefused.
@@ -91,7 +91,7 @@ def ensure_files(reply: Reply) -> None:
         raise FilesRefused
 
 
-async def find_node(interaction: Interaction, typed: str) -> tuple[Site, str, Cluster]:
+async def _find_node(interaction: Interaction, typed: str) -> tuple[Site, str, Cluster]:
     """Return the node of this name that the person may see, and choose its site. `home/pve1` names the site.
 
     Raises: UnknownNode, SeveralTargets, ProxmoxError if the only site cannot be read.

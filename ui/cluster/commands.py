@@ -45,13 +45,13 @@ async def status_of(t: Text, read: SiteRead, actor: Actor) -> ClusterStatus:
         cluster=authorizer.visible_cluster(actor, read.cluster) if read.cluster else None,
         narrowed=authorizer.has_hidden_guests(actor),
         read_at=read.read_at,
-        incidents=visible_incidents(site, actor, read.cluster),
+        incidents=_visible_incidents(site, actor, read.cluster),
         note="" if health.read_error else read_note(t, read),
         blind=blind_lines(t, health, site.services.clock.now()),
     )
 
 
-def visible_incidents(site: Site, actor: Actor, cluster: Cluster | None) -> tuple[Incident, ...]:
+def _visible_incidents(site: Site, actor: Actor, cluster: Cluster | None) -> tuple[Incident, ...]:
     """Return the open incidents without the guests that are hidden from the person."""
     found = site.watch.state.open.values()
     if not site.authorizer.has_hidden_guests(actor):

@@ -118,7 +118,7 @@ def _row(t: Text, each: ListedStorage, ahead: float | None, *, again: bool = Fal
     storage = each.storage
     top = storage_row(t, storage) if fill_of(storage) is not None else _unknown(t, each)
     nodes = t.plural("{n} node", "{n} nodes", len(each.nodes)) if storage.shared else ""
-    small = [nodes] if again else [kind_of(t, storage), nodes, *contents_of(t, storage.content)]
+    small = [nodes] if again else [_kind_of(t, storage), nodes, *contents_of(t, storage.content)]
     lines = [top, phone_lines(small, SMALL_PRINT, SMALL)] if any(small) else [top]
     if ahead is not None:
         days = max(1, round(ahead))
@@ -139,7 +139,7 @@ def _unknown(t: Text, each: ListedStorage) -> str:
     return f"{UNSURE} {storage_name(t, each.storage)} · {t('not available')}"
 
 
-def kind_of(t: Text, storage: Storage) -> str:
+def _kind_of(t: Text, storage: Storage) -> str:
     """Return the type as Proxmox' own pages name it."""
     if storage.type == "dir":
         return t("Directory")

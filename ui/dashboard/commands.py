@@ -139,7 +139,7 @@ def _created_card(t: Text, site: Site, dashboard: Dashboard) -> discord.ui.Layou
     lines = []
     if dashboard.message_id is not None:
         lines.append(
-            f"{OK} {t('The dashboard is in {channel}: {link}', channel=channel, link=link_of(t, site, dashboard))}"
+            f"{OK} {t('The dashboard is in {channel}: {link}', channel=channel, link=_link_of(t, site, dashboard))}"
         )
     else:
         lines.append(
@@ -148,7 +148,7 @@ def _created_card(t: Text, site: Site, dashboard: Dashboard) -> discord.ui.Layou
     if words := extent_words(t, dashboard.extent):
         lines.append(words)
     if fault:
-        lines.append(fault_line(t, fault))
+        lines.append(_fault_line(t, fault))
     if dashboard.extent.roles:
         note = t(
             "Everyone in {channel} can see it. It shows only the guests that your roles cover.",
@@ -206,21 +206,21 @@ def _row(
         time=timestamp(dashboard.made),
     )
     parts = [where, *([f"**{site.name}**"] if site.name else []), shows]
-    parts += [link_of(t, site, dashboard)] if dashboard.message_id else []
+    parts += [_link_of(t, site, dashboard)] if dashboard.message_id else []
     lines = [phone_lines(parts), f"-# {made}"]
     if fault:
-        lines.append(fault_line(t, fault))
+        lines.append(_fault_line(t, fault))
     return "\n".join(lines)
 
 
-def fault_line(t: Text, fault: DashboardFault) -> str:
+def _fault_line(t: Text, fault: DashboardFault) -> str:
     """Say why a dashboard is not as it should be, and since when."""
     told = t("not pinned") if fault.pinning else t("not up to date")
     since = t("since {time}", time=timestamp(fault.since))
     return f"{WARNING} {told} · {since}\n-# {reason_words(t, fault.reason)}"
 
 
-def link_of(t: Text, site: Site, dashboard: Dashboard) -> str:
+def _link_of(t: Text, site: Site, dashboard: Dashboard) -> str:
     """Return a link to the message. Its address would fill two lines of a phone."""
     place = f"{site.services.guild_id}/{dashboard.channel_id}/{dashboard.message_id}"
     return f"[{t('Open the message')}](https://discord.com/channels/{place})"

@@ -18,7 +18,7 @@ UPDATES_MOST, UPDATES_SECONDS = 4, 20.0
 _log = logging.getLogger(__name__)
 
 
-def presence_text(t: Text, sites: Iterable[Site]) -> str | None:
+def _presence_text(t: Text, sites: Iterable[Site]) -> str | None:
     """Return the known numbers, None if nothing was read yet.
 
     Sites that cannot be read are mentioned, and their numbers are not guessed.
@@ -59,7 +59,7 @@ class Presence:
 
     async def show(self, sites: Iterable[Site]) -> None:
         """Show the known numbers, if they changed. Does not raise."""
-        text, now = presence_text(self._t, sites), self._clock.monotonic()
+        text, now = _presence_text(self._t, sites), self._clock.monotonic()
         full = len(self._sent) == UPDATES_MOST and now - self._sent[0] < UPDATES_SECONDS
         if text == self._shown or full or self._client.ws is None or not self._client.is_ready():
             return

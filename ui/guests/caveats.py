@@ -20,7 +20,7 @@ def caveats(t: Text, plan: Plan) -> list[str]:
         case Operation.CREATE:
             return clone_caveats(t, plan)
         case Operation.SNAPSHOT_ROLLBACK:
-            return rollback_caveats(t, plan)
+            return _rollback_caveats(t, plan)
         case _:
             return []
 
@@ -73,7 +73,7 @@ def clone_caveats(t: Text, plan: Plan) -> list[str]:
     return lines
 
 
-def rollback_caveats(t: Text, plan: Plan) -> list[str]:
+def _rollback_caveats(t: Text, plan: Plan) -> list[str]:
     """Say which owners, protection and scopes would change with the tags in the snapshot."""
     before, after = plan.before, plan.after
     if after is None:

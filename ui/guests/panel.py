@@ -147,7 +147,7 @@ def _rows(t: Text, details: GuestDetails, fullest: FileSystem | None) -> list[tu
             t("Last task"),
             UNREAD if Part.LAST_TASK in details.unread else _task(t, details.last_task, details.read_at),
         ),
-        (t("Notes"), notes_of(config.description) if config and config.description else ""),
+        (t("Notes"), _notes_of(config.description) if config and config.description else ""),
     ]
 
 
@@ -157,7 +157,7 @@ NOTES_MOST, NOTE_MOST = 2000, 200
 """Characters of the notes that are read, and of those that are shown."""
 
 
-def notes_of(description: str) -> str:
+def _notes_of(description: str) -> str:
     """Return the beginning of the notes in a code span, where nothing in them has any effect."""
     text = _MARKUP.sub(lambda found: found[1] or "", description[:NOTES_MOST])
     lines = filter(None, (plain(each, NOTE_MOST) for each in text.splitlines()))

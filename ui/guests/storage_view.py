@@ -42,7 +42,7 @@ async def show_storage_of(site: Site, reply: Reply, vmid: int) -> None:
             _in_time(site.proxmox.file_systems(guest)) if asks else _nothing(),
             _in_time(site.proxmox.backups(guest)),
         )
-        return storage_view_card(reply.t, guest, systems, backups, site.services.clock.now())
+        return _storage_view_card(reply.t, guest, systems, backups, site.services.clock.now())
 
     check = site.authorizer.check_for(actor_of(reply.interaction), Operation.INFO)
     await reply.show(await site.planner.finder.run_on_listed(vmid, read, check))
@@ -64,7 +64,7 @@ async def _in_time(read: Awaitable[T]) -> T | BotError:
         return TimedOut("", changing=False)
 
 
-def storage_view_card(
+def _storage_view_card(
     t: Text,
     guest: Guest,
     systems: Sequence[FileSystem] | BotError | None,

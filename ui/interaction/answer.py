@@ -107,7 +107,7 @@ class Answer:
             raise AssertionError(f"an answer went from {self.state.name} to {state.name}")
         self.state = state
 
-    def accept_duplicate(self, error: discord.HTTPException) -> None:
+    def _accept_duplicate(self, error: discord.HTTPException) -> None:
         """Accept the error that Discord already has the first answer, because only its response was lost.
 
         Raises: `error` itself, if it is any other error.
@@ -137,7 +137,7 @@ class Answer:
                 answer = await self.interaction.response.defer(ephemeral=self.private, thinking=True)
                 self.message_id = answer.message_id if answer else None
         except discord.HTTPException as error:
-            self.accept_duplicate(error)
+            self._accept_duplicate(error)
         self._note_first()
 
     async def show(self, view: ui.LayoutView) -> None:
@@ -170,7 +170,7 @@ class Answer:
             try:
                 await self._send(view, self._send_first)
             except discord.HTTPException as error:
-                self.accept_duplicate(error)
+                self._accept_duplicate(error)
                 await self.put(view)
             self._note_first()
         elif self._clock.monotonic() - self._began < TOKEN_SECONDS and not self._in_channel:
@@ -192,7 +192,7 @@ class Answer:
                 await self._say_privately(render, self._send_privately)
                 return
             except discord.HTTPException as error:
-                self.accept_duplicate(error)
+                self._accept_duplicate(error)
         if self.private:
             await self.put(render(self.reader))
             return

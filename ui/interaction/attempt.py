@@ -155,7 +155,7 @@ def recording(attempt: Attempt, detail: str | None = None) -> Iterator[Attempt]:
         attempt.record(failure_step(error), str(error))
         raise
     except BaseException as error:
-        if is_given_up(interaction) and attempt.ticket is None:
+        if _is_given_up(interaction) and attempt.ticket is None:
             attempt.record(AuditStep.REFUSED, str(AnswerTooLate()))
             raise
         attempt.record(AuditStep.ENDED, f"unknown: {type(error).__name__}")
@@ -165,7 +165,7 @@ def recording(attempt: Attempt, detail: str | None = None) -> Iterator[Attempt]:
     attempt.record(AuditStep.ENDED, attempt.outcome)
 
 
-def is_given_up(interaction: Interaction) -> bool:
+def _is_given_up(interaction: Interaction) -> bool:
     """Return whether Discord no longer accepts an answer to the interaction (`ui/interaction/reply.py`)."""
     return GIVEN_UP in interaction.extras
 
@@ -175,7 +175,7 @@ def ensure_awaited(interaction: Interaction) -> None:
 
     Raises: AnswerTooLate.
     """
-    if is_given_up(interaction):
+    if _is_given_up(interaction):
         raise AnswerTooLate
 
 

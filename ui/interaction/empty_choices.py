@@ -34,7 +34,7 @@ def refusal_choice(t: Text, refusal: Refused) -> Choices:
     return [_entry(said)] if said else []
 
 
-def empty_choice(t: Text, interaction: Interaction, nothing: Nothing) -> Choices:
+def _empty_choice(t: Text, interaction: Interaction, nothing: Nothing) -> Choices:
     """Return the entry for a list that is empty whatever the person types."""
     operation = operation_of(interaction)
     reason = NothingChosen(nothing.value, operation.value if operation else "")
@@ -92,7 +92,7 @@ async def choices_or_reason(
         return unmatched(interaction, text)
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
     nothing = reason if isinstance(reason, Nothing) else reason(interaction)
-    return empty_choice(
+    return _empty_choice(
         t, interaction, Nothing.UNREAD if unread and nothing is not Nothing.NO_VMID else nothing
     )
 

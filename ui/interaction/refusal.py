@@ -34,8 +34,8 @@ def refusal_card(
     site = chosen_site(interaction)
     hidden = services.sites.several and not named_site(interaction)
     held = site.authorizer.read_only.refusal if site and not hidden else None
-    text = mixed_levels_text(t, site.authorizer, asker, error) if site else ""
-    channel = usable_channel(services, interaction) if isinstance(error, NotHere) else None
+    text = _mixed_levels_text(t, site.authorizer, asker, error) if site else ""
+    channel = _usable_channel(services, interaction) if isinstance(error, NotHere) else None
     if channel is not None:
         text = t("The bot does not work in this channel. Try {channel}.", channel=f"<#{channel}>")
     text = text or error_sentence(t, error)
@@ -44,7 +44,7 @@ def refusal_card(
     return card(text, colour=Colour.WARN, buttons=refusal_buttons(t, interaction, error, about))
 
 
-def usable_channel(services: Services, interaction: Interaction) -> int | None:
+def _usable_channel(services: Services, interaction: Interaction) -> int | None:
     """Return the first channel of the bot's category where this person can use commands, None if there is none."""
     guild, person = interaction.guild, interaction.user
     if guild is None or guild.id != services.guild_id or not isinstance(person, discord.Member):
@@ -58,7 +58,7 @@ def usable_channel(services: Services, interaction: Interaction) -> int | None:
     return None
 
 
-def mixed_levels_text(t: Text, authorizer: Authorizer, asker: Actor | None, error: BotError) -> str:
+def _mixed_levels_text(t: Text, authorizer: Authorizer, asker: Actor | None, error: BotError) -> str:
     """Return the sentence for a person whose levels differ between guests, if the refusal names no guest.
 
     Return "" otherwise, and if the other guests are hidden from the person, because the sentence mentions them.

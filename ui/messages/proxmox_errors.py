@@ -9,7 +9,7 @@ from ui.i18n import N_, Marked, Text
 from ui.messages.error_words import ErrorWords, Rows, fill_in
 
 
-def missing_privilege(t: Text, error: p.MissingPrivilege) -> str:
+def _missing_privilege(t: Text, error: p.MissingPrivilege) -> str:
     if not error.path:
         return t("Proxmox refused: the bot's API token lacks a privilege. Check its permissions.")
     message = N_(
@@ -124,7 +124,7 @@ PROXMOX_WORDS: Rows = {
         ),
         N_("API token refused"),
     ),
-    p.MissingPrivilege: ErrorWords(missing_privilege, N_("API token lacks a privilege")),
+    p.MissingPrivilege: ErrorWords(_missing_privilege, N_("API token lacks a privilege")),
     p.GuestMoved: ErrorWords(
         N_("**{vmid}** is migrating to another node. Try again in a moment."), N_("guest is migrating")
     ),
@@ -181,7 +181,7 @@ def task_hint(t: Text, operation: Operation, message: str) -> str | None:
     """Return what to do about a task's error, None if that is not known."""
     message = message[:_MOST]
     if match := _PERMISSION.search(message):
-        return missing_privilege(t, p.MissingPrivilege(match["privileges"] or "", match["path"]))
+        return _missing_privilege(t, p.MissingPrivilege(match["privileges"] or "", match["path"]))
     for pattern, advice in _HINTS:
         if re.search(pattern, message):
             return t(advice)

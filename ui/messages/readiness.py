@@ -95,7 +95,7 @@ def ready_line(
 
     `clusters`: by site; None for one that is not ready.
     """
-    parts = [site_line(t, site, cluster) for site, cluster in clusters.items()]
+    parts = [_site_line(t, site, cluster) for site, cluster in clusters.items()]
     parts += [
         t("server {name}", name=_quoted(t, guild.name)),
         t("category {name}", name=_quoted(t, guild.channels[wanted.category].name)),
@@ -116,10 +116,10 @@ def ready_line(
 
 def back_line(t: Text, site: str, cluster: Cluster) -> str:
     """Return the line for a site that became ready after the others."""
-    return f"{OK} {site_line(t, site, cluster)}"
+    return f"{OK} {_site_line(t, site, cluster)}"
 
 
-def site_line(t: Text, site: str, cluster: Cluster | None) -> str:
+def _site_line(t: Text, site: str, cluster: Cluster | None) -> str:
     """Return the size of a site. None: it is not ready."""
     if cluster is None:
         return t("{site}: not ready", site=site)

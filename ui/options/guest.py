@@ -170,11 +170,11 @@ class GuestOption(app_commands.Transformer):
     async def _offered(self, interaction: Interaction, text: str) -> list[app_commands.Choice[str]]:
         """Return the choices of all sites: guests with exactly the typed VMID first, then the sites in turn."""
         typed = text[:TYPED_MOST].strip()
-        narrowed = narrowed_to_sites(visible_sites(interaction), typed)
+        narrowed = _narrowed_to_sites(visible_sites(interaction), typed)
         sites = [site for site, _ in narrowed]
         for site, cluster in zip(sites, await clusters_of(sites), strict=True):
             if cluster:
-                await build_index(site, cluster)
+                await _build_index(site, cluster)
         lists = [self._offered_on(interaction, site, rest) for site, rest in narrowed]
         turns = [each for row in itertools.zip_longest(*lists) for each in row if each is not None]
         turns.sort(key=lambda each: not each[0])
@@ -221,13 +221,13 @@ class GuestOption(app_commands.Transformer):
         return sorted([*others, *watched], key=lambda guest: str(guest.vmid) != typed)
 
 
-async def build_index(site: Site, cluster: Cluster) -> None:
+async def _build_index(site: Site, cluster: Cluster) -> None:
     """Build the index of this read in parts. Nothing else has to wait for all of them in a large cluster."""
     for _ in site.authorizer.guest_index(cluster).build():
         await asyncio.sleep(0)
 
 
-def narrowed_to_sites(sites: Iterable[Site], typed: str) -> list[tuple[Site, str]]:
+def _narrowed_to_sites(sites: Iterable[Site], typed: str) -> list[tuple[Site, str]]:
     """Return the sites that the typed text leaves, each with the text that is left for its guests.
 
     `home/10` and `home 10` leave one site. Any other text is for the guests of all.

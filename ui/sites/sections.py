@@ -28,7 +28,7 @@ class SectionPart:
     stop: int
 
 
-def pages_of(counts: Sequence[int], slots: int = SLOTS) -> list[list[SectionPart]]:
+def _pages_of(counts: Sequence[int], slots: int = SLOTS) -> list[list[SectionPart]]:
     """Divide sections with these numbers of rows. There is at least one page, and no heading without a row.
 
     `slots`: rows and headings on a page; fewer if rows are longer.
@@ -50,13 +50,13 @@ def pages_of(counts: Sequence[int], slots: int = SLOTS) -> list[list[SectionPart
 
 def rows_on(sections: Sequence[Section], page: int, slots: int = SLOTS) -> list[tuple[int, int]]:
     """Return the indexes of section and row of each row on a page. The page must exist."""
-    parts = pages_of([section.count for section in sections], slots)[page]
+    parts = _pages_of([section.count for section in sections], slots)[page]
     return [(part.section, row) for part in parts for row in range(part.start, part.stop)]
 
 
 def page_text(sections: Sequence[Section], page: int, slots: int = SLOTS) -> tuple[str, int, int]:
     """Return the text of the nearest existing page, its number, and the number of pages."""
-    pages = pages_of([section.count for section in sections], slots)
+    pages = _pages_of([section.count for section in sections], slots)
     page = max(0, min(page, len(pages) - 1))
     lines = []
     for part in pages[page]:

@@ -35,14 +35,14 @@ async def show_backup_logs(reply: Reply, site: Site, incident: Incident) -> None
 
 async def _log_or_reason(t: Text, proxmox: Proxmox, fact: BackupFact) -> str:
     try:
-        lines = await read_log_end(proxmox, fact.upid)
+        lines = await _read_log_end(proxmox, fact.upid)
     except ProxmoxError as error:
         return error_sentence(t, error)
     told = t("Error: {error}", error=backup_error(t, fact.error))
     return f"{told}\n{code_block(lines) or t('The log is empty.')}"
 
 
-async def read_log_end(proxmox: Proxmox, upid: str) -> tuple[str, ...]:
+async def _read_log_end(proxmox: Proxmox, upid: str) -> tuple[str, ...]:
     """Return the last lines of a task's log.
 
     Raises: ProxmoxError.

@@ -73,7 +73,7 @@ async def without_gone(reply: Reply, statuses: Sequence[WatchStatus]) -> list[Wa
 
 async def visible_status(site: Site, actor: Actor, cluster: Cluster | None) -> WatchStatus:
     """Return the status of the watch, without parts that are hidden from the person."""
-    status = await watch_status_of(site)
+    status = await _watch_status_of(site)
     mutes = tuple(mute for mute in status.mutes if is_subject_visible_to(site, actor, mute.target, cluster))
     unknown = tuple(each for each in status.unknown if is_visible_to(site, actor, each.vmid, cluster))
     silent = tuple(each for each in status.unmeasured if is_visible_to(site, actor, each.vmid, cluster))
@@ -99,7 +99,7 @@ async def visible_status(site: Site, actor: Actor, cluster: Cluster | None) -> W
     return status
 
 
-async def watch_status_of(site: Site) -> WatchStatus:
+async def _watch_status_of(site: Site) -> WatchStatus:
     """Return the status of the watch, without asking Proxmox."""
     watch = site.watch
     undelivered: Backlog | JournalFailed

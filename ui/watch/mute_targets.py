@@ -43,7 +43,7 @@ EVERYTHING = "everything"
 """The word for a whole site."""
 
 
-def target_value(site: Site, subject: str) -> str:
+def _target_value(site: Site, subject: str) -> str:
     """Return the value that a completion inserts for a subject."""
     if not site.services.sites.several:
         return subject
@@ -72,7 +72,7 @@ async def choose_target(interaction: Interaction, typed: str, *, only_muted: boo
     if not found:
         raise UnknownTarget(typed)
     if len(found) > 1:
-        names = (target_value(site, subject) for site, subject in found[:NAMED_MOST])
+        names = (_target_value(site, subject) for site, subject in found[:NAMED_MOST])
         raise SeveralTargets(typed, ", ".join(names))
     site, subject = found[0]
     choose_site(interaction, site)
@@ -288,7 +288,7 @@ def _choices(
     first: list[str] = []
     found: list[str] = []
     for subject, text in targets:
-        if len(target_value(site, subject)) > 100 or (len(found) == CHOICES_MOST and subject not in exact):
+        if len(_target_value(site, subject)) > 100 or (len(found) == CHOICES_MOST and subject not in exact):
             continue
         text = f"{site.name} {text or subject_label(t, subject, cluster).casefold()}"
         if all(word in text or word in subject.casefold() for word in words):
@@ -296,4 +296,4 @@ def _choices(
     for subject in [*first, *found][:CHOICES_MOST]:
         label = subject_label(t, subject, cluster)
         name = plain_label(f"{site.name} · {label}") if site.services.sites.several else label
-        yield app_commands.Choice(name=name, value=target_value(site, subject))
+        yield app_commands.Choice(name=name, value=_target_value(site, subject))

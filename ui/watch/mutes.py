@@ -36,7 +36,7 @@ async def mute(reply: Reply, target: str, duration: str, confirm: str = "", reas
     """
     interaction, detail = reply.interaction, f"{plain(target)} {plain(duration)}"
     if services_of(interaction).sites.several and means_all(target):
-        await mute_all_sites(reply, duration, detail, reason)
+        await _mute_all_sites(reply, duration, detail, reason)
         return
     with record_attempt(interaction, Operation.MONITOR_MUTE, detail=detail) as asked:
         seconds = parse_duration(duration)
@@ -45,7 +45,7 @@ async def mute(reply: Reply, target: str, duration: str, confirm: str = "", reas
         cluster = await cluster_for_decision(asked, (0,))  # no VMID is known yet
         subject = _subject_of(site, asked, target, cluster)
         asked.reason = plain(reason, REASON_MOST)
-        await guard_mute(asked, subject, cluster, seconds, confirm)
+        await _guard_mute(asked, subject, cluster, seconds, confirm)
         await asked.start()
         held = await site.watch.answers.mute(subject, seconds, asked.actor.name, asked.actor.user_id)
     vmid = vmid_of(subject)
@@ -54,7 +54,7 @@ async def mute(reply: Reply, target: str, duration: str, confirm: str = "", reas
     await reply.show(muted_card(reply.t, held, cluster, now, watched=watched, steps=steps))
 
 
-async def guard_mute(
+async def _guard_mute(
     asked: Attempt, subject: str, cluster: Cluster | None, seconds: float, confirm: str
 ) -> None:
     """Check the additional conditions of a long mute.
@@ -120,7 +120,7 @@ async def unmute(reply: Reply, target: str) -> None:
     """
     interaction = reply.interaction
     if services_of(interaction).sites.several and means_all(target):
-        await unmute_all_sites(reply, plain(target))
+        await _unmute_all_sites(reply, plain(target))
         return
     with record_attempt(interaction, Operation.MONITOR_UNMUTE, detail=plain(target)) as asked:
         target = await choose_target(interaction, target, only_muted=True)
@@ -135,7 +135,7 @@ async def unmute(reply: Reply, target: str) -> None:
     await reply.show(unmuted_card(reply.t, subject, cluster, reply.mention(Operation.MONITOR_LIST)))
 
 
-async def mute_all_sites(reply: Reply, duration: str, detail: str, reason: str) -> None:
+async def _mute_all_sites(reply: Reply, duration: str, detail: str, reason: str) -> None:
     """Mute everything on every site. Nothing is muted if the person may not do it on each.
 
     Raises: BadDuration, NoReason, JournalFailed if nothing could be stored, Refused by access.
@@ -149,7 +149,7 @@ async def mute_all_sites(reply: Reply, duration: str, detail: str, reason: str) 
             for site in sites
         ]
         for read, asked in zip(await read_sites(sites), attempts, strict=True):
-            await guard_mute(asked, ALL, read.cluster, seconds, "")
+            await _guard_mute(asked, ALL, read.cluster, seconds, "")
 
     async def act(site: Site, asked: Attempt) -> Mute:
         return await site.watch.answers.mute(ALL, seconds, asked.actor.name, asked.actor.user_id)
@@ -159,7 +159,7 @@ async def mute_all_sites(reply: Reply, duration: str, detail: str, reason: str) 
     await reply.show(muted_everywhere_card(reply.t, held, failed, now))
 
 
-async def unmute_all_sites(reply: Reply, detail: str) -> None:
+async def _unmute_all_sites(reply: Reply, detail: str) -> None:
     """Lift the mutes of everything, on each site that has one.
 
     Raises: NotMuted, JournalFailed if nothing could be stored, Refused by access.

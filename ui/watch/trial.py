@@ -53,7 +53,7 @@ async def send_test(reply: Reply, site: str = "") -> None:
         if isinstance(trial, BaseException) and not isinstance(trial, BotError):
             raise trial
         arrived = isinstance(trial, Trial) and trial.arrived
-        said = error_sentence(reply.t, trial) if isinstance(trial, BotError) else trial_text(reply.t, trial)
+        said = error_sentence(reply.t, trial) if isinstance(trial, BotError) else _trial_text(reply.t, trial)
         link = f" {_link(trial)}" if isinstance(trial, Trial) and arrived else ""
         lines.append(f"{OK if arrived else FAILED} **{each.name}** · {said}{link}")
         well = well and arrived
@@ -82,14 +82,14 @@ async def _try_out(site: Site, interaction: Interaction) -> Trial:
 
 
 def trial_card(t: Text, trial: Trial) -> ui.LayoutView:
-    text = trial_text(t, trial)
+    text = _trial_text(t, trial)
     if trial.arrived:
         button: ui.Button[ui.LayoutView] = ui.Button(label=t("Open the message"), url=_link(trial))
         return card(f"{OK} {text}", colour=Colour.GOOD, buttons=[button])
     return card(f"{FAILED} {text}", _advice(t), colour=Colour.BAD)
 
 
-def trial_text(t: Text, trial: Trial) -> str:
+def _trial_text(t: Text, trial: Trial) -> str:
     channel, message = f"<#{trial.channel_id}>", trial.message
     if message is not None and message.posted is not None:
         return t("Test alert sent to {channel}.", channel=channel)

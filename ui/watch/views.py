@@ -268,13 +268,13 @@ def history_card(
     count = t.plural("{n} incident", "{n} incidents", total)
     of_guest = t("History of {guest}", guest=title_of(vmid, label or str(vmid))) if vmid else ""
     head = f"### {of_guest or t('Incident history')} · {count}"
-    rows = [past_row(t, incident, now, (names or {}).get(incident.id, "")) for incident in incidents]
+    rows = [_past_row(t, incident, now, (names or {}).get(incident.id, "")) for incident in incidents]
     body = fit_lines(t, rows, MESSAGE_MOST - 300) if rows else t("No incidents yet.")
     buttons = page_buttons("history", page, pages, (str(vmid) if vmid else "",), site)
     return card(head, body, list_footer(t, page, pages, now), colour=Colour.BUSY, buttons=buttons)
 
 
-def past_row(t: Text, incident: Incident, now: float, site: str = "") -> str:
+def _past_row(t: Text, incident: Incident, now: float, site: str = "") -> str:
     """Return one incident. Its date is left out if it began less than half a day ago.
 
     `site`: name of its site, if it is to be named.

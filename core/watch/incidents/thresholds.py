@@ -93,14 +93,14 @@ def check_thresholds(transition: Transition, cluster: Cluster) -> None:
     new_silences = [silence for reading in readings if (silence := _check_reading(transition, reading))]
     report_silence(transition, new_silences)
     for key in transition.gauges.keys() - {reading.key for reading in readings}:
-        drop_threshold(transition, key)
+        _drop_threshold(transition, key)
 
 
 def _check_reading(transition: Transition, reading: ThresholdReading) -> Silence | None:
     """Judge one value. Return the silence of its guest agent if that must be reported now."""
     old = transition.gauges.get(reading.key, ThresholdState())
     if reading.limit is None or reading.idle:
-        drop_threshold(transition, reading.key)
+        _drop_threshold(transition, reading.key)
         if reading.idle and was_reported(old):  # it is not reported again after each start of the guest
             transition.gauges[reading.key] = ThresholdState(silent=old.silent)
     elif reading.blind:
@@ -141,7 +141,7 @@ def _lose_sight(transition: Transition, key: str, old: ThresholdState) -> None:
     """
     blind = old.blind + 1
     if old.incident is None or blind >= READS_IN_A_ROW:
-        drop_threshold(transition, key)
+        _drop_threshold(transition, key)
     else:
         transition.gauges[key] = replace(old, streak=0, blind=blind)
 
@@ -165,7 +165,7 @@ def _note_silence(transition: Transition, key: str, silence: Silence, old: Thres
     return silence if was_reported(new) and not was_reported(old) else None
 
 
-def drop_threshold(transition: Transition, key: str) -> None:
+def _drop_threshold(transition: Transition, key: str) -> None:
     """Stop measuring a value and end its incident."""
     old = transition.gauges.pop(key, None)
     incident = transition.open.get(old.incident or 0) if old else None
@@ -176,7 +176,7 @@ def drop_threshold(transition: Transition, key: str) -> None:
 def drop_thresholds_of(transition: Transition, vmid: int, metrics: Iterable[Metric] = Metric) -> None:
     """Stop measuring these metrics of a guest. The next poll starts anew if they still have thresholds."""
     for metric in metrics:
-        drop_threshold(transition, threshold_key(vmid, metric))
+        _drop_threshold(transition, threshold_key(vmid, metric))
 
 
 def _guest_readings(transition: Transition, entry: WatchEntry, guest: Guest | None) -> list[ThresholdReading]:

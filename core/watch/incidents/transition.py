@@ -143,7 +143,7 @@ class Transition:
         ended = replace(incident, ended=self.now.unix - ago, seconds=seconds, forgotten=forgotten, **fields)
         if unmuted:
             ended = replace(ended, muted_until=self.muted_until(ended), unmuted=True)
-        return self.update_incident(replace(ended, can_unmute=bool(self.own_mutes(ended))))
+        return self.update_incident(replace(ended, can_unmute=bool(self._own_mutes(ended))))
 
     # -- messages
 
@@ -216,7 +216,7 @@ class Transition:
         self.mutes[target] = mute
         return mute
 
-    def own_mutes(self, incident: Incident) -> tuple[str, ...]:
+    def _own_mutes(self, incident: Incident) -> tuple[str, ...]:
         """Return the muted subjects that the incident itself is about, without those that include them."""
         own = {targets[0] for targets in subjects_of(incident)}
         return tuple(sorted(own & self.mutes.keys()))
@@ -226,7 +226,7 @@ class Transition:
 
         Raises: NotMuted.
         """
-        held = self.own_mutes(incident)
+        held = self._own_mutes(incident)
         if not held:
             raise NotMuted(incident.subject)
         for target in held:

@@ -183,7 +183,7 @@ def _select(guest_index: GuestIndex, visible: Rows, filters: Filters, disks: Dis
     return Selection(tuple(found), guest_index.counted(rows, counted_as), filters)
 
 
-def status_word(t: Text, status: str) -> str:
+def _status_word(t: Text, status: str) -> str:
     """Return the label of a `status` choice, empty if there is none."""
     return {
         "running": t("running"),
@@ -204,7 +204,7 @@ _ORDERED: Mapping[str, Marked] = {
 
 def filters_line(t: Text, filters: Filters) -> str:
     """Return a line that names the filters and the order, "" if there are none."""
-    words = [status_word(t, filters.status), kind_word(t, Kind(filters.kind)) if filters.kind else ""]
+    words = [_status_word(t, filters.status), kind_word(t, Kind(filters.kind)) if filters.kind else ""]
     words += [code(filters.node) if filters.node else ""]
     words += [t("tag {tag}", tag=code(filters.tag)) if filters.tag else ""]
     words += [t("pool {pool}", pool=code(filters.pool)) if filters.pool else ""]
