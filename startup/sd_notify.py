@@ -29,10 +29,6 @@ class ServiceManager:
         """Seconds in which the manager wants a sign of life, None if it wants none."""
         self._failed = False
 
-    @property
-    def is_there(self) -> bool:
-        return self._address is not None
-
     def ready(self, status: str) -> None:
         """Report that the bot runs. It may still be waiting for Discord or Proxmox."""
         self._send("READY=1", _status_line(status))

@@ -15,7 +15,6 @@ from adapters.journal.database import READ, JournalFile
 from adapters.journal.schema import encode_text
 from adapters.journal.shared import SharedJournal
 from adapters.journal.site_rows import IDS_EACH
-from core.audit.record import AuditRecord
 from core.audit.store import AuditCursor, AuditEntry, AuditFilter, NewRecord, Stream
 from core.dashboard.model import Dashboard
 from core.dashboard.ports import AddOutcome
@@ -201,9 +200,6 @@ class SiteJournal:
             dashboard_rows.drop_dashboard(db, mark)
 
     # -- the audit trail
-
-    def audit_add(self, record: AuditRecord, at: float, attempt: int | None = None) -> int:
-        return self.audit_add_all([NewRecord(record, at, attempt)])[0]
 
     def audit_add_all(self, records: Sequence[NewRecord]) -> tuple[int, ...]:
         rows = [(audit_rows.encode_row(each.record, each.at, self._key), each.attempt) for each in records]

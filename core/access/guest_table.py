@@ -164,9 +164,6 @@ class GuestTable:
         is_vmid = typed.isascii() and typed.isdecimal() and typed == str(int(typed))
         return rows_at(self._with_vmid(int(typed)), self.count) if is_vmid else NO_ROWS
 
-    def on_node(self, node: str) -> Rows:
-        return rows_at(self._by_node.get(node, ()), self.count)
-
     def nodes_of(self, rows: Rows) -> list[str]:
         """Return the nodes that host these guests, in alphabetical order."""
         return sorted(set(compress(self._nodes, flags_of(rows, self.count))))

@@ -1,4 +1,6 @@
-"""Detect interactions that arrive late. Discord waits 3 s for the first answer and accepts none after that.
+"""Acknowledge interactions in time, those that arrive late or with many others first.
+
+Discord waits 3 s for the first answer and accepts none after that.
 
 The id of an interaction contains its creation time by Discord's clock. The offset to our clock is unknown, so the
 quickest arrival of the last minutes counts as punctual. This guess may be wrong, so it alone drops no command. A late
@@ -8,8 +10,8 @@ command is acknowledged before anything else is done, and is dropped only if Dis
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Protocol
 
 import discord
 from discord.utils import DISCORD_EPOCH
@@ -23,6 +25,10 @@ _DEAD = (10062, 10015)
 LATE_SECONDS = 2.5
 REMEMBERED_SECONDS = 600.0
 REMEMBERED_MOST = 200
+CROWD = 4
+"""Number of awaited answers at which all are acknowledged at once, before the work on them continues."""
+CROWD_SECONDS = 0.05
+"""Maximum seconds that the work waits for this acknowledgement."""
 
 
 class Arrivals:
@@ -68,6 +74,26 @@ async def acknowledge_first(
             interaction.extras[GIVEN_UP] = True
     else:
         arrivals.forget()
+
+
+class Awaited(Protocol):
+    """An answer that a person may still wait for."""
+
+    @property
+    def awaited(self) -> bool:
+        """Whether the person sees no answer yet, or only that the bot is thinking."""
+
+    def hurry(self) -> None:
+        """Acknowledge now."""
+
+
+async def acknowledge_crowd(replies: Iterable[Awaited], own: asyncio.Task[None]) -> None:
+    """If these replies are a crowd, acknowledge all of them now. `own`: the task that acknowledges the newest."""
+    crowd = [reply for reply in replies if reply.awaited]
+    if len(crowd) >= CROWD:
+        for reply in crowd:
+            reply.hurry()
+        await asyncio.wait({own}, timeout=CROWD_SECONDS)
 
 
 def give_up(interaction: discord.Interaction[Any], error: Exception, task: asyncio.Task[Any] | None) -> None:

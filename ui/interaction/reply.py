@@ -20,13 +20,13 @@ from core.operations import Operation
 from core.tasks import OnProgress, Progress
 from ui.cards import notice
 from ui.discord.failures import DISCORD_ERRORS, log_unexpected, retry_after, send_with_retries
-from ui.discord.late import GIVEN_UP, acknowledge_first, give_up
+from ui.discord.late import GIVEN_UP, acknowledge_crowd, acknowledge_first, give_up
 from ui.i18n import Text
 from ui.interaction.answer import FIRST_SECONDS, RETRIES, Answer, AnswerState, Attachment
 from ui.interaction.context import Interaction
 from ui.interaction.gate import measure_command, refusal_of
 from ui.interaction.refusal import refusal_card
-from ui.interaction.services import Services, acknowledge_crowd
+from ui.interaction.services import Services
 from ui.messages.errors import unexpected_sentence
 
 _log = logging.getLogger(__name__)

@@ -1,8 +1,7 @@
 """Define what the bot has once and once per site, for cogs, buttons and forms. bootstrap.py builds it."""
 
-import asyncio
 import datetime
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -30,7 +29,7 @@ from core.health.reports import Reports
 from core.proxmox import Proxmox
 from core.watch.journal import Journal
 from core.watch.service import Watch
-from ui.discord.late import Arrivals
+from ui.discord.late import Arrivals, Awaited
 from ui.discord.members import Members
 from ui.i18n import Texts
 from ui.interaction.command_mentions import CommandMentions
@@ -38,10 +37,6 @@ from ui.interaction.open_questions import Questions
 
 EXPORTS_MOST, OWN_EXPORTS_MOST = 2, 2
 """Maximum number of people whose CSV files are made and sent at once, and of files that one person waits for."""
-CROWD = 4
-"""Number of awaited answers at which all are acknowledged at once, before the work on them continues."""
-CROWD_SECONDS = 0.05
-"""Maximum seconds that the work waits for this acknowledgement."""
 
 
 class Heartbeat(Protocol):
@@ -62,13 +57,8 @@ class Heartbeat(Protocol):
         """Send one heartbeat. Does not raise."""
 
 
-class OpenReply(Protocol):
-    @property
-    def awaited(self) -> bool:
-        """Whether the person sees no answer yet, or only that the bot is thinking."""
-
-    def hurry(self) -> None:
-        """Acknowledge now."""
+class OpenReply(Awaited, Protocol):
+    """A reply that may still change its message."""
 
     async def say_farewell(self) -> None:
         """Tell the person that the bot ends."""
@@ -81,15 +71,6 @@ class OpenReply(Protocol):
 
     async def wait_until_sent(self) -> None:
         """Wait a moment until nothing is being sent."""
-
-
-async def acknowledge_crowd(replies: Iterable[OpenReply], own: asyncio.Task[None]) -> None:
-    """If these replies are a crowd, acknowledge all of them now. `own`: the task that acknowledges the newest."""
-    crowd = [reply for reply in replies if reply.awaited]
-    if len(crowd) >= CROWD:
-        for reply in crowd:
-            reply.hurry()
-        await asyncio.wait({own}, timeout=CROWD_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)

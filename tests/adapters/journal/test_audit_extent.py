@@ -17,6 +17,7 @@ from core.errors import NotHere
 from core.guest_errors import GuestNotFound
 from core.wanted_errors import BadVmid, NothingChosen
 from tests.adapters.journal.test_audit_rows import EMMA, NOAH, record, shown
+from tests.support.journal.records import store_record
 
 
 @pytest.fixture
@@ -61,8 +62,8 @@ def test_changes_refusals_and_questions_are_distinguished_from_views(journal: Sq
         record(AuditStep.REFUSED, operation="info", outcome=str(NothingChosen())),
         record(AuditStep.PLANNED, detail="with_memory=True dry_run=True"),
     ]
-    changes = [journal.audit_add(each, number * 1000.0) for number, each in enumerate(told)]
-    others = [journal.audit_add(each, 1e6 + number) for number, each in enumerate(quiet)]
+    changes = [store_record(journal, each, number * 1000.0) for number, each in enumerate(told)]
+    others = [store_record(journal, each, 1e6 + number) for number, each in enumerate(quiet)]
     assert entries(journal, TrailExtent.CHANGES) == changes[::-1]
     assert (
         entries(journal, TrailExtent.ENTRIES)
@@ -80,9 +81,9 @@ def test_changes_refusals_and_questions_are_distinguished_from_views(journal: Sq
     ],
 )
 def test_an_answered_question_is_one_entry(journal: SqliteJournal, answer: AuditRecord) -> None:
-    question = journal.audit_add(record(AuditStep.PLANNED), 10.0)
-    journal.audit_add(record(operation="info"), 20.0)
-    answered = journal.audit_add(answer, 69.0)
+    question = store_record(journal, record(AuditStep.PLANNED), 10.0)
+    store_record(journal, record(operation="info"), 20.0)
+    answered = store_record(journal, answer, 69.0)
     assert entries(journal, TrailExtent.CHANGES) == [answered]
     assert len(entries(journal, TrailExtent.ENTRIES)) == 2
     assert entries(journal, TrailExtent.RECORDS)[-1] == question, (
@@ -101,20 +102,20 @@ def test_an_answered_question_is_one_entry(journal: SqliteJournal, answer: Audit
     ],
 )
 def test_a_question_is_only_joined_with_its_own_answer(journal: SqliteJournal, other: AuditRecord) -> None:
-    question = journal.audit_add(record(AuditStep.PLANNED), 10.0)
-    another = journal.audit_add(other, 20.0)
+    question = store_record(journal, record(AuditStep.PLANNED), 10.0)
+    another = store_record(journal, other, 20.0)
     assert entries(journal, TrailExtent.CHANGES) == [another, question]
 
 
 def test_a_question_that_timed_out_is_not_answered_later(journal: SqliteJournal) -> None:
-    question = journal.audit_add(record(AuditStep.PLANNED), 10.0)
-    later = journal.audit_add(pressed(AuditStep.ASKED), 10.0 + ANSWER_SECONDS + 1)
+    question = store_record(journal, record(AuditStep.PLANNED), 10.0)
+    later = store_record(journal, pressed(AuditStep.ASKED), 10.0 + ANSWER_SECONDS + 1)
     assert entries(journal, TrailExtent.ENTRIES) == [later, question]
 
 
 def test_a_question_about_no_guest_is_joined_too(journal: SqliteJournal) -> None:
-    journal.audit_add(record(AuditStep.PLANNED, vmid=None), 10.0)
-    answered = journal.audit_add(pressed(AuditStep.ASKED, vmid=None), 20.0)
+    store_record(journal, record(AuditStep.PLANNED, vmid=None), 10.0)
+    answered = store_record(journal, pressed(AuditStep.ASKED, vmid=None), 20.0)
     assert entries(journal, TrailExtent.ENTRIES) == [answered]
 
 

@@ -27,6 +27,7 @@ from core.codec import encode
 from core.errors import JournalFailed
 from core.watch.incidents.model import Message, MessageKind
 from tests.support.fakes import NOW, FakeClock
+from tests.support.journal.records import store_record
 from tests.support.watch.at_once import at_once
 
 ODD = "\ud83d\x00'\"; DROP TABLE audit;--\u202e\u2066abc\u2069\udfff\nライブ"
@@ -97,7 +98,7 @@ def test_everything_of_a_record_comes_back_but_the_roles(journal: SqliteJournal,
         "interaction_id",
     }
     assert {getattr(kept, name) for name in names} == {text}, "a new field belongs in the table, and here"
-    number = journal.audit_add(kept, 1_790_000_000.125)
+    number = store_record(journal, kept, 1_790_000_000.125)
     without_roles = replace(kept, actor=replace(kept.actor, roles=frozenset()))
     expected = AuditEntry(number, number, 1_790_000_000.125, 1_790_000_000.125, without_roles)
     assert journal.audit_page(ALL, 0, 9) == ((expected,), 1)
@@ -108,7 +109,7 @@ def test_everything_of_a_record_comes_back_but_the_roles(journal: SqliteJournal,
 @pytest.mark.parametrize("way", InteractionKind)
 def test_every_step_and_way_comes_back(journal: SqliteJournal, step: AuditStep, way: InteractionKind) -> None:
     kept = AuditRecord(step, Actor(1, "a", Place(None, None), interaction_kind=way), "list")
-    journal.audit_add(kept, 5.0)
+    store_record(journal, kept, 5.0)
     ((found,), _) = journal.audit_page(ALL, 0, 9)
     assert found.record == kept
 
@@ -118,31 +119,31 @@ def test_the_trail_survives_a_start(tmp_path: Path) -> None:
         tested = SqliteJournal(tmp_path / "journal.db")
         tested.open()
         assert shown(tested) == list(range(start - 1, 0, -1))
-        tested.audit_add(record(), float(start))
+        store_record(tested, record(), float(start))
         tested.close()
 
 
 def test_values_that_sqlite_cannot_hold_change_nothing(journal: SqliteJournal) -> None:
     with pytest.raises(OverflowError):
-        journal.audit_add(record(person=2**63), 1.0)
+        store_record(journal, record(person=2**63), 1.0)
     with pytest.raises(JournalFailed) as failed:
-        journal.audit_add(record(), float("nan"))
+        store_record(journal, record(), float("nan"))
     assert failed.value.reason == "SQLITE_CONSTRAINT"
     assert journal.audit_page(ALL, 0, 9) == ((), 0)
-    assert journal.audit_add(record(), 1.0) == 1
+    assert store_record(journal, record(), 1.0) == 1
 
 
 # --- attempts ---
 
 
 def test_an_attempt_shows_its_latest_record_and_when_it_began(journal: SqliteJournal) -> None:
-    first = journal.audit_add(record(AuditStep.ASKED), 10.0)
-    second = journal.audit_add(record(AuditStep.ASKED, operation="start"), 11.0)
-    refused = journal.audit_add(record(AuditStep.REFUSED), 12.0)
+    first = store_record(journal, record(AuditStep.ASKED), 10.0)
+    second = store_record(journal, record(AuditStep.ASKED, operation="start"), 11.0)
+    refused = store_record(journal, record(AuditStep.REFUSED), 12.0)
     no_end_yet = AuditEntry(first, first, 10.0, 10.0, record(AuditStep.ASKED))
     assert journal.audit_page(ALL, 2, 1) == ((no_end_yet,), 3)
     end = record(outcome="OK", upid="UPID:pve1:…")
-    ended = journal.audit_add(end, 13.5, first)
+    ended = store_record(journal, end, 13.5, first)
     found, count = journal.audit_page(ALL, 0, 9)
     assert ([each.attempt for each in found], count) == ([refused, second, first], 3)
     assert found[2] == AuditEntry(ended, first, 10.0, 13.5, end)
@@ -150,9 +151,9 @@ def test_an_attempt_shows_its_latest_record_and_when_it_began(journal: SqliteJou
 
 
 def test_the_latest_record_is_the_last_written_one_despite_the_clock(journal: SqliteJournal) -> None:
-    first = journal.audit_add(record(AuditStep.ASKED), 100.0)
-    journal.audit_add(record(outcome="before it was asked"), 50.0, first)
-    later = journal.audit_add(record(AuditStep.ASKED), 20.0)
+    first = store_record(journal, record(AuditStep.ASKED), 100.0)
+    store_record(journal, record(outcome="before it was asked"), 50.0, first)
+    later = store_record(journal, record(AuditStep.ASKED), 20.0)
     assert shown(journal) == [later, first]
     found = journal.audit_page(ALL, 1, 1)[0][0]
     assert (found.began, found.at, found.record.outcome) == (100.0, 50.0, "before it was asked")
@@ -160,16 +161,16 @@ def test_the_latest_record_is_the_last_written_one_despite_the_clock(journal: Sq
 
 
 def test_a_record_may_follow_one_that_follows(journal: SqliteJournal) -> None:
-    first = journal.audit_add(record(AuditStep.PLANNED), 1.0)
-    second = journal.audit_add(record(AuditStep.ASKED), 2.0, first)
-    third = journal.audit_add(record(AuditStep.ENDED), 3.0, second)
+    first = store_record(journal, record(AuditStep.PLANNED), 1.0)
+    second = store_record(journal, record(AuditStep.ASKED), 2.0, first)
+    third = store_record(journal, record(AuditStep.ENDED), 3.0, second)
     assert journal.audit_page(ALL, 0, 9) == ((AuditEntry(third, first, 1.0, 3.0, record()),), 1)
 
 
 def test_records_that_follow_a_forgotten_one_are_kept(journal: SqliteJournal) -> None:
-    first = journal.audit_add(record(AuditStep.ASKED), 1.0)
+    first = store_record(journal, record(AuditStep.ASKED), 1.0)
     journal.audit_prune(2.0)
-    ended = journal.audit_add(record(), 3.0, first)
+    ended = store_record(journal, record(), 3.0, first)
     assert journal.audit_page(ALL, 0, 9) == ((AuditEntry(ended, ended, 3.0, 3.0, record()),), 1)
 
 
@@ -182,8 +183,8 @@ def test_filters(journal: SqliteJournal) -> None:
         record(person=EMMA, operation=ODD, vmid=101),
     ]
     for number, each in enumerate(kept, 1):
-        asked = journal.audit_add(replace(each, step=AuditStep.ASKED), number * 10.0)
-        journal.audit_add(each, number * 10.0 + 25, asked)
+        asked = store_record(journal, replace(each, step=AuditStep.ASKED), number * 10.0)
+        store_record(journal, each, number * 10.0 + 25, asked)
     found: dict[AuditFilter, list[int]] = {
         AuditFilter(): [9, 7, 5, 3, 1],
         AuditFilter(vmid=101): [9, 1],
@@ -211,11 +212,11 @@ def test_filters(journal: SqliteJournal) -> None:
 
 def test_people_by_their_latest_attempt_and_name(journal: SqliteJournal) -> None:
     assert journal.audit_people(9) == ()
-    emma = journal.audit_add(record(AuditStep.ASKED, EMMA, name="Emma"), 1.0)
-    journal.audit_add(record(AuditStep.REFUSED, NOAH, name="Noah"), 2.0)
-    journal.audit_add(record(AuditStep.ENDED, EMMA, name="Emma"), 3.0, emma)
+    emma = store_record(journal, record(AuditStep.ASKED, EMMA, name="Emma"), 1.0)
+    store_record(journal, record(AuditStep.REFUSED, NOAH, name="Noah"), 2.0)
+    store_record(journal, record(AuditStep.ENDED, EMMA, name="Emma"), 3.0, emma)
     assert journal.audit_people(9) == ((NOAH, "Noah"), (EMMA, "Emma"))
-    journal.audit_add(record(AuditStep.PLANNED, EMMA, name=ODD), 0.5)
+    store_record(journal, record(AuditStep.PLANNED, EMMA, name=ODD), 0.5)
     assert journal.audit_people(9) == ((EMMA, ODD), (NOAH, "Noah"))
     assert journal.audit_people(1) == ((EMMA, ODD),)
 
@@ -225,11 +226,11 @@ def test_people_by_their_latest_attempt_and_name(journal: SqliteJournal) -> None
 
 def test_a_file_is_read_in_pages_that_nothing_new_shifts(journal: SqliteJournal) -> None:
     for number in range(1, 6):
-        asked = journal.audit_add(record(AuditStep.ASKED, vmid=100 + number), number * 10.0)
-        journal.audit_add(record(vmid=100 + number), number * 10.0 + 1, asked)
+        asked = store_record(journal, record(AuditStep.ASKED, vmid=100 + number), number * 10.0)
+        store_record(journal, record(vmid=100 + number), number * 10.0 + 1, asked)
     found, on = journal.audit_export(ALL, None, 2)
     assert ([each.attempt for each in found], on) == ([9, 7], 7)
-    journal.audit_add(record(), 99.0)
+    store_record(journal, record(), 99.0)
     found, on = journal.audit_export(ALL, on, 2)
     assert ([each.attempt for each in found], on) == ([5, 3], 3)
     assert {each.record.step for each in found} == {AuditStep.ENDED}, "the latest of each"
@@ -241,7 +242,7 @@ def test_a_file_is_read_in_pages_that_nothing_new_shifts(journal: SqliteJournal)
 
 def test_unreadable_records_end_no_file_and_no_delivery(journal: SqliteJournal) -> None:
     for number in range(6):
-        journal.audit_add(record(), float(number))
+        store_record(journal, record(), float(number))
     with journal._file.transaction() as db:
         db.execute("DROP TRIGGER audit_never_changed")
         db.execute("UPDATE audit SET step = 'of tomorrow' WHERE id IN (3, 4)")
@@ -254,10 +255,10 @@ def test_unreadable_records_end_no_file_and_no_delivery(journal: SqliteJournal) 
 
 
 def test_records_after_an_id_in_their_order_with_when_their_attempt_began(journal: SqliteJournal) -> None:
-    first = journal.audit_add(record(AuditStep.ASKED), 1.0)
-    second = journal.audit_add(record(AuditStep.ASKED), 2.0)
-    journal.audit_add(record(), 3.0, second)
-    journal.audit_add(record(), 4.0, first)
+    first = store_record(journal, record(AuditStep.ASKED), 1.0)
+    second = store_record(journal, record(AuditStep.ASKED), 2.0)
+    store_record(journal, record(), 3.0, second)
+    store_record(journal, record(), 4.0, first)
     found, last = journal.audit_after(1, 9)
     assert [(each.id, each.attempt, each.began, each.at) for each in found] == [
         (2, 2, 2.0, 2.0),
@@ -269,12 +270,12 @@ def test_records_after_an_id_in_their_order_with_when_their_attempt_began(journa
 
 
 async def test_attempts_without_an_end_get_one_at_the_next_start(journal: SqliteJournal) -> None:
-    open_one = journal.audit_add(record(AuditStep.ASKED, operation="monitor_add"), 1.0)
-    ended = journal.audit_add(record(AuditStep.ASKED), 2.0)
-    journal.audit_add(record(), 3.0, ended)
-    refused = journal.audit_add(record(AuditStep.ASKED), 4.0)
-    journal.audit_add(record(AuditStep.REFUSED), 5.0, refused)
-    journal.audit_add(record(AuditStep.PLANNED), 6.0)
+    open_one = store_record(journal, record(AuditStep.ASKED, operation="monitor_add"), 1.0)
+    ended = store_record(journal, record(AuditStep.ASKED), 2.0)
+    store_record(journal, record(), 3.0, ended)
+    refused = store_record(journal, record(AuditStep.ASKED), 4.0)
+    store_record(journal, record(AuditStep.REFUSED), 5.0, refused)
+    store_record(journal, record(AuditStep.PLANNED), 6.0)
     assert [each.attempt for each in journal.audit_open()] == [open_one]
     kept = AuditTrail(at_once(journal), FakeClock())
     await kept.close_cut_off()
@@ -332,8 +333,8 @@ def test_the_cursor_of_posted_records(tmp_path: Path) -> None:
     ],
 )
 def test_nothing_is_ever_changed(journal: SqliteJournal, tmp_path: Path, change: str) -> None:
-    first = journal.audit_add(record(AuditStep.ASKED), 1.0)
-    journal.audit_add(record(), 2.0, first)
+    first = store_record(journal, record(AuditStep.ASKED), 1.0)
+    store_record(journal, record(), 2.0, first)
     before = stored_trail(journal)
     with pytest.raises(JournalFailed) as failed, journal._file.transaction() as db:
         db.execute(change)
@@ -348,9 +349,9 @@ def test_nothing_is_ever_changed(journal: SqliteJournal, tmp_path: Path, change:
 
 def test_only_whole_attempts_are_forgotten(journal: SqliteJournal) -> None:
     def attempt(*times: float) -> int:
-        first = journal.audit_add(record(AuditStep.ASKED), times[0])
+        first = store_record(journal, record(AuditStep.ASKED), times[0])
         for at in times[1:]:
-            journal.audit_add(record(), at, first)
+            store_record(journal, record(), at, first)
         return first
 
     old, none, young, back = attempt(1.0, 2.0), attempt(1.0), attempt(1.0, 5.0, 2.0), attempt(6.0, 1.0)
@@ -373,11 +374,11 @@ def test_an_id_is_never_used_again(tmp_path: Path) -> None:
     for _ in range(3):
         tested = SqliteJournal(tmp_path / "journal.db")
         tested.open()
-        seen.append(tested.audit_add(record(AuditStep.ASKED), 1.0))
-        seen.append(tested.audit_add(record(), 1.0, seen[-1]))
+        seen.append(store_record(tested, record(AuditStep.ASKED), 1.0))
+        seen.append(store_record(tested, record(), 1.0, seen[-1]))
         tested.audit_prune(2.0)
         assert stored_trail(tested) == []
-        seen.append(tested.audit_add(record(), 1.0))
+        seen.append(store_record(tested, record(), 1.0))
         tested.audit_prune(2.0)
         tested.prune(2.0)
         tested.close()
@@ -385,7 +386,7 @@ def test_an_id_is_never_used_again(tmp_path: Path) -> None:
 
 
 def test_pruning_the_watch_leaves_the_trail_alone(journal: SqliteJournal) -> None:
-    journal.audit_add(record(), 1.0)
+    store_record(journal, record(), 1.0)
     journal.prune(1e12)
     assert shown(journal) == [1]
 
@@ -408,13 +409,13 @@ BROKEN = """
 def test_a_row_that_cannot_be_read_hides_no_other_and_is_reported_once(
     journal: SqliteJournal, caplog: pytest.LogCaptureFixture, spoilt: dict[str, str]
 ) -> None:
-    journal.audit_add(record(), 1.0)
-    ended_oddly = journal.audit_add(record(AuditStep.ASKED), 2.0)
+    store_record(journal, record(), 1.0)
+    ended_oddly = store_record(journal, record(AuditStep.ASKED), 2.0)
     with journal._file.transaction() as db:
         well = {"attempt": "NULL", "step": "step", "way": "way", "person": "person"}
         db.execute(BROKEN.format(**well | spoilt | {"attempt": ended_oddly}))
         db.execute(BROKEN.format(**well | {"person": "x'ff'"} | spoilt))
-    journal.audit_add(record(person=NOAH, name="Noah"), 4.0)
+    store_record(journal, record(person=NOAH, name="Noah"), 4.0)
     with caplog.at_level(logging.ERROR):
         for _ in range(2):
             found, count = journal.audit_page(ALL, 0, 9)
@@ -452,7 +453,7 @@ def test_a_file_of_the_first_version_keeps_its_content(
         assert (present.run, present.nonce_prefix) == (start, prefix)
         assert present.records() == {"a": ODD}
         assert [waiting.stored for waiting in present.to_post()] == [message]
-        assert present.audit_add(record(), 1.0) == start - 1
+        assert store_record(present, record(), 1.0) == start - 1
         present.close()
         assert version(tmp_path) == len(schema.MIGRATIONS)
     with closing(sqlite3.connect(tmp_path / "journal.db")) as db:
@@ -470,13 +471,13 @@ def version(tmp: Path) -> int:
 
 def some(journal: SqliteJournal) -> None:
     for number in range(1, 60):
-        asked = journal.audit_add(record(AuditStep.ASKED, detail="x" * 200), float(number))
-        journal.audit_add(record(detail="x" * 200), number + 0.5, asked)
+        asked = store_record(journal, record(AuditStep.ASKED, detail="x" * 200), float(number))
+        store_record(journal, record(detail="x" * 200), number + 0.5, asked)
 
 
 WRITES: dict[str, Callable[[SqliteJournal], object]] = {
-    "asked": lambda journal: journal.audit_add(record(AuditStep.ASKED, detail="x" * 20_000), 99.0),
-    "ended": lambda journal: journal.audit_add(record(outcome="x" * 20_000), 99.0, 1),
+    "asked": lambda journal: store_record(journal, record(AuditStep.ASKED, detail="x" * 20_000), 99.0),
+    "ended": lambda journal: store_record(journal, record(outcome="x" * 20_000), 99.0, 1),
     "prune": lambda journal: journal.audit_prune(40.0),
 }
 every_write = pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
@@ -539,7 +540,7 @@ def test_a_lock_of_somebody_else_is_not_waited_for_long(
 def test_a_closed_journal_refuses(tmp_path: Path) -> None:
     closed = SqliteJournal(tmp_path / "journal.db")
     calls: list[Callable[[], object]] = [
-        lambda: closed.audit_add(record(), 1.0),
+        lambda: store_record(closed, record(), 1.0),
         lambda: closed.audit_page(ALL, 0, 9),
         lambda: closed.audit_people(9),
         lambda: closed.audit_prune(1.0),
@@ -665,7 +666,7 @@ def test_the_index_agrees_with_a_plain_list(
                     tested.audit_prune(step)
                     model.prune(step)
                 else:
-                    assert tested.audit_add(*step) == model.audit(*step)
+                    assert store_record(tested, *step) == model.audit(*step)
             assert tested.audit_page(ALL, 0, 99) == (model.audited(ALL), len(model.attempts()))
             for wanted, offset, limit in queries:
                 expected = model.audited(wanted)

@@ -29,6 +29,7 @@ from core.errors import JournalFailed
 from core.guest import Kind
 from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Message, MessageKind, Severity, Topic
 from core.watch.journal import Batch
+from tests.support.journal.records import store_record
 from tests.support.random_deaths import RandomDeaths
 
 ROOT = Path(database.__file__).parents[2]
@@ -92,7 +93,7 @@ WRITES: dict[str, Callable[[SqliteJournal], object]] = {
     "refused": lambda journal: journal.note_refused(1_000_001, "x" * 20_000, not_taken=False),
     "give_up": lambda journal: journal.give_up(1_000_001, "x" * 20_000),
     "prune": lambda journal: journal.prune(10.0**9),
-    "audit": lambda journal: journal.audit_add(asked(9, "x" * 20_000), 5.0),
+    "audit": lambda journal: store_record(journal, asked(9, "x" * 20_000), 5.0),
 }
 every_write = pytest.mark.parametrize("write", WRITES.values(), ids=list(WRITES))
 

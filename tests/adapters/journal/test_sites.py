@@ -40,6 +40,7 @@ from tests.adapters.journal.test_database import run
 from tests.adapters.journal.test_versions import JOURNALS
 from tests.support.fakes import NOW, FakeClock
 from tests.support.former_data import ALL, JOURNAL, FormerData
+from tests.support.journal.records import store_record
 from tests.support.random_deaths import RandomDeaths
 from tests.support.walked import walked
 from tests.support.watch.at_once import at_once
@@ -98,9 +99,11 @@ def fill(view: SiteJournal, text: str, most: int = 3) -> int:
         view.commit(batch(number, text))
     view.note_posted(first + 1, first, -1)
     view.give_up(first + 3, f"{text} 400")
-    asked = view.audit_add(audited(AuditStep.ASKED, upid=f"UPID:{text}"), 1.0)
-    view.audit_add(audited(AuditStep.SENT, upid=f"UPID:{text}"), 2.0, asked)
-    view.audit_add(audited(outcome=f"{UNKNOWN}x", upid=f"UPID:{text}2"), 3.0, view.audit_add(audited(), 2.5))
+    asked = store_record(view, audited(AuditStep.ASKED, upid=f"UPID:{text}"), 1.0)
+    store_record(view, audited(AuditStep.SENT, upid=f"UPID:{text}"), 2.0, asked)
+    store_record(
+        view, audited(outcome=f"{UNKNOWN}x", upid=f"UPID:{text}2"), 3.0, store_record(view, audited(), 2.5)
+    )
     return first
 
 
@@ -204,12 +207,12 @@ def test_old_data_of_all_sites_is_pruned(journal: SqliteJournal) -> None:
 
 def test_the_trail_names_the_site_of_each_attempt(tmp_path: Path) -> None:
     with opened(tmp_path, SiteNames()) as journal:
-        journal.audit_add(audited(vmid=1), 1.0)
+        store_record(journal, audited(vmid=1), 1.0)
         assert sites_of(journal) == [""]
     with opened(tmp_path, HOME_FIRST) as journal:
-        journal.of_site("colo").audit_add(audited(vmid=2), 2.0)
-        journal.audit_add(audited(vmid=3), 3.0)
-        journal.of_site("home").audit_add(audited(vmid=4), 4.0)
+        store_record(journal.of_site("colo"), audited(vmid=2), 2.0)
+        store_record(journal, audited(vmid=3), 3.0)
+        store_record(journal.of_site("home"), audited(vmid=4), 4.0)
         assert sites_of(journal) == ["home", "", "colo", "home"]
         assert sites_of(journal.of_site("colo")) == ["home", "", "colo", "home"], "the pages are those of all"
         assert [each.site for each in journal.audit_after(0, 9)[0]] == ["home", "colo", "", "home"]
@@ -230,7 +233,7 @@ def sites_of(journal: SiteJournal) -> list[str]:
 
 def test_interrupted_actions_are_finished_by_their_own_site(journal: SqliteJournal) -> None:
     numbers = {
-        name: view.audit_add(audited(AuditStep.SENT, upid=f"UPID:{name}"), 1.0)
+        name: store_record(view, audited(AuditStep.SENT, upid=f"UPID:{name}"), 1.0)
         for name, view in (
             ("home", journal.of_site("home")),
             ("colo", journal.of_site("colo")),
@@ -242,7 +245,7 @@ def test_interrupted_actions_are_finished_by_their_own_site(journal: SqliteJourn
         (cut,) = view.audit_open()
         assert cut == AuditEntry(number, number, 1.0, 1.0, audited(AuditStep.SENT, upid=f"UPID:{name}"), name)
         assert view.audit_upids(101, 0, 0) == {f"UPID:{name}"}
-        view.audit_add(audited(outcome=f"{UNKNOWN}x"), 2.0, number)
+        store_record(view, audited(outcome=f"{UNKNOWN}x"), 2.0, number)
         assert view.audit_open() == ()
         assert [each.attempt for each in view.audit_unknown(0.0)] == [number]
 
@@ -340,7 +343,7 @@ WRITES: dict[str, Callable[[SiteJournal], object]] = {
     "a record": lambda journal: journal.commit(Batch({"last": "1"})),
     "an incident": lambda journal: journal.commit(Batch(incidents=batch(journal.first_id(17.0)).incidents)),
     "a message": lambda journal: journal.commit(Batch(messages=batch(journal.first_id(17.0)).messages)),
-    "an attempt": lambda journal: journal.audit_add(audited(), 1.0),
+    "an attempt": lambda journal: store_record(journal, audited(), 1.0),
 }
 
 
@@ -585,6 +588,7 @@ from pathlib import Path
 from typing import Any
 from adapters.files.stored_sites import SiteNames
 from tests.adapters.journal.test_sites import HOME_FIRST, audited, batch, made
+from tests.support.journal.records import store_record
 
 def work(start):
     journal, number = made(Path(sys.argv[1])), int(start)
@@ -594,7 +598,7 @@ def work(start):
         for name in ("home", "colo"):
             view = journal.of_site(name)
             view.commit(batch(view.first_id(0.0) + 2 * number, f"{name} {number}"))
-            view.audit_add(audited(vmid=number), float(number))
+            store_record(view, audited(vmid=number), float(number))
         told(f"{number}")
 """
 

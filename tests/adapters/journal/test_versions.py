@@ -21,6 +21,7 @@ from core.audit.trail import AuditTrail
 from core.watch.incidents.model import MessageKind
 from core.watch.journal import Batch
 from tests.support.fakes import FakeClock
+from tests.support.journal.records import store_record
 from tests.support.watch.at_once import at_once
 
 JOURNALS = Path(__file__).parents[2] / "journals"
@@ -70,8 +71,8 @@ async def test_data_of_former_versions_is_kept(tmp_path: Path, version: int) -> 
     assert switch.refusal is not None
     assert switch.refusal.by == "Akiko"
     journal.commit(Batch({"new": "1"}))
-    number = journal.audit_add(
-        AuditRecord(AuditStep.SENT, SOMEBODY, "start", 101, message_id=5, times=3), 1.0
+    number = store_record(
+        journal, AuditRecord(AuditStep.SENT, SOMEBODY, "start", 101, message_id=5, times=3), 1.0
     )
     found, _ = journal.audit_page(AuditFilter(), 0, 1)
     assert (found[0].id, found[0].record.message_id, found[0].record.times) == (number, 5, 3)

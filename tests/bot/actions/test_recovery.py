@@ -40,6 +40,7 @@ from core.tasks import TaskEnd
 from playground.pve.server import Pve
 from tests.support import stage as stages
 from tests.support.fakes import AKIKO, NOW, FakeWorld, Lost, guest
+from tests.support.journal.records import store_record
 from tests.support.process_stage import SOON, ProcessStage, process_stage
 from tests.support.stage import Stage, post_of
 from tests.support.watch.at_once import at_once
@@ -244,9 +245,11 @@ class Case:
             record = AuditRecord(step, AKIKO, operation, vmid, node="pve1", guest="web101", **more)  # type: ignore[arg-type]  # texts only
             if step is AuditStep.SENT:
                 record = AuditRecord(step, AKIKO, operation, vmid, node="pve1", upid=upid)
-            first = self.journal.audit_add(record, self.world.clock.now(), first) if first is None else first
+            first = (
+                store_record(self.journal, record, self.world.clock.now(), first) if first is None else first
+            )
             if step is not steps[0]:
-                self.journal.audit_add(record, self.world.clock.now(), first)
+                store_record(self.journal, record, self.world.clock.now(), first)
         assert first is not None
         return first
 
@@ -279,8 +282,11 @@ async def test_a_task_is_followed_to_its_end(case: Case) -> None:
 async def test_a_lost_answers_task_is_found_and_no_other_taken_for_it(case: Case) -> None:
     known = begun(case)
     earlier = case.left(AuditStep.ASKED, AuditStep.SENT, upid=known)
-    case.journal.audit_add(
-        AuditRecord(AuditStep.ENDED, AKIKO, "shutdown", 101, upid=known, outcome="OK"), NOW, earlier
+    store_record(
+        case.journal,
+        AuditRecord(AuditStep.ENDED, AKIKO, "shutdown", 101, upid=known, outcome="OK"),
+        NOW,
+        earlier,
     )
     case.world.proxmox.start_task("qmshutdown", 101, "pve1", lambda: None, user="root@pam")
     begun(case, "qmstart")
@@ -436,14 +442,18 @@ async def test_an_end_that_nobody_knew_is_asked_for_again(case: Case) -> None:
     """It is queried again by the same run, and by later starts for a day."""
     upid = begun(case)
     attempt = case.left(AuditStep.ASKED, AuditStep.SENDING)
-    case.journal.audit_add(
+    store_record(
+        case.journal,
         AuditRecord(AuditStep.ENDED, AKIKO, "shutdown", 101, node="pve1", outcome="unknown: TimedOut()"),
         NOW,
         attempt,
     )
     settled = case.left(AuditStep.ASKED, AuditStep.SENDING, vmid=102)
-    case.journal.audit_add(
-        AuditRecord(AuditStep.ENDED, AKIKO, "shutdown", 102, outcome=f"{UNKNOWN}{NOT_SETTLED}"), NOW, settled
+    store_record(
+        case.journal,
+        AuditRecord(AuditStep.ENDED, AKIKO, "shutdown", 102, outcome=f"{UNKNOWN}{NOT_SETTLED}"),
+        NOW,
+        settled,
     )
     first, second = await case.run()
     assert (first.outcome, first.upid) == ("OK", upid)
@@ -454,7 +464,8 @@ async def test_an_end_that_nobody_knew_is_asked_for_again(case: Case) -> None:
 
 async def test_an_end_that_stays_unknown_is_not_reported_twice(case: Case) -> None:
     attempt = case.left(AuditStep.ASKED, AuditStep.SENT, upid=begun(case))
-    case.journal.audit_add(
+    store_record(
+        case.journal,
         AuditRecord(AuditStep.ENDED, AKIKO, "shutdown", 101, upid=begun(case), outcome=TaskEnd.VANISHED),
         NOW,
         attempt,

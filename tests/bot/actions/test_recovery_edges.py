@@ -23,6 +23,7 @@ from tests.bot.actions.test_recovery import Case, NotedStops
 from tests.support import stage as stages
 from tests.support.catalogue import ACTION
 from tests.support.fakes import TEMPLATE, Lost, guest
+from tests.support.journal.records import store_record
 from tests.support.stage import Stage
 from tests.support.watch.at_once import rows_of
 
@@ -150,7 +151,7 @@ async def test_a_task_that_the_trail_knows_as_its_own_is_not_passed_over(case: C
     await operations.execute(order)
     (found,) = case.journal.audit_page(AuditFilter(), 0, 1)[0]
     unknown = replace(found.record, outcome="unknown: KeyError", upid="")
-    case.journal.audit_add(unknown, case.world.clock.now(), found.attempt)
+    store_record(case.journal, unknown, case.world.clock.now(), found.attempt)
     (ended,) = await case.run()
     assert ended.outcome == "OK"
 

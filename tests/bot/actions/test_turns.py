@@ -12,7 +12,8 @@ from playground.discord.people import PressResult
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
-from ui.interaction import reply, services
+from ui.discord import late
+from ui.interaction import reply
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -109,7 +110,7 @@ async def test_a_person_who_asks_after_a_crowd_is_acknowledged_at_once_too(
         asked.extend(asyncio.create_task(scene.say(scene.akiko, "info", vmid=103)) for _ in range(people))
         await scene.until(lambda: len(first_answers(scene)) == len(asked))
 
-    await ask(services.CROWD)
+    await ask(late.CROWD)
     await ask(1)
     pve.hang("/status/current", 0)
     scene.site.proxmox.close()  # ends the hung call
@@ -122,7 +123,7 @@ async def test_a_few_people_get_their_answer_without_an_acknowledgement_before_i
 ) -> None:
     monkeypatch.setattr(reply, "ACKNOWLEDGE_AFTER", 3600.0)
     asked = [scene.say(scene.akiko, "info", vmid=vmid) for vmid in (101, 102, 103)]
-    assert len(asked) < services.CROWD
+    assert len(asked) < late.CROWD
     await asyncio.gather(*asked)
     assert first_answers(scene) == [4, 4, 4]
 
@@ -131,11 +132,11 @@ async def test_a_crowd_for_which_nobody_waits_any_more_leaves_nothing_behind(
     scene: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Discord refuses each acknowledgement while the bot is still receiving further commands."""
-    monkeypatch.setattr(services, "CROWD_SECONDS", 30.0)
+    monkeypatch.setattr(late, "CROWD_SECONDS", 30.0)
     scene.expected_statuses.add(404)
     scene.server.ack_limit = 0.3
     dead = scene.server.fail("POST", "/callback", 404, 999, code=10062, message="Unknown interaction")
-    asked = [scene.say(scene.emma, "start", vmid=104) for _ in range(2 * services.CROWD)]
+    asked = [scene.say(scene.emma, "start", vmid=104) for _ in range(2 * late.CROWD)]
     for answer in await asyncio.gather(*asked):
         assert not answer.acknowledged
     dead.times = 0

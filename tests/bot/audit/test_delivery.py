@@ -37,6 +37,7 @@ from tests.bot.interaction.test_hostile_text import EVIL, harmless
 from tests.project.test_catalogues import LANGUAGE_PAIRS
 from tests.support import stage
 from tests.support.fakes import NOW, FakeClock
+from tests.support.journal.records import store_record
 from tests.support.stage import Stage
 from tests.support.walked import walked
 from tests.support.watch.at_once import at_once, rows_of
@@ -225,8 +226,8 @@ class Office:
         self, step: AuditStep = AuditStep.ENDED, operation: str = "stop", follows: int | None = None
     ) -> int:
         outcome = "OK" if step is AuditStep.ENDED else ""
-        return self.journal.audit_add(
-            AuditRecord(step, EMMA, operation, 101, outcome=outcome), self.clock.now(), follows
+        return store_record(
+            self.journal, AuditRecord(step, EMMA, operation, 101, outcome=outcome), self.clock.now(), follows
         )
 
     async def post(self) -> float | None:
@@ -436,7 +437,7 @@ async def test_a_search_that_discord_rejects_counts_as_finding_nothing(office: O
 async def test_a_line_that_breaks_holds_up_no_other(office: Office, log: pytest.LogCaptureFixture) -> None:
     await office.post()
     office.record()
-    office.journal.audit_add(AuditRecord(AuditStep.REFUSED, EMMA, "stop", detail="broken"), NOW)
+    store_record(office.journal, AuditRecord(AuditStep.REFUSED, EMMA, "stop", detail="broken"), NOW)
     await office.post()
     office.record()
     await office.post()

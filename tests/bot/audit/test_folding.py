@@ -21,6 +21,7 @@ from playground.discord.server import Channel
 from tests.bot.audit.test_delivery import Room
 from tests.support import stage
 from tests.support.fakes import FakeClock
+from tests.support.journal.records import store_record
 from tests.support.stage import Stage, post_of
 from tests.support.watch.at_once import at_once, rows_of
 
@@ -169,8 +170,8 @@ async def test_a_change_is_posted_before_the_refusals_that_wait(trail: Trail) ->
     delivery = AuditDelivery(trail.port, room, trail.clock)
     await delivery._attempt(room)
     for number in range(2000):
-        trail.journal.audit_add(AuditRecord(AuditStep.REFUSED, MALLORY, "start", number), 1.0)
-    change = trail.journal.audit_add(AuditRecord(AuditStep.ENDED, EMMA, "stop", 101, outcome="OK"), 2.0)
+        store_record(trail.journal, AuditRecord(AuditStep.REFUSED, MALLORY, "start", number), 1.0)
+    change = store_record(trail.journal, AuditRecord(AuditStep.ENDED, EMMA, "stop", 101, outcome="OK"), 2.0)
     began = trail.clock.mono
     await delivery._attempt(room)
     assert room.lines[0] == f"{change} done"
@@ -206,9 +207,12 @@ async def test_a_change_passes_refusals_while_these_are_posted(bare_scene: Stage
 
 async def test_old_attempts_are_forgotten_in_pieces(trail: Trail) -> None:
     for number in range(3 * PIECE):
-        first = trail.journal.audit_add(AuditRecord(AuditStep.ASKED, EMMA, "start", 101), float(number))
-        trail.journal.audit_add(
-            AuditRecord(AuditStep.ENDED, EMMA, "start", 101, outcome="OK"), float(number), first
+        first = store_record(trail.journal, AuditRecord(AuditStep.ASKED, EMMA, "start", 101), float(number))
+        store_record(
+            trail.journal,
+            AuditRecord(AuditStep.ENDED, EMMA, "start", 101, outcome="OK"),
+            float(number),
+            first,
         )
     before, pieces, longest = 2.5 * PIECE, 0, 0.0
     after: int | None = 0

@@ -25,6 +25,7 @@ from tests.adapters.journal.test_database import batch, content, names
 from tests.bot.data.test_journal_refuses import full_or_no_larger, full_share, locked, small
 from tests.support import stage as stages
 from tests.support.fakes import guest
+from tests.support.journal.records import store_record
 from tests.support.process_stage import INTERVAL, ProcessStage, process_stage
 from tests.support.stage import Stage
 from tests.support.watch.home import WatchHarness
@@ -200,8 +201,8 @@ def filled(directory: Path) -> SqliteJournal:
     journal.open()
     for number in range(1, 80):
         journal.commit(batch(number, "x" * 500))
-        journal.audit_add(
-            AuditRecord(AuditStep.ENDED, EMMA, "start", 100 + number, outcome="OK"), float(number)
+        store_record(
+            journal, AuditRecord(AuditStep.ENDED, EMMA, "start", 100 + number, outcome="OK"), float(number)
         )
     return journal
 
@@ -258,7 +259,9 @@ def test_the_readable_part_of_a_truncated_file_is_saved(tmp_path: Path, lose: Ca
     assert renewed is not None
     assert renewed.aside is not None
     journal.commit(batch(200, "new"))
-    assert journal.audit_add(AuditRecord(AuditStep.REFUSED, EMMA, "stop"), 1.0) > last, "no id is used again"
+    assert store_record(journal, AuditRecord(AuditStep.REFUSED, EMMA, "stop"), 1.0) > last, (
+        "no id is used again"
+    )
     whole, run = content(journal), journal.run
     journal.close()
     again = SqliteJournal(tmp_path / "journal.db")

@@ -32,6 +32,7 @@ from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.catalogue import ACTING
+from tests.support.journal.records import store_record
 from tests.support.stage import Stage, post_of
 from tests.support.watch.at_once import on_writer
 
@@ -93,7 +94,7 @@ def fill(journal: SqliteJournal) -> None:
     refused = 0
     while refused < 5:
         try:
-            journal.audit_add(entry, 1.0)
+            store_record(journal, entry, 1.0)
             refused = 0
         except JournalFailed as error:
             assert error.reason == "SQLITE_FULL"

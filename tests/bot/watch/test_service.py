@@ -28,6 +28,7 @@ from core.watch.incidents.model import GuestEvent, Topic, WatchEntry
 from core.watch.incidents.state import Rules
 from core.watch.journal import Batch
 from tests.support.fakes import AKIKO, TEMPLATE, guest
+from tests.support.journal.records import store_record
 from tests.support.watch.home import WatchHarness
 
 R, S, P, L = State.RUNNING, State.STOPPED, State.PAUSED, State.PRELAUNCH
@@ -742,8 +743,8 @@ async def test_the_audit_trail_is_kept_for_its_days_and_never_cut_right_after_a_
     home = WatchHarness(tmp_path, [guest(101)])
     days = Rules().audit_days
     for vmid, age in ((101, days + 1), (102, days - 1)):
-        home.journal.audit_add(
-            AuditRecord(AuditStep.REFUSED, AKIKO, "stop", vmid), home.clock.now() - age * 86_400
+        store_record(
+            home.journal, AuditRecord(AuditStep.REFUSED, AKIKO, "stop", vmid), home.clock.now() - age * 86_400
         )
     await home.restart(away=400 * 86_400.0)
     await home.poll()
