@@ -68,7 +68,7 @@ class PressResult:
 
     @property
     def ephemeral(self) -> bool:
-        return self.post is not None and self.post.ephemeral
+        return self.answer is not None and self.answer.ephemeral
 
     @property
     def form(self) -> Form | None:
@@ -80,7 +80,7 @@ class PressResult:
 
     @property
     def post(self) -> SeenMessage | None:
-        """The answer; for a press that edits its own message, that message."""
+        """The first response; for a press that edits or keeps its own message, that message."""
         return self._server.find(self._record.channel_id, self._record.message_id)
 
     @property
@@ -89,8 +89,17 @@ class PressResult:
         return [post for post in found if post is not None]
 
     @property
+    def answer(self) -> SeenMessage | None:
+        """The message that answers the person, whether or not the bot acknowledged the press before it.
+
+        This is the first followup, if the first response was deleted or only acknowledged a button or a form.
+        """
+        first, only_acknowledged = self.post, self.kind == "deferred_update"
+        return next(iter(self.followups), first) if first is None or only_acknowledged else first
+
+    @property
     def text(self) -> str:
-        """The answer and then the followups, as text."""
+        """The first response and then the followups, as text."""
         posts = [] if self.post is None else [self.post]
         return "\n".join(post.text for post in [*posts, *self.followups])
 

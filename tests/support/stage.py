@@ -39,6 +39,7 @@ from tests.support.home_guild import HomeGuild, mark_greeted
 from tests.support.remembered_commands import remember_commands
 from tests.support.stage_clock import StageClock
 from ui.i18n import Text
+from ui.interaction import reply as reply_module
 from ui.interaction.custom_ids import GUEST, split_site
 from ui.interaction.next_steps import steps_after_refusal
 from ui.interaction.services import Services, Site
@@ -364,7 +365,7 @@ class Stage(HomeGuild):
         told = [self.told(person, error)]
         if isinstance(error, NotHere):  # the reply names a usable channel if the person sees one
             told += [self.try_in(person, channel.id) for channel in (self.channel, self.alerts)]
-        assert reply.text in told, f"{reply.text!r} is not {told!r}"
+        assert answer_of(reply).text in told, f"{reply.text!r} is not {told!r}"
         self.assert_private(reply, error)
 
     def assert_pressed_in_vain(self, reply: PressResult, person: Person, error: BotError) -> None:
@@ -383,11 +384,10 @@ class Stage(HomeGuild):
 
     def assert_private(self, reply: PressResult, error: BotError | None = None) -> None:
         """Check that the reply is private, and has no buttons, or only next steps after `error`."""
-        posts = [post for post in [reply.post, *reply.followups] if post is not None]
-        shown = [post for post in posts if post.text == reply.text]
-        assert len(shown) == 1
-        assert shown[0].ephemeral
-        assert_only_next_steps(shown[0], error)
+        answer = answer_of(reply)
+        assert answer.ephemeral
+        assert [post.id for post in reply.followups] in ([], [answer.id])
+        assert_only_next_steps(answer, error)
 
     def faults_found(self) -> list[str]:
         """Return all faults that the test did not announce.
@@ -454,9 +454,15 @@ def working_tasks() -> set[asyncio.Task[Any]]:
 
 def post_of(on: SeenMessage | PressResult) -> SeenMessage:
     """Return the message itself, or the message of a reply."""
-    post = on.post if isinstance(on, PressResult) else on
+    post = on.post or on.answer if isinstance(on, PressResult) else on
     assert post is not None, f"no message: {on}"
     return post
+
+
+def answer_of(reply: PressResult) -> SeenMessage:
+    """Return the message that answers the person, whether or not the press was acknowledged before."""
+    assert reply.answer is not None, f"no answer: {reply}"
+    return reply.answer
 
 
 def assert_only_next_steps(post: SeenMessage, error: BotError | None) -> None:
@@ -520,6 +526,12 @@ def pve() -> Iterator[Pve]:
 def language() -> str:
     """Return the bot's `LANGUAGE`. Tests of sentences parametrize it."""
     return "en"
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the bot acknowledge nothing because its answer takes long, so that the first response is the answer."""
+    monkeypatch.setattr(reply_module, "ACKNOWLEDGE_AFTER", 3600.0)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tests.support.catalogue import EVERY_COMMAND, EVERY_COMPLETION, level_of
 from tests.support.scenes import people
 from tests.support.scenes.people import GAME, Cast
 from tests.support.scenes.walked_anew import walked_anew
-from tests.support.stage import Stage, post_of
+from tests.support.stage import Stage, answer_of, post_of
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 cast = people.cast
@@ -245,8 +245,8 @@ async def test_a_hidden_guest_that_is_busy_is_as_one_that_is_not_there(
             reply = await scene.server.slash(
                 game, scene.channel, "start" if way == "command" else "stop", vmid=vmid
             )
-        await scene.until(lambda reply=reply: reply.text not in ("", "…", shown))  # type: ignore[misc]  # mypy does not infer the type of a lambda's default
-        told.append(reply.text.replace(str(vmid), "VMID"))
+        await reply.until(lambda reply: reply.answer and reply.answer.text not in ("", "…", shown))
+        told.append(answer_of(reply).text.replace(str(vmid), "VMID"))
     assert told[0] == told[1]
     pve.failures.clear()
     plan.release()

@@ -58,7 +58,7 @@ async def test_a_double_press_counts_once(
     presses = [scene.server.click(scene.akiko, post, yes, force=True) for _ in range(3)]
     replies = await scene.whole(asyncio.gather(*presses))
     assert [sent[len(sent) - len(path) :] for _, sent, _ in scene.changes()] == [path]
-    again = [reply for reply in replies if reply.kind != "update"]
+    again = [reply for reply in replies if reply.ephemeral]
     assert len(again) == 2
     for reply in [*again, await scene.press(scene.akiko, question, yes, force=True)]:
         scene.assert_refused(reply, scene.akiko, QuestionAnswered())
@@ -261,7 +261,7 @@ async def test_a_form_sent_twice_deletes_once(scene: Stage) -> None:
     sent = [scene.server.submit(scene.emma, shown, "palworld") for shown in (form, second)]
     replies = await scene.whole(asyncio.gather(*sent))
     assert [method for method, _, _ in scene.changes()] == ["DELETE"]
-    refused = [reply for reply in replies if reply.kind != "update"]
+    refused = [reply for reply in replies if reply.ephemeral]
     assert len(refused) == 1
     scene.assert_refused(refused[0], scene.emma, QuestionAnswered())
 

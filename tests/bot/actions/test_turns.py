@@ -13,9 +13,9 @@ from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
 from ui.discord import late
-from ui.interaction import reply
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+unhurried = stage.unhurried
 
 FIRST, GUESTS, EACH = 1000, 60, 8
 """The guests are on all nodes."""
@@ -84,11 +84,9 @@ def first_answers(scene: Stage) -> list[int]:
     return [request.body["type"] for request in scene.server.requests("POST", "/callback")]
 
 
-async def test_a_crowd_is_acknowledged_at_once(
-    scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("unhurried")
+async def test_a_crowd_is_acknowledged_at_once(scene: Stage, pve: Pve) -> None:
     """This holds however long Proxmox takes. Nobody waits until the work for the others is done."""
-    monkeypatch.setattr(reply, "ACKNOWLEDGE_AFTER", 3600.0)
     pve.hang("/status/current", 30.0)
     asked = [asyncio.create_task(scene.say(scene.akiko, "info", vmid=103)) for _ in range(20)]
     await scene.until(lambda: len(first_answers(scene)) == 20)
@@ -98,11 +96,9 @@ async def test_a_crowd_is_acknowledged_at_once(
     assert set(first_answers(scene)) == {5}
 
 
-async def test_a_person_who_asks_after_a_crowd_is_acknowledged_at_once_too(
-    scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("unhurried")
+async def test_a_person_who_asks_after_a_crowd_is_acknowledged_at_once_too(scene: Stage, pve: Pve) -> None:
     """The crowd is acknowledged by then, but its work still comes before this person's."""
-    monkeypatch.setattr(reply, "ACKNOWLEDGE_AFTER", 3600.0)
     pve.hang("/status/current", 30.0)
     asked: list[asyncio.Task[PressResult]] = []
 
@@ -118,10 +114,8 @@ async def test_a_person_who_asks_after_a_crowd_is_acknowledged_at_once_too(
     assert set(first_answers(scene)) == {5}
 
 
-async def test_a_few_people_get_their_answer_without_an_acknowledgement_before_it(
-    scene: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(reply, "ACKNOWLEDGE_AFTER", 3600.0)
+@pytest.mark.usefixtures("unhurried")
+async def test_a_few_people_get_their_answer_without_an_acknowledgement_before_it(scene: Stage) -> None:
     asked = [scene.say(scene.akiko, "info", vmid=vmid) for vmid in (101, 102, 103)]
     assert len(asked) < late.CROWD
     await asyncio.gather(*asked)

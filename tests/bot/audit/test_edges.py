@@ -26,6 +26,7 @@ from tests.support.watch.at_once import at_once, rows_of
 from ui.audit.csv_file import csv_cell
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+unhurried = stage.unhurried
 
 
 def trail(scene: Stage, **wanted: Any) -> list[AuditRecord]:
@@ -237,6 +238,7 @@ async def test_every_cell_is_quoted_and_read_back(scene: Stage) -> None:
     assert all(line.startswith('"') and line.endswith('"') for line in text.strip().split("\r\n"))
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_a_file_that_discord_does_not_take_is_reported(scene: Stage) -> None:
     scene.expected_statuses.add(413)
     scene.server.ack_limit = 3.0

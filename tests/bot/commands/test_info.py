@@ -17,6 +17,7 @@ from tests.support.stage import Stage, post_of
 from tests.support.walked import walked
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+unhurried = stage.unhurried
 
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
@@ -135,6 +136,7 @@ async def test_for_a_person_who_may_not_see_it_the_guest_is_not_read(bare_scene:
 # -- in steps
 
 
+@pytest.mark.usefixtures("unhurried")
 @BOTH
 async def test_the_state_comes_first_and_the_rest_into_the_same_message(scene: Stage, pve: Pve) -> None:
     """A value that is not known yet is not shown as absent: 102 is protected by Proxmox' flag, which comes later."""

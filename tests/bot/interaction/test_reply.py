@@ -16,6 +16,7 @@ from tests.support.stage import BUSY_ACK, Stage, post_of
 from ui.formatting import timestamp, title_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+unhurried = stage.unhurried
 
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
@@ -320,6 +321,7 @@ async def test_a_command_whose_acknowledgement_is_refused_changes_nothing(
     assert len(scene.changes()) == 1, "the guest is free again"
 
 
+@pytest.mark.usefixtures("unhurried")
 @walked_anew("kind", ["panel", "question", "form"])
 async def test_a_press_whose_acknowledgement_is_refused_changes_nothing(scene: Stage, kind: str) -> None:
     shown = await scene.say(

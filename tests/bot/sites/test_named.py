@@ -15,7 +15,7 @@ from tests.support import stage
 from tests.support.fakes import AKIKO, guest
 from tests.support.sites import three_sites
 from tests.support.sites.three_sites import COLO, HOME, Sites
-from tests.support.stage import post_of
+from tests.support.stage import answer_of, post_of
 from ui.cards import card, name_site
 from ui.formatting import MESSAGE_MOST, Colour
 from ui.guests import presses
@@ -148,9 +148,9 @@ async def test_the_shorter_versions_of_a_blocked_card_name_the_site(sites: Sites
 
 async def test_a_refusal_names_the_site_that_it_is_about(sites: Sites) -> None:
     await sites.start()
-    reply = await sites.press(COLO, await sites.post(), "g2:colo:refresh:999")
-    assert reply.text.startswith(HEAD)
-    assert "**999**" in reply.text
+    refusal = answer_of(await sites.press(COLO, await sites.post(), "g2:colo:refresh:999"))
+    assert refusal.text.startswith(HEAD)
+    assert "**999**" in refusal.text
 
 
 @pytest.mark.parametrize("t", [Texts("en").public, Texts("ja").public], ids=["en", "ja"])
