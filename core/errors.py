@@ -156,7 +156,7 @@ class TooQuick(Refused):
 
     `wait`: whole seconds until the next request is allowed.
     `skipped`: number of such refusals since the last one that got an audit record. None: this one gets no record
-    either and is only counted.
+    and is only counted.
     """
 
     wait: int

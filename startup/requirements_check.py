@@ -1,7 +1,7 @@
 """Check the requirements before they are imported: Python 3.11, and the packages of requirements.txt.
 
-bot.py imports this first. `make` runs it to check the Python alone. An old Python must be able to read both
-files: they keep to the syntax of Python 3.6, and this one to its library.
+bot.py imports this first. `make` runs it as a script: then only the version of Python is checked. An old Python must
+be able to read both files, so they use only the syntax of Python 3.6, and this one only its library.
 """
 
 import contextlib
@@ -61,7 +61,7 @@ def _installed_packages() -> "set[str]":
     """Return the names of the packages that this Python finds.
 
     Each has a folder or file of its own (PyPA, "Recording installed projects"). importlib.metadata would read them
-    all, and take as long as a tenth of the start.
+    all, which takes a tenth of the whole start.
     """
     found = set()
     for folder in sys.path:

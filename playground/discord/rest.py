@@ -45,7 +45,7 @@ class Call:
     files: list[Upload] = field(default_factory=list)
     reason: str | None = None
     raw: bytes | None = None
-    """The JSON of the body as it was sent, if that is all of the body."""
+    """The body as it was sent, if it is JSON. None for a form with files."""
 
 
 class CallRefused(Exception):

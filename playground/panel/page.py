@@ -176,7 +176,7 @@ class PageAddress:
 
 
 def free_ports(first: int, host: str = LOOPBACK) -> tuple[int, int, int]:
-    """Return three ports in a row from `first` on that nobody uses, or the next ones; 0: any.
+    """Return three free ports in a row, at `first` or above. If `first` is 0, return zeros: the system chooses.
 
     Raises: PortTaken, if something else uses all that were tried.
     """
@@ -199,13 +199,13 @@ def _is_free(host: str, port: int) -> bool:
 
 
 class DemoPage:
-    """Serve a stage to a browser, and publish the bot's changes in the background.
+    """Serve the demo guild to a browser, and publish the bot's changes in the background.
 
     Each channel has a page, and links to the others. The first one is the main page.
     """
 
-    def __init__(self, server: DiscordServer, stage: DemoGuild, place: PageAddress | None = None) -> None:
-        self._server, self._stage, self._place = server, stage, place or PageAddress()
+    def __init__(self, server: DiscordServer, demo: DemoGuild, place: PageAddress | None = None) -> None:
+        self._server, self._demo, self._place = server, demo, place or PageAddress()
         self._previews: list[Preview] = []
         self._publisher: asyncio.Task[None] | None = None
         self._published = 0
@@ -232,15 +232,15 @@ class DemoPage:
     async def _open(self, beside: Answerer | None) -> None:
         """Open the pages. Raises: PortTaken."""
         pages: list[tuple[Preview, list[Tab]]] = []
-        channels = (self._stage.channel, self._stage.audit, self._stage.outside)
+        channels = (self._demo.channel, self._demo.audit, self._demo.outside)
         for channel, port in zip(channels, self._place.ports, strict=True):
             tabs = list[Tab]()
             preview = open_preview(
                 self._server.world,
                 channel,
-                self._stage.people,
+                self._demo.people,
                 tabs,
-                locale=self._stage.names.locale,
+                locale=self._demo.names.locale,
                 timezone=ZONE.key,
                 port=port,
             )
@@ -266,12 +266,15 @@ class DemoPage:
 
     @property
     def url(self) -> str:
-        """The page of the allowed channel. Its address holds a secret: everybody who has it can press buttons."""
+        """Return the address of the page of the allowed channel.
+
+        It holds a secret: everybody who has the address can press buttons.
+        """
         return self._previews[0].url
 
     @property
     def place(self) -> PageAddress:
-        """Its present address, for a page that replaces it later."""
+        """Return the present address of the page, for a page that replaces it later."""
         ports = [int(preview.url.split(":")[2].split("/")[0]) for preview in self._previews]
         return PageAddress(self._place.host, (ports[0], ports[1], ports[2]), self._previews[0].capability)
 

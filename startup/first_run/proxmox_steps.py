@@ -123,7 +123,7 @@ def _ask_token(talk: Talk, *, first: bool, known: Given | None) -> bool:
 
 
 def _token_variable(draft: Draft) -> str:
-    """Return the variable that may have the value of the token. It names the cluster, unless that is the first."""
+    """Return the variable for the token's value. For all but the first cluster it contains the cluster's name."""
     site = draft.site
     return f"{'' if site is draft.sites[0] else variable_of(site.name)}PROXMOX_TOKEN_VALUE"
 

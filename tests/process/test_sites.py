@@ -19,14 +19,15 @@ DELAY_SECONDS = 5.0
 """Maximum seconds by which the trouble may delay the end. A hanging read takes 18."""
 
 
-def made() -> Iterator[Pve]:
+def demo_cluster() -> Iterator[Pve]:
     with Pve(nodes=NODES) as cluster:
         build_demo(cluster)
         cluster.auth_delay = 0.0
         yield cluster
 
 
-hanging, refusing = pytest.fixture(made, name="hanging"), pytest.fixture(made, name="refusing")
+hanging = pytest.fixture(demo_cluster, name="hanging")
+refusing = pytest.fixture(demo_cluster, name="refusing")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ NAME_MOST = 32
 MOUNT_MOST = 24
 """Maximum characters of a mount point in a line that a notification shows."""
 FEW_NAMES, FEW_MOST = 3, 75
-"""Names in the first line of an alert about many guests, and the characters after which no further one follows."""
+"""Most names in the first line of an alert about many guests, and their most characters together."""
 
 
 def guest_name(fact: GuestFact) -> str:
