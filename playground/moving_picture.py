@@ -107,7 +107,7 @@ def play(film: Film, t: Text) -> None:
 
 
 def _selector(message: Locator) -> str:
-    """Return a selector of this message that still fits after the page was published again."""
+    """Return a selector of this message that still fits once the page shows it anew."""
     return f'article[data-message-id="{message.get_attribute("data-message-id")}"]'
 
 

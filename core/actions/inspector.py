@@ -172,7 +172,7 @@ class _SharedRead:
         return GuestDetails(guest, config, addresses, last, pending, protected, unread, self.read_at)
 
     async def wait_for_more(self) -> None:
-        """Wait until one part at most is missing, and a moment for the last one. If Proxmox is busy, wait longer."""
+        """Wait until at most one part is missing, and a moment for the last one. If Proxmox is busy, wait longer."""
         while len(self.unread) > 1:
             await asyncio.wait(self._running(), return_when=asyncio.FIRST_COMPLETED)
         if self.unread and self._status_took > BUSY_SECONDS:
@@ -184,7 +184,7 @@ class _SharedRead:
         await asyncio.wait(self.parts.values())
 
     async def wait_a_moment(self) -> None:
-        """Wait for parts that arrive at about the same time, so that they are shown at once."""
+        """Wait for parts that arrive at about the same time, so that they are shown together."""
         least = max(self._status_took * SETTLE_SHARE, SETTLE_LEAST)
         if running := self._running():
             seconds = min(least + (self.waiting - 1) * SETTLE_EACH, SETTLE_MOST)
@@ -214,7 +214,7 @@ class Inspector:
     async def inspect(self, vmid: int, check: Check) -> AsyncGenerator[GuestDetails]:
         """Yield the details of a guest: with its state, with all but one part, and with all. At most three times.
 
-        Parts that arrive at about the same time are yielded once. Only the first step raises.
+        Parts that arrive at about the same time are yielded together. Only the first step raises.
         Raises: GuestNotFound, the refusal of `check`, or a ProxmoxError if the guest itself cannot be read.
         """
         finder = self.planner.finder

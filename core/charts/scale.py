@@ -19,7 +19,7 @@ LEAST_PERCENT = 10.0
 class Scale:
     """`factor`: divides a value of the panel into the shown unit. `top` and `ticks` are in that unit.
 
-    `suffix`: the unit's name, "%" or as `MiB`. `digits`: after the point, to tell the ticks apart.
+    `suffix`: the unit's name, such as "%" or "MiB". `digits`: after the point, to tell the ticks apart.
     """
 
     factor: float

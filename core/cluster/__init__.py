@@ -1,1 +1,1 @@
-"""Read the cluster once for everybody, and ask about its storages beyond that."""
+"""Read the cluster once for everybody, and ask its storages for backups and past usage."""

@@ -8,7 +8,7 @@ from core.errors import JournalFailed
 from core.watch.journal import Journal
 
 PAGE_RECORDS = 200
-"""Records read at once."""
+"""Number of records read at a time."""
 UNMARKED_MOST = 500
 """Number of passed records without a line after which the cursor is stored."""
 

@@ -62,7 +62,7 @@ def amiss(found: list[Result]) -> list[Result]:
     return [result for result in found if result.level is not Verdict.OK]
 
 
-# One fault is that nothing is verified.
+# With one of the faults, no certificate is checked.
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 async def test_each_fault_is_named_with_its_remedy_and_a_clean_setup_has_none(stage: ProcessStage) -> None:
     assert len(FAULTS) >= 30
@@ -165,7 +165,7 @@ def test_the_commands_are_those_of_the_tree() -> None:
 
 
 def test_every_bad_outcome_has_a_fault_that_brings_it_about() -> None:
-    """The outcomes of the machine itself, and two of Discord, are judged without a stage."""
+    """Some outcomes of the machine, of Discord and of Proxmox have no such fault: they are tested without a stage."""
     judged = {"packages_other", "data_dir_full", "data_dir_low", "data_dir_hung", "guild_away", "proxmox"}
     good = {"not_checked", "clock_untold", *(problem.value for problem in (Problem.EVERYBODY_IS_ADMIN,))}
     for folder in ("core/health", "startup/health"):

@@ -85,7 +85,8 @@ class RateLimitWatch:
 def limit_request_time(http: discord.http.HTTPClient) -> None:
     """Give each request of the client at most TRY_SECONDS; discord.py alone would wait for five minutes.
 
-    A request that begins or goes on after the end of the client is a lost connection, as every caller expects.
+    A request that begins or goes on after the end of the client counts as a lost connection. Every caller expects
+    such an error.
     """
     request = http.request
 

@@ -108,7 +108,7 @@ async def test_an_invalid_task_list(tmp_path: Path) -> None:
 # -- storages
 
 
-async def test_a_shared_storage_is_listed_once_a_node(pve: Pve, client: ProxmoxClient) -> None:
+async def test_a_shared_storage_is_listed_once_per_node(pve: Pve, client: ProxmoxClient) -> None:
     pve.add_ceph_storage("ceph")
     pve.fill_storage("ceph", 0.95)
     pve.fill_storage("local", 0.25)

@@ -50,7 +50,7 @@ COMMAND = _Command()
 
 @functools.cache
 def _command() -> tuple[str, ...]:
-    """Start the one starter of this process."""
+    """Start the one starter of this process, and return the command that hands it a worker's pipes."""
     name = f"charts-{os.getpid()}-{os.urandom(8).hex()}"  # an abstract name of Linux, which is in no folder
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(f"\0{name}")

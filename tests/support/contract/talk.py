@@ -1,4 +1,4 @@
-"""Talk with a target as the bot does, and hold every answer against its form."""
+"""Talk with a target as the bot does, and compare every answer with its form."""
 
 import asyncio
 import json
@@ -91,7 +91,10 @@ class Talk:
             assert end == "OK" or end.startswith("WARNINGS: "), end
 
     async def refused(self, call: Awaitable[object], status: int = 500) -> tuple[BotError | None, str]:
-        """Return Proxmox' own words when it refuses a call, at once or at the end of its task."""
+        """Return the bot's error and Proxmox' own words when it refuses a call.
+
+        The error is None if the refusal comes only at the end of the task.
+        """
         try:
             answer = await call
         except BotError as error:
