@@ -1,6 +1,6 @@
 """Make the pictures of all screens: docs/images/screens.md (`make screens`).
 
-It drives the demo in a browser, once in each language, and takes each answer at the width of a phone and of a desk.
+It drives the demo in a browser, once in each language. It takes each answer at the width of a phone and of a desktop.
 The table in playground/screen_table.py is played from top to bottom: each row may rely on the rows above it.
 """
 
@@ -35,7 +35,7 @@ _LAID_OUT = """width => {
   const resting = /updated|completed|ready|uncertain/.test(document.querySelector("#action-status").textContent);
   return resting && document.fonts.status === "loaded" && wide <= width && wide > width / 2;
 }"""
-"""Whether the page has taken on the width of its window. Not async: a promise counts as true at once."""
+"""Whether the page has adapted to the width of its window. Not async: a promise counts as true at once."""
 _RESTS = (
     "() => /updated|completed|ready|uncertain/.test(document.querySelector('#action-status').textContent)"
 )
@@ -131,7 +131,7 @@ def steady_text(shown: Locator) -> list[str]:
 
 
 def resize(page: Page, width: int) -> None:
-    """Change the width of a window, and wait until the page has taken it on: a press meanwhile would be lost."""
+    """Change the width of a window, and wait until the page has adapted: a press meanwhile would be lost."""
     page.set_viewport_size({"width": width, "height": TALL})
     page.wait_for_function(_LAID_OUT, arg=width)
 

@@ -51,7 +51,7 @@ COMMANDS_RETRY_SECONDS = 3600.0
 LONGEST_WAIT = 3600.0
 """Maximum seconds to obey Discord's own "try again in …"."""
 CAUSES_MOST = 10
-"""Causes of one outage that are remembered as logged."""
+"""Maximum number of causes of one outage that are remembered as logged."""
 STEADY_SECONDS = 60.0
 """Seconds after which a connection counts as good: the next attempt then comes at once."""
 
@@ -175,8 +175,8 @@ class Connection:
     async def _commands(self, tried: asyncio.Event) -> None:
         """Register the commands, and again whenever that is asked for. `tried` is set after the first attempt.
 
-        Nothing is cancelled here: during the wait for a rate limit that would block discord.py for good.
-        Raises: DiscordRefused, if the first registration fails for good. Later ones then wait to be asked again.
+        No registration is cancelled: a cancelled wait for a rate limit would block discord.py for good.
+        Raises: DiscordRefused, if the first registration is refused. A later one that is refused is only logged.
         """
         tries, registered = self._tries(ConnectStep.COMMANDS, COMMANDS_RETRY_SECONDS), False
         while not self._over.is_set():

@@ -2,7 +2,7 @@
 
 adapters/journal/off_loop.py implements it in SQLite, in threads of its own: no call holds up the event loop. Each
 call is one transaction: it happens completely or not at all, whenever the process dies. The calls are carried out in
-their order. core/watch/change_queue.py keeps everything else from happening between a decision and its storing.
+their order. core/watch/change_queue.py lets nothing else happen from a decision until it is stored.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -98,7 +98,7 @@ class Journal(AuditStore, Protocol):
         """Ten characters unique to this journal: no other journal has its nonces."""
 
     async def first_id(self, unix: float) -> int:
-        """Return the id from which a new watch counts its incidents and messages. `unix`: Unix seconds of now."""
+        """Return the id from which a new watch counts its incidents and messages. `unix`: Unix seconds now."""
 
     async def check_file(self) -> JournalRenewal | None:
         """Check by a test write that the file is still the opened one and accepts writes. Recreate it if not.

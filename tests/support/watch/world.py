@@ -279,7 +279,7 @@ class SimCluster:
         self.sight, self.odd = None, Oddities()
 
     def _listed_tasks(self) -> list[TaskSummary]:
-        """Return all running tasks, filled up to 25 per node with ended ones, by their start."""
+        """Return all running tasks, and the latest of those that have ended: up to 25 tasks per node."""
         rows: list[TaskSummary] = []
         for name, online in self.online.items():
             here = [task for task in self.tasks if task.node == name] if online else []
