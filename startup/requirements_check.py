@@ -54,7 +54,7 @@ def missing_packages(file: str) -> "list[str]":
         return []
     wanted = [pin.group(1) for pin in pins if not pin.group(2) or sys.version_info >= (3, int(pin.group(2)))]
     there = _installed_packages()
-    return [name for name in wanted if normalized(name) not in there]
+    return [name for name in wanted if _normalized(name) not in there]
 
 
 def _installed_packages() -> "set[str]":
@@ -68,11 +68,11 @@ def _installed_packages() -> "set[str]":
         with contextlib.suppress(OSError):
             for entry in os.listdir(folder or "."):  # noqa: PTH208 - works in an old Python
                 if entry.endswith((".dist-info", ".egg-info")):
-                    found.add(normalized(entry.rpartition(".")[0].split("-")[0]))
+                    found.add(_normalized(entry.rpartition(".")[0].split("-")[0]))
     return found
 
 
-def normalized(name: str) -> str:
+def _normalized(name: str) -> str:
     """Return the name of a package in the form in which names are compared."""
     return re.sub(r"[-_.]+", "-", name).lower()
 

@@ -50,7 +50,7 @@ class SharedJournal:
         with self.file.transaction() if configured.several else self.file.transaction(READ) as db:
             if configured.several:
                 site_rows.write_sites(db, configured)
-            self._first, self._numbers = site_rows.read_sites(db)
+            self._first, self._numbers = site_rows.read_site_numbers(db)
 
     @property
     def first_site(self) -> str | None:
@@ -68,11 +68,11 @@ class SharedJournal:
     def name_of(self, key: str) -> str:
         return site_rows.site_name(key, self._first, several=self._configured.several)
 
-    def number_of(self, key: str) -> int:
+    def site_number(self, key: str) -> int:
         """Return the number of a site. Raises: JournalFailed."""
         if key and key not in self._numbers:
             with self.file.transaction() as db:
-                self._numbers[key] = site_rows.number_of(db, key)
+                self._numbers[key] = site_rows.site_number(db, key)
         return self._numbers.get(key, 0)
 
     def unknown_sites(self, names: frozenset[str]) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ class SiteJournal:
         return self._shared.key_of(self._name)
 
     def first_id(self, unix: float) -> int:
-        return self._shared.number_of(self._key) * IDS_EACH + int(unix)
+        return self._shared.site_number(self._key) * IDS_EACH + int(unix)
 
     def check_file(self) -> JournalRenewal | None:
         return self._shared.check_file(self._name)
@@ -64,7 +64,7 @@ class SiteJournal:
     # -- writing
 
     def commit(self, batch: Batch) -> None:
-        rows = watch_rows.Rows.of(batch, self._key)
+        rows = watch_rows.BatchRows.of(batch, self._key)
         with self._file.transaction() as db:
             watch_rows.write_batch(db, rows)
 

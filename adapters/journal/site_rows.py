@@ -50,11 +50,11 @@ def read_stored(db: sqlite3.Connection, version: int) -> StoredSites:
         tables = ("records", "incidents", "messages", "audit")[: 4 if version > 1 else 3]
         found = (db.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in tables)  # noqa: S608 - fixed words
         return StoredSites(plain=any(found))
-    first, numbers = read_sites(db)
+    first, numbers = read_site_numbers(db)
     return StoredSites(first, _has_data(db, ""), frozenset(name for name in numbers if _has_data(db, name)))
 
 
-def read_sites(db: sqlite3.Connection) -> tuple[str | None, dict[str, int]]:
+def read_site_numbers(db: sqlite3.Connection) -> tuple[str | None, dict[str, int]]:
     """Return the site whose data has the key "", None if it has no name yet, and the numbers of the others."""
     meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
     numbers = {
@@ -77,17 +77,17 @@ def write_sites(db: sqlite3.Connection, configured: SiteNames) -> None:
     if configured.first is not None:
         db.execute("REPLACE INTO meta VALUES (?, ?)", (_FIRST, configured.first))
     for name in configured.names:
-        number_of(db, stored_key(name, configured.first))
+        site_number(db, stored_key(name, configured.first))
 
 
-def number_of(db: sqlite3.Connection, key: str) -> int:
+def site_number(db: sqlite3.Connection, key: str) -> int:
     """Return the number of a site. A site without one is given the next.
 
     Raises: JournalFailed if there are too many.
     """
     if not key:
         return 0
-    _, numbers = read_sites(db)
+    _, numbers = read_site_numbers(db)
     if key not in numbers:
         numbers[key] = max(numbers.values(), default=0) + 1
         if numbers[key] > SITES_MOST:

@@ -35,7 +35,7 @@ _UNSETTLED = "SELECT json FROM messages WHERE status = 'waiting' OR (status = 'p
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class BatchRows:
     """A batch as rows. It is built before the transaction begins: an invalid value then changes nothing."""
 
     records: tuple[tuple[bytes, bytes | None], ...]
@@ -44,7 +44,7 @@ class Rows:
     messages: tuple[tuple[object, ...], ...]
 
     @classmethod
-    def of(cls, batch: Batch, site: str) -> Rows:
+    def of(cls, batch: Batch, site: str) -> BatchRows:
         """Build the rows of a batch. If an incident occurs twice, its last version counts. `site`: stored key.
 
         Raises: ValueError for a value that JSON cannot hold, or for the record of another site.
@@ -67,7 +67,7 @@ class Rows:
         )
 
 
-def write_batch(db: sqlite3.Connection, rows: Rows) -> None:
+def write_batch(db: sqlite3.Connection, rows: BatchRows) -> None:
     """Write all rows, and count a new version of each message about a changed incident."""
     ids = [(incident[0],) for incident in rows.incidents]
     db.executemany(

@@ -32,7 +32,7 @@ class WrittenSite:
     @property
     def label(self) -> str:
         """Return the text before the name of a setting, for a fault."""
-        return self.variable if self.config is None else label_of(self.name)
+        return self.variable if self.config is None else _prefix_of(self.name)
 
 
 def variable_of(name: str) -> str:
@@ -40,7 +40,7 @@ def variable_of(name: str) -> str:
     return f"SITE_{name.upper().replace('-', '_')}_"
 
 
-def label_of(name: str) -> str:
+def _prefix_of(name: str) -> str:
     return f'SITES["{name}"].'
 
 
@@ -58,10 +58,10 @@ def parse_sites(known: Sequence[str], given: RawSetting) -> dict[str, Mapping[st
             faults.append(given.fault(FaultKind.BAD_SITE_NAME, name))
         elif not isinstance(site, dict):
             found = type(site).__name__
-            label = label_of(name).rstrip(".")
+            label = _prefix_of(name).rstrip(".")
             faults.append(Fault(FaultKind.WRONG_TYPE, label, expected="site", found=found))
         else:
-            faults += [_unknown(label_of(name), key, known, given) for key in site if key not in known]
+            faults += [_unknown(_prefix_of(name), key, known, given) for key in site if key not in known]
     if faults:
         raise SettingRejected(*faults)
     return rows

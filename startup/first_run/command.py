@@ -25,7 +25,7 @@ from startup.connection import use_other_discord
 from startup.first_run.config_file import is_empty, write_config
 from startup.first_run.config_text import config_text
 from startup.first_run.draft import Draft
-from startup.first_run.steps import ask_all, asked_of, walk
+from startup.first_run.steps import ask_every_step, asked_of, walk
 from startup.first_run.talk import Talk
 from startup.first_run.terminal import Back, Cancelled, Terminal
 from startup.health import command as health
@@ -40,7 +40,7 @@ SERVICE_CONFIG = Path("/etc/proxmox-bot/config.py")
 """The service's config.py. Its installer gives the file to the service's user, and starts the service."""
 _SECRETS = ("DISCORD_TOKEN", "PROXMOX_TOKEN_VALUE")
 Cogs = Iterable[type[commands.Cog]]
-Handler = Callable[[int, FrameType | None], Any] | signal.Handlers
+SignalHandler = Callable[[int, FrameType | None], Any] | signal.Handlers
 
 
 def run_instead(options: argparse.Namespace, directory: Path, environ: Mapping[str, str], cogs: Cogs) -> int:
@@ -107,7 +107,7 @@ def _run_first_run(
     try:
         with _handling_signals():
             _begin(talk, path)
-            ask_all(talk)
+            ask_every_step(talk)
             write(talk, path, directory)
     except (Cancelled, KeyboardInterrupt) as end:
         talk.say()
@@ -123,7 +123,7 @@ def _run_first_run(
 
 
 @contextlib.contextmanager
-def _handling_signals(handler: Handler = signal.default_int_handler) -> Iterator[None]:
+def _handling_signals(handler: SignalHandler = signal.default_int_handler) -> Iterator[None]:
     """Call the handler for each signal that would end the process.
 
     The default raises KeyboardInterrupt, so that the terminal shows typed text again at the end.

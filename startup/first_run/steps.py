@@ -205,7 +205,7 @@ def walk(talk: Talk, pending: set[Asked]) -> None:
             pending |= {asked[at], asked[max(at - 1, 0)]}
 
 
-def ask_all(talk: Talk) -> None:
+def ask_every_step(talk: Talk) -> None:
     """Ask every step after the language, and then any of them again until all is right.
 
     Raises: Cancelled.

@@ -49,7 +49,7 @@ def summary(t: Text, authorizer: Authorizer, actor: Actor, cluster: Cluster | No
     parts = [t(_EVERYWHERE[everywhere])] if everywhere > Level.NONE else []
     for level, guests in _by_level(authorizer, actor, cluster):
         words = _HIGHER if parts else _FIRST
-        parts.append(t(words[level], guests=guest_names(t, authorizer, guests)))
+        parts.append(t(words[level], guests=named_guests(t, authorizer, guests)))
     parts += _as_owner(t, authorizer, actor, cluster, alone=not parts)
     if parts:
         return (" " if t.language == "en" else "").join(parts)
@@ -100,9 +100,9 @@ def _as_owner(
         words = N_("As owner you may also control the power of {guests}.")
         if alone:
             words = N_("As owner you may view {guests} and control the power.")
-        yield t(words, guests=guest_names(t, authorizer, powered))
+        yield t(words, guests=named_guests(t, authorizer, powered))
     if others:
-        yield t("As owner you are an operator of {guests}.", guests=guest_names(t, authorizer, others))
+        yield t("As owner you are an operator of {guests}.", guests=named_guests(t, authorizer, others))
 
 
 def _has_power(authorizer: Authorizer, actor: Actor, guest: Guest) -> bool:
@@ -127,7 +127,7 @@ def summary_on(t: Text, authorizer: Authorizer, actor: Actor, guest: Guest) -> s
     return t(_OF_GUEST[level])
 
 
-def guest_names(t: Text, authorizer: Authorizer, guests: Iterable[Guest]) -> str:
+def named_guests(t: Text, authorizer: Authorizer, guests: Iterable[Guest]) -> str:
     """Return the guests' names, as many as fit, with a sign for protected ones."""
     names = (
         title(each) + (f" {PROTECTED}" if is_protected(authorizer.rules, each) else "") for each in guests

@@ -13,7 +13,7 @@ from core.guest import Cluster, Guest
 from core.levels import Level, Reach
 from core.operations import LONG_MUTE_SECONDS, OPERATIONS, Operation
 from ui.access.extents import NOT_FOR_IT, AllowedGuests, extents, refusals
-from ui.access.summary import guest_names, summary, summary_on
+from ui.access.summary import named_guests, summary, summary_on
 from ui.access.tasks import TASKS, by_task
 from ui.cards import card
 from ui.formatting import (
@@ -189,9 +189,9 @@ def _allowed(t: Text, authorizer: Authorizer, extent: AllowedGuests | None) -> _
     if not extent.on:
         return _Answer(_Rank.NOWHERE, f"**{t('No suitable guest right now')}**")
     if extent.hidden or len(extent.on) <= len(extent.off):
-        head = t("Only for {guests}", guests=guest_names(t, authorizer, extent.on))
+        head = t("Only for {guests}", guests=named_guests(t, authorizer, extent.on))
     else:
-        head = t("Allowed except for {guests}", guests=guest_names(t, authorizer, extent.off))
+        head = t("Allowed except for {guests}", guests=named_guests(t, authorizer, extent.off))
     return _Answer(_Rank.SOMEWHERE, head)
 
 

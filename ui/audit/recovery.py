@@ -15,7 +15,7 @@ from core.clock import Clock
 from core.delivery.outbox import LIMIT_MOST
 from ui.audit.text import SIGNS, attempt_words
 from ui.cards import card
-from ui.discord.blocked import is_blocked, send_with_fallbacks
+from ui.discord.blocked import is_blocked, send_card_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, is_transient, retry_after
 from ui.formatting import Colour
 from ui.i18n import Text
@@ -72,7 +72,7 @@ class DiscordOutcomeNotifier:
 
         Raises: one of DISCORD_ERRORS.
         """
-        await send_with_fallbacks(self._t, view, partial(self._put, found), site=found.site)
+        await send_card_with_fallbacks(self._t, view, partial(self._put, found), site=found.site)
 
     async def _put(self, found: AuditEntry, view: ui.LayoutView) -> None:
         channel = self._client.get_partial_messageable(found.record.actor.place.channel_id or 0)

@@ -29,14 +29,14 @@ async def show_cluster_status(reply: Reply) -> None:
     sites = asked_sites(interaction)
     if len(sites) == 1:
         choose_site(interaction, sites[0])
-        status = await status_of(reply.t, await read_one(sites[0]), actor)
+        status = await cluster_status_of(reply.t, await read_one(sites[0]), actor)
         await reply.show(cluster_status_card(reply.t, status, sites[0].name))
         return
-    statuses = [await status_of(reply.t, read, actor) for read in await read_sites(sites)]
+    statuses = [await cluster_status_of(reply.t, read, actor) for read in await read_sites(sites)]
     await reply.show(cluster_statuses_card(reply.t, statuses, ALL_SITES))
 
 
-async def status_of(t: Text, read: SiteRead, actor: Actor) -> ClusterStatus:
+async def cluster_status_of(t: Text, read: SiteRead, actor: Actor) -> ClusterStatus:
     """Return the person's view of a site as it was read."""
     site, authorizer = read.site, read.site.authorizer
     health = await visible_status(site, actor, read.cluster)

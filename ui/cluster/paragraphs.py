@@ -10,7 +10,7 @@ from typing import TypeVar
 from core.guest import Node, Storage
 from core.watch.incidents.model import Incident, Severity
 from ui.bars import usage_bar
-from ui.cluster.rows import NAME_MOST, fill, fill_of, listed_storages, node_row, storage_name
+from ui.cluster.rows import NAME_MOST, fill, fill_of, listed_storages, node_row, storage_and_place
 from ui.formatting import OK, UNSURE, code, fit_lines, more_word, timestamp
 from ui.i18n import Text
 from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
@@ -61,7 +61,7 @@ def storages_text(t: Text, storages: Iterable[Storage], room: int, most: int) ->
     A shared storage is shown once. Of several with the same name, only the fullest is shown.
     """
     once = [each.storage for each in listed_storages(storages)]
-    unknown = [storage_name(t, each) for each in once if fill_of(each) is None]
+    unknown = [storage_and_place(t, each) for each in once if fill_of(each) is None]
     alike: dict[str, list[Storage]] = {}
     for each in sorted(once, key=lambda each: -(fill_of(each) or 0)):
         if fill_of(each) is not None:

@@ -78,10 +78,10 @@ def fullest_first(storages: Iterable[Storage]) -> list[ListedStorage]:
 
 def storage_row(t: Text, storage: Storage) -> str:
     usage = format_usage(storage.used, storage.total)
-    return f"{storage_name(t, storage)}\n{usage_bar(fill_of(storage))} {usage}"
+    return f"{storage_and_place(t, storage)}\n{usage_bar(fill_of(storage))} {usage}"
 
 
-def storage_name(t: Text, storage: Storage) -> str:
+def storage_and_place(t: Text, storage: Storage) -> str:
     where = t("shared") if storage.shared else code(storage.node, NAME_MOST)
     return f"{code(storage.name, NAME_MOST)} · {where}"
 

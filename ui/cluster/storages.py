@@ -7,7 +7,7 @@ from discord import ui
 
 from core.guest import Storage
 from ui.cards import card
-from ui.cluster.rows import SLOTS, ListedStorage, fill_of, storage_name, storage_row
+from ui.cluster.rows import SLOTS, ListedStorage, fill_of, storage_and_place, storage_row
 from ui.formatting import UNSURE, WARNING, Colour, code, listed, more_word
 from ui.guests.lists.cards import list_footer
 from ui.i18n import N_, Marked, Text
@@ -118,7 +118,7 @@ def _row(t: Text, each: ListedStorage, ahead: float | None, *, again: bool = Fal
     storage = each.storage
     top = storage_row(t, storage) if fill_of(storage) is not None else _unknown(t, each)
     nodes = t.plural("{n} node", "{n} nodes", len(each.nodes)) if storage.shared else ""
-    small = [nodes] if again else [_kind_of(t, storage), nodes, *contents_of(t, storage.content)]
+    small = [nodes] if again else [_kind_of(t, storage), nodes, *_content_words(t, storage.content)]
     lines = [top, phone_lines(small, SMALL_PRINT, SMALL)] if any(small) else [top]
     if ahead is not None:
         days = max(1, round(ahead))
@@ -136,7 +136,7 @@ def _row(t: Text, each: ListedStorage, ahead: float | None, *, again: bool = Fal
 
 
 def _unknown(t: Text, each: ListedStorage) -> str:
-    return f"{UNSURE} {storage_name(t, each.storage)} · {t('not available')}"
+    return f"{UNSURE} {storage_and_place(t, each.storage)} · {t('not available')}"
 
 
 def _kind_of(t: Text, storage: Storage) -> str:
@@ -146,7 +146,7 @@ def _kind_of(t: Text, storage: Storage) -> str:
     return _TYPES.get(storage.type, code(storage.type, 20) if storage.type else "")
 
 
-def contents_of(t: Text, content: str) -> list[str]:
+def _content_words(t: Text, content: str) -> list[str]:
     """Return what the storage is for, in words."""
     words = [word for word in content.split(",") if word and word != "none"]
     return [t(_CONTENTS[each]) if each in _CONTENTS else code(each, 12) for each in words[:WORDS_MOST]]

@@ -7,7 +7,7 @@ from core.operations import Operation
 from core.wanted_errors import NoSuchDashboard
 from core.watch.incidents.model import Severity
 from ui.cards import card
-from ui.cluster.commands import status_of
+from ui.cluster.commands import cluster_status_of
 from ui.cluster.infrastructure import read_one
 from ui.cluster.paragraphs import incidents_text
 from ui.dashboard.messages import delete_orphan
@@ -51,7 +51,7 @@ async def _delete_orphan(interaction: Interaction, attempt: Attempt) -> None:
 
 
 async def _show_incidents(reply: Reply, attempt: Attempt) -> None:
-    status = await status_of(reply.t, await read_one(attempt.site), actor_of(reply.interaction))
+    status = await cluster_status_of(reply.t, await read_one(attempt.site), actor_of(reply.interaction))
     unsure = bool(status.blind or status.note or not status.sees_nodes)
     text = incidents_text(reply.t, status.incidents, MESSAGE_MOST - 800, unsure=unsure, most=ALERTS_MOST)
     trouble = "\n".join(filter(None, (status.note, *status.blind)))

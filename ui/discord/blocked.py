@@ -57,7 +57,7 @@ def make_fallback_texts(t: Text, content: str, fixed: str) -> tuple[str, ...]:
     return f"{bare}\n-# {blocked_note(t)}"[:CONTENT_MOST], fixed
 
 
-async def send_with_fallbacks(
+async def send_card_with_fallbacks(
     t: Text, view: ui.LayoutView, send: Callable[[ui.LayoutView], Awaitable[T]], *, site: str
 ) -> T:
     """Send a card under the name of its site, with fewer words each time Discord blocks it.

@@ -20,7 +20,7 @@ from core.audit.record import CANCELLED, AuditStep
 from core.errors import BotError, NotYours, QuestionOver, Unconfirmed
 from core.operations import OPERATIONS, Operation
 from ui.cards import card
-from ui.discord.blocked import send_with_fallbacks
+from ui.discord.blocked import send_card_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, log_unexpected
 from ui.formatting import Colour, plain, timestamp
 from ui.guests.act import act
@@ -180,7 +180,7 @@ async def _disable_buttons(interaction: Interaction) -> None:
             item.disabled = True
     t, site = services_of(interaction).texts.public, named_site(interaction)
     with contextlib.suppress(*DISCORD_ERRORS):  # the asker is told in any case
-        await send_with_fallbacks(
+        await send_card_with_fallbacks(
             t, view, lambda shown: interaction.response.edit_message(view=shown), site=site
         )
 

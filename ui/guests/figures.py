@@ -29,7 +29,7 @@ def memory_of(t: Text, guest: Guest) -> str:
     """Show the guest's memory use, or the host's figure if the guest itself reports none."""
     if guest.state is State.STOPPED:
         return format_usage(None, guest.memory_total)
-    if not is_seen_by_host(guest):
+    if not shows_host_memory(guest):
         return format_usage(guest.memory, guest.memory_total)
     return t("{value} (host view)", value=format_usage(guest.memory or 0, guest.memory_total))
 
@@ -39,13 +39,13 @@ def in_units(value: str) -> str:
     return _SIZE.sub(lambda size: f"size={format_disk_size(size[1])}", value)
 
 
-def is_seen_by_host(guest: Guest) -> bool:
+def shows_host_memory(guest: Guest) -> bool:
     """Return whether the memory figure comes from the host and not from the guest."""
     return guest.memory_seen_by_host and guest.state is not State.STOPPED
 
 
 def memory_advice(t: Text) -> str:
-    """Name the guest's missing parts if `is_seen_by_host` is true."""
+    """Name the guest's missing parts if `shows_host_memory` is true."""
     return t(
         "The guest does not report its memory usage (check its balloon driver), so there are no memory alerts."
     )

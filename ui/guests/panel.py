@@ -35,10 +35,10 @@ from ui.formatting import (
 from ui.guests.figures import (
     cores_of,
     in_units,
-    is_seen_by_host,
     memory_advice,
     memory_of,
     number_of,
+    shows_host_memory,
 )
 from ui.i18n import Text
 from ui.interaction.buttons import disks_button, guest_button, guest_chart_button, refresh_button
@@ -209,7 +209,7 @@ def _memory(t: Text, details: GuestDetails) -> str:
     if guest.memory_total is None:
         return "" if guest.state is State.STOPPED else t("unknown")
     usage = f"{memory_of(t, guest)}{later}"
-    if is_seen_by_host(guest):  # usually all of it: a full bar would alarm people for nothing
+    if shows_host_memory(guest):  # usually all of it: a full bar would alarm people for nothing
         return f"{usage}\n{SMALL_PRINT}{memory_advice(t)}"
     return _with_bar(None if guest.state is State.STOPPED else guest.memory, guest.memory_total, usage)
 

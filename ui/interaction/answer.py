@@ -18,7 +18,7 @@ from discord import ui
 from discord.utils import MISSING
 
 from ui.cards import notice
-from ui.discord.blocked import is_blocked, send_with_fallbacks
+from ui.discord.blocked import is_blocked, send_card_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, is_transient, retry_after, send_with_retries
 from ui.formatting import Colour
 from ui.i18n import Text
@@ -209,7 +209,7 @@ class Answer:
         self, render: Callable[[Text], ui.LayoutView], send: Callable[[ui.LayoutView], Awaitable[None]]
     ) -> None:
         site = named_site(self.interaction)
-        await send_with_fallbacks(self.reader, render(self.reader), send, site=site)
+        await send_card_with_fallbacks(self.reader, render(self.reader), send, site=site)
 
     async def _send_privately(self, view: ui.LayoutView) -> None:
         await self.interaction.response.send_message(view=view, ephemeral=True)
@@ -222,7 +222,7 @@ class Answer:
 
         Raises: the errors of `send`.
         """
-        return await send_with_fallbacks(self.t, view, send, site=named_site(self.interaction))
+        return await send_card_with_fallbacks(self.t, view, send, site=named_site(self.interaction))
 
     async def _send_first(self, view: ui.LayoutView) -> None:
         response = self.interaction.response

@@ -19,7 +19,7 @@ from core.watch.incidents.offers import can_start, chart_of, guest_of, has_log
 from ui.formatting import format_duration
 from ui.i18n import Text
 from ui.interaction.context import Interaction, services_of
-from ui.interaction.custom_ids import PAGE, name_site, shorten
+from ui.interaction.custom_ids import PAGE, shorten, with_site
 from ui.messages.operations import BUTTONS, operation_noun
 
 AGAIN = "🔄"
@@ -58,30 +58,30 @@ def guest_button(
     """
     text = label or operation_noun(t, operation)
     style = discord.ButtonStyle.primary if obvious else BUTTONS[operation].style
-    custom_id = name_site(f"g1:{operation.value}:{guest.vmid}:{guest.fingerprint}", site)
+    custom_id = with_site(f"g1:{operation.value}:{guest.vmid}:{guest.fingerprint}", site)
     return PersistentButton(ui.Button(style=style, label=text, custom_id=custom_id, disabled=disabled))
 
 
 def details_button(t: Text, vmid: int, site: str) -> PersistentButton:
     """Return the button that opens the guest's panel as a private message."""
-    return PersistentButton(ui.Button(label=t("Details"), custom_id=name_site(f"g1:details:{vmid}", site)))
+    return PersistentButton(ui.Button(label=t("Details"), custom_id=with_site(f"g1:details:{vmid}", site)))
 
 
 def snapshots_button(t: Text, vmid: int, site: str) -> PersistentButton:
     """Return the button that opens the guest's snapshots as a private message."""
-    custom_id = name_site(f"g1:snapshots:{vmid}", site)
+    custom_id = with_site(f"g1:snapshots:{vmid}", site)
     return PersistentButton(ui.Button(label=t("Snapshots"), custom_id=custom_id))
 
 
 def disks_button(t: Text, vmid: int, site: str, *, disabled: bool = False) -> PersistentButton:
     """Return the button that opens the guest's file systems and backups as a private message."""
-    custom_id = name_site(f"g1:disks:{vmid}", site)
+    custom_id = with_site(f"g1:disks:{vmid}", site)
     return PersistentButton(ui.Button(label=t("Disks and backups"), custom_id=custom_id, disabled=disabled))
 
 
 def guest_chart_button(t: Text, vmid: int, site: str, *, disabled: bool = False) -> PersistentButton:
     """Return the button that shows a chart of the guest as a private message."""
-    custom_id = name_site(f"g1:chart:{vmid}", site)
+    custom_id = with_site(f"g1:chart:{vmid}", site)
     return PersistentButton(ui.Button(label=t("Chart"), custom_id=custom_id, disabled=disabled))
 
 
@@ -93,23 +93,23 @@ def chart_button(
     `target`: `g101` for a guest, `npve1` for a node. `current`: the chart shows this period, and is drawn anew.
     """
     style = discord.ButtonStyle.primary if current else discord.ButtonStyle.secondary
-    custom_id = name_site(f"c1:{period.value}:{topic.value if topic else ''}:{target}", site)
+    custom_id = with_site(f"c1:{period.value}:{topic.value if topic else ''}:{target}", site)
     return PersistentButton(ui.Button(label=label, custom_id=custom_id, style=style))
 
 
 def node_chart_button(t: Text, node: str, site: str) -> PersistentButton:
     """Return the button that shows a chart of the node as a private message."""
-    return PersistentButton(ui.Button(label=t("Chart"), custom_id=name_site(f"n1:chart:{node}", site)))
+    return PersistentButton(ui.Button(label=t("Chart"), custom_id=with_site(f"n1:chart:{node}", site)))
 
 
 def refresh_button(t: Text, vmid: int, site: str, *, disabled: bool = False) -> PersistentButton:
-    custom_id = name_site(f"g1:refresh:{vmid}", site)
+    custom_id = with_site(f"g1:refresh:{vmid}", site)
     return PersistentButton(ui.Button(label=t("Refresh"), custom_id=custom_id, disabled=disabled))
 
 
 def status_button(t: Text, site: str) -> PersistentButton:
     """Return the button that reads the cluster again. `site`: name of the site, or ALL_SITES."""
-    return PersistentButton(ui.Button(label=t("Refresh"), custom_id=name_site("p1:status:refresh", site)))
+    return PersistentButton(ui.Button(label=t("Refresh"), custom_id=with_site("p1:status:refresh", site)))
 
 
 def health_buttons(
@@ -140,7 +140,7 @@ def dashboard_buttons(t: Text, mark: str, site: str) -> list[PersistentButton]:
     """Return the buttons under a dashboard. `mark`: its hex digits."""
     labels = {"refresh": t("Refresh"), "alerts": t("Alerts")}
     return [
-        PersistentButton(ui.Button(label=label, custom_id=name_site(f"d1:{what}:{mark}", site)))
+        PersistentButton(ui.Button(label=label, custom_id=with_site(f"d1:{what}:{mark}", site)))
         for what, label in labels.items()
     ]
 
@@ -169,7 +169,7 @@ def alert_buttons(t: Text, incident: Incident, site: str, *, edited: bool = True
     if chart := chart_of(incident):
         offers.append((chart, t("Chart"), discord.ButtonStyle.secondary))
     return [
-        PersistentButton(ui.Button(style=style, label=label, custom_id=name_site(f"a1:{what}:{tail}", site)))
+        PersistentButton(ui.Button(style=style, label=label, custom_id=with_site(f"a1:{what}:{tail}", site)))
         for what, label, style in offers
     ]
 
@@ -212,7 +212,7 @@ def page_buttons(
 
 def _page_id(what: str, move: str, goal: int, filters: Sequence[str], site: str) -> str:
     custom_id = ":".join(("p1", what, move, str(goal), *filters))
-    return shorten(custom_id) if what == "audit" and not site else name_site(custom_id, site)
+    return shorten(custom_id) if what == "audit" and not site else with_site(custom_id, site)
 
 
 def extent_button(t: Text, filters: Sequence[str], site: str, *, readings: bool) -> PersistentButton:
@@ -239,7 +239,7 @@ def list_buttons(
     if not PAGE.fullmatch(refresh):
         return unfiltered
     turns = page_buttons(what, page, pages, filters, site)
-    again = _again_button(t, name_site(refresh, site), beside=bool(turns))
+    again = _again_button(t, with_site(refresh, site), beside=bool(turns))
     return [*turns, again, *unfiltered]
 
 

@@ -131,7 +131,7 @@ _FORMER = {"audit": 7, "list": len(_GUESTS), "doctor": 2}
 """Number of fields in earlier versions, and of a page whose other fields are empty."""
 
 
-def name_site(custom_id: str, site: str) -> str:
+def with_site(custom_id: str, site: str) -> str:
     """Return the `custom_id` with the site, or unchanged if `site` is "" because there is only one."""
     if not site:
         return custom_id

@@ -19,7 +19,7 @@ from core.guest import Guest
 from core.levels import Effect
 from core.operations import OPERATIONS, Operation
 from ui.cards import notice
-from ui.discord.blocked import send_with_fallbacks
+from ui.discord.blocked import send_card_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, is_worth_a_traceback, log_unexpected, send_with_retries
 from ui.interaction.attempt import Attempt, attempt_of
 from ui.interaction.context import (
@@ -113,7 +113,7 @@ async def reply_privately(interaction: Interaction, view: ui.LayoutView) -> None
     most = FOLLOWUP_SECONDS if interaction.response.is_done() else FIRST_SECONDS
     error = await send_with_retries(
         services.clock,
-        lambda: send_with_fallbacks(t, view, send, site=named_site(interaction)),
+        lambda: send_card_with_fallbacks(t, view, send, site=named_site(interaction)),
         PRIVATE_RETRIES,
         most,
     )

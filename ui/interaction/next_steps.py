@@ -124,7 +124,7 @@ AFTER_REFUSAL: Mapping[type[BotError], Sequence[NextStep]] = {
 """The steps after a refusal that names a guest. Without a row: none."""
 
 
-def ending_of(report: Report) -> ActionEnding:
+def _action_ending(report: Report) -> ActionEnding:
     if report.task is not None and report.task.end in (TaskEnd.VANISHED, TaskEnd.LOST):
         return ActionEnding.UNKNOWN
     if not report.good:
@@ -159,7 +159,7 @@ def outcome_buttons(t: Text, site: Site, report: Report) -> list[Item]:
     guest = report.after or plan.guest
     if guest.vmid == plan.guest.vmid:  # the state alone does not tell whether Proxmox protects the guest
         guest = replace(guest, protected=guest.protected or plan.guest.protected)
-    steps = _steps_after(order.operation, ending_of(report))
+    steps = _steps_after(order.operation, _action_ending(report))
     if report.after is None:  # its state is not known
         steps = [step for step in steps if step.operation not in ACTIONS]
     found = step_buttons(t, site, order.actor, guest, steps)
@@ -169,7 +169,9 @@ def outcome_buttons(t: Text, site: Site, report: Report) -> list[Item]:
 def panel_extras(t: Text, site: Site, report: Report) -> list[Item]:
     """Return the next-step buttons that a panel needs besides its own, after an action that it reports."""
     order, guest = report.plan.order, report.after
-    steps = [step for step in _steps_after(order.operation, ending_of(report)) if step is NextStep.FORCE_STOP]
+    steps = [
+        step for step in _steps_after(order.operation, _action_ending(report)) if step is NextStep.FORCE_STOP
+    ]
     return step_buttons(t, site, order.actor, guest, steps) if guest else []
 
 

@@ -18,7 +18,7 @@ from ui.cards import Item
 from ui.formatting import ALARM, UNSURE, emoji_of, kind_word, plain, plain_label
 from ui.i18n import Text
 from ui.interaction.context import Interaction, services_of
-from ui.interaction.custom_ids import ALL_SITES, name_site, split_site
+from ui.interaction.custom_ids import ALL_SITES, split_site, with_site
 
 OPTIONS_MOST = 25
 """Maximum number of options in a menu (Discord)."""
@@ -49,7 +49,7 @@ def choice_id(custom_id: str, values: Sequence[object]) -> str:
     if named != ALL_SITES:
         return f"{custom_id}:{value}"
     site, _, chosen = value.rpartition("/")
-    return name_site(f"{unnamed}:{chosen}", site)
+    return with_site(f"{unnamed}:{chosen}", site)
 
 
 def guest_menu(t: Text, guests: Sequence[tuple[str, Guest]], site: str) -> list[Item]:
@@ -60,7 +60,7 @@ def guest_menu(t: Text, guests: Sequence[tuple[str, Guest]], site: str) -> list[
     if not guests:
         return []
     options = [_option(t, name if site == ALL_SITES else "", guest) for name, guest in guests[:OPTIONS_MOST]]
-    return _menu(name_site(_GUEST, site), t("Open a guest…"), options)
+    return _menu(with_site(_GUEST, site), t("Open a guest…"), options)
 
 
 def node_menu(t: Text, nodes: Sequence[tuple[str, Node]], site: str) -> list[Item]:
@@ -70,7 +70,7 @@ def node_menu(t: Text, nodes: Sequence[tuple[str, Node]], site: str) -> list[Ite
     """
     fit = [(name, node) for name, node in nodes if is_node(node.name)][:OPTIONS_MOST]
     options = [_node_option(t, name if site == ALL_SITES else "", node) for name, node in fit]
-    return _menu(name_site(_NODE, site), t("Open a node…"), options) if options else []
+    return _menu(with_site(_NODE, site), t("Open a node…"), options) if options else []
 
 
 def _menu(custom_id: str, placeholder: str, options: list[discord.SelectOption]) -> list[Item]:

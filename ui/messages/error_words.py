@@ -43,7 +43,7 @@ class ErrorWords:
     """Short text for a completion that offers nothing because of this error; no markdown, times or names."""
 
 
-Rows = Mapping[type[BotError], ErrorWords]
+WordsByError = Mapping[type[BotError], ErrorWords]
 
 
 def put_in_words(t: Text, error: BotError, told: Wording) -> str:

@@ -9,7 +9,7 @@ from core.levels import Level
 from core.operations import ACTIONS
 from ui.formatting import code
 from ui.i18n import N_, Text
-from ui.messages.error_words import ErrorWords, Rows, fill_in, put_in_words
+from ui.messages.error_words import ErrorWords, WordsByError, fill_in, put_in_words
 from ui.messages.guest_errors import GUEST_WORDS
 from ui.messages.proxmox_errors import PROXMOX_WORDS
 from ui.messages.subjects import subject_name
@@ -66,7 +66,7 @@ def _journal_failed(t: Text, error: e.JournalFailed) -> str:
     return fill_in(t, error, message)
 
 
-WORDS: Rows = {
+WORDS: WordsByError = {
     e.NotHere: ErrorWords(N_("The bot does not work in this channel."), N_("outside the category")),
     e.NotAllowed: ErrorWords(_not_allowed, N_("role too low"), _no_choice),
     e.ReadOnly: ErrorWords(_read_only, N_("read-only mode"), N_("Read-only mode is on.")),

@@ -4,7 +4,7 @@ from core import guest_errors as g
 from core.guest import Kind, State
 from core.operations import Operation
 from ui.i18n import N_, Text
-from ui.messages.error_words import ErrorWords, Rows, fill_in
+from ui.messages.error_words import ErrorWords, WordsByError, fill_in
 from ui.messages.operations import WORDS
 from ui.sizes import format_memory
 
@@ -57,7 +57,7 @@ def _memory_not_saved(t: Text, error: g.MemoryNotSaved) -> str:
     )
 
 
-GUEST_WORDS: Rows = {
+GUEST_WORDS: WordsByError = {
     g.GuestNotFound: ErrorWords(
         N_("No guest with VMID **{vmid}** found. See `/list`."), N_("guest not found or hidden")
     ),

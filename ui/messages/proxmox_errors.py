@@ -6,7 +6,7 @@ from core import proxmox_errors as p
 from core.operations import Operation
 from ui.formatting import code
 from ui.i18n import N_, Marked, Text
-from ui.messages.error_words import ErrorWords, Rows, fill_in
+from ui.messages.error_words import ErrorWords, WordsByError, fill_in
 
 
 def _missing_privilege(t: Text, error: p.MissingPrivilege) -> str:
@@ -101,7 +101,7 @@ def _half_gone(t: Text, error: p.HalfGone) -> str:
     )
 
 
-PROXMOX_WORDS: Rows = {
+PROXMOX_WORDS: WordsByError = {
     p.Unreachable: ErrorWords(
         N_("Cannot reach Proxmox ({host}). Check the network and that the host is up."),
         N_("Proxmox unreachable"),

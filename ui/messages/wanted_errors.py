@@ -5,7 +5,7 @@ from core.validation import VMID_LEAST, VMID_MOST
 from ui.discord.permissions import permission_names
 from ui.formatting import code
 from ui.i18n import N_, Text
-from ui.messages.error_words import ErrorWords, Rows, fill_in
+from ui.messages.error_words import ErrorWords, WordsByError, fill_in
 from ui.messages.nothing import nothing_sentence, nothing_words
 from ui.sizes import MIB, format_size
 
@@ -44,7 +44,7 @@ def _permissions_missing(t: Text, error: w.ChannelPermissionsMissing) -> str:
     return fill_in(t, error, message, names=names)
 
 
-WANTED_WORDS: Rows = {
+WANTED_WORDS: WordsByError = {
     w.NoSuchGuest: ErrorWords(N_("No guest {value} found. See `/list`."), N_("guest not found or hidden")),
     w.SeveralGuests: ErrorWords(_several_guests, N_("matches several guests")),
     w.SitesUnread: ErrorWords(_sites_unread, N_("a site cannot be read")),

@@ -23,7 +23,7 @@ from ui.formatting import WARNING, Colour, plain
 from ui.i18n import Text
 from ui.interaction.buttons import PersistentButton, alert_buttons, welcome_buttons
 from ui.interaction.custom_ids import ALERT, split_site
-from ui.watch.alert_text import CONTENT_MOST, alert_text, name_site
+from ui.watch.alert_text import CONTENT_MOST, alert_text, text_with_site
 from ui.watch.greeting import is_greeting
 from ui.watch.incidents.details import DETAILS_MOST
 from ui.watch.incidents.web_pages import incident_page
@@ -82,7 +82,7 @@ class DiscordAlertChannel:
         return replace(bare, details=details, colour=text.colour or int(Colour.WARN)), fixed
 
     def _named(self, text: str) -> str:
-        return name_site(text, self._site)[:CONTENT_MOST]
+        return text_with_site(text, self._site)[:CONTENT_MOST]
 
     async def post(self, message: OutboxMessage, text: AlertText, nonce: str) -> int:
         whom = discord.AllowedMentions.none()

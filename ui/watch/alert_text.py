@@ -39,7 +39,7 @@ def alert_text(t: Text, message: OutboxMessage, late: float | None = None, menti
     return AlertText(content, details, int(colour) if details else 0)
 
 
-def name_site(text: str, site: str) -> str:
+def text_with_site(text: str, site: str) -> str:
     """Put the site's name at the head of a text, after the sign that begins it. "": there is only one site."""
     if not site:
         return text

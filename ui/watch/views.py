@@ -33,7 +33,7 @@ from ui.formatting import (
     title_of,
     until_time,
 )
-from ui.guests.figures import is_seen_by_host, memory_advice
+from ui.guests.figures import memory_advice, shows_host_memory
 from ui.guests.lists.cards import ROWS, list_footer, page_of
 from ui.i18n import Text
 from ui.interaction.buttons import list_buttons, page_buttons
@@ -129,7 +129,7 @@ def thresholds(t: Text, entry: WatchEntry) -> str:
 
 def _blind(guest: Guest | None, entry: WatchEntry) -> bool:
     """Return whether there is a memory threshold but no measured value for it."""
-    return entry.memory is not None and guest is not None and is_seen_by_host(guest)
+    return entry.memory is not None and guest is not None and shows_host_memory(guest)
 
 
 def _fullest(t: Text, watch: Watch, guest: Guest | None, entry: WatchEntry) -> str:

@@ -19,7 +19,7 @@ from adapters.proxmox.transport.responses import Decode, TooLarge, parse_respons
 from adapters.proxmox.transport.tls import (
     connection_lost,
     is_distrusted,
-    is_silent,
+    is_keepalive_timeout,
     presented_fingerprint,
 )
 from core.errors import BotError
@@ -164,7 +164,7 @@ class Try:
         )
         ended = deadline.passed or self._refused or self.point.connections.closed
         sent = connection.sockets.established
-        lost = not sent or isinstance(error, _BREAKS) or is_silent(error)
+        lost = not sent or isinstance(error, _BREAKS) or is_keepalive_timeout(error)
         told = self._translate(error, call, deadline, connection)
         if isinstance(told, BadAnswer):
             return told
@@ -172,7 +172,7 @@ class Try:
             told,
             sent=sent,
             elsewhere=lost and not ended,
-            again=broken and not ended and not is_silent(error),
+            again=broken and not ended and not is_keepalive_timeout(error),
             kept=connection.sockets.is_kept,
         )
 
@@ -193,7 +193,7 @@ class Try:
             return AnswerTooLarge(host, changing)
         if isinstance(error, requests.exceptions.ConnectTimeout):
             return Unreachable(host)
-        if is_silent(error) and not changing:
+        if is_keepalive_timeout(error) and not changing:
             return Unreachable(host)
         if isinstance(error, requests.exceptions.Timeout):
             return TimedOut(host, changing and connection.sockets.established)

@@ -262,7 +262,7 @@ def is_distrusted(error: Exception) -> bool:
     return any(words in str(error) for words in ("certificate verify failed", "ingerprint", "X509"))
 
 
-def is_silent(error: Exception) -> bool:
+def is_keepalive_timeout(error: Exception) -> bool:
     """Return whether the system ended the connection because the other side gave no sign of life."""
     link: BaseException | None = error
     while link is not None:

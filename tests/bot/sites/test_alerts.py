@@ -13,7 +13,7 @@ from tests.support.sites.three_sites import COLO, HOME, LAB, LAB_GUEST, Sites
 from tests.support.walked import walked
 from ui.i18n import Texts
 from ui.watch.alert_channel import DiscordAlertChannel
-from ui.watch.alert_text import CONTENT_MOST, name_site
+from ui.watch.alert_text import CONTENT_MOST, text_with_site
 
 bare_scene, pve = stage.bare_scene, three_sites.pve
 clusters, sites = three_sites.clusters, three_sites.sites
@@ -64,8 +64,8 @@ def test_every_kind_of_message_begins_with_its_sign_and_site(language: str) -> N
     ],
 )
 def test_the_name_comes_after_the_sign(text: str, named: str) -> None:
-    assert name_site(text, "lab").rstrip() == named.rstrip()
-    assert name_site(text, "") == text
+    assert text_with_site(text, "lab").rstrip() == named.rstrip()
+    assert text_with_site(text, "") == text
 
 
 async def test_sites_share_a_channel_or_have_their_own(sites: Sites) -> None:

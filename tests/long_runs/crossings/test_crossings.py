@@ -18,7 +18,7 @@ from ui.interaction.context import Interaction, services_of
 from ui.interaction.custom_ids import split_site
 from ui.interaction.services import Site
 from ui.options.typed_guest import FoundGuest, TypedGuest
-from ui.watch.alert_text import name_site
+from ui.watch.alert_text import text_with_site
 
 REQUESTS = 60
 
@@ -66,7 +66,7 @@ def always_first(*_: object) -> str:
 
 
 def named_first(text: str, _site: str) -> str:
-    return name_site(text, FIRST_SITE)
+    return text_with_site(text, FIRST_SITE)
 
 
 SEEING = (
@@ -85,7 +85,7 @@ PLANTED: dict[str, list[tuple[str, Callable[..., Any]]]] = {
     "a question is one of the first site": [
         ("ui.interaction.open_questions.Questions.site_of", always_first)
     ],
-    "alerts name the first site": [("ui.watch.alert_channel.name_site", named_first)],
+    "alerts name the first site": [("ui.watch.alert_channel.text_with_site", named_first)],
     "every site is seen": [(f"{module}.visible_sites", every_site) for module in SEEING],
 }
 """The functions to replace, and their replacements, by the planted fault."""

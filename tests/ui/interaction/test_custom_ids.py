@@ -18,8 +18,8 @@ from ui.interaction.custom_ids import (
     HISTORY,
     PAGE,
     STATUS,
-    name_site,
     split_site,
+    with_site,
 )
 from ui.messages.operations import BUTTONS
 
@@ -70,7 +70,7 @@ def test_the_longest_of_each_fits_and_is_found_again(site: str) -> None:
         assert any(
             each.fullmatch(custom_id) for each in (GUEST, ALERT, PAGE, AUDIT, HISTORY, STATUS, HEALTH)
         ), custom_id
-        named = name_site(custom_id, site)
+        named = with_site(custom_id, site)
         assert len(named) <= 100, named
         assert named.startswith(f"{custom_id[0]}2:{site}:")
         assert split_site(named) == (site, custom_id)
@@ -79,7 +79,7 @@ def test_the_longest_of_each_fits_and_is_found_again(site: str) -> None:
 def test_without_a_site_nothing_changes() -> None:
     for custom_id in long_ids():
         assert len(custom_id) <= 100
-        assert name_site(custom_id, "") == custom_id
+        assert with_site(custom_id, "") == custom_id
         assert split_site(custom_id) == (None, custom_id)
 
 
@@ -96,7 +96,7 @@ def test_numbers_of_every_size_come_back() -> None:
     ]
     for number in numbers:
         custom_id = f"p1:audit:next:{number}:{number}:{number}:start:{number}:{number}"
-        assert split_site(name_site(custom_id, "home")) == ("home", custom_id)
+        assert split_site(with_site(custom_id, "home")) == ("home", custom_id)
 
 
 def test_a_page_may_be_of_all_sites() -> None:
