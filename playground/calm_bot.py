@@ -1,4 +1,7 @@
-"""Run the bot for the pictures: alerts of full disks and failed backups come within a minute, not within ten."""
+"""Run the bot of the demo with `--calm`, for the pictures.
+
+Its alerts of full disks and failed backups come within a minute, not within ten.
+"""
 
 import runpy
 

@@ -54,7 +54,7 @@ class Answer:
     def complete(self, *, without: str = "") -> float:
         """Return the time at which the person had read every line of the last text.
 
-        `without`: lines with this word do not count. The last line says when the answer was made.
+        `without`: lines with this word do not count. Nor does the last line, which says when the answer was made.
         """
 
         def lines(text: str) -> set[str]:
@@ -178,7 +178,7 @@ async def _run(ask: Callable[[], Awaitable[T]]) -> T:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Return the smallest value that at least this share of the values does not exceed."""
+    """Return the smallest value with at least this share of the values at or below it."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * share) - 1)]
 

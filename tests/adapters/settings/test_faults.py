@@ -59,7 +59,7 @@ def one(fault: Fault) -> str:
     return line
 
 
-def is_a_sentence(line: str) -> None:
+def assert_is_a_sentence(line: str) -> None:
     assert line == plain(line, 1000)  # one line, nothing invisible, no controls
     assert line.endswith(".")
     assert not re.search(r"[`*{}<>]|\bNone\b|  |“”|\(\)| ,", line)
@@ -94,7 +94,7 @@ def test_every_kind_and_reason_has_a_sentence_with_the_setting(
                 kind, "SOME_SETTING", "given", source, form, "int", reason, "NEAREST", "OTHER", 1, 2, 3
             )
         line = one(fault)
-        is_a_sentence(line)
+        assert_is_a_sentence(line)
         assert "SOME_SETTING" in line
         assert len(re.findall(r"\.(?: |$)", line)) >= 2, "what is wrong, and the remedy"
         assert ("(environment)" in line) == (source == "environment")
@@ -118,7 +118,7 @@ def test_any_errno_is_reported(number: int) -> None:
     word = errno.errorcode[number]
     for kind in (K.UNREADABLE_FILE, K.DATA_DIR_NOT_WRITABLE):
         line = one(Fault(kind, "DATA_DIR", "/x", reason=word))
-        is_a_sentence(line)
+        assert_is_a_sentence(line)
         known = {key for key in FAULTS if key[0] == kind and key[1]}
         same = faults._SAME_AS.get(word, word)
         assert ((kind.value, word) in known or (kind.value, same) in known) != (f"({word})" in line)
@@ -305,7 +305,7 @@ def test_real_faults_are_reported_in_their_order(tmp_path: Path) -> None:
     ] == []
     assert "hunter2" not in "".join(lines)
     for line in lines:
-        is_a_sentence(line)
+        assert_is_a_sentence(line)
     assert fault_lines(EN, []) == []
 
 
@@ -330,7 +330,7 @@ def test_no_value_breaks_a_line(kind: FaultKind, value: str, nearest: str, name:
 @walked("reason", [*ERRNO, "ENOSPC", "EDQUOT", "2"])
 def test_every_store_error_has_a_sentence_with_the_path(kind: StoreErrorKind, reason: str) -> None:
     line = store_error_line(EN, StoreError(kind, Path("/data/monitor_list.json"), reason))
-    is_a_sentence(line)
+    assert_is_a_sentence(line)
     assert "“/data/monitor_list.json”" in line
     assert len(re.findall(r"\.(?: |$)", line)) >= 2
     assert {key[0] for key in FILE_ERRORS} == {each.value for each in StoreErrorKind}
@@ -359,7 +359,7 @@ SQLITE = ("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_READONLY", "SQL
 @walked("reason", [*ERRNO, "EDQUOT", *SQLITE, "OperationalError", "2"])
 def test_every_journal_error_has_a_sentence_with_the_path(kind: JournalErrorKind, reason: str) -> None:
     line = journal_error_line(EN, JournalError(kind, Path("/data/journal.db"), reason))
-    is_a_sentence(line)
+    assert_is_a_sentence(line)
     assert "“/data/journal.db”" in line
     assert len(re.findall(r"\.(?: |$)", line)) >= 2
     assert {key[0] for key in FILE_ERRORS} == {each.value for each in JournalErrorKind}
@@ -388,4 +388,4 @@ def test_the_user_of_the_directory_is_named_if_known() -> None:
     assert known == "Another bot (process 4711) already uses “/d/data”. Stop it, or set another DATA_DIR."
     assert unknown == "Another bot already uses “/d/data”. Stop it, or set another DATA_DIR."
     for line in (known, unknown):
-        is_a_sentence(line)
+        assert_is_a_sentence(line)
