@@ -107,6 +107,10 @@ def checked_guest_name(text: str) -> str:
 
 
 def checked_cores(value: int) -> int:
+    """Return the number of cores if it is within the limits.
+
+    Raises: BadAmount.
+    """
     return _within("cores", value, CORES_LEAST, CORES_MOST)
 
 

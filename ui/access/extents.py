@@ -1,6 +1,6 @@
 """Find out for each operation on which guests a person may use it.
 
-The one access decision is asked for every operation and every guest.
+The one access decision is asked for every operation, and for one guest of all that are alike.
 """
 
 from collections.abc import Iterable

@@ -1,6 +1,7 @@
 """Define the state between two polls.
 
-It outlives the process (core/watch/records.py): its fields are plain values.
+It outlives the process (core/watch/records.py): its fields are plain values. core/watch/incidents/model.py explains
+the clocks `elapsed` and `clock`.
 """
 
 from collections.abc import Mapping
@@ -84,8 +85,8 @@ class ThresholdState:
 
     `streak`: reads in a row at or over the limit, or well below it while the incident is open.
     `blind`: reads in a row, while the incident is open, that did not show the guest's own use.
-    `silent`: reads in a row that the guest agent did not answer. At 2 this is reported, and at 3 a mute holds the
-    report back. Below 0: answers in a row since the report.
+    `silent`: reads in a row that the guest agent did not answer. 2: at least two, and this is reported. 3: the same,
+    but a mute holds the report back. Below 0: answers in a row since the report.
     """
 
     streak: int = 0

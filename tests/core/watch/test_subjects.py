@@ -50,7 +50,7 @@ CLUSTER = Cluster(
         ("12345", "guest/105"),
     ],
 )
-def test_the_meaning_of_a_typed_guest(text: str, subject: str) -> None:
+def test_the_meaning_of_a_typed_target(text: str, subject: str) -> None:
     """999 is on the watch list although it is gone."""
     assert target_of(text, CLUSTER, {101, 999}) == subject
 
