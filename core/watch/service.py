@@ -140,7 +140,7 @@ class Watch:
         """Watch a guest (returns True), or change the given thresholds of a watched one (returns False).
 
         A threshold of 0 is removed. An unchanged threshold keeps its open incident.
-        Raises: AlreadyWatched if none is given, CannotWatchTemplate, BadAmount, StoreFailed.
+        Raises: AlreadyWatched if a watched guest is given no threshold, CannotWatchTemplate, BadAmount, StoreFailed.
         """
         old, limits = self.find(guest.vmid), given_limits(cpu, memory, disk)
         entry = make_entry(guest, old, limits)
@@ -211,7 +211,7 @@ class Watch:
     # -- polling
 
     async def poll(self) -> None:
-        """Read the cluster once and take one step.
+        """Read the cluster, and take one step.
 
         A failed read is a step too; a step that cannot be stored is not taken.
         """
