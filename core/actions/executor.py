@@ -79,9 +79,9 @@ class Executor:
         except BaseException as error:
             self._charge(order, error)
             audited = _audited_error(error)
-            self._record(failure_step(audited), order, outcome=outcome_of(audited))
+            self._audit.record(self._make_record(failure_step(audited), order, outcome=outcome_of(audited)))
             raise
-        self._record(AuditStep.PLANNED, order, plan.guest)
+        self._audit.record(self._make_record(AuditStep.PLANNED, order, plan.guest))
         return plan
 
     async def execute(
@@ -136,7 +136,8 @@ class Executor:
                 def note(now: AuditStep, sent: Plan, task: str = "") -> None:
                     nonlocal plan, upid
                     plan, upid = sent, task
-                    self._record(now, order, sent.guest, task, attempt=attempt, message_id=progress_id)
+                    record = self._make_record(now, order, sent.guest, task, message_id=progress_id)
+                    self._audit.record(record, attempt)
 
                 report = await self._run(plan, began, on_progress, note)
         except BaseException as error:
@@ -154,7 +155,8 @@ class Executor:
                 audited = _audited_error(error)
                 step, outcome = failure_step(audited), outcome_of(audited)
             guest = plan.guest if plan else None
-            self._record(step, order, guest, upid, outcome, seconds, attempt, progress_id)
+            record = self._make_record(step, order, guest, upid, outcome, seconds, progress_id)
+            self._audit.record(record, attempt)
             if step is AuditStep.ENDED and outcome.startswith(UNKNOWN):
                 self._recover(attempt)
             raise
@@ -164,9 +166,10 @@ class Executor:
         outcome = (task.message or task.end.value) if task else "OK"
         if report.good and not report.settled:
             outcome = f"{UNKNOWN}{NOT_SETTLED}"
-        self._record(
-            AuditStep.ENDED, order, report.plan.guest, upid, outcome, report.seconds, attempt, progress_id
+        record = self._make_record(
+            AuditStep.ENDED, order, report.plan.guest, upid, outcome, report.seconds, progress_id
         )
+        self._audit.record(record, attempt)
         if task is not None and task.end is TaskEnd.LOST:
             self._recover(attempt)
         return report
@@ -241,20 +244,6 @@ class Executor:
             await self._planner.check_access(order)
             if running := self._claims.busy.get(order.vmid):  # the action may have ended meanwhile
                 raise replace(running)
-
-    def _record(
-        self,
-        step: AuditStep,
-        order: Order,
-        guest: Guest | None = None,
-        upid: str = "",
-        outcome: str = "",
-        seconds: float = 0.0,
-        attempt: Ticket | None = None,
-        message_id: int | None = None,
-    ) -> None:
-        record = self._make_record(step, order, guest, upid, outcome, seconds, message_id)
-        self._audit.record(record, attempt)
 
     def _make_record(
         self,

@@ -1,4 +1,4 @@
-"""Define the guild of the tests, and read its alert channel without the bot's first message."""
+"""Define the guild of the tests, the settings for a cluster, and a data directory without the first message."""
 
 import functools
 import tempfile
@@ -9,6 +9,7 @@ from adapters.files.stored_sites import SiteNames
 from adapters.journal.store import SqliteJournal
 from core.watch.greeting import STORED
 from playground.discord.server import DiscordServer
+from playground.pve.server import Pve
 from startup.data_dir import JOURNAL_NAME, LIST_NAME
 
 
@@ -26,6 +27,18 @@ class HomeGuild:
         self.emma = server.person(self.guild, "emma", display="Emma", locale="en-US")
         self.greeted = True
         """Whether the first message counts as sent before the first start."""
+
+
+def access_to(pve: Pve, token: str) -> dict[str, str]:
+    """Return the settings with which a bot uses this cluster."""
+    return {
+        "PROXMOX_HOST": f"{pve.host}:{pve.port}",
+        "PROXMOX_USER": "discordbot@pve",
+        "PROXMOX_TOKEN_NAME": "bot",
+        "PROXMOX_TOKEN_VALUE": token,
+        "PROXMOX_VERIFY_SSL": pve.ca_file,
+        "NODE_NAME": "pve1",
+    }
 
 
 def mark_greeted(directory: Path, sites: Iterable[str] = (), first: str | None = None) -> None:

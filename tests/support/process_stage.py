@@ -24,7 +24,7 @@ from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from playground.discord.server import DiscordServer
 from playground.pve.server import Pve
-from tests.support.home_guild import HomeGuild, mark_greeted
+from tests.support.home_guild import HomeGuild, access_to, mark_greeted
 from tests.support.warm_start import POSSIBLE, WarmProcess, starter
 
 T = TypeVar("T")
@@ -291,18 +291,6 @@ class ProcessStage(HomeGuild):
             assert words not in told, told
         if not self.crashes_expected:
             assert "Traceback" not in told, told
-
-
-def access_to(pve: Pve, token: str) -> dict[str, str]:
-    """Return the settings with which a bot uses this cluster."""
-    return {
-        "PROXMOX_HOST": f"{pve.host}:{pve.port}",
-        "PROXMOX_USER": "discordbot@pve",
-        "PROXMOX_TOKEN_NAME": "bot",
-        "PROXMOX_TOKEN_VALUE": token,
-        "PROXMOX_VERIFY_SSL": pve.ca_file,
-        "NODE_NAME": "pve1",
-    }
 
 
 @contextlib.asynccontextmanager

@@ -35,7 +35,7 @@ from playground.discord.posts import SeenMessage
 from playground.discord.server import DiscordServer
 from playground.pve.server import Pve
 from tests.support.charts import warm_charts
-from tests.support.home_guild import HomeGuild, mark_greeted
+from tests.support.home_guild import HomeGuild, access_to, mark_greeted
 from tests.support.remembered_commands import remember_commands
 from tests.support.stage_clock import StageClock
 from ui.i18n import Text
@@ -124,7 +124,7 @@ class Stage(HomeGuild):
 
         `settings`: more of the site's settings, such as ALERT_CHANNEL_ID.
         """
-        self._sites[name] = {**_access_to(pve, pve.give_bot()), **settings}
+        self._sites[name] = {**access_to(pve, pve.give_bot()), **settings}
 
     def environment(self) -> dict[str, str]:
         """Return the bot's whole configuration."""
@@ -142,7 +142,7 @@ class Stage(HomeGuild):
 
     def _access(self) -> dict[str, str]:
         if not self._sites:
-            return _access_to(self.pve, self.token)
+            return {**access_to(self.pve, self.token), "MONITOR_VM_IDS": ""}
         return {
             f"SITE_{name.upper()}_{setting}": value
             for name, settings in self._sites.items()
@@ -417,18 +417,6 @@ class Stage(HomeGuild):
             yield
         finally:
             logging.getLogger().removeHandler(self._log)
-
-
-def _access_to(pve: Pve, token: str) -> dict[str, str]:
-    return {
-        "PROXMOX_HOST": f"{pve.host}:{pve.port}",
-        "PROXMOX_USER": "discordbot@pve",
-        "PROXMOX_TOKEN_NAME": "bot",
-        "PROXMOX_TOKEN_VALUE": token,
-        "PROXMOX_VERIFY_SSL": pve.ca_file,
-        "NODE_NAME": "pve1",
-        "MONITOR_VM_IDS": "",
-    }
 
 
 _discord_tasks: set[asyncio.Task[Any]] = set()

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
-from playground.cluster.demo_cluster import NODES, build_demo
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.sites import people as several
 from tests.support.stage import Stage
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
-
-
-@pytest.fixture
-def colo() -> Iterator[Pve]:
-    """Provide a second cluster with the same VMIDs and node names."""
-    with Pve(nodes=NODES) as made:
-        build_demo(made)
-        made.auth_delay = 0.0
-        yield made
+colo = several.colo
 
 
 async def test_each_site_reads_its_own_cluster(bare_scene: Stage, pve: Pve, colo: Pve) -> None:
