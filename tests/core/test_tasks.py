@@ -163,7 +163,7 @@ async def test_after_ten_minutes_without_an_answer_the_end_is_unknown() -> None:
     assert LOST_AFTER < scene.clock.mono - 1000 < LOST_AFTER + 10
 
 
-async def test_an_answer_begins_the_ten_minutes_anew() -> None:
+async def test_an_answer_restarts_the_ten_minutes() -> None:
     scene = Scene(seconds=1500)
     some = [GONE] * int(LOST_AFTER / 4 - 5)
     scene.proxmox.next("task_status", *some, None, *some, None)

@@ -285,7 +285,7 @@ async def test_the_token_of_a_press_dies(scene: Scene) -> None:
 # ---------------------------------------------------------------------- faults
 
 
-async def test_429_is_retried_after_the_time_told(scene: Scene) -> None:
+async def test_429_is_retried_after_the_given_time(scene: Scene) -> None:
     fault = scene.server.fail("POST", "/messages", 429, times=2, retry_after=0.25)
     reply = await scene.server.slash(scene.akiko, scene.channel, "post", text="hello")
     assert reply.text == "sent"
@@ -414,7 +414,7 @@ async def test_a_dropped_gateway_is_resumed_and_missed_events_come_again(
     assert (server.gateway.resumes, server.gateway.identifies) == (1, 1)
 
 
-async def test_an_invalid_session_is_identified_anew(scene: Scene) -> None:
+async def test_an_invalid_session_is_identified_again(scene: Scene) -> None:
     server = scene.server
     await server.invalidate_session()
     await server.wait_until(lambda: server.gateway.identifies == 2)

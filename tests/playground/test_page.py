@@ -254,7 +254,7 @@ def test_the_owner_reboots_their_guest_and_the_audit_channel_tells_of_it(visit: 
     expect(audit.messages).to_contain_text("閲覧者 emma")
 
 
-def test_a_reset_in_the_other_language_begins_anew_and_the_page_follows(
+def test_a_reset_in_the_other_language_starts_over_and_the_page_follows(
     phone: Visitor, demo: DemoProcess
 ) -> None:
     """Somebody else's reset ends bot and cluster and starts others."""

@@ -85,7 +85,7 @@ async def test_the_plain_list_of_older_bots_is_read(stage: ProcessStage) -> None
 
 
 @pytest.mark.parametrize("spare", [True, False])
-async def test_an_unreadable_list_is_set_aside_and_told(stage: ProcessStage, spare: bool) -> None:
+async def test_an_unreadable_list_is_set_aside_and_reported(stage: ProcessStage, spare: bool) -> None:
     spoilt = b'{"version": 1, "guests": [{"vm'
     stage.list_file.write_bytes(spoilt)
     if spare:
@@ -361,7 +361,9 @@ async def test_another_discord_is_refused_unless_it_is_on_this_machine(
 
 
 @pytest.mark.parametrize("name", ["DISCORD_API_BASE", "DISCORD_GATEWAY_URL"])
-async def test_another_discord_is_refused_unless_it_is_said_to_be_one(stage: ProcessStage, name: str) -> None:
+async def test_another_discord_is_refused_unless_it_is_declared_as_one(
+    stage: ProcessStage, name: str
+) -> None:
     """Somebody who can set a variable must not read data meant for Discord."""
     both = {"DISCORD_API_BASE": "", "DISCORD_GATEWAY_URL": "", "DISCORD_STAND_IN": ""}
     code, output = await refused(stage, **{**both, name: stage.server.environment()[name]})
@@ -519,7 +521,7 @@ async def test_expired_replayed_interactions_do_nothing(stage: ProcessStage, how
     assert stage.pve.guest(101).status == "running"
 
 
-async def test_an_invalid_session_is_begun_anew(stage: ProcessStage) -> None:
+async def test_an_invalid_session_is_begun_again(stage: ProcessStage) -> None:
     await stage.start()
     await stage.server.invalidate_session()
     await stage.until(lambda: stage.server.gateway.identifies == 2, "another session", alive=True)

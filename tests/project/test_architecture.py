@@ -257,7 +257,7 @@ def test_the_support_of_the_tests_imports_no_test() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_a_circle_is_found_and_told() -> None:
+def test_a_circle_is_found_and_reported() -> None:
     graph = {
         "ui/a.py": {"ui/b.py": ["B"]},
         "ui/b.py": {"core/c.py": ["C"]},

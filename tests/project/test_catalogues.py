@@ -190,7 +190,7 @@ def test_english_sentences_end_as_sentences_do() -> None:
 
 
 @walked("t", LANGUAGE_PAIRS)
-def test_counts_are_said_in_both_languages(t: Text) -> None:
+def test_counts_are_written_in_both_languages(t: Text) -> None:
     said = [t.plural("{n} guest", "{n} guests", n) for n in (0, 1, 2, 5000)]
     assert [re.sub(r"\D", "", text) for text in said] == ["0", "1", "2", "5000"]
     if t.language == "en":

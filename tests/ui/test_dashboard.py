@@ -95,7 +95,7 @@ def test_a_dashboard_fits_at_every_size(count: int, language: str) -> None:
 
 
 @languages
-def test_no_connection_is_said_instead_of_figures(language: str) -> None:
+def test_no_connection_is_shown_instead_of_figures(language: str) -> None:
     t = TEXTS.of(language)  # type: ignore[arg-type]  # "ja" or "en"
     index = GuestIndex(Cluster((), (), 0.0))
     fault = Unreachable("pve1.example")

@@ -79,7 +79,7 @@ async def test_writes_refused_by_a_lock_are_not_made_later(
     assert await journal.records() == {"new": "in time"}
 
 
-async def test_a_file_that_was_made_anew_is_read_from_then_on(
+async def test_a_file_that_was_made_again_is_read_from_then_on(
     tmp_path: Path, journal: JournalOffLoop
 ) -> None:
     await journal.put_record("kept", "1")

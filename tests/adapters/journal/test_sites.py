@@ -488,7 +488,7 @@ def test_the_file_is_checked_once_for_all(journal: SqliteJournal) -> None:
     assert written == [1, 1, 2, 2, 3, 3, 4], "by whoever has not used the last check yet"
 
 
-def test_a_file_that_cannot_be_written_is_told_to_every_site(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported_at_every_site(tmp_path: Path) -> None:
     with opened(tmp_path) as journal, closing(sqlite3.connect(tmp_path / JOURNAL)) as other:
         views = [journal.of_site(name) for name in ("home", "colo")]
         other.execute("BEGIN EXCLUSIVE")

@@ -155,7 +155,7 @@ async def test_resize_of_a_vm_is_a_task(pve: Pve, client: ProxmoxClient) -> None
     assert (config.cores, config.memory_mb) == (4, 4096)
 
 
-async def test_resize_of_a_container_holds_at_once(pve: Pve, client: ProxmoxClient) -> None:
+async def test_resize_of_a_container_takes_effect_at_once(pve: Pve, client: ProxmoxClient) -> None:
     digest = (await client.config(CT)).digest
     assert await client.resize(CT, None, 1024, digest) is None
     assert sent(pve, "PUT") == [("PUT", f"{root(CT)}/config", {"memory": "1024", "digest": digest})]

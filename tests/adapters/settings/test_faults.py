@@ -124,7 +124,7 @@ def test_any_errno_is_reported(number: int) -> None:
         assert ((kind.value, word) in known or (kind.value, same) in known) != (f"({word})" in line)
 
 
-def test_an_unknown_reason_is_told_too() -> None:
+def test_an_unknown_reason_is_shown_too() -> None:
     for kind in FaultKind:
         assert "X" in one(Fault(kind, "X", "v", reason="of tomorrow", expected="nothing known"))
 

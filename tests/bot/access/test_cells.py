@@ -166,7 +166,7 @@ def text_of(view: object) -> str:
     return "\n".join(item.content for item in view.walk_children() if isinstance(item, ui.TextDisplay))
 
 
-async def test_an_owner_reads_the_guest_that_a_tick_holds_for(bare_scene: Stage, pve: Pve) -> None:
+async def test_an_owner_reads_for_which_guest_a_tick_applies(bare_scene: Stage, pve: Pve) -> None:
     """The person is a viewer who owns one guest: an operator there, and nowhere else."""
     scene, cast_ = bare_scene, Cast(bare_scene)
     viewer = cast_["viewer"]

@@ -74,7 +74,7 @@ async def test_a_scoped_user_who_turns_a_page_gets_a_private_one(bare_scene: Sta
 # -- between the decision and the request
 
 
-async def test_read_only_holds_from_its_answer_on(scene: Stage, pve: Pve) -> None:
+async def test_read_only_mode_applies_from_its_answer_on(scene: Stage, pve: Pve) -> None:
     pve.hang("/qemu/101/snapshot", 1.0, times=1)
     asked = asyncio.create_task(
         scene.server.slash(scene.emma, scene.channel, "snapshot create", vmid=101, name="abc")

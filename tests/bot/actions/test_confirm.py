@@ -275,7 +275,7 @@ async def test_a_form_sent_after_the_lapse(scene: Stage, pve: Pve) -> None:
     assert pve.vm(104) is not None
 
 
-async def test_the_time_begins_anew_with_the_form(scene: Stage, pve: Pve) -> None:
+async def test_the_time_starts_over_with_the_form(scene: Stage, pve: Pve) -> None:
     question = await scene.say(scene.emma, "delete", vmid=104)
     first = deadline_in(question)
     scene.clock.skip(50)
@@ -290,7 +290,7 @@ async def test_the_time_begins_anew_with_the_form(scene: Stage, pve: Pve) -> Non
     assert scene.services.questions._open == {}
 
 
-async def test_the_time_begins_anew_once(scene: Stage) -> None:
+async def test_the_time_starts_over_once(scene: Stage) -> None:
     """Repeated presses keep no question alive: it expires within two minutes of being asked."""
     question = await scene.say(scene.akiko, "delete", vmid=104)
     yes = yes_of(question)

@@ -156,7 +156,7 @@ async def test_a_task_that_the_trail_knows_as_its_own_is_not_passed_over(case: C
     assert ended.outcome == "OK"
 
 
-async def test_an_action_cancelled_before_sending_is_said_not_to_have_begun(case: Case) -> None:
+async def test_an_action_cancelled_before_sending_is_reported_as_not_begun(case: Case) -> None:
     order, operations = ordered(case, "shutdown"), operations_of(case)
     asked = asyncio.Event()
 

@@ -259,7 +259,7 @@ async def test_nothing_from_before_the_first_start_is_reported(office: Office) -
     assert office.shown() == ["2 done", "3 done"]
 
 
-async def test_switched_off_and_on_again_it_begins_anew(office: Office) -> None:
+async def test_switched_off_and_on_again_it_starts_over(office: Office) -> None:
     await office.post()
     kept = office.room
     office.room = None
@@ -357,7 +357,7 @@ async def test_while_it_fails_only_a_reconnect_shortens_its_pause(office: Office
 
 
 @pytest.mark.parametrize("fate", [DeliveryFailure.PASSING, DeliveryFailure.REFUSED])
-async def test_messages_that_discord_surely_has_not_got_are_written_anew(
+async def test_messages_that_discord_surely_has_not_got_are_written_again(
     office: Office, fate: DeliveryFailure
 ) -> None:
     """The new message includes the lines added since.
@@ -459,7 +459,7 @@ async def test_a_journal_that_refuses_sends_nothing_that_would_come_twice(office
 
 
 @pytest.mark.parametrize("damage", ["{", b"\xff", 17, None, '{"posted":"x"}'])
-async def test_a_mark_that_cannot_be_read_begins_anew(office: Office, damage: object) -> None:
+async def test_a_cursor_that_cannot_be_read_starts_over(office: Office, damage: object) -> None:
     await office.post()
     office.record()
     await office.post()

@@ -791,7 +791,9 @@ async def test_status_names_the_things_that_the_token_cannot_see(scene: Stage, p
 
 
 @BOTH
-async def test_an_unreadable_list_is_set_aside_told_and_its_copy_used(scene: Stage, language: str) -> None:
+async def test_an_unreadable_list_is_set_aside_and_reported_and_its_copy_used(
+    scene: Stage, language: str
+) -> None:
     await watching(scene, 101)
     await watching(scene, 201)
     await scene.stop_bot()
@@ -807,7 +809,7 @@ async def test_an_unreadable_list_is_set_aside_told_and_its_copy_used(scene: Sta
     assert "**101**" in (await scene.say(scene.emma, "monitor list")).text
 
 
-async def test_an_unreadable_journal_is_set_aside_and_told(scene: Stage) -> None:
+async def test_an_unreadable_journal_is_set_aside_and_reported(scene: Stage) -> None:
     await watching(scene, 101)
     await scene.stop_bot()
     (scene.directory / "journal.db").write_bytes(b"nothing of a database" * 500)

@@ -45,7 +45,7 @@ async def test_shutdown_shuts_down(scene: Stage, pve: Pve, vmid: int) -> None:
 
 @BOTH
 @pytest.mark.parametrize("vmid", [VM, CT])
-async def test_reboot_leaves_it_running_anew(scene: Stage, pve: Pve, vmid: int) -> None:
+async def test_reboot_leaves_it_running_again(scene: Stage, pve: Pve, vmid: int) -> None:
     before = pve.guest(vmid).started_at
     reply = await scene.say(scene.akiko, "reboot", vmid=vmid)
     assert pve.guest(vmid).status == "running"

@@ -66,7 +66,7 @@ def written(*vmids: int, **more: object) -> bytes:
     return json.dumps({"version": 1, "guests": [{"vmid": vmid} for vmid in vmids], **more}).encode()
 
 
-async def test_a_list_that_was_edited_under_the_bot_is_kept_aside_and_told(scene: Stage) -> None:
+async def test_a_list_that_was_edited_under_the_bot_is_kept_aside_and_reported(scene: Stage) -> None:
     await scene.say(scene.emma, "monitor add", vmid=101)
     path, edited = scene.directory / "monitor_list.json", written(102, 103, note="mine")
     path.write_bytes(edited)

@@ -165,7 +165,7 @@ async def test_the_watch_list_is_whole(scene: Stage, expected: Expected) -> None
     assert {vmid: limit for vmid, limit in limits.items() if any(limit)} == expected.limits
 
 
-async def test_nothing_is_lost_and_nothing_told_twice(scene: Stage, expected: Expected) -> None:
+async def test_nothing_is_lost_and_nothing_reported_twice(scene: Stage, expected: Expected) -> None:
     watch = scene.site.watch
     emma, akiko = (scene.emma.id, scene.akiko.id) if expected.ids_kept else (0, 0)
     assert tuple(sorted(each.subject for each in watch.state.open.values())) == expected.open

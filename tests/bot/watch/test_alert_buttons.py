@@ -196,7 +196,7 @@ async def test_unacknowledged_incidents_are_repeated(bare_scene: Stage, pve: Pve
 
 
 @pytest.mark.parametrize(("what", "hours"), [("mute1", 1), ("mute8", 8)])
-async def test_mute_is_shown_and_holds_until_the_recovery(
+async def test_mute_is_shown_and_lasts_until_the_recovery(
     bare_scene: Stage, pve: Pve, what: str, hours: int
 ) -> None:
     scene = bare_scene

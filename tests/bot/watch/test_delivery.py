@@ -173,7 +173,7 @@ async def test_messages_are_posted_in_their_order(post: Office) -> None:
     assert post.shown == ["opening 1 open", "opening 2 open", "opening 3 open"]
 
 
-async def test_an_incident_that_ends_is_edited_and_told(post: Office) -> None:
+async def test_an_incident_that_ends_is_edited_and_reported(post: Office) -> None:
     post.opening(1)
     await post.run()
     post.over(1)

@@ -71,7 +71,7 @@ async def test_a_hundred_guests_of_a_hung_pvestatd_take_turns(bare_scene: Stage,
     assert len(bare_scene.alerts_told()) == 1
 
 
-async def test_a_node_that_hangs_altogether_is_said_to_be_unknown_and_no_poll_gets_slow(
+async def test_a_node_that_hangs_altogether_is_shown_as_unknown_and_no_poll_gets_slow(
     bare_scene: Stage, pve: Pve
 ) -> None:
     vmids = pve.add_many(12, node="pve3")

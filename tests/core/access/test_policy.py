@@ -196,7 +196,7 @@ def test_a_scope_does_not_hold(scope: Scope, guest: Guest) -> None:
 @every_operation
 @walked("level", [Level.VIEWER, Level.OPERATOR, Level.ADMIN])
 @walked("scope", [scope for scope, _ in HOLDS if scope.value != "PROD"])
-def test_a_narrowed_role_counts_for_its_guests_only(operation: Operation, level: Level, scope: Scope) -> None:
+def test_a_scoped_role_counts_for_its_guests_only(operation: Operation, level: Level, scope: Scope) -> None:
     narrow, actor, right = rules([scope], level), with_roles(NARROW), OPERATIONS[operation]
     assert level_on(narrow, actor, WEB) is level
     assert level_on(narrow, actor, DB) is Level.NONE

@@ -126,7 +126,7 @@ async def test_create() -> None:
     assert report.plan.new_vmid == 200
 
 
-async def test_create_with_a_wished_vmid_asks_for_no_other() -> None:
+async def test_create_with_a_requested_vmid_asks_for_no_other() -> None:
     world = FakeWorld([TEMPLATE])
     report = await world.executor.execute(create(world, new_vmid=555))
     assert report.after is not None
@@ -155,7 +155,7 @@ async def test_snapshots() -> None:
     assert world.proxmox.kept[101] == ()
 
 
-async def test_resize_of_a_container_holds_at_once_without_a_task() -> None:
+async def test_resize_of_a_container_takes_effect_at_once_without_a_task() -> None:
     world = FakeWorld([guest(101, kind=Kind.LXC)])
     report = await world.executor.execute(world.order(Operation.RESIZE, cores=4, memory_mb=4096))
     assert report.task is None
@@ -521,7 +521,7 @@ MOVES = [
 
 
 @walked(("operation", "found", "values", "method"), MOVES)
-async def test_a_guest_that_moves_while_it_is_planned_for_is_planned_for_anew(
+async def test_a_guest_that_moves_during_the_planning_is_planned_for_again(
     operation: Operation, found: Guest, values: dict[str, Any], method: str
 ) -> None:
     world = FakeWorld([found])
@@ -534,7 +534,7 @@ async def test_a_guest_that_moves_while_it_is_planned_for_is_planned_for_anew(
     assert [node for _, _, node in world.sent] == ["pve2"]
 
 
-async def test_a_guest_that_never_stands_still_is_planned_for_twice_only() -> None:
+async def test_a_guest_that_keeps_moving_is_planned_for_twice_only() -> None:
     world = FakeWorld([STOPPED])
     flee = [lambda node=node: world.proxmox.change(101, node=node) for node in ("pve2", "pve1", "pve2")]
     world.proxmox.next("config", *flee)
@@ -727,7 +727,7 @@ async def test_after_five_taken_vmids_it_is_reported() -> None:
     assert world.ledger.steps == ["asked", "ended"]
 
 
-async def test_a_wished_vmid_is_not_replaced() -> None:
+async def test_a_requested_vmid_is_not_replaced() -> None:
     world = FakeWorld([TEMPLATE])
     world.proxmox.next("clone", VmidTaken(555))
     with pytest.raises(VmidTaken):
@@ -1263,7 +1263,7 @@ async def test_settling_is_measured_by_the_clock_and_not_by_its_pauses() -> None
         (Operation.DELETE, STOPPED, {}, "lvremove failed"),
     ],
 )
-async def test_a_guest_that_cannot_be_read_again_is_not_told_of_as_it_was_before(
+async def test_a_guest_that_cannot_be_read_again_is_not_shown_as_it_was_before(
     operation: Operation, found: Guest, values: dict[str, Any], exit_text: str
 ) -> None:
     world = FakeWorld([found])
@@ -1276,7 +1276,7 @@ async def test_a_guest_that_cannot_be_read_again_is_not_told_of_as_it_was_before
     assert world.ledger.steps == ["asked", "ended"]
 
 
-async def test_a_guest_deleted_by_somebody_meanwhile_is_not_told_of_as_it_was_before() -> None:
+async def test_a_guest_deleted_by_somebody_meanwhile_is_not_shown_as_it_was_before() -> None:
     world = FakeWorld([RUNNING])
     world.proxmox.next("task_status", world.proxmox.guests.clear)
     world.proxmox.seconds = 0

@@ -291,7 +291,7 @@ async def test_seen_states_are_shown_at_once_over_a_list_that_lags() -> None:
     assert shown(reader).state is State.RUNNING
 
 
-async def test_an_overlay_holds_longer_than_a_read_is_fresh() -> None:
+async def test_an_overlay_lasts_longer_than_a_read_is_fresh() -> None:
     """Otherwise the first list after the action would show the guest as it was before."""
     assert OVERLAY_SECONDS > FRESH_SECONDS
 

@@ -41,7 +41,7 @@ def test_steady_growth(step: int, rows: int) -> None:
         week(lambda day: 800 + 20 * day, total=0),
     ],
 )
-def test_nothing_is_said(history: list[StorageUse]) -> None:
+def test_without_a_clear_trend_nothing_is_predicted(history: list[StorageUse]) -> None:
     assert days_until_full(history) is None
 
 

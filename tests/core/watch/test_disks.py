@@ -124,7 +124,7 @@ def test_a_silence_and_a_full_disk_are_reported_once(
     assert Readings().read(*seen) == told
 
 
-def test_a_silent_agent_is_no_zero_and_is_said_once() -> None:
+def test_a_silent_agent_is_no_zero_and_is_reported_once() -> None:
     readings = Readings()
     assert not readings.is_silent()
     assert readings.read(HUNG, MissingPrivilege("VM.GuestAgent.Audit", "/vms/101")) == [SAID]

@@ -124,7 +124,7 @@ def test_an_outage_outlives_the_bot() -> None:
     assert history.see(R) == ["recovery source"]
 
 
-def test_an_outage_is_said_again() -> None:
+def test_an_outage_is_reported_again() -> None:
     history = History()
     history.see(R)
     told = flat(fail(history, 3 + 240 * 2))

@@ -147,7 +147,7 @@ def test_a_backup_seen_running_and_then_failed_is_reported() -> None:
     assert history.incident().backups[0].vmid is None
 
 
-def test_old_failures_good_ends_and_warnings_are_not_told() -> None:
+def test_old_failures_good_ends_and_warnings_are_not_reported() -> None:
     history = History()
     old = task("vzdump", 101, status="job errors")
     history.see(tasks=[old])
