@@ -60,7 +60,7 @@ from ui.watch.reports import Pulse, WatchReports
 _log = logging.getLogger(__name__)
 
 ALERT_CHART_SECONDS = 600.0
-"""Minimum seconds between two charts for everybody below one alert."""
+"""Minimum seconds between two public charts below the same alert, whoever asks for them."""
 ORPHAN_SEARCH_SECONDS = 60.0
 """Minimum seconds between two searches of a channel for orphaned dashboards."""
 

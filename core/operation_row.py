@@ -15,9 +15,9 @@ class OperationRow:
     reach: Reach
     effect: Effect = Effect.NOTHING
     guarded: bool = False
-    """Whether on a protected guest it needs an admin, the guest's name and a reason."""
+    """Whether it needs an admin, the guest's name and a reason if the guest is protected."""
     guarded_after: float | None = None
-    """The same as `guarded`, if it lasts for more seconds than this."""
+    """Seconds. An operation that lasts longer counts as `guarded`. None: no such limit."""
     on_alerts: bool = False
     """Whether an alert has a button for it. The button works in the alert channel, even outside the category."""
     tasks: Mapping[Kind, frozenset[str]] = field(default_factory=dict)

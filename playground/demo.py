@@ -108,14 +108,13 @@ class Demo:
             again = await self._play_once(again)
 
     async def _play_once(self, place: PageAddress) -> PageAddress | None:
-        """Run the demo until somebody ends it, or until a reset; then return where to serve it again."""
+        """Run the demo until somebody ends it, or until a reset. After a reset, return the address for the next run."""
         run, wanted = next(self._runs), asyncio.get_running_loop().create_future()
         async with AsyncExitStack() as stack:
             data = stack.enter_context(tempfile.TemporaryDirectory(prefix="proxmox-demo-"))
             server = await stack.enter_async_context(DiscordServer())
-            server.answer_wait = (
-                0.5  # the page soon takes the next press; a later answer is published by itself
-            )
+            # The page soon takes the next press. A later answer is published by itself.
+            server.answer_wait = 0.5
             stage = build_guild(server, self._language)
             page, state = DemoPage(server, stage, place), ClusterState()
             stack.push_async_callback(page.stop)
@@ -146,9 +145,8 @@ class Demo:
             )
             stack.push_async_callback(panel.close)
             await page.start(None if self._calm else panel)
-            if (
-                run == 1 and place.ports[0] and page.place.ports != place.ports
-            ):  # taken since they were chosen
+            # The ports may have been taken since they were chosen.
+            if run == 1 and place.ports[0] and page.place.ports != place.ports:
                 moved = PORT_MOVED[self._language]
                 print(moved.format(port=place.ports[0], found=page.place.ports[0]), flush=True)
             if run == 1:

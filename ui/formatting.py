@@ -80,9 +80,8 @@ def plain(text: str, most: int = NAME_MOST) -> str:
         return text  # most names
     rough = text[: min(most * _READ_FACTOR, 2 * most + _READ_EXTRA)]
     kept = unicodedata.normalize("NFC", rough)
-    if not (
-        kept.isprintable() and _INVISIBLE.search(kept) is None
-    ):  # most texts need no look at each character
+    # Most texts need no look at each character.
+    if not (kept.isprintable() and _INVISIBLE.search(kept) is None):
         kept = "".join(
             " " if char.isspace() else char
             for char in kept

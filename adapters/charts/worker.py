@@ -58,7 +58,7 @@ def _limit_memory() -> None:
 
 
 def _read(source: BinaryIO, wanted: "queue.SimpleQueue[bytes]") -> None:
-    """Pass on the bot's requests. End the process with its input, even in the middle of a picture."""
+    """Pass on the bot's requests. End the process when its input ends, even in the middle of a picture."""
     while True:
         kind, data = read_frame(source)
         if kind != WANTED:

@@ -102,7 +102,7 @@ class ProxmoxReads:
         return ("nodes", node_path(guest.node), "storage")
 
     async def _backups_on(self, guest: Guest, name: str) -> tuple[Backup, ...] | None:
-        """Return the backups on one storage, None if it cannot be asked: the others still can."""
+        """Return the backups on one storage, None if it cannot be asked. The others still count."""
         path = (*self._storages_of(guest), storage_path(name), "content")
         try:
             found: tuple[Backup, ...] = await self._calls.get(

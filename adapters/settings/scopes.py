@@ -19,9 +19,8 @@ from core.access.policy import Scope, ScopeKind
 _PATTERNS = {
     ScopeKind.VMID: re.compile(r"[1-9][0-9]{2,8}"),
     ScopeKind.TAG: re.compile(r"[a-z0-9_][a-z0-9_\-+.]*", re.I),  # pve-common, JSONSchema.pm: pve-tag
-    ScopeKind.POOL: re.compile(
-        r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+){0,2}"
-    ),  # pve-access-control: nested pools
+    # pve-access-control: nested pools
+    ScopeKind.POOL: re.compile(r"[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+){0,2}"),
     ScopeKind.NODE: re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"),
 }
 _Value = TypeVar("_Value")

@@ -1,6 +1,6 @@
 """Remember stops that were ordered through the bot: they raise no alert.
 
-They are noted before the request is sent, and in the journal, too: after a restart of the bot they raise none either.
+They are noted before the request is sent, in memory and in the journal. So they count after a restart of the bot, too.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping

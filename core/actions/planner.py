@@ -111,9 +111,8 @@ class Planner:
         if order.fingerprint is not None and not guest.has_fingerprint(order.fingerprint):
             raise ChangedMeanwhile(guest.vmid)
         plan, refusal = Plan(order, guest), failed_precondition(order.operation, guest)
-        if (
-            refusal and not OPERATIONS[order.operation].needs_unprotected
-        ):  # otherwise it is raised later, with the configuration
+        # A guest that must be unprotected is refused later, with the configuration.
+        if refusal and not OPERATIONS[order.operation].needs_unprotected:
             raise refusal
         match order.operation:
             case Operation.DELETE:

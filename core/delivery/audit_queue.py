@@ -10,7 +10,7 @@ from core.watch.journal import Journal
 PAGE_RECORDS = 200
 """Number of records read at a time."""
 UNMARKED_MOST = 500
-"""Number of passed records without a line after which the cursor is stored."""
+"""The cursor is stored after this many records that need no line."""
 
 
 class AuditQueue:

@@ -17,7 +17,7 @@ from simcord.http import router
 from simcord.preview import _markdown, _queries
 
 _WHOLE = frozenset({str, int, float, bool, type(None)})
-"""Types of JSON values that hold no others."""
+"""Types of the JSON values that contain no other values."""
 
 
 def copy_json(value: Any) -> Any:

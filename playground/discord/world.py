@@ -32,7 +32,7 @@ Press = Interaction
 
 PUBLIC_THREAD = 11
 _HISTORY = 2000
-"""Entries that SimCord's own logs keep of requests and events; otherwise they grow without end."""
+"""Maximum entries in SimCord's own logs of requests and events, which otherwise grow without end."""
 
 _pressed: ContextVar[Press | None] = ContextVar("pressed", default=None)
 

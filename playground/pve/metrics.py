@@ -79,7 +79,10 @@ def use_at(seed: int, key: str, when: float) -> Use:
 
 
 def transferred(seed: int, key: str, since: float, until: float) -> tuple[float, float]:
-    """Return bytes received and written between two times: the integrals of use_at's rates, so they never fall."""
+    """Return the bytes received over the network, and written to disk, between two times.
+
+    They are the integrals of use_at's rates, so they never fall.
+    """
     _, _, _, _, period, phase, net, disk = _habits(seed, key)
 
     def lively(when: float) -> float:

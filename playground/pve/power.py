@@ -23,9 +23,9 @@ class PowerTruth(ConfigTruth):
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__(host, port)
-        # Maximum PVE seconds that a task waits for a guest to shut down, whatever the request says.
+        # Maximum Proxmox seconds that a task waits for a guest to shut down, whatever the request says.
         self.shutdown_cap: float | None = None
-        # PVE seconds between the end of a QEMU reboot task and the VM running again (qmeventd).
+        # Proxmox seconds between the end of a QEMU reboot task and the VM running again (qmeventd).
         self.reboot_gap = 0.0
         # While True, requests to the HA manager are accepted but not carried out until ha_round().
         self.ha_held = False

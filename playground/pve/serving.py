@@ -32,7 +32,7 @@ T = TypeVar("T")
 class Transports(weakref.WeakValueDictionary[int, Any]):
     """Stand in for the loop's own table of transports, to remember every one.
 
-    asyncio forgets connections that the end of the loop meets in their handshake, and warns when they are collected.
+    If a loop ends during the handshake of a connection, asyncio forgets it, and warns when it is collected.
     """
 
     def __init__(self) -> None:

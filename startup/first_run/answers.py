@@ -119,7 +119,7 @@ def find_rows(text: str, names: Sequence[str], numbers: Sequence[int] = ()) -> l
 def find_vmids(text: str, known: Mapping[int, str]) -> list[int] | None:
     """Return the VMIDs that an answer means: VMIDs, ranges of them, or names. `known`: name by VMID.
 
-    None: a part of it means no known guest, or its name is that of several.
+    None: a part of it means no known guest, or several.
     """
     found = list[int]()
     for word in split_names(text):

@@ -1,7 +1,7 @@
 """Serve pages over HTTP to programs on this machine, such as Prometheus, with hard limits.
 
 It reads one short GET and closes. A slow or hostile client takes one place for some seconds, and loses it as soon as
-another client needs it. This does without aiohttp's web server, which need not be loaded.
+another client needs it. aiohttp's web server is not used, so it need not be loaded.
 """
 
 from __future__ import annotations

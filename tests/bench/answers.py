@@ -39,7 +39,7 @@ async def completions(stage: Stage) -> Figures:
 
 
 async def narrow_completions(stage: Stage) -> Figures:
-    """Do the same as people who may see only some guests."""
+    """Measure `completions` for people who may see only some guests."""
     return await _completions(stage, stage.town.next_narrow)
 
 

@@ -104,9 +104,8 @@ class Program:
         listed = Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()
         found = []
         for child in listed:
-            with contextlib.suppress(
-                ProcessLookupError, FileNotFoundError, StopIteration
-            ):  # it has just ended
+            # The child may have just ended.
+            with contextlib.suppress(ProcessLookupError, FileNotFoundError, StopIteration):
                 found.append(_memory_mb(int(child)))
         return found
 

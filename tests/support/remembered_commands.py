@@ -34,7 +34,7 @@ def _remember(translate: Translate) -> Translate:
 
 
 def _parsers(state: Any) -> list[tuple[str, Any]]:
-    """Return the members of a state that it asks for: those that parse events."""
+    """Return the members of a state that parse events, for `inspect.getmembers`."""
     kind: Any = type(state)
     return [(name, getattr(state, name)) for name in _parser_names(kind)]
 

@@ -137,9 +137,8 @@ async def _draw_guest(site: Site, t: Text, guest: Guest, wish: Wish) -> ChartPic
     markers = markers_of(await _incidents(site, frozenset({guest.vmid}), lambda _incident: True), started)
     subject = ChartSubject(plain(f"{guest.vmid} {guest.name or ''}"), host_view=guest.memory_seen_by_host)
     kinds = _kinds(wish, samples, (PanelKind.DISK_RATE,))
-    if (
-        wish.topic is ChartTopic.DISK and guest.kind is Kind.LXC
-    ):  # Proxmox does not know how full the disks of a VM are
+    # Proxmox does not know how full the disks of a VM are.
+    if wish.topic is ChartTopic.DISK and guest.kind is Kind.LXC:
         kinds = (PanelKind.DISK_USE, *kinds)
     return await _draw(site, t, samples, wish, kinds, subject, limits, markers)
 

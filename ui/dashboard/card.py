@@ -94,7 +94,7 @@ def _extent_line(t: Text, extent: Extent) -> str:
 
 
 def _without_figures(t: Text, contents: Contents) -> Iterable[str]:
-    """Yield the lines without a connection: since when, why, and the open incidents."""
+    """Yield the lines for a lost connection: since when, why, and the open incidents."""
     told = (
         t("No connection to Proxmox since {time}.", time=timestamp(contents.since))
         if contents.since

@@ -99,7 +99,7 @@ async def acknowledge_crowd(replies: Iterable[Awaited], own: asyncio.Task[None])
 def give_up(interaction: discord.Interaction[Any], error: Exception, task: asyncio.Task[Any] | None) -> None:
     """Cancel the task if the error says that nobody waits for the answer any more.
 
-    Then nothing further is requested from Proxmox. None: the work has not begun, and will not.
+    Then nothing further is requested from Proxmox. `task`: None if the work has not begun; then it never begins.
     """
     if _is_dead(error):
         interaction.extras[GIVEN_UP] = True

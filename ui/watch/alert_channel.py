@@ -217,8 +217,8 @@ async def find_own_message(
 
     `fits`: tells whether a message with this content can be the one.
 
-    None if there is none. None also if the bot may not read the history, because a message that is sent twice is
-    better than a lost one.
+    Return None if there is none, or if the bot may not read the history: a message that is sent twice is better than
+    a lost one.
     Raises: NotDelivered.
     """
     after = datetime.datetime.fromtimestamp(max(0.0, since - MARGIN_SECONDS), datetime.UTC)

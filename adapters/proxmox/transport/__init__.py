@@ -1,5 +1,4 @@
 """Bring a request to Proxmox and its response back: HTTPS, connections, slots, deadlines."""
 
-from adapters.proxmox.transport import (
-    lean_requests as lean_requests,
-)  # before a module of this package imports requests
+# This import comes before any module of the package imports requests.
+from adapters.proxmox.transport import lean_requests as lean_requests

@@ -56,7 +56,7 @@ class Call:
 class ConnectionFault(Exception):
     """The connection failed, or nothing was answered. An answer, even one of a proxy, is never a ConnectionFault.
 
-    `error`: the error to tell if nothing else is tried.
+    `error`: the error for the caller if nothing else is tried.
     `sent`: the request may have been sent.
     `elsewhere`: another entry point may be tried.
     `again`: the connection broke, so a read may be sent once more here.

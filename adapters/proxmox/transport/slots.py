@@ -24,7 +24,7 @@ PERSON_PLACES = 100
 LATE_SECONDS = 1.0
 """Seconds after which a request about a node gives its slot back."""
 LATE_MOST = 8
-"""Maximum requests that run without a slot. Any more keep theirs."""
+"""Maximum requests that run without a slot. Further ones keep their slots."""
 HANGING_MOST = 2
 """Number of late reads of one node. While this many run, its other reads wait.
 

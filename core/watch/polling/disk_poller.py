@@ -87,7 +87,7 @@ class DiskPoller:
     ) -> None:
         """Set which VMs are asked from now on.
 
-        `cluster`: the last poll; None if it failed, and nobody is asked. `unsure`: the guests that it could not
+        `cluster`: the last poll; None if it failed: then no VM is asked. `unsure`: the guests that it could not
         confirm. Their answers are kept.
         """
         self._targets.clear()

@@ -385,9 +385,8 @@ def test_pruning_keeps_open_waiting_and_editable_messages(journal: SqliteJournal
                 opening(12, 2),
                 opening(13, 3),  # waits
                 opening(14, 4),  # needs an edit
-                Message(
-                    15, MessageKind.DIGEST, 1.0, (12345, 5)
-                ),  # waits, and also reports an incident that is not listed first
+                # waits, and also reports an incident that is not listed first
+                Message(15, MessageKind.DIGEST, 1.0, (12345, 5)),
                 opening(16, 6),  # tried late
                 Message(17, MessageKind.REMINDER, 1.0, (1,)),
                 opening(18),  # given up

@@ -513,10 +513,8 @@ def test_tasks_newest_first_with_their_token() -> None:
     ("row", "expected"),
     [
         ({"upid": "1", "node": "a", "id": "101", "status": "RUNNING"}, ("a", "101", None, None)),
-        (
-            {"upid": "1", "node": "a", "id": "101"},
-            ("a", "101", None, None),
-        ),  # a running task in /cluster/tasks looks like this
+        # A running task in /cluster/tasks looks like this.
+        ({"upid": "1", "node": "a", "id": "101"}, ("a", "101", None, None)),
         (
             {"upid": "1", "node": "a", "id": "", "endtime": 9, "status": "job errors"},
             ("a", "", 9, "job errors"),

@@ -123,9 +123,8 @@ async def test_a_pin_and_a_ca_both_have_to_hold(tmp_path: Path) -> None:
         assert rude.raw == b""
 
 
-@pytest.mark.filterwarnings(
-    "ignore::urllib3.exceptions.InsecureRequestWarning"
-)  # as proxmoxer sets it when it is imported
+# proxmoxer sets this filter when it is imported.
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 async def test_verification_may_be_switched_off(tmp_path: Path) -> None:
     with Rude(tmp_path) as rude:
         await client_of(rude, verify_ssl=False).cluster()

@@ -285,9 +285,8 @@ async def test_a_forged_button_changes_nothing_and_gets_a_refusal(scene: Stage, 
     before, text = scene.cluster(), panel.text
     for person in (scene.akiko, scene.emma):
         reply = await scene.press(person, panel, custom_id, force=True)
-        if (
-            custom_id.startswith("q1:yes") and person is scene.emma
-        ):  # an unknown question: her message goes grey
+        # The question is unknown: her message goes grey.
+        if custom_id.startswith("q1:yes") and person is scene.emma:
             scene.assert_pressed_in_vain(reply, person, QuestionOver())
         else:
             scene.assert_refused(reply, person, QuestionOver())

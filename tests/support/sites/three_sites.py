@@ -114,7 +114,7 @@ class Sites:
         return await self.scene.press(self[who], on, custom_id, force=True)
 
     def changes(self) -> dict[str, list[str]]:
-        """Return the paths of the requests that each site was sent to change something."""
+        """Return the paths of the changing requests that each site has received."""
         return {
             name: [path for method, path, _ in list(cluster.requests) if method != "GET"]
             for name, cluster in self.clusters.items()

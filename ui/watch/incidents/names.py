@@ -13,7 +13,7 @@ NAME_MOST = 32
 MOUNT_MOST = 24
 """Maximum characters of a mount point in a line that a notification shows."""
 FEW_NAMES, FEW_MOST = 3, 75
-"""Most names in the first line of an alert about many guests, and their most characters together."""
+"""Maximum names in the first line of an alert about many guests, and maximum characters of them all."""
 
 
 def guest_name(fact: GuestFact) -> str:
@@ -43,7 +43,7 @@ def listed_guests(t: Text, facts: Iterable[GuestFact], most: int) -> str:
 
 
 def _listed_of(t: Text, shown: Sequence[str], total: int) -> str:
-    """Join the names that are shown, and say how many of all of them are left."""
+    """Join the names that are shown, and say how many more there are."""
     text, left = listed(t, shown), total - len(shown)
     return f"{text} {more_word(t, left)}" if left else text
 
