@@ -108,7 +108,7 @@ class Demo:
             again = await self._play_once(again)
 
     async def _play_once(self, place: PageAddress) -> PageAddress | None:
-        """Run the demo until somebody ends it, or until a reset. After a reset, return the address for the next run."""
+        """Run the demo until somebody ends or resets it. After a reset, return the address for the next run."""
         run, wanted = next(self._runs), asyncio.get_running_loop().create_future()
         async with AsyncExitStack() as stack:
             data = stack.enter_context(tempfile.TemporaryDirectory(prefix="proxmox-demo-"))

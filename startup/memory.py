@@ -10,7 +10,7 @@ import sys
 _MMAP_THRESHOLD, _TRIM_THRESHOLD, _ARENA_MAX = -3, -1, -8
 """Options of glibc's `mallopt` (malloc.h)."""
 LARGE = 256 * 1024
-"""Minimum bytes of a block that gets a mapping of its own, and of free memory at the heap's end that is given back."""
+"""Minimum bytes of a block that gets its own mapping, and of free memory at the heap's end that is given back."""
 ARENAS = 2
 """Heaps of the C library for all threads together. Without a limit each thread makes its own."""
 

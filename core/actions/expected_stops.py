@@ -1,6 +1,6 @@
 """Remember stops that were ordered through the bot: they raise no alert.
 
-They are noted before the request is sent, in memory and in the journal. So they count after a restart of the bot, too.
+They are noted before the request is sent, in memory and in the journal. They still count after a restart of the bot.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping

@@ -28,7 +28,10 @@ class Area(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The privileges of one feature. `role`: end of the role's name in the remedy. `used`: the commands, or the setting, that need them."""
+    """The privileges of one feature.
+
+    `role`: end of the role's name in the remedy. `used`: the commands, or the setting, that need the privileges.
+    """
 
     role: str
     privileges: tuple[str, ...]

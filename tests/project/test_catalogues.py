@@ -179,8 +179,8 @@ def test_words_that_read_as_translated_do_not_come_back() -> None:
                 assert not [word for word in stale if word in text], text
 
 
-def test_english_sentences_end_as_sentences_do() -> None:
-    """If an English text ends as a sentence, so does the Japanese one, unless it ends with a value."""
+def test_the_translation_of_a_sentence_ends_as_a_sentence() -> None:
+    """It may also end with a value."""
     wrong = [
         message
         for message, texts in catalogue("ja").items()

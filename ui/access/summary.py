@@ -106,7 +106,7 @@ def _as_owner(
 
 
 def _has_power(authorizer: Authorizer, actor: Actor, guest: Guest) -> bool:
-    """Return whether the person may start the guest and shut it down. Only an admin may do that to a protected guest."""
+    """Return whether the person may start the guest and shut it down. A protected guest needs an admin."""
     wanted = (Operation.START, Operation.SHUTDOWN)
     return not guest.template and all(authorizer.refusal(actor, each, guest) is None for each in wanted)
 

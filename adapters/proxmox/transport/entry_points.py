@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 LOST_CHECK_SECONDS = 30.0
 """Seconds between two checks of an entry point that does not work."""
 SPARE_CHECK_SECONDS = 600.0
-"""Seconds between two checks of an entry point that is not in use, so that a wrong pin is known before it is needed."""
+"""Seconds between two checks of an entry point that is not in use, to learn of a wrong pin before it is needed."""
 
 
 class TrackedEntryPoint:
