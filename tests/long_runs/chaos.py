@@ -27,8 +27,10 @@ from typing import Any
 
 import simcord
 
+from core.operations import Operation
 from playground.discord.people import Person, PressResult
 from playground.pve.server import BOT_TOKEN, BOT_USER, Pve
+from tests.support.catalogue import ACTION
 from tests.support.process_stage import INTERVAL, ProcessStage, process_stage
 
 KILL_EVERY = 40.0  # seconds
@@ -43,14 +45,7 @@ SAID_TWICE = "Interaction has already been acknowledged"
 IDENTITY = f"{BOT_USER}!{BOT_TOKEN}"
 WAITING = "SELECT count(*) FROM messages WHERE status = 'waiting' OR (status = 'posted' AND shown < wanted)"
 CHANGING = frozenset({"start", "stop", "shutdown", "reboot", "snapshot_create", "snapshot_delete"})
-TASKS = {
-    "start": ("qmstart", "vzstart"),
-    "stop": ("qmstop", "vzstop"),
-    "shutdown": ("qmshutdown", "vzshutdown"),
-    "reboot": ("qmreboot", "vzreboot"),
-    "snapshot_create": ("qmsnapshot", "vzsnapshot"),
-    "snapshot_delete": ("qmdelsnapshot", "vzdelsnapshot"),
-}
+TASKS = {word: frozenset().union(*ACTION[Operation(word)].tasks.values()) for word in CHANGING}
 
 
 @dataclass(slots=True)

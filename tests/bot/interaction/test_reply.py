@@ -11,6 +11,7 @@ from core.guest_errors import GuestBusy, WrongState
 from playground.discord.faults import Request
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.catalogue import ACTING
 from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import BUSY_ACK, Stage, post_of
 from ui.formatting import timestamp, title_of
@@ -176,18 +177,9 @@ async def test_the_second_person_reads_who_is_doing_what(scene: Stage, pve: Pve)
     plan = pve.next_task("qmstart", vmid=104, hold=True)
     begun = await scene.start_command(scene.akiko, "start", vmid=104)
     since = scene.site.executor._claims.busy[104].since
-    commands: list[tuple[str, dict[str, object]]] = [
-        ("start", {}),
-        ("shutdown", {}),
-        ("stop", {}),
-        ("delete", {}),
-        ("resize", {"cores": 2}),
-        ("snapshot create", {"name": "good"}),
-    ]
-    for command, options in commands:
-        asking = asyncio.create_task(
-            scene.server.slash(scene.emma, scene.channel, command, vmid=104, **options)
-        )
+    for each in [each for each in ACTING if "vmid" in each.example]:
+        options = {**each.example, "vmid": 104}
+        asking = asyncio.create_task(scene.server.slash(scene.emma, scene.channel, each.word, **options))
         reply = await asking
         await reply.until(lambda shown: shown.text)
         scene.assert_refused(
@@ -291,17 +283,11 @@ async def test_a_deleted_answer_and_a_dead_token_make_one_new_message_at_most(
 # -- an answer that Discord does not take
 
 
-CHANGING: list[tuple[str, dict[str, object]]] = [
-    ("start", {"vmid": 104}),
-    ("shutdown", {"vmid": 101}),
-    ("reboot", {"vmid": 201}),
-    ("create", {"template_id": 9000, "name": "web-02"}),
-    ("resize", {"vmid": 201, "cores": 2}),
-    ("snapshot create", {"vmid": 101, "name": "good"}),
-]
+AT_ONCE = [(each.word, dict(each.example)) for each in ACTING if each.action and not each.action.asks]
+"""The actions that ask for no confirmation."""
 
 
-@walked_anew(("command", "options"), CHANGING)
+@walked_anew(("command", "options"), AT_ONCE)
 async def test_a_command_whose_acknowledgement_is_refused_changes_nothing(
     scene: Stage, command: str, options: dict[str, object]
 ) -> None:

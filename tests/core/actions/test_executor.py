@@ -64,7 +64,7 @@ from core.proxmox_errors import (
 )
 from core.tasks import Progress, TaskEnd
 from core.wanted_errors import BadAmount, BadGuestName, BadSnapshotName, BadVmid
-from tests.support.catalogue import ACTION
+from tests.support.catalogue import ACTION, COMMANDS
 from tests.support.fakes import AKIKO, CONFIG, RULES, STRANGER, TEMPLATE, FakeWorld, Lost, guest, refusal
 from tests.support.walked import walked
 
@@ -93,15 +93,14 @@ def clones(world: FakeWorld) -> list[dict[str, object]]:
 # --- every action, to its good end ---
 
 
-@walked("kind", Kind)
 @walked(
-    ("operation", "before", "after"),
+    ("operation", "before", "after", "kind"),
     [
-        (Operation.START, State.STOPPED, State.RUNNING),
-        (Operation.REBOOT, State.RUNNING, State.RUNNING),
-        (Operation.SHUTDOWN, State.RUNNING, State.STOPPED),
-        (Operation.STOP, State.RUNNING, State.STOPPED),
-        (Operation.STOP, State.PAUSED, State.STOPPED),
+        (operation, before, action.becomes or before, kind)
+        for operation, action in ACTION.items()
+        if action.power
+        for before in action.states & {State.RUNNING, State.PAUSED, State.STOPPED}
+        for kind in action.tasks
     ],
 )
 async def test_power(operation: Operation, before: State, after: State, kind: Kind) -> None:
@@ -402,14 +401,16 @@ async def test_no_text_of_an_unexpected_error_is_kept() -> None:
 
 # --- what has to be typed ---
 
+VALUES = {
+    Operation.RESIZE: {"cores": 8},
+    Operation.SNAPSHOT_ROLLBACK: {"snapshot": "before"},
+    Operation.SNAPSHOT_DELETE: {"snapshot": "before"},
+}
+"""What the order of an operation needs besides the guest."""
 GUARDED = [
-    (Operation.STOP, RUNNING, {}),
-    (Operation.REBOOT, RUNNING, {}),
-    (Operation.RESIZE, RUNNING, {"cores": 8}),
-    (Operation.SHUTDOWN, RUNNING, {}),
-    (Operation.SNAPSHOT_ROLLBACK, RUNNING, {"snapshot": "before"}),
-    (Operation.SNAPSHOT_DELETE, RUNNING, {"snapshot": "before"}),
-    (Operation.DELETE, STOPPED, {}),
+    (command.operation, guest(101, command.action.begins), VALUES.get(command.operation, {}))
+    for command in COMMANDS
+    if command.guarded and command.action is not None
 ]
 
 
