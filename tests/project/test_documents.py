@@ -252,6 +252,18 @@ def defined(body: Iterable[ast.stmt]) -> Iterator[str]:
             yield from (target.id for target in targets if isinstance(target, ast.Name))
 
 
+def test_the_names_in_the_guides_are_in_the_code() -> None:
+    folders = ("adapters", "startup", "core", "ui", "cogs", "playground", "tests", "tools")
+    paths = [*ROOT.glob("*.py"), *(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]
+    known = {word for path in paths for word in re.findall(r"\w+", text_of(path))}
+    known.add("_vm_perm")  # fakepve's
+    guides = ("CONTRIBUTING.md", "CONTRIBUTING.ja.md", "docs/architecture.md", "tests/README.md")
+    named = {(guide, name) for guide in guides for name in in_code(without_code(text_of(ROOT / guide)))}
+    words = [(guide, name) for guide, name in named if re.fullmatch(r"\w*_\w*(?:\.\w+)*|\w+\.\w*_\w*", name)]
+    assert len(words) > 100
+    assert [each for each in words if not {*re.findall(r"\w+", each[1])} <= known] == []
+
+
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "CONTRIBUTING.ja.md"])
 def test_the_lines_of_contributing_stand_in_the_code(name: str) -> None:
     paths = (
