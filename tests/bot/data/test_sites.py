@@ -197,7 +197,7 @@ async def test_the_loss_of_the_list_is_reported_once(tmp_path: Path) -> None:
     async with started(tmp_path, dict.fromkeys(TWO, ())) as bot:
         assert bot.listed() == {name: list(vmids) for name, vmids in TWO.items()}
         (told,) = await bot.posted("home")
-        assert "using the last backup copy (3 guests)" in told
+        assert "using the last backup copy (guests: 3)" in told
         assert await bot.posted("colo") == []
 
 
