@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class ChangeQueue:
-    """Give each change its turn: nothing happens between a decision and its storing.
+    """Give each change its turn: nothing else happens from a decision until it is stored.
 
     At most one change is being made. A caller that waits in vain withdraws a change that has not begun.
     """

@@ -81,14 +81,14 @@ class DaySize:
 
 
 @dataclass(frozen=True)
-class Left:
+class Resources:
     """The bot's resources at one moment. `memory` is in MiB."""
 
     memory: float
     files: int
     tasks: int
 
-    def grown_to(self, later: Left) -> list[str]:
+    def grown_to(self, later: Resources) -> list[str]:
         """Return a sentence for each thing that has grown too much."""
         limits = {"memory": MEMORY_MOST, "files": OPEN_MOST, "tasks": OPEN_MOST}
         return [
@@ -182,15 +182,15 @@ class Day:
     dice: random.Random
     people: list[Person]
     figures: Counter[str] = field(default_factory=Counter)
-    half: Left | None = None
-    end: Left | None = None
+    half: Resources | None = None
+    end: Resources | None = None
     wrong: list[str] = field(default_factory=list)
     _later: dict[int, list[Callable[[], object]]] = field(default_factory=dict)
 
     async def run(self) -> None:
         for minute in range(self.size.minutes):
             if minute == self.size.minutes // 2:
-                self.half = await self.left()
+                self.half = await self.resources()
             for work in self._later.pop(minute, ()):
                 work()
             for kind, do in (
@@ -205,7 +205,7 @@ class Day:
                     self.figures[kind] += 1
             await self.scene.poll()
         await self.scene.delivered()
-        self.end = await self.left()
+        self.end = await self.resources()
         assert self.half is not None
         self.wrong += self.half.grown_to(self.end)
 
@@ -234,13 +234,13 @@ class Day:
     def _at(self, minute: int, work: Callable[[], object]) -> None:
         self._later.setdefault(minute, []).append(work)
 
-    async def left(self) -> Left:
+    async def resources(self) -> Resources:
         """Return the bot's resources now, once all its work has ended."""
         self.scene.clock.skip(3600.0)  # questions expire
         await self.scene.settled()
         await self.scene.poll()
         await asyncio.sleep(0.2)
-        return Left(bot_memory(self.scene.bot), open_files(), len(lasting_tasks()))
+        return Resources(bot_memory(self.scene.bot), open_files(), len(lasting_tasks()))
 
 
 def bot_memory(bot: object) -> float:

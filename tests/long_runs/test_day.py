@@ -10,7 +10,7 @@ import pytest
 from core.cluster.cache import ClusterCache
 from core.guest import Cluster
 from tests.long_runs import day
-from tests.long_runs.day import DaySize, Left, Warnings, run_day
+from tests.long_runs.day import DaySize, Resources, Warnings, run_day
 
 SHORT = DaySize(guests=60, minutes=20, commands=16, incidents=4, faults=4)
 
@@ -45,9 +45,9 @@ def test_a_short_day_finds_leaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_only_growth_beyond_the_limits_is_wrong() -> None:
-    half = Left(10.0, 30, 20)
-    assert half.grown_to(Left(11.9, 38, 28)) == []
-    assert len(half.grown_to(Left(12.1, 39, 29))) == 3
+    half = Resources(10.0, 30, 20)
+    assert half.grown_to(Resources(11.9, 38, 28)) == []
+    assert len(half.grown_to(Resources(12.1, 39, 29))) == 3
 
 
 def test_a_warning_may_come_once_a_minute() -> None:

@@ -42,7 +42,7 @@ def plan_parts(t: Text, plan: Plan, now: float) -> list[str]:
 
 
 def yes_label(t: Text, plan: Plan) -> str:
-    """Return the label of the red button: a verb and its object, as Discord writes its own."""
+    """Return the label of the button that confirms: a verb and its object, as Discord writes its own."""
     objects = {Operation.CREATE: plan.order.name, Operation.SNAPSHOT_DELETE: plan.order.snapshot}
     name = plain(objects.get(plan.order.operation, plan.guest.label) or "", 40)
     label = t(WORDS[plan.order.operation].yes, name=name)
