@@ -12,7 +12,7 @@ _MMAP_THRESHOLD, _TRIM_THRESHOLD, _ARENA_MAX = -3, -1, -8
 LARGE = 256 * 1024
 """Minimum bytes of a block that gets its own mapping, and of free memory at the heap's end that is given back."""
 ARENAS = 2
-"""Heaps of the C library for all threads together. Without a limit each thread makes its own."""
+"""Number of heaps of the C library for all threads together. Without a limit each thread makes its own."""
 
 
 def limit_heap() -> None:

@@ -26,7 +26,7 @@ EDGE_LEFT, LEFT, RIGHT = 10, 46, 18
 TITLE, TEXT, SMALL = 15.0, 12.5, 11.5
 HEAD, TITLE_ROW, FIGURES_ROW, ABOVE_PLOT, TIMES_ROW, LEGEND_ROW, SPACE = 48, 21, 17, 5, 24, 22, 10
 PLOT_ONE, PLOT_MANY = 150, 66
-"""Height of the only plot, and of one of several."""
+"""Height of the only plot, and of one of several, in pixels before `SCALE`."""
 
 BACKGROUND, PLOT, GRID, TEXT_COLOUR, QUIET = "#2b2d31", "#232428", "#3f4248", "#f2f3f5", "#b5bac1"
 LINES = ("#6cb4ff", "#d7a6ff")

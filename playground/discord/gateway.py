@@ -22,7 +22,7 @@ DISPATCH, HEARTBEAT, IDENTIFY, PRESENCE, VOICE_STATE, RESUME = 0, 1, 2, 3, 4, 6
 RECONNECT, REQUEST_MEMBERS, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 7, 8, 9, 10, 11
 
 _REPLAY_FRAMES = 5000
-"""Events that a session keeps for RESUME; an older position is answered with an invalid session."""
+"""Number of events that a session keeps for RESUME. An older position is answered with an invalid session."""
 
 _HEARTBEAT_TRIP = 0.02
 """Seconds until a heartbeat is answered.

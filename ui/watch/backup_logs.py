@@ -15,7 +15,7 @@ from ui.watch.incidents.text import backup_of, short_text
 
 LOGS_MOST = 3
 LINES_SHOWN = 12
-"""Backups of one incident whose logs are shown, and the last lines of each."""
+"""Number of backups of one incident whose logs are shown, and number of last lines of each."""
 READ_LINES, READS_MOST = 500, 20
 """Lines of one read, and reads of one log: Proxmox returns a log from its beginning only."""
 

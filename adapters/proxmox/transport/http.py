@@ -27,7 +27,7 @@ from core.validation import Upid
 CHECKS = 1
 """Maximum checks of an entry point at once, beside the calls in their slots."""
 FREE_THREADS = 6
-"""Threads that stay free for Discord's DNS look-ups while every slot and check of every site takes one."""
+"""Number of threads that stay free for Discord's DNS look-ups while every slot and check of every site takes one."""
 
 
 def threads(sites: int) -> int:

@@ -18,7 +18,7 @@ scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, sta
 unhurried = stage.unhurried
 
 FIRST, GUESTS, EACH = 1000, 60, 8
-"""The guests are on all nodes."""
+"""First VMID, number of guests on all nodes, and number of guests for each person."""
 WORKERS, SECONDS = 3, 0.03
 """The workers of pveproxy, and the real seconds that each request occupies one."""
 

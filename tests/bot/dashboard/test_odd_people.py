@@ -11,7 +11,7 @@ bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 NAME = "\u202e**@everyone** `<@1>` [x](y) ||"
 SCOPES = ("tag:game", "node:pve1")
 ROLES = 40
-"""Admin roles of one person."""
+"""Number of admin roles of one person."""
 
 
 async def test_a_person_with_40_admin_roles_and_markup_in_their_name(bare_scene: Stage) -> None:

@@ -38,7 +38,7 @@ DIFFERENT, PART = 48, 0.004
 """Difference of a colour channel at which a pixel counts as different, and the share of pixels that may be different.
 """
 THUMB = (120, 210)
-"""Size of a chart among the extreme ones."""
+"""Width and height of a chart among the extreme ones, in pixels."""
 LIMITS = {PanelKind.CPU: 90.0, PanelKind.MEMORY: 80.0}
 MARKERS = (
     Marker(MarkerKind.CRITICAL, NOW - 60_000, NOW - 50_000),
