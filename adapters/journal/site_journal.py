@@ -30,6 +30,7 @@ class SiteJournal:
     """The rows of one site. Every method blocks. adapters/journal/off_loop.py calls them in threads.
 
     `name`: the site's name, or NO_SITE for data that belongs to none of several.
+    Every method raises JournalFailed if the disk refuses (core/watch/journal.py).
     """
 
     def __init__(self, shared: SharedJournal, name: str) -> None:
@@ -69,7 +70,7 @@ class SiteJournal:
             watch_rows.write_batch(db, rows)
 
     def put_record(self, key: str, text: str | None) -> None:
-        """Write one record; None removes it. Raises: JournalFailed."""
+        """Write one record; None removes it."""
         self.commit(Batch({key: text}))
 
     def note_try(

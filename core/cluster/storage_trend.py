@@ -14,7 +14,7 @@ DAY = 86400  # seconds
 DAYS_LEAST, DAYS_MOST = 4, 14
 """Minimum number of days with data, and age of the oldest day that counts. Each pair of days is compared."""
 RISING_LEAST = 0.8
-"""Share of the pairs of days in which the later day has the greater usage."""
+"""Minimum share of the pairs of days in which the later day has the greater usage."""
 AHEAD_MOST = 365
 """Maximum number of days to look ahead. A week of history says nothing about a later time."""
 SAME_TOTAL = 0.01

@@ -47,7 +47,7 @@ class Listener:
         """Method and path of each request that came in here."""
         self._listening: asyncio.Server | None = None
         self._sockets: list[socket.socket] = []
-        """Descriptors of the connections that were silenced."""
+        """Duplicates of the sockets that were silenced: those of the connections, and the listening ones."""
 
     @property
     def is_open(self) -> bool:
