@@ -1,7 +1,7 @@
 """Take orders for the demo's cluster on standard input, and report its state on standard output.
 
 An order is a line of JSON: {"break": "node"}, {"mend": "node"} or {"by_itself": false}. A report is a line: STATE and
-{"broken": ["node"], "by_itself": false}. Lines that are no order are ignored.
+{"broken": ["node"], "by_itself": false}. Other lines are ignored.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Orders:
         self._waiting.put(line)
 
     def wait(self, seconds: float) -> None:
-        """Wait this long for an order, carry it out, and report the state if it is another one now."""
+        """Wait for an order, at most this long, and carry it out. Report the state if it has changed."""
         with contextlib.suppress(queue.Empty):
             self._obey(self._waiting.get(timeout=seconds))
         self._tell_state()

@@ -93,10 +93,11 @@ def guest_buttons(
     waits_for_restart: bool = False,
     web_url: str | None = None,
 ) -> list[Item]:
-    """Return the buttons that fit the guest's state or are always shown, refresh, the chart, and the web interface.
+    """Return the buttons for the actions, and those that refresh, show the chart, the disks and the web interface.
 
-    A template has neither actions nor a chart. `waits_for_restart`: the reboot is the obvious next step.
-    Grey ones keep the others in place. They are left out if none of them fits: then the guest is paused or locked.
+    A template has neither actions nor a chart or disks. `waits_for_restart`: the reboot is the obvious next step.
+    An action that does not fit the state has no button. It has a grey one if it is among those with fixed places
+    (`Button.always`), and any of these fits. None fits while the guest is paused or locked.
     """
     offered = () if guest.template else operations
     keeps_places = any(BUTTONS[each].always and can_act(each, guest) for each in offered)

@@ -63,7 +63,7 @@ def test_gaps_are_values_that_are_not_known_and_rows_that_are_not_there() -> Non
     assert chart.times[7] == found[6].time + 60
 
 
-def test_the_figures_count_known_guests_only() -> None:
+def test_the_figures_count_known_values_only() -> None:
     line = Line(Measure.CPU, (None, 1.0, 2.0, 6.0, None))
     assert (line.least, line.mean, line.greatest) == (1.0, 3.0, 6.0)
     assert build_chart([], Period.HOUR, NOW, (PanelKind.CPU,)).panels[0].lines == ()
