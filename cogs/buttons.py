@@ -127,7 +127,7 @@ def _welcome_operation(match: re.Match[str]) -> Operation | None:
     return {"list": Operation.LIST, "test": Operation.MONITOR_TEST}.get(match["what"], Operation.ACCESS)
 
 
-async def _describe(attempt: Attempt, match: re.Match[str]) -> int | None:
+async def _vmid_of(attempt: Attempt, match: re.Match[str]) -> int | None:
     """Return the VMID of a button's guest, for the audit only. No decision depends on it."""
     found = match.groupdict()
     if number := found.get("vmid") or found.get("read"):
@@ -201,7 +201,7 @@ async def _pressed(interaction: Interaction, custom_id: str, attempt: Attempt) -
                 )
             if operation is not None:
                 attempt.word, attempt.detail = operation.value, custom_id
-                attempt.vmid = await _describe(attempt, match)
+                attempt.vmid = await _vmid_of(attempt, match)
             # the rate limit counts an answer as a change, not as a read
             asks_for = Operation.ACKNOWLEDGE if pattern is QUESTION else operation
             refusal = rate_limit_refusal(interaction, asks_for) or refusal_of(interaction, operation)
