@@ -18,12 +18,12 @@ from ui.messages.nothing import Nothing
 from ui.options.completions import CHOICES_MOST
 from ui.sites.reads import reads_for_completion
 
-LABEL_MOST = 100
-"""Characters of a choice's value (Discord). A longer name cannot be offered."""
+VALUE_MOST = 100
+"""Maximum characters of a choice's value (Discord). A longer name cannot be offered."""
 
 
 def _no_guests(interaction: Interaction, typed: str) -> Choices:
-    """Offer a text that fits no choice: a list of the guests with it is empty, which is no error."""
+    """Offer the typed text, although no guest matches it: /list then shows an empty list, and no error."""
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
     name = plain_label(f"{UNSURE} {t('No matching guests.')}")
     return [app_commands.Choice(name=name, value=typed.strip()[:100])]
@@ -78,7 +78,7 @@ async def _complete(
             authorizer = read.site.authorizer
             rows = authorizer.visible_rows(actor, read.cluster)
             counts += _count(authorizer.guest_index(read.cluster), rows, names_of)
-    found = [name for name in counts if typed in name.casefold() and len(name) <= LABEL_MOST and plain(name)]
+    found = [name for name in counts if typed in name.casefold() and len(name) <= VALUE_MOST and plain(name)]
     found.sort(key=lambda name: (-counts[name], name))
     return [app_commands.Choice(name=plain_label(plain(name)), value=name) for name in found[:CHOICES_MOST]]
 
