@@ -1,4 +1,4 @@
-"""Test when a storage is said to be full, and that nothing is said on weak grounds."""
+"""Test the prediction of when a storage will be full, and that there is none on weak grounds."""
 
 import math
 import time
