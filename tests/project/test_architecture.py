@@ -177,7 +177,8 @@ def test_imports_go_one_way() -> None:
 
 
 Graph = Mapping[str, Mapping[str, list[str]]]
-"""The imports of each module by the imported module: the names, or for folders the imports between their files."""
+"""For each file the imported files, each with the imported names. Or the same of folders, each with the imports in words.
+"""
 
 
 def graph_of_files(modules: Sequence[Module] = MODULES) -> dict[str, dict[str, list[str]]]:
