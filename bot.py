@@ -169,7 +169,7 @@ class ProxmoxBot(commands.Bot):
 
         Raises: StartFailed, DiscordRefused.
         """
-        # calls to Proxmox share these threads with Discord's DNS look-ups: these must not queue behind the calls
+        # calls to Proxmox and Discord's DNS look-ups share these threads: no look-up may queue behind the calls
         asyncio.get_running_loop().set_default_executor(UnjoinedThreads(threads(len(self._settings.sites))))
         await self._open()
         await self._check.greeting.load()

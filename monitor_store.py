@@ -152,7 +152,7 @@ class MonitorStore:
         }
 
     def of_site(self, name: str, disk: DiskCalls) -> SiteStore:
-        """Return the store of one site's list. `disk`: where to wait for the file."""
+        """Return the store of one site's list. `disk`: makes its blocking calls."""
         return SiteStore(self, name, disk)
 
     def save(self, guests: tuple[WatchEntry, ...], name: str = "") -> str | None:

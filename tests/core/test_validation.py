@@ -386,7 +386,7 @@ def test_texts_that_are_no_duration(text: str) -> None:
 
 
 @given(st.integers(LEAST_SECONDS // 60, MOST_SECONDS // 60), st.sampled_from(["ja", "en"]))
-def test_shown_sizes_can_be_typed(minutes: int, language: str) -> None:
+def test_shown_durations_can_be_typed(minutes: int, language: str) -> None:
     """The shown form keeps only the two largest units."""
     shown = format_duration(TEXTS.of("ja" if language == "ja" else "en"), minutes * 60)
     assert 0 <= minutes * 60 - parse_duration(shown) < 3600

@@ -177,8 +177,7 @@ def test_imports_go_one_way() -> None:
 
 
 Graph = Mapping[str, Mapping[str, list[str]]]
-"""For each file the imported files, each with the imported names. Or the same of folders, each with the imports in words.
-"""
+"""The imports: by file and imported file the names, or by folder and imported folder the imports in words."""
 
 
 def graph_of_files(modules: Sequence[Module] = MODULES) -> dict[str, dict[str, list[str]]]:
