@@ -32,7 +32,8 @@ T = TypeVar("T")
 class Transports(weakref.WeakValueDictionary[int, Any]):
     """Stand in for the loop's own table of transports, to remember every one.
 
-    If a loop ends during the handshake of a connection, asyncio forgets it, and warns when it is collected.
+    If a loop ends during the handshake of a connection, asyncio forgets that connection. A warning follows when the
+    garbage collector finds it.
     """
 
     def __init__(self) -> None:

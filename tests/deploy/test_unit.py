@@ -79,7 +79,7 @@ def test_the_drop_in_removes_exactly_the_options_that_need_a_mount() -> None:
     assert drop_in["ExecStart"][1].split()[:2] == unit["ExecStart"][0].split()[:2]
 
 
-def test_the_installed_packages_are_exactly_the_imported_ones() -> None:
+def test_every_package_of_the_bot_is_installed_and_no_secret() -> None:
     """install.sh lists the bot's packages, and has to change with them."""
     text = (DEPLOY / "install.sh").read_text("utf-8")
     parts = re.search(r"PARTS='([^']+)'", text)
@@ -107,12 +107,12 @@ def test_systemd_finds_nothing_to_complain_of(tmp_path: Path) -> None:
     drop_in.parent.mkdir()
     for source, copy in ((UNIT, unit), (DROP_IN, drop_in)):
         copy.write_text(source.read_text("utf-8").replace("/opt/", f"{tmp_path}/opt/"), "utf-8")
-        done = judged("systemd-analyze", "verify", "--man=no", str(unit))
+        done = ran("systemd-analyze", "verify", "--man=no", str(unit))
         assert [line for line in done.stderr.splitlines() if UNIT.name in line] == []
         assert done.returncode == 0, done.stderr
     with drop_in.open("a") as file:
         file.write("[Service]\nNoSuchOption=yes\n")
-    assert "NoSuchOption" in judged("systemd-analyze", "verify", "--man=no", str(unit)).stderr
+    assert "NoSuchOption" in ran("systemd-analyze", "verify", "--man=no", str(unit)).stderr
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
@@ -127,17 +127,17 @@ def test_the_exposure_is_small(tmp_path: Path) -> None:
 
 def exposure(root: Path) -> float:
     """Return how exposed systemd judges the service to be, from 0 to 10."""
-    done = judged("systemd-analyze", "security", "--offline=true", f"--root={root}", UNIT.name)
+    done = ran("systemd-analyze", "security", "--offline=true", f"--root={root}", UNIT.name)
     return float(done.stdout.rpartition("level for")[2].split()[1])
 
 
-def judged(*command: str) -> subprocess.CompletedProcess[str]:
+def ran(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # the command is ours
 
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="needs shellcheck")
 def test_shellcheck_finds_nothing_in_the_installer() -> None:
-    done = judged("shellcheck", str(DEPLOY / "install.sh"))
+    done = ran("shellcheck", str(DEPLOY / "install.sh"))
     assert (done.returncode, done.stdout) == (0, "")
 
 
