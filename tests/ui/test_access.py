@@ -67,11 +67,11 @@ PEOPLE: dict[str, tuple[int, int, dict[int, int]]] = {
     "game and owner": (OWNER, 4, {103: ADMIN, 104: ADMIN, 105: OPERATOR, 106: OPERATOR}),
 }
 """For each person the id, a role, and the level on each guest that they may see."""
-CHANGING = {
+STILL_ALLOWED = {
     *("acknowledge", "monitor mute", "monitor unmute", "monitor test", "readonly on", "readonly off"),
     *("dashboard create", "dashboard remove", "dashboard list"),
 }
-"""Commands above the level of a viewer that read-only mode leaves."""
+"""Commands above the level of a viewer that read-only mode does not refuse."""
 
 
 def authorizer_of(cluster: Cluster, *, held: bool) -> Authorizer:
@@ -90,7 +90,7 @@ def promised(word: str, level: int, vmid: int, held: bool) -> bool:
 
 
 def changes(word: str) -> bool:
-    return TABLE[word] > VIEWER and word not in CHANGING | {"audit", "health"}
+    return TABLE[word] > VIEWER and word not in STILL_ALLOWED | {"audit", "health"}
 
 
 @walked("held", [False, True])

@@ -400,7 +400,7 @@ def test_an_unexpected_stop_and_an_ordered_one_differ_at_a_glance() -> None:
         assert "root@pam" in note.content
 
 
-LINE_MOST = 110
+LINE_MOST = 110  # characters
 
 
 def readable(content: str) -> str:
