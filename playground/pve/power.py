@@ -121,7 +121,7 @@ class PowerTruth(ConfigTruth):
         return await self.task(vm.node, "qmreboot", vm.vmid, user, body, vm=vm)
 
     async def _do_suspend(self, vm: Any, user: str, p: Values) -> Any:
-        """Follow Qemu.pm vm_suspend: the task is qmpause, and qmsuspend to disk only."""
+        """Follow Qemu.pm vm_suspend: the task is qmpause, or qmsuspend for a suspension to disk."""
         if p.get("todisk"):
             return await super()._do_suspend(vm, user, p)
         self._need_running(vm)
