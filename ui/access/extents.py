@@ -1,6 +1,6 @@
 """Find out for each operation on which guests a person may use it.
 
-The one access decision is asked for every operation, and for one guest of each group that is alike.
+The one access decision is asked for every operation, once for all guests that are alike.
 """
 
 from collections.abc import Iterable
