@@ -37,10 +37,11 @@ NODE = "pve1"
 OWNER = "DEMO_OWNER_ID"
 """Environment variable with the Discord id of the person who owns a guest by its tag, if there is one."""
 OWNED = 204
+"""VMID of the guest which that person owns."""
 WITHOUT_BALLOON, LIMITED = 106, 203
-"""A Windows VM without the balloon service, and a container limited to half a CPU."""
+"""VMIDs of a Windows VM without the balloon service, and of a container limited to half a CPU."""
 WATCHED = (101, 102, 103, 107, 201)
-"""At least one on each node."""
+"""VMIDs of the watched guests: at least one on each node."""
 
 
 BURST = ((101, 102, 103), (107, 201, 202))
