@@ -683,7 +683,7 @@ async def test_an_outage_of_proxmox_is_reported_once_and_what_happened_meanwhile
         await stage.first_poll()
         await wire.cut()
         await stage.server.wait_message(
-            stage.alerts, "No connection to Proxmox. 2 guests are not monitored.", 2 * PATIENCE
+            stage.alerts, "No connection to Proxmox: 2 guests are not monitored", 2 * PATIENCE
         )
         stage.pve.crash(101)
         await wire.join()

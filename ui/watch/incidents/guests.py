@@ -204,7 +204,7 @@ def group_over_text(t: Text, incident: Incident) -> str:
             names=names,
         )
     if incident.forgotten:
-        return t("None of these guests is still down and watched.")
+        return t("None of these guests is still down and watched")
     return group_back_text(t, incident)
 
 

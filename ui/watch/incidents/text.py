@@ -136,9 +136,9 @@ def _gauge(t: Text, incident: Incident) -> str:
 
 def _storage_over(t: Text, incident: Incident) -> str:
     if incident.forgotten:
-        return t("{storage} is no longer measured.", storage=_storage(t, incident))
+        return t("{storage} is no longer measured", storage=_storage(t, incident))
     return t(
-        "{storage}: usage fell to {percent} at {end} after {time} over {limit}.",
+        "{storage}: usage fell to {percent} at {end} after {time} over {limit}",
         storage=_storage(t, incident),
         limit=fill_percent(incident.limit),
         time=duration_text(t, incident),
@@ -172,9 +172,9 @@ def _gauge_over(t: Text, incident: Incident) -> str:
 
 def _node_over(t: Text, incident: Incident) -> str:
     if incident.forgotten:
-        return t("Node {node} is no longer in the cluster.", node=node_name(incident.node))
+        return t("Node {node} is no longer in the cluster", node=node_name(incident.node))
     return t(
-        "Node {node} recovered at {end} after {time} offline.",
+        "Node {node} recovered at {end} after {time} offline",
         node=node_name(incident.node),
         time=duration_text(t, incident),
         end=timestamp(incident.ended or 0, "t"),
@@ -189,8 +189,8 @@ HEADS: Mapping[Topic, IncidentText] = {
     Topic.NODE: lambda t, x: t("Node {node} went offline", node=node_name(x.node)),
     Topic.SOURCE: lambda t, x: (
         t.plural(
-            "No connection to Proxmox. {n} guest is not monitored.",
-            "No connection to Proxmox. {n} guests are not monitored.",
+            "No connection to Proxmox: {n} guest is not monitored",
+            "No connection to Proxmox: {n} guests are not monitored",
             x.watched,
         )
         if x.watched
@@ -213,7 +213,7 @@ OVER: Mapping[Topic, IncidentText] = {
     Topic.GROUP: group_over_text,
     Topic.NODE: _node_over,
     Topic.SOURCE: lambda t, x: t(
-        "The connection to Proxmox was down for {time}; monitoring resumed at {end}.",
+        "The connection to Proxmox was down for {time}; monitoring resumed at {end}",
         time=duration_text(t, x),
         end=timestamp(x.ended or 0, "t"),
     ),

@@ -15,10 +15,10 @@ def stale_text(t: Text, x: Incident) -> str:
 def stale_over_text(t: Text, x: Incident) -> str:
     if x.forgotten:
         return t(
-            "No data from node {node}; it is now offline or no longer in the cluster.", node=node_name(x.node)
+            "No data from node {node}; it is now offline or no longer in the cluster", node=node_name(x.node)
         )
     return t(
-        "No data from node {node} for {time}, until {end}.",
+        "No data from node {node} for {time}, until {end}",
         node=node_name(x.node),
         time=duration_text(t, x),
         end=timestamp(x.ended or 0, "t"),
@@ -39,11 +39,11 @@ def stale_notes(t: Text, x: Incident) -> list[str]:
     """Explain the usual cause, and name the watched guests on the node."""
     if not x.open:
         return []
-    why = t("`pvestatd` is not reporting, often because a storage hangs.")
+    why = t("`pvestatd` is not reporting. The usual cause is a storage that hangs.")
     if not x.guests:
         return [why]
     names = guest_names(t, x.guests)
-    return [why, t("Until then, these watched guests are checked one by one: {guests}", guests=names)]
+    return [why, t("Meanwhile, these watched guests are checked one by one: {guests}", guests=names)]
 
 
 # -- guests whose state is not known
@@ -63,18 +63,18 @@ def blind_text(t: Text, x: Incident) -> str:
 def blind_over_text(t: Text, x: Incident) -> str:
     if x.forgotten:
         return t(
-            "The state of these guests was unknown; they are no longer watched, or their node is offline."
+            "The state of these guests was unknown; they are no longer watched, or their node is offline"
         )
     if len(x.guests) == 1:
         return t(
-            "The state of {guest} was unknown for {time}, until {end}.",
+            "The state of {guest} was unknown for {time}, until {end}",
             guest=guest_name(x.guests[0]),
             time=duration_text(t, x),
             end=timestamp(x.ended or 0, "t"),
         )
     return t.plural(
-        "The state of {n} watched guest was unknown for {time}, until {end}.",
-        "The state of {n} watched guests was unknown for {time}, until {end}.",
+        "The state of {n} watched guest was unknown for {time}, until {end}",
+        "The state of {n} watched guests was unknown for {time}, until {end}",
         len(x.guests),
         time=duration_text(t, x),
         end=timestamp(x.ended or 0, "t"),
