@@ -258,7 +258,10 @@ class JournalOffLoop(SiteJournalOffLoop):
         sites: SiteNames = ONLY_SITE,
         check: Callable[[SiteNames, StoredSites], None] = check_sites,
     ) -> JournalReport:
-        """Open the file as `SqliteJournal.open` does. Blocks: nothing else runs before the journal is open."""
+        """Open the file as `SqliteJournal.open` does. Blocks: nothing else runs before the journal is open.
+
+        Raises: as `SqliteJournal.open` does, and DiskHung after `close`.
+        """
         return self._threads[0].run_blocking(lambda: self._file.open(sites, check))
 
     async def close(self) -> None:

@@ -44,7 +44,7 @@ class SqliteJournal(SiteJournal):
         """Create or read the file, migrate its tables, count the run and note the configured sites.
 
         `check` raises if the stored data does not fit them. Nothing is changed then.
-        Raises: JournalError, or the error of `check`: SiteFault (adapters/files/stored_sites.py).
+        Raises: JournalError, JournalFailed, or the error of `check`: SiteFault (adapters/files/stored_sites.py).
         """
         report = self._file.open(lambda stored: check(sites, stored))
         with contextlib.suppress(JournalFailed):  # every later read reports unreadable content itself
