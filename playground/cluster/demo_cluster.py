@@ -2,8 +2,8 @@
 
     python -m playground.cluster.demo_cluster [--one-site] [--port N] [--seed N] [--language en]
 
-With --calm nothing happens by itself: each SIGUSR1 lets the next guests of `BURST` crash, or after them a backup
-fail. SIGUSR2 starts the guests again.
+With --calm nothing happens by itself. Each SIGUSR1 lets the next guests of `BURST` crash. Once all of them have
+crashed, it lets a backup fail. SIGUSR2 starts the guests again.
 Once the sites answer, the program prints one line of JSON: for each site its address, certificate fingerprint, API
 token and guests to watch. Then it takes orders to break and mend the first site (playground/cluster/orders.py). It
 ends on SIGTERM, on SIGINT, or when its standard input closes, which happens when the parent ends.
