@@ -14,7 +14,7 @@ from core.operations import OPERATIONS, Operation
 from core.proxmox import Period
 from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Severity, Topic
 from tools.markdown import table
-from ui.access.tasks import TASKS
+from ui.access.groups import GROUPS
 from ui.formatting import level_word
 from ui.guests.panel import guest_buttons
 from ui.i18n import Text
@@ -61,13 +61,13 @@ def usage(name: str, command: Command) -> str:
 
 
 def command_table(t: Text) -> str:
-    """Return the commands by task, in the order of /help."""
+    """Return the commands by group, in the order of /help."""
     known = commands()
     parts = []
-    for task, group in TASKS:
+    for title, group in GROUPS:
         names = [command_of(operation) for operation in group if operation is not Operation.ACKNOWLEDGE]
         rows = [(f"`{usage(name, known[name])}`", t.raw(str(known[name].description))) for name in names]
-        head = (t(task), {"ja": "内容", "en": "What it does"}[t.language])
+        head = (t(title), {"ja": "内容", "en": "What it does"}[t.language])
         parts.append(table(head, rows))
     return "\n\n".join(parts)
 

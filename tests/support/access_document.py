@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.operations import Operation
-from ui.access.tasks import TASKS
+from ui.access.groups import GROUPS
 from ui.i18n import Text, Texts
 from ui.messages.operations import operation_command
 
@@ -68,7 +68,7 @@ class Told:
 def told_access(text: str, t: Text = ENGLISH) -> dict[Operation, Told]:
     """Return the card's text about each operation. Each one may appear only once."""
     named = {operation_command(t, each): each for each in Operation}
-    tasks = {t(name): group for name, group in TASKS}
+    groups = {t(name): group for name, group in GROUPS}
     found: dict[Operation, Told] = {}
     told: Told | None = None
     for line in text.splitlines():
@@ -77,12 +77,12 @@ def told_access(text: str, t: Text = ENGLISH) -> dict[Operation, Told]:
             continue
         for row in line.removeprefix("-# ").split(" · "):
             match = re.fullmatch(r"\*\*([^*]+)\*\* (.*)", row)
-            if told is None or match is None or match[1] not in tasks:
+            if told is None or match is None or match[1] not in groups:
                 told = None
                 break
             all_of_it = match[2] == t("all actions")
             words = match[2].replace("\N{NO-BREAK SPACE}", " ").split("`")[1::2]
-            group = tasks[match[1]] if all_of_it else [named[each] for each in words]
+            group = groups[match[1]] if all_of_it else [named[each] for each in words]
             assert group
             assert not set(group) & set(found), (line, text)
             found |= dict.fromkeys(group, told)

@@ -10,8 +10,8 @@ from core.levels import Level
 from core.operations import OPERATIONS, Operation
 from tests.support.fakes import NOW
 from tests.ui.test_formatting import EN, TEXTS, Golden, buttons_of, checked, languages, shown
+from ui.access.groups import GROUPS, in_groups
 from ui.access.help import help_card
-from ui.access.tasks import TASKS, by_task
 from ui.i18n import Language
 from ui.interaction.command_mentions import CommandMentions
 
@@ -51,12 +51,12 @@ def test_help(language: Language, golden: Golden) -> None:
 
 
 def test_every_operation_has_one_task() -> None:
-    grouped = [each for _, group in TASKS for each in group]
+    grouped = [each for _, group in GROUPS for each in group]
     assert sorted(grouped) == sorted(Operation)
 
 
 def test_tasks_without_operations_are_left_out() -> None:
-    found = {EN(name): group for name, group in by_task({Operation.STOP, Operation.START})}
+    found = {EN(name): group for name, group in in_groups({Operation.STOP, Operation.START})}
     assert found == {"Power": [Operation.START, Operation.STOP]}
 
 

@@ -10,7 +10,7 @@ from core.errors import ReadOnly
 from core.levels import Reach
 from core.operations import OPERATIONS, Operation
 from ui.access.extents import exists_for
-from ui.access.tasks import by_task
+from ui.access.groups import in_groups
 from ui.cards import card
 from ui.formatting import READ_ONLY, Colour, code
 from ui.i18n import Text
@@ -88,7 +88,7 @@ def help_card(
     `held`: the refusal of the commands that are missing only because of read-only mode.
     `example`: a guest written with its site; "": the person sees one site only.
     """
-    groups = [f"**{t(name)}**\n{_commands(mentions, group)}" for name, group in by_task(allowed)]
+    groups = [f"**{t(name)}**\n{_commands(mentions, group)}" for name, group in in_groups(allowed)]
     read_only = f"{READ_ONLY} {read_only_line(t, held)}" if held else ""
     lines = [t("Press a command to fill it in.")] if mentions.known else []
     if any(OPERATIONS[each].reach is Reach.GUEST for each in allowed):

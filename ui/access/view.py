@@ -13,8 +13,8 @@ from core.guest import Cluster, Guest
 from core.levels import Level, Reach
 from core.operations import LONG_MUTE_SECONDS, OPERATIONS, Operation
 from ui.access.extents import NOT_FOR_IT, AllowedGuests, extents, refusals
+from ui.access.groups import GROUPS, in_groups
 from ui.access.summary import named_guests, summary, summary_on
-from ui.access.tasks import TASKS, by_task
 from ui.cards import card
 from ui.formatting import (
     FAILED,
@@ -132,7 +132,7 @@ def _group(t: Text, answer: _Answer, operations: Collection[Operation]) -> str:
     Refused operations are in small print. If all operations are refused except those open to everybody, only the
     heading is left.
     """
-    lines = list(_task_lines(t, operations))
+    lines = list(_group_lines(t, operations))
     if answer.rank is not _Rank.NOWHERE:
         return "\n".join((f"{OK} {answer.head}", *lines))
     if len(operations) >= len(Operation) - len(_FOR_EVERYBODY):
@@ -140,10 +140,10 @@ def _group(t: Text, answer: _Answer, operations: Collection[Operation]) -> str:
     return f"{FAILED} {answer.head}\n-# {' · '.join(lines)}"
 
 
-def _task_lines(t: Text, operations: Collection[Operation]) -> Iterator[str]:
-    """Yield a line for each task: its operations, or a note that all of them are meant."""
-    whole = {name: len(group) for name, group in TASKS}
-    for name, group in by_task(operations):
+def _group_lines(t: Text, operations: Collection[Operation]) -> Iterator[str]:
+    """Yield a line for each group: its operations, or a note that all of them are meant."""
+    whole = {name: len(group) for name, group in GROUPS}
+    for name, group in in_groups(operations):
         names = " ".join(code(operation_command(t, each)).replace(" ", _UNBROKEN) for each in group)
         yield f"**{t(name)}** {t('all actions') if len(group) == whole[name] else names}"
 

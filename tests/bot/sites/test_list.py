@@ -18,7 +18,7 @@ from tests.support.sites import people as several
 from tests.support.sites.people import People
 from tests.support.stage import Stage, post_of
 from ui.guests.lists.filters import Filters, Selection
-from ui.guests.lists.sites import Group, site_lists_card
+from ui.guests.lists.sites import SiteGuests, site_lists_card
 from ui.i18n import Language, Texts
 from ui.interaction.buttons import PersistentButton
 from ui.interaction.custom_ids import split_site
@@ -211,7 +211,7 @@ def test_the_longest_pages_fit(word: Language) -> None:
     note = f"⚠️ {reason_of(t, str(TimedOut('h' * 300, changing=True)))} · {t('as of {time}', time='<t:1790000000:R>')}"
     filters = Filters("template", "lxc", "n" * 63, "memory", "t" * 64, "p" * 64)
     some = [Selection((guest,) * n, {guest.state: n}, filters) for n in range(4)]
-    groups = [Group("s" * 16, some[number % 4], note, "x" * 200) for number in range(99)]
+    groups = [SiteGuests("s" * 16, some[number % 4], note, "x" * 200) for number in range(99)]
     found = 0
     for page in range(40):
         view = site_lists_card(t, groups, filters, "s" * 16, page, 1_790_000_000.0)

@@ -63,13 +63,13 @@ async def list_guests(reply: Reply, filters: Filters, page: int = 0) -> None:
         return
     site = chosen_site(interaction)
     actor, reads = actor_of(interaction), await read_sites(asked_sites(interaction))
-    groups = [_group(reply.t, read, filters, actor) for read in reads]
+    listed = [_guests_of(reply.t, read, filters, actor) for read in reads]
     named = site.name if site else ALL_SITES
-    await reply.show(site_lists_card(reply.t, groups, filters, named, page, services.clock.now()))
+    await reply.show(site_lists_card(reply.t, listed, filters, named, page, services.clock.now()))
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class SiteGuests:
     """The matching guests of one site.
 
     `note`: shown below its heading, "" for none. `empty`: shown there if there are no guests.
@@ -93,30 +93,30 @@ class Group:
         return Section(head, len(self.guests), lambda index: guest_row(t, self.guests[index], sort))
 
 
-def _group(t: Text, read: SiteRead, filters: Filters, actor: Actor) -> Group:
+def _guests_of(t: Text, read: SiteRead, filters: Filters, actor: Actor) -> SiteGuests:
     note = read_note(t, read)
     if read.cluster is None:
-        return Group(read.site.name, NO_SELECTION, "", note or t("Cannot read from Proxmox right now."))
+        return SiteGuests(read.site.name, NO_SELECTION, "", note or t("Cannot read from Proxmox right now."))
     selection, none = select_visible(read.site, actor, read.cluster, filters)
-    return Group(read.site.name, selection, note, none_at_all(t) if none else t("No matching guests."))
+    return SiteGuests(read.site.name, selection, note, none_at_all(t) if none else t("No matching guests."))
 
 
 def site_lists_card(
-    t: Text, groups: Sequence[Group], filters: Filters, site: str, page: int, now: float
+    t: Text, listed: Sequence[SiteGuests], filters: Filters, site: str, page: int, now: float
 ) -> ui.LayoutView:
     """Build one page of the guests of these sites. `site`: what the menu and the buttons name."""
-    restored = (each.selection.filters for each in groups if not each.selection.filters.is_short)
+    restored = (each.selection.filters for each in listed if not each.selection.filters.is_short)
     filters = next((each for each in restored if each.parts == filters.parts), filters)
-    sections = [group.section(t) for group in groups]
+    sections = [found.section(t) for found in listed]
     text, page, pages = page_text(sections, page)
-    places = [(groups[section], row) for section, row in rows_on(sections, page)]
-    shown = [(group.site, group.guests[row]) for group, row in places if group.guests]
+    places = [(listed[section], row) for section, row in rows_on(sections, page)]
+    shown = [(found.site, found.guests[row]) for found, row in places if found.guests]
     counts = Counter[State | None]()
-    for group in groups:
-        counts.update(group.selection.counts)
+    for found in listed:
+        counts.update(found.selection.counts)
     head = f"{totals_line(t, counts)}{filters_line(t, filters)}"
     buttons = list_buttons(t, "list", page, pages, filters.parts, site, empty=not shown)
-    troubled = any(group.note or not group.guests for group in groups) and not filters.narrow
+    troubled = any(found.note or not found.guests for found in listed) and not filters.narrow
     return card(
         head,
         text or t("No matching guests."),

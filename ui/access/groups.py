@@ -1,11 +1,11 @@
-"""Group the operations by task, in the order in which /help and /access show them."""
+"""Put the operations into groups, in the order in which /help and /access show them."""
 
 from collections.abc import Collection, Iterator
 
 from core.operations import Operation
 from ui.i18n import N_, Marked
 
-TASKS: tuple[tuple[Marked, tuple[Operation, ...]], ...] = (
+GROUPS: tuple[tuple[Marked, tuple[Operation, ...]], ...] = (
     (
         N_("View"),
         (
@@ -48,8 +48,8 @@ TASKS: tuple[tuple[Marked, tuple[Operation, ...]], ...] = (
 """Each operation is in exactly one group."""
 
 
-def by_task(operations: Collection[Operation]) -> Iterator[tuple[Marked, list[Operation]]]:
-    """Yield each task that has any of these operations, with those."""
-    for name, group in TASKS:
+def in_groups(operations: Collection[Operation]) -> Iterator[tuple[Marked, list[Operation]]]:
+    """Yield each group that has any of these operations, with those."""
+    for name, group in GROUPS:
         if found := [each for each in group if each in operations]:
             yield name, found
