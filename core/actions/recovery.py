@@ -57,7 +57,7 @@ IDS_BACK = 500
 class OutcomeNotifier(Protocol):
     """Informs the person."""
 
-    async def notify(self, found: AuditEntry) -> None:
+    async def notify(self, entry: AuditEntry) -> None:
         """Show the result in the original message, or else in its channel. Does not raise."""
 
 
@@ -135,9 +135,9 @@ class ActionRecovery:
         for task in (*self._recovering, *self._notifying):
             task.cancel()
 
-    def _open_attempt(self, found: AuditEntry) -> _OpenAttempt:
+    def _open_attempt(self, entry: AuditEntry) -> _OpenAttempt:
         now = self._clock.monotonic()
-        return _OpenAttempt(found, found.record.upid, now, now)
+        return _OpenAttempt(entry, entry.record.upid, now, now)
 
     async def _settle(self, attempt: _OpenAttempt, wait: float = 0.0) -> None:
         """Check an attempt until its result is known, then store it. `wait`: seconds before the first check."""

@@ -57,12 +57,12 @@ class Folding:
         self._clock = clock
         self._windows: dict[_Whose, _Window] = {}
 
-    def counted(self, entry: AuditRecord) -> bool:
+    def counted(self, record: AuditRecord) -> bool:
         """Count the record if it repeats an existing row, and return whether it does."""
-        window = self._windows.get(_whose(entry))
-        if window is None or not (window.full or entry.step is AuditStep.REFUSED):
+        window = self._windows.get(_whose(record))
+        if window is None or not (window.full or record.step is AuditStep.REFUSED):
             return False
-        fold = window.folds.get(_key(entry))
+        fold = window.folds.get(_key(record))
         if fold is None and window.full:
             fold = window.folds.get(_REST)
         if fold is None:
@@ -70,20 +70,20 @@ class Folding:
         fold.count += 1
         return True
 
-    def row_of(self, entry: AuditRecord) -> AuditRecord:
+    def row_of(self, record: AuditRecord) -> AuditRecord:
         """Return the row for a record that was not counted: itself, or the one for all further attempts."""
-        window = self._windows.get(_whose(entry))
+        window = self._windows.get(_whose(record))
         if window is None or not window.full:
-            return entry
-        outcome = "" if entry.step is AuditStep.REFUSED else "OK"
-        return AuditRecord(entry.step, entry.actor, VARIOUS, outcome=outcome)
+            return record
+        outcome = "" if record.step is AuditStep.REFUSED else "OK"
+        return AuditRecord(record.step, record.actor, VARIOUS, outcome=outcome)
 
-    def opened(self, row: AuditRecord, ticket: Ticket) -> None:
+    def opened(self, record: AuditRecord, ticket: Ticket) -> None:
         """Note that a row was recorded."""
         until = self._clock.monotonic() + WINDOW_SECONDS
-        window = self._windows.setdefault(_whose(row), _Window(until))
+        window = self._windows.setdefault(_whose(record), _Window(until))
         window.rows += 1
-        window.folds[_REST if row.operation == VARIOUS else _key(row)] = _Fold(row, ticket)
+        window.folds[_REST if record.operation == VARIOUS else _key(record)] = _Fold(record, ticket)
 
     def due(self, *, everything: bool = False) -> list[tuple[AuditRecord, Ticket]]:
         """Return the counts to write, each with the ticket of its row: those of finished windows, or all."""
@@ -99,10 +99,10 @@ class Folding:
         return found
 
 
-def _whose(entry: AuditRecord) -> _Whose:
-    return entry.actor.user_id, entry.step is AuditStep.REFUSED
+def _whose(record: AuditRecord) -> _Whose:
+    return record.actor.user_id, record.step is AuditStep.REFUSED
 
 
-def _key(entry: AuditRecord) -> _Key:
+def _key(record: AuditRecord) -> _Key:
     """Return the key by which repeats are found. It has only the class of an error, because the values vary."""
-    return entry.step, entry.operation, entry.vmid, word_of(entry.outcome)
+    return record.step, record.operation, record.vmid, word_of(record.outcome)

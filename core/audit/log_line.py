@@ -12,32 +12,32 @@ DETAIL_MOST, OUTCOME_MOST = 500, 1000
 _log = logging.getLogger("audit")
 
 
-def completed(entry: AuditRecord) -> AuditRecord:
+def completed(record: AuditRecord) -> AuditRecord:
     """Cut the texts, and note the interaction that is being answered."""
     return replace(
-        entry,
-        detail=entry.detail[:DETAIL_MOST],
-        outcome=entry.outcome[:OUTCOME_MOST],
-        interaction_id=entry.interaction_id or interaction_id.get() or None,
+        record,
+        detail=record.detail[:DETAIL_MOST],
+        outcome=record.outcome[:OUTCOME_MOST],
+        interaction_id=record.interaction_id or interaction_id.get() or None,
     )
 
 
-def log_line(entry: AuditRecord) -> None:
+def log_line(record: AuditRecord) -> None:
     _log.info(
         "%s: %s by %r (%d) by %s in %s on %s %r node=%s state=%s upid=%s outcome=%r %.1fs x%d interaction=%s",
-        entry.step,
-        entry.operation,
-        entry.actor.name,
-        entry.actor.user_id,
-        entry.actor.interaction_kind,
-        entry.actor.place.channel_id,
-        entry.vmid,
-        entry.detail,
-        entry.node,
-        entry.state,
-        entry.upid,
-        entry.outcome,
-        entry.seconds,
-        entry.times,
-        entry.interaction_id,
+        record.step,
+        record.operation,
+        record.actor.name,
+        record.actor.user_id,
+        record.actor.interaction_kind,
+        record.actor.place.channel_id,
+        record.vmid,
+        record.detail,
+        record.node,
+        record.state,
+        record.upid,
+        record.outcome,
+        record.seconds,
+        record.times,
+        record.interaction_id,
     )

@@ -39,13 +39,13 @@ class AuditLog(Protocol):
     cut_off: tuple[AuditEntry, ...]
     """Attempts of an earlier run whose result has to be found out."""
 
-    def record(self, entry: AuditRecord, attempt: Ticket | int | None = None) -> None:
+    def record(self, record: AuditRecord, attempt: Ticket | int | None = None) -> None:
         """Record a step that has already happened. It is written soon, or when the disk allows it.
 
         `attempt`: an earlier record of the same attempt.
         """
 
-    async def record_first(self, entry: AuditRecord) -> Ticket:
+    async def record_first(self, record: AuditRecord) -> Ticket:
         """Store an ASKED record durably before the action.
 
         Return the ticket to which later records of the attempt refer. A record that cannot be stored within two
@@ -84,7 +84,7 @@ class _Row:
     """
 
     number: int
-    entry: AuditRecord
+    record: AuditRecord
     at: float
     follows: Ticket | int | None
     ticket: Ticket
@@ -129,19 +129,19 @@ class AuditTrail:
                 self.record(replace(each.record, step=AuditStep.ENDED, outcome=CUT_OFF), each.attempt)
         await self.flush()
 
-    def record(self, entry: AuditRecord, attempt: Ticket | int | None = None) -> None:
-        entry = completed(entry)
+    def record(self, record: AuditRecord, attempt: Ticket | int | None = None) -> None:
+        record = completed(record)
         if attempt is not None:
-            self._queue(entry, attempt)
+            self._queue(record, attempt)
             return
         self._write_counts()
-        if not self._folding.counted(entry):
-            entry = self._folding.row_of(entry)
-            self._folding.opened(entry, self._queue(entry).ticket)
+        if not self._folding.counted(record):
+            record = self._folding.row_of(record)
+            self._folding.opened(record, self._queue(record).ticket)
 
-    async def record_first(self, entry: AuditRecord) -> Ticket:
+    async def record_first(self, record: AuditRecord) -> Ticket:
         stored = asyncio.get_running_loop().create_future()
-        row = self._queue(completed(entry), stored=stored)
+        row = self._queue(completed(record), stored=stored)
         try:
             async with asyncio.timeout(WAIT_SECONDS):
                 await stored
@@ -163,7 +163,7 @@ class AuditTrail:
             row.given_up = True
 
     def _end_not_begun(self, row: _Row) -> None:
-        self._queue(replace(row.entry, step=AuditStep.ENDED, outcome=NOTHING_STARTED), row.ticket)
+        self._queue(replace(row.record, step=AuditStep.ENDED, outcome=NOTHING_STARTED), row.ticket)
 
     def write_late(self) -> None:
         self._write_counts()
@@ -191,23 +191,23 @@ class AuditTrail:
             )
 
     def _write_counts(self, *, everything: bool = False) -> None:
-        for entry, ticket in self._folding.due(everything=everything):
-            self._queue(entry, ticket)
+        for record, ticket in self._folding.due(everything=everything):
+            self._queue(record, ticket)
 
     # -- writing
 
     def _queue(
         self,
-        entry: AuditRecord,
+        record: AuditRecord,
         follows: Ticket | int | None = None,
         stored: asyncio.Future[None] | None = None,
     ) -> _Row:
         """Let a record be written after those before it. If too many wait, the oldest is in the log only."""
-        log_line(entry)
+        log_line(record)
         while len(self._rows) >= LATE_MOST:
             self._rows.popleft()
         self._queued += 1
-        row = _Row(self._queued, entry, self._clock.now(), follows, Ticket(), stored)
+        row = _Row(self._queued, record, self._clock.now(), follows, Ticket(), stored)
         self._rows.append(row)
         self._start_writing()
         return row
@@ -236,7 +236,7 @@ class AuditTrail:
         alone = 0
         while batch := self._take_batch(1 if alone else BATCH_MOST):
             try:
-                records = [NewRecord(row.entry, row.at, row.attempt) for row in batch]
+                records = [NewRecord(row.record, row.at, row.attempt) for row in batch]
                 numbers = await self._records.audit_add_all(records)
             except JournalFailed as error:
                 self._rows.extendleft(reversed(batch))

@@ -54,9 +54,9 @@ class ReadPart:
     menu: tuple[Guest, ...]
 
 
-def part_of(extent: Extent, rules: AccessRules, index: GuestIndex) -> ReadPart:
+def part_of(extent: Extent, rules: AccessRules, guest_index: GuestIndex) -> ReadPart:
     """Return the part of a read. That takes some milliseconds in a large cluster, and is done once for each read."""
-    cluster = _narrowed_cluster(extent, rules, index)
+    cluster = _narrowed_cluster(extent, rules, guest_index)
     by_state: Counter[State | None] = Counter(
         None if guest.template else guest.state for guest in cluster.guests
     )
@@ -101,9 +101,9 @@ def contents_without_read(
     return Contents(None, found, {}, fault=fault, since=since)
 
 
-def _extent_rows(extent: Extent, rules: AccessRules, index: GuestIndex) -> Rows:
+def _extent_rows(extent: Extent, rules: AccessRules, guest_index: GuestIndex) -> Rows:
     """Return the guests within an extent. Roles have the scopes of the present settings."""
-    table = index.table
+    table = guest_index.table
     rows = table.everyone
     if extent.roles:
         holder = Actor(0, "", Place(None, None), frozenset(extent.roles))
@@ -118,23 +118,23 @@ def _extent_rows(extent: Extent, rules: AccessRules, index: GuestIndex) -> Rows:
     return rows
 
 
-def _narrowed_cluster(extent: Extent, rules: AccessRules, index: GuestIndex) -> Cluster:
+def _narrowed_cluster(extent: Extent, rules: AccessRules, guest_index: GuestIndex) -> Cluster:
     """Return the part of a read within an extent: its guests, and the nodes that host them.
 
     For an extent that is a whole node, also return the node's storages, and the node even if it hosts no guests.
     """
     if extent.is_whole:
-        return index.cluster
-    rows = _extent_rows(extent, rules, index)
-    narrowed: Cluster = index.views.get(
+        return guest_index.cluster
+    rows = _extent_rows(extent, rules, guest_index)
+    narrowed: Cluster = guest_index.views.get(
         ("dashboard", extent.node if _is_node(extent) else "", rows),
-        lambda: _narrowed(extent, index, rows),
+        lambda: _narrowed(extent, guest_index, rows),
     )
     return narrowed
 
 
-def _narrowed(extent: Extent, index: GuestIndex, rows: Rows) -> Cluster:
-    cluster, guests = index.cluster, tuple(index.guests_in(rows))
+def _narrowed(extent: Extent, guest_index: GuestIndex, rows: Rows) -> Cluster:
+    cluster, guests = guest_index.cluster, tuple(guest_index.guests_in(rows))
     shown = {extent.node} if _is_node(extent) else {guest.node for guest in guests}
     return replace(
         cluster,

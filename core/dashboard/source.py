@@ -88,12 +88,12 @@ class ContentsSource:
             extent, rules, index, incidents, fault or TimedOut("", changing=False), self._since(now - age)
         )
 
-    def _part(self, extent: Extent, index: GuestIndex) -> ReadPart:
+    def _part(self, extent: Extent, guest_index: GuestIndex) -> ReadPart:
         """Return the part of the last read. Those of earlier reads are forgotten."""
-        if self._parts_of is not index.cluster:
-            self._parts_of, self._parts = index.cluster, {}
+        if self._parts_of is not guest_index.cluster:
+            self._parts_of, self._parts = guest_index.cluster, {}
         if extent not in self._parts:
-            self._parts[extent] = part_of(extent, self._authorizer.rules, index)
+            self._parts[extent] = part_of(extent, self._authorizer.rules, guest_index)
         return self._parts[extent]
 
     def _since(self, read: float) -> float | None:

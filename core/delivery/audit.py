@@ -36,7 +36,7 @@ SPACING_SECONDS = 2.0
 class AuditChannel(Protocol):
     """The channel of the audit trail. The two asynchronous methods raise `NotDelivered` and nothing else."""
 
-    def line(self, audited: AuditEntry) -> str:
+    def line(self, entry: AuditEntry) -> str:
         """Return the line of a record, in at most `CONTENT_MOST` characters."""
 
     async def post(self, content: str, nonce: str) -> int:

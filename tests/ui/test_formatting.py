@@ -547,7 +547,7 @@ class Nowhere(DiscordAlertChannel):
 class Silent:
     """Notify nobody."""
 
-    async def notify(self, found: AuditEntry) -> None: ...
+    async def notify(self, entry: AuditEntry) -> None: ...
 
 
 def listed(t: Text, watch: Watch, *rest: Any) -> ui.LayoutView:

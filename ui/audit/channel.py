@@ -16,8 +16,8 @@ class DiscordAuditChannel:
     def __init__(self, client: discord.Client, channel_id: int, t: Text) -> None:
         self._client, self._channel_id, self._t = client, channel_id, t
 
-    def line(self, audited: AuditEntry) -> str:
-        return audit_line(self._t, audited)
+    def line(self, entry: AuditEntry) -> str:
+        return audit_line(self._t, entry)
 
     async def post(self, content: str, nonce: str) -> int:
         async with translate_errors(self._client):

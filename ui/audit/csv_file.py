@@ -54,12 +54,12 @@ def csv_cell(value: str | float | None) -> str | float:
     return _FORMULA.sub(r"\1'\2", plain(value, len(value) + 1))
 
 
-def csv_row(audited: AuditEntry, zone: datetime.tzinfo, *, with_sites: bool = False) -> list[str | float]:
-    record, actor = audited.record, audited.record.actor
+def csv_row(entry: AuditEntry, zone: datetime.tzinfo, *, with_sites: bool = False) -> list[str | float]:
+    record, actor = entry.record, entry.record.actor
     values: tuple[str | float | None, ...] = (
-        audited.attempt,
-        _time(audited.began, zone),
-        _time(audited.at, zone),
+        entry.attempt,
+        _time(entry.began, zone),
+        _time(entry.at, zone),
         ending_of(record).value,
         actor.user_id,
         actor.name,
@@ -76,7 +76,7 @@ def csv_row(audited: AuditEntry, zone: datetime.tzinfo, *, with_sites: bool = Fa
         record.upid,
         round(record.seconds, 1),
         record.times,
-        *((audited.site,) if with_sites else ()),
+        *((entry.site,) if with_sites else ()),
         record.interaction_id,
     )
     return [csv_cell(value) for value in values]

@@ -28,21 +28,21 @@ from ui.interaction.custom_ids import ALL_SITES
 from ui.phone_lines import BODY, SMALL, width
 
 
-def audit_row(t: Text, audited: AuditEntry) -> str:
+def audit_row(t: Text, entry: AuditEntry) -> str:
     """Return an entry: the time, the operation and its guest; below them the person and the result.
 
     Parts that do not fit beside the action go to the second line: first the time, otherwise the guest. A long
     reason has a line of its own.
     """
-    record = audited.record
+    record = entry.record
     what, sign = asked_word(t, record.operation), SIGNS[ending_of(record)]
-    time = timestamp(audited.began, "t"), 5 if t.language == "ja" else 8
+    time = timestamp(entry.began, "t"), 5 if t.language == "ja" else 8
     room = BODY - 3 - width(what.replace("*", ""))
-    whole = guest_part(record, audited.site, GUEST_MOST)
+    whole = guest_part(record, entry.site, GUEST_MOST)
     beside = None
     for timed in (True, False):
         left = room - 3 - (time[1] + 1) * timed
-        guest = guest_part(record, audited.site, left)
+        guest = guest_part(record, entry.site, left)
         if 0 < guest[1] == whole[1] <= left:
             beside = guest, timed
             break

@@ -33,12 +33,12 @@ _COLOURS = {
 _log = logging.getLogger(__name__)
 
 
-def _recovered_card(t: Text, found: AuditEntry) -> ui.LayoutView:
-    ending = ending_of(found.record)
+def _recovered_card(t: Text, entry: AuditEntry) -> ui.LayoutView:
+    ending = ending_of(entry.record)
     note = t("Found out later: the bot had stopped or received no answer.")
     return card(
-        f"{SIGNS[ending]} {attempt_words(t, found.record)}",
-        f"-# <@{found.record.actor.user_id}> · {note}",
+        f"{SIGNS[ending]} {attempt_words(t, entry.record)}",
+        f"-# <@{entry.record.actor.user_id}> · {note}",
         colour=_COLOURS.get(ending, Colour.WARN),
     )
 
@@ -52,34 +52,34 @@ class DiscordOutcomeNotifier:
     def __init__(self, client: discord.Client, t: Text, clock: Clock) -> None:
         self._client, self._t, self._clock = client, t, clock
 
-    async def notify(self, found: AuditEntry) -> None:
+    async def notify(self, entry: AuditEntry) -> None:
         while self._client.application is None:  # the bot has not logged in since its start
             await self._clock.sleep(PAUSE)
         for tried in range(TRIES_MOST):
             try:
-                await self._show(found, _recovered_card(self._t, found))
+                await self._show(entry, _recovered_card(self._t, entry))
             except DISCORD_ERRORS as error:
                 if not is_transient(error):
-                    _log.warning("the result of attempt %d could not be shown: %r", found.attempt, error)
+                    _log.warning("the result of attempt %d could not be shown: %r", entry.attempt, error)
                     return
                 pause = min(LONG_PAUSE, PAUSE * 2.0 ** min(tried, 5))
                 await self._clock.sleep(max(pause, min(retry_after(error), LIMIT_MOST)))
             else:
                 return
 
-    async def _show(self, found: AuditEntry, view: ui.LayoutView) -> None:
+    async def _show(self, entry: AuditEntry, view: ui.LayoutView) -> None:
         """Show the card in the original message, or else in its channel.
 
         Raises: one of DISCORD_ERRORS.
         """
-        await send_card_with_fallbacks(self._t, view, partial(self._put, found), site=found.site)
+        await send_card_with_fallbacks(self._t, view, partial(self._put, entry), site=entry.site)
 
-    async def _put(self, found: AuditEntry, view: ui.LayoutView) -> None:
-        channel = self._client.get_partial_messageable(found.record.actor.place.channel_id or 0)
+    async def _put(self, entry: AuditEntry, view: ui.LayoutView) -> None:
+        channel = self._client.get_partial_messageable(entry.record.actor.place.channel_id or 0)
         nobody = discord.AllowedMentions.none()
-        if found.record.message_id is not None:
+        if entry.record.message_id is not None:
             try:
-                message = channel.get_partial_message(found.record.message_id)
+                message = channel.get_partial_message(entry.record.message_id)
                 await message.edit(view=view, allowed_mentions=nobody)
             except discord.HTTPException as error:
                 if is_transient(error) or is_blocked(error):

@@ -198,20 +198,20 @@ GUEST_MOST = 24
 """Columns of a guest in a line."""
 
 
-def audit_line(t: Text, audited: AuditEntry) -> str:
+def audit_line(t: Text, entry: AuditEntry) -> str:
     """Return the line of one attempt: when, what, the guest, who and the result. /audit's file has the rest.
 
     The exact time in it tells two lines apart that otherwise read the same.
     """
-    record = audited.record
+    record = entry.record
     what = asked_word(t, record.operation)
     who, wide = person_part(record)
     room = LINE - wide - 11 - width(what.replace("*", ""))
-    guest = guest_part(record, audited.site, min(room, GUEST_MOST))
+    guest = guest_part(record, entry.site, min(room, GUEST_MOST))
     if record.vmid is None and (told := options_text(t, record)):
         options = cut(told, GUEST_MOST)
         guest = joined([guest[0], code(options)]), guest[1] + width(options) + 3
     result = result_part(t, record, max(26, room - guest[1] - 4), signed=True)
     times = f"×{record.times}" if record.times > 1 else ""
-    head = f"{SIGNS[ending_of(record)]} {timestamp(audited.began, 't')} {what}"
+    head = f"{SIGNS[ending_of(record)]} {timestamp(entry.began, 't')} {what}"
     return joined([f"{joined([head, guest[0]])} {who}", result[0], times])

@@ -1,7 +1,7 @@
 """Explain every fault of the settings and of the stored files in one sentence for the terminal.
 
 This module does not import the adapters that find the faults, so its tables use the values of their enums as keys.
-`_told` makes all values of a setting's fault safe. The sentences contain no Discord markdown and no line breaks.
+`_values_of` makes all values of a setting's fault safe. The sentences contain no Discord markdown and no line breaks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ui.formatting import plain
 from ui.i18n import N_, Text
-from ui.messages.settings import FAULTS, Table, Told
+from ui.messages.settings import FAULTS, FaultValues, Table
 
 if TYPE_CHECKING:  # `ui` must not import the adapters at run time
     from adapters.files.data_lock import DataDirInUse, ForeignFile
@@ -160,10 +160,12 @@ def foreign_file_line(t: Text, error: ForeignFile) -> str:
 
 def _fault_line(t: Text, fault: Fault) -> str:
     reason = fault.reason or fault.expected or ""
-    return _line(t, FAULTS, (fault.kind, reason), ("wrong_type", ""), _told(t, fault))
+    return _line(t, FAULTS, (fault.kind, reason), ("wrong_type", ""), _values_of(t, fault))
 
 
-def _line(t: Text, table: Table, wanted: tuple[str, str], otherwise: tuple[str, str], values: Told) -> str:
+def _line(
+    t: Text, table: Table, wanted: tuple[str, str], otherwise: tuple[str, str], values: FaultValues
+) -> str:
     """Fill in the row for this kind and reason, or the row for the kind alone, or the row `otherwise`."""
     kind, reason = wanted
     rows = [(kind, word) for word in (reason, _SAME_AS.get(reason, ""), "")]
@@ -171,7 +173,7 @@ def _line(t: Text, table: Table, wanted: tuple[str, str], otherwise: tuple[str, 
     return t(message if isinstance(message, str) else message(values), **values)
 
 
-def _told(t: Text, fault: Fault) -> Told:
+def _values_of(t: Text, fault: Fault) -> FaultValues:
     bare = plain(fault.value or "", _MOST)
     nearest = plain(fault.nearest or "", _MOST)
     value = _quoted(t, bare) if bare else t("the value")

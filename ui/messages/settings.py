@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 
 from ui.i18n import N_, Marked
 
-Told = Mapping[str, object]
+FaultValues = Mapping[str, object]
 """Safe values by placeholder name. A missing value is an empty text or None."""
-Table = Mapping[tuple[str, str], Marked | Callable[[Told], Marked]]
+Table = Mapping[tuple[str, str], Marked | Callable[[FaultValues], Marked]]
 """One row per fault, by kind and reason: its sentence, or a function that chooses between two by the values."""
 
 _BAD_HOST = N_("{name} has no valid host. Copy the whole URL again.")
@@ -19,8 +19,8 @@ _BAD_PORT = N_("{name}: the port in the URL is not a number from 1 to 65535. Cor
 _BAD_PATH = N_("{name}: {value} is not a valid path. Correct it.")
 
 
-def _no_config(x: Told) -> Marked:
-    if x["bare"] in ("", x["name"]):
+def _no_config(values: FaultValues) -> Marked:
+    if values["bare"] in ("", values["name"]):
         return N_(
             "{name} not found. Run “python bot.py --init”, or copy config.py.example to {name} and fill it in."
         )
@@ -29,20 +29,20 @@ def _no_config(x: Told) -> Marked:
     )
 
 
-def _syntax(x: Told) -> Marked:
-    if x["line"] is None:
+def _syntax(values: FaultValues) -> Marked:
+    if values["line"] is None:
         return N_("{name} is not valid Python. Check its quotes, brackets and encoding (UTF-8).")
     return N_("{name}, line {line}: invalid Python syntax. Check the quotes, brackets and commas.")
 
 
-def _config_error(x: Told) -> Marked:
-    if x["line"] is None:
+def _config_error(values: FaultValues) -> Marked:
+    if values["line"] is None:
         return N_("Cannot run {name} ({error}). Compare it with config.py.example.")
     return N_("{name}, line {line}: cannot be run ({error}). Correct the line; text needs quotes.")
 
 
-def _missing(x: Told) -> Marked:
-    if x["other"]:
+def _missing(values: FaultValues) -> Marked:
+    if values["other"]:
         return N_(
             "{name} is not set. Set it in config.py or the environment, or set {other} to a "
             "file that contains it."
@@ -50,46 +50,46 @@ def _missing(x: Told) -> Marked:
     return N_("{name} is not set. Set it in config.py or the environment.")
 
 
-def _unknown_name(x: Told) -> Marked:
-    if x["nearest"]:
+def _unknown_name(values: FaultValues) -> Marked:
+    if values["nearest"]:
         return N_("{name} is not a setting. Did you mean {nearest}? Correct it or remove it.")
     return N_("{name} is not a setting. Remove it; use lower case for your own variables.")
 
 
-def _unknown_in_site(x: Told) -> Marked:
-    if x["nearest"]:
+def _unknown_in_site(values: FaultValues) -> Marked:
+    if values["nearest"]:
         return N_("{name} is not a setting of a site. Did you mean {nearest}? Correct it or remove it.")
     return N_("{name} is not a setting of a site. Remove it.")
 
 
-def _duplicate_host(x: Told) -> Marked:
-    if x["other"]:
+def _duplicate_host(values: FaultValues) -> Marked:
+    if values["other"]:
         return N_(
             "{name}: {value} is also in {other}. A host belongs to one site; remove it from one of them."
         )
     return N_("{name}: {value} is listed twice. Remove one of them.")
 
 
-def _unknown_site(x: Told) -> Marked:
-    if x["other"]:
+def _unknown_site(values: FaultValues) -> Marked:
+    if values["other"]:
         return N_("{name}: {value} is not a configured site. Choose from {other}.")
     return N_("{name}: {value} is not a configured site. Define it in SITES, or remove it here.")
 
 
-def _whole_token_name(x: Told) -> Marked:
-    if x["nearest"]:
+def _whole_token_name(values: FaultValues) -> Marked:
+    if values["nearest"]:
         return N_("{name} contains more than the token name. Enter only {nearest}.")
     return N_("{name} contains more than the token name. Enter only the part between “!” and “=”.")
 
 
-def _timezone(x: Told) -> Marked:
-    if x["nearest"]:
+def _timezone(values: FaultValues) -> Marked:
+    if values["nearest"]:
         return N_("{name}: {value} is not a time zone. Did you mean {nearest}? Correct it.")
     return N_("{name}: {value} is not a time zone. Use an IANA name, as in Asia/Tokyo.")
 
 
-def _web_page(x: Told) -> Marked:
-    if x["nearest"]:
+def _web_page(values: FaultValues) -> Marked:
+    if values["nearest"]:
         return N_("{name} contains more than the address of the web interface. Enter only {nearest}.")
     return N_("{name} contains more than the address of the web interface. Leave out everything from # or ?.")
 

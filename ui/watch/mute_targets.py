@@ -249,14 +249,14 @@ def _target(t: Text, guest: Guest, text: str) -> _Target:
     return _Target(guest_subject(guest.vmid), f"{text} {kind_word(t, guest.kind).casefold()}")
 
 
-def rows_with(t: Text, site: str, index: GuestIndex, word: str) -> Rows:
+def rows_with(t: Text, site: str, guest_index: GuestIndex, word: str) -> Rows:
     """Return the guests whose text, kind or subject contains the word; every guest if the site's name does."""
-    table = index.table
+    table = guest_index.table
     if word in site or word in "guest/":
         return table.everyone
     kinds = frozenset(kind for kind in Kind if word in kind_word(t, kind).casefold())
     rows = table.containing(word) | (
-        index.where(kinds, lambda guest: guest.kind in kinds) if kinds else NO_ROWS
+        guest_index.where(kinds, lambda guest: guest.kind in kinds) if kinds else NO_ROWS
     )
     head, slash, digits = word.partition("/")
     if slash and "guest".endswith(head):

@@ -55,7 +55,7 @@ async def mute(reply: Reply, target: str, duration: str, confirm: str = "", reas
 
 
 async def _guard_mute(
-    asked: Attempt, subject: str, cluster: Cluster | None, seconds: float, confirm: str
+    attempt: Attempt, subject: str, cluster: Cluster | None, seconds: float, confirm: str
 ) -> None:
     """Check the additional conditions of a long mute.
 
@@ -67,49 +67,49 @@ async def _guard_mute(
         return
     vmid = vmid_of(subject)
     if vmid is not None:
-        guest = await _with_protection(asked, listed_or_unknown(cluster, vmid), seconds)
-        asked.authorize(guest, seconds=seconds)
-        confirm_protected(asked, guest, confirm)
+        guest = await _with_protection(attempt, listed_or_unknown(cluster, vmid), seconds)
+        attempt.authorize(guest, seconds=seconds)
+        confirm_protected(attempt, guest, confirm)
         return
-    rules = asked.site.authorizer.rules
+    rules = attempt.site.authorizer.rules
     under = [
         guest
-        for entry in asked.site.watch.entries
+        for entry in attempt.site.watch.entries
         if is_protected(rules, guest := listed_or_unknown(cluster, entry.vmid))
         and subject in guest_targets(guest.vmid, guest.node)
     ]
     for guest in under:
-        asked.site.authorizer.authorize(asked.actor, Operation.MONITOR_MUTE, guest, seconds=seconds)
-    if under and not asked.reason:
+        attempt.site.authorizer.authorize(attempt.actor, Operation.MONITOR_MUTE, guest, seconds=seconds)
+    if under and not attempt.reason:
         raise NoReason
 
 
-async def _with_protection(asked: Attempt, guest: Guest, seconds: float) -> Guest:
+async def _with_protection(attempt: Attempt, guest: Guest, seconds: float) -> Guest:
     """Return the guest with Proxmox' protection flag.
 
     Raises: ProxmoxError if the flag cannot be read and the person may not mute a protected guest.
     """
     try:
-        return await asked.site.planner.configured(guest)
+        return await attempt.site.planner.configured(guest)
     except ProxmoxError:
         held, operation = replace(guest, protected=True), Operation.MONITOR_MUTE
-        if asked.site.authorizer.refusal(asked.actor, operation, held, seconds=seconds):
+        if attempt.site.authorizer.refusal(attempt.actor, operation, held, seconds=seconds):
             raise
         return guest
 
 
-def confirm_protected(asked: Attempt, guest: Guest, confirm: str) -> None:
+def confirm_protected(attempt: Attempt, guest: Guest, confirm: str) -> None:
     """Check that the name and a reason were given, if the guest is protected.
 
     Raises: Unconfirmed, NameMismatch, NoReason.
     """
-    if not is_protected(asked.site.authorizer.rules, guest):
+    if not is_protected(attempt.site.authorizer.rules, guest):
         return
     if not confirm.strip():
-        raise Unconfirmed(guest.vmid, guest.label, asked.word)
+        raise Unconfirmed(guest.vmid, guest.label, attempt.word)
     if confirm.strip() != guest.label:
         raise NameMismatch(guest.vmid, guest.label)
-    if not asked.reason:
+    if not attempt.reason:
         raise NoReason
 
 
@@ -151,8 +151,8 @@ async def _mute_all_sites(reply: Reply, duration: str, detail: str, reason: str)
         for read, asked in zip(await read_sites(sites), attempts, strict=True):
             await _guard_mute(asked, ALL, read.cluster, seconds, "")
 
-    async def act(site: Site, asked: Attempt) -> Mute:
-        return await site.watch.answers.mute(ALL, seconds, asked.actor.name, asked.actor.user_id)
+    async def act(site: Site, attempt: Attempt) -> Mute:
+        return await site.watch.answers.mute(ALL, seconds, attempt.actor.name, attempt.actor.user_id)
 
     held, failed = await on_each_site(attempts, act)
     now = sites[0].services.clock.now()

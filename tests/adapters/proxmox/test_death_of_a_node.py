@@ -188,8 +188,8 @@ async def test_the_first_of_three_loses_its_power(monkeypatch: pytest.MonkeyPatc
 class Nobody:
     """Inform nobody: the trail is what counts here."""
 
-    async def notify(self, found: AuditEntry) -> None:
-        assert found.record.step is AuditStep.ENDED
+    async def notify(self, entry: AuditEntry) -> None:
+        assert entry.record.step is AuditStep.ENDED
 
 
 async def test_an_action_that_was_cut_off_is_looked_for_through_another_node(tmp_path: Path) -> None:

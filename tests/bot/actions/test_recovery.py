@@ -206,8 +206,8 @@ class Told:
         self.found: list[AuditEntry] = []
         self.open: list[int] = []
 
-    async def notify(self, found: AuditEntry) -> None:
-        self.found.append(found)
+    async def notify(self, entry: AuditEntry) -> None:
+        self.found.append(entry)
         self.open.append(len(self.journal.audit_open()))
 
 

@@ -83,11 +83,11 @@ async def _complete(
     return [app_commands.Choice(name=plain_label(plain(name)), value=name) for name in found[:CHOICES_MOST]]
 
 
-def _count(index: GuestIndex, rows: Rows, names_of: Names) -> Counter[str]:
+def _count(guest_index: GuestIndex, rows: Rows, names_of: Names) -> Counter[str]:
     """Count the guests by each of these names. They are counted once per read."""
 
     def count() -> Counter[str]:
-        return Counter(chain.from_iterable(map(names_of, index.guests_in(rows))))
+        return Counter(chain.from_iterable(map(names_of, guest_index.guests_in(rows))))
 
-    counted: Counter[str] = index.views.get((names_of, rows), count)
+    counted: Counter[str] = guest_index.views.get((names_of, rows), count)
     return counted
