@@ -59,7 +59,7 @@ class DemoProcess:
     def addresses(self) -> list[str]:
         """Wait until the demo says that it is ready, and return its page and the pages that this one links to.
 
-        Raises: RuntimeError if the demo ends before, TimeoutError.
+        Raises: RuntimeError if the demo ends first, TimeoutError.
         """
         until(lambda: "Ctrl-C" in self.output() or self.process.poll() is not None, "the demo to be ready")
         if self.process.poll() is not None:

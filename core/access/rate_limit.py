@@ -42,7 +42,7 @@ class ChangeLimit:
         self.charge(user_id)
 
     def charge(self, user_id: int) -> None:
-        """Count an attempt that the access policy refused. The count stays at `most` or below."""
+        """Count a change, or an attempt that the access policy refused. The count never exceeds `most`."""
         taken = self._counted(user_id)
         if len(taken) < self._most:
             self._taken[user_id] = taken
