@@ -16,7 +16,7 @@ from simcord.backend import serializers
 from simcord.http import router
 from simcord.preview import _markdown, _queries
 
-_WHOLE = frozenset({str, int, float, bool, type(None)})
+_SIMPLE = frozenset({str, int, float, bool, type(None)})
 """Types of the JSON values that contain no other values."""
 
 
@@ -31,10 +31,10 @@ def copy_json(value: Any) -> Any:
 def _copy_mixed(value: Any) -> Any:
     kind = type(value)
     if kind is dict:
-        return {key: each if type(each) in _WHOLE else _copy_mixed(each) for key, each in value.items()}
+        return {key: each if type(each) in _SIMPLE else _copy_mixed(each) for key, each in value.items()}
     if kind is list:
-        return [each if type(each) in _WHOLE else _copy_mixed(each) for each in value]
-    return value if kind in _WHOLE else copy.deepcopy(value)
+        return [each if type(each) in _SIMPLE else _copy_mixed(each) for each in value]
+    return value if kind in _SIMPLE else copy.deepcopy(value)
 
 
 _COPY = SimpleNamespace(deepcopy=copy_json)
