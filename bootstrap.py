@@ -254,7 +254,7 @@ async def _post_edit_notice(watch: Watch, t: Text, name: str) -> None:
     text = list_edited(t, name)
     _log.error("%s", text)
     with contextlib.suppress(JournalFailed):  # if it cannot be stored, it is in the log
-        await watch.answers.post_notice(f"{WARNING} {text}")
+        await watch.alerts.post_notice(f"{WARNING} {text}")
 
 
 def _levels_of(settings: Settings) -> dict[int, Level]:

@@ -113,7 +113,7 @@ async def read_data_dir(
     for text in data_loss_lines(t, opened, tuple(loaded.values()), off=off):
         _log.error("%s", text)
         with contextlib.suppress(JournalFailed):  # if it cannot be stored, it is in the log
-            await sites[0].watch.answers.post_notice(f"{WARNING} {text}")
+            await sites[0].watch.alerts.post_notice(f"{WARNING} {text}")
 
 
 def failure_line(t: Text, error: Exception, directory: Path) -> str:

@@ -51,7 +51,7 @@ class Greeting:
         sites = [_greeted(site, clusters.get(site.name)) for site in self._services.sites]
         t, channels = self._services.texts.public, channels_for_commands(self._client, self._wanted)
         try:
-            await self._site.watch.answers.post_notice(
+            await self._site.watch.alerts.post_notice(
                 greeting_text(t, sites, channels, findings, mentions), STORED
             )
         except JournalFailed:

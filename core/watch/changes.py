@@ -1,4 +1,4 @@
-"""Change the state of the watch between two polls: by people's answers to alerts, and by the bot's own actions.
+"""Change the state of the watch between two polls: by people who control alerts, and by the bot's own actions.
 
 Pure functions on a `Transition` (core/watch/incidents/transition.py).
 """

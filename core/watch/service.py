@@ -17,7 +17,7 @@ from core.operations import OPERATIONS, Operation
 from core.proxmox import Proxmox
 from core.validation import checked_vmid
 from core.watch import changes
-from core.watch.answers import Answers
+from core.watch.alert_controls import AlertControls
 from core.watch.incidents.model import WatchEntry
 from core.watch.incidents.observation import Observation
 from core.watch.incidents.state import GuestState, Rules, WatchState
@@ -65,7 +65,7 @@ class Watch:
         self._watch_list, self._time = WatchList(store), RunTime(clock, quiet)
         self._journal, self._rules, self._read_at = journal, rules, clock.monotonic()
         self._persistence = Persistence(journal)
-        self.answers = Answers(self._persistence, self._time, rules)
+        self.alerts = AlertControls(self._persistence, self._time, rules)
         self.maintenance = JournalMaintenance(journal, clock, rules.audit_days)
         self.read_error: BotError | None = None
         """Why the last read cannot be used, None if it can."""
@@ -150,7 +150,7 @@ class Watch:
         if old is not None:
             changed = [metric for metric in limits if entry.limit(metric) != old.limit(metric)]
             with contextlib.suppress(JournalFailed):  # silently: the guest itself has not changed
-                await self.answers.change(
+                await self.alerts.change(
                     lambda transition: drop_thresholds_of(transition, guest.vmid, changed)
                 )
         return old is None
@@ -175,7 +175,7 @@ class Watch:
             await self._forget(vmid)
 
     async def _forget(self, vmid: int) -> None:
-        await self.answers.change(lambda transition: changes.forget(transition, vmid))
+        await self.alerts.change(lambda transition: changes.forget(transition, vmid))
         self.blind = blind_guests(self.state, self.entries)
 
     async def on_action_done(self, report: Report) -> bool:
@@ -192,7 +192,7 @@ class Watch:
                 await self.remove(vmid)
                 return True
             if OPERATIONS[operation].stops and after is not None and vmid in self.state.guests:
-                await self.answers.change(partial(changes.settle_stop, after=after))
+                await self.alerts.change(partial(changes.settle_stop, after=after))
             if after is not None and after.state is State.STOPPED:
                 # No poll will notice this stop. Forget it now, so that the next stop raises an alert.
                 self._expected.on_stop_seen(vmid)

@@ -580,7 +580,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(which=NUMBER, polls=POLLS)
     def unmute(self, which: int, polls: int) -> None:
-        if mutes := [mute.target for mute in self.trial.process.watch.answers.mutes()]:
+        if mutes := [mute.target for mute in self.trial.process.watch.alerts.mutes()]:
             self.trial.unmute(_pick(mutes, which))
         self._polls(polls)
 

@@ -120,7 +120,7 @@ async def _watch_status_of(site: Site) -> WatchStatus:
         last_beat=site.services.heartbeat.last_beat,
         read_only=site.authorizer.read_only.refusal,
         audit=await _audit_status(site.services),
-        mutes=watch.answers.mutes(),
+        mutes=watch.alerts.mutes(),
         blind=watch.sees_tasks is False,
         unknown=watch.blind,
         unmeasured=silent_guests(watch.state, watch.entries),

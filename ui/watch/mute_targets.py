@@ -80,7 +80,7 @@ async def choose_target(interaction: Interaction, typed: str, *, only_muted: boo
 
 
 def _held(site: Site) -> set[str]:
-    return {mute.target for mute in site.watch.answers.mutes()}
+    return {mute.target for mute in site.watch.alerts.mutes()}
 
 
 def _meant(interaction: Interaction, read: SiteRead, typed: str, *, only_muted: bool) -> list[str]:
@@ -269,7 +269,7 @@ def _mutes(interaction: Interaction, read: SiteRead) -> list[_Target]:
     whole = _offers_whole(interaction, site)
     return [
         _Target(mute.target)
-        for mute in site.watch.answers.mutes()
+        for mute in site.watch.alerts.mutes()
         if ((vmid := vmid_of(mute.target)) is None and whole)
         or (vmid is not None and _offers(interaction, site, listed_or_unknown(cluster, vmid)))
     ]

@@ -47,7 +47,7 @@ async def mute(reply: Reply, target: str, duration: str, confirm: str = "", reas
         asked.reason = plain(reason, REASON_MOST)
         await _guard_mute(asked, subject, cluster, seconds, confirm)
         await asked.start()
-        held = await site.watch.answers.mute(subject, seconds, asked.actor.name, asked.actor.user_id)
+        held = await site.watch.alerts.mute(subject, seconds, asked.actor.name, asked.actor.user_id)
     vmid = vmid_of(subject)
     watched = vmid is None or site.watch.find(vmid) is not None
     now, steps = site.services.clock.now(), reply.mention(Operation.MONITOR_UNMUTE)
@@ -126,12 +126,12 @@ async def unmute(reply: Reply, target: str) -> None:
         target = await choose_target(interaction, target, only_muted=True)
         site = asked.site
         cluster = await cluster_for_decision(asked, (0,))
-        held = {mute.target for mute in site.watch.answers.mutes()}
+        held = {mute.target for mute in site.watch.alerts.mutes()}
         subject = _subject_of(site, asked, target, cluster, held)
         if subject not in held:
             raise NotMuted(subject)
         await asked.start()
-        await site.watch.answers.unmute(subject)
+        await site.watch.alerts.unmute(subject)
     await reply.show(unmuted_card(reply.t, subject, cluster, reply.mention(Operation.MONITOR_LIST)))
 
 
@@ -152,7 +152,7 @@ async def _mute_all_sites(reply: Reply, duration: str, detail: str, reason: str)
             await _guard_mute(asked, ALL, read.cluster, seconds, "")
 
     async def act(site: Site, attempt: Attempt) -> Mute:
-        return await site.watch.answers.mute(ALL, seconds, attempt.actor.name, attempt.actor.user_id)
+        return await site.watch.alerts.mute(ALL, seconds, attempt.actor.name, attempt.actor.user_id)
 
     held, failed = await on_each_site(attempts, act)
     now = sites[0].services.clock.now()
@@ -168,13 +168,13 @@ async def _unmute_all_sites(reply: Reply, detail: str) -> None:
     sites = [
         site
         for site in whole_sites(interaction, operation, "", detail)
-        if ALL in {mute.target for mute in site.watch.answers.mutes()}
+        if ALL in {mute.target for mute in site.watch.alerts.mutes()}
     ]
     with recording_refusals(Attempt(interaction, operation.value, detail=detail)):
         if not sites:
             raise NotMuted(ALL)
     attempts = [Attempt(interaction, operation.value, detail=detail, about=site) for site in sites]
-    lifted, failed = await on_each_site(attempts, lambda site, _asked: site.watch.answers.unmute(ALL))
+    lifted, failed = await on_each_site(attempts, lambda site, _asked: site.watch.alerts.unmute(ALL))
     await reply.show(unmuted_everywhere_card(reply.t, lifted, failed))
 
 

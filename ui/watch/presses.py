@@ -69,12 +69,12 @@ async def _answered(interaction: Interaction, incident: Incident, what: str, t: 
     """Store an acknowledgement, a mute or the end of one, and return the text to show."""
     watch, user = site_of(interaction).watch, interaction.user
     if what == "unmute":
-        await watch.answers.unmute_incident(incident)
+        await watch.alerts.unmute_incident(incident)
         return t("Unmuted.")
     if what != "ack":
-        muted = await watch.answers.mute_incident(incident.id, MUTES[what], user.display_name, user.id)
+        muted = await watch.alerts.mute_incident(incident.id, MUTES[what], user.display_name, user.id)
         return muted_line(t, muted)
-    first = await watch.answers.acknowledge(incident.id, user.display_name, user.id)
+    first = await watch.alerts.acknowledge(incident.id, user.display_name, user.id)
     if first.acked_by_id != user.id:
         return acked_line(t, first)
     return t("Acknowledged. No more reminders for this incident.")

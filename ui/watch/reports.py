@@ -120,7 +120,7 @@ class WatchReports:
             text = pools_unseen(self._t, sorted(new))
             _log.warning("%s", text)
             with contextlib.suppress(JournalFailed):  # the log has it at least
-                await self._site.watch.answers.post_notice(f"{WARNING} {text}")
+                await self._site.watch.alerts.post_notice(f"{WARNING} {text}")
 
     def _report_journal(self, trouble: JournalFailed | None) -> None:
         """Report once that the journal cannot be written, and once that it works again.
@@ -144,7 +144,7 @@ class WatchReports:
             text = journal_renewed(self._t, care.renewed.aside, whole=care.renewed.whole)
             with contextlib.suppress(JournalFailed):
                 if self._leads:
-                    await self._site.watch.answers.post_notice(f"{WARNING} {text}")
+                    await self._site.watch.alerts.post_notice(f"{WARNING} {text}")
                 if not care.renewed.whole:
                     self._site.dashboards.store_again()
                 care.renewed = None

@@ -72,7 +72,7 @@ async def _try_out(site: Site, interaction: Interaction) -> Trial:
     with record_attempt(interaction, Operation.MONITOR_TEST, about=site) as asked:
         asked.authorize(whole=True)
         await asked.start()
-        test = await site.watch.answers.send_test()
+        test = await site.watch.alerts.send_test()
         message = await site.alert_delivery.outcome(test, TEST_SECONDS)
         trial = Trial(message, site.alert_delivery.error, rules.guild_id, rules.alert_channel_id or 0)
         if not trial.arrived:

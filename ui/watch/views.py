@@ -114,7 +114,7 @@ def watch_row(
 def muted_until(watch: Watch, vmid: int, node: str) -> float | None:
     """Return the Unix time until which the guest is muted, None if it is not muted."""
     targets = guest_targets(vmid, node)
-    return max((mute.until for mute in watch.answers.mutes() if mute.target in targets), default=None)
+    return max((mute.until for mute in watch.alerts.mutes() if mute.target in targets), default=None)
 
 
 def thresholds(t: Text, entry: WatchEntry) -> str:

@@ -215,7 +215,7 @@ async def test_a_guest_that_left_the_pool_is_out_of_reach_at_once(
         case "unwatch":
             await scene.say(game, "monitor remove", vmid=104)
     assert len(scene.changes()) == changed
-    assert scene.site.watch.answers.mutes() == ()
+    assert scene.site.watch.alerts.mutes() == ()
     assert scene.site.watch.entries == kept
 
 
@@ -236,7 +236,7 @@ async def test_an_alert_cannot_be_answered_by_a_person_whose_guest_left(
         scene.assert_refused(reply, game, GuestNotFound(104))
     (incident,) = scene.site.watch.state.open.values()
     assert incident.acked is None
-    assert scene.site.watch.answers.mutes() == ()
+    assert scene.site.watch.alerts.mutes() == ()
 
 
 async def test_access_shows_the_refusals(bare_scene: Stage, cast: Cast, pve: Pve) -> None:

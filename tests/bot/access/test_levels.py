@@ -50,7 +50,7 @@ async def test_operations_above_a_level_are_refused_in_private_and_recorded(
     assert scene.cluster() == before
     assert scene.changes() == []
     assert scene.site.watch.entries == ()
-    assert scene.site.watch.answers.mutes() == ()
+    assert scene.site.watch.alerts.mutes() == ()
     own = AuditFilter(person_id=cast[name].id)
     records = [each.record for each in (await scene.site.journal.audit_page(own, 0, 100))[0]][::-1]
     asked = [(AuditStep.REFUSED, command.replace(" ", "_")) for command, _ in above]

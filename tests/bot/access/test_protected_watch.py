@@ -30,7 +30,7 @@ async def watched(scene: Stage, pve: Pve, how: str) -> Cast:
 
 
 def silent(scene: Stage) -> bool:
-    return bool(scene.site.watch.answers.mutes()) or scene.site.watch.find(101) is None
+    return bool(scene.site.watch.alerts.mutes()) or scene.site.watch.find(101) is None
 
 
 @EVERY
@@ -88,7 +88,7 @@ async def test_targets_without_protected_guests_need_no_admin(bare_scene: Stage,
     await scene.say(cast["operator"], "monitor mute", target="node/pve2", duration="7d")
     await scene.say(cast["admin"], "monitor add", vmid=105)
     await scene.say(cast["operator"], "monitor mute", target="guest/105", duration="30d")
-    assert {mute.target for mute in scene.site.watch.answers.mutes()} == {"node/pve2", "guest/105"}
+    assert {mute.target for mute in scene.site.watch.alerts.mutes()} == {"node/pve2", "guest/105"}
     await scene.say(cast["admin"], "monitor remove", vmid=105)
     assert scene.site.watch.find(105) is None
 

@@ -61,7 +61,7 @@ async def test_every_change_is_refused_and_everything_else_goes_on(scene: Stage,
     assert [entry.vmid for entry in scene.site.watch.entries] == [102]
     assert "17 guests" in (await scene.say(scene.emma, "list")).text
     await scene.say(scene.emma, "monitor mute", target="102", duration="2h")
-    assert len(scene.site.watch.answers.mutes()) == 1
+    assert len(scene.site.watch.alerts.mutes()) == 1
     assert "web01" in (await scene.press(scene.emma, panel, "Refresh")).text
     await scene.say(scene.emma, "readonly off")
     await scene.say(scene.emma, "start", vmid=104)

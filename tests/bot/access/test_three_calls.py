@@ -155,7 +155,7 @@ PROBES = {
     "a mute": Probe(
         (GATE, ACTION),
         command("viewer", "monitor mute", target="all", duration="1h"),
-        lambda scene: scene.site.watch.answers.mutes(),
+        lambda scene: scene.site.watch.alerts.mutes(),
     ),
     "the switch": Probe(
         (GATE, ACTION),
@@ -164,7 +164,7 @@ PROBES = {
     ),
     "a completion": Probe((GATE, ACTION), completion, lambda scene: getattr(scene, "offered", [])),
     "a panel": Probe((VIEW, ACTION), panel, sent),
-    "an alert": Probe((VIEW, ACTION), alert, lambda scene: scene.site.watch.answers.mutes()),
+    "an alert": Probe((VIEW, ACTION), alert, lambda scene: scene.site.watch.alerts.mutes()),
     "a question": Probe((VIEW, ACTION), question, sent),
     "a form": Probe((VIEW, ACTION), form, sent),
 }
@@ -221,7 +221,7 @@ async def test_without_the_gate_every_command_is_held_to_the_rules_by_what_it_do
     assert scene.cluster() == before
     assert scene.changes() == []
     assert scene.site.watch.entries == ()
-    assert scene.site.watch.answers.mutes() == ()
+    assert scene.site.watch.alerts.mutes() == ()
     assert scene.site.authorizer.read_only.refusal is None
     assert scene.alerts_told() == []
 

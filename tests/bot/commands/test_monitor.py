@@ -120,7 +120,7 @@ async def test_wrong_input_is_refused(
     for person in (scene.akiko, scene.emma):
         scene.assert_refused(await scene.say(person, command, **options), person, error)
     assert stored(scene) == [101]
-    assert scene.site.watch.answers.mutes() == ()
+    assert scene.site.watch.alerts.mutes() == ()
 
 
 async def test_thresholds_are_set_and_changed(scene: Stage) -> None:
@@ -523,7 +523,7 @@ async def test_an_alert_that_arrived_just_before_the_bot_died_is_not_sent_again(
 async def test_an_alert_that_waits_goes_when_discord_is_back(scene: Stage) -> None:
     """It does not wait for the end of the five minutes after a refusal."""
     fault = scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 403, 1000)
-    await scene.site.watch.answers.post_notice("waits")
+    await scene.site.watch.alerts.post_notice("waits")
     await scene.until(lambda: fault.met and scene.site.alert_delivery.error)
     fault.times = fault.met
     await scene.server.drop_gateway(4000)
@@ -556,7 +556,7 @@ async def test_an_outage_that_begins_and_ends_unheard_is_one_line(scene: Stage, 
 async def test_alerts_that_wait_are_sent_before_the_bot_ends(scene: Stage) -> None:
     scene.server.delay("POST", f"/channels/{scene.alerts.id}/messages", 0.3, 1)
     for text in ("first", "second", "third"):
-        await scene.site.watch.answers.post_notice(text)
+        await scene.site.watch.alerts.post_notice(text)
     await scene.stop_bot()
     assert scene.alerts_told() == ["first", "second", "third"]
 
@@ -566,7 +566,7 @@ async def test_alerts_that_cannot_be_sent_do_not_keep_the_bot(
 ) -> None:
     monkeypatch.setattr("bot.FAREWELL_SECONDS", 0.2)
     posts_refused(scene)
-    await scene.site.watch.answers.post_notice("kept for the next run")
+    await scene.site.watch.alerts.post_notice("kept for the next run")
     began = time.monotonic()
     await scene.stop_bot()
     assert time.monotonic() - began < 10.0
@@ -576,8 +576,8 @@ async def test_alerts_that_cannot_be_sent_do_not_keep_the_bot(
 async def test_an_alert_that_discord_rejects_is_given_up(scene: Stage) -> None:
     scene.expected_errors.append("giving up an alert")
     scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 400, 2)  # its fixed sentence fails too
-    await scene.site.watch.answers.post_notice("lost")
-    await scene.site.watch.answers.post_notice("told")
+    await scene.site.watch.alerts.post_notice("lost")
+    await scene.site.watch.alerts.post_notice("told")
     await scene.delivered()
     assert scene.alerts_told() == ["told"]
 
@@ -620,11 +620,11 @@ async def test_muted_incidents_are_reported_once_the_mute_ends(scene: Stage, pve
 )
 async def test_a_target_may_be_typed(scene: Stage, target: str, subject: str) -> None:
     await scene.say(scene.emma, "monitor mute", target=target, duration="30m")
-    (mute,) = scene.site.watch.answers.mutes()
+    (mute,) = scene.site.watch.alerts.mutes()
     assert (mute.target, mute.by) == (subject, "Emma")
     assert abs(mute.until - scene.clock.now() - 1800) < 30
     await scene.say(scene.emma, "monitor unmute", target=target)
-    assert scene.site.watch.answers.mutes() == ()
+    assert scene.site.watch.alerts.mutes() == ()
 
 
 async def test_a_mute_outlives_the_bot_and_ends_by_itself(scene: Stage, pve: Pve) -> None:
@@ -749,7 +749,7 @@ async def test_a_refused_test_alert_quotes_discord_and_is_over(scene: Stage, sta
 
 async def test_a_test_behind_alerts_that_are_refused_says_why(scene: Stage) -> None:
     posts_refused(scene, 403)
-    await scene.site.watch.answers.post_notice("waits")
+    await scene.site.watch.alerts.post_notice("waits")
     reply = await scene.say(scene.emma, "monitor test")
     assert "403" in reply.text
     assert "not sent again" in reply.text

@@ -171,7 +171,7 @@ async def test_nothing_is_lost_and_nothing_reported_twice(scene: Stage, expected
     assert tuple(sorted(each.subject for each in watch.state.open.values())) == expected.open
     (acked,) = [each for each in watch.state.open.values() if each.acked is not None]
     assert (acked.subject, acked.acked_by, acked.acked_by_id) == ("guest/101", "Akiko", akiko)
-    assert {mute.target: (mute.by, mute.by_id) for mute in watch.answers.mutes()} == {
+    assert {mute.target: (mute.by, mute.by_id) for mute in watch.alerts.mutes()} == {
         "guest/103": ("Emma", emma),
         "node/pve2": ("Emma", emma),
     }
@@ -254,7 +254,7 @@ async def test_former_buttons_work(scene: Stage, pve: Pve, former: FormerData) -
     assert (acked.acked_by, acked.acked_by_id) == ("Emma", scene.emma.id)
     last = "🔴 **201**" if former is OF_25 else "⚠️ **201**"
     await press(scene, post, former.custom_id(last, "Mute 1 h"))
-    assert "guest/201" in {mute.target for mute in watch.answers.mutes()}
+    assert "guest/201" in {mute.target for mute in watch.alerts.mutes()}
     await scene.say(scene.emma, "monitor unmute", target="pve2")
     await scene.poll(2)
     await scene.delivered()
@@ -301,7 +301,7 @@ async def test_every_kind_of_alert_is_answered(scene: Stage, former: FormerData)
         assert until[1] <= until[2], alert
         assert until[2] > scene.clock.now(), alert
     assert {f"storage/{name}" for name in ("nfs-backup", "pve1/local-lvm")} <= {
-        mute.target for mute in watch.answers.mutes()
+        mute.target for mute in watch.alerts.mutes()
     }
 
 

@@ -385,7 +385,7 @@ async def test_unreadable_parts_of_a_damaged_file_are_written_from_memory(tmp_pa
     home = WatchHarness(tmp_path, [guest(101), guest(102)], (101, 102))
     await home.poll()
     await home.poll(State.STOPPED)
-    await home.watch.answers.mute("guest/102", 9000.0, "Emma")
+    await home.watch.alerts.mute("guest/102", 9000.0, "Emma")
     before = home.watch.state
     with home.journal._file.transaction("BEGIN") as db:
         db.execute("PRAGMA cache_size = 1")

@@ -205,14 +205,14 @@ async def test_no_change_is_made_and_the_person_reads_why(small: Stage, pve: Pve
     panel = await scene.say(scene.emma, "info", vmid=104)
     ack = next(str(each.custom_id) for each in post.buttons if ":ack:" in str(each.custom_id))
     watch, switch = scene.site.watch, scene.site.authorizer.read_only
-    before = (scene.cluster(), watch.entries, watch.answers.mutes(), watch.state.open, scene.alerts_told())
+    before = (scene.cluster(), watch.entries, watch.alerts.mutes(), watch.state.open, scene.alerts_told())
     wishes = WISHES if trouble == "no pages left" else FEW
 
     def unchanged() -> bool:
         return before == (
             scene.cluster(),
             watch.entries,
-            watch.answers.mutes(),
+            watch.alerts.mutes(),
             watch.state.open,
             scene.alerts_told(),
         )
@@ -242,7 +242,7 @@ async def test_no_change_is_made_and_the_person_reads_why(small: Stage, pve: Pve
     else:
         assert len(scene.changes()) == len(ACTING), scene.changes()
         assert {entry.vmid for entry in watch.entries} == {201}
-        assert [mute.target for mute in watch.answers.mutes()] == ["node/pve1"]
+        assert [mute.target for mute in watch.alerts.mutes()] == ["node/pve1"]
     assert switch.refusal is None
 
 

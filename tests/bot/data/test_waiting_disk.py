@@ -143,10 +143,10 @@ async def test_a_short_lock_refuses_nothing(scene: Stage, pve: Pve) -> None:
             )
             await asyncio.sleep(0.5)
             assert scene.changes() == [], "nothing is sent before it is stored"
-            assert scene.site.watch.answers.mutes() == ()
+            assert scene.site.watch.alerts.mutes() == ()
         assert "was started" in (await starting).text
         await muting
-    assert [mute.target for mute in scene.site.watch.answers.mutes()] == ["node/pve1"]
+    assert [mute.target for mute in scene.site.watch.alerts.mutes()] == ["node/pve1"]
     assert pve.vm(104).status == "running"
     steps = [each.record.step.value for each in trail(scene) if each.record.operation == "start"]
     assert steps == ["asked", "sending", "sent", "ended"]

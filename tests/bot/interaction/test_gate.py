@@ -67,7 +67,7 @@ async def test_outside_every_command_is_refused_in_private(scene: Stage, word: s
     assert len(scene.pve.requests) == asked, "Proxmox is not even asked"
     assert scene.server.messages(channel) == []
     assert scene.site.watch.find(101) is not None
-    assert scene.site.watch.answers.mutes() == ()
+    assert scene.site.watch.alerts.mutes() == ()
     assert scene.alerts_told() == []
 
 

@@ -21,7 +21,7 @@ SUPPRESS_EMBEDS = 1 << 2
 
 @pytest.mark.parametrize(
     "word",
-    [lambda watch: watch.answers.send_test(), lambda watch: watch.answers.post_notice("hello")],
+    [lambda watch: watch.alerts.send_test(), lambda watch: watch.alerts.post_notice("hello")],
     ids=["test", "word"],
 )
 async def test_a_test_alert_reports_no_incident_in_place_of_a_poll(
@@ -30,7 +30,7 @@ async def test_a_test_alert_reports_no_incident_in_place_of_a_poll(
     """The mute of the incident has just ended. The next poll reports the incident if it still lasts."""
     home = WatchHarness(tmp_path, [guest(101)])
     await home.poll()
-    await home.watch.answers.mute("guest/101", 300.0, "Emma")
+    await home.watch.alerts.mute("guest/101", 300.0, "Emma")
     assert await home.poll(State.STOPPED) == []
     home.clock.advance(600)
     before = list(home.messages)

@@ -256,7 +256,7 @@ async def is_refused(scene: Stage, cast: Cast, case: Case) -> None:
     act = await case.ready(Room(scene, cast))
     person: Person = cast[case.by]
     watch = scene.site.watch
-    before = (scene.cluster(), watch.entries, watch.answers.mutes(), watch.state.open)
+    before = (scene.cluster(), watch.entries, watch.alerts.mutes(), watch.state.open)
     posts = [post.text for post in scene.server.messages(scene.channel)]
     _, attempts = await scene.site.journal.audit_page(AuditFilter(), 0, 1)
     reply = await act()
@@ -269,7 +269,7 @@ async def is_refused(scene: Stage, cast: Cast, case: Case) -> None:
     assert (
         scene.cluster(),
         watch.entries,
-        watch.answers.mutes(),
+        watch.alerts.mutes(),
         watch.state.open,
     ) == before
     assert scene.changes() == []

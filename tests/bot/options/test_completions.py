@@ -73,7 +73,7 @@ def asked(state: str, people: Iterable[str]) -> Iterator[tuple[str, Command, str
 async def test_no_completion_is_ever_empty(bare_scene: Stage, pve: Pve, state: str) -> None:
     scene = bare_scene
     people = await prepare(scene, pve, state)
-    before = (scene.cluster(), scene.site.watch.entries, scene.site.watch.answers.mutes())
+    before = (scene.cluster(), scene.site.watch.entries, scene.site.watch.alerts.mutes())
     hidden = [guest.name for guest in [*pve.vms, *pve.cts] if "game" not in guest.config.get("tags", "")]
     chosen = set[tuple[str, str, str]]()
     for name, command, option, typed in asked(state, people):
@@ -91,7 +91,7 @@ async def test_no_completion_is_ever_empty(bare_scene: Stage, pve: Pve, state: s
                     scene, person, command.word, {**command.example, **filled}, option, found[0]
                 )
             chosen.add(same)
-    assert (scene.cluster(), scene.site.watch.entries, scene.site.watch.answers.mutes()) == before
+    assert (scene.cluster(), scene.site.watch.entries, scene.site.watch.alerts.mutes()) == before
     assert scene.changes() == []
 
 

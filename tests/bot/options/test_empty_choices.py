@@ -179,7 +179,7 @@ async def test_the_entry_does_nothing(scene: Stage, command: str, options: dict[
     assert scene.cluster() == before
     assert scene.changes() == []
     assert scene.site.watch.entries == ()
-    assert scene.site.watch.answers.mutes() == ()
+    assert scene.site.watch.alerts.mutes() == ()
 
 
 async def test_in_time_also_where_proxmox_hangs(

@@ -158,7 +158,7 @@ async def test_a_person_who_lost_their_rights_learns_and_does_nothing_more(
             count += 1
         assert count > 70 or not former.posts[1:], "everything was pressed"
         assert everybody_else() == before
-        assert scene.site.watch.answers.mutes() == ()
+        assert scene.site.watch.alerts.mutes() == ()
 
     await former.ask()
     everything, former.posts = former.posts, [former.posts[0]]

@@ -19,7 +19,7 @@ colo, people = several.colo, several.people
 
 
 def mutes(scene: Stage) -> dict[str, set[str]]:
-    return {site.name: {mute.target for mute in site.watch.answers.mutes()} for site in scene.services.sites}
+    return {site.name: {mute.target for mute in site.watch.alerts.mutes()} for site in scene.services.sites}
 
 
 async def values(scene: Stage, people: People, name: str, command: str, typed: str = "") -> list[str]:

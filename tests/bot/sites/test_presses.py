@@ -57,7 +57,7 @@ async def test_an_alert_and_its_later_messages_stay_on_their_site(sites: Sites, 
     assert not acked.followups
     assert newest(sites).site == name
     await sites.press(name, alert, next(each for each in ids_of(alert) if ":mute8:" in each))
-    mutes = {each: [mute.target for mute in sites.site(each).watch.answers.mutes()] for each in NAMES}
+    mutes = {each: [mute.target for mute in sites.site(each).watch.alerts.mutes()] for each in NAMES}
     assert mutes == {each: [f"guest/{vmid}"] if each == name else [] for each in NAMES}
     charted = await sites.press(name, alert, next(each for each in ids_of(alert) if ":chart:" in each))
     assert charted.text.startswith(f"-# **{name}**\n### **{vmid}** ")

@@ -93,7 +93,7 @@ class Table:
                 await site.watch.add(guest)
             if word == "monitor unmute":
                 for target in (ALL, f"guest/{101 + offset}"):
-                    await site.watch.answers.mute(target, 3600.0, "Noah")
+                    await site.watch.alerts.mute(target, 3600.0, "Noah")
             if word == "readonly off":
                 await site.authorizer.read_only.turn_on("Noah", 7)
         self.scene.clock.skip(13.0)  # the bot keeps a read for 10 s, and what it did itself for 12 s
@@ -108,7 +108,7 @@ class Table:
             found[site.name] = (
                 tuple(changes),
                 watch.entries,
-                tuple((mute.target, mute.until) for mute in watch.answers.mutes()),
+                tuple((mute.target, mute.until) for mute in watch.alerts.mutes()),
                 tuple(each.id for each in open_incidents if each.acked),
                 site.authorizer.read_only.refusal is None,
                 tuple(each.mark for each, _ in site.dashboards.dashboards()),

@@ -206,14 +206,14 @@ async def test_mute_is_shown_and_lasts_until_the_recovery(
     answered_in_silence(scene, reply)
     await scene.delivered()
     assert "Muted until <t:" in post.text
-    (mute,) = scene.site.watch.answers.mutes()
+    (mute,) = scene.site.watch.alerts.mutes()
     assert (mute.target, mute.by) == ("guest/101", "Emma")
     assert abs(mute.until - scene.clock.now() - hours * 3600) < 60
     await poll(scene, 12)
     assert len(scene.alerts_told()) == 1
     pve.revive(101)
     await poll(scene)
-    assert scene.site.watch.answers.mutes() == ()
+    assert scene.site.watch.alerts.mutes() == ()
     first, recovery = scene.server.messages(scene.alerts)
     assert first.id == post.id
     for message in (first, recovery):
@@ -239,7 +239,7 @@ async def test_a_mute_by_command_outlasts_the_recovery_and_is_offered_back(scene
     assert whats(post) == ["details", "unmute", "chart"]
     answered_in_silence(scene, await scene.press(scene.emma, post, button(post, "unmute")))
     await scene.delivered()
-    assert scene.site.watch.answers.mutes() == ()
+    assert scene.site.watch.alerts.mutes() == ()
     assert "Muted" not in post.text
     assert whats(post) == ["details", "chart"]
     found = (await scene.site.journal.audit_page(AuditFilter(), 0, 1))[0][0].record
@@ -258,7 +258,7 @@ async def test_a_mute_of_a_node_is_offered_back_after_its_recovery(scene: Stage,
     await scene.say(scene.emma, "monitor mute", target="guest/107", duration="2h")
     assert whats(post) == ["unmute", "nodechart"]
     await scene.press(scene.emma, post, button(post, "unmute"))
-    assert [mute.target for mute in scene.site.watch.answers.mutes()] == ["guest/107"], "only its own"
+    assert [mute.target for mute in scene.site.watch.alerts.mutes()] == ["guest/107"], "only its own"
 
 
 async def test_unmute_needs_a_mute(scene: Stage, pve: Pve) -> None:
@@ -291,7 +291,7 @@ async def test_only_people_who_may_mute_the_guest_may_unmute_it(scoped: Stage, p
         pve.revive(vmid)
         await poll(scene)
         await scene.press(scene.akiko, post, button(post, "unmute"))
-        held = {mute.target for mute in scene.site.watch.answers.mutes()}
+        held = {mute.target for mute in scene.site.watch.alerts.mutes()}
         assert (f"guest/{vmid}" in held) is left
 
 
@@ -355,7 +355,7 @@ async def test_a_muted_node_is_the_node(scene: Stage, pve: Pve) -> None:
     post = scene.server.messages(scene.alerts)[-1]
     assert whats(post) == ["ack", "mute1", "mute8"]
     await scene.press(scene.emma, post, button(post, "mute8"))
-    assert [mute.target for mute in scene.site.watch.answers.mutes()] == ["node/pve3"]
+    assert [mute.target for mute in scene.site.watch.alerts.mutes()] == ["node/pve3"]
 
 
 # -- over, old, forged
@@ -372,7 +372,7 @@ async def test_an_incident_that_is_over_needs_no_answer(scene: Stage, pve: Pve, 
     assert [one.text for one in reply.followups] == [scene.told(scene.akiko, IncidentOver())]
     assert reply.followups[0].ephemeral
     assert post.text == text
-    assert scene.site.watch.answers.mutes() == ()
+    assert scene.site.watch.alerts.mutes() == ()
 
 
 async def test_an_incident_nobody_knows_is_over(scene: Stage, pve: Pve) -> None:
@@ -381,7 +381,7 @@ async def test_an_incident_nobody_knows_is_over(scene: Stage, pve: Pve) -> None:
         reply = await scene.press(scene.emma, post, f"a1:{what}:999999", force=True)
         assert scene.told(scene.emma, IncidentOver()) in reply.text, what
         assert scene.changes() == [], what
-        assert scene.site.watch.answers.mutes() == (), what
+        assert scene.site.watch.alerts.mutes() == (), what
 
 
 async def test_other_words_do_nothing(scene: Stage, pve: Pve) -> None:
@@ -389,7 +389,7 @@ async def test_other_words_do_nothing(scene: Stage, pve: Pve) -> None:
     for custom_id in ("a1:start:0", "a1:stop:1", "a1:ack:1:x", "a1:ack:-1", "a1:mute9:1", "a1:ack:"):
         await scene.press(scene.emma, post, custom_id, force=True)
         assert scene.changes() == [], custom_id
-        assert scene.site.watch.answers.mutes() == (), custom_id
+        assert scene.site.watch.alerts.mutes() == (), custom_id
         assert "Acknowledged" not in post.text, custom_id
 
 

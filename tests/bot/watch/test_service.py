@@ -311,9 +311,9 @@ async def test_thresholds_are_kept_and_changed_one_by_one(tmp_path: Path) -> Non
         (lambda watch: watch.add(guest(101, R), cpu=-1), BadAmount),
         (lambda watch: watch.remove(102), NotWatched),
         (lambda watch: watch.remove(7), BadVmid),
-        (lambda watch: watch.answers.unmute("guest/101"), NotMuted),
-        (lambda watch: watch.answers.acknowledge(99, "Akiko"), IncidentOver),
-        (lambda watch: watch.answers.mute_incident(99, 60, "Akiko"), IncidentOver),
+        (lambda watch: watch.alerts.unmute("guest/101"), NotMuted),
+        (lambda watch: watch.alerts.acknowledge(99, "Akiko"), IncidentOver),
+        (lambda watch: watch.alerts.mute_incident(99, 60, "Akiko"), IncidentOver),
     ],
 )
 async def test_wrong_input_changes_nothing(
@@ -374,7 +374,7 @@ async def test_acknowledging_stops_the_reminders_and_shows_who(tmp_path: Path) -
     scene = home(tmp_path)
     await scene.poll(R, S)
     number = next(iter(scene.watch.state.open))
-    incident = await scene.watch.answers.acknowledge(number, "Akiko")
+    incident = await scene.watch.alerts.acknowledge(number, "Akiko")
     assert incident.acked_by == "Akiko"
     assert [await scene.poll() for _ in range(300)] == [[]] * 300
     assert await scene.poll(R) == ["recovery guest"]
@@ -387,7 +387,7 @@ async def test_an_answer_makes_a_new_edition_of_the_alert(tmp_path: Path) -> Non
     scene.journal.note_try(opening, "text", 1.0)
     scene.journal.note_posted(opening, 555, 0)
     assert scene.journal.to_edit() == ()
-    await scene.watch.answers.acknowledge(next(iter(scene.watch.state.open)), "Akiko")
+    await scene.watch.alerts.acknowledge(next(iter(scene.watch.state.open)), "Akiko")
     assert [message.stored.id for message in scene.journal.to_edit()] == [opening]
 
 
@@ -399,9 +399,9 @@ async def test_muting_an_alert_mutes_its_subject(tmp_path: Path) -> None:
     await scene.poll()
     group = next(iter(scene.watch.state.open))
     assert (
-        await scene.watch.answers.mute_incident(group, 3600, "Akiko")
+        await scene.watch.alerts.mute_incident(group, 3600, "Akiko")
     ).muted_until == scene.clock.unix + 3600
-    assert {mute.target for mute in scene.watch.answers.mutes()} == {
+    assert {mute.target for mute in scene.watch.alerts.mutes()} == {
         f"guest/{vmid}" for vmid in range(101, 109)
     }
 
@@ -409,24 +409,24 @@ async def test_muting_an_alert_mutes_its_subject(tmp_path: Path) -> None:
 async def test_a_mute_ends_by_itself_and_can_be_taken_back(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.poll()
-    await scene.watch.answers.mute("all", 600, "Akiko")
+    await scene.watch.alerts.mute("all", 600, "Akiko")
     assert await scene.poll(S) == []
-    await scene.watch.answers.unmute("all")
+    await scene.watch.alerts.unmute("all")
     assert [scene.words(number) for number in scene.messages] == ["opening guest"]
-    await scene.watch.answers.mute("guest/101", 600, "Akiko")
+    await scene.watch.alerts.mute("guest/101", 600, "Akiko")
     scene.clock.advance(601)
-    assert scene.watch.answers.mutes() == ()
+    assert scene.watch.alerts.mutes() == ()
 
 
 async def test_answers_and_mutes_outlive_the_bot(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.poll(R, S)
     number = next(iter(scene.watch.state.open))
-    await scene.watch.answers.acknowledge(number, "Akiko")
-    await scene.watch.answers.mute("node/pve2", 3600, "Emma")
+    await scene.watch.alerts.acknowledge(number, "Akiko")
+    await scene.watch.alerts.mute("node/pve2", 3600, "Emma")
     await scene.restart()
     assert scene.watch.state.open[number].acked_by == "Akiko"
-    assert [(mute.target, mute.by) for mute in scene.watch.answers.mutes()] == [("node/pve2", "Emma")]
+    assert [(mute.target, mute.by) for mute in scene.watch.alerts.mutes()] == [("node/pve2", "Emma")]
     assert await scene.poll() == []
 
 
@@ -465,11 +465,11 @@ async def test_an_answer_that_cannot_be_stored_is_refused(tmp_path: Path) -> Non
     number = next(iter(scene.watch.state.open))
     with Refusing(scene):
         with pytest.raises(JournalFailed):
-            await scene.watch.answers.acknowledge(number, "Akiko")
+            await scene.watch.alerts.acknowledge(number, "Akiko")
         with pytest.raises(JournalFailed):
-            await scene.watch.answers.mute("all", 60, "Akiko")
+            await scene.watch.alerts.mute("all", 60, "Akiko")
     assert scene.watch.state.open[number].acked is None
-    assert scene.watch.answers.mutes() == ()
+    assert scene.watch.alerts.mutes() == ()
 
 
 async def test_a_record_that_cannot_be_read_costs_only_itself(tmp_path: Path) -> None:
@@ -593,8 +593,8 @@ async def test_the_first_acknowledgement_counts(tmp_path: Path) -> None:
     scene = home(tmp_path)
     await scene.poll(R, S)
     number = next(iter(scene.watch.state.open))
-    await scene.watch.answers.acknowledge(number, "Akiko")
-    assert (await scene.watch.answers.acknowledge(number, "Emma")).acked_by == "Akiko"
+    await scene.watch.alerts.acknowledge(number, "Akiko")
+    assert (await scene.watch.alerts.acknowledge(number, "Emma")).acked_by == "Akiko"
 
 
 async def test_a_mute_shows_on_the_alert_though_proxmox_cannot_be_read(tmp_path: Path) -> None:
@@ -603,7 +603,7 @@ async def test_a_mute_shows_on_the_alert_though_proxmox_cannot_be_read(tmp_path:
     number = next(iter(scene.watch.state.open))
     scene.proxmox.next("cluster", Unreachable("pve.example.com"))
     await scene.poll()
-    incident = await scene.watch.answers.mute_incident(number, 3600, "Akiko")
+    incident = await scene.watch.alerts.mute_incident(number, 3600, "Akiko")
     assert incident.muted_until == scene.clock.now() + 3600
     assert scene.journal.incident(number) == incident
 

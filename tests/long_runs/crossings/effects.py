@@ -32,7 +32,7 @@ def read_state(scene: Stage, towns: Mapping[str, Town]) -> State:
         found[site.name] = {
             "requests": len(towns[site.name].pve.requests),
             "list": frozenset(watch.entries),
-            "mutes": frozenset((mute.target, mute.until) for mute in watch.answers.mutes()),
+            "mutes": frozenset((mute.target, mute.until) for mute in watch.alerts.mutes()),
             "acked": frozenset(each.id for each in watch.state.open.values() if each.acked),
             "read-only": site.authorizer.read_only.refusal is not None,
             "dashboards": frozenset(

@@ -32,8 +32,8 @@ async def clear_watch(site: Site) -> None:
     """Watch and mute nothing, and allow changes."""
     for entry in site.watch.entries:
         await site.watch.remove(entry.vmid)
-    for mute in site.watch.answers.mutes():
-        await site.watch.answers.unmute(mute.target)
+    for mute in site.watch.alerts.mutes():
+        await site.watch.alerts.unmute(mute.target)
     if site.authorizer.read_only.refusal:
         await site.authorizer.read_only.turn_off()
 

@@ -653,7 +653,7 @@ class Trial:
         self._say(f"{target} is muted for {seconds:.0f} s")
         at, wall = self.clock.mono, self.clock.wall
         self._command(
-            lambda: self.process.watch.answers.mute(target, seconds, "Akiko"),
+            lambda: self.process.watch.alerts.mute(target, seconds, "Akiko"),
             self._was_stored(),
             lambda: self.oracle.mute(target, seconds, at, wall),
         )
@@ -661,7 +661,7 @@ class Trial:
     def unmute(self, target: str) -> None:
         self._say(f"{target} is unmuted")
         self._command(
-            lambda: self.process.watch.answers.unmute(target),
+            lambda: self.process.watch.alerts.unmute(target),
             self._was_stored(),
             lambda: self.oracle.unmute(target),
         )
@@ -670,7 +670,7 @@ class Trial:
         case = self.cases[number]
         self._say(f"acknowledged: {case}")
         self._command(
-            lambda: self.process.watch.answers.acknowledge(number, "Akiko"),
+            lambda: self.process.watch.alerts.acknowledge(number, "Akiko"),
             self._was_stored(),
             lambda: self.oracle.acknowledge(case, "Akiko"),
         )
@@ -739,7 +739,7 @@ class Trial:
         self._say(f"the bot says of itself: {text}")
         stored = self._was_stored()
         self._command(
-            lambda: self.process.watch.answers.post_notice(text),
+            lambda: self.process.watch.alerts.post_notice(text),
             stored,
             lambda: self._owed.append(Mail(MessageKind.WORD, [])),
             tells=False,

@@ -1,4 +1,4 @@
-"""Answer alerts: store people's changes between two polls, and the bot's messages about itself."""
+"""Control alerts between two polls: store what people decide about them, and the bot's messages about itself."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,7 +15,7 @@ from core.watch.run_time import RunTime
 T = TypeVar("T")
 
 
-class Answers:
+class AlertControls:
     """Change the stored state between two polls, and store the alerts that follow."""
 
     def __init__(self, persistence: Persistence, time: RunTime, rules: Rules) -> None:
