@@ -26,7 +26,7 @@ class ReadOnlyFile:
     """Implement `core.access.read_only.SwitchFile`."""
 
     def __init__(self, path: Path, disk: DiskCalls, *, only: bool = False) -> None:
-        """Set the path, and where to wait for the disk.
+        """Keep the path and `disk`, which makes the blocking calls.
 
         `only`: whether the bot has one site only. Sites that are gone may then have left files of their own.
         """

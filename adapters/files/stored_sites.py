@@ -33,7 +33,7 @@ ONLY_SITE = SiteNames()
 class StoredSites:
     """The sites that have stored data.
 
-    `first`: the site that owns the key "", None if it was never named. `plain`: whether there is data under this key.
+    `first`: the site that owns the key "", None if it was never named. `plain`: whether there is data under "".
     `named`: the sites that have data under their own names.
     """
 
@@ -48,10 +48,8 @@ class SiteFaultKind(StrEnum):
     MISSING = "missing"  # there is data of a single site, and FIRST_SITE does not name the site that owns it
     CHANGED = "changed"  # the data belongs to the site `site`, and FIRST_SITE names another one or none
     GONE = "gone"  # the same, but `site` is not configured any more
-    TAKEN = (
-        "taken"  # FIRST_SITE names `site`, which has data under its own name; there is other data for it, too
-    )
-    UNNEEDED = "unneeded"  # the same, but there is no other data: FIRST_SITE can be removed
+    TAKEN = "taken"  # FIRST_SITE names `site`; there is data under its name and data under the key ""
+    UNNEEDED = "unneeded"  # the same, without data under "": FIRST_SITE can be removed
     UNCLEAR = "unclear"  # a single site is configured, and the watch list has the lists of several (`sites`)
 
 

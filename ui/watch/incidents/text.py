@@ -66,7 +66,7 @@ def sign_of(incident: Incident) -> str:
 
 
 def colour_of_incident(incident: Incident) -> Colour:
-    """Return the edge colour: the sign's, and grey while the open incident is muted."""
+    """Return the edge colour: the sign's, or grey while the open incident is muted."""
     muted = incident.open and incident.muted_until is not None
     return Colour.QUIET if muted else _COLOURS[sign_of(incident)]
 
