@@ -216,7 +216,7 @@ def _task(row: Mapping[str, Any]) -> TaskSummary:
     if status == "RUNNING":
         ended = status = None
     elif ended is not None:
-        status = status or "unexpected status"  # UPID.pm read_status: its log is incomplete
+        status = status or "unexpected status"  # as for an incomplete log (UPID.pm read_status)
     return TaskSummary(
         upid=parse_text(row.get("upid")) or "",
         type=parse_text(row.get("type")) or "",

@@ -31,7 +31,7 @@ class DashboardStore(Protocol):
     async def add_dashboard(self, dashboard: Dashboard) -> AddOutcome:
         """Store a new dashboard, unless its channel has one of the same extent.
 
-        If two are added at once, one is stored.
+        If two such dashboards are added at once, one is stored.
         """
 
     async def put_dashboard(self, dashboard: Dashboard) -> None:
@@ -48,13 +48,13 @@ class DashboardChannel(Protocol[C]):
     """
 
     def compose(self, dashboard: Dashboard, contents: Contents) -> C:
-        """Return the view for the message, without the time at which it was true."""
+        """Return the view for the message. It does not contain the time at which the contents were true."""
 
     async def post(self, dashboard: Dashboard, shown: C, true_at: float | None) -> int:
         """Post the message with the dashboard's nonce, and return its id. `true_at`: Unix seconds."""
 
     async def edit(self, dashboard: Dashboard, shown: C, true_at: float | None) -> None:
-        """Show this in the existing message."""
+        """Edit the existing message to show this view. `true_at`: Unix seconds."""
 
     async def find(self, dashboard: Dashboard) -> int | None:
         """Find the dashboard's own message in its channel, None if it is not there.

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 class Decision(Generic[T]):
     """A change of the state that was decided on, and what its caller gets.
 
-    `expired`: orders of stops to be deleted, like those in `outcome.seen_stops`.
+    `expired`: VMIDs whose stop orders are deleted, like those of `outcome.seen_stops`.
     `on_stored`: called as soon as the outcome is stored.
     """
 

@@ -114,7 +114,10 @@ class DiscordAlertChannel:
                 return (await send()).id  # a reply needs the permission Read Message History
 
     async def edit(self, message: OutboxMessage, text: AlertText) -> None:
-        """Show this version. The embed is shown even if an earlier version of the bot has suppressed embeds."""
+        """Edit the existing message to show this version.
+
+        The embed is shown even if an earlier version of the bot has suppressed embeds.
+        """
         flags = discord.MessageFlags(
             suppress_notifications=message.stored.silent, suppress_embeds=not text.details
         )

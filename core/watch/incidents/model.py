@@ -146,7 +146,7 @@ class Topic(StrEnum):
     BACKUP = "backup"  # backups failed; backups
     STALE = "stale"  # a node is online, but Proxmox has no new figures; node, guests (watched, unknown)
     BLIND = "blind"  # the state of watched guests on a node has been unknown for a long time; node, guests
-    UNMEASURED = "unmeasured"  # use of disks with a threshold is unknown; guests, metric, fault (if all share it)
+    UNMEASURED = "unmeasured"  # use of disks with a threshold is unknown; guests, metric, fault (if shared)
     NOTE = "note"  # nothing wrong: somebody stopped, deleted or restarted it, or HA moved it; guests (one)
 
 

@@ -302,7 +302,7 @@ def test_a_first_start_that_fails_leaves_no_empty_file(
     assert made(tmp_path).open().outcome is OpenOutcome.CREATED
 
 
-# Opens the journal as a user who may only read it. Its owner does not even try to change that.
+# Opens the journal as a user who may only read it. chmod does nothing, so this also holds for the files' owner.
 FORBIDDEN = """
 import os, sys
 from pathlib import Path
@@ -351,7 +351,7 @@ def run(text: str, *arguments: object) -> str:
 
 
 @every_write
-def test_a_full_disk_changes_nothing_and_is_got_over(
+def test_a_full_disk_changes_nothing_and_is_recovered_from(
     tmp_path: Path, write: Callable[[SqliteJournal], object]
 ) -> None:
     """SQLite treats a limit of pages like a full disk: SQLITE_FULL in the middle of a transaction."""
@@ -630,7 +630,7 @@ def survive(deaths: RandomDeaths, tmp_path: Path, kills: int) -> None:
         word, newest = acknowledged[-1]
         assert last in ((newest,) if word != "d" else (newest, newest + 1))
         for each in range(number + 1, last + 1):  # everything that was acknowledged is complete
-            whole(journal, each, acknowledged)
+            check_commit(journal, each, acknowledged)
         assert journal.incident(last + 1) is None
         assert journal.outbox_message(1_000_000 + last + 1) is None
         assert f"record/{last + 1}" not in journal.records()
@@ -644,7 +644,7 @@ def survive(deaths: RandomDeaths, tmp_path: Path, kills: int) -> None:
     assert names(tmp_path) == ["journal.db"]
 
 
-def whole(journal: SqliteJournal, number: int, acknowledged: list[tuple[str, int]]) -> None:
+def check_commit(journal: SqliteJournal, number: int, acknowledged: list[tuple[str, int]]) -> None:
     """Check that a commit has all its parts, and that its message shows at least the acknowledged state."""
     given = batch(number, "x" * (number % 7 * 900))
     assert journal.incident(number) == given.incidents[0]

@@ -612,11 +612,11 @@ def test_kill_9_at_random_moments(tmp_path: Path, deep: bool) -> None:
             number = max(acknowledged) + 1  # its writes may have begun
             with opened(tmp_path, HOME_FIRST) as journal:
                 for name in ("home", "colo"):
-                    kept_whole(journal.of_site(name), name, acknowledged)
+                    check_kept(journal.of_site(name), name, acknowledged)
     assert len(acknowledged) >= 3
 
 
-def kept_whole(view: SiteJournal, name: str, acknowledged: set[int]) -> None:
+def check_kept(view: SiteJournal, name: str, acknowledged: set[int]) -> None:
     first = view.first_id(0.0)
     last = (int(view.records()["last"]) - first) // 2
     assert last in (max(acknowledged), max(acknowledged) + 1)
