@@ -22,7 +22,7 @@ class AuditQueue:
         self._stored_up_to = 0
         """Last posted id according to the journal; the cursor in memory may be further on."""
         self.tried: float | None = None
-        """Monotonic time of this run's attempt to send the records in `cursor.tried`."""
+        """Monotonic time at which this run tried to send the message that ends with the record `cursor.tried`."""
         self.separate_up_to = 0
         """Up to this record id each line is a message of its own, because Discord refused them together."""
 
@@ -64,7 +64,10 @@ class AuditQueue:
         return [each for each in records if is_posted(each.record)]
 
     async def skip(self, last: int) -> None:
-        """Pass the records up to `last`: none of them needs a line. The cursor is not stored each time."""
+        """Pass the records up to `last`: none of them needs a line. The cursor is not stored each time.
+
+        Raises: JournalFailed.
+        """
         cursor = await self.cursor()
         if cursor.tried or last - self._stored_up_to >= UNMARKED_MOST:
             await self.store(AuditCursor(last, cursor.there))

@@ -16,8 +16,9 @@ from playground.pve.server import Pve
 
 NODE = "nuc"
 WATCHED = (101, 201)
+"""VMIDs of the watched guests."""
 FRAGILE = 101
-"""A guest that crashes once."""
+"""VMID of a guest that crashes once."""
 
 VMS: tuple[GuestRow, ...] = (
     (101, "homeassistant", NODE, 34.2, 2, 4096, 32, "prod", {"agent": "1", "onboot": 1}),

@@ -124,7 +124,8 @@ class _EntryPointCheck:
 class ClusterCheck:
     """Check the token, the version, and everything that the token sees.
 
-    `needs`: the features that its privileges have to allow. `cluster`: the list as the token sees it, after `run`.
+    `needs`: the features that the token's privileges have to allow.
+    `cluster`: the cluster as the token sees it, after `run`; None if it could not be read.
     """
 
     def __init__(self, site: SiteSettings, point: EntryPoint, needs: Sequence[Need] = NEEDS) -> None:

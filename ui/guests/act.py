@@ -35,6 +35,7 @@ async def act(
     """Carry out the order, and show progress and outcome in the reply's message.
 
     `may_ask`: see `Executor.execute`.
+    Raises: as `Executor.execute`.
     """
     report = await _carry_out(site, reply, order, (), shown, may_ask=may_ask)
     text, colour = await _outcome_with_watch(site, reply.t, report)
@@ -90,6 +91,7 @@ async def show_panel(
     """Read the guest and show its panel: once its state is known, and again as the rest arrives.
 
     `extras`: further buttons, for the next step after the outcome in `note`.
+    Raises: GuestNotFound, Refused, ProxmoxError.
     """
     check = site.authorizer.check_for(actor_of(reply.interaction), Operation.INFO)
     is_shown = False

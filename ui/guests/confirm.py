@@ -257,7 +257,10 @@ async def ask_first(site: Site, reply: Reply, order: Order) -> None:
 
 
 async def act_or_ask(site: Site, reply: Reply, order: Order) -> None:
-    """Carry out the order at once, or ask first if the guest is protected or a person should see the plan."""
+    """Carry out the order at once, or ask first if the guest is protected or a person should see the plan.
+
+    Raises: as `act` and `ask_first`.
+    """
     try:
         await act(site, reply, order, may_ask=True)
     except Unconfirmed:

@@ -45,7 +45,7 @@ def shows_host_memory(guest: Guest) -> bool:
 
 
 def memory_advice(t: Text) -> str:
-    """Name the guest's missing parts if `shows_host_memory` is true."""
+    """Say what the guest does not report, and what to check. For guests for which `shows_host_memory` is true."""
     return t(
         "The guest does not report its memory usage (check its balloon driver), so there are no memory alerts."
     )
