@@ -18,7 +18,7 @@ LOG_CHUNKS = 10
 LOG_TAIL = 5
 """Number of last lines of a log that are kept."""
 LOG_EMPTY = ("no content",)
-"""Proxmox' answer for an empty log (pve-common Tools.pm dump_logfile). It is no line of the log."""
+"""Proxmox' answer for an empty log (pve-common Tools.pm dump_logfile). It is not a line of the log."""
 LOG_AFTER = 3.0
 """Seconds that a task runs before its log is read for a percentage: short tasks need no second request."""
 LOST_AFTER = 600.0

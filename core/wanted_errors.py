@@ -166,7 +166,7 @@ class NothingWithin(Refused):
 
 @dataclass(eq=False)
 class UnfitChannel(Refused):
-    """The channel is no text channel, or is outside of the category in which the bot may be used."""
+    """The channel is not a text channel, or is outside of the category in which the bot may be used."""
 
     channel_id: int
 

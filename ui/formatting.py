@@ -109,7 +109,7 @@ def code(text: str, most: int = NAME_MOST) -> str:
 def person(name: str, user_id: int, most: int = NAME_MOST) -> str:
     """Return a person's mention, which Discord shows as a name. It cannot be faked, but anybody can take any name.
 
-    `user_id=0`: stored before ids were kept, so that the stored name is shown.
+    `user_id=0`: the person was stored before ids were kept, so the stored name is shown.
     """
     return f"<@{user_id}>" if user_id else code(name, most)
 
@@ -267,9 +267,9 @@ def until_time(unix: float, now: float) -> str:
 
 
 def moment(t: Text, unix: float, now: float) -> str:
-    """Return the time alone if it is near, otherwise the date, and how long ago that was.
+    """Return the time if it is near, otherwise the date. How long ago that was follows in parentheses.
 
-    Discord shows both in the reader's time zone. The bot does not know it, so near means within half a day.
+    Discord shows either in the reader's time zone. The bot does not know that zone, so near means within half a day.
     """
     shown = timestamp(unix, "t" if abs(now - unix) < HALF_A_DAY else "d")
     return t("{time} ({relative})", time=shown, relative=timestamp(unix))

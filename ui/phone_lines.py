@@ -1,6 +1,6 @@
 """Break a row of facts between two of them, so that a phone does not break it inside one.
 
-Japanese may be broken anywhere, so that a phone would show 「一時 / 停止中」.
+Japanese may be broken anywhere, so a phone would show 「一時 / 停止中」.
 """
 
 import re

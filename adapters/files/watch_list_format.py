@@ -26,7 +26,7 @@ _LOWEST, _HIGHEST = 100, 999_999_999  # pve-common, JSONSchema.pm: pve-vmid
 
 
 class Unreadable(Exception):
-    """The content is no watch list."""
+    """The content is not a watch list."""
 
 
 class NewerVersion(Exception):

@@ -55,7 +55,7 @@ class _FileIdentity:
 
 
 class _CorruptFile(Exception):
-    """The content is no database, or a damaged one."""
+    """The content is not a database, or is a damaged one."""
 
 
 class JournalFile:

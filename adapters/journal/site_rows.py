@@ -2,7 +2,7 @@
 
 The table `meta` has the name of the site whose data has the key "" (`first_site`), and a number for every other site
 that was ever configured (`site/<name>`). The ids of a site's incidents and messages begin at its number times
-`IDS_EACH`, so that they are unique over all sites.
+`IDS_EACH`, so they are unique over all sites.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class Parsed:
 def parse_rows(
     rows: Iterable[Setting], origin: Origin, faults: list[Fault], *, complete: bool = True
 ) -> Parsed:
-    """Parse rows, and add all their faults to `faults`. `complete=False`: a missing one is no fault."""
+    """Parse rows, and add all their faults to `faults`. `complete=False`: a missing one is not a fault."""
     values, raw = dict[str, Any](), dict[str, RawSetting]()
     for row in rows:
         try:

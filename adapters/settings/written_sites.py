@@ -68,7 +68,7 @@ def parse_sites(known: Sequence[str], given: RawSetting) -> dict[str, Mapping[st
 
 
 def _unknown(label: str, key: object, known: Sequence[str], given: RawSetting) -> Fault:
-    """Return the fault of a key that is no setting. It is shown only if it looks like a setting, not a secret."""
+    """Return the fault of a key that is not a setting. It is shown only if it looks like a setting, not a secret."""
     if not isinstance(key, str) or printable(key, given.hide) != key or len(key) > 40:
         return Fault(FaultKind.UNKNOWN_NAME, label.rstrip("."), reason="key")
     nearest = next(iter(difflib.get_close_matches(key.upper(), known, 1)), None)

@@ -1,6 +1,6 @@
 """Tell from the past week when a storage will be full. A pure function of its history.
 
-Weak data gives no answer: a week in which backups come and are pruned again is no growth.
+Weak data gives no answer: a week in which backups come and are pruned again shows no growth.
 """
 
 from collections import defaultdict

@@ -88,7 +88,7 @@ def _show_tabs(preview: Preview, tabs: Sequence[Tab]) -> None:
 
     async def served(request: web.Request) -> web.Response:
         response: web.Response = await serve(request)
-        if request.path in added:  # fonts are no text
+        if request.path in added:  # fonts are not text
             response.text = (response.text or "") + added[request.path]
         elif request.path == "/":
             links = "".join(

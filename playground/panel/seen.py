@@ -34,7 +34,7 @@ class Seen:
         return self._since is not None
 
     def begin(self) -> None:
-        """Count messages from now on: an alert that came before is no step of the tour."""
+        """Count messages from now on: an alert that came before is not a step of the tour."""
         if self._since is None:
             self._since = max((post.id for post in self._all_posts()), default=0)
 

@@ -100,7 +100,7 @@ def find_row(text: str, names: Sequence[str], numbers: Sequence[int] = ()) -> in
 
 
 def find_rows(text: str, names: Sequence[str], numbers: Sequence[int] = ()) -> list[int] | None:
-    """Return the indexes of several rows: `1, 3-5`, or names separated by commas. None: one of them is no row."""
+    """Return the indexes of several rows: `1, 3-5`, or names separated by commas. None: one of them is not a row."""
     found = list[int]()
     for part in filter(None, re.split(r"[,;、]", unicodedata.normalize("NFKC", clean(text)))):
         span = _SPAN.fullmatch(part.replace(" ", ""))

@@ -30,7 +30,7 @@ class Pages:
         self._made: tuple[float, dict[str, Page]] | None = None
 
     async def get(self, path: str) -> Page:
-        """Return a page. Any other path is 404."""
+        """Return the page at `path`, or a 404 if there is none."""
         async with self._turn:
             now = self._services.clock.monotonic()
             if self._made is None or not 0 <= now - self._made[0] < FRESH_SECONDS:

@@ -21,7 +21,7 @@ from tests.bench.table import is_met, table
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="", metavar="TEXT", help="only rows whose name has this text")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only rows whose name contains this text")
     parser.add_argument("--json", type=Path, default=Path("bench.json"), metavar="PATH")
     parser.add_argument("--compare", type=Path, metavar="OLD.json", help="an earlier run")
     options = parser.parse_args(arguments)

@@ -67,7 +67,7 @@ def test_every_error_of_the_bot_can_be_kept() -> None:
 
 @every_kind
 def test_the_values_of_an_error_are_ones_that_json_knows(kind: type[BotError]) -> None:
-    """They are no lists, dicts or dataclasses, because incidents are compared by them."""
+    """They are not lists, dicts or dataclasses, because incidents are compared by them."""
     plain = (str, int, float, bool, int | None, str | None)
     hints = get_type_hints(kind).values()
     assert [hint for hint in hints if hint not in plain and not issubclass(hint, (str, int))] == []

@@ -1,4 +1,4 @@
-"""Run generated sequences of events around dashboards, and check that none doubles and none is silently stale.
+"""Run generated sequences of events around dashboards, and check that none appears twice or is silently stale.
 
     python -m tests.long_runs.dashboards [sequences] [--seed N]
 

@@ -1,4 +1,4 @@
-"""Test that a port that something else uses is no obstacle to the demo."""
+"""Test that a port that something else uses does not keep the demo from starting."""
 
 import contextlib
 import socket

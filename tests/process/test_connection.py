@@ -240,7 +240,7 @@ async def test_connections_that_end_at_once_are_not_begun_without_a_pause(stage:
 
 
 GONE: aiohttp.ClientWebSocketResponse = object.__new__(aiohttp.ClientWebSocketResponse)
-"""Only named by discord.py's error, which carries the code."""
+"""The connection that discord.py's error must be given. The error does not use it if it is given a close code."""
 
 
 def every_error() -> list[BaseException]:

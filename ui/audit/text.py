@@ -48,7 +48,7 @@ SIGNS: Mapping[Ending, str] = {
 
 
 def asked_word(t: Text, word: str) -> str:
-    """Return the operation in words. A word that is no operation was forged or comes from another version."""
+    """Return the operation in words. A word that is not an operation was forged or comes from another version."""
     if word == VARIOUS:
         return f"**{t('several actions')}**"
     return f"**{operation_noun(t, Operation(word))}**" if word in list(Operation) else code(word, 24)

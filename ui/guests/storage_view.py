@@ -71,7 +71,7 @@ def _storage_view_card(
     backups: Backups | BotError,
     now: float,
 ) -> ui.LayoutView:
-    """Build the card. `systems`: None if nobody can be asked, because the guest is no running VM."""
+    """Build the card. `systems`: None if nobody can be asked, because the guest is not a running VM."""
     parts = [f"### {title(guest)}", f"**{t('File systems')}**\n{_systems(t, guest, systems)}"]
     parts.append(f"**{t('Backups')}**\n{_backups(t, backups, now)}")
     full = not isinstance(systems, BotError) and any(each.fill >= NEARLY for each in systems or ())

@@ -148,7 +148,7 @@ def dashboard_buttons(t: Text, mark: str, site: str) -> list[PersistentButton]:
 def alert_buttons(t: Text, incident: Incident, site: str, *, edited: bool = True) -> list[PersistentButton]:
     """Return the buttons for what can be done about the incident now.
 
-    `edited`: the message is kept up to date, so that it will show the effect of a press.
+    `edited`: the message is kept up to date, so it will show the effect of a press.
     """
     tail = f"{incident.id}" if edited else f"{incident.id}:r"
     guest = guest_of(incident)
@@ -229,7 +229,7 @@ def list_buttons(
 
     The latter is a symbol where it is beside the symbols of the pages, so that all fit in a row of a phone. It is
     left out if a filter was typed that nothing can match.
-    `empty`: the filters match nothing, so that a button to drop them is added. `site`: as in `page_buttons`.
+    `empty`: the filters match nothing, so a button to drop them is added. `site`: as in `page_buttons`.
     """
     unfiltered: list[PersistentButton] = []
     if empty and any(filters):
@@ -248,7 +248,7 @@ def question_buttons(
 ) -> list[PersistentButton]:
     """Return a button whose label `yes` names the action, and a grey one that cancels.
 
-    `severe`: the action destroys or forces something, so that the button is red.
+    `severe`: the action destroys or forces something, so the button is red.
     """
     style = discord.ButtonStyle.danger if severe else discord.ButtonStyle.primary
     return [

@@ -134,7 +134,7 @@ _ARRIVED = "arrived"
 
 
 def measure_command(interaction: Interaction) -> None:
-    """Note how long a command has taken, if it passed the gate. A press is no command."""
+    """Note how long a command has taken, if it passed the gate. A press is not a command."""
     services, arrived = services_of(interaction), interaction.extras.get(_ARRIVED)
     if arrived is not None and interaction.command is not None:
         seconds = services.clock.monotonic() - arrived

@@ -25,7 +25,7 @@ def refusal_card(
     *,
     about: int | None = None,
 ) -> ui.LayoutView:
-    """Return the card of a refusal. While the bot is read-only, the card says so too, but only to people who see the site.
+    """Return the card of a refusal. While the bot is read-only, the card also says so to people who see the site.
 
     `t`: the reader's language. `asker`: the refused person, given only if the refusal names no guest.
     `about`: VMID of the guest that was asked for, if it is known.

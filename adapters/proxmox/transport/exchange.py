@@ -29,7 +29,7 @@ _BREAKS = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
 
 
 class UnexpectedData(Exception):
-    """`Call.read` does not accept the data: it is no answer of Proxmox to this call."""
+    """`Call.read` does not accept the data: it is not an answer of Proxmox to this call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ def report_silence(transition: Transition, silences: Sequence[Silence]) -> None:
 
 
 def is_silent(gauge: ThresholdState | None) -> bool:
-    """Return whether the guest agent is silent, so that the value is not known."""
+    """Return whether the guest agent is silent, so the value is not known."""
     return gauge is not None and gauge.silent >= SILENT_READINGS
 
 

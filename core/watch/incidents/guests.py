@@ -166,7 +166,7 @@ def _enter_stopped(transition: Transition, old: GuestState, listed: Guest) -> Gu
 def _work_under_way(listed: Guest, tasks: list[RecentTask], *, waits: bool) -> str:
     """Return the lock, or else the task, that may stop the guest for a while; "" if there is none.
 
-    Work that ended before somebody started the guest is no reason to begin waiting.
+    Work that ended before somebody started the guest is not a reason to begin waiting.
     """
     if listed.lock in WORK_LOCKS:
         return listed.lock or ""

@@ -354,7 +354,7 @@ async def test_a_change_without_an_answer_is_unknown_and_looked_for_elsewhere(
     assert [len(asked(each)) for each in (first, second, third)] == [1, 1, 0]
 
 
-# -- answers are no faults
+# -- answers are not faults
 
 
 @pytest.mark.parametrize("status", [502, 504, 595, 596, 599])

@@ -569,7 +569,7 @@ def test_all_faults_of_all_sites_come_at_once(tmp_path: Path) -> None:
 
 
 def test_a_config_py_that_does_not_run_is_the_only_fault(tmp_path: Path) -> None:
-    """Its sites are not known, so names of sites and missing settings are no faults of their own."""
+    """Its sites are not known, so names of sites and missing settings are not faults of their own."""
     (tmp_path / "config.py").write_text(f"SITES = {{'home': {HOME!r}}}\nraise ValueError(SITES)")
     more = {"FIRST_SITE": "home", "PROTECTED_VM_IDS": "home/101", "SITE_COLO_NODE_NAME": "pve1"}
     scopes = {"ROLE_SCOPES": f'{{"{ROLE}": ["home/101"]}}'}

@@ -34,7 +34,7 @@ class Known(NamedTuple):
     statuses: int
     configs: int
     begun: bool
-    """Whether the trail has the ASKED record, so that the request comes next."""
+    """Whether the trail has the ASKED record, so the request comes next."""
 
 
 class Decisions:

@@ -100,7 +100,7 @@ def test_versions_and_clocks() -> None:
 
 
 def test_the_bots_commands_and_permissions_in_discord_are_judged() -> None:
-    """A fault is a line with its remedy. A thing that is merely not known yet is no fault."""
+    """A fault is a line with its remedy. A thing that is merely not known yet is not a fault."""
     link = invitation(42)
     judged = [
         judge_commands(Registered(frozenset(names), allowed), ["info", "list"], link)

@@ -61,7 +61,7 @@ class Fact:
     state: State = State.UNKNOWN
     """State in which QEMU holds the guest (HALTED) or in which it is stuck (STUCK)."""
     note: bool = False
-    """Whether the fact is no alarm and does not count as "down", because somebody wanted the guest stopped."""
+    """Whether the fact is not an alarm and does not count as "down", because somebody wanted the guest stopped."""
 
 
 @dataclass(eq=False)
@@ -184,7 +184,7 @@ class Meter:
     answered: int = 0
     """`unanswered`, `answered`: consecutive readings without and with an answer of the guest agent."""
     said: bool = False
-    """Whether the silence was reported, so that it is no news any more."""
+    """Whether the silence was reported, and so is no longer news."""
 
 
 class Seen:
@@ -940,7 +940,7 @@ class Oracle:
         book.state = State.STOPPED
         if vmid in self.orders or (task and task.type in DESTROYS):
             self.orders.pop(vmid, None)
-            # Reading: as with every stop by somebody, its incident is closed, and that is no recovery.
+            # Reading: as with every stop by somebody, its incident is closed, and that is not a recovery.
             if book.case is not None:
                 self.leave(book, GuestEvent.MISSING, forgotten=True)
             book.alarm = False
@@ -967,7 +967,7 @@ class Oracle:
                 self.back(book, guest, news)
             return  # paused and similar states are not back yet
         if book.state in OUT and guest.state is not State.RUNNING:
-            return  # Reading: the same holds for a guest whose stop was no alarm
+            return  # Reading: the same holds for a guest whose stop was not an alarm
         before, lost, held, uptime = book.state, book.lost, book.hold, book.uptime
         moved = guest.node != book.node
         self.settle(book, guest)
