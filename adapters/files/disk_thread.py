@@ -23,7 +23,7 @@ class DiskHung(Exception):
 
 
 class DiskCalls(Protocol):
-    """Runs calls one after the other."""
+    """Run calls one after the other."""
 
     async def run(self, call: Callable[[], T], *, certain: bool = False) -> T:
         """Run a call after those before it, and return its result.

@@ -45,7 +45,7 @@ class ExpectedStop:
 
 
 class StopStore(Protocol):
-    """Keeps the ordered stops for the next run."""
+    """Keep the ordered stops for the next run."""
 
     async def store_expected_stop(self, vmid: int, by: str) -> None:
         """Store durably who ordered a guest's stop. Raises: JournalFailed."""

@@ -42,8 +42,8 @@ def move(before: list[float], after: list[float]) -> Move | None:
 def compare(old: Results, new: Results, rows: Iterable[Row] = ROWS) -> Iterator[str]:
     """Return the rows that moved, line by line.
 
-    A row with a floor has moved only if its ratio to the floor has moved the same way: the floor of the same round
-    met the same machine.
+    A row with a floor has moved only if its ratio to the floor has moved the same way. A slower machine slows a round
+    and the floor of that round.
     """
     moved = 0
     compared = 0

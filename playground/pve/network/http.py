@@ -294,9 +294,9 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         self._html_left = times
 
     def limit_workers(self, workers: int, seconds: float) -> None:
-        """Let each API request occupy one of this many workers for real seconds, as pveproxy's three do.
+        """Let each API request occupy one of this many workers, like pveproxy with its three.
 
-        `workers=0` ends it.
+        `seconds`: real seconds for each request. `workers=0` ends it.
         """
         self._pveproxy = asyncio.Semaphore(workers) if workers else None
         self._work_seconds = seconds

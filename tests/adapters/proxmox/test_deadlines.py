@@ -91,7 +91,7 @@ async def test_an_answer_that_drips_ends_at_the_deadline(tmp_path: Path, name: s
 
 
 @pytest.mark.usefixtures("brief")
-async def test_a_handshake_that_drips_ends_there_too_and_sent_nothing(tmp_path: Path) -> None:
+async def test_a_handshake_that_drips_ends_at_the_deadline_and_sent_nothing(tmp_path: Path) -> None:
     with Rude(tmp_path, handshake="drip") as rude:
         client, began = client_of(rude), time.monotonic()
         for call in (client.cluster(), client.power(VM, Operation.STOP)):
@@ -219,7 +219,7 @@ async def test_a_small_body_that_unpacks_to_a_huge_one_is_not_read(
 
 
 @pytest.mark.parametrize("how", ["gzip", "gzip, gzip", "deflate"])
-async def test_however_it_is_packed(tmp_path: Path, how: str) -> None:
+async def test_a_huge_body_is_not_read_however_it_is_packed(tmp_path: Path, how: str) -> None:
     inner, _, outer = how.partition(", ")
     assert len(zlib.decompress(packed(3 * 10**6, inner), zlib.MAX_WBITS | 32)) == 3 * 10**6
     body = packed(100 * 10**6, inner)

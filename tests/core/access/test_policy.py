@@ -107,7 +107,7 @@ def test_commands_without_an_operation_are_held_to_the_category() -> None:
 
 
 @walked("user_id", [10, 20, 0, 999])
-def test_the_person_does_not_open_another_place(user_id: int) -> None:
+def test_a_user_id_equal_to_a_place_id_opens_no_place(user_id: int) -> None:
     for operation in Operation:
         assert decide(RULES, Actor(user_id, "Akiko", Place(10, 20)), operation) is None
         assert decide(RULES, Actor(user_id, "Akiko", Place(10, None)), operation) is not None
@@ -161,7 +161,7 @@ def test_the_table_of_the_docs_is_the_table_of_operations(language: str) -> None
 
 # --- the guests ---
 
-HOLDS = [
+COVERED = [
     (Scope(ScopeKind.VMID, "101"), WEB),
     (Scope(ScopeKind.TAG, "web"), WEB),
     (Scope(ScopeKind.TAG, "PROD"), WEB),
@@ -169,7 +169,7 @@ HOLDS = [
     (Scope(ScopeKind.POOL, "lab/front"), WEB),
     (Scope(ScopeKind.NODE, "pve1"), WEB),
 ]
-DOES_NOT_HOLD = [
+NOT_COVERED = [
     (Scope(ScopeKind.VMID, "10"), WEB),
     (Scope(ScopeKind.TAG, "we"), WEB),
     (Scope(ScopeKind.TAG, "web"), DB),
@@ -183,19 +183,19 @@ DOES_NOT_HOLD = [
 ]
 
 
-@walked(("scope", "guest"), HOLDS)
-def test_a_scope_holds(scope: Scope, guest: Guest) -> None:
+@walked(("scope", "guest"), COVERED)
+def test_a_scope_covers(scope: Scope, guest: Guest) -> None:
     assert scope.covers(guest)
 
 
-@walked(("scope", "guest"), DOES_NOT_HOLD)
-def test_a_scope_does_not_hold(scope: Scope, guest: Guest) -> None:
+@walked(("scope", "guest"), NOT_COVERED)
+def test_a_scope_does_not_cover(scope: Scope, guest: Guest) -> None:
     assert not scope.covers(guest)
 
 
 @every_operation
 @walked("level", [Level.VIEWER, Level.OPERATOR, Level.ADMIN])
-@walked("scope", [scope for scope, _ in HOLDS if scope.value != "PROD"])
+@walked("scope", [scope for scope, _ in COVERED if scope.value != "PROD"])
 def test_a_scoped_role_counts_for_its_guests_only(operation: Operation, level: Level, scope: Scope) -> None:
     narrow, actor, right = rules([scope], level), with_roles(NARROW), OPERATIONS[operation]
     assert level_on(narrow, actor, WEB) is level
@@ -221,7 +221,7 @@ def test_a_scoped_role_counts_for_its_guests_only(operation: Operation, level: L
 
 @every_operation
 @walked("level", [Level.VIEWER, Level.OPERATOR, Level.ADMIN])
-def test_a_role_of_other_clusters_has_nothing_here(operation: Operation, level: Level) -> None:
+def test_a_role_of_other_clusters_gives_nothing_here(operation: Operation, level: Level) -> None:
     """It is as if the person did not have the role: alone, beside another role, and as the owner of a guest."""
     away = AccessRules(10, 20, 30, LEVELS | {NARROW: level}, {NARROW: ()})
     mine = replace(DB, tags=("owner-1",))
@@ -343,7 +343,7 @@ ACTORS = st.builds(
     st.frozensets(st.sampled_from((VIEWERS, OPERATORS, ADMINS, NARROW, OTHER))),
     st.sampled_from(InteractionKind),
 )
-SCOPES = st.lists(st.sampled_from([scope for scope, _ in HOLDS + DOES_NOT_HOLD]), max_size=3)
+SCOPES = st.lists(st.sampled_from([scope for scope, _ in COVERED + NOT_COVERED]), max_size=3)
 GUESTS = st.builds(
     replace,
     st.sampled_from((WEB, DB)),

@@ -63,7 +63,7 @@ def walked_anew(
 
     def decorate(test: Callable[..., Any]) -> Callable[..., Any]:
         kept: dict[Stage, KeptCluster] = {}
-        """The stage of the running test. Several decorators walk on the same one."""
+        """The stage of the running test, with its first cluster. Stacked decorators share this stage."""
 
         @functools.wraps(test)
         async def begin(**given: Any) -> None:
