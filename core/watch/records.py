@@ -42,7 +42,7 @@ def encode_state(state: WatchState) -> dict[str, object]:
     }
     parts |= {f"guest/{vmid}": guest for vmid, guest in state.guests.items()}
     parts |= {f"node/{name}": node for name, node in state.nodes.items()}
-    parts |= {f"gauge/{key}": gauge for key, gauge in state.gauges.items()}
+    parts |= {f"gauge/{key}": threshold for key, threshold in state.thresholds.items()}
     parts |= {f"mute/{target}": mute for target, mute in state.mutes.items()}
     return parts
 
@@ -67,7 +67,7 @@ def decode_state(records: Mapping[str, str], open_incidents: Iterable[Incident])
         source=_one(records, "source", lambda text: decode(SourceState, text), SourceState()),
         guests={int(key): value for key, value in _all(records, "guest/", GuestState).items()},
         nodes=_all(records, "node/", NodeState),
-        gauges=_all(records, "gauge/", ThresholdState),
+        thresholds=_all(records, "gauge/", ThresholdState),
         mutes=_all(records, "mute/", Mute),
         uptimes=_one(records, "uptimes", _uptimes, {}),
         tasks=_one(records, "tasks", json.loads, None),

@@ -127,7 +127,7 @@ def outcome_word(t: Text, incident: Incident) -> str:
 
 def _forgotten(t: Text, incident: Incident) -> str:
     """Return why the incident is no longer followed."""
-    if incident.topic in (Topic.GAUGE, Topic.STORAGE, Topic.STALE):
+    if incident.topic in (Topic.THRESHOLD, Topic.STORAGE, Topic.STALE):
         return t("no longer measured")
     if incident.topic is Topic.NODE:
         return event_text(t, GuestEvent.MISSING)

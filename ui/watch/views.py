@@ -141,7 +141,7 @@ def _fullest(t: Text, watch: Watch, guest: Guest | None, entry: WatchEntry) -> s
         or not is_asked(guest, Metric.DISK)
     ):
         return ""
-    if is_silent(watch.state.gauges.get(threshold_key(entry.vmid, Metric.DISK))):
+    if is_silent(watch.state.thresholds.get(threshold_key(entry.vmid, Metric.DISK))):
         return f"{WARNING} {t('disk usage is unknown')}"
     found = watch.disks.known().get((guest.vmid, guest.fingerprint))
     if found is None:

@@ -115,28 +115,28 @@ def report_silence(transition: Transition, silences: Sequence[Silence]) -> None:
     )
 
 
-def is_silent(gauge: ThresholdState | None) -> bool:
+def is_silent(threshold: ThresholdState | None) -> bool:
     """Return whether the guest agent is silent, so the value is not known."""
-    return gauge is not None and gauge.silent >= SILENT_READINGS
+    return threshold is not None and threshold.silent >= SILENT_READINGS
 
 
-def was_reported(gauge: ThresholdState) -> bool:
+def was_reported(threshold: ThresholdState) -> bool:
     """Return whether the silence was reported, and the agent has answered too rarely since to report it again."""
-    return gauge.silent == SILENT_READINGS or gauge.silent < 0
+    return threshold.silent == SILENT_READINGS or threshold.silent < 0
 
 
-def after_silent_reading(gauge: ThresholdState, *, muted: bool) -> int:
+def after_silent_reading(threshold: ThresholdState, *, muted: bool) -> int:
     """Return `ThresholdState.silent` after a reading without an answer. `muted`: it is not to be reported now."""
-    if was_reported(gauge):
+    if was_reported(threshold):
         return SILENT_READINGS
-    silent = min(gauge.silent + 1, SILENT_READINGS)
+    silent = min(threshold.silent + 1, SILENT_READINGS)
     return UNREPORTED if muted and silent == SILENT_READINGS else silent
 
 
-def after_answer(gauge: ThresholdState) -> int:
+def after_answer(threshold: ThresholdState) -> int:
     """Return `ThresholdState.silent` after an answer."""
-    answers = 1 if is_silent(gauge) else 1 - gauge.silent
-    return -answers if was_reported(gauge) and answers < ANSWERS_IN_A_ROW else 0
+    answers = 1 if is_silent(threshold) else 1 - threshold.silent
+    return -answers if was_reported(threshold) and answers < ANSWERS_IN_A_ROW else 0
 
 
 def silent_guests(state: WatchState, entries: Iterable[WatchEntry]) -> tuple[GuestState, ...]:
@@ -147,7 +147,7 @@ def silent_guests(state: WatchState, entries: Iterable[WatchEntry]) -> tuple[Gue
         if (
             guest
             and guest.state is State.RUNNING
-            and is_silent(state.gauges.get(threshold_key(entry.vmid, Metric.DISK)))
+            and is_silent(state.thresholds.get(threshold_key(entry.vmid, Metric.DISK)))
         ):
             found.append(guest)
     return tuple(found)

@@ -39,7 +39,7 @@ def storage_subject(name: str, node: str | None) -> str:
 
 
 def threshold_key(vmid: int, metric: Metric) -> str:
-    """Return the key of a guest's metric in `WatchState.gauges`."""
+    """Return the key of a guest's metric in `WatchState.thresholds`."""
     return f"{guest_subject(vmid)}/{metric.value}"
 
 
@@ -139,7 +139,7 @@ class Topic(StrEnum):
     GROUP = "group"  # several guests changed at once; guests
     NODE = "node"  # a node is offline; node, guests (the watched ones it ran)
     SOURCE = "source"  # Proxmox cannot be read; fault, watched
-    GAUGE = "gauge"  # a guest's metric is over its threshold; guests (one), metric, percent, limit, mount
+    THRESHOLD = "gauge"  # a guest's metric is over its threshold; guests (one), metric, percent, limit, mount
     STORAGE = "storage"  # a storage is nearly full; storage, node ("" where shared), percent, limit
     FLAPPING = "flapping"  # a guest changes again and again; guests (one)
     RESTART = "restart"  # one guest restarted by itself; guests (one)

@@ -128,7 +128,7 @@ class PollState:
 class WatchState:
     """The whole state of the watch.
 
-    `gauges`: by `guest/101/cpu` or the storage's subject. `mutes`: by target. `open`: by id.
+    `thresholds`: by `guest/101/cpu` or the storage's subject. `mutes`: by target. `open`: by id.
     `uptimes`: seconds as last read. `known`: all VMIDs of the last good read.
     `tasks`: `clock` when each UPID of the cluster's task list was first seen, None before the first read.
     `failed`: UPIDs of failed backups. `running`: UPIDs of backups seen running whose end is not known.
@@ -140,7 +140,7 @@ class WatchState:
     source: SourceState = SourceState()
     guests: Mapping[int, GuestState] = field(default_factory=dict)
     nodes: Mapping[str, NodeState] = field(default_factory=dict)
-    gauges: Mapping[str, ThresholdState] = field(default_factory=dict)
+    thresholds: Mapping[str, ThresholdState] = field(default_factory=dict)
     mutes: Mapping[str, Mute] = field(default_factory=dict)
     uptimes: Mapping[int, int] = field(default_factory=dict)
     tasks: Mapping[str, float] | None = None

@@ -92,17 +92,17 @@ def check_thresholds(transition: Transition, cluster: Cluster) -> None:
     readings += _storage_readings(transition, cluster)
     new_silences = [silence for reading in readings if (silence := _check_reading(transition, reading))]
     report_silence(transition, new_silences)
-    for key in transition.gauges.keys() - {reading.key for reading in readings}:
+    for key in transition.thresholds.keys() - {reading.key for reading in readings}:
         _drop_threshold(transition, key)
 
 
 def _check_reading(transition: Transition, reading: ThresholdReading) -> Silence | None:
     """Judge one value. Return the silence of its guest agent if that must be reported now."""
-    old = transition.gauges.get(reading.key, ThresholdState())
+    old = transition.thresholds.get(reading.key, ThresholdState())
     if reading.limit is None or reading.idle:
         _drop_threshold(transition, reading.key)
         if reading.idle and was_reported(old):  # it is not reported again after each start of the guest
-            transition.gauges[reading.key] = ThresholdState(silent=old.silent)
+            transition.thresholds[reading.key] = ThresholdState(silent=old.silent)
     elif reading.blind:
         _lose_sight(transition, reading.key, old)
     elif reading.silence:
@@ -129,9 +129,9 @@ def _judge_value(
         transition.announce_recovery(transition.close_incident(replace(incident, percent=percent)))
         new = ThresholdState(silent=silent)
     if new != ThresholdState():
-        transition.gauges[reading.key] = new
+        transition.thresholds[reading.key] = new
     else:
-        transition.gauges.pop(reading.key, None)
+        transition.thresholds.pop(reading.key, None)
 
 
 def _lose_sight(transition: Transition, key: str, old: ThresholdState) -> None:
@@ -143,7 +143,7 @@ def _lose_sight(transition: Transition, key: str, old: ThresholdState) -> None:
     if old.incident is None or blind >= READS_IN_A_ROW:
         _drop_threshold(transition, key)
     else:
-        transition.gauges[key] = replace(old, streak=0, blind=blind)
+        transition.thresholds[key] = replace(old, streak=0, blind=blind)
 
 
 def _note_silence(transition: Transition, key: str, silence: Silence, old: ThresholdState) -> Silence | None:
@@ -155,7 +155,7 @@ def _note_silence(transition: Transition, key: str, silence: Silence, old: Thres
     incident = transition.open.get(old.incident or 0)
     muted = incident is None and transition.guest_muted(silence.fact.vmid, silence.fact.node)
     new = replace(old, silent=after_silent_reading(old, muted=muted))
-    transition.gauges[key] = new
+    transition.thresholds[key] = new
     if not is_silent(new):
         return None
     if incident is not None:
@@ -167,7 +167,7 @@ def _note_silence(transition: Transition, key: str, silence: Silence, old: Thres
 
 def _drop_threshold(transition: Transition, key: str) -> None:
     """Stop measuring a value and end its incident."""
-    old = transition.gauges.pop(key, None)
+    old = transition.thresholds.pop(key, None)
     incident = transition.open.get(old.incident or 0) if old else None
     if incident is not None:
         transition.close_incident(incident, forgotten=True)
@@ -252,7 +252,7 @@ def _guest_incident(
     def open_incident(transition: Transition, percent: float, limit: int) -> Incident:
         fact = GuestFact(guest.vmid, GuestEvent.BACK, guest.kind, guest.node, guest.name)
         return transition.open_incident(
-            Topic.GAUGE,
+            Topic.THRESHOLD,
             guest_subject(guest.vmid),
             Severity.WARNING,
             guests=(fact,),

@@ -63,7 +63,11 @@ class Transition:
         self.clock = state.pulse.clock
         self.good = False
         self.source = state.source
-        self.guests, self.nodes, self.gauges = dict(state.guests), dict(state.nodes), dict(state.gauges)
+        self.guests, self.nodes, self.thresholds = (
+            dict(state.guests),
+            dict(state.nodes),
+            dict(state.thresholds),
+        )
         self.uptimes, self.tasks = dict(state.uptimes), state.tasks
         self.failed, self.known, self.quieted = state.failed, state.known, list(state.quieted)
         self.running, self.asked = state.running, dict(state.asked)
@@ -92,7 +96,7 @@ class Transition:
             source=self.source,
             guests=self.guests,
             nodes=self.nodes,
-            gauges=self.gauges,
+            thresholds=self.thresholds,
             mutes=self.mutes,
             uptimes=self.uptimes,
             tasks=self.tasks,

@@ -96,7 +96,7 @@ def incident(topic: Topic, level: Severity, opened: float, ended: float | None, 
 
 def test_starts_and_incidents_are_marked() -> None:
     down = incident(Topic.GUEST, Severity.CRITICAL, 100.0, 900.0, GuestEvent.STOPPED)
-    hot = incident(Topic.GAUGE, Severity.WARNING, 5000.0, None, GuestEvent.STOPPED)
+    hot = incident(Topic.THRESHOLD, Severity.WARNING, 5000.0, None, GuestEvent.STOPPED)
     again = incident(Topic.RESTART, Severity.WARNING, 2000.0, 2000.0, GuestEvent.RESTARTED)
     wanted = incident(Topic.NOTE, Severity.INFO, 3000.0, 3000.0, GuestEvent.STOPPED)
     found = markers_of([hot, again, down, wanted], started=1950.0)

@@ -83,7 +83,7 @@ def test_taking_the_threshold_away_ends_it() -> None:
     history.entries = (WatchEntry(101),)
     assert history.see(R, **busy(0.9)) == []
     assert history.incident().forgotten
-    assert not history.state.gauges
+    assert not history.state.thresholds
 
 
 # -- storages

@@ -427,7 +427,7 @@ class Oracle:
         self.judge_unseen(seen)
         self.tell_news(news, one_group=came_back)
         self.looks = {v: percent for v, percent in self.looks.items() if at - self.looked[v] < 20 * MINUTE}
-        self.read_gauges(seen)
+        self.read_thresholds(seen)
         self.read_storages(seen)
         self.tell_silences()
         self.looks = {v: percent for v, percent in self.looks.items() if self.waits(v, seen)}
@@ -1138,14 +1138,14 @@ class Oracle:
 
     # -- Thresholds
 
-    def read_gauges(self, seen: Seen) -> None:
+    def read_thresholds(self, seen: Seen) -> None:
         for vmid, book in self.books.items():
             for metric in Metric:
                 limit = book.entry.limit(metric)
                 if limit is not None and vmid not in seen.undecided:
-                    self.read_gauge(book, metric, limit, seen)
+                    self.read_threshold(book, metric, limit, seen)
 
-    def read_gauge(self, book: Book, metric: Metric, limit: int, seen: Seen) -> None:
+    def read_threshold(self, book: Book, metric: Metric, limit: int, seen: Seen) -> None:
         vmid = book.entry.vmid
         key = f"guest/{vmid}/{metric.value}"
         guest = seen.guests.get(vmid)
@@ -1174,7 +1174,7 @@ class Oracle:
             return
         meter = self.meters.setdefault(key, Meter())
         if self.over_limit(meter, percent, limit):
-            case = self.case(Topic.GAUGE, Severity.WARNING, metric=metric, limit=limit, percent=percent)
+            case = self.case(Topic.THRESHOLD, Severity.WARNING, metric=metric, limit=limit, percent=percent)
             case.facts[vmid] = Fact(GuestEvent.BACK, guest.node)
             meter.case = case
             self.open(case)
@@ -1229,7 +1229,9 @@ class Oracle:
         if meter.case is not None:
             meter.case.unknown = False
         if self.over_limit(meter, percent, limit):
-            case = self.case(Topic.GAUGE, Severity.WARNING, metric=Metric.DISK, limit=limit, percent=percent)
+            case = self.case(
+                Topic.THRESHOLD, Severity.WARNING, metric=Metric.DISK, limit=limit, percent=percent
+            )
             case.facts[guest.vmid] = Fact(GuestEvent.BACK, guest.node)
             meter.case = case
             self.open(case)

@@ -162,7 +162,7 @@ class History:
             if message.post is MessageKind.RECOVERY and incident.topic in (
                 Topic.GUEST,
                 Topic.FLAPPING,
-                Topic.GAUGE,
+                Topic.THRESHOLD,
             ):
                 parts.append(str(incident.guests[0].vmid))
         return " ".join(part for part in parts if part)

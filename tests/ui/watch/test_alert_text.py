@@ -93,8 +93,13 @@ def guest_is(what: GuestEvent, begun: Incident, **values: Any) -> tuple[GuestFac
 
 
 DOWN = incident(Topic.GUEST, guests=(fact(),))
-GAUGE = incident(
-    Topic.GAUGE, Severity.WARNING, guests=(fact(GuestEvent.BACK),), metric=Metric.CPU, percent=97.4, limit=90
+THRESHOLD = incident(
+    Topic.THRESHOLD,
+    Severity.WARNING,
+    guests=(fact(GuestEvent.BACK),),
+    metric=Metric.CPU,
+    percent=97.4,
+    limit=90,
 )
 STORAGE = incident(Topic.STORAGE, Severity.WARNING, storage="local", node="pve1", percent=91.0, limit=90)
 SHARED = replace(STORAGE, storage="nfs", node="")
@@ -108,7 +113,7 @@ OLD = incident(
 )
 UNSEEN = incident(Topic.BLIND, node="pve2", guests=(fact(GuestEvent.UNKNOWN), fact(GuestEvent.UNKNOWN, 105)))
 READ = incident(Topic.SOURCE, fault=SourceFault.of(Unreachable("pve1")), watched=12)
-FULL = replace(GAUGE, metric=Metric.DISK, percent=93.4, mount="/srv")
+FULL = replace(THRESHOLD, metric=Metric.DISK, percent=93.4, mount="/srv")
 SILENT = incident(
     Topic.UNMEASURED,
     Severity.WARNING,
@@ -207,9 +212,9 @@ OPENINGS: dict[str, Incident] = {
     "source, one watched": replace(READ, watched=1, fault=SourceFault.of(HalfGone(7, 12))),
     "source, for a reason of another version": replace(READ, fault=SourceFault("Unheard", (("x", "y"),))),
     "source, back": over(READ),
-    "CPU": GAUGE,
-    "memory": replace(GAUGE, metric=Metric.MEMORY),
-    "disk, muted": replace(GAUGE, metric=Metric.DISK, muted_until=NOW + 60),
+    "CPU": THRESHOLD,
+    "memory": replace(THRESHOLD, metric=Metric.MEMORY),
+    "disk, muted": replace(THRESHOLD, metric=Metric.DISK, muted_until=NOW + 60),
     "disk of a VM": FULL,
     "disk of a VM, agent silent": replace(FULL, unknown=True),
     "disk of a VM, over": over(FULL, percent=71.0),
@@ -228,8 +233,8 @@ OPENINGS: dict[str, Incident] = {
         guests=tuple(fact(GuestEvent.UNKNOWN, vmid) for vmid in range(101, 161)),
         fault=SourceFault.of(NodeUnreachable("pve1")),
     ),
-    "CPU, over": over(GAUGE, percent=41.0),
-    "CPU, no longer measured": over(GAUGE, forgotten=True),
+    "CPU, over": over(THRESHOLD, percent=41.0),
+    "CPU, no longer measured": over(THRESHOLD, forgotten=True),
     "storage": STORAGE,
     "shared storage": SHARED,
     "storage, over": over(STORAGE, percent=80.0),
@@ -328,7 +333,7 @@ def everything() -> list[Told]:
     made += [
         ("unmuted", outbox_message(MessageKind.UNMUTED, *some, DOWN), None, "<@&4711>"),
         ("digest", outbox_message(MessageKind.DIGEST, *some, DOWN, OPENINGS["back"]), 61.0, ""),
-        ("digest of one", outbox_message(MessageKind.DIGEST, GAUGE), None, ""),
+        ("digest of one", outbox_message(MessageKind.DIGEST, THRESHOLD), None, ""),
         ("test", outbox_message(MessageKind.TEST), None, ""),
         ("word", outbox_message(MessageKind.WORD, text="⚠️ The watch list could not be read."), None, ""),
         ("forgotten by the journal", outbox_message(MessageKind.OPENING), None, ""),

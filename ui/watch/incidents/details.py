@@ -128,9 +128,9 @@ def _reasons(t: Text, incident: Incident) -> list[str]:
             return [t("Started by {by}: {error}", by=code(fact.by), error=backup_error(t, fact.error))]
         case Topic.UNMEASURED:
             return unmeasured_notes(t, incident)
-        case Topic.GAUGE if incident.open and incident.unknown:
+        case Topic.THRESHOLD if incident.open and incident.unknown:
             return [unknown_note(t)]
-        case Topic.GAUGE | Topic.STORAGE if incident.open and incident.percent is not None:
+        case Topic.THRESHOLD | Topic.STORAGE if incident.open and incident.percent is not None:
             place = f" {code(incident.mount, 60)}" if incident.mount else ""
             return [f"{usage_bar(incident.percent / 100)}{place}"]
         case _:

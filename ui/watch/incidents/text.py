@@ -124,7 +124,7 @@ def _storage_full(t: Text, incident: Incident) -> str:
     )
 
 
-def _gauge(t: Text, incident: Incident) -> str:
+def _threshold(t: Text, incident: Incident) -> str:
     return t(
         "{guest}: {metric} has reached {percent} (threshold {limit})",
         guest=guest_name(incident.guests[0]),
@@ -147,7 +147,7 @@ def _storage_over(t: Text, incident: Incident) -> str:
     )
 
 
-def _gauge_over(t: Text, incident: Incident) -> str:
+def _threshold_over(t: Text, incident: Incident) -> str:
     fact, metric = incident.guests[0], metric_use(t, incident.metric)
     if incident.forgotten:
         return t(
@@ -196,7 +196,7 @@ HEADS: Mapping[Topic, IncidentText] = {
         if x.watched
         else t("No connection to Proxmox")
     ),
-    Topic.GAUGE: _gauge,
+    Topic.THRESHOLD: _threshold,
     Topic.STORAGE: _storage_full,
     Topic.FLAPPING: lambda t, x: t("{guest} keeps stopping and recovering", guest=guest_name(x.guests[0])),
     Topic.RESTART: lambda t, x: t("{guest} has restarted unexpectedly", guest=guest_name(x.guests[0])),
@@ -217,7 +217,7 @@ OVER: Mapping[Topic, IncidentText] = {
         time=duration_text(t, x),
         end=timestamp(x.ended or 0, "t"),
     ),
-    Topic.GAUGE: _gauge_over,
+    Topic.THRESHOLD: _threshold_over,
     Topic.STORAGE: _storage_over,
     Topic.FLAPPING: calm_text,
     Topic.STALE: stale_over_text,
@@ -240,7 +240,7 @@ RECOVERIES: Mapping[Topic, IncidentText] = {
     Topic.SOURCE: lambda t, x: t(
         "Connected to Proxmox again after {time}. Monitoring resumed.", time=duration_text(t, x)
     ),
-    Topic.GAUGE: lambda t, x: t(
+    Topic.THRESHOLD: lambda t, x: t(
         "{guest}: {metric} is back to {percent} after {time}.",
         guest=guest_name(x.guests[0]),
         metric=metric_use(t, x.metric),
@@ -272,7 +272,7 @@ SHORT: Mapping[Topic, IncidentText] = {
     Topic.GROUP: group_short_text,
     Topic.NODE: lambda t, x: t("Node {node} offline", node=node_name(x.node)),
     Topic.SOURCE: lambda t, _x: t("No connection to Proxmox"),
-    Topic.GAUGE: lambda t, x: t(
+    Topic.THRESHOLD: lambda t, x: t(
         "{guest}: {metric} over {limit}",
         guest=guest_name(x.guests[0]),
         metric=use_of(t, x),
