@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import marshal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from zoneinfo import ZoneInfo
 from simcord import _clock, components, gateway, results
 from simcord.backend import serializers
 from simcord.http import router
-from simcord.preview import _markdown, _queries
+from simcord.preview import _component_projection, _markdown, _messages, _queries, _snapshot
 
 _SIMPLE = frozenset({str, int, float, bool, type(None)})
 """Types of the JSON values that contain no other values."""
@@ -84,6 +85,28 @@ def _summarize(tokens: Iterable[Mapping[str, Any]], most: int = 100) -> str:
 
 
 setattr(_queries, "markdown_summary", _summarize)  # noqa: B010 - mypy forbids assigning to a name that is not exported
+
+
+_tokenize_as_simcord = _markdown.markdown_tokens
+
+
+@functools.lru_cache(maxsize=2048)
+def _packed_tokens(packed: bytes) -> bytes:
+    value, profile, context = marshal.loads(packed)  # noqa: S302 - made below
+    return marshal.dumps(_tokenize_as_simcord(value, profile, context=context))
+
+
+def _tokenize(value: Any, profile: str = "message", *, context: Any = None) -> Any:
+    """Parse each text once, and return a new copy of its tokens each time.
+
+    SimCord builds a parser for each text, and parses all texts of a page again at each publication.
+    """
+    packed = marshal.dumps((value, profile, context), 0)  # 0: without references
+    return marshal.loads(_packed_tokens(packed))  # noqa: S302 - made on the line before
+
+
+for _module in (_component_projection, _messages, _queries, _snapshot):
+    setattr(_module, "markdown_tokens", _tokenize)  # noqa: B010 - mypy forbids assigning to a name that is not exported
 
 
 class RealClock(_clock.Clock):
