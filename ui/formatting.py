@@ -137,6 +137,8 @@ def fit_lines(t: Text, lines: Iterable[str], most: int, between: str = "\n") -> 
         kept.append(line)
         room -= len(line) + len(between)
     left = len(everything) - len(kept)
+    if left and kept and between.strip():
+        return f"{between.join(kept)} {more_word(t, left)}"
     if left:
         kept.append(more_word(t, left))
     return between.join(kept)

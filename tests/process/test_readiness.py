@@ -294,7 +294,7 @@ async def test_wrong_settings_are_reported_in_the_language_of_the_bot(stage: Pro
     await stage.start(LANGUAGE="ja", NODE_NAME="pve9", ALERT_CHANNEL_ID=WRONG)
     told = await found(
         stage,
-        "❌ NODE_NAME: ノード「pve9」はありません。このクラスタのノード: pve1, ",
+        "❌ NODE_NAME: ノード「pve9」はありません。このクラスタのノード: pve1・",
         f"❌ ALERT_CHANNEL_ID: チャンネル「{WRONG}」がサーバーに",
         "⚠️ ADMIN_ROLE_IDS",
     )

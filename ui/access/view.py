@@ -66,7 +66,7 @@ def access_of_sites_card(t: Text, sites: Iterable[tuple[str, Sequence[str]]]) ->
     alike: dict[str, list[str]] = {}
     for name, texts in sites:
         alike.setdefault("\n".join(texts), []).append(name)
-    named = {text: fit_lines(t, names, 500, ", ") for text, names in alike.items()}
+    named = {text: fit_lines(t, names, 500, t(", ")) for text, names in alike.items()}
     sections = [(f"### {names}\n{text}", f"**{names}**") for text, names in named.items()]
     note = f"-# {t('Choose one in `site` for the details.')}"
     body = fit_sections(sections, MESSAGE_MOST - 100, note)

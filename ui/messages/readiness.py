@@ -144,7 +144,7 @@ def finding_text(t: Text, finding: Finding, *, in_discord: bool = False) -> str:
         shown = [show(name, _MOST) for name in finding.names[:_NAMES_MOST]]
         shown += ["…"] if len(finding.names) > _NAMES_MOST else []
     value = code(finding.value, _MOST) if in_discord else _quoted(t, finding.value)
-    values = {"value": value, "names": ", ".join(shown)}
+    values = {"value": value, "names": t(", ").join(shown)}
     return f"{name_setting(finding.setting, finding.site)}: {t(_LINES[finding.problem], **values)}"
 
 

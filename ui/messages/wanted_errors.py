@@ -32,7 +32,7 @@ def _sites_unread(t: Text, error: w.SitesUnread) -> str:
     message = N_(
         "{value} may also be a guest on {names}, which cannot be read right now. Enter the site, as in `home/101`."
     )
-    return fill_in(t, error, message, names=", ".join(map(code, error.sites.split("\n"))))
+    return fill_in(t, error, message, names=t(", ").join(map(code, error.sites.split("\n"))))
 
 
 def _permissions_missing(t: Text, error: w.ChannelPermissionsMissing) -> str:

@@ -229,7 +229,7 @@ def _reading(t: Text, status: WatchStatus, now: float) -> str:
 
 
 def _names(t: Text, guests: Sequence[GuestState], most: int) -> str:
-    return fit_lines(t, (title_of(each.vmid, each.name or str(each.vmid)) for each in guests), most, ", ")
+    return fit_lines(t, (title_of(each.vmid, each.name or str(each.vmid)) for each in guests), most, t(", "))
 
 
 def _unmeasured(t: Text, status: WatchStatus, most: int) -> str:
@@ -244,7 +244,7 @@ def _unknown(t: Text, status: WatchStatus, most: int) -> str:
 
 
 def _stale(t: Text, nodes: Sequence[str], most: int) -> str:
-    names = fit_lines(t, (code(name) for name in nodes), most, ", ")
+    names = fit_lines(t, (code(name) for name in nodes), most, t(", "))
     return f"{WARNING} {t('no data from {nodes}', nodes=names)}"
 
 

@@ -158,7 +158,7 @@ def node_is_offline(s: ProcessStage) -> Iterator[Settings]:
     s.pve.node_online("pve2")
 
 
-@fault("no_node", BAD, "NODE_NAME.*pve1, pve2")
+@fault("no_node", BAD, "NODE_NAME.*pve1(, |・)pve2")
 def node_is_unknown(_s: ProcessStage) -> Iterator[Settings]:
     yield {"NODE_NAME": "pve9"}
 

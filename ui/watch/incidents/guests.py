@@ -166,7 +166,9 @@ def group_rows(t: Text, facts: Iterable[GuestFact]) -> list[str]:
     """List the guests, one row per event, user and held state."""
     alike = _alike(facts)
     share = min(NAMES_MOST, GROUP_MOST // max(1, len(alike)) - 70)  # leaves room for every row
-    return [f"**{_shared_event(t, some)}** ({len(some)}): {guest_names(t, some, share)}" for some in alike]
+    return [
+        _counted(t, f"**{_shared_event(t, some)}**", len(some), guest_names(t, some, share)) for some in alike
+    ]
 
 
 def _alike(facts: Iterable[GuestFact]) -> list[list[GuestFact]]:
@@ -186,6 +188,10 @@ def _shared_event(t: Text, some: list[GuestFact]) -> str:
     return t("{what} by {by}", what=word, by=_person(t, some[0])) if some[0].by else word
 
 
+def _counted(t: Text, what: str, count: int, names: str) -> str:
+    return t("{what} ({n}): {names}", what=what, n=count, names=names)
+
+
 def group_text(t: Text, incident: Incident) -> str:
     down = incident.down
     names = few_guests(t, down or incident.guests)
@@ -196,7 +202,7 @@ def group_over_text(t: Text, incident: Incident) -> str:
     if is_over_at_once(incident):
         alike, names = _alike(incident.guests), few_guests(t, incident.guests)
         if len(alike) == 1:
-            return f"{_shared_event(t, alike[0])} ({len(incident.guests)}): {names}"
+            return _counted(t, _shared_event(t, alike[0]), len(incident.guests), names)
         return t.plural(
             "{n} guest changed: {names}",
             "{n} guests changed at once: {names}",

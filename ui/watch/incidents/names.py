@@ -53,7 +53,7 @@ def few_guests(t: Text, facts: Iterable[GuestFact]) -> str:
 
 
 def guest_names(t: Text, facts: Iterable[GuestFact], most: int = NAMES_MOST) -> str:
-    return fit_lines(t, (guest_name(fact) for fact in facts), most, ", ")
+    return fit_lines(t, (guest_name(fact) for fact in facts), most, t(", "))
 
 
 def storage_name(t: Text, storage: str, node: str) -> str:
