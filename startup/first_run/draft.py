@@ -113,7 +113,7 @@ class Draft:
 
     @property
     def several(self) -> bool:
-        """Whether there is more than one cluster, so that each has a name."""
+        """Whether there is more than one cluster. Each then has a name."""
         return len(self.sites) > 1
 
     def in_the_way(self, environ: Mapping[str, str]) -> list[str]:

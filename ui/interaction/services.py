@@ -174,7 +174,7 @@ class Sites:
 
     @property
     def several(self) -> bool:
-        """Whether there is more than one site, so that each has to be named."""
+        """Whether there is more than one site. Each then has to be named."""
         return len(self._sites) > 1
 
     @property

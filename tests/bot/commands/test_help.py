@@ -64,7 +64,7 @@ async def test_each_level_reads_its_own_commands(
 async def test_operations_on_everything_are_not_for_an_admin_of_some_guests(
     bare_scene: Stage, cast: Cast
 ) -> None:
-    """None of these guests is a template either, so that nothing can be created."""
+    """None of these guests is a template either, so nothing can be created."""
     missing = {"audit", "health", "readonly on", "readonly off", "monitor test", "create"}
     assert set(mentioned((await bare_scene.say(cast["game"], "help")).text)) == OTHERS - missing
 
