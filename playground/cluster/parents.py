@@ -90,7 +90,7 @@ class Crash:
 
 
 class Outage:
-    """Cut the host off for a minute, from 5:40 on. Its guests keep running."""
+    """Cut the host off for a minute, after 5 min 40 s. Its guests keep running."""
 
     def __init__(self, pve: Pve, started: float) -> None:
         self._pve, self._at, self._back_at = pve, started + 340, started + 400

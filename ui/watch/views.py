@@ -84,7 +84,7 @@ def watch_list_card(
 def watch_row(
     t: Text, watch: Watch, cluster: Cluster | None, entry: WatchEntry, now: float, incidents: int
 ) -> str:
-    """Show a guest in a line, and the rest below it: since when, its mute, thresholds, incidents."""
+    """Show a guest in a line, and below it how long it has been in its state, its mute, thresholds and incidents."""
     known = watch.state.guests.get(entry.vmid)
     guest = cluster.find(entry.vmid) if cluster else None
     if guest and not guest.name and known:  # missing while a node has no new figures
