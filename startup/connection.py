@@ -70,7 +70,10 @@ class DiscordRefused(Exception):
 
 
 class ConnectAttempts:
-    """Count the failures in a row, and wait between attempts. Log each cause once, and once that it is over."""
+    """Count the failures in a row, and wait between attempts. Log each cause once, and the end of the problem once.
+
+    `lasting`: seconds between two attempts when only a change elsewhere can help.
+    """
 
     def __init__(self, t: Text, clock: Clock, over: asyncio.Event, step: ConnectStep, lasting: float) -> None:
         self._t, self._clock, self._over, self._step, self._lasting = t, clock, over, step, lasting

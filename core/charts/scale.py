@@ -50,14 +50,14 @@ def scale_of(panel: ChartPanel) -> Scale:
 
 
 def _decimal_step(reach: float) -> float:
-    """Return a step of 1, 2 or 5 times a power of ten: at most four of them reach the top."""
+    """Return a step of 1, 2 or 5 times a power of ten: at most four steps reach the top."""
     rough = reach / 4
     magnitude = 10.0 ** math.floor(math.log10(rough))
     return next(nice * magnitude for nice in (1, 2, 5, 10) if nice * magnitude >= rough * (1 - 1e-9))
 
 
 def _binary_step(reach: float) -> float:
-    """Return a power of two, as memory comes in: two or three of them reach the top."""
+    """Return a step that is a power of two, like sizes of memory: two or three steps reach the top."""
     return 2.0 ** math.floor(math.log2(reach * HEADROOM / 2))
 
 

@@ -5,7 +5,7 @@ A `custom_id` names the guest and the action, and nothing else in it is trusted:
 - `g1:start:101:5d0a…` acts on a guest. The last part is `Guest.fingerprint`: a stale button must not reach another
   guest that got the same VMID. It has 32 hex digits. Buttons of earlier versions have eight and still work.
 - `g1:refresh:101` reads the guest again, `g1:details:101` opens its panel, `g1:snapshots:101` its snapshots and
-  `g1:disks:101` its file systems and backups, for the person who presses only.
+  `g1:disks:101` its file systems and backups. Only the person who presses sees them.
 - `a1:ack:17` answers an alert by its incident. `:r` at the end marks a message that is not edited.
   `a1:unmute:17` ends the mute that has outlasted the incident.
 - `g1:chart:101` and `a1:chart:17` show a chart as a message of its own, `a1:nodechart:17` that of a node.

@@ -209,7 +209,7 @@ def _quoted(t: Text, value: str) -> str:
 
 
 def config_report(t: Text, error: SettingsError) -> list[str]:
-    """Return a line for each fault, with its remedy."""
+    """Return a heading with the number of faults, and a line for each fault with its remedy."""
     head = t.plural(
         "The configuration has {n} error:", "The configuration has {n} errors:", len(error.faults)
     )
