@@ -45,7 +45,7 @@ class Settings:
 
     `sites`: at least one, in the order of the configuration.
     `first_site`: name of the site that is meant where none is written: FIRST_SITE, or the only one in SITES. None
-    in a plain configuration, and with several sites but no FIRST_SITE.
+    without SITES, and with several sites but no FIRST_SITE.
     `data_dir` exists and is writable, or is on a read-only file system.
     `alert_repeat_minutes` and `storage_alert_percent`: 0 for never. `changes_per_minute`: 0 for no limit.
     `metrics_listen`: the address and the port of /healthz and /metrics.

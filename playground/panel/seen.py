@@ -13,7 +13,7 @@ from ui.i18n import Text, Texts
 from ui.messages.operations import WORDS
 
 _ALERT = re.compile(r"a\d:(?:[\w-]+:)?(start|ack):")
-"""The custom_id of an alert's button, with or without a site (ui/interaction/buttons.py)."""
+"""The custom_id of an alert's button, with or without a site (ui/interaction/custom_ids.py)."""
 _FOR_EVERYBODY = ("help", "access")
 """Commands that answer people without a role too."""
 

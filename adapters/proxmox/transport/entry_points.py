@@ -31,6 +31,7 @@ class TrackedEntryPoint:
         self.lost = False
         """A check failed here, too, and the log says so."""
         self.check_at = 0.0
+        """Monotonic time at which it is to be checked next."""
 
 
 class EntryPoints:

@@ -24,7 +24,7 @@ AT_ONCE = AtOnce()
 
 
 def at_once(journal: SiteJournal) -> SiteJournalOffLoop:
-    """Return the `Journal` of one site whose calls run at once on these rows."""
+    """Return a `Journal` whose calls run at once on the journal of one site."""
     return SiteJournalOffLoop(journal, journal, journal, AT_ONCE, AT_ONCE, AT_ONCE, Turns(1))
 
 
