@@ -186,7 +186,7 @@ class ProcessStage(HomeGuild):
     def add_site(self, name: str, pve: Pve, **settings: str) -> None:
         """Give the bot this cluster as one of several sites. Call it for each site before the start.
 
-        `settings`: more of the site's settings, or other values.
+        `settings`: further settings of the site, or values that replace the usual ones.
         """
         if pve not in self._tokens:
             self._tokens[pve] = pve.give_bot()

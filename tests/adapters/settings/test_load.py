@@ -658,9 +658,8 @@ def test_faults_in_config_py(tmp_path: Path, name: str, text: str, expected: dic
 def test_a_config_py_that_does_not_run(
     tmp_path: Path, text: str, kind: FaultKind, line: int | None, value: str | None
 ) -> None:
-    found = by_config(
-        tmp_path, text, without="GUILD_ID"
-    )  # nothing was read, so GUILD_ID is not a second fault
+    # nothing is read, so the missing GUILD_ID is not a second fault
+    found = by_config(tmp_path, text, without="GUILD_ID")
     assert found == (Fault(kind, "config.py", value, line=line),)
 
 
