@@ -129,7 +129,7 @@ class Guest:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node. Figures are None if the token lacks Sys.Audit, with units as in `Guest`. `disk`: its root file system.
+    """One node. Units are as in `Guest`. Figures are None if the token lacks Sys.Audit. `disk`: its root file system.
 
     `known=False`: it is online, but Proxmox has had no data from it for five minutes (its pvestatd hangs).
     """

@@ -38,7 +38,7 @@ async def create_dashboard(
 ) -> None:
     """Create a dashboard in the channel, in the present one if none was chosen.
 
-    `filters`: have the node, which may name its site. `extent`: has the tag and the pool.
+    `filters`: their node is used, which may name its site. `extent`: its tag and its pool are used.
     Raises: Refused, JournalFailed.
     """
     interaction = reply.interaction
@@ -75,7 +75,7 @@ async def create_dashboard(
 
 
 def _choose_site(interaction: Interaction, typed: str, filters: Filters) -> Filters:
-    """Note the site that was typed, or the only one that the person sees. Return the filters within it.
+    """Note the site that was typed, or the only one that the person sees. Return the filters without it.
 
     Raises: UnknownSite.
     """
