@@ -1,7 +1,7 @@
 """Store everything that must survive a crash in journal.db, with SQLite.
 
 While the bot runs, journal.db-wal and journal.db-shm are beside it. An unreadable file is kept as
-journal.db.corrupt-<UTC time>. Only one process may use it (adapters/files/data_lock.py).
+journal.db.corrupt-<UTC time>. Only one process may use journal.db (adapters/files/data_lock.py).
 adapters/journal/database.py opens it and runs transactions, adapters/journal/schema.py has the tables,
 adapters/journal/watch_rows.py the incidents and messages, adapters/journal/audit_rows.py the audit trail, and
 adapters/journal/site_rows.py the sites. adapters/journal/site_journal.py has the rows of one site. All this blocks:

@@ -1,4 +1,4 @@
-"""Post, find, edit, pin and delete the message of one dashboard. Everything is stored before or after it is sent."""
+"""Post, find, edit, pin and delete the message of one dashboard. Attempts are stored before, results after."""
 
 from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
@@ -89,7 +89,10 @@ class DashboardMessages(Generic[C]):
             await self.save(live)
 
     async def unless_gone(self, live: LiveDashboard[C], work: Coroutine[Any, Any, None]) -> None:
-        """Do something with the message. If it is gone, forget it: a new one follows, unless it is being removed."""
+        """Await `work`, which does something with the message. If the message is gone, forget it.
+
+        A new message follows, unless the dashboard is being removed.
+        """
         try:
             await work
         except NotDelivered as error:

@@ -57,7 +57,7 @@ BOT_PRIVILEGES = (
 class Pve(Accounts):
     """A cluster that serves during the `with` block (or between open() and close()).
 
-    host, port: its address; port 0 takes a free one, known after open(). seed: of the guests' usage. old_ca: the
+    host, port: its address; port 0 takes a free one, known after open(). seed: for the usage of guests. old_ca: the
     root CA has no keyUsage, as on clusters installed before 2026-03. version: 8.4 and 9.x differ in some answers
     and in the privilege for the guest agent.
     """
@@ -74,8 +74,8 @@ class Pve(Accounts):
     ) -> str:
         """Create a user and a token with the bot's privileges on `path`, and return the token's secret.
 
-        With privilege separation (Proxmox' default) user and token both get the ACL. It may be called again for
-        other tokens. From the first call on, nobody but root@pam has rights without an ACL.
+        With privilege separation (Proxmox' default) user and token both get the ACL. Call this again
+        for other tokens. From the first call on, nobody but root@pam has rights without an ACL.
         """
         value = value or secrets.token_hex(16)
         if self.is_old:

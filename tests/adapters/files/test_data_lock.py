@@ -82,7 +82,7 @@ def test_kill_9_frees_it_even_if_a_child_lives_on(tmp_path: Path) -> None:
         lock_data_dir(tmp_path).release()
 
 
-def test_two_of_one_process_exclude_each_other_too(tmp_path: Path) -> None:
+def test_two_locks_of_one_process_exclude_each_other(tmp_path: Path) -> None:
     lock = lock_data_dir(tmp_path)
     for _ in range(3):
         with pytest.raises(DataDirInUse) as caught:

@@ -120,7 +120,7 @@ async def _at_once(talk: Talk) -> None:
 
 
 async def _unknown_task(talk: Talk) -> None:
-    """Check that a task whose log is gone is an error of the parameter."""
+    """Check that a question about a task whose log is gone is refused as a wrong parameter."""
     upid = f"UPID:{talk.facts.node}:000F4240:00C3D4E5:6716F2A0:qmstart:{VM}:{talk.facts.endpoint.user}:"
     error, words = await talk.refused(talk.bot.task_status(upid), 400)
     assert isinstance(error, TaskUnknown)
@@ -196,7 +196,7 @@ async def _already(talk: Talk) -> None:
 
 
 async def _unknown_snapshot(talk: Talk) -> None:
-    """Check that a snapshot that does not exist fails at the end of the task."""
+    """Check that an action on a snapshot that does not exist fails at the end of its task."""
     for vmid in (VM, CT):
         for call in (talk.bot.snapshot_rollback, talk.bot.snapshot_delete):
             error, words = await talk.refused(call(talk.guest(vmid), "absent"))
@@ -246,7 +246,7 @@ REFUSALS = (
     Case("locked guests", _locked),
     Case("protected guests", _protected),
     Case("a configuration file in use", _held),
-    Case("a guest that is in that state already", _already),
+    Case("a guest that already is in the wanted state", _already),
     Case("a snapshot that does not exist", _unknown_snapshot),
     Case("a cluster without quorum", _no_quorum, needs_play=True),
     Case("another node", _elsewhere, needs_play=True),
