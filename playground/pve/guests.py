@@ -71,7 +71,7 @@ class GuestTruth(PowerTruth):
                 raise TaskError(
                     f"unable to rollback to incomplete snapshot (snapstate = {snapshot['snapstate']})"
                 )
-            self._task_lock_of(vm, v)
+            self._need_unlocked(vm, v)
             kept = {
                 key: value
                 for key, value in vm.config.items()
@@ -210,7 +210,7 @@ class GuestTruth(PowerTruth):
             raise PveError(500, "shrinking disks is not supported")
 
         async def body() -> None:
-            self._task_lock_of(vm, v)
+            self._need_unlocked(vm, v)
             bare = re.sub(r",size=[^,]+", "", vm.config[disk])
             vm.config[disk] = f"{bare},size={_config_size(new)}"
 

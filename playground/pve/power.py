@@ -45,12 +45,16 @@ class PowerTruth(ConfigTruth):
 
         return await self._served(request, act)
 
-    def _task_lock_of(self, vm: Any, v: Values) -> None:
+    def _need_unlocked(self, vm: Any, v: Values) -> None:
+        """Let the task fail if the guest is locked, unless the request has skiplock."""
         if vm.lock and not v.get("skiplock"):
             raise TaskError(f"VM is locked ({vm.lock})")
 
     def _too_many_cpus(self, vm: Any) -> str | None:
-        """Follow QemuServer.pm config_to_command, including changes that wait for this start."""
+        """Return Proxmox' error if the VM has too many CPUs to start, counting changes that wait for this start.
+
+        Follows QemuServer.pm config_to_command.
+        """
         stored = {**vm.config, **{key: value for key, value in vm.pending.items() if value is not None}}
         most = self.nodes[vm.node].get("maxcpu", 16)
         wanted = int(stored.get("cores") or 1) * int(stored.get("sockets") or 1)
@@ -70,7 +74,7 @@ class PowerTruth(ConfigTruth):
 
         async def body() -> None:
             if vm.status == "running":
-                self._task_lock_of(vm, p)
+                self._need_unlocked(vm, p)
                 await self.pause(vm.stop_secs)
                 vm.status = vm.qmpstatus = "stopped"
 
@@ -87,7 +91,7 @@ class PowerTruth(ConfigTruth):
         async def body() -> str | None:
             if vm.status != "running":
                 return None
-            self._task_lock_of(vm, p)
+            self._need_unlocked(vm, p)
             if paused:
                 vm.status = vm.qmpstatus = "stopped"
                 return "VM is paused - stop instead of shutdown"
@@ -109,7 +113,7 @@ class PowerTruth(ConfigTruth):
                 vm.status, vm.qmpstatus, vm.started_at = "running", "running", time.time()
 
         async def body() -> None:
-            self._task_lock_of(vm, p)
+            self._need_unlocked(vm, p)
             await self._powerdown(vm, p)
             if self.time_scale and self.reboot_gap:
                 soon = asyncio.create_task(again())
@@ -128,7 +132,7 @@ class PowerTruth(ConfigTruth):
 
         async def body() -> None:
             if vm.lock != "backup":  # QemuServer.pm vm_suspend: a backup does not prevent it
-                self._task_lock_of(vm, p)
+                self._need_unlocked(vm, p)
             vm.qmpstatus = "paused"
 
         return await self.task(vm.node, "qmpause", vm.vmid, user, body, vm=vm)

@@ -165,7 +165,7 @@ class Talk:
             self.refuse(line)
 
     def _from_environment(self, name: str) -> Given | None:
-        """Return a secret of the environment, or of the file that the environment names.
+        """Return a secret from the environment, or from the file that the environment names.
 
         Raises: Cancelled, if the file cannot be read, or if both are set: the bot would not start.
         """
@@ -185,7 +185,7 @@ class Talk:
         return Given(Secret(text), str(path), typed=False)
 
     def secret(self, name: str, question: str, *, first: bool) -> Given | None:
-        """Return a secret of the environment at the first attempt, otherwise one that is typed without being shown.
+        """Return a secret from the environment at the first attempt, otherwise one that is typed unseen.
 
         None: nothing was typed.
         Raises: Back, Cancelled.
