@@ -164,12 +164,6 @@ class Gateway:
             socket.send(_bare(INVALID_SESSION, resumable))
             await socket.flushed()
 
-    async def ask_reconnect(self) -> None:
-        """Send opcode 7, as Discord does before it restarts a gateway: the bot should resume elsewhere."""
-        for socket in list(self._sockets):
-            socket.send(_bare(RECONNECT, None))
-            await socket.flushed()
-
     async def handle(self, request: web.Request) -> web.StreamResponse:
         if self.closed:
             return web.Response(status=503, text="upstream connect error")

@@ -14,20 +14,19 @@ from core.guest import Kind, State
 from core.levels import Level
 from core.operations import ACTIONS, OPERATIONS, Operation
 from core.wanted_errors import SeveralGuests
+from tests.support.cards.sent import LANGUAGE_PAIRS, TEXTS
 from tests.support.fakes import NOW
 from tests.support.walked import walked
 from tools.messages import LANGUAGES, Message, compiled, in_source, messages_of, path_of, read, translated
 from ui.guests.plan import _DETAILS
-from ui.i18n import N_, Text, Texts, fill_japanese
+from ui.i18n import N_, Text, fill_japanese
 from ui.messages.errors import WORDS as ERROR_WORDS
 from ui.messages.errors import choice, error_sentence, unexpected_sentence
 from ui.messages.operations import WORDS, operation_noun
 from ui.messages.proxmox_errors import task_hint
 
-TEXTS = Texts("ja")
 JAPANESE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uff66-\uff9f]")
 HOSTILE = "<@1> `x` {name} {0.__class__} %s @everyone [a](http://b) \u202e\n**b** ```c```"
-LANGUAGE_PAIRS = [TEXTS.of("ja"), TEXTS.of("en")]
 
 
 def may_ask(action: Operation) -> bool:

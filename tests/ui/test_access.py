@@ -21,9 +21,9 @@ from tests.support.access_document import (
     VIEWER,
     told_access,
 )
+from tests.support.cards.sent import TEXTS, Golden, checked, languages, shown
 from tests.support.fakes import NOW
 from tests.support.walked import walked
-from tests.ui.test_formatting import TEXTS, Golden, checked, languages, shown
 from ui.access.view import access_card
 from ui.i18n import Language, Texts
 from ui.messages.operations import command_of

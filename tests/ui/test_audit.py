@@ -13,9 +13,8 @@ from core.audit.store import AuditEntry, AuditFilter, TrailExtent
 from core.errors import NotAllowed, ReadOnly, TooQuick
 from core.guest_errors import GuestNotFound, SnapshotExists
 from core.levels import Level
-from tests.project.test_catalogues import LANGUAGE_PAIRS
+from tests.support.cards.sent import LANGUAGE_PAIRS, Golden, checked, shown
 from tests.support.fakes import NOW
-from tests.ui.test_formatting import Golden, checked, shown
 from ui.audit.page import audit_page, audit_row
 from ui.audit.text import LINE, audit_line, options_text
 from ui.formatting import format_duration

@@ -1,16 +1,14 @@
 """Test the rendering of all views: snapshots in both languages, hostile text made harmless, Discord's limits kept."""
 
-import json
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import discord
-import pytest
 from discord import ui
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -61,6 +59,23 @@ from core.watch.incidents.model import Mute, WatchEntry
 from core.watch.incidents.state import GuestState, Rules, WatchState
 from core.watch.polling.disk_poller import DiskPoller
 from core.watch.service import Watch
+from tests.support.cards.sent import (
+    EN,
+    GIB,
+    JA,
+    LABEL_MOST,
+    TEXTS,
+    Golden,
+    buttons_of,
+    checked,
+    languages,
+    outside_code,
+    payload,
+    shown,
+    texts_of,
+    walk,
+    within_limits,
+)
 from tests.support.fakes import AKIKO, CONFIG, NOW, FakeClock, FakeProxmox, FakeWorld, guest
 from tests.support.walked import walked
 from tests.support.watch.at_once import at_once
@@ -103,105 +118,6 @@ from ui.messages.proxmox_errors import task_hint
 from ui.sizes import format_disk_size, format_memory, format_size, format_usage
 from ui.watch.alert_channel import DiscordAlertChannel
 from ui.watch.views import watch_list_card
-
-Golden = Callable[[str, str], None]
-TEXTS = Texts("ja")
-EN, JA = TEXTS.of("en"), TEXTS.of("ja")
-GIB = 1024**3
-languages = pytest.mark.parametrize("language", ["ja", "en"])
-# Discord's limits for a message with components (docs: Message Components)
-COMPONENTS_MOST, TEXT_MOST, LABEL_MOST, ID_MOST = 40, 4000, 80, 100
-
-
-# --- what Discord gets ---
-
-
-def payload(view: ui.LayoutView) -> list[dict[str, Any]]:
-    """Return the components as they are sent."""
-    components: list[dict[str, Any]] = view.to_components()  # type: ignore[no-untyped-call]  # discord.py leaves it untyped
-    return components
-
-
-def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for component in components:
-        yield component
-        yield from walk(component.get("components", []))
-
-
-def texts_of(view: ui.LayoutView) -> list[str]:
-    return texts_in(payload(view))
-
-
-def texts_in(components: list[dict[str, Any]]) -> list[str]:
-    return [part["content"] for part in walk(components) if part["type"] == 10]
-
-
-def buttons_of(view: ui.LayoutView) -> list[dict[str, Any]]:
-    return [part for part in walk(payload(view)) if part["type"] == 2]
-
-
-def shown(view: ui.LayoutView) -> str:
-    """Describe a view for a person to read: its colour, its texts, its buttons."""
-    lines: list[str] = []
-    for part in walk(payload(view)):
-        match part["type"]:
-            case 17:
-                lines.append(f"== #{part['accent_color']:06X}")
-            case 10:
-                lines += [part["content"], "--"]
-            case 2:
-                style = {1: "blue", 2: "grey", 3: "green", 4: "red", 5: "link"}[part["style"]]
-                face = part.get("label") or part["emoji"]["name"]
-                off = " off" if part.get("disabled") else ""
-                lines.append(f"[{face}] {style}{off} {part.get('custom_id') or part['url']}")
-            case 3:
-                lines.append(f"[{part['placeholder']}] menu {part['custom_id']}")
-                lines += [
-                    f"  {each['emoji']['name']} {each['label']} | {each['description']} | {each['value']}"
-                    for each in part["options"]
-                ]
-            case 14:
-                lines.append("(gap)")
-            case kind:
-                assert kind == 1
-    return "\n".join(lines)
-
-
-def within_limits(view: ui.LayoutView) -> list[str]:
-    """Check that the view keeps Discord's limits. Return its texts."""
-    sent = payload(view)
-    json.dumps(sent, allow_nan=False, ensure_ascii=False).encode()  # no half of a surrogate pair either
-    parts = list(walk(sent))
-    assert len(parts) <= COMPONENTS_MOST
-    texts = texts_in(sent)
-    assert texts
-    assert all(text.strip() for text in texts)
-    assert sum(map(len, texts)) <= TEXT_MOST
-    identities = [part["custom_id"] for part in parts if "custom_id" in part]
-    assert len(set(identities)) == len(identities)
-    assert all(1 <= len(identity) <= ID_MOST for identity in identities)
-    for part in parts:
-        if part["type"] == 1:
-            assert 1 <= len(part["components"]) <= 5
-        if part["type"] == 2:
-            assert len(part.get("label") or "") <= LABEL_MOST
-            assert part.get("label") or part.get("emoji")
-    return texts
-
-
-def checked(view: ui.LayoutView) -> list[str]:
-    """Check that the view keeps the limits and that no code span or block was cut open. Return its texts."""
-    texts = within_limits(view)
-    for text in texts:
-        assert "`" not in outside_code(text), text[-200:]
-    return texts
-
-
-def outside_code(text: str) -> str:
-    """Return the text that Discord reads as markdown: everything except code blocks and code spans."""
-    text = re.sub(r"```\n[^`]*\n```", "▣", text)
-    return re.sub(r"`[^`\n]+`", "▢", text)
-
 
 # --- things to show ---
 

@@ -8,8 +8,8 @@ import pytest
 from core.errors import ReadOnly
 from core.levels import Level
 from core.operations import OPERATIONS, Operation
+from tests.support.cards.sent import EN, TEXTS, Golden, buttons_of, checked, languages, shown
 from tests.support.fakes import NOW
-from tests.ui.test_formatting import EN, TEXTS, Golden, buttons_of, checked, languages, shown
 from ui.access.groups import GROUPS, in_groups
 from ui.access.help import help_card
 from ui.i18n import Language

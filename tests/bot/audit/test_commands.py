@@ -24,9 +24,10 @@ from core.wanted_errors import BadSince, BadVmid, SeveralPeople, UnknownOperatio
 from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve
 from tests.bot.audit.test_delivery import RECORDS
-from tests.bot.interaction.test_hostile_text import EVIL, harmless
-from tests.project.test_catalogues import ERRORS, JAPANESE, LANGUAGE_PAIRS, examples
+from tests.project.test_catalogues import ERRORS, JAPANESE, examples
 from tests.support import stage
+from tests.support.cards.hostile import EVIL, harmless
+from tests.support.cards.sent import LANGUAGE_PAIRS
 from tests.support.scenes.people import Cast
 from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage, post_of

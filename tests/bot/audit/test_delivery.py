@@ -33,9 +33,9 @@ from core.wanted_errors import BadDuration, BadVmid, NoSuchGuest, NothingChosen,
 from playground.discord.faults import PlannedFault
 from playground.discord.server import Channel
 from playground.pve.server import Pve
-from tests.bot.interaction.test_hostile_text import EVIL, harmless
-from tests.project.test_catalogues import LANGUAGE_PAIRS
 from tests.support import stage
+from tests.support.cards.hostile import EVIL, harmless
+from tests.support.cards.sent import LANGUAGE_PAIRS
 from tests.support.fakes import NOW, FakeClock
 from tests.support.journal.records import store_record
 from tests.support.stage import Stage

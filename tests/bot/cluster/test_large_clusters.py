@@ -4,8 +4,8 @@ import re
 from typing import Any
 
 from playground.pve.server import Pve
-from tests.bot.dashboard.test_dashboard import boards
 from tests.support import stage
+from tests.support.dashboard.boards import boards
 from tests.support.stage import Stage, post_of
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language

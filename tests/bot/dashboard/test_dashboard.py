@@ -1,8 +1,5 @@
 """Test /dashboard, and what people see of dashboards, with the real bot over sockets."""
 
-import sqlite3
-from contextlib import closing
-
 import discord
 
 from core.wanted_errors import (
@@ -13,31 +10,14 @@ from core.wanted_errors import (
     TooManyOwnDashboards,
     UnfitChannel,
 )
-from playground.discord.posts import SeenMessage
-from playground.discord.server import Channel
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.dashboard.boards import boards, stop_without_dashboards
 from tests.support.scenes.people import Cast
 from tests.support.stage import Stage
 from ui.formatting import Colour
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
-
-
-def boards(scene: Stage, channel: Channel | None = None) -> list[SeenMessage]:
-    """Return the dashboards in a channel, by default the bot's own."""
-    return [
-        post
-        for post in scene.server.messages(channel or scene.channel)
-        if any((button.custom_id or "").startswith(("d1:", "d2:")) for button in post.buttons)
-    ]
-
-
-async def stop_without_dashboards(scene: Stage) -> None:
-    """Stop the bot, and take all dashboards from its journal: their messages become orphans."""
-    await scene.stop_bot()
-    with closing(sqlite3.connect(scene.directory / "journal.db")) as journal, journal:
-        journal.execute("DELETE FROM dashboards")
 
 
 async def test_a_dashboard_is_made_kept_and_removed(scene: Stage, pve: Pve) -> None:

@@ -3,8 +3,8 @@
 from playground.discord.additions import PINS_MOST
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
-from tests.bot.dashboard.test_dashboard import boards, stop_without_dashboards
 from tests.support import stage
+from tests.support.dashboard.boards import boards, stop_without_dashboards
 from tests.support.stage import Stage
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language

@@ -3,8 +3,8 @@
 import pytest
 
 from playground.pve.server import Pve
-from tests.bot.dashboard.test_dashboard import boards
 from tests.support import stage
+from tests.support.dashboard.boards import boards
 from tests.support.stage import Stage
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language

@@ -2,8 +2,8 @@
 
 import re
 
-from tests.bot.dashboard.test_dashboard import boards
 from tests.support import stage
+from tests.support.dashboard.boards import boards
 from tests.support.stage import Stage
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language

@@ -7,8 +7,8 @@ from core.wanted_errors import NoSuchDashboard
 from playground.discord.odd_presses import carried, rewritten
 from playground.discord.posts import SeenMessage
 from playground.discord.server import Channel
-from tests.bot.dashboard.test_dashboard import boards, stop_without_dashboards
 from tests.support import stage
+from tests.support.dashboard.boards import boards, stop_without_dashboards
 from tests.support.stage import Stage
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language

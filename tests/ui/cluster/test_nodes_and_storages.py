@@ -5,9 +5,9 @@ from dataclasses import replace
 from core.guest import Cluster, Node, State, Storage
 from core.proxmox import HaStatus, NodeStatus
 from core.proxmox_errors import MissingPrivilege, TimedOut
+from tests.support.cards.sent import EN, GIB, TEXTS, Golden, buttons_of, checked, languages, shown, texts_of
 from tests.support.fakes import NOW, guest
 from tests.ui.cluster.test_status import GUESTS, NODES, STORAGES, TIB
-from tests.ui.test_formatting import EN, GIB, TEXTS, Golden, buttons_of, checked, languages, shown, texts_of
 from ui.cluster.nodes import NodeView, SiteNodes, node_card, node_list_card
 from ui.cluster.rows import listed_storages
 from ui.cluster.storages import SiteStorages, sections_of, storages_card

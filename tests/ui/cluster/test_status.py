@@ -7,9 +7,7 @@ import pytest
 
 from core.guest import Cluster, Guest, Kind, Node, State, Storage
 from core.watch.incidents.model import GuestEvent, Severity, Topic
-from tests.support.fakes import NOW, guest
-from tests.support.walked import walked
-from tests.ui.test_formatting import (
+from tests.support.cards.sent import (
     EN,
     GIB,
     TEXTS,
@@ -20,6 +18,8 @@ from tests.ui.test_formatting import (
     outside_code,
     shown,
 )
+from tests.support.fakes import NOW, guest
+from tests.support.walked import walked
 from tests.ui.watch.test_alert_text import DOWN, NODE, SHARED, STORAGE, fact, incident
 from ui.bars import usage_bar
 from ui.cluster.paragraphs import storages_text

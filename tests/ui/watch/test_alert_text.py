@@ -40,19 +40,10 @@ from core.watch.incidents.model import (
 from core.watch.incidents.offers import can_start, guest_of, has_log
 from core.watch.incidents.state import GuestState
 from core.watch.journal import Backlog, OutboxMessage
+from tests.support.cards.sent import checked, outside_code, shown
 from tests.support.fakes import NOW
 from tests.support.walked import walked
-from tests.ui.test_formatting import (
-    ATTACKS,
-    DB,
-    WEB,
-    checked,
-    cluster,
-    foreign,
-    harmless_characters,
-    outside_code,
-    shown,
-)
+from tests.ui.test_formatting import ATTACKS, DB, WEB, cluster, foreign, harmless_characters
 from ui.cards import card
 from ui.formatting import Colour
 from ui.i18n import Language, Text, Texts
