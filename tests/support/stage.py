@@ -23,9 +23,11 @@ import pytest
 import yarl
 from discord.ext import commands
 
+from adapters.charts.frames import PNG
 from adapters.charts.process import ChartProcess
 from adapters.settings.load import load
 from bot import ProxmoxBot
+from core.charts.drawing import Drawing
 from core.errors import BotError, NotHere
 from core.proxmox import Proxmox
 from playground.cluster.demo_cluster import NODES, build_demo
@@ -520,6 +522,16 @@ def language() -> str:
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the bot acknowledge nothing because its answer takes long, so that the first response is the answer."""
     monkeypatch.setattr(reply_module, "ACKNOWLEDGE_AFTER", 3600.0)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replace the process that draws, in tests that look at no picture."""
+
+    async def picture(_self: ChartProcess, _drawing: Drawing) -> bytes:
+        return PNG
+
+    monkeypatch.setattr(ChartProcess, "draw", picture)
 
 
 @pytest.fixture

@@ -59,6 +59,8 @@ from tests.support.walked import DEEP, EVERY_CELL
 from ui.messages.operations import BUTTONS
 
 bare_scene, pve = stage.bare_scene, stage.pve
+undrawn = stage.undrawn
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 # -- the table
 

@@ -9,9 +9,11 @@ from tests.support.scenes.people import Cast
 from tests.support.stage import Stage, post_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+undrawn = stage.undrawn
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
 
+@pytest.mark.usefixtures("undrawn")
 @BOTH
 async def test_nodes_cost_no_request_of_their_own(scene: Stage) -> None:
     t = scene.t()

@@ -2,11 +2,14 @@
 
 import re
 
+import pytest
+
 from tests.support import stage
 from tests.support.dashboard.boards import boards
 from tests.support.stage import Stage
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
+undrawn = stage.undrawn
 
 NAME = "\u202e**@everyone** `<@1>` [x](y) ||"
 SCOPES = ("tag:game", "node:pve1")
@@ -14,6 +17,7 @@ ROLES = 40
 """Number of admin roles of one person."""
 
 
+@pytest.mark.usefixtures("undrawn")
 async def test_a_person_with_40_admin_roles_and_markup_in_their_name(bare_scene: Stage) -> None:
     scene, make = bare_scene, bare_scene.guild.create_role
     roles = [make(f"**{place}** \u202e@here <@&1>"[:100]) for place in range(ROLES)]

@@ -16,6 +16,7 @@ from tests.support.stage import Stage, post_of
 from tests.support.watch.at_once import rows_of
 
 bare_scene, pve = stage.bare_scene, three_sites.pve
+undrawn = stage.undrawn
 clusters, sites = three_sites.clusters, three_sites.sites
 
 
@@ -37,6 +38,7 @@ async def panel(sites: Sites, name: str, vmid: int) -> SeenMessage:
     return post_of(await sites.press("admin", await sites.post(), f"g2:{name}:refresh:{vmid}"))
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize("name", NAMES)
 async def test_an_alert_and_its_later_messages_stay_on_their_site(sites: Sites, name: str) -> None:
     await sites.start()

@@ -32,6 +32,8 @@ from tests.support.walked import DEEP, EVERY_CELL
 from tests.support.watch.at_once import rows_of
 
 bare_scene, pve = stage.bare_scene, three_sites.pve
+undrawn = stage.undrawn
+pytestmark = pytest.mark.usefixtures("undrawn")
 clusters, sites = three_sites.clusters, three_sites.sites
 
 on_each_site = pytest.mark.parametrize("name", NAMES)
