@@ -1,11 +1,10 @@
 """Draw the charts of the tests in processes that have matplotlib imported already. That import takes 0.7 s of CPU.
 
 The bot starts `COMMAND` as it starts its own worker, with the same pipes. This process hands its pipes to a starter,
-which forks the worker, and both end together. Each test worker has one starter, from its first chart on. Tests of the
-worker itself (tests/adapters/charts) use the bot's own command.
+which forks the worker, and both end together. All test workers share one starter, from the first chart on. Tests of
+the worker itself (tests/adapters/charts) use the bot's own command.
 """
 
-import atexit
 import contextlib
 import functools
 import os
@@ -21,8 +20,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 POSSIBLE = sys.platform == "linux"
 """Whether a process with all of these imports can fork safely."""
-END_PATIENCE = 60.0
-"""Seconds in which the starter must end, on a busy machine."""
 HAND_OVER = """
 import _socket, array, os, sys
 there = _socket.socket(_socket.AF_UNIX)
@@ -50,45 +47,52 @@ COMMAND = _Command()
 
 @functools.cache
 def _command() -> tuple[str, ...]:
-    """Start the one starter of this process, and return the command that hands it a worker's pipes."""
-    name = f"charts-{os.getpid()}-{os.urandom(8).hex()}"  # an abstract name of Linux, which is in no folder
+    """Start the one starter of this run of the tests, if no other test worker has done so."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    name = f"charts-{run or os.getpid()}"  # an abstract name of Linux, which is in no folder
+    whole_run = os.getppid() if run else os.getpid()
+    command = (sys.executable, "-I", "-S", "-c", HAND_OVER, name)
     with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(f"\0{name}")
+        try:
+            listening.bind(f"\0{name}")
+        except OSError:  # another test worker was first
+            return command
         listening.listen()
+        given = (str(listening.fileno()), str(whole_run))
         starter = subprocess.Popen(  # noqa: S603 - this very file
-            [sys.executable, "-m", "tests.support.charts.warm_charts", str(listening.fileno())],
+            [sys.executable, "-m", "tests.support.charts.warm_charts", *given],
             cwd=ROOT,
-            stdin=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             pass_fds=[listening.fileno()],
         )
-    assert starter.stdin is not None
-    atexit.register(starter.wait, END_PATIENCE)
-    atexit.register(starter.stdin.close)  # called first: the starter ends with its input
-    return (sys.executable, "-I", "-S", "-c", HAND_OVER, name)
+    starter.returncode = 0  # nobody waits for it: it ends after this process, and Python would warn of that
+    return command
 
 
 # -- in the starter
 
 
-def serve(listening: socket.socket) -> socket.socket | None:
-    """Fork a process for each connection, until the input of the starter ends.
+def serve(listening: socket.socket, whole_run: int) -> socket.socket | None:
+    """Fork a process for each connection, until the process with the id `whole_run` ends.
 
     Returns None in the starter. Returns the connection in each forked process, which has the pipes of the other side.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests; the starter ends with them
+    ended = os.pidfd_open(whole_run)
     while True:
-        ready, _, _ = select.select([0, listening.fileno()], [], [])
+        ready, _, _ = select.select([ended, listening.fileno()], [], [])
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass  # nobody asks for its exit code
-        if 0 in ready:
+        if ended in ready:
             return None
         connection, _ = listening.accept()
         with contextlib.suppress(OSError):
             _, pipes, _, _ = socket.recv_fds(connection, 1, 2)
             if len(pipes) == 2 and os.fork() == 0:
                 listening.close()
+                os.close(ended)
                 for number, pipe in enumerate(pipes):
                     os.dup2(pipe, number)
                     os.close(pipe)
@@ -119,6 +123,6 @@ if __name__ == "__main__":
         from adapters.charts import worker
 
     gc.freeze()
-    if connected := serve(socket.socket(fileno=int(sys.argv[1]))):
+    if connected := serve(socket.socket(fileno=int(sys.argv[1])), int(sys.argv[2])):
         end_with(connected)
         worker.main()
