@@ -37,10 +37,10 @@ from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditChannel, AuditDelivery
 from core.delivery.channel import AlertChannel
 from core.errors import JournalFailed
-from core.health.reports import HealthCheck, Reports
+from core.health.reports import CheckReports, HealthCheck
 from core.levels import Level
 from core.proxmox import Lane
-from core.watch.incidents.state import Rules
+from core.watch.incidents.state import WatchRules
 from core.watch.polling.disk_poller import DiskPoller
 from core.watch.service import Watch
 from core.watch.watch_list import WatchStore
@@ -125,7 +125,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
         gateway_age=resources.gateway_age,
         measures=resources.measures,
         members=Members(clock),
-        health=Reports(resources.health, clock, len(settings.sites)),
+        health=CheckReports(resources.health, clock, len(settings.sites)),
         audit=audit,
         audit_delivery=audit_delivery,
         clock=clock,
@@ -204,7 +204,7 @@ def add_site(services: Services, settings: Settings, own: SiteSettings, resource
         expected,
         resources.store,
         resources.journal,
-        Rules(settings.alert_repeat_minutes * 60.0, settings.storage_alert_percent, settings.audit_days),
+        WatchRules(settings.alert_repeat_minutes * 60.0, settings.storage_alert_percent, settings.audit_days),
         lambda unix: quiet is not None and quiet.holds(minute_of_day(settings.timezone, unix)),
     )
     source = ContentsSource(

@@ -29,7 +29,7 @@ class CheckReport:
     ended: float
 
 
-class Reports:
+class CheckReports:
     """Check, and keep the newest report of each selection of sites for ten minutes.
 
     `sites`: the number of sites. Reports of each of them, of all, and of as many other selections are kept.

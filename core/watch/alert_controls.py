@@ -7,7 +7,7 @@ from typing import TypeVar
 from core.watch import changes
 from core.watch.incidents.model import Incident, MessageKind, Mute
 from core.watch.incidents.notifications import announce_all
-from core.watch.incidents.state import Rules
+from core.watch.incidents.state import WatchRules
 from core.watch.incidents.transition import Transition
 from core.watch.persistence import Decision, Persistence
 from core.watch.run_time import RunTime
@@ -18,7 +18,7 @@ T = TypeVar("T")
 class AlertControls:
     """Change the stored state between two polls, and store the alerts that follow."""
 
-    def __init__(self, persistence: Persistence, time: RunTime, rules: Rules) -> None:
+    def __init__(self, persistence: Persistence, time: RunTime, rules: WatchRules) -> None:
         self._persistence, self._time, self._rules = persistence, time, rules
 
     async def acknowledge(self, incident_id: int, by: str, by_id: int = 0) -> Incident:
@@ -86,8 +86,8 @@ class AlertControls:
             if announce:
                 transition.good = state.pulse.good
                 announce_all(transition, reminds=False)  # reminders belong to a poll
-            outcome = transition.outcome()
-            pulse = replace(state.pulse, last_id=outcome.state.pulse.last_id)
-            return Decision(replace(outcome, state=replace(outcome.state, pulse=pulse)), result)
+            update = transition.update()
+            pulse = replace(state.pulse, last_id=update.state.pulse.last_id)
+            return Decision(replace(update, state=replace(update.state, pulse=pulse)), result)
 
         return await self._persistence.change(decide)

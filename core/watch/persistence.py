@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 from core.errors import DISK_HUNG, JournalFailed
 from core.watch.change_queue import ChangeQueue
 from core.watch.incidents.model import GuestFact, Incident
-from core.watch.incidents.state import Outcome, WatchState
+from core.watch.incidents.state import StateUpdate, WatchState
 from core.watch.journal import Batch, Journal
 from core.watch.records import EXPECTED_STOP, changed_records, decode_state, encode_state
 
@@ -22,11 +22,11 @@ _log = logging.getLogger(__name__)
 class Decision(Generic[T]):
     """A change of the state that was decided on, and what its caller gets.
 
-    `expired`: VMIDs whose stop orders are deleted, like those of `outcome.seen_stops`.
-    `on_stored`: called as soon as the outcome is stored.
+    `expired`: VMIDs whose stop orders are deleted, like those of `update.seen_stops`.
+    `on_stored`: called as soon as the update is stored.
     """
 
-    outcome: Outcome
+    update: StateUpdate
     result: T
     expired: Iterable[int] = ()
     on_stored: Callable[[], None] = lambda: None
@@ -96,16 +96,16 @@ class Persistence:
         await self._journal.commit(Batch(records={f"{EXPECTED_STOP}{vmid}": by}))
 
     async def change(self, decide: Callable[[], Decision[T]]) -> T:
-        """Decide on a change of the state, and store the whole outcome or nothing. Return the decision's result.
+        """Decide on a change of the state, and store the whole update or nothing. Return the decision's result.
 
         `decide` is called when all changes before it are stored. Nothing else changes the state until its
-        outcome is stored, too.
+        update is stored, too.
         Raises: JournalFailed, and what `decide` raises.
         """
 
         async def make() -> T:
             decision = decide()
-            await self._commit(decision.outcome, decision.expired)
+            await self._commit(decision.update, decision.expired)
             decision.on_stored()
             return decision.result
 
@@ -117,18 +117,18 @@ class Persistence:
         except TimeoutError as error:
             raise JournalFailed(DISK_HUNG) from error
 
-    async def _commit(self, outcome: Outcome, expired: Iterable[int]) -> None:
-        after = encode_state(outcome.state)
+    async def _commit(self, update: StateUpdate, expired: Iterable[int]) -> None:
+        after = encode_state(update.state)
         written = changed_records(self._stored, after)
-        over = (*outcome.seen_stops, *expired)  # an order counts once
+        over = (*update.seen_stops, *expired)  # an order counts once
         written |= dict.fromkeys(f"{EXPECTED_STOP}{vmid}" for vmid in over)
-        written |= outcome.records
-        await self._journal.commit(Batch(written, outcome.incidents, outcome.messages))
-        self.state, self._stored = outcome.state, after
-        for incident in outcome.incidents:
+        written |= update.records
+        await self._journal.commit(Batch(written, update.incidents, update.messages))
+        self.state, self._stored = update.state, after
+        for incident in update.incidents:
             _log.info("%s", incident_line(incident))
-        if outcome.messages or outcome.incidents:
-            self.on_messages(tuple(message.id for message in outcome.messages))
+        if update.messages or update.incidents:
+            self.on_messages(tuple(message.id for message in update.messages))
 
 
 def _ignore(message_ids: tuple[int, ...]) -> None:

@@ -20,7 +20,7 @@ from core.watch import changes
 from core.watch.alert_controls import AlertControls
 from core.watch.incidents.model import WatchEntry
 from core.watch.incidents.observation import Observation
-from core.watch.incidents.state import GuestState, Rules, WatchState
+from core.watch.incidents.state import GuestState, WatchRules, WatchState
 from core.watch.incidents.step import step
 from core.watch.incidents.thresholds import (
     drop_thresholds_of,
@@ -57,7 +57,7 @@ class Watch:
         expected: ExpectedStops,
         store: WatchStore,
         journal: Journal,
-        rules: Rules,
+        rules: WatchRules,
         quiet: Callable[[float], bool],
     ) -> None:
         self._poller, self._clock, self._expected = Poller(cluster_cache, proxmox, clock), clock, expected
@@ -250,7 +250,7 @@ class Watch:
         expected_stops = self._expected.current(blind=not self._last_poll_good)
         expired = self._expected.expired() - expected_stops.keys()
         self._last_poll_good = False
-        outcome = step(self.state, self.entries, observation, moment, self._rules, expected_stops)
+        update = step(self.state, self.entries, observation, moment, self._rules, expected_stops)
 
         def on_stored() -> None:
             self._last_poll_good = self.state.pulse.good
@@ -260,8 +260,8 @@ class Watch:
             if observation.cluster:  # the next poll does not need its lists, which are large
                 self._previous = replace(observation, cluster=None, first=None, listed=None)
             self.blind = blind_guests(self.state, self.entries)
-            for vmid in outcome.seen_stops:
+            for vmid in update.seen_stops:
                 self._expected.on_stop_seen(vmid)
             self._expected.forget(expired)
 
-        return Decision(outcome, None, expired, on_stored)
+        return Decision(update, None, expired, on_stored)

@@ -49,14 +49,14 @@ from core.guest import (
     TaskSummary,
 )
 from core.guest_errors import GuestBusy, GuestLocked
-from core.health.reports import Reports
+from core.health.reports import CheckReports
 from core.health.result import Result
 from core.operations import ACTIONS, OPERATIONS, Operation
 from core.proxmox import Pending
 from core.proxmox_errors import Rejected, StorageFull, Unreachable
 from core.tasks import Progress, TaskEnd, TaskResult
 from core.watch.incidents.model import Mute, WatchEntry
-from core.watch.incidents.state import GuestState, Rules, WatchState
+from core.watch.incidents.state import GuestState, WatchRules, WatchState
 from core.watch.polling.disk_poller import DiskPoller
 from core.watch.service import Watch
 from tests.support.cards.sent import (
@@ -209,7 +209,9 @@ def watch_of(
     clock, proxmox = FakeClock(), FakeProxmox(FakeClock())
     expected, reader = ExpectedStops(clock), ClusterCache(proxmox, clock)
     disks = DiskPoller(proxmox, clock)
-    watch = Watch(reader, proxmox, disks, clock, expected, NoStore(), JOURNAL, Rules(), lambda _unix: False)
+    watch = Watch(
+        reader, proxmox, disks, clock, expected, NoStore(), JOURNAL, WatchRules(), lambda _unix: False
+    )
     watch._watch_list.entries, watch.read_error = entries, trouble
     watch._persistence.state = WatchState(
         guests={guest.vmid: guest for guest in known}, mutes={mute.target: mute for mute in mutes}
@@ -491,7 +493,7 @@ def site(language: Language = "ja") -> Site:
         alert_charts=Cooldown(world.clock, 600.0),
         orphan_searches=Cooldown(world.clock, 60.0),
         members=Members(world.clock),
-        health=Reports(no_health, world.clock, 1),
+        health=CheckReports(no_health, world.clock, 1),
         audit=world.ledger,
         audit_delivery=AuditDelivery(JOURNAL, None, world.clock),
         clock=world.clock,

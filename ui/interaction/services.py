@@ -25,7 +25,7 @@ from core.cluster.storage_histories import StorageHistories
 from core.dashboard.keeper import DashboardKeeper
 from core.delivery.alerts import AlertDelivery
 from core.delivery.audit import AuditDelivery
-from core.health.reports import Reports
+from core.health.reports import CheckReports
 from core.proxmox import Proxmox
 from core.watch.journal import Journal
 from core.watch.service import Watch
@@ -95,7 +95,7 @@ class Services:
     orphan_searches: Cooldown
     """Limits how often a channel is searched for orphaned dashboards when a new one is made."""
     members: Members
-    health: Reports
+    health: CheckReports
     """Checks the setup, for /health."""
     audit: AuditLog
     """Records the attempts that belong to no site."""

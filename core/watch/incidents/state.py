@@ -153,7 +153,7 @@ class WatchState:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class WatchRules:
     """Settings of the watch.
 
     `repeat`: seconds, 0 for never. `storage_limit`: percent. `audit_days`: days the trail is kept.
@@ -182,7 +182,7 @@ class StepTime:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StateUpdate:
     """The result of a step: the state, new or changed incidents, and messages to send.
 
     `seen_stops`: VMIDs whose expected stop has now been seen. `records`: further records to write with them.

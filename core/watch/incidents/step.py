@@ -12,7 +12,7 @@ from core.watch.incidents.infrastructure import check_nodes, check_source
 from core.watch.incidents.model import WatchEntry
 from core.watch.incidents.notifications import announce_all, open_incidents, post_digest
 from core.watch.incidents.observation import Observation
-from core.watch.incidents.state import Outcome, Rules, StepTime, WatchState
+from core.watch.incidents.state import StateUpdate, StepTime, WatchRules, WatchState
 from core.watch.incidents.thresholds import check_thresholds
 from core.watch.incidents.transition import Transition
 from core.watch.incidents.unknown import check_blind_guests, check_stale_nodes
@@ -23,10 +23,10 @@ def step(
     entries: Iterable[WatchEntry],
     observation: Observation,
     now: StepTime,
-    rules: Rules,
+    rules: WatchRules,
     expected_stops: Iterable[int] = (),
-) -> Outcome:
-    """Return the outcome of one poll.
+) -> StateUpdate:
+    """Return the update of one poll.
 
     `expected_stops`: VMIDs whose stop was ordered through the bot and has not been seen yet.
     """
@@ -48,4 +48,4 @@ def step(
         open_incidents(transition)
     announce_all(transition)
     post_digest(transition)
-    return transition.outcome()
+    return transition.update()

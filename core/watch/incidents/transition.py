@@ -22,7 +22,7 @@ from core.watch.incidents.model import (
     node_subject,
 )
 from core.watch.incidents.observation import Observation, RecentTask
-from core.watch.incidents.state import GuestState, Outcome, Rules, StepTime, WatchState
+from core.watch.incidents.state import GuestState, StateUpdate, StepTime, WatchRules, WatchState
 
 SINCE_TOLERANCE = 60.0
 """Keep `since` unless the start moved by more than this many seconds."""
@@ -51,7 +51,7 @@ class Transition:
         self,
         state: WatchState,
         now: StepTime,
-        rules: Rules,
+        rules: WatchRules,
         entries: Iterable[WatchEntry] = (),
         observation: Observation | None = None,
         expected_stops: Iterable[int] = (),
@@ -82,7 +82,7 @@ class Transition:
         """Whether Proxmox can be read again after it was reported as unreachable."""
         self._last_id = state.pulse.last_id
 
-    def outcome(self) -> Outcome:
+    def update(self) -> StateUpdate:
         pulse = replace(
             self.previous.pulse,
             elapsed=self.elapsed,
@@ -107,7 +107,7 @@ class Transition:
             quieted=tuple(self.quieted),
             open=self.open,
         )
-        return Outcome(
+        return StateUpdate(
             state, tuple(self.changed.values()), tuple(self.messages), tuple(self.seen_stops), self.records
         )
 

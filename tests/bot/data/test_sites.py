@@ -23,7 +23,7 @@ from core.audit.record import CUT_OFF, AuditRecord, AuditStep
 from core.audit.store import AuditFilter
 from core.audit.trail import AuditTrail
 from core.guest import State
-from core.watch.incidents.state import Rules
+from core.watch.incidents.state import WatchRules
 from core.watch.polling.disk_poller import DiskPoller
 from core.watch.service import Watch
 from monitor_store import MonitorStore
@@ -82,7 +82,7 @@ async def started(directory: Path, lists: Lists, first: str | None = None) -> As
             ExpectedStops(world.clock),
             store.of_site(name, disk),
             view,
-            Rules(),
+            WatchRules(),
             lambda _unix: False,
         )
         bot.sites[name] = SiteData(name, vmids, watch, AuditTrail(view, clock), switch)

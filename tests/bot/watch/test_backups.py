@@ -8,7 +8,7 @@ from core.guest import Cluster, Node, TaskSummary
 from core.proxmox_errors import TimedOut
 from core.watch.incidents.backups import BACK_SECONDS, EVERY_SECONDS, NODES_MOST, BackupPoller, query_start
 from core.watch.incidents.observation import Observation
-from core.watch.incidents.state import Outcome, Rules, StepTime, WatchState
+from core.watch.incidents.state import StateUpdate, StepTime, WatchRules, WatchState
 from core.watch.incidents.step import step
 from core.watch.records import changed_records, decode_state, encode_state
 from playground.pve.plan import TaskPlan
@@ -193,12 +193,12 @@ class Steps:
             backups={node: tuple(rows) for node, rows in lists.items()},
         )
         moment = StepTime(NOW + 60 * self.count, 60.0 if self.count > 1 else 0.0, self.count == 1)
-        outcome: Outcome = step(self.state, (), here, moment, Rules())
-        self.state = outcome.state
+        update: StateUpdate = step(self.state, (), here, moment, WatchRules())
+        self.state = update.state
         written = changed_records({}, encode_state(self.state))
         records = {key: text for key, text in written.items() if text is not None}
         assert decode_state(records, self.state.open.values()) == self.state
-        return [(fact.node, fact.error) for incident in outcome.incidents for fact in incident.backups]
+        return [(fact.node, fact.error) for incident in update.incidents for fact in incident.backups]
 
 
 FAILED = [("a", "job errors")]

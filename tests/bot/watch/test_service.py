@@ -25,7 +25,7 @@ from core.operations import Operation
 from core.proxmox_errors import MissingPrivilege, NodeUnreachable, NothingVisible, TimedOut, Unreachable
 from core.wanted_errors import BadAmount, BadVmid
 from core.watch.incidents.model import GuestEvent, Topic, WatchEntry
-from core.watch.incidents.state import Rules
+from core.watch.incidents.state import WatchRules
 from core.watch.journal import Batch
 from tests.support.fakes import AKIKO, TEMPLATE, guest
 from tests.support.journal.records import store_record
@@ -741,7 +741,7 @@ def kept_vmids(home: WatchHarness) -> list[int | None]:
 async def test_the_audit_trail_is_kept_for_its_days_and_never_cut_right_after_a_start(tmp_path: Path) -> None:
     """A clock that is wrong at the start and corrected soon after costs nothing."""
     home = WatchHarness(tmp_path, [guest(101)])
-    days = Rules().audit_days
+    days = WatchRules().audit_days
     for vmid, age in ((101, days + 1), (102, days - 1)):
         store_record(
             home.journal, AuditRecord(AuditStep.REFUSED, AKIKO, "stop", vmid), home.clock.now() - age * 86_400

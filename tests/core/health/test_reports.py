@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 
 import pytest
 
-from core.health.reports import FRESH_SECONDS, KEPT_SECONDS, Reports
+from core.health.reports import FRESH_SECONDS, KEPT_SECONDS, CheckReports
 from core.health.result import Result
 from tests.support.fakes import FakeClock
 
@@ -20,7 +20,7 @@ async def test_many_who_ask_at_once_cost_one_check_and_each_later_one_is_new() -
             raise RuntimeError("no disk")
         return ()
 
-    reports = Reports(check, clock, 2)
+    reports = CheckReports(check, clock, 2)
     many = [asyncio.create_task(reports.read(["home"], again=True)) for _ in range(50)]
     other = asyncio.create_task(reports.read(["home", "colo"], again=False))
     await asyncio.sleep(0)
@@ -50,7 +50,7 @@ async def test_the_report_of_all_outlasts_those_of_each_of_many_sites() -> None:
         return ()
 
     sites = [f"site{number}" for number in range(30)]
-    reports = Reports(check, FakeClock(), len(sites))
+    reports = CheckReports(check, FakeClock(), len(sites))
     chosen = [sites, *([name] for name in sites)]
     for _ in range(2):  # a page of each is turned
         for names in chosen:

@@ -10,7 +10,7 @@ from core.guest import Storage
 from core.watch import changes
 from core.watch.incidents.model import ALL, MessageKind, Metric, Mute, Severity, Topic, WatchEntry
 from core.watch.incidents.notifications import announce_all
-from core.watch.incidents.state import Rules, StepTime
+from core.watch.incidents.state import StepTime, WatchRules
 from core.watch.incidents.transition import Transition
 from tests.core.watch.test_infrastructure import GONE
 from tests.support.walked import walked
@@ -122,7 +122,7 @@ def test_a_storage_without_figures_or_limit_is_not_reported() -> None:
         Storage("x", "pve1", False, True, 99, 0),
     )
     assert history.polls(5) == []
-    history = History(rules=Rules(storage_limit=0))
+    history = History(rules=WatchRules(storage_limit=0))
     history.storages = (storage(99),)
     assert history.polls(5) == []
 
@@ -170,11 +170,11 @@ def test_many_failed_backups_are_one_message() -> None:
 
 def mute(history: History, target: str, seconds: float) -> None:
     """Mute the target as core/watch/service.py does."""
-    work = Transition(history.state, StepTime(history.unix, 0.0), history.rules)
-    work.mute(target, seconds, "Akiko")
-    work.good = True
-    announce_all(work)
-    history._take(work.outcome())
+    transition = Transition(history.state, StepTime(history.unix, 0.0), history.rules)
+    transition.mute(target, seconds, "Akiko")
+    transition.good = True
+    announce_all(transition)
+    history._take(transition.update())
 
 
 @pytest.mark.parametrize("target", [ALL, "guest/101", "node/pve1"])
@@ -223,11 +223,11 @@ def test_the_alert_no_longer_shows_a_mute_that_ended() -> None:
 
 def press_mute(history: History, number: int = 0, seconds: float = 36_000) -> None:
     """Mute the incident as an alert's button does."""
-    work = Transition(history.state, StepTime(history.unix, 0.0), history.rules)
-    changes.mute_incident(work, number or max(history.state.open), seconds, "Akiko", 1)
-    work.good = True
-    announce_all(work)
-    history._take(work.outcome())
+    transition = Transition(history.state, StepTime(history.unix, 0.0), history.rules)
+    changes.mute_incident(transition, number or max(history.state.open), seconds, "Akiko", 1)
+    transition.good = True
+    announce_all(transition)
+    history._take(transition.update())
 
 
 def test_a_mute_by_button_ends_with_the_recovery_which_is_reported() -> None:
@@ -272,13 +272,13 @@ def test_the_mute_of_another_incident_of_the_guest_goes_on() -> None:
 
 
 def test_a_node_muted_by_button_stays_muted() -> None:
-    work = Transition(History().state, StepTime(0.0, 0.0), Rules())
-    node = work.open_incident(Topic.NODE, "node/pve2", Severity.CRITICAL, node="pve2")
-    changes.mute_incident(work, node.id, 60, "Akiko", 1)
-    over = work.close_incident(work.open[node.id])
+    transition = Transition(History().state, StepTime(0.0, 0.0), WatchRules())
+    node = transition.open_incident(Topic.NODE, "node/pve2", Severity.CRITICAL, node="pve2")
+    changes.mute_incident(transition, node.id, 60, "Akiko", 1)
+    over = transition.close_incident(transition.open[node.id])
     assert (over.unmuted, over.can_unmute) == (False, True)
-    assert work.unmute_incident(over).can_unmute is False
-    assert work.mutes == {}
+    assert transition.unmute_incident(over).can_unmute is False
+    assert transition.mutes == {}
 
 
 def test_a_mute_of_an_older_version_counts_as_set_by_command() -> None:
@@ -356,7 +356,7 @@ def test_open_incidents_are_repeated_every_four_hours() -> None:
 
 
 def test_there_are_no_reminders_if_they_are_switched_off() -> None:
-    history = History(rules=Rules(repeat=0))
+    history = History(rules=WatchRules(repeat=0))
     history.see(R)
     assert flat([history.see(S) for _ in range(600)]) == [DOWN]
 
@@ -452,9 +452,9 @@ def test_ending_a_mute_between_two_polls_makes_no_reminder() -> None:
     mute(history, "all", 360_000)
     history.polls(300)
     before = len(history.messages)
-    work = Transition(history.state, StepTime(history.unix, 0.0), history.rules)
-    work.mutes.clear()
-    work.good = True
-    announce_all(work, reminds=False)
-    history._take(work.outcome())
+    transition = Transition(history.state, StepTime(history.unix, 0.0), history.rules)
+    transition.mutes.clear()
+    transition.good = True
+    announce_all(transition, reminds=False)
+    history._take(transition.update())
     assert len(history.messages) == before

@@ -6,7 +6,7 @@ from pathlib import Path
 from adapters.journal.store import SqliteJournal
 from core.guest import Guest, State
 from core.watch.incidents.model import Message, WatchEntry
-from core.watch.incidents.state import Rules
+from core.watch.incidents.state import WatchRules
 from core.watch.polling.disk_poller import DiskPoller
 from core.watch.service import Watch
 from monitor_store import MonitorStore
@@ -46,7 +46,7 @@ class WatchHarness:
             world.expected,
             self.store.of_site("", AT_ONCE),
             at_once(self.journal),
-            Rules(),
+            WatchRules(),
             lambda _unix: self.quiet,
         )
         loaded = self.store.load([])

@@ -7,7 +7,7 @@ from core.errors import BotError
 from core.guest import Cluster, Guest, Kind, Node, State, Storage, TaskSummary
 from core.watch.incidents.model import Incident, Message, MessageKind, Topic, WatchEntry
 from core.watch.incidents.observation import DiskReading, Observation, find_source_fault
-from core.watch.incidents.state import Outcome, Rules, StepTime, WatchState
+from core.watch.incidents.state import StateUpdate, StepTime, WatchRules, WatchState
 from core.watch.incidents.step import step
 from core.watch.records import changed_records, decode_state, encode_state
 from tests.support.fakes import NOW, guest
@@ -38,10 +38,10 @@ class History:
     """Run a sequence of polls. Guests not named in a call of `see` stay as in the poll before."""
 
     def __init__(
-        self, *entries: WatchEntry, rules: Rules | None = None, nodes: Iterable[str] = ("pve1", "pve2")
+        self, *entries: WatchEntry, rules: WatchRules | None = None, nodes: Iterable[str] = ("pve1", "pve2")
     ) -> None:
         self.entries = entries or (WatchEntry(101),)
-        self.rules = rules or Rules()
+        self.rules = rules or WatchRules()
         self.state = WatchState()
         self.unix, self.fresh, self.away = NOW, True, True
         self.guests = {entry.vmid: guest(entry.vmid, R, uptime=1000) for entry in self.entries}
@@ -49,7 +49,7 @@ class History:
         self.storages: tuple[Storage, ...] = ()
         self.incidents: dict[int, Incident] = {}
         self.messages: list[Message] = []
-        self.last = Outcome(self.state)
+        self.last = StateUpdate(self.state)
         self._changed: list[Incident] = []
 
     def cluster(self) -> Cluster:
@@ -119,14 +119,14 @@ class History:
             told += self.see(**values)
         return told
 
-    def _take(self, outcome: Outcome) -> list[str]:
-        written = changed_records(encode_state(self.state), encode_state(outcome.state))
-        self.last, self.state = outcome, outcome.state
-        self._changed += outcome.incidents
-        self.incidents |= {incident.id: incident for incident in outcome.incidents}
-        self.messages += outcome.messages
+    def _take(self, update: StateUpdate) -> list[str]:
+        written = changed_records(encode_state(self.state), encode_state(update.state))
+        self.last, self.state = update, update.state
+        self._changed += update.incidents
+        self.incidents |= {incident.id: incident for incident in update.incidents}
+        self.messages += update.messages
         assert written is not None
-        return [self.words(message) for message in outcome.messages]
+        return [self.words(message) for message in update.messages]
 
     def restart(self, away: float = 600.0) -> None:
         """Restart the bot from its stored records after `away` seconds."""

@@ -34,7 +34,7 @@ from core.operations import Operation
 from core.proxmox import Proxmox
 from core.proxmox_errors import BadAnswer, ProxmoxError, Rejected, TimedOut
 from core.watch.incidents.model import DOWN, GuestEvent, Incident, Message, MessageKind, Topic, WatchEntry
-from core.watch.incidents.state import Rules
+from core.watch.incidents.state import WatchRules
 from core.watch.journal import Batch, OutboxMessage
 from core.watch.polling.disk_poller import DiskPoller
 from core.watch.records import EXPECTED_STOP
@@ -50,7 +50,7 @@ SAME_TEXT = 140.0
 
 The bot repeats a text for 120 s while the outcome is unknown.
 """
-RULES = Rules(repeat=20 * 60.0, storage_limit=90)
+RULES = WatchRules(repeat=20 * 60.0, storage_limit=90)
 SLACK = 90.0
 """Seconds by which two lengths of the same incident may differ: one poll and its second read."""
 ENTRIES = (
