@@ -20,7 +20,10 @@ _WITH_SITES = 4
 """The first version whose rows have a site."""
 _FIRST, _NUMBER = "first_site", "site/"
 _RECORDS = "site/"
-"""Begins the key of each record of every site but the first; the site and a slash follow. No other key does."""
+"""The beginning of the keys of records of every site but the first. The site and a slash follow.
+
+No other key begins like this.
+"""
 
 
 def record_range(key: str) -> tuple[bytes, bytes]:
@@ -73,7 +76,10 @@ def as_meta(first: str | None, numbers: dict[str, int]) -> dict[str, object]:
 
 
 def write_sites(db: sqlite3.Connection, configured: SiteNames) -> None:
-    """Note FIRST_SITE, and give a number to each other site that has none."""
+    """Note FIRST_SITE, and give a number to each other site that has none.
+
+    Raises: JournalFailed if there are too many sites.
+    """
     if configured.first is not None:
         db.execute("REPLACE INTO meta VALUES (?, ?)", (_FIRST, configured.first))
     for name in configured.names:

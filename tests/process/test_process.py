@@ -30,7 +30,7 @@ from tests.support.process_stage import (
 
 COMMANDS = {command.word.split()[0] for command in catalogue.COMMANDS}
 KILLS = 12
-"""Number of kills in the test of the watch list, and half as many without `--deep`.
+"""Number of kills in the test of the watch list. Without `--deep` there are half as many.
 
 The bot is killed after each of the first `SPREAD` acknowledgements, and in between.
 """
@@ -532,7 +532,7 @@ async def test_an_invalid_session_is_begun_again(stage: ProcessStage) -> None:
 
 
 class Ledger:
-    """Record the acknowledged place of each guest on the watch list, and the changes under way."""
+    """Record which guests must be on the watch list after the acknowledged changes, and the changes under way."""
 
     def __init__(self) -> None:
         self.sure: dict[int, bool] = {}
@@ -551,8 +551,8 @@ class Ledger:
             self.sure[vmid] = add
             self.acknowledged += 1
 
-    def hold_against(self, watched: set[int]) -> None:
-        """Check every acknowledged change. A change under way may have happened or not."""
+    def compare_with(self, watched: set[int]) -> None:
+        """Check that the list has every acknowledged change. A change under way may have happened or not."""
         for vmid, expected in self.sure.items():
             if vmid not in self.open:
                 assert (vmid in watched) is expected, (vmid, expected, watched)
@@ -584,7 +584,7 @@ async def test_kill_9_loses_no_entry_of_the_watch_list(stage: ProcessStage, deep
     for kill in range(kills):
         await stage.start()
         listed = await stage.say(stage.akiko, "monitor list")
-        ledger.hold_against(shown_vmids(listed))
+        ledger.compare_with(shown_vmids(listed))
         assert set(stage.watched()) == shown_vmids(listed)
         goal = ledger.acknowledged + kill % SPREAD
         workers = [asyncio.create_task(ledger.work(stage, part, rng)) for part in parts]
@@ -600,7 +600,7 @@ async def test_kill_9_loses_no_entry_of_the_watch_list(stage: ProcessStage, deep
         json.loads(stage.list_file.read_text())
         await stage.until(lambda: not stage.server.gateway.connected, "Discord to notice")
     await stage.start()
-    ledger.hold_against(set(stage.watched()))
+    ledger.compare_with(set(stage.watched()))
     assert ledger.acknowledged >= sum(kill % SPREAD for kill in range(kills)), ledger.acknowledged
     assert not list(stage.directory.glob("*.corrupt-*"))
     assert not list(stage.directory.glob(".*.tmp"))

@@ -124,7 +124,7 @@ class Stage(HomeGuild):
     def add_site(self, name: str, pve: Pve, **settings: str) -> None:
         """Give the bot this cluster as one of several sites. Call it for each site before the start.
 
-        `settings`: more of the site's settings, such as ALERT_CHANNEL_ID.
+        `settings`: further settings of the site, such as ALERT_CHANNEL_ID.
         """
         self._sites[name] = {**access_to(pve, pve.give_bot()), **settings}
 

@@ -173,7 +173,7 @@ def order(operation: Operation, vmid: int = 101, **values: Any) -> Order:
 
 
 def report(operation: Operation, end: TaskEnd | None = TaskEnd.OK, **values: Any) -> Report:
-    """Build an outcome for the web server. `order_…` and `plan_…` set fields of the order and the plan."""
+    """Build the outcome of an action on WEB. `order_…` and `plan_…` set fields of the order and the plan."""
     asked = {key.removeprefix("order_"): values.pop(key) for key in list(values) if key.startswith("order_")}
     planned = {key.removeprefix("plan_"): values.pop(key) for key in list(values) if key.startswith("plan_")}
     message, log = values.pop("message", "OK"), values.pop("log", ())

@@ -126,7 +126,7 @@ def was_reported(threshold: ThresholdState) -> bool:
 
 
 def after_silent_reading(threshold: ThresholdState, *, muted: bool) -> int:
-    """Return `ThresholdState.silent` after a reading without an answer. `muted`: it is not to be reported now."""
+    """Return `ThresholdState.silent` after a reading without an answer. `muted`: do not report the silence now."""
     if was_reported(threshold):
         return SILENT_READINGS
     silent = min(threshold.silent + 1, SILENT_READINGS)
