@@ -44,7 +44,7 @@ class Presses(Protocol):
         """Note a press right before it is sent to the bot."""
 
     async def answered(self, record: Press) -> None:
-        """Return when the press counts as answered."""
+        """Wait until the press counts as answered."""
 
 
 class World(simcord.Env):

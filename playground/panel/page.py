@@ -279,7 +279,7 @@ class DemoPage:
         return PageAddress(self._place.host, (ports[0], ports[1], ports[2]), self._previews[0].capability)
 
     async def closed(self) -> None:
-        """Return when somebody ends the main page with its "End preview session"."""
+        """Wait until somebody ends the main page with its "End preview session"."""
         await self._previews[0].wait_closed()
 
     async def stop(self) -> None:

@@ -59,7 +59,7 @@ class Past:
         return tuple(visible_part(incident, exists, self.cluster) for incident in found)
 
     async def opened(self, index: int) -> float:
-        """Return when an incident began, by its index from the newest."""
+        """Return the Unix time at which an incident began. `index`: its place, counted from the newest."""
         found, _ = await self.site.journal.history(self.vmids, index, 1)
         return found[0].opened if found else 0.0
 

@@ -196,7 +196,7 @@ async def test_nobody_takes_the_call(pve: Pve) -> None:
 
 @pytest.mark.parametrize("handshake", ["cut", "plain"])
 async def test_a_failed_handshake_is_no_matter_of_trust(tmp_path: Path, handshake: str) -> None:
-    """For a change it is unknown whether anything arrived: it looks like a connection that broke later."""
+    """It looks like a connection that broke later, so it is unknown whether a change arrived."""
     with Rude(tmp_path, handshake=handshake) as rude:
         client = client_of(rude)
         assert str(await refusal(client.cluster())) == str(Unreachable("127.0.0.1"))
