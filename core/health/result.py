@@ -46,7 +46,7 @@ def warning(check: str, word: str, where: str = "", **values: str) -> Result:
 
 
 def error(check: str, word: str, where: str = "", **values: str) -> Result:
-    """Return a result with which the bot does not work."""
+    """Return a result that keeps the bot from working."""
     return Result(check, Verdict.ERROR, word, where, values)
 
 

@@ -113,7 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--one-site", action="store_true", help="the cluster alone, without the second site")
     parser.add_argument("--port", type=int, default=0, help="port of the cluster; a free one by default")
     parser.add_argument("--seed", type=int, default=1, help="makes use and crashes repeatable")
-    parser.add_argument("--calm", action="store_true", help="nothing happens by itself, but on signals")
+    parser.add_argument("--calm", action="store_true", help="nothing happens by itself, only on signals")
     parser.add_argument("--language", choices=("ja", "en"), default="ja", help="of the notes in the guests")
     options = parser.parse_args(arguments)
 

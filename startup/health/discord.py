@@ -19,7 +19,7 @@ from ui.messages.discord_refusals import ConnectStep, diagnose
 AFTER_LOGIN = ("discord.guild", "discord.channels", "discord.permissions", "discord.commands")
 """Checks that need a login."""
 AWAY = (*DISCORD_ERRORS, discord.LoginFailure, Late)
-"""Errors with which Discord gives no answer, or refuses the token."""
+"""Errors that mean that Discord gave no answer, or refused the token."""
 
 
 async def check_discord_side(

@@ -14,6 +14,7 @@ from tests.bench.stage import Stage
 WORKERS = 3
 """Requests that Proxmox works on at once: pveproxy and pvedaemon have three workers each."""
 MOST_A_SECOND = WORKERS / SLOW
+"""Maximum number of requests that these workers answer in a second."""
 COMMANDS_EACH = 5
 """Commands of each person in the burst of commands."""
 
