@@ -143,7 +143,7 @@ def parse_config_with_pending(kind: Kind, rows: Iterable[Any]) -> tuple[GuestCon
 def parse_snapshots(rows: Iterable[Any]) -> tuple[Snapshot, ...]:
     """Parse snapshots, sorted by time, those without a time last.
 
-    The API's own order is random (a Perl hash). `current` is left out: it is the present state and no snapshot.
+    The API's own order is random (a Perl hash). `current` is left out: it is the present state, not a snapshot.
     """
     snapshots = [
         Snapshot(

@@ -16,7 +16,7 @@ class RunTime:
         self._away = True
 
     def elapsed(self, pulse: PollState) -> float:
-        """Return `elapsed` now, in seconds.
+        """Return what `PollState.elapsed` is now, in seconds.
 
         It follows the monotonic clock. The first step of a run adds the wall time since the earlier run, never
         a negative one.
@@ -27,7 +27,7 @@ class RunTime:
         return pulse.elapsed + self._clock.monotonic() - self._stepped
 
     def at_poll(self, pulse: PollState) -> StepTime:
-        """Return the time of a poll. The clock advances to it once the poll is stored (`on_stored`)."""
+        """Return the time of a poll. Later times are counted from it once the poll is stored (`on_stored`)."""
         unix, self._polled = self._clock.now(), self._clock.monotonic()
         passed = self.elapsed(pulse) - pulse.elapsed
         return StepTime(unix, passed, self._stepped is None, self._away, self._quiet(unix))

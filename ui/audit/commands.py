@@ -51,7 +51,7 @@ async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> N
     If the page includes reading operations, the file has every attempt as stored, also questions that were answered.
     A person's next file is begun when Discord has received the previous one.
 
-    Raises: JournalFailed.
+    Raises: JournalFailed, TooQuick.
     """
     async with services.exports.take():
         await _send_audit(services, reply, wanted)
