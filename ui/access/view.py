@@ -207,7 +207,7 @@ def _why_not(t: Text, refusal: BotError) -> str:
 
 
 def _lacks_level(refusal: BotError | None) -> TypeGuard[NotAllowed]:
-    """Return whether a higher level would allow it to a person who has some level already."""
+    """Return whether the person has a level already, and a higher one would allow what was refused."""
     return isinstance(refusal, NotAllowed) and refusal.level > Level.NONE and not refusal.protected
 
 

@@ -11,7 +11,7 @@ from tests.support.sites.towns import Town
 from tests.support.stage import Stage
 
 State = dict[str, dict[str, Any]]
-"""By site: the number of its requests so far, its watch list, mutes, acknowledged incidents, dashboards and read-only mode."""
+"""By site: number of requests so far, watch list, mutes, acknowledged incidents, dashboards and read-only mode."""
 
 
 @dataclass(frozen=True)
