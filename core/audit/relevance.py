@@ -20,7 +20,7 @@ MISTAKES = frozenset(
 )
 """The stored names of the errors for a mistyped option.
 
-A VMID without a guest is none of them, because it may be a hidden guest.
+The error for a VMID without a guest is not one of them, because the guest may be hidden.
 """
 
 DRY_RUN = "dry_run=True"

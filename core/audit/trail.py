@@ -49,7 +49,7 @@ class AuditLog(Protocol):
         """Store an ASKED record durably before the action.
 
         Return the ticket to which later records of the attempt refer. A record that cannot be stored within two
-        seconds is withdrawn, or ended as not begun.
+        seconds is withdrawn. If it is stored all the same, a second record says that nothing was started.
         Raises: JournalFailed.
         """
 
@@ -154,7 +154,7 @@ class AuditTrail:
         return row.ticket
 
     def _withdraw(self, row: _Row) -> None:
-        """Take an ASKED record back, or end it as not begun if it is stored or being stored."""
+        """Take an ASKED record back. If it is stored or being stored, record that nothing was started."""
         if row in self._rows:
             self._rows.remove(row)
         elif row.ticket.id is not None:
