@@ -16,7 +16,7 @@ from tests.support.process_stage import INTERVAL, PATIENCE, ProcessStage, proces
 
 WRONG_TOKEN = "12345678-1234-1234-1234-123456789abc"
 DELAY_SECONDS = 5.0
-"""Maximum seconds by which the trouble may delay the end. A hanging read takes 18."""
+"""Maximum seconds by which the trouble may delay the end. A hanging read takes 18 s."""
 
 
 def demo_cluster() -> Iterator[Pve]:

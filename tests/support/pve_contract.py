@@ -64,7 +64,7 @@ class ContractRow:
     versions: tuple[str, ...] = ALL_VERSIONS
 
     def match(self, method: str, path: str) -> dict[str, str] | None:
-        """Return the values in the path, or `None` if this is another endpoint."""
+        """Return the values in the path, or `None` if the request is for another endpoint than this row's."""
         pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]*)", self.path)
         found = re.fullmatch(pattern, path, re.S) if method == self.method else None
         return found.groupdict() if found else None

@@ -129,7 +129,7 @@ async def _draw_guest(site: Site, t: Text, guest: Guest, wish: Wish) -> ChartPic
     entry, limits = site.watch.find(guest.vmid), dict[PanelKind, float]()
     if entry is not None:
         wanted = {PanelKind.CPU: entry.cpu, PanelKind.DISK_USE: entry.disk, PanelKind.MEMORY: entry.memory}
-        if guest.memory_seen_by_host:  # the watch judges no such figure
+        if guest.memory_seen_by_host:  # the watch does not judge such a figure
             del wanted[PanelKind.MEMORY]
         limits = {kind: float(limit) for kind, limit in wanted.items() if limit is not None}
     now = site.services.clock.now()
@@ -189,7 +189,7 @@ async def _draw(
     services = site.services
     now = services.clock.now()
     chart = build_chart(samples, wish.period, now, kinds, limits=limits, markers=markers)
-    await services.clock.sleep(0)  # a long history is much to do at once
+    await services.clock.sleep(0)  # a long history is a lot of work, so other tasks run in between
     png = await services.renderer.draw(drawing_of(t, chart, subject, services.timezone))
     empty = not any(panel.lines for panel in chart.panels)
     return ChartPicture(png, description(t, chart, subject), now, empty)
