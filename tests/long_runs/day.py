@@ -30,7 +30,8 @@ from typing import Any
 from playground.cluster.demo_cluster import NODES
 from playground.discord.people import Person
 from playground.pve.server import Pve
-from tests.support.stage import PATIENCE, Stage, stage
+from tests.support.home_guild import PATIENCE
+from tests.support.stage import Stage, stage
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST = 1000

@@ -15,7 +15,8 @@ import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
 from playground.discord.faults import Request
-from tests.support.process_stage import INTERVAL, PATIENCE, SOON, ProcessStage, process_stage
+from tests.support.home_guild import PATIENCE
+from tests.support.process_stage import INTERVAL, SOON, ProcessStage, process_stage
 from tests.support.walked import walked
 from ui.i18n import Texts
 from ui.messages.discord_refusals import ConnectStep, RetryRule, diagnose

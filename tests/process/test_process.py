@@ -17,16 +17,8 @@ import pytest
 from playground.discord.people import PressResult
 from startup.connection import use_other_discord
 from tests.support import catalogue
-from tests.support.process_stage import (
-    CONTRACTS,
-    INTERVAL,
-    PATIENCE,
-    ROOT,
-    SOON,
-    ProcessStage,
-    Wire,
-    process_stage,
-)
+from tests.support.home_guild import PATIENCE
+from tests.support.process_stage import CONTRACTS, INTERVAL, ROOT, SOON, ProcessStage, Wire, process_stage
 
 COMMANDS = {command.word.split()[0] for command in catalogue.COMMANDS}
 KILLS = 12

@@ -12,7 +12,8 @@ import pytest
 
 from playground.cluster.demo_cluster import NODES, build_demo
 from playground.pve.server import Pve
-from tests.support.process_stage import INTERVAL, PATIENCE, ProcessStage, process_stage
+from tests.support.home_guild import PATIENCE
+from tests.support.process_stage import INTERVAL, ProcessStage, process_stage
 
 WRONG_TOKEN = "12345678-1234-1234-1234-123456789abc"
 DELAY_SECONDS = 5.0

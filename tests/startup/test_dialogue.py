@@ -23,7 +23,8 @@ from startup.first_run.proxmox_steps import ask_access
 from startup.first_run.talk import Talk
 from startup.first_run.terminal import Cancelled, Terminal
 from tests.startup.test_answers import VALUE, draft_of
-from tests.support.process_stage import PATIENCE, ROOT
+from tests.support.home_guild import PATIENCE
+from tests.support.process_stage import ROOT
 from tests.support.walked import walked
 
 

@@ -28,7 +28,8 @@ from startup.first_run.talk import Talk
 from startup.first_run.terminal import Cancelled, Terminal
 from startup.health.deadline import in_time
 from tests.startup.typist import typing
-from tests.support.process_stage import PATIENCE, ROOT, BotProcess, ProcessStage, process_stage
+from tests.support.home_guild import PATIENCE
+from tests.support.process_stage import ROOT, BotProcess, ProcessStage, process_stage
 
 ROLE = '運用 "A\\B"'
 

@@ -13,7 +13,8 @@ import termios
 import time
 from collections.abc import AsyncIterator, Mapping
 
-from tests.support.process_stage import PATIENCE, ROOT
+from tests.support.home_guild import PATIENCE
+from tests.support.process_stage import ROOT
 
 
 class Typist:

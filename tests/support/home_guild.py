@@ -12,6 +12,11 @@ from playground.discord.server import DiscordServer
 from playground.pve.server import Pve
 from startup.data_dir import JOURNAL_NAME, LIST_NAME
 
+PATIENCE = 60.0
+"""Real seconds after which a wait fails. It only has to end hangs."""
+BUSY_ACK = 15.0
+"""Seconds allowed for the first answer to a press. Discord's own limit of 3 s could pass on a busy machine."""
+
 
 class HomeGuild:
     """A guild with the bot's category, a channel outside of it, and two people with different languages."""

@@ -24,18 +24,14 @@ from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from playground.discord.server import DiscordServer
 from playground.pve.server import Pve
-from tests.support.home_guild import HomeGuild, access_to, mark_greeted
+from tests.support.home_guild import BUSY_ACK, PATIENCE, HomeGuild, access_to, mark_greeted
 from tests.support.warm_start import POSSIBLE, WarmProcess, starter
 
 T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
-"""Seconds after which a wait fails. The only purpose is to end a hang."""
 SOON = 15.0
 """Maximum seconds until the bot has ended, even on a busy machine. A bot that waits in vain takes a minute."""
-BUSY_ACK = 15.0
-"""Seconds allowed for the first answer to a press. Discord's own limit of 3 s could pass on a busy machine."""
 INTERVAL = 5
 """Seconds between two polls of Proxmox; the minimum that the bot allows."""
 HASTE = 5.0

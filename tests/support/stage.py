@@ -37,7 +37,7 @@ from playground.discord.posts import SeenMessage
 from playground.discord.server import DiscordServer
 from playground.pve.server import Pve
 from tests.support.charts import warm_charts
-from tests.support.home_guild import HomeGuild, access_to, mark_greeted
+from tests.support.home_guild import BUSY_ACK, PATIENCE, HomeGuild, access_to, mark_greeted
 from tests.support.remembered_commands import remember_commands
 from tests.support.stage_clock import StageClock
 from ui.i18n import Text
@@ -49,10 +49,6 @@ from ui.messages.errors import error_sentence
 
 T = TypeVar("T")
 
-PATIENCE = 60.0
-"""Real seconds after which a wait fails. It only has to end hangs."""
-BUSY_ACK = 15.0
-"""Seconds allowed for the first answer to a press. Discord's own limit of 3 s could pass on a busy machine."""
 _LEFT = re.compile(r"GET /guilds/[0-9]+/members/[0-9]+")
 """The request that looks for a person. Discord refuses it if they have left."""
 _HANDLERS = ("CommandTree-invoker", "discord-ui-", "discord.py: on_interaction")

@@ -12,8 +12,9 @@ from playground.discord.faults import Request
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.catalogue import ACTING
+from tests.support.home_guild import BUSY_ACK
 from tests.support.scenes.walked_anew import walked_anew
-from tests.support.stage import BUSY_ACK, Stage, post_of
+from tests.support.stage import Stage, post_of
 from ui.formatting import timestamp, title_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language

@@ -8,7 +8,8 @@ from typing import Any
 
 from playground.discord.people import Person
 from playground.discord.posts import SeenMessage
-from tests.support.stage import PATIENCE, Stage, working_tasks
+from tests.support.home_guild import PATIENCE
+from tests.support.stage import Stage, working_tasks
 from ui.interaction.custom_ids import DASHBOARD, split_site
 
 NUMBER = re.compile(r"(?<![0-9])[78]31[0-9]{6}(?![0-9])")
