@@ -46,7 +46,7 @@ SETTING_UP = (
     "tests/startup/test_first_run.py",
 )
 """Files of tests about setting up the bot, which share one more worker."""
-ONE_PROCESS = ("tests/ui/charts/test_pictures.py",)
+ONE_PROCESS = ("tests/ui/charts/test_pictures.py", "tests/playground/test_discord_server.py")
 """Files whose tests share a process. Each other worker would start its own."""
 
 settings.register_profile(
