@@ -15,7 +15,7 @@ from tests.long_runs.crossings.happenings import Happenings
 from tests.long_runs.crossings.inputs import Inputs
 from tests.long_runs.crossings.setup import Setup
 from tests.support.catalogue import COMMAND, EVERY_COMPLETION
-from tests.support.scenes.shown import NUMBER, whole
+from tests.support.scenes.shown import NUMBER, whole, without_variable_parts
 from tests.support.sites.meaning import PEOPLE, Want
 from tests.support.sites.towns import NO_SITE, SITES
 
@@ -43,7 +43,7 @@ class Acts:
         self.checks.figures["twins"] += 1
         text = reply.text
         other = await self.run_command(name, command, twin, Want())
-        if without_variable_parts(text) != without_variable_parts(other.text):
+        if without_typed_parts(text) != without_typed_parts(other.text):
             self.checks.crossed(f"{name}: /{command} {values}", f"{text!r} is told apart from {other.text!r}")
 
     async def run_command(self, name: str, command: str, values: Mapping[str, Any], want: Want) -> Any:
@@ -92,7 +92,7 @@ class Acts:
             self.checks.figures["twins"] += 1
             gone = NO_SITE + typed[head.end() :]
             other = await scene.server.autocomplete(person, scene.channel, command, option, gone, **filled)
-            said, instead = (without_variable_parts(json.dumps(each)) for each in (found, other))
+            said, instead = (without_typed_parts(json.dumps(each)) for each in (found, other))
             if said != instead:
                 self.checks.crossed(
                     f"{name}: completion of {typed!r}", f"{said} is told apart from {instead}"
@@ -163,7 +163,7 @@ class Acts:
                 name, f"pressed {gone}", Want(), lambda: self.send_press(name, post, gone)
             )
             said = other.followups[-1].text if other.followups else other.text
-            if without_variable_parts(said) != without_variable_parts(text):
+            if without_typed_parts(said) != without_typed_parts(text):
                 self.checks.crossed(f"{name}: {words}", f"{text!r} is told apart from {said!r}")
 
     async def send_press(self, name: str, post: SeenMessage, custom_id: str) -> PressResult:
@@ -182,7 +182,7 @@ class Acts:
         await self.checks.ask(name, f"form {typed}", want, lambda: submit(person, shown, typed))
 
 
-def without_variable_parts(text: str) -> str:
+def without_typed_parts(text: str) -> str:
     """Remove the parts that must differ: the VMID asked for, the site that was typed, and times."""
-    text = re.sub(r"<t:[0-9]+", "<t:", NUMBER.sub("VMID", text)).replace("**100**", "**VMID**")
+    text = without_variable_parts(text).replace("**100**", "**VMID**")
     return re.sub(rf"(?<![a-z0-9-])(?:{'|'.join((*SITES, NO_SITE))})(?![a-z0-9-])", "SITE", text)
