@@ -28,8 +28,8 @@ from ui.messages.discord_refusals import (
     ConnectStep,
     Diagnosis,
     RetryRule,
+    closed_by_discord,
     diagnose,
-    ended_there,
     tried_again,
     works_again,
 )
@@ -241,7 +241,7 @@ class Connection:
             if error is not None:
                 await tries.failed(error)
             elif tries.failures:
-                await tries.pause(ended_there(self._t))
+                await tries.pause(closed_by_discord(self._t))
             else:
                 tries.failures = 1  # reconnect at once, but pause if this is lost within STEADY_SECONDS too
 

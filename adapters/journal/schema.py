@@ -95,7 +95,7 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX audit_later ON audit (attempt) WHERE attempt IS NOT NULL;
 
-    -- of first records: in the order of a page, and with all that is filtered by, so that none is read to be counted
+    -- of first records: in the order of a page and with every filtered column, so that counting reads no rows
     CREATE INDEX audit_first ON audit (id, at) WHERE attempt IS NULL;
     CREATE INDEX audit_vmid ON audit (vmid, id, at, person_id, operation) WHERE attempt IS NULL;
     CREATE INDEX audit_person ON audit (person_id, id, at, vmid, operation) WHERE attempt IS NULL;
@@ -112,10 +112,10 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     # adds the words sending and sent to audit.step
     """
-    ALTER TABLE audit ADD COLUMN message_id INTEGER;                -- where who asked is shown how it goes
+    ALTER TABLE audit ADD COLUMN message_id INTEGER;                -- the message that shows how it goes
     ALTER TABLE audit ADD COLUMN times INTEGER NOT NULL DEFAULT 1;  -- how often it was asked for
 
-    -- written anew with each look, to learn whether the disk takes anything
+    -- rewritten by each check of whether the disk accepts writes
     CREATE TABLE probe (id INTEGER PRIMARY KEY, value BLOB NOT NULL);
     """,
     # adds records of other sites, and rows about sites to meta (adapters/journal/site_rows.py)

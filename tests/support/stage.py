@@ -516,7 +516,7 @@ def language() -> str:
 
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the bot acknowledge nothing because its answer takes long, so that the first response is the answer."""
+    """Let the bot never acknowledge a slow command, so that its first response is the answer."""
     monkeypatch.setattr(reply_module, "ACKNOWLEDGE_AFTER", 3600.0)
 
 

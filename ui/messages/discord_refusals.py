@@ -68,7 +68,7 @@ def diagnose(t: Text, error: BaseException, step: ConnectStep) -> Diagnosis:
     return Diagnosis(RetryRule.PASSING, _unreachable(t, error))
 
 
-def ended_there(t: Text) -> Diagnosis:
+def closed_by_discord(t: Text) -> Diagnosis:
     """Explain a connection that Discord closed without a useful reason."""
     return Diagnosis(RetryRule.PASSING, t("Discord closed the connection."))
 
@@ -164,7 +164,7 @@ def _closed(t: Text, code: int) -> Diagnosis:
     if code in _CLOSED:
         retry, message = _CLOSED[code]
         return Diagnosis(retry, t(message))
-    return ended_there(t)
+    return closed_by_discord(t)
 
 
 def _answer(t: Text, error: discord.HTTPException, step: ConnectStep) -> Diagnosis:
