@@ -109,7 +109,7 @@ class Watch:
     def subscribe_edits(self, on_edited: Callable[[str], Awaitable[None]]) -> None:
         """Set the callback for other people's edits of the list's file.
 
-        It gets the name of the copy of such an edit.
+        It gets the name under which the edited file was kept.
         """
         self._watch_list.on_edited = on_edited
 

@@ -27,7 +27,7 @@ class WatchList:
         self._store, self._changes = store, ChangeQueue()
         self.entries: tuple[WatchEntry, ...] = ()
         self.on_edited: Callable[[str], Awaitable[None]] = _ignore
-        """Called if somebody else had edited the list's file, with the name of the copy of that edit."""
+        """Called if somebody else had edited the list's file, with the name under which that file was kept."""
 
     def load(self, entries: tuple[WatchEntry, ...]) -> None:
         """Start with these entries. They are already stored."""

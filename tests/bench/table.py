@@ -9,7 +9,7 @@ from tests.bench.runs import Results
 
 
 def number(value: float | None) -> str:
-    """Return the value with at least two significant digits, whole numbers as they are."""
+    """Return the value with two decimal places at most. Greater values and whole numbers have fewer."""
     if value is None:
         return "–"
     return (

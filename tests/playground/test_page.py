@@ -1,7 +1,7 @@
 """Test the demo as a newcomer meets it: `python -m playground` and its page in a browser.
 
-All tests visit one demo with two sites, because starting a demo takes longer than the tests. It begins in Japanese; the
-tests of the phone come last and switch it to English.
+All tests visit one demo with two sites, because starting a demo takes longer than the tests. It begins in Japanese;
+the tests of the phone come last and switch it to English.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ AFTER_REFUSAL: Mapping[type[BotError], Sequence[NextStep]] = {
     SnapshotNotFound: (NextStep.SNAPSHOTS,),
     SnapshotExists: (NextStep.SNAPSHOTS,),
 }
-"""The steps after a refusal that names a guest. Without a row: none."""
+"""The steps after a refusal that names a guest. An error without a row has no step."""
 
 
 def _action_ending(report: Report) -> ActionEnding:

@@ -38,7 +38,7 @@ def find_visible_site(interaction: Interaction, name: str) -> Site | None:
 
 
 def choose_typed_site(interaction: Interaction, typed: str) -> None:
-    """Note the site that was typed into the option `site`. "": none was.
+    """Note the site that was typed into the option `site`. "": nothing was typed.
 
     Raises: UnknownSite, also for a site where the person may see nothing.
     """
@@ -52,9 +52,9 @@ def choose_typed_site(interaction: Interaction, typed: str) -> None:
 async def find_vmid(
     interaction: Interaction, typed: str | None, site: str, operation: Operation
 ) -> int | None:
-    """Return the VMID of the guest that was typed, and note its site. None: none was.
+    """Return the VMID of the guest that was typed, and note its site. None: nothing was typed.
 
-    `site`: the option `site`, "" if nothing was typed.
+    `site`: the option `site`, "" if it is not used.
     Raises: as `find_guest`.
     """
     if not typed:

@@ -137,7 +137,7 @@ def _judge_value(
 def _lose_sight(transition: Transition, key: str, old: ThresholdState) -> None:
     """Count a `blind` reading. The incident ends after `READS_IN_A_ROW` of them in a row.
 
-    A single one keeps it, because balloon data is also missing for a moment after a migration.
+    A single one does not end it, because balloon data is also missing for a moment after a migration.
     """
     blind = old.blind + 1
     if old.incident is None or blind >= READS_IN_A_ROW:
