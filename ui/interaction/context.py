@@ -35,7 +35,7 @@ def choose_site(interaction: Interaction, site: Site) -> None:
 
 
 def chosen_site(interaction: Interaction) -> Site | None:
-    """Return the site that this interaction is about, or the only one. None: there are several, and none is chosen yet."""
+    """Return the site that this interaction is about, or the only one. None: a site is not chosen yet."""
     site: Site | None = interaction.extras.get(_CHOSEN_SITE)
     sites = services_of(interaction).sites
     return site if site is not None or sites.several else sites.only

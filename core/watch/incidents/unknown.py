@@ -1,6 +1,6 @@
 """Find guests and nodes without new data, because pvestatd hangs or a guest does not answer.
 
-Such a watched guest is queried individually. If that does not help, the watch is blind for it and reports that.
+Such a watched guest is queried individually. If that does not help, the watch cannot see it and reports that.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -183,7 +183,7 @@ def _open_blind(
 
 
 def _node_of(transition: Transition, guest: GuestState) -> str:
-    """Return the guest's node. It is listed even if nothing else is known."""
+    """Return the guest's node. Proxmox lists it even if nothing else is known."""
     listed = transition.observation.cluster.find(guest.vmid) if transition.observation.cluster else None
     return listed.node if listed else guest.node
 

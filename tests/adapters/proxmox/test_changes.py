@@ -71,7 +71,7 @@ async def test_power(pve: Pve, client: ProxmoxClient, guest: Guest, operation: O
     assert (await client.status(guest)).state is does.becomes
 
 
-async def test_every_operation_of_power_has_its_word_and_the_others_none(client: ProxmoxClient) -> None:
+async def test_operations_other_than_power_have_no_status_command(client: ProxmoxClient) -> None:
     for operation in Operation:
         if OPERATIONS[operation].power:
             continue

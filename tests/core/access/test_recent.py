@@ -15,7 +15,7 @@ def test_the_last_used_are_kept() -> None:
 
     kept: Recent[str, str] = Recent(2)
     assert [value_of(key) for key in ("a", "b", "a", "c", "a", "b")] == ["A", "B", "A", "C", "A", "B"]
-    assert made == ["a", "b", "c", "b"], "`b` was used last before `a`, so it made room for `c`"
+    assert made == ["a", "b", "c", "b"], "`b` was the least recently used, so it made room for `c`"
 
 
 def test_an_empty_result_is_kept_too() -> None:

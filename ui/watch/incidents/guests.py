@@ -44,7 +44,7 @@ _SHUTDOWNS, _STOPS = ("qmshutdown", "vzshutdown"), ("qmstop", "vzstop")
 _PLAIN_TASKS = frozenset(
     (*_SHUTDOWNS, *_STOPS, "qmstart", "vzstart", "qmreboot", "vzreboot", "qmreset", "qmdestroy", "vzdestroy")
 )
-"""The tasks of the usual verbs."""
+"""Tasks that the verb of the sentence already tells. They are not named."""
 
 
 def _stopped_by(t: Text, fact: GuestFact) -> str:
