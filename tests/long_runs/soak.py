@@ -32,7 +32,7 @@ class SeedResult:
     figures: Counter[str] = field(default_factory=Counter)
 
 
-def one(seed: int) -> SeedResult:
+def run_seed(seed: int) -> SeedResult:
     logging.disable(logging.CRITICAL)
     Histories.figures, Histories.count = {}, 0
     ran = SeedResult(seed)
@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     seeds = range(options.seed, options.seed + -(-options.histories // HISTORIES_A_SEED))
     began, total, wrong = time.monotonic(), Counter[str](), Counter[str]()
     with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        for ran in pool.imap_unordered(one, seeds):
+        for ran in pool.imap_unordered(run_seed, seeds):
             total.update(ran.figures)
             if ran.wrong:
                 wrong[ran.kind] += 1

@@ -54,7 +54,7 @@ CASES = [(kind, reason) for kind, words in REASONS.items() for reason in words o
 assert len(CASES) > 40
 
 
-def one(fault: Fault) -> str:
+def line_of(fault: Fault) -> str:
     (line,) = fault_lines(EN, [fault])
     return line
 
@@ -93,7 +93,7 @@ def test_every_kind_and_reason_has_a_sentence_with_the_setting(
             fault = Fault(
                 kind, "SOME_SETTING", "given", source, form, "int", reason, "NEAREST", "OTHER", 1, 2, 3
             )
-        line = one(fault)
+        line = line_of(fault)
         assert_is_a_sentence(line)
         assert "SOME_SETTING" in line
         assert len(re.findall(r"\.(?: |$)", line)) >= 2, "what is wrong, and the remedy"
@@ -107,9 +107,11 @@ def test_every_kind_has_its_own_sentence_and_the_table_nothing_else() -> None:
     accepted = {(kind.value, word) for kind, word in CASES} | {("wrong_type", form) for form in FORMS}
     assert {key for key in FAULTS if key[1]} <= accepted
     for kind, words in REASONS.items():
-        told = [one(Fault(kind, "X", "v", reason=word)) for word in words if word not in ("EPERM", "ENOTDIR")]
+        told = [
+            line_of(Fault(kind, "X", "v", reason=word)) for word in words if word not in ("EPERM", "ENOTDIR")
+        ]
         assert len(set(told)) == len(told)
-    told = [one(Fault(K.WRONG_TYPE, "X", "v", expected=form)) for form in FORMS]
+    told = [line_of(Fault(K.WRONG_TYPE, "X", "v", expected=form)) for form in FORMS]
     assert len(set(told)) == len(FORMS)
 
 
@@ -117,7 +119,7 @@ def test_every_kind_has_its_own_sentence_and_the_table_nothing_else() -> None:
 def test_any_errno_is_reported(number: int) -> None:
     word = errno.errorcode[number]
     for kind in (K.UNREADABLE_FILE, K.DATA_DIR_NOT_WRITABLE):
-        line = one(Fault(kind, "DATA_DIR", "/x", reason=word))
+        line = line_of(Fault(kind, "DATA_DIR", "/x", reason=word))
         assert_is_a_sentence(line)
         known = {key for key in FAULTS if key[0] == kind and key[1]}
         same = faults._SAME_AS.get(word, word)
@@ -126,7 +128,7 @@ def test_any_errno_is_reported(number: int) -> None:
 
 def test_an_unknown_reason_is_shown_too() -> None:
     for kind in FaultKind:
-        assert "X" in one(Fault(kind, "X", "v", reason="of tomorrow", expected="nothing known"))
+        assert "X" in line_of(Fault(kind, "X", "v", reason="of tomorrow", expected="nothing known"))
 
 
 # --- the words themselves ---
@@ -289,7 +291,7 @@ def test_an_unknown_reason_is_shown_too() -> None:
     ],
 )
 def test_the_words(fault: Fault, line: str) -> None:
-    assert one(fault) == line
+    assert line_of(fault) == line
 
 
 def test_real_faults_are_reported_in_their_order(tmp_path: Path) -> None:
@@ -315,7 +317,7 @@ def test_real_faults_are_reported_in_their_order(tmp_path: Path) -> None:
 @given(st.sampled_from(FaultKind), st.text(max_size=90), st.text(max_size=90), st.text(max_size=90))
 def test_no_value_breaks_a_line(kind: FaultKind, value: str, nearest: str, name: str) -> None:
     odd = "{0.__class__}\u202e\x1b[2J\n" + value
-    line = one(
+    line = line_of(
         Fault(kind, "X" + name, odd, "config", found=odd, reason=odd, nearest="N" + nearest, other=odd)
     )
     assert line.isprintable()

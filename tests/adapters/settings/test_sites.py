@@ -64,7 +64,7 @@ def refused(tmp: Path, sites: object, more: str = "", **variables: str) -> tuple
     return found
 
 
-def one(tmp: Path, sites: object, more: str = "", **variables: str) -> Fault:
+def only_fault(tmp: Path, sites: object, more: str = "", **variables: str) -> Fault:
     (fault,) = refused(tmp, sites, more, **variables)
     return fault
 
@@ -365,7 +365,7 @@ def test_a_fault_names_its_site(
     tmp_path: Path, setting: str, value: object, name: str, expected: Mapping[str, object]
 ) -> None:
     for sites in ({"home": home(**{setting: value}), "colo": COLO}, {"home": home(**{setting: value})}):
-        matches(one(tmp_path, sites), name, {"source": "config", **expected})
+        matches(only_fault(tmp_path, sites), name, {"source": "config", **expected})
 
 
 OF_THE_ENVIRONMENT: list[tuple[str, str, str, Mapping[str, object]]] = [
@@ -410,7 +410,11 @@ OF_THE_ENVIRONMENT: list[tuple[str, str, str, Mapping[str, object]]] = [
 def test_a_fault_names_its_variable(
     tmp_path: Path, variable: str, text: str, name: str, expected: Mapping[str, object]
 ) -> None:
-    matches(one(tmp_path, BOTH, **{variable: text}), name or variable, {"source": "environment", **expected})
+    matches(
+        only_fault(tmp_path, BOTH, **{variable: text}),
+        name or variable,
+        {"source": "environment", **expected},
+    )
 
 
 def test_variables_of_others_are_no_fault(tmp_path: Path) -> None:
@@ -427,7 +431,7 @@ def test_variables_of_others_are_no_fault(tmp_path: Path) -> None:
 
 def test_a_misspelled_variable_is_that_of_the_longest_name(tmp_path: Path) -> None:
     sites = {"home": HOME, "home-lab": COLO}
-    fault = one(tmp_path, sites, SITE_HOME_LAB_PROXMOX_HOTS="x")
+    fault = only_fault(tmp_path, sites, SITE_HOME_LAB_PROXMOX_HOTS="x")
     assert fault.nearest == "SITE_HOME_LAB_PROXMOX_HOST"
 
 
@@ -530,7 +534,7 @@ def test_names_of_sites_without_sites(tmp_path: Path) -> None:
 )
 def test_a_fault_of_a_scope_names_role_and_scope(tmp_path: Path, entry: str, reason: str | None) -> None:
     more = f"FIRST_SITE = 'home'\nROLE_SCOPES = {{{ROLE}: ['site:home', {entry!r}, 'colo/101']}}"
-    fault = one(tmp_path, BOTH, more)
+    fault = only_fault(tmp_path, BOTH, more)
     assert fault == Fault(K.BAD_SCOPE, "ROLE_SCOPES", entry, "config", reason=reason, other=str(ROLE))
 
 

@@ -14,8 +14,10 @@ from tests.support.scenes.shown import numbers
 SITES = ("oslo", "bern", "rome")
 """In the order of the settings. The ids of a site's incidents begin at its index times 10**12."""
 FIRST_SITE, NO_SITE = "oslo", "kiel"
+"""The site of FIRST_SITE, and a name that no site has."""
 NODES_OF = {"oslo": NODES, "bern": NODES, "rome": ("solo",)}
 SINGLE = 731_000_103
+"""VMID of the only guest that the role `single` covers (tests/support/sites/meaning.py)."""
 SHARED = (*range(731_000_101, 731_000_108), 731_000_109)
 VMIDS = {
     "oslo": (*SHARED, 731_001_101, 731_001_102),
