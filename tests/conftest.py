@@ -139,7 +139,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def _is_turn_of_the_other_language(item: pytest.Item) -> bool:
-    """Return whether the test is one of the bot in two languages, and this one is left out in this run.
+    """Return whether this is a test of the bot in one of two languages, and the turn is the other language's.
 
     The words themselves are compared in both languages by tests/ui and the tests of the catalogues.
     """

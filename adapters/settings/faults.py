@@ -120,7 +120,7 @@ class SettingRejected(Exception):
 class RawSetting:
     """A raw value for a parser. `hide`: texts never shown in a fault. `base`: directory of relative paths.
 
-    `sites`: names of the configured sites, none in a plain configuration; None: they could not be read.
+    `sites`: names of the configured sites, empty without SITES; None: they could not be read.
     """
 
     name: str
