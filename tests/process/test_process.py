@@ -50,7 +50,7 @@ async def test_the_bot_registers_its_commands_for_the_guild_only(stage: ProcessS
     assert {command["name"] for command in told} == COMMANDS
     assert all(command["contexts"] == [0] and command["integration_types"] == [0] for command in told)
     permissions = {command.get("default_member_permissions") for command in told}
-    assert permissions == {None}, "finer shades are left to the guild's own settings of integrations"
+    assert permissions == {None}, "finer permissions are left to the guild's own settings of integrations"
     assert stage.watched() == [101, 201]
 
 
@@ -411,7 +411,7 @@ async def test_no_secret_is_kept_of_a_crash_within_an_action(stage: ProcessStage
 
 
 async def test_no_secret_is_written_at_debug_or_after_a_crash_inside(stage: ProcessStage) -> None:
-    """The output of every test here is read at its end. This test makes the bot write much, and crash."""
+    """The output of every test here is read at its end. This test makes the bot write a lot, and crash."""
     stage.crashes_expected = True
     await stage.start(planted(stage, "ui.guests.lists.cards.guest_list_card"), LOG_LEVEL="DEBUG")
     reply = await stage.say(stage.akiko, "list")
@@ -663,7 +663,9 @@ async def test_each_alert_is_posted_once(stage: ProcessStage) -> None:
     assert len(stage.alerts_told()) == 3
 
 
-async def test_an_outage_of_proxmox_is_reported_once_and_what_happened_meanwhile(stage: ProcessStage) -> None:
+async def test_an_outage_of_proxmox_and_what_happened_meanwhile_are_reported_once(
+    stage: ProcessStage,
+) -> None:
     wire = Wire(stage.pve.host, stage.pve.port)
     await wire.join()
     try:
