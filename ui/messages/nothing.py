@@ -1,4 +1,7 @@
-"""Hold the words for an empty completion, one row each: those of the entry, and the remedy once it is chosen."""
+"""Hold the words for a completion without choices.
+
+Each reason has a row: the words of its only entry, and the remedy for a person who chooses that entry.
+"""
 
 from collections.abc import Mapping
 from enum import Enum

@@ -37,7 +37,7 @@ LOCKS = (
 def expected(
     operation: Operation, kind: Kind, state: State, template: bool, lock: str | None, protected: bool
 ) -> type[Refused] | None:
-    """Apply the same rules as plain questions, in the order in which a person would solve them."""
+    """Apply the same rules one by one, in the order in which a person would remove the obstacles."""
     if operation is Operation.CREATE and not template:
         return NotATemplate
     if template and not ACTION[operation].template:
@@ -81,7 +81,7 @@ def test_a_refusal_names_its_subject() -> None:
 def test_an_action_for_one_kind_is_refused_to_the_other(
     monkeypatch: pytest.MonkeyPatch, kind: Kind, other: Kind
 ) -> None:
-    """The refusal comes before all others, because a container can never do it."""
+    """The refusal comes before all others, because the other kind can never do the action."""
     row = OPERATIONS[Operation.STOP]
     monkeypatch.setitem(OPERATIONS, Operation.STOP, replace(row, tasks={kind: row.tasks[kind]}))
     assert OPERATIONS[Operation.STOP].kinds == {kind}
@@ -104,5 +104,5 @@ def test_every_operation_has_a_whole_row(operation: Operation) -> None:
         assert all(word.startswith(own[kind]) for word in types)
 
 
-def test_no_row_lacks_its_operation() -> None:
+def test_every_operation_has_a_row_and_no_row_is_left_over() -> None:
     assert OPERATIONS.keys() == set(Operation)

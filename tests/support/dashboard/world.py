@@ -322,7 +322,7 @@ class BoardTrial:
 
     def check_never_two(self) -> None:
         for mark in self.made:
-            assert len(self.posts(mark)) <= 1, f"{mark} stands there twice"
+            assert len(self.posts(mark)) <= 1, f"{mark} is there twice"
         there = Counter(
             (each.channel_id, each.extent) for mark, each in self.made.items() if self.posts(mark)
         )
@@ -359,7 +359,7 @@ FAULTS = ("503", "429", "cut", "cut", "lost", "die", "die-after", "die-after")
 
 
 async def run_sequence(seed: int, path: Path, events: int = 25) -> Counter[str]:
-    """Run one generated sequence. Return the events. Raises: AssertionError."""
+    """Run one generated sequence. Return how often each event and request happened. Raises: AssertionError."""
     chance = random.Random(seed)  # noqa: S311 - the same numbers in every run
     trial, happened = BoardTrial(path), Counter[str]()
     try:
