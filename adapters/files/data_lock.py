@@ -32,7 +32,7 @@ KEPT_NAMES = (
 )
 """The files that the bot keeps open, reads or replaces in the directory."""
 KEPT_OF_SITES = "readonly-*.json"
-"""Pattern of the file that each of several sites has besides these."""
+"""Pattern of the file that each site has besides KEPT_NAMES if there are several sites."""
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _TAKEN = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL}

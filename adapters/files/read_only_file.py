@@ -1,7 +1,7 @@
 """Keep a copy of the read-only switch (core/access/read_only.py) in readonly.json, or in readonly-<site>.json.
 
-The first copy is in the journal. The file exists while changes are switched off. Losing or restoring the journal
-then does not allow them again.
+The first copy is in the journal. The file exists while changes are switched off. With it changes stay switched off
+even if the journal is lost or restored.
 """
 
 from __future__ import annotations

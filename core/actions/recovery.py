@@ -27,7 +27,7 @@ from core.tasks import TaskEnd
 _log = logging.getLogger(__name__)
 
 CONCURRENT_MOST = 2
-"""Maximum number of attempts checked at once. In the lane of CHANGES they share a turn, as a person's requests do."""
+"""Maximum number of attempts checked at once. Their requests take turns with people's as if one person made them."""
 MAY_START_SECONDS = 45.0
 """Seconds after an attempt was taken up in which its request may still create a task.
 

@@ -97,7 +97,7 @@ class ContentsSource:
         return self._parts[extent]
 
     def _since(self, read: float) -> float | None:
-        """Return the Unix seconds of the last good read, None if unknown. `read`: those of the list in the cache."""
+        """Return the Unix seconds of the last good read, None if unknown. `read`: when the cached list was read."""
         if self._watch.last_read is not None:
             return self._watch.last_read
         source = self._watch.state.source

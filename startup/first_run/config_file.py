@@ -12,10 +12,10 @@ from adapters.files.atomic_file import create_file, sync_directory
 
 
 def write_config(path: Path, text: str, today: str) -> Path | None:
-    """Write the file and return where the one before was moved, None if there was none or it was empty.
+    """Write the file and return where the previous one was moved, None if there was none or it was empty.
 
     Nothing is written through a link: a link in this place is moved like a file.
-    Raises: OSError. The file that was there is still in its place then.
+    Raises: OSError. The previous file is then still in its place.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     create_file(temporary, text.encode("utf-8"))
@@ -34,7 +34,7 @@ def write_config(path: Path, text: str, today: str) -> Path | None:
 
 
 def is_empty(path: Path) -> bool:
-    """Return whether this is a file, and no link, without content: nothing in it is worth keeping."""
+    """Return whether this is a file without content, and not a link. Then nothing is worth keeping."""
     found = path.lstat()
     return stat.S_ISREG(found.st_mode) and found.st_size == 0
 

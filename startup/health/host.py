@@ -58,7 +58,7 @@ def check_files(config: Path, environ: Mapping[str, str]) -> list[Result]:
 def check_data_dir(t: Text, settings: Settings, *, is_ours: bool = False) -> Result:
     """Write a file into DATA_DIR, and see whether a bot runs there. Nothing is left behind.
 
-    `is_ours`: the bot that runs there is that of this process.
+    `is_ours`: this process is the bot that uses the data directory.
 
     The lock is taken only if it exists: a new one would belong to the user of this check, and not to the user of the
     bot.

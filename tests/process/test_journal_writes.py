@@ -1,4 +1,4 @@
-"""Kill and end a real process around its writes: acknowledged changes are stored, and a lock delays no end."""
+"""Kill and end a real process around its writes: acknowledged changes survive, and a lock does not delay the end."""
 
 from __future__ import annotations
 
