@@ -55,7 +55,7 @@ IDS_BACK = 500
 
 
 class OutcomeNotifier(Protocol):
-    """Informs the person."""
+    """Inform the person."""
 
     async def notify(self, entry: AuditEntry) -> None:
         """Show the result in the original message, or else in its channel. Does not raise."""

@@ -15,7 +15,7 @@ from ui.i18n import Text
 TITLE_MOST = 38
 """Maximum characters of a name in the title of a picture."""
 LARGEST = 10_000
-"""A number from here on is invalid data, because a larger unit would fit it. It is written with an exponent."""
+"""The least number that is invalid data: valid numbers are shown in a larger unit. It is written with an exponent."""
 ALT_MOST = 1000
 """Maximum characters of a picture's description (Discord: 1,024)."""
 
@@ -140,7 +140,7 @@ def _unit(panel: ChartPanel, scale: Scale) -> str:
 
 
 def _number(value: float) -> str:
-    """Return a number with its significant digits only, at most two after the point."""
+    """Return a number with two digits after the point at most. Greater and whole numbers have fewer."""
     if value >= LARGEST:
         return f"{value:.0e}"
     if value >= 100 or value < 0.005 or value == round(value):

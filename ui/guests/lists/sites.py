@@ -32,7 +32,7 @@ from ui.sites.sections import Section, page_text, rows_on
 
 
 def typed_filters(interaction: Interaction, filters: Filters, site: str) -> Filters:
-    """Note the site that the option `site`, or a node such as `home/pve1`, names. Return the filters without it.
+    """Note the site named by the option `site` or by a node such as `home/pve1`. Return the filters without it.
 
     Raises: UnknownSite.
     """
