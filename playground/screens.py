@@ -49,7 +49,7 @@ LANGUAGES: tuple[Language, ...] = ("ja", "en")
 
 
 def small(picture: bytes, colours: int = COLOURS) -> bytes:
-    """Return a PNG with a small palette: text on plain ground needs no more."""
+    """Return a PNG with a small palette: text on a plain background needs no more."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     palette = palette_sample(image).quantize(colours, Image.Quantize.MEDIANCUT, kmeans=4)
     out = io.BytesIO()
@@ -104,7 +104,7 @@ def take(camera: Camera, screen: Screen, folder: Path, widths: Sequence[int]) ->
 
 
 def top_of(page: Page) -> float:
-    """Return where a picture of the window begins: at the newest messages, which are at the top if they are few."""
+    """Return the top of a picture of the window, in pixels. Few messages are at the top, many are at the bottom."""
     few = page.locator("#channel-message-list article").count() <= FEW
     return 0.0 if few else TALL - HEIGHT
 

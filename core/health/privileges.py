@@ -72,6 +72,7 @@ TOO_MUCH = (
 )
 """Privileges that the bot never uses and with which a stolen token would give control of the host."""
 ADMINISTRATOR = {"Permissions.Modify", "User.Modify", "Sys.Modify"}
+"""Privileges that together tell a token of an administrator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,8 @@ def _lack(token: Token, wanted: Iterable[str], path: str, scene: Scene) -> set[s
 def _remedy_paths(area: Area, bad: list[str], all_paths: list[str], token: Token, scene: Scene) -> list[str]:
     """Return the paths for the remedy: the bad ones, or fewer paths above them.
 
-    If all paths are bad, it is the path above all. If all bad guests are in pools, it is these pools.
+    All guests, or all nodes, are replaced by the path above them. Bad guests that are all in pools are replaced by
+    these pools.
     """
     if area in (Area.A_STORAGE, Area.A_ZONE):
         return bad[:1]

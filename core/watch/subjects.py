@@ -42,7 +42,7 @@ def target_of(text: str, cluster: Cluster | None, watched: Collection[int] = ())
 
 
 def targets_of(text: str, cluster: Cluster | None, watched: Collection[int] = ()) -> frozenset[str]:
-    """Return every subject that the text fits, as `target_of` does."""
+    """Return every subject that the text fits, by the rules of `target_of`."""
     typed = text.strip()
     if means_all(typed):
         return frozenset({ALL})
@@ -71,26 +71,26 @@ def _subjects_named(typed: str, cluster: Cluster) -> set[str]:
 T = TypeVar("T", GuestFact, BackupFact)
 
 
-def visible_part(incident: Incident, exists: Callable[[int], bool], cluster: Cluster | None) -> Incident:
+def visible_part(incident: Incident, is_visible: Callable[[int], bool], cluster: Cluster | None) -> Incident:
     """Return the incident without guests hidden from the person, and without outdated guest names.
 
     An old name may have belonged to another guest.
     """
     return replace(
         incident,
-        guests=tuple(_with_current_name(fact, cluster) for fact in incident.guests if exists(fact.vmid)),
+        guests=tuple(_with_current_name(fact, cluster) for fact in incident.guests if is_visible(fact.vmid)),
         backups=tuple(
             _with_current_name(fact, cluster)
             for fact in incident.backups
-            if fact.vmid is not None and exists(fact.vmid)
+            if fact.vmid is not None and is_visible(fact.vmid)
         ),
     )
 
 
-def concerns(incident: Incident, exists: Callable[[int], bool]) -> bool:
-    """Return whether the incident is about a guest that exists for the person."""
+def concerns(incident: Incident, is_visible: Callable[[int], bool]) -> bool:
+    """Return whether the incident is about a guest that the person may see."""
     vmids = [fact.vmid for fact in incident.guests] + [fact.vmid or 0 for fact in incident.backups]
-    return any(exists(vmid) for vmid in vmids)
+    return any(is_visible(vmid) for vmid in vmids)
 
 
 def _with_current_name(fact: T, cluster: Cluster | None) -> T:

@@ -91,9 +91,9 @@ async def visible_status(site: Site, actor: Actor, cluster: Cluster | None) -> W
         troubled_dashboards=sum(fault is not None for _, fault in boards),
     )
     if site.authorizer.has_hidden_guests(actor):
-        exists = partial(is_visible_to, site, actor, cluster=cluster)
+        is_visible = partial(is_visible_to, site, actor, cluster=cluster)
         open_ = site.watch.state.open.values()
-        status = replace(status, open=sum(concerns(incident, exists) for incident in open_))
+        status = replace(status, open=sum(concerns(incident, is_visible) for incident in open_))
         if isinstance(status.read_error, HalfGone):
             status = replace(status, read_error=HalfGone(None, None))
     return status

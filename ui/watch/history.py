@@ -53,10 +53,10 @@ class Past:
         if not self.site.authorizer.has_hidden_guests(self.actor):
             return found
 
-        def exists(vmid: int) -> bool:
+        def is_visible(vmid: int) -> bool:
             return is_visible_to(self.site, self.actor, vmid, self.cluster)
 
-        return tuple(visible_part(incident, exists, self.cluster) for incident in found)
+        return tuple(visible_part(incident, is_visible, self.cluster) for incident in found)
 
     async def opened(self, index: int) -> float:
         """Return the Unix time at which an incident began. `index`: its place, counted from the newest."""
