@@ -10,7 +10,7 @@ from pathlib import Path
 CORRUPT_CODES = {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
 """Error codes that mean a damaged file and not a failing disk."""
 _NOT_WRITABLE = {"SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED"}
-"""CANTOPEN is among them: the file itself was opened before, and the -wal file could not be."""
+"""Error codes that mean a file that cannot be written. With CANTOPEN it is the -wal file that cannot be opened."""
 
 
 class JournalErrorKind(StrEnum):

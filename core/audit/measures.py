@@ -4,7 +4,7 @@ from contextvars import ContextVar
 from typing import Protocol
 
 interaction_id: ContextVar[int] = ContextVar("interaction_id", default=0)
-"""The interaction that is being answered, 0 for none. Everything done for it, and each line logged, belongs to it."""
+"""Id of the interaction that is being answered, 0 for none. Each request and log line meanwhile belongs to it."""
 
 
 class Measures(Protocol):

@@ -149,7 +149,7 @@ async def test_commands_that_cannot_be_registered_are_a_sentence(stage: ProcessS
         await (await stage.say(stage.akiko, "list")).until("palworld")
 
 
-async def test_a_guild_that_discord_does_not_know_is_a_sentence(stage: ProcessStage) -> None:
+async def test_a_guild_that_discord_does_not_know_is_explained_in_a_sentence(stage: ProcessStage) -> None:
     stage.server.fail("PUT", "/commands", 403, code=50001, message="Missing Access")
     bot = await stage.launch()
     assert await bot.wait() == 1

@@ -313,7 +313,9 @@ async def test_faults_of_a_config_file_are_reported_without_its_secrets(stage: P
         ("ja", "Discord にトークンを拒否されました。DISCORD_TOKEN を確認してください。"),
     ],
 )
-async def test_a_wrong_token_is_a_sentence(stage: ProcessStage, language: str, sentence: str) -> None:
+async def test_a_wrong_token_is_explained_in_a_sentence(
+    stage: ProcessStage, language: str, sentence: str
+) -> None:
     wrong = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GabcdE.this-is-not-the-token-of-this-bot"
     code, output = await refused(stage, DISCORD_TOKEN=wrong, LANGUAGE=language)
     assert code == 1
@@ -321,7 +323,7 @@ async def test_a_wrong_token_is_a_sentence(stage: ProcessStage, language: str, s
     assert wrong not in output
 
 
-async def test_a_guild_that_the_bot_is_not_in_is_a_sentence(stage: ProcessStage) -> None:
+async def test_a_guild_that_the_bot_is_not_in_is_explained_in_a_sentence(stage: ProcessStage) -> None:
     stage.server.fail("PUT", "/commands", 403)
     code, output = await refused(stage)
     assert code == 1

@@ -222,7 +222,7 @@ def judged_disks(observation: Observation) -> dict[int, DiskReading]:
 
 
 def _is_seen(observation: Observation, vmid: int, guest: Guest | None) -> bool:
-    """Return whether the listed values of the guest are those of now. An offline node keeps old ones in the list."""
+    """Return whether the listed values of the guest are current. An offline node keeps old values in the list."""
     online = guest is None or observation.cluster is None or observation.cluster.node_online(guest.node)
     return online and vmid not in observation.unsure
 

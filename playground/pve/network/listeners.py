@@ -23,7 +23,10 @@ FOREVER = 3600.0  # seconds
 
 
 _contexts: dict[str, ssl.SSLContext] = {}
-"""By the fingerprint of the certificate. Clusters share theirs, and reading one takes longer than a request."""
+"""Contexts by the fingerprint of their certificate. Clusters share certificates.
+
+Reading a certificate takes longer than a request.
+"""
 
 
 def _context(certificates: Certificates) -> ssl.SSLContext:

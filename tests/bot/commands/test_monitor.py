@@ -242,7 +242,7 @@ async def test_the_list_while_proxmox_is_away(scene: Stage, pve: Pve) -> None:
 
 
 @BOTH
-async def test_one_incident_is_one_message_and_one_short_word(scene: Stage, pve: Pve) -> None:
+async def test_an_incident_is_one_message_and_a_short_one_at_its_end(scene: Stage, pve: Pve) -> None:
     await watching(scene, 101, 201)
     t = scene.t()
     pve.crash(101)

@@ -246,7 +246,7 @@ async def test_an_outcome_that_is_limited_is_shown_after_the_limit(scene: Stage,
     await scene.settled()
 
 
-async def test_a_private_word_that_is_limited_comes_after_the_limit(scene: Stage, pve: Pve) -> None:
+async def test_a_private_message_that_is_limited_comes_after_the_limit(scene: Stage, pve: Pve) -> None:
     pve.hang("/status/current", 1.0, times=1)
     fault = limit(scene, "POST", "/webhooks/", everywhere=False)
     asking = asyncio.create_task(scene.say(scene.akiko, "start", vmid=101))

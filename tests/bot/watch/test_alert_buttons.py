@@ -328,7 +328,7 @@ async def test_a_backups_log_is_shown_only_to_people_who_see_all_its_guests(scop
         assert "INFO: Starting Backup" in reply.text, vmid
 
 
-async def test_a_log_that_cannot_be_read_is_a_sentence(scene: Stage, pve: Pve) -> None:
+async def test_a_log_that_cannot_be_read_is_explained_in_a_sentence(scene: Stage, pve: Pve) -> None:
     post = await failed_backup(scene, pve, 101)
     pve.deny("Sys.Audit")
     reply = await scene.press(scene.emma, post, button(post, "details"))

@@ -279,7 +279,7 @@ async def test_a_watch_that_fails_by_a_bug_is_reported_once_and_once_when_it_wor
     assert second == f"🟢 {watch_works(t)}"
 
 
-async def test_a_word_that_does_not_get_through_is_not_waited_for(scene: Stage) -> None:
+async def test_a_message_that_does_not_get_through_is_not_waited_for(scene: Stage) -> None:
     scene.expected_errors.append("the journal cannot be written")
     scene.server.fail("POST", f"/channels/{scene.alerts.id}/messages", 503, 1)
     async with watching(scene) as (_, watch):

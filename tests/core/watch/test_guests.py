@@ -209,7 +209,7 @@ def test_an_ordered_stop_is_silent_and_used_up() -> None:
 
 
 @walked("kind", ["qmshutdown", "qmstop", "vzshutdown", "vzstop", "hastop", "qmsuspend"])
-def test_a_stop_by_somebody_is_a_quiet_word_with_the_name(kind: str) -> None:
+def test_a_stop_by_somebody_is_a_quiet_message_with_the_name(kind: str) -> None:
     history = History()
     history.see(R, tasks=[])
     assert history.see(S, tasks=[task(kind, 101, by="bob@pve")]) == ["opening note 101 stopped by bob@pve"]
@@ -278,7 +278,7 @@ def test_suspending_a_guest_to_disk_is_a_wanted_stop() -> None:
     assert history.see(S, lock="suspended", tasks=[]) == ["opening note 101 stopped"], "without Sys.Audit"
 
 
-def test_guests_suspended_to_disk_all_at_once_are_one_quiet_word() -> None:
+def test_guests_suspended_to_disk_all_at_once_are_one_quiet_message() -> None:
     history = History(*many(8))
     history.see()
     for vmid in range(101, 109):
@@ -502,7 +502,7 @@ def test_a_group_is_over_when_its_last_guest_is_back() -> None:
     assert history.see() == ["recovery group"]
 
 
-def test_many_single_incidents_that_end_together_are_one_word() -> None:
+def test_many_single_incidents_that_end_together_are_one_message() -> None:
     history = History(*many(6))
     history.see()
     for vmid in range(101, 107):
@@ -517,7 +517,7 @@ def test_many_single_incidents_that_end_together_are_one_word() -> None:
     assert not history.messages[-1].mention
 
 
-def test_guests_stopped_by_somebody_all_at_once_are_one_quiet_word() -> None:
+def test_guests_stopped_by_somebody_all_at_once_are_one_quiet_message() -> None:
     history = History(*many(6))
     history.see(tasks=[])
     for vmid in range(101, 107):
