@@ -56,5 +56,5 @@ def _visible_incidents(site: Site, actor: Actor, cluster: Cluster | None) -> tup
     found = site.watch.state.open.values()
     if not site.authorizer.has_hidden_guests(actor):
         return tuple(found)
-    exists = partial(is_visible_to, site, actor, cluster=cluster)
-    return tuple(visible_part(each, exists, cluster) for each in found if concerns(each, exists))
+    is_visible = partial(is_visible_to, site, actor, cluster=cluster)
+    return tuple(visible_part(each, is_visible, cluster) for each in found if concerns(each, is_visible))

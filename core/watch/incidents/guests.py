@@ -34,9 +34,9 @@ from core.watch.incidents.unknown import note_unknown
 WORK_SECONDS = 1800.0
 """Maximum seconds for which a lock or a task excuses a stop."""
 RETURN_SECONDS = 300.0
-"""Seconds a guest has to start after its node came back or HA moved it."""
+"""Maximum seconds until a guest starts after its node came back or HA moved it."""
 STUCK_SECONDS = 600.0
-"""Seconds a guest may be in a passing state."""
+"""Maximum seconds for which a guest may be in a passing state."""
 
 
 def check_guest(transition: Transition, entry: WatchEntry) -> None:
