@@ -206,7 +206,7 @@ class GuestTable:
         """Return the guests on which the person has at least this level.
 
         The result depends on nothing but these guests, the scopes of the person's roles and their owner tag.
-        They are its key in the cache.
+        The scopes and the owner are its key in the cache.
         """
         if not rules.levels:
             return self.everyone

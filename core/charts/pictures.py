@@ -1,4 +1,6 @@
-"""Decide who waits for which picture: each is made once for many people, and one at a time for each person.
+"""Decide who waits for which picture.
+
+A picture that many people want is made once. Of the pictures that one person wants, one is made at a time.
 
 A few people who ask for many cannot take the places of the others: the first picture of each person has a place of
 its own.

@@ -157,13 +157,13 @@ def _incidents_within(
         return tuple(incidents)
     vmids = cluster.vmids if cluster else frozenset[int]()
 
-    def exists(vmid: int) -> bool:
+    def is_inside(vmid: int) -> bool:
         return vmid in vmids
 
     return tuple(
-        visible_part(each, exists, cluster)
+        visible_part(each, is_inside, cluster)
         for each in incidents
-        if concerns(each, exists) or (_is_node(extent) and each.node == extent.node)
+        if concerns(each, is_inside) or (_is_node(extent) and each.node == extent.node)
     )
 
 

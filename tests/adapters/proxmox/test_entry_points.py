@@ -190,7 +190,9 @@ async def test_a_change_that_may_have_been_sent_is_sent_nowhere_else_and_its_tas
     assert {line.split()[0] for line in asked(second)} == {"GET"}
 
 
-async def test_the_error_of_such_a_change_names_where_it_was_sent(pve: Pve, client: ProxmoxClient) -> None:
+async def test_the_error_of_a_change_that_may_have_been_sent_names_its_address(
+    pve: Pve, client: ProxmoxClient
+) -> None:
     first = pve.listeners[0]
     first.slow = 0.5
     changing = asyncio.create_task(client.power(VM, Operation.STOP))
