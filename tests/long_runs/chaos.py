@@ -100,7 +100,7 @@ class Chaos:
     async def restart_what_ended(self) -> None:
         """Restart the bot whenever it has ended, as a supervisor does.
 
-        An end by itself is a fault, because no fault of this run justifies one.
+        If the bot ended by itself, the run has failed: none of its planned faults may end the bot.
         """
         while not self.ending:
             await asyncio.sleep(0.5)
@@ -271,14 +271,14 @@ class Chaos:
             self.wrong.append(f"not calm {SETTLE:.0f} s after the last fault")
 
     def _calm(self) -> bool:
-        with self.book() as db:
+        with self.open_journal() as db:
             (left,) = db.execute(WAITING).fetchone()
         told = self.incidents_of_guests()
         untold = [c for c in self.crashes if c.up is None and not any(self._tells(i, c) for i in told)]
         return not left and not untold and not [a for a in self.attempts() if a.ending == "open"]
 
     @contextlib.contextmanager
-    def book(self) -> Iterator[sqlite3.Connection]:
+    def open_journal(self) -> Iterator[sqlite3.Connection]:
         with contextlib.closing(sqlite3.connect(self.stage.directory / "journal.db", timeout=10.0)) as db:
             db.text_factory = lambda raw: raw.decode("utf-8", "replace")
             yield db
@@ -286,7 +286,7 @@ class Chaos:
     # -- comparing
 
     def incidents_of_guests(self) -> list[dict[str, Any]]:
-        with self.book() as db:
+        with self.open_journal() as db:
             rows = db.execute("SELECT json FROM incidents WHERE topic IN ('guest', 'group')").fetchall()
         return [json.loads(text) for (text,) in rows]
 
@@ -319,7 +319,7 @@ class Chaos:
 
     def compare_messages(self) -> None:
         """Check that every message in the journal is in the channel exactly once, and no other message is."""
-        with self.book() as db:
+        with self.open_journal() as db:
             rows = db.execute("SELECT id, status, discord_id, incident, post FROM messages").fetchall()
         known = Counter(discord for _, status, discord, _, _ in rows if status == "posted")
         shown = [post.id for post in self.stage.server.messages(self.stage.alerts)]
@@ -338,7 +338,7 @@ class Chaos:
         self.wrong += [f"lost: message {row} was given up" for row in given_up]
 
     def attempts(self) -> list[AuditedAttempt]:
-        with self.book() as db:
+        with self.open_journal() as db:
             rows = db.execute(
                 "SELECT id, coalesce(attempt, id), at, step, operation, vmid, upid, outcome FROM audit ORDER BY id"
             ).fetchall()
