@@ -57,7 +57,7 @@ SCREENS: tuple[Screen, ...] = (
     Screen(
         "snapshot-created",
         ("スナップショットを作成", "Snapshot created"),
-        # none that crashes later: a stop within seconds of a snapshot is taken for part of that work
+        # this guest does not crash later: a stop within seconds of a snapshot would count as part of that work
         run("snapshot create", Operation.SNAPSHOT_CREATE, vmid="106", name="today"),
     ),
     Screen(

@@ -57,7 +57,7 @@ def test_reads_that_fail_now_and_then_stop_no_timer() -> None:
     assert told == ["opening guest 101 stopped"]
 
 
-def test_meanwhile_no_guest_changes_and_no_timer_runs() -> None:
+def test_during_an_outage_no_guest_changes_and_no_timer_runs() -> None:
     history = History()
     history.see(R, S)
     fail(history, 3)
@@ -67,7 +67,7 @@ def test_meanwhile_no_guest_changes_and_no_timer_runs() -> None:
     assert history.see(S) == ["recovery source"]
 
 
-def test_changes_meanwhile_are_one_digest() -> None:
+def test_changes_during_an_outage_are_one_digest() -> None:
     history = History(*many(3))
     history.see()
     fail(history, 5)
@@ -77,7 +77,7 @@ def test_changes_meanwhile_are_one_digest() -> None:
     assert history.messages[-1].mention
 
 
-def test_one_change_meanwhile_is_its_own_alert() -> None:
+def test_one_change_during_an_outage_is_its_own_alert() -> None:
     history = History(*many(3))
     history.see()
     fail(history, 5)
@@ -85,7 +85,7 @@ def test_one_change_meanwhile_is_its_own_alert() -> None:
     assert history.see() == ["recovery source", "opening guest 102 stopped"]
 
 
-def test_alarms_and_wanted_stops_meanwhile_are_one_digest_that_can_end() -> None:
+def test_alarms_and_wanted_stops_during_an_outage_are_one_digest_that_can_end() -> None:
     history = History(*many(3))
     history.see(tasks=[])
     fail(history, 5)
