@@ -144,7 +144,7 @@ class _SharedRead:
     async def _read_addresses(self) -> tuple[str, ...] | None:
         """Ask for addresses if somebody can answer: a running container, or the agent of a running VM.
 
-        Do so at once if the guest was running in the last list. A VM must also have had an agent when it was last shown.
+        Do so at once if the guest was running in the last list. A VM must also have had an agent when last shown.
         """
         listed = self._listed
         can_answer = listed.kind is Kind.LXC or self._inspector.has_agent(self.key)

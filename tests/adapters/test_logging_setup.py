@@ -117,7 +117,7 @@ def test_the_longer_of_two_secrets_is_masked_whole(log: tuple[logging.Logger, io
         "a proxy was asked for discord.com%2Fapi%2Fv10%2Fwebhooks%2F1%2F{}%2Fmessages",
     ],
 )
-def test_tokens_of_interactions_are_masked_wherever_they_stand(
+def test_tokens_of_interactions_are_masked_in_every_form(
     log: tuple[logging.Logger, io.StringIO], line: str
 ) -> None:
     logger, written = log
@@ -162,7 +162,7 @@ def test_warnings_about_missing_voice_packages_are_dropped() -> None:
     assert is_useful(record("something else is not installed"))
 
 
-def test_an_incident_is_words_and_no_repr() -> None:
+def test_an_incident_is_logged_in_words() -> None:
     fact = GuestFact(101, GuestEvent.STOPPED, Kind.QEMU, "pve1", "web01", by="root@pam")
     whole = Incident(17, Topic.GUEST, "guest/101", Severity.CRITICAL, 1.0, 1.0, (fact,), acked_by="Akiko")
     assert incident_line(whole) == (

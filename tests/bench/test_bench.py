@@ -94,7 +94,7 @@ def test_the_table_says_whether_a_goal_is_met(rounds: list[tuple[float, float]],
         ([(10.0, 5.0)] * 3, [(9.8, 5.0)] * 3, False),  # below what counts at all
         ([(10.0, 5.0), (6.0, 5.0), (14.0, 5.0)], [(8.0, 5.0)] * 3, False),  # within the spread of the rounds
         ([(10.0, 5.0)] * 3, [(20.0, 10.0)] * 3, False),  # the machine was slower
-        ([(10.0, 5.0)] * 3, [(9.0, 3.0)] * 3, False),  # a quicker machine, and no better
+        ([(10.0, 5.0)] * 3, [(9.0, 3.0)] * 3, False),  # the machine was faster, and the ratio is worse
     ],
 )
 def test_only_changes_above_the_noise_are_reported(

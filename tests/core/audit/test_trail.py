@@ -184,7 +184,7 @@ async def test_flush_waits_for_earlier_records_only(
     assert slow.writes < 5
 
 
-async def test_a_record_that_no_store_can_hold_does_not_keep_the_others(
+async def test_a_record_that_no_store_can_hold_does_not_hold_up_the_others(
     trail: AuditTrail, slow: Slow, rows: SqliteJournal, caplog: pytest.LogCaptureFixture
 ) -> None:
     odd = replace(entry(AuditStep.ASKED), actor=replace(AKIKO, user_id=2**63))

@@ -1,4 +1,4 @@
-"""Let things happen meanwhile: to guests, to the connection, to the bot, and by another administrator."""
+"""Let things happen between the requests: to guests, to the connection, to the bot, and by another administrator."""
 
 from __future__ import annotations
 
