@@ -148,7 +148,7 @@ def data_loss_lines(
     lines = []
     if opened.outcome is OpenOutcome.RECREATED:
         lines.append(journal_lost(t, _name(opened.set_aside), off=off))
-    # lists of older bots had states, and no journal
+    # older bots kept the states in the list, and had no journal
     had_one = any(each.outcome is LoadOutcome.READ and not each.states for each in loaded)
     if opened.outcome is OpenOutcome.CREATED and had_one:
         lines.append(journal_gone(t, off=off))

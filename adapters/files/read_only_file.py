@@ -1,6 +1,6 @@
 """Keep a copy of the read-only switch (core/access/read_only.py) in readonly.json, or in readonly-<site>.json.
 
-The first copy is in the journal. The file exists while changes are switched off. With it changes stay switched off
+The first copy is in the journal. The file exists while changes are switched off. With it, changes stay switched off
 even if the journal is lost or restored.
 """
 

@@ -30,7 +30,7 @@ class DrawnPanel:
 
 @dataclass(frozen=True, slots=True)
 class DrawnMarker:
-    """Something that happened, as `core.charts.markers.Marker`: `kind` is its word."""
+    """Something that happened, as `core.charts.markers.Marker`. `kind`: the value of its MarkerKind."""
 
     kind: str
     begin: float

@@ -67,7 +67,7 @@ def of_finding(check: str, finding: Finding, where: str = "") -> Result:
 
 
 def exit_code(results: Iterable[Result]) -> int:
-    """Return 0 if all is well, 1 with warnings, 2 with errors."""
+    """Return 0 if all is well, 1 with warnings or unchecked parts, 2 with errors."""
     levels = {result.level for result in results}
     if Verdict.ERROR in levels:
         return 2

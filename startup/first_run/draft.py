@@ -123,7 +123,7 @@ class Draft:
     def settings(self) -> dict[str, object]:
         """Return the settings as config.py has them: those that were answered.
 
-        Names without a site, such as those given while there was one cluster, mean the first of several.
+        FIRST_SITE is the first of several clusters. Whatever was named while it was the only one belongs to it.
         """
         found: dict[str, object] = {
             "GUILD_ID": self.seen.number if self.seen else 0,

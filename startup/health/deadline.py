@@ -1,4 +1,4 @@
-"""Give each step of the health check its time."""
+"""Limit the time of each step of the health check."""
 
 from __future__ import annotations
 

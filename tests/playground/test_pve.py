@@ -1,4 +1,4 @@
-"""Test that the playground's Proxmox answers as Proxmox does: each correction of fakepve, by proxmoxer over HTTPS."""
+"""Test the corrections of fakepve in the playground: it answers proxmoxer over HTTPS as Proxmox does."""
 
 import contextlib
 import json

@@ -147,7 +147,7 @@ class Answer:
             await self._show_in_channel(view, error)
 
     async def fill_in(self, view: ui.LayoutView) -> None:
-        """Put the view in place of the one that is shown, where that still is. No new message is sent.
+        """Show the view in the message that shows the present one. No new message is sent.
 
         Raises: DISCORD_ERRORS.
         """

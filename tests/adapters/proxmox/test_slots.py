@@ -265,7 +265,7 @@ async def test_an_answer_is_freed_when_its_call_has_ended(
     try:
         answer = weakref.ref(await client.config(VM))
         async with asyncio.timeout(60):
-            while answer() is not None:  # noqa: ASYNC110  # its thread forgets it when it goes on
+            while answer() is not None:  # noqa: ASYNC110  # the thread of the call drops it later
                 await asyncio.sleep(0.005)
     finally:
         gc.enable()

@@ -54,7 +54,10 @@ USER = Text(r"[^\s@]+@[a-z0-9.-]+(?:![A-Za-z0-9._-]+)?")
 UPID = Text(r"UPID:[A-Za-z0-9-]+:[0-9A-F]{8}:[0-9A-F]{8,9}:[0-9A-F]{8}:\w+:[^:\s]*:[^:\s]+:")
 
 _BOUNDS = {"mem": ("maxmem", 4.0), "disk": ("maxdisk", 1.0)}
-"""Use and total in the same unit. A VM without a balloon driver shows the memory of its process."""
+"""By field: the field with its total, in the same unit, and the maximum multiple of the total.
+
+A VM without a balloon driver shows the memory of its process.
+"""
 _GUEST_FIGURES: dict[str, Form] = {
     "cpu": SHARE,
     "mem": MEMORY,

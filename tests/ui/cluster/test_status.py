@@ -125,7 +125,7 @@ def test_storages_of_one_name_are_shown_as_the_fullest_of_them() -> None:
     ]
 
 
-def test_no_incident_is_no_news_while_the_watch_is_blind() -> None:
+def test_a_blind_watch_does_not_say_that_there_are_no_incidents() -> None:
     blind = replace(WELL, blind=("**Proxmox** ⚠️ not read yet",))
     assert "✅ No open incidents" in "\n".join(checked(cluster_status_card(EN, WELL, "")))
     text = "\n".join(checked(cluster_status_card(EN, blind, "")))
