@@ -91,7 +91,10 @@ class GuestFinder:
     async def run_unchecked(
         self, vmid: int, work: Callable[[Guest], Awaitable[T]], check: Check, max_age: float
     ) -> T:
-        """Do the same as `_run_on`, but check only the listed guest. `work` itself checks the guest that was read."""
+        """Do the same as `_run_on`, but check only the listed guest. `work` itself checks the guest that was read.
+
+        Raises: as `_run_on`.
+        """
         guest = await self.find(vmid, check, max_age=max_age)
         try:
             return await work(await self.status(guest))

@@ -14,8 +14,8 @@ from ui.i18n import Text
 
 TITLE_MOST = 38
 """Maximum characters of a name in the title of a picture."""
-LARGEST = 10_000
-"""The least number that is invalid data: valid numbers are shown in a larger unit. It is written with an exponent."""
+NONSENSE_FROM = 10_000
+"""Numbers from here on are invalid data: valid ones are shown in a larger unit. They are written with an exponent."""
 ALT_MOST = 1000
 """Maximum characters of a picture's description (Discord: 1,024)."""
 
@@ -100,7 +100,7 @@ def _panel(t: Text, panel: ChartPanel, subject: ChartSubject) -> DrawnPanel:
 
 def _tick(value: float, scale: Scale) -> str:
     """Return a label that fits into the margin, even if Proxmox sends nonsense."""
-    if value < LARGEST:
+    if value < NONSENSE_FROM:
         return f"{value:.{scale.digits}f}"
     number, _, power = f"{value:.0e}".partition("e")
     return f"{number}e{int(power)}"
@@ -141,7 +141,7 @@ def _unit(panel: ChartPanel, scale: Scale) -> str:
 
 def _number(value: float) -> str:
     """Return a number with two digits after the point at most. Greater and whole numbers have fewer."""
-    if value >= LARGEST:
+    if value >= NONSENSE_FROM:
         return f"{value:.0e}"
     if value >= 100 or value < 0.005 or value == round(value):
         return f"{value:.0f}"
