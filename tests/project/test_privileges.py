@@ -27,8 +27,9 @@ BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 DOCUMENT = DOCS / "proxmox.md"
 USER, TOKEN = "discord-bot@pve", "discord-bot@pve!bot"
 # From the published schemas' `permissions` of 8.4, 9.1 and 9.2, and from Proxmox' own checks of single parameters:
-# cores and memory of a configuration, storage and bridge of a clone. With VM.Snapshot a rollback needs no VM.Snapshot.Rollback. A guest's tasks
-# are the bot's own; the lists are filtered by VM.Audit, Datastore.Audit, Pool.Audit and, for all tasks, Sys.Audit.
+# cores and memory of a configuration, storage and bridge of a clone. With VM.Snapshot a rollback needs no
+# VM.Snapshot.Rollback. A guest's tasks are the bot's own; the lists are filtered by VM.Audit, Datastore.Audit,
+# Pool.Audit and, for all tasks, Sys.Audit.
 NEEDED: dict[str, set[str]] = {
     "close": set(),
     "cluster": {"VM.Audit", "Datastore.Audit", "Pool.Audit"},

@@ -41,7 +41,7 @@ async def show_access(reply: Reply, attempt: Attempt, action: str) -> None:
 
 async def _guest(attempt: Attempt, actor: Actor, vmid: int) -> Guest:
     site = attempt.site
-    # as fresh as the list by which a change is allowed
+    # as fresh as the list on which a change is decided
     age = 0.0 if site.authorizer.has_hidden_guests(actor) else FRESH_SECONDS
     guest = await site.planner.finder.locate(vmid, attempt.check, max_age=age)
     return await site.planner.with_protection(guest)

@@ -128,7 +128,7 @@ _FIELDS: Mapping[str, tuple[_Field, ...]] = {
 }
 """The fields of each kind of page, in the order of the patterns above."""
 _FORMER = {"audit": 7, "list": len(_GUESTS), "doctor": 2}
-"""Number of fields in earlier versions, and of a page whose other fields are empty."""
+"""Number of fields in earlier versions. A page whose later fields are empty still has this number."""
 
 
 def with_site(custom_id: str, site: str) -> str:
