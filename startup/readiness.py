@@ -2,7 +2,7 @@
 
 The bot runs in any case. Faults are checked again, every minute and when Discord is back, until they are
 mended. After that the check ends: the watch reports on Proxmox, and the delivery on its channels.
-Each site is read by itself: one that is down keeps no other from being ready.
+Each site is read by itself, so the others can be ready while one is down.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class StartCheck:
         return doubt if isinstance(doubt, (NothingVisible, HalfGone)) else found
 
     async def _check(self, *, is_late: bool) -> bool:
-        """Check once, and return whether every site is ready. `is_late`: wait for no site any longer."""
+        """Check once, and return whether every site is ready. `is_late`: do not wait for more sites."""
         found = [
             finding
             for site, seen in self._seen.items()

@@ -255,7 +255,7 @@ class Chaos:
                     self.wrong.append(f"the run itself failed: {result!r}")
 
     async def settle(self) -> None:
-        """End all faults and wait until no message is left to send and no attempt is without an end."""
+        """End all faults, and wait until every message is sent and every attempt has ended."""
         self.stage.server.rest.faults.clear()
         self.pve.hang("/cluster/resources", 0)
         self.pve.hang("/status/st", 0)

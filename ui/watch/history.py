@@ -48,7 +48,10 @@ class Past:
         return cls(site, actor, cluster, vmids, total)
 
     async def incidents(self, offset: int, limit: int) -> tuple[Incident, ...]:
-        """Return incidents, newest first, without hidden guests and with the current names of the others."""
+        """Return incidents, newest first, without hidden guests and with the current names of the others.
+
+        Raises: JournalFailed.
+        """
         found, _ = await self.site.journal.history(self.vmids, offset, limit)
         if not self.site.authorizer.has_hidden_guests(self.actor):
             return found
@@ -59,7 +62,10 @@ class Past:
         return tuple(visible_part(incident, is_visible, self.cluster) for incident in found)
 
     async def opened(self, index: int) -> float:
-        """Return the Unix time at which an incident began. `index`: its place, counted from the newest."""
+        """Return the Unix time at which an incident began. `index`: its place, counted from the newest.
+
+        Raises: JournalFailed.
+        """
         found, _ = await self.site.journal.history(self.vmids, index, 1)
         return found[0].opened if found else 0.0
 
@@ -94,7 +100,10 @@ async def show_history(reply: Reply, vmid: int | None, page: int = 0) -> None:
 
 
 async def newest(pasts: Sequence[Past], offset: int, limit: int) -> list[tuple[Past, Incident]]:
-    """Return incidents of all sites, newest first, without the newest `offset` ones."""
+    """Return incidents of all sites, newest first, without the newest `offset` ones.
+
+    Raises: JournalFailed.
+    """
     starts = await skip(
         [past.total for past in pasts], lambda which, index: pasts[which].opened(index), offset
     )

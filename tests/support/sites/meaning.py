@@ -36,7 +36,7 @@ class Want:
     """The possible meaning of a request.
 
     `named`: the sites that the answer may name. None: those that the person may see.
-    `several`: it fits several guests, so that nothing may be done.
+    `several`: the request fits several guests, so nothing may be done.
     `filed`: more sites that the audit trail may name.
     """
 
