@@ -37,7 +37,7 @@ class HealthReads:
         return found
 
     async def account(self) -> Account:
-        """Return the user and the token as the list of users shows them. Raises: ProxmoxError."""
+        """Return when the user and the token expire, from the list of users. Raises: ProxmoxError."""
         found: Account = await self._calls.get(("access", "users"), list, read=self._account, full=1)
         return found
 

@@ -151,7 +151,7 @@ class TaggedCluster:
 
 
 class LeakTrial:
-    """Hold one stage, its people and the texts they received. `leaks` is the result."""
+    """Hold one stage, its people and the texts they received. `found` and `figures` are the result."""
 
     def __init__(self, scene: Stage, town: TaggedCluster, chance: random.Random) -> None:
         self.scene, self.town, self.pve, self.chance = scene, town, town.pve, chance

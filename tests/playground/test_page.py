@@ -159,7 +159,7 @@ def test_deleting_asks_for_the_name_in_a_form(visit: Visit) -> None:
     expect(me.page.locator(".command-popup")).to_contain_text("No options match")
 
 
-def test_a_chart_is_a_picture_and_another_period_another_one(visit: Visit) -> None:
+def test_a_chart_is_a_picture_and_another_period_is_another_picture(visit: Visit) -> None:
     chart = chart_of(visit(0), "web01", "101 web01")
     picture = chart.locator("img[alt^='過去 24 時間']")
     expect(picture).to_have_js_property("naturalWidth", CHART_WIDTH)
