@@ -32,7 +32,7 @@ class ClusterCache:
         self.last: Cluster | None = None
 
     def subscribe(self, on_read: Callable[[], None]) -> None:
-        """Set a function to call after each read of Proxmox."""
+        """Add a function to call after each read of Proxmox."""
         self._on_read.append(on_read)
 
     def find(self, vmid: int) -> Guest | None:

@@ -54,8 +54,8 @@ class JournalMaintenance:
     async def prune(self) -> None:
         """Delete old records in pieces: other changes are written in between. Does not raise.
 
-        Pruning does not begin right after the start: a clock that is corrected then must not cost the audit
-        trail. The rest waits for the next poll.
+        Pruning does not begin right after the start, when a wrong clock may not be corrected yet: the whole audit
+        trail might seem old. What is left waits for the next poll.
         """
         unix, monotonic = self._clock.now(), self._clock.monotonic()
         if monotonic - self._pruned < PRUNE_EVERY:

@@ -157,7 +157,7 @@ def test_every_value_that_the_bot_reads_has_a_form(
 async def test_no_answer_can_be_changed_without_a_complaint(
     reports: dict[str, Report], read_places: dict[str, dict[str, set[Place]]]
 ) -> None:
-    """Change once the answers that the versions have in common."""
+    """Answers that the versions have in common are changed only once."""
     tried: set[str] = set()
     unseen: list[str] = []
     for version, report in reports.items():

@@ -97,7 +97,7 @@ def silence_of(guest: Guest, reading: DiskReading) -> Silence:
 
 
 def report_silence(transition: Transition, silences: Sequence[Silence]) -> None:
-    """Report once that the disk use of the guests whose agents have just become silent is not known.
+    """Report the guests whose agents have just become silent: their disk use is not known.
 
     Name the reason if it is the same for all.
     """

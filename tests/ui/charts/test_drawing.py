@@ -38,7 +38,7 @@ def test_the_head_names_the_period_in_the_time_zone() -> None:
         (3.0, 4.0, True, ["Guest", "Host"]),
     ],
 )
-def test_the_memory_names_whose_figure_a_line_is(
+def test_each_memory_line_says_whose_figure_it_is(
     own: float, host: float, host_view: bool, names: list[str]
 ) -> None:
     """A guest that is seen by its host now may have reported its own use before."""

@@ -124,7 +124,7 @@ def test_a_forged_one_fits_no_pattern(forged: str) -> None:
 
 
 def test_the_part_after_the_site_is_still_checked() -> None:
-    """The site is taken off first, and today's patterns decide."""
+    """The site is taken off first. Then the patterns without a site decide."""
     for forged in ("g2:home:explode:101:" + "0" * 32, "a2:home:ack:0", "p2:home:a:n:0:::explode now::"):
         site, custom_id = split_site(forged)
         assert site == "home"

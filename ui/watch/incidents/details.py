@@ -1,6 +1,6 @@
 """Write the details of an alert: the text under its first line.
 
-It tells kind, node and time, the known causes, what to do, and who acknowledged or muted the incident. Every part has
+It gives kind, node and time, the known causes, what to do, and who acknowledged or muted the incident. Every part has
 a maximum length, so that the text always fits into an embed.
 """
 
