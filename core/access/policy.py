@@ -85,7 +85,7 @@ class AccessRules:
     """The guild and the category in which the bot may be used, the alert channel, and the rights of roles.
 
     `levels`: by role id; empty: everybody is ADMIN. `scopes`: by role id, the guests to which a role in `levels`
-    is limited; a role with none can do nothing in this cluster. `protected`: VMIDs.
+    is limited; a role limited to () can do nothing in this cluster. `protected`: VMIDs.
     """
 
     guild_id: int
