@@ -128,7 +128,10 @@ def _from_file(name: str, form: str, given: RawSetting) -> RawSetting:
 
 
 def secrets_in(places: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
-    """Return the secrets among these values by row name. Those of up to five characters would mask too much."""
+    """Return the secrets in these places, but none of up to five characters, which would mask too much.
+
+    Each place has values by the name of their row.
+    """
     names = [row.name for row in SETTINGS if row.secret]
     return tuple(
         text.strip()

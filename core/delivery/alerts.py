@@ -114,7 +114,10 @@ class AlertDelivery:
             await self._attempt()
 
     async def outcome(self, message_id: int, seconds: float) -> OutboxMessage | None:
-        """Wait up to `seconds` until a message is posted or has failed once, and return its outbox message."""
+        """Wait up to `seconds` until a message is posted or has failed once, and return its outbox message.
+
+        Raises: JournalFailed.
+        """
         end = self._clock.monotonic() + seconds
         while self._clock.monotonic() < end:
             message = await self._journal.outbox_message(message_id)

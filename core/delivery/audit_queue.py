@@ -64,7 +64,7 @@ class AuditQueue:
         return [each for each in records if is_posted(each.record)]
 
     async def skip(self, last: int) -> None:
-        """Pass the records up to `last`: none of them needs a line. The cursor is not stored each time.
+        """Pass over the records up to `last`: none of them needs a line. The cursor is not stored each time.
 
         Raises: JournalFailed.
         """

@@ -1,4 +1,4 @@
-"""Decide what a person may know of the watch, and which mutes and alerts they may answer."""
+"""Decide what a person may know of the watch, which mutes they may change, and which alerts they may answer."""
 
 from collections.abc import Iterable
 
