@@ -56,9 +56,9 @@ async def show_status(site: Site, reply: Reply) -> None:
 
 
 async def without_gone(reply: Reply, statuses: Sequence[WatchStatus]) -> list[WatchStatus]:
-    """Return the status of each site with the names of people who have left, in place of their ids.
+    """Return the statuses without the ids of people who have left, so that their names are shown.
 
-    Discord is asked for all of them at once: an answer that does not come is waited for once.
+    Discord is asked for all of them at once, so that a hung Discord costs one wait.
     """
     people = (mute.by_id for status in statuses for mute in status.mutes)
     gone = await gone_from(reply.interaction, people)

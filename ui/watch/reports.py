@@ -76,7 +76,7 @@ class WatchReports:
         self._site, self._say, self._leads = site, say, leads
         self._t = site.services.texts.public
         self._background = Background()
-        self._journal_trouble: JournalFailed | None = None
+        self._journal_error: JournalFailed | None = None
         self._breaks = 0
         self._hung = False
         self._pools: set[str] = set()
@@ -122,16 +122,16 @@ class WatchReports:
             with contextlib.suppress(JournalFailed):  # the log has it at least
                 await self._site.watch.alerts.post_notice(f"{WARNING} {text}")
 
-    def _report_journal(self, trouble: JournalFailed | None) -> None:
+    def _report_journal(self, error: JournalFailed | None) -> None:
         """Report once that the journal cannot be written, and once that it works again.
 
         The lines are sent without the journal, because it could not store them.
         """
-        before, self._journal_trouble = self._journal_trouble, trouble
-        if trouble is not None and before is None:
-            _log.error("the journal cannot be written: %s", trouble.reason)
-            self._line(ALARM, journal_stuck(self._t, trouble.reason))
-        elif before is not None and trouble is None:
+        before, self._journal_error = self._journal_error, error
+        if error is not None and before is None:
+            _log.error("the journal cannot be written: %s", error.reason)
+            self._line(ALARM, journal_stuck(self._t, error.reason))
+        elif before is not None and error is None:
             self._line(BACK, journal_well(self._t))
 
     async def _report_renewal(self) -> None:
@@ -139,15 +139,15 @@ class WatchReports:
 
         Then store the dashboards and the read-only switch again, because the journal may have missed them.
         """
-        care, switch = self._site.watch.maintenance, self._site.authorizer.read_only
-        if care.renewed is not None:
-            text = journal_renewed(self._t, care.renewed.aside, whole=care.renewed.whole)
+        maintenance, switch = self._site.watch.maintenance, self._site.authorizer.read_only
+        if maintenance.renewed is not None:
+            text = journal_renewed(self._t, maintenance.renewed.aside, whole=maintenance.renewed.whole)
             with contextlib.suppress(JournalFailed):
                 if self._leads:
                     await self._site.watch.alerts.post_notice(f"{WARNING} {text}")
-                if not care.renewed.whole:
+                if not maintenance.renewed.whole:
                     self._site.dashboards.store_again()
-                care.renewed = None
+                maintenance.renewed = None
                 await switch.store()
         elif switch.store_error is not None:
             await switch.store()
