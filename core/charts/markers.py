@@ -7,7 +7,7 @@ from enum import StrEnum
 from core.watch.incidents.model import GuestEvent, Incident, Severity, Topic
 
 SAME_SECONDS = 300.0
-"""Seconds within which two starts are one: the watch sees a restart a poll later, and Proxmox knows the start."""
+"""Two starts within this many seconds are the same one: the watch notices it up to a poll after Proxmox."""
 _STARTS = frozenset({GuestEvent.RESTARTED, GuestEvent.BACK, GuestEvent.ELSEWHERE})
 
 

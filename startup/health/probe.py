@@ -1,6 +1,6 @@
-"""Look at an entry point step by step, as the bot's own client does not: name, connection, certificate, clock.
+"""Look at an entry point step by step: name, connection, certificate, clock.
 
-Nothing secret is sent.
+The bot's own client does not tell these steps apart. Nothing secret is sent.
 """
 
 from __future__ import annotations

@@ -46,7 +46,10 @@ async def act(
 
 
 async def act_on_panel(site: Site, reply: Reply, order: Order) -> None:
-    """Carry out an order from a panel's button. The message stays a panel, with the outcome as its note."""
+    """Carry out an order from a panel's button. The message stays a panel, with the outcome as its note.
+
+    Raises: as `Executor.execute`.
+    """
     known = site.cluster_cache.find(order.vmid)
     buttons: list[Item] = []
     if known:
