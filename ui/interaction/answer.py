@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 FIRST_SECONDS = 3.0
 """Seconds in which Discord accepts the first answer. If a rate limit lasts longer, the answer goes another way."""
 TOKEN_SECONDS = 14 * 60.0
+"""Seconds for which the token is used: a minute less than Discord accepts it."""
 CHANNEL_SECONDS = 15 * 60.0
 """Seconds to wait for the channel's rate limit with an answer that has no other way."""
 RETRIES = (1.0, 2.0, 4.0)  # seconds
