@@ -78,7 +78,7 @@ class DiskThread:
         try:
             return future.result()
         finally:
-            del future  # an error in it would keep it alive through its traceback
+            del future  # otherwise the traceback of an error would keep the future alive
 
     def run_blocking(self, call: Callable[[], T]) -> T:
         """Run a call and block until it is done. Only for the start, before the event loop has other work."""

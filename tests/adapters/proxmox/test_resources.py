@@ -120,7 +120,7 @@ def test_no_cut_within_a_row_makes_another_list(
     assert_same(body_of([guest_row(100), guest_row(101, **odd), guest_row(102)]))
 
 
-def test_a_guest_on_an_offline_node_that_follows_it_is_unknown() -> None:
+def test_a_guest_on_an_offline_node_that_is_listed_later_is_unknown() -> None:
     former = FormerRead()
     offline: dict[str, object] = {"type": "node", "node": "node-of-guest", "status": "offline"}
     first = read(former, guest_row(100), guest_row(101, node="other"), offline)
@@ -129,7 +129,9 @@ def test_a_guest_on_an_offline_node_that_follows_it_is_unknown() -> None:
 
 
 @given(st.lists(USUAL_ROWS, min_size=1, max_size=3), st.data())
-def test_a_broken_body_is_no_better_the_short_way(rows: list[dict[str, Any]], data: st.DataObject) -> None:
+def test_a_broken_body_gives_the_same_result_both_ways(
+    rows: list[dict[str, Any]], data: st.DataObject
+) -> None:
     body = bytearray(body_of(rows, ascii_only=False))
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(body) - 1))
