@@ -17,6 +17,7 @@ MAINTAINED = 201
 UNLUCKY, REASON = 107, "job errors"
 # A shared storage. It raises one alert, not one per node.
 FILLING = "nfs-backup"
+# A node that becomes unreachable for a while.
 LONELY = "pve3"
 # A node whose pvestatd hangs for a while, and a guest whose long backup fails without being listed.
 DAZED, LONG = "pve2", 108

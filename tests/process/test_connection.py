@@ -132,7 +132,7 @@ async def test_other_refusals_of_the_gateway_leave_the_watch_at_work(stage: Proc
     assert "600 s" in lines[0]
 
 
-async def test_commands_that_cannot_be_registered_are_a_sentence(stage: ProcessStage) -> None:
+async def test_commands_that_cannot_be_registered_are_explained_in_a_sentence(stage: ProcessStage) -> None:
     """The commands registered at the first start still work."""
     await stage.start()
     for status, code, words in (
@@ -193,7 +193,7 @@ async def test_a_long_limit_at_the_log_in_is_kept_to(stage: ProcessStage) -> Non
 
 
 @pytest.mark.parametrize("everywhere", [False, True])
-async def test_a_limit_at_the_log_in_is_no_silence_of_the_network(
+async def test_a_limit_at_the_log_in_is_not_reported_as_a_silent_network(
     stage: ProcessStage, *, everywhere: bool
 ) -> None:
     """discord.py would wait for this limit by itself, longer than a log-in may take in total."""
@@ -219,7 +219,9 @@ async def test_a_limit_on_the_commands_holds_up_neither_the_gateway_nor_alerts(s
     assert "Retrying in 29 s." in stage.bot.output()
 
 
-async def test_a_page_at_the_registration_of_commands_is_no_refused_guild(stage: ProcessStage) -> None:
+async def test_a_page_at_the_registration_of_commands_is_not_taken_for_a_refused_guild(
+    stage: ProcessStage,
+) -> None:
     stage.server.fail("PUT", "/commands", 403, page=BAN)
     await stage.start()
     await stage.until(lambda: len(stage.server.requests("PUT", "/commands")) == 2, "another try", alive=True)
@@ -295,7 +297,7 @@ async def test_an_event_that_cannot_be_taken_does_not_end_the_bot(stage: Process
 
 
 async def test_results_of_interrupted_actions_are_posted_once_discord_is_back(stage: ProcessStage) -> None:
-    """The bot is killed during a start, and begins again while Discord is away."""
+    """The bot is killed while a guest starts, and begins again while Discord is away."""
     await stage.start()
     plan = stage.pve.next_task("qmstart", vmid=104, hold=True)
     stage.server.answer_wait = 0.0

@@ -1,6 +1,6 @@
-"""Hold one rule for spaces in Japanese: one between a Japanese letter and a Latin letter or a digit, none elsewhere.
+"""Test the rule for spaces in Japanese: one between a Japanese letter and a Latin letter or a digit, none elsewhere.
 
-"1 分 56 秒", "18:42 に", "`/info` で". None stands beside 、。（）「」・ or between two Japanese letters.
+"1 分 56 秒", "18:42 に", "`/info` で". There is none beside 、。（）「」・ or between two Japanese letters.
 """
 
 import re

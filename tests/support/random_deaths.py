@@ -58,7 +58,7 @@ class RandomDeaths:
         self._parent.kill()
         self._parent.communicate()
 
-    def one(self, argument: str, seconds: float) -> list[str]:
+    def start_and_kill(self, argument: str, seconds: float) -> list[str]:
         """Start the work and kill it `seconds` after its first word. Return all of its words."""
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None

@@ -288,7 +288,7 @@ def test_kill_9_at_random_moments(tmp_path: Path) -> None:
     store(tmp_path).load_sites({"home": [100], "colo": [100]})
     with RandomDeaths(SAVE_FOR_EVER, str(tmp_path / WATCH_LIST)) as deaths:
         for _ in range(10):
-            acknowledged = int(deaths.one(str(number), chance.uniform(0, 0.02))[-1])
+            acknowledged = int(deaths.start_and_kill(str(number), chance.uniform(0, 0.02))[-1])
             reports = store(tmp_path).load_sites({"home": [999], "colo": [999]})
             assert {each.outcome for each in reports.values()} == {LoadOutcome.READ}
             home, colo = (found - 100 for found in itertools.chain(*vmids(reports).values()))

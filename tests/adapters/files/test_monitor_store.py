@@ -699,7 +699,7 @@ def survive(deaths: RandomDeaths, tmp_path: Path, kills: int) -> None:
     chance = random.Random(2)  # noqa: S311 - moments, no secrets
     number = 0
     for _ in range(kills):
-        acknowledged = int(deaths.one(str(number), chance.uniform(0, 0.02))[-1])
+        acknowledged = int(deaths.start_and_kill(str(number), chance.uniform(0, 0.02))[-1])
         report = store(tmp_path).load([999])
         assert report.outcome is LoadOutcome.READ
         number = ids(report)[0] - 100

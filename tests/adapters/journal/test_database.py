@@ -621,7 +621,7 @@ def survive(deaths: RandomDeaths, tmp_path: Path, kills: int) -> None:
     chance = random.Random(3)  # noqa: S311 - moments, no secrets
     number, run_number = 0, 1
     for _ in range(kills):
-        told = deaths.one(str(number), chance.uniform(0, 0.03))
+        told = deaths.start_and_kill(str(number), chance.uniform(0, 0.03))
         acknowledged = [(line[0], int(line[1:])) for line in told]
         journal = made(tmp_path)
         assert journal.open() == JournalReport(OpenOutcome.READ)

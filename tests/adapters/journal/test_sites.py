@@ -608,7 +608,7 @@ def test_kill_9_at_random_moments(tmp_path: Path, deep: bool) -> None:
     number, acknowledged = 0, set[int]()
     with RandomDeaths(WORK_FOR_EVER, str(tmp_path)) as deaths:
         for _ in range(6 if deep else 3):
-            acknowledged |= set(map(int, deaths.one(str(number), chance.uniform(0, 0.03))))
+            acknowledged |= set(map(int, deaths.start_and_kill(str(number), chance.uniform(0, 0.03))))
             number = max(acknowledged) + 1  # its writes may have begun
             with opened(tmp_path, HOME_FIRST) as journal:
                 for name in ("home", "colo"):

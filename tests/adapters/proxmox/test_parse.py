@@ -126,10 +126,10 @@ def test_no_row_raises(parser: str) -> None:
 
     @settings(max_examples=15)  # new ones in every run; making one takes most of its time
     @given(rows)
-    def one(junk: Any) -> None:
+    def parses(junk: Any) -> None:
         held_to_types(parse(junk))
 
-    one()
+    parses()
 
 
 NUMBERS = (

@@ -125,10 +125,10 @@ def test_hostile_values_never_reach_the_wire() -> None:
 
         @settings(max_examples=80)
         @given(HOSTILE, VMIDS)
-        def one(text: str, vmid: Any) -> None:
+        def try_once(text: str, vmid: Any) -> None:
             asyncio.run(tried(text, vmid))
 
-        one()
+        try_once()
 
 
 @walked("text", EVIL)
