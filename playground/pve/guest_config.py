@@ -124,7 +124,7 @@ class ConfigTruth(TaskListTruth):
     async def _lxc_pending(self, user: str, v: Values) -> list[Values]:
         """Add the digest.
 
-        GuestHelpers.pm config_with_pending_array lists every key whose value is not a list. The digest is one.
+        GuestHelpers.pm config_with_pending_array lists every key whose value is not a list, and so the digest.
         """
         rows = await super()._lxc_pending(user, v)
         return [*rows, {"key": "digest", "value": self._find_ct(v["node"], v["vmid"]).digest()}]

@@ -76,7 +76,7 @@ def create(world: FakeWorld, **values: Any) -> Order:
     return world.order(Operation.CREATE, 900, **{"name": "new01", **values})
 
 
-async def holds_free(world: FakeWorld, vmid: int) -> None:
+async def assert_not_held(world: FakeWorld, vmid: int) -> None:
     """Check that no action holds the guest, whatever else may refuse it."""
     try:
         await world.executor.plan(world.order(Operation.STOP, vmid))
@@ -362,7 +362,7 @@ async def test_refused_before_anything_is_sent(
     assert world.ledger.steps == ["refused" if issubclass(error, Refused) else "ended"] * 2
     assert world.ledger.entries[0].outcome == str(caught.value)
     assert world.expected.current() == {}
-    await holds_free(world, vmid)
+    await assert_not_held(world, vmid)
 
 
 @walked("operation", ACTIONS)
@@ -691,7 +691,7 @@ async def test_no_refusal_makes_a_second_request(error: BotError) -> None:
             await world.executor.execute(world.order(operation, **values))
         assert len(world.sent) == 1
         assert world.ledger.steps == ["asked", "ended"]
-        await holds_free(world, 101)
+        await assert_not_held(world, 101)
 
 
 async def test_a_time_out_after_a_move_leaves_the_stop_expected() -> None:
@@ -842,7 +842,7 @@ async def test_a_press_that_cannot_be_answered_any_more_does_nothing(error: Base
     ended = NOTHING_STARTED if isinstance(error, asyncio.CancelledError) else type(error).__name__
     assert ended in world.ledger.entries[1].outcome
     assert not world.ledger.entries[1].outcome.startswith("unknown: ")
-    await holds_free(world, 101)
+    await assert_not_held(world, 101)
 
 
 # --- one at a time, and only what was agreed to ---
@@ -897,7 +897,7 @@ async def test_a_cancelled_action_frees_the_guest() -> None:
     action.cancel()
     with pytest.raises(asyncio.CancelledError):
         await action
-    await holds_free(world, 101)
+    await assert_not_held(world, 101)
     assert world.expected.current() == {101: "Akiko"}
 
 
@@ -1077,7 +1077,7 @@ async def test_a_failure_after_asking_ends_as_unknown(error: BaseException, meth
         await world.executor.execute(world.order(Operation.STOP))
     assert world.ledger.steps == ["asked", "ended"]
     assert world.ledger.entries[-1].outcome.startswith(f"unknown: {type(error).__name__}")
-    await holds_free(world, 101)
+    await assert_not_held(world, 101)
 
 
 async def test_an_action_cut_off_by_the_end_of_the_bot_is_left_open() -> None:
