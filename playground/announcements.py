@@ -31,7 +31,7 @@ The demo is ready. Open this in a browser:
   · The links at the top lead to the audit channel, and to a channel where the bot refuses to work
   · Switch the person with "Viewing as": akiko is an admin, taro an operator, emma a viewer (and the owner of 204 by
     its tag), ken an admin of the guests with the tag game, and mio has no role and may do nothing
-{sites}  · What takes how long: a start 2 s, a snapshot 2 s, a clone 8 s, a backup 10 s. An alert comes about 10 s
+{sites}  · How long things take: a start 2 s, a snapshot 2 s, a clone 8 s, a backup 10 s. An alert comes about 10 s
     after a guest stops (the first after 60 to 90 s, then something every few minutes, but nothing during the tour)
   · The link filter of this Discord blocks {blocked}: /create name:{blocked} is shown without names
 

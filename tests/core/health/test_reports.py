@@ -10,7 +10,7 @@ from core.health.result import Result
 from tests.support.fakes import FakeClock
 
 
-async def test_many_who_ask_at_once_cost_one_check_and_each_later_one_is_new() -> None:
+async def test_many_who_ask_at_once_cost_one_check_and_a_later_request_makes_a_new_one() -> None:
     clock, asked, go = FakeClock(), list[tuple[str, ...]](), asyncio.Event()
 
     async def check(names: Collection[str]) -> Sequence[Result]:
@@ -36,7 +36,9 @@ async def test_many_who_ask_at_once_cost_one_check_and_each_later_one_is_new() -
     clock.advance(FRESH_SECONDS + 1)
     with pytest.raises(RuntimeError, match="no disk"):
         await reports.read(["home"], again=True)
-    assert id(await reports.read(["home"], again=False)) in first, "a check that failed takes no report away"
+    assert id(await reports.read(["home"], again=False)) in first, (
+        "after a failed check the former report is still there"
+    )
     clock.advance(KEPT_SECONDS + 1)
     await reports.read(["home"], again=False)
     assert len(asked) == 4
