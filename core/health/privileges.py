@@ -72,7 +72,7 @@ TOO_MUCH = (
 )
 """Privileges that the bot never uses and with which a stolen token would give control of the host."""
 ADMINISTRATOR = {"Permissions.Modify", "User.Modify", "Sys.Modify"}
-"""Privileges that together tell a token of an administrator."""
+"""A token with all of these privileges is one of an administrator."""
 
 
 @dataclass(frozen=True, slots=True)

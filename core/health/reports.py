@@ -16,8 +16,9 @@ from core.health.result import Result
 HealthCheck = Callable[[Collection[str]], Awaitable[Sequence[Result]]]
 """Check the named sites, and the bot itself if all are named."""
 KEPT_SECONDS = 600.0
+"""Seconds for which the pages of a report can be turned, with its age, before another check is made."""
 FRESH_SECONDS = 10.0
-"""Seconds for which a report is shown again, with its age, instead of making another one."""
+"""Seconds for which a report is shown again to people who ask for a new check."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,7 +207,7 @@ class GuestOption(app_commands.Transformer):
         recent = services_of(interaction).recent_guests.of(interaction.user.id, site.name)
         if self._watched is None:
             if not typed and self._operation and not offered & _able(guest_index, self._operation):
-                return []  # the one entry says so
+                return []  # the only entry then explains why nothing is offered
             return best_guests(guest_index, offered, typed, self._operation, recent=recent)
         watched_rows, templates = guest_index.table.with_vmids(listed), self._watched
         watched = best_guests(
