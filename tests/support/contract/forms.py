@@ -1,6 +1,6 @@
 """Describe the forms of answers: types, units and words. Each form lists the faults of a value.
 
-Units are bounds: bytes that come as KiB, seconds as milliseconds or a fraction as percent fall outside of them.
+The bounds of a number find a wrong unit: KiB for bytes, milliseconds for seconds, or percent for a fraction.
 """
 
 import re
@@ -21,7 +21,7 @@ class Form(Protocol):
 
 @dataclass(frozen=True)
 class Number:
-    """A number between two bounds. `whole`: without a fraction. `text`: a string of it is one, too."""
+    """A number between two bounds. `whole`: without a fraction. `text`: it may also come as a string."""
 
     low: float
     high: float
@@ -164,7 +164,7 @@ class Map:
 
 @dataclass(frozen=True)
 class Rows:
-    """A list of rows of one form, or of the form that `by` chooses by a field. Rows of other words are skipped."""
+    """A list of rows of one form, or of the form for the word in the field `by`. Other rows are skipped."""
 
     form: Form | Mapping[str, Form]
     by: str = ""
