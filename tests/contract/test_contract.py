@@ -18,14 +18,16 @@ from tests.contract import changes, played, real
 from tests.contract.changes import Change, Place
 from tests.contract.suite import CASES, Report, run_all
 from tests.support.contract.answers import Forms, form_of, forms_of
-from tests.support.contract.forms import has_place
+from tests.support.contract.forms import has_place, whole
 from tests.support.contract.talk import complaints_of, replay, talk_over
 from tests.support.contract.wire import Exchange, OtherRequest
 from tests.support.pve_contract import CONTRACT
 
 REAL = real.settings()
 VERSIONS = ("8.4.5", "9.1.4")
-only_played = pytest.mark.skipif(REAL is not None, reason="a real Proxmox is not changed for this")
+only_played = pytest.mark.skipif(
+    REAL is not None, reason="a test of the playground; the target is a real Proxmox"
+)
 PARSE = responses._document
 BY_NAME = {case.name: case for case in CASES}
 
@@ -154,10 +156,10 @@ def test_every_value_that_the_bot_reads_has_a_form(
 
 
 @only_played
-async def test_no_answer_can_be_changed_without_a_complaint(
+async def test_every_changed_answer_is_noticed(
     reports: dict[str, Report], read_places: dict[str, dict[str, set[Place]]]
 ) -> None:
-    """Answers that the versions have in common are changed only once."""
+    """Try a change that the versions have in common only once."""
     tried: set[str] = set()
     unseen: list[str] = []
     for version, report in reports.items():
@@ -200,3 +202,10 @@ async def _is_seen(report: Report, forms: Forms, change: Change, where: list[At]
         except (Exception, OtherRequest):  # noqa: BLE001 - whatever a case meets, it has seen the change
             return True
     return False
+
+
+def test_a_whole_number_as_text_has_no_fraction() -> None:
+    form = whole(1, 8, text=True)
+    assert [list(form.check(value, "cores", 0.0)) for value in (4, "4")] == [[], []]
+    for value in (4.5, "4.5"):
+        assert list(form.check(value, "cores", 0.0)) == [f"cores is {value!r}: no integer"]

@@ -15,7 +15,7 @@ MIB, GIB, TIB = 2**20, 2**30, 2**40
 
 class Form(Protocol):
     def check(self, value: Any, at: str, now: float) -> Iterator[str]:
-        """Yield the faults of the value. `now`: Unix time of the answer."""
+        """Yield the faults of the value. `at`: the place that they name. `now`: Unix time of the answer."""
         ...
 
 
@@ -32,10 +32,8 @@ class Number:
         del now
         given = value
         if self.text and isinstance(value, str) and re.fullmatch(r"-?\d+(\.\d+)?", value):
-            value = float(value)
-        if isinstance(value, bool) or not isinstance(
-            value, int if self.whole and not self.text else int | float
-        ):
+            value = float(value) if "." in value else int(value)
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else int | float):
             yield f"{at} is {given!r}: no {'integer' if self.whole else 'number'}"
         elif not self.low <= value <= self.high:
             yield f"{at} is {given!r}: not from {self.low:g} to {self.high:g}"
@@ -47,7 +45,7 @@ def whole(low: float, high: float, *, text: bool = False) -> Number:
 
 @dataclass(frozen=True)
 class Time:
-    """Unix seconds that lie at most `past` seconds ago, and not in the future."""
+    """Whole Unix seconds, at most `past` seconds ago and at most two minutes ahead."""
 
     past: float
 
@@ -57,7 +55,7 @@ class Time:
 
 @dataclass(frozen=True)
 class Text:
-    """A string that matches the pattern as a whole."""
+    """A string that matches the pattern as a whole, by default any but the empty one."""
 
     pattern: str = r"[\s\S]+"
 
@@ -81,7 +79,7 @@ class Scalar:
 
 @dataclass(frozen=True)
 class Flag:
-    """0 or 1. Perl sends an empty string for a false one, too."""
+    """0 or 1, as a number, a string or a JSON boolean. Perl also sends an empty string for 0."""
 
     def check(self, value: Any, at: str, now: float) -> Iterator[str]:
         del now
@@ -118,9 +116,9 @@ class UpidOf:
 
 @dataclass(frozen=True)
 class Row:
-    """An object. `needed` and `optional`: the forms of its fields. Others are of no interest.
+    """An object. `needed` and `optional`: the forms of its fields. Other fields are not checked.
 
-    `most`: fields that may not be larger than another one of the row, with the factor between them.
+    `most`: by field, another field and the multiple of its value that the first may reach.
     """
 
     needed: Mapping[str, Form] = field(default_factory=dict)
@@ -164,7 +162,10 @@ class Map:
 
 @dataclass(frozen=True)
 class Rows:
-    """A list of rows of one form, or of the form for the word in the field `by`. Other rows are skipped."""
+    """A list of `least` to `most` rows. `form`: that of each row, or the forms by the word in the field `by`.
+
+    Rows with any other word there are not checked.
+    """
 
     form: Form | Mapping[str, Form]
     by: str = ""
@@ -189,7 +190,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Steps:
-    """Rows in the order of `time`, one a step of `seconds`."""
+    """A list of `least` to `most` rows, each with a `time` that is `seconds` after that of the row before."""
 
     row: Form
     seconds: int
@@ -210,7 +211,7 @@ class Steps:
 
 
 def has_place(form: Form, place: Sequence[str]) -> bool:
-    """Return whether a form checks the value at these keys (`*` is any row of a list)."""
+    """Return whether a form checks the value at these keys. `*`: any row of a list."""
     if not place:
         return not isinstance(form, Row | Rows | Map | Steps)
     key, rest = place[0], place[1:]
