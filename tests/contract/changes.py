@@ -18,7 +18,7 @@ _KINDS = {"qemu", "lxc", "node", "storage", "pool", "sdn", "quorum", "master", "
 """Kinds of rows in lists of several kinds. Each kind has fields of its own."""
 _UNREAD = {"*sdn", "*master", "*service"}
 _UNREAD_VALUES = {("*quorum", "node"), ("*quorum", "status")}
-"""Rows, and fields of rows, that the bot reads for other kinds only."""
+"""Rows and fields that the bot does not read, although it reads the same fields of other kinds of rows."""
 NO_BREACH = {
     "GET /nodes/{node}/status: swap.total: KiB",  # a node may have little or none
     "GET /nodes/{node}/lxc/{vmid}/interfaces: *.inet6: gone",  # IPv6 may be off
@@ -59,7 +59,7 @@ _OTHER_WORDS = {
 
 @dataclass(frozen=True)
 class Change:
-    """One change of all answers of a path, or of one refusal. `where`: its name in a failure of the test."""
+    """One change of all answers of a path, or of one refusal. `where`: its name, with the place and the kind."""
 
     where: str
     apply: Callable[[Exchange], Exchange]
@@ -89,7 +89,7 @@ def _with_data(exchange: Exchange, data: Any) -> Exchange:
 
 
 def places_of(data: Any, before: Place = ()) -> Iterator[tuple[Place, Any]]:
-    """Yield the place of every value that is neither object nor list, with one of its values."""
+    """Yield every value that is neither object nor list, after its place. Rows of a list share their places."""
     if isinstance(data, dict):
         for key, value in data.items():
             yield from places_of(value, (*before, key))
@@ -102,7 +102,7 @@ def places_of(data: Any, before: Place = ()) -> Iterator[tuple[Place, Any]]:
 
 
 def _set(data: Any, place: Place, other: Callable[[Any], Any]) -> Any:
-    """Change the value at a place, in every row that has it. `other` may return GONE."""
+    """Change the value at a place, in every row that has it, and return the data. `other` may return GONE."""
     if not place:
         return other(data)
     key, rest = place[0], place[1:]
@@ -121,7 +121,7 @@ def _set(data: Any, place: Place, other: Callable[[Any], Any]) -> Any:
 
 
 def _others(place: Place, value: Any) -> Iterator[tuple[str, Callable[[Any], Any]]]:
-    """Yield the changed forms of a value: none, another type, another unit, another word."""
+    """Yield the name and the function of each change that fits a value: gone, another type, unit or word."""
     name = place[-1] if place else ""
     if place and not name.startswith("*"):
         yield "gone", lambda _: GONE
@@ -152,7 +152,7 @@ def _times(old: Any, factor: float) -> Any:
 
 
 def changes_of(template: str, exchanges: Sequence[Exchange], read: set[Place]) -> Iterator[Change]:
-    """Yield the changes of all answers of one path, at the places that the bot reads."""
+    """Yield the changes of all answers of one path: at the places that the bot reads, and of the whole data."""
     found: dict[Place, Any] = {}
     for exchange in exchanges:
         for place, value in places_of(data_of(exchange)):
@@ -181,7 +181,7 @@ def plain(place: Place) -> Place:
 
 
 def changes_of_refusal(exchange: Exchange) -> Iterator[Change]:
-    """Yield the changes of one refusal: another text, none, another status, and no refusal at all."""
+    """Yield the changes of one refusal: other words, another status, and an answer that accepts the request."""
     old = exchange.response
     where = f"{template_of(exchange)}: {old.status} {bytes(old.body).decode()[-120:]}"
     for what, response in (

@@ -1,4 +1,4 @@
-"""Provide the playground's cluster as the host that the contract is tried on, as Proxmox VE 8.4 or 9."""
+"""Provide the playground as the target of the contract: Proxmox VE 8.4 or 9 with the contract's guests."""
 
 import contextlib
 import time
@@ -15,11 +15,11 @@ from tests.support.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE, Fact
 
 SECRET = "5ec4e7-0f-7he-c0n7rac7"
 AGE = 300.0
-"""Seconds that the guests have been running: long enough that an uptime in another unit is out of bounds."""
+"""Seconds that VM and CT have been running: long enough that an uptime in another unit is out of bounds."""
 
 
 class Played:
-    """A host that is the playground."""
+    """Arrange everything directly in the playground."""
 
     played = True
 

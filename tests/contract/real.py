@@ -2,14 +2,16 @@
 
 The environment names it:
 
-- PVE_CONTRACT_HOST, PVE_CONTRACT_PORT (8006), PVE_CONTRACT_FINGERPRINT: the API and its certificate;
+- PVE_CONTRACT_HOST, PVE_CONTRACT_PORT (default 8006), PVE_CONTRACT_FINGERPRINT: the API and its certificate;
 - PVE_CONTRACT_TOKEN_ID (`user@realm!name`), PVE_CONTRACT_SECRET: the bot's token;
 - PVE_CONTRACT_ROOT: the command before `bash -c …` that runs it as root there, such as `docker exec pve`;
 - PVE_CONTRACT_GENERATION: 8 or 9;
-- PVE_CONTRACT_NODE (pve), PVE_CONTRACT_OSTEMPLATE (volume of a small container template), PVE_CONTRACT_KVM (1).
+- PVE_CONTRACT_NODE (default pve), PVE_CONTRACT_KVM (default 1; 0 emulates the CPU of VMs);
+- PVE_CONTRACT_OSTEMPLATE: the volume of a small container template;
+- PVE_CONTRACT_KEEP: a folder for all requests and answers, if they are to be kept.
 
 `prepare` makes the guests and the pool of the contract anew and registers their tags in the options of the
-datacenter. deny() changes the roles of the documentation for a while. Use no node that matters.
+datacenter. `deny` changes the roles of the documentation for a while. Use no node that matters.
 """
 
 import json
@@ -40,7 +42,7 @@ HELD_SECONDS = 20
 
 @dataclass(frozen=True)
 class Settings:
-    """The address of the real Proxmox. `root`: runs a command as root there."""
+    """Everything about the real Proxmox. `root`: the command that runs another one as root there."""
 
     facts: Facts
     root: tuple[str, ...]
@@ -49,7 +51,10 @@ class Settings:
 
 
 def settings(environ: Mapping[str, str] = os.environ) -> Settings | None:
-    """Read the environment; None if it names no target. Raises: KeyError if it names only a part of one."""
+    """Read the environment. Returns None if it names no target.
+
+    Raises: KeyError, if a variable is missing; ValueError, if a number is none.
+    """
     if not environ.get("PVE_CONTRACT_HOST"):
         return None
     user, _, token = environ["PVE_CONTRACT_TOKEN_ID"].partition("!")
@@ -76,7 +81,7 @@ def _tool(vmid: int) -> str:
 
 
 class Real:
-    """A host that is a real Proxmox, arranged with its own command line."""
+    """Arrange everything by the command line of a real Proxmox. All methods may raise AssertionError."""
 
     played = False
 
@@ -97,7 +102,7 @@ class Real:
         return done.stdout
 
     def prepare(self) -> None:
-        """Make the guests of the contract anew."""
+        """Make the guests and the pool of the contract anew, and register their tags."""
         for line in self._clearing() + self._making():
             self.run(line)
 
@@ -186,7 +191,7 @@ class Real:
         self.run(f"vzdump {vmid} --storage {target.BACKUPS} --mode stop --compress zstd --quiet 1")
 
     def fail_backup(self) -> None:
-        """Back up a guest that is locked: its job ends with an error."""
+        """Back up the VM while it is locked, which fails."""
         self.set_lock(VM, True)
         try:
             self.run(f"vzdump {VM} --storage {target.BACKUPS} --quiet 1 || true")
@@ -198,7 +203,7 @@ class Real:
 
 
 def keep(report: Report) -> None:
-    """Write all requests and answers, without the token, into the folder PVE_CONTRACT_KEEP, if it is set."""
+    """Write all requests and answers, without the token, to a file in the folder PVE_CONTRACT_KEEP, if it is set."""
     folder = os.environ.get("PVE_CONTRACT_KEEP")
     if not folder:
         return

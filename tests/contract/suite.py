@@ -18,9 +18,9 @@ CASES = (*READING, *CHANGING, *REFUSALS)
 
 @dataclass
 class Report:
-    """The result of a run of the contract. `wrong`: the complaints of each case.
+    """The result of a run of the contract. `kept`: the exchanges of each case.
 
-    `kept`: the exchanges of each case. `calls`: the methods of the client that were used.
+    `wrong`: the complaints of each case that has any. `calls`: the methods of the bot's clients that were used.
     """
 
     facts: Facts
@@ -51,6 +51,7 @@ async def run_all(facts: Facts, host: Host, tell: Callable[[str], None] = lambda
 
 
 async def _run(case: Case, talk: Talk) -> list[str]:
+    """Run a case, and return its complaints. An error is one of them."""
     try:
         await case.run(talk)
     except Exception:  # noqa: BLE001 - whatever a case meets is its result
@@ -59,7 +60,7 @@ async def _run(case: Case, talk: Talk) -> list[str]:
 
 
 def _last(talk: Talk) -> list[str]:
-    """Return the last answer, which explains the failure of a remote target."""
+    """Return the last answer, which may explain a failure."""
     if not talk.wire.done:
         return []
     last = talk.wire.done[-1]

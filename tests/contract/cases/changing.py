@@ -1,4 +1,4 @@
-"""Check every change of the bot: power, configuration, snapshots, clones, deletion. Later answers show them."""
+"""Check that later answers show every change of the bot: power, configuration, snapshots, clones, deletion."""
 
 import re
 from dataclasses import replace

@@ -21,7 +21,7 @@ AGENT = ("VM.GuestAgent.Audit",)
 
 @dataclass(frozen=True)
 class Denied:
-    """A call without some privileges. `path`, `named`: those in Proxmox' answer; "" where it names none."""
+    """A call without some privileges. `path`, `named`: the path and the privileges in the answer, "" for none."""
 
     without: tuple[str, ...]
     call: Call
@@ -30,7 +30,7 @@ class Denied:
 
 
 def _denied(talk: Talk) -> Iterator[Denied]:
-    """List the calls that fail without one privilege. For some of them, any of several privileges is enough."""
+    """Yield the calls that fail without a privilege. If any of several is enough, all of them are taken away."""
     bot, node = talk.bot, talk.facts.node
     for vmid in (VM, CT):
         guest, path = talk.guest(vmid), f"/vms/{vmid}"
@@ -107,7 +107,7 @@ GROUPS = (
 
 
 def case_without(group: tuple[str, ...]) -> Case:
-    """Check that each refusal names the missing privilege and the path, which the bot shows."""
+    """Return the case without these privileges. Each refusal must name privilege and path, which the bot shows."""
 
     async def run(talk: Talk) -> None:
         all_denied = list(_denied(talk))

@@ -14,7 +14,7 @@ from tests.support.contract.talk import Case, Talk
 from tests.support.contract.target import CT, CT_TEMPLATE, VM, VM_TEMPLATE
 
 GUESTS = (VM, VM_TEMPLATE, CT, CT_TEMPLATE)
-HOUR_AGO = 3600  # seconds
+HOUR = 3600  # seconds
 
 
 async def _version(talk: Talk) -> None:
@@ -59,7 +59,7 @@ async def _account(talk: Talk) -> None:
 
 
 def _broadcast(cluster: Cluster) -> bool:
-    """Return whether the last round of pvestatd knew all guests of the contract as they are now."""
+    """Return whether the list has the names of the contract's guests, and only VM and CT as running."""
     found = [cluster.find(vmid) for vmid in GUESTS]
     states = [guest.state if guest else None for guest in found]
     return states == [State.RUNNING, State.STOPPED] * 2 and all(guest.name for guest in found if guest)
@@ -226,7 +226,7 @@ PRESSURES = [
     "pressurememorysome",
     "pressurememoryfull",
 ]
-"""Figures that exist from Proxmox VE 9 on. A node's CPU is never `full`."""
+"""Figures that guests and nodes have from Proxmox VE 9 on. Guests also have `pressurecpufull`."""
 
 
 def _samples(talk: Talk, names: Iterable[str]) -> list[dict[str, float]]:
@@ -239,7 +239,7 @@ def _sampled(talk: Talk, names: Iterable[str], _read: object) -> bool:
 
 
 async def _history(talk: Talk) -> None:
-    """Check an hour of a guest and of a node. The first figures of a new guest come after one or two minutes."""
+    """Check an hour of VM, CT and the node. The first figures of a new guest come after one or two minutes."""
     new = talk.facts.generation >= 9
     for vmid in (VM, CT):
         talk.host.set_running(vmid, True)
@@ -276,7 +276,7 @@ async def _quorum(talk: Talk) -> None:
 async def _tasks(talk: Talk) -> None:
     """Check that a failed backup is in the lists of the node and the cluster, with its end and its user."""
     talk.host.fail_backup()
-    since = int(time.time()) - HOUR_AGO
+    since = int(time.time()) - HOUR
     node = talk.facts.node
     failed = await talk.until(lambda: talk.bot.failed_backups(node, since), len)
     assert {task.type for task in failed} == {"vzdump"}

@@ -163,7 +163,7 @@ async def _protected(talk: Talk) -> None:
 
 
 async def _held(talk: Talk) -> None:
-    """Check that a call waits ten seconds for a locked configuration file."""
+    """Check the refusal while another process holds the lock of the configuration file."""
     vm = talk.guest(VM)
     talk.host.hold_config(VM, True)
     try:
@@ -177,7 +177,10 @@ async def _held(talk: Talk) -> None:
 
 
 async def _already(talk: Talk) -> None:
-    """Check that starting a running VM fails at the end of its task, and stopping a stopped one does not."""
+    """Check power actions on guests that are already in the wanted state.
+
+    Starting a running VM fails at the end of its task. Of the actions on stopped guests only stopping a VM succeeds.
+    """
     talk.host.set_running(VM, True)
     error, words = await talk.refused(talk.bot.power(talk.guest(VM), Operation.START))
     assert (error, words) == (None, f"VM {VM} already running")
@@ -214,7 +217,7 @@ async def _no_quorum(talk: Talk) -> None:
 
 
 async def _elsewhere(talk: Talk) -> None:
-    """Check that a clone to another node needs shared storage, and that a lost node answers nothing."""
+    """Check that a clone to another node needs shared storage, and that a lost node is unreachable."""
     template = talk.guest(VM_TEMPLATE)
     error, words = await talk.refused(
         talk.bot.clone(template, ABSENT, "contract-copy", target="pve2", full=False)
@@ -228,7 +231,7 @@ async def _elsewhere(talk: Talk) -> None:
 
 
 async def _full(talk: Talk) -> None:
-    """Check that a full storage fails at the end of the task."""
+    """Check that a full storage refuses a clone, at once or at the end of the task."""
     talk.host.play("full")
     error, words = await talk.refused(
         talk.bot.clone(talk.guest(VM_TEMPLATE), ABSENT, "contract-copy", target=None, full=True)

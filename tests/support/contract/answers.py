@@ -1,4 +1,4 @@
-"""Define the form of every answer that the bot reads: a row for each path, with the fields that the bot reads.
+"""Define the form of the answer on every path that the bot uses, with the fields that the bot reads.
 
 Types and units are those of the API's schema of Proxmox VE 8.4 to 9.2, and of the sources named in adapters/proxmox.
 """
@@ -378,14 +378,18 @@ TASKS = {
     "clone": "clone",
     "config": "config",
     "snapshot": "snapshot",
-    "rollback": "rollback",
+    "snapshot/{snapname}/rollback": "rollback",
+    "snapshot/{snapname}": "delsnapshot",
     "": "destroy",
 }
-"""The task type of each change without its qm or vz, by the end of the path."""
+"""The task type of each change without its qm or vz, by the path after the VMID and without `status/`."""
 
 
 def form_of(exchange: Exchange, forms: Forms) -> Form | None:
-    """Return the form of an exchange's answer: that of its path, or the UPID of the task that it starts."""
+    """Return the form of an exchange's answer: that of its path, or the UPID of the task that it starts.
+
+    Returns None if the path has no form.
+    """
     row = row_of(exchange.method, exchange.path)
     if row is None:
         return None
@@ -395,6 +399,5 @@ def form_of(exchange: Exchange, forms: Forms) -> Form | None:
     places = row.match(exchange.method, exchange.path) or {}
     prefix = "qm" if "/qemu/" in exchange.path else "vz"
     word = row.path.partition("{vmid}")[2].removeprefix("/status").strip("/")
-    word = {"snapshot/{snapname}/rollback": "rollback", "snapshot/{snapname}": "delsnapshot"}.get(word, word)
     ha = {"hastart", "hastop"} if word in ("start", "stop", "shutdown") else set()
-    return UpidOf(frozenset({prefix + TASKS.get(word, word), *ha}), places["vmid"])
+    return UpidOf(frozenset({prefix + TASKS[word], *ha}), places["vmid"])

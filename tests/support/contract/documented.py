@@ -42,13 +42,16 @@ def _makes_all(lines: tuple[str, ...]) -> bool:
 
 
 def roles(generation: int) -> dict[str, list[str]]:
-    """Return the privileges of each role that the commands make."""
+    """Return the privileges of each role that the commands make. Raises: ValueError, as `pveum_lines`."""
     found = (re.match(r'pveum role add (\S+) --privs "([^"]+)"', line) for line in pveum_lines(generation))
     return {match[1]: match[2].split() for match in found if match}
 
 
 def granted(generation: int) -> dict[str, set[str]]:
-    """Return the privileges by path that the commands grant to the token, and to its user."""
+    """Return the privileges by path that the commands grant to the token, and to its user.
+
+    Raises: ValueError, as `pveum_lines`, and if the two are granted different privileges.
+    """
     made = roles(generation)
     found: dict[str, dict[str, set[str]]] = {"users": {}, "tokens": {}}
     for line in pveum_lines(generation):

@@ -63,7 +63,10 @@ class Talk:
         return json.loads(bytes(self.wire.done[-1].response.body))["data"]
 
     def words(self, status: int) -> str:
-        """Return Proxmox' own words of the last refusal, which has this status."""
+        """Return the message of the last refusal, and its texts about single parameters.
+
+        Raises: AssertionError, if the last answer has another status.
+        """
         assert self.wire.done[-1].response.status == status
         found = parse_response(self.wire.done[-1].response)
         assert found is not None
@@ -91,9 +94,10 @@ class Talk:
             assert end == "OK" or end.startswith("WARNINGS: "), end
 
     async def refused(self, call: Awaitable[object], status: int = 500) -> tuple[BotError | None, str]:
-        """Return the bot's error and Proxmox' own words when it refuses a call.
+        """Return the bot's error and Proxmox' words for a call that Proxmox refuses with this status.
 
-        The error is None if the refusal comes only at the end of the task.
+        If only its task fails, the error is None and the words are the task's exit text.
+        Raises: AssertionError, if nothing is refused.
         """
         try:
             answer = await call
@@ -105,7 +109,7 @@ class Talk:
         return None, end
 
     def as_other(self, secret: str) -> ProxmoxClient:
-        """Return a client whose token has another secret."""
+        """Return a client whose token has another secret. Its exchanges are kept with the others."""
         endpoint = replace(self.facts.endpoint, token_value=secret)
         live = self.wire.connection is not None
         connection = ApiConnection(endpoint, endpoint.entry_points[0]) if live else None

@@ -9,7 +9,7 @@ from core.guest import Guest, Kind, State
 
 VM, VM_TEMPLATE, CT, CT_TEMPLATE = 9101, 9102, 9201, 9202
 MEMORY, CORES, SOCKETS, DISK_GIB = 128, 1, 2, 1
-"""MiB, cores per socket, sockets of a VM (a container has none), and size of the only disk."""
+"""MiB of memory, cores per socket, sockets of a VM (a container has none), and GiB of the only disk."""
 TAGS = ("contract", "owner-nobody")
 NOTES = "Target of the contract"
 POOL = "contract"
@@ -52,7 +52,10 @@ def cpus_of(vmid: int) -> int:
 
 
 class Host(Protocol):
-    """Arranges what the bot must not do itself. The playground does so directly, a real Proxmox by a root shell."""
+    """Arrange what the bot must not do itself: directly in the playground, by a root shell on a real Proxmox.
+
+    `played`: whether it can play scenes.
+    """
 
     played: bool
 
@@ -79,11 +82,11 @@ class Host(Protocol):
         ...
 
     def fail_backup(self) -> None:
-        """Let a vzdump fail on the node."""
+        """Let root's backup of the VM fail."""
         ...
 
     def play(self, scene: str) -> None:
-        """Arrange a scene that only the playground can play.
+        """Arrange a scene that only the playground can play, and end the one before.
 
         `scene`: `agent`, `ha`, `no quorum`, `lost node` or `full`, "" for none.
         """
@@ -91,7 +94,7 @@ class Host(Protocol):
 
 
 class NoHost:
-    """Stands in while kept answers are replayed: nothing needs to be arranged."""
+    """Arrange nothing, because kept answers are replayed."""
 
     played = True
 

@@ -1,6 +1,7 @@
-"""Stand between the bot's own client and the connection to Proxmox: keep every answer, or replay the kept ones.
+"""Keep every answer that the bot's own client gets from Proxmox, or replay the kept ones.
 
-Everything above the connection is the bot's: paths, proxmoxer and HTTPS, the parsing, the errors.
+A `Wire` takes the place of a connection. The bot's code above it always runs: paths, parsing, errors. Its code below,
+with proxmoxer and HTTPS, does not run in a replay.
 """
 
 import time
@@ -34,14 +35,15 @@ class Exchange:
 
 
 class OtherRequest(BaseException):
-    """The kept answers do not fit the requests. No `except Exception` on the way takes it for a lost connection."""
+    """A request that differs from the kept one. It is no Exception, so that nobody takes it for a lost connection."""
 
 
 @dataclass
 class Wire:
-    """Stand in for a connection, and for the pool that hands it out. `check`: called with each exchange.
+    """Stand in for a connection, and for the pool that hands it out.
 
     `connection`: the real one, None to replay the `kept` answers in their order.
+    `check`: called with each exchange. `done`: all exchanges so far.
     """
 
     connection: ApiConnection | None
@@ -92,7 +94,10 @@ class Wire:
         return Try(point, SECONDS).run(call, Deadline(SECONDS))
 
     def ask(self, method: str, path: str, **parameters: object) -> ApiResult:
-        """Send any request with the same token, and return Proxmox' own words."""
+        """Send any request with the bot's token, and return the answer before the client interprets it.
+
+        Raises: AssertionError, if it is not an answer of Proxmox.
+        """
         parts = tuple(part for part in path.split("/") if part)
         found = parse_response(self.send(method.lower(), parts, parameters, (SECONDS, SECONDS), BODY_MOST))
         assert found is not None, f"{method} {path}: no answer of Proxmox"
