@@ -65,8 +65,9 @@ class Room:
 class BoardDiscord:
     """Implement `DashboardChannel` over channels of this process.
 
-    `plan`: faults of the next requests, one each: "503", "429", "cut" (carried out, without an answer), "lost" (not
-    carried out), "die" (the bot ends before) and "die-after" (Discord has it, and the bot ends).
+    `plan`: faults of the next requests, one each: "503", "429" and "lost" (not carried out), "cut" (carried out, but
+    the answer is lost), "die" (the bot ends before) and "die-after" (the bot ends when it is carried out).
+    `requests`: how many there were of each kind. `edits`: the times of each message's edits, on the monotonic clock.
     """
 
     clock: FakeClock
@@ -183,7 +184,12 @@ class BoardWatch:
 
 
 class BoardTrial:
-    """A bot with dashboards that dies and starts again, and the real events around it."""
+    """A bot with dashboards that dies and starts again, and the events around it.
+
+    `away`: whether Proxmox does not answer. `asked`: whether somebody has refreshed a dashboard.
+    `made`, `removed`: the dashboards that were created, by mark, and the marks of those removed again.
+    `checks`: whether `pass_time` checks all messages.
+    """
 
     def __init__(self, path: Path, rules: AccessRules = RULES) -> None:
         self.clock = FakeClock()
@@ -315,12 +321,13 @@ class BoardTrial:
                 assert not self._should_say_away(room, post), f"{post.mark} hides that Proxmox is away"
 
     def _should_say_away(self, room: Room, post: Post) -> bool:
-        """Return whether the bot has had the time to say that Proxmox is away. A limit or a refusal delays it."""
+        """Return whether the bot has had the time to say that Proxmox is away. Faults of Discord delay that."""
         since = max(self._away_since or self.clock.mono, self._undisturbed_since)
         free = not room.closed and not self.discord.plan and post.mark not in self.removed
         return free and self.clock.mono - since > 460.0
 
     def check_never_two(self) -> None:
+        """Check that no dashboard is there twice, and that a bot that never died edits no message too often."""
         for mark in self.made:
             assert len(self.posts(mark)) <= 1, f"{mark} is there twice"
         there = Counter(
@@ -359,7 +366,10 @@ FAULTS = ("503", "429", "cut", "cut", "lost", "die", "die-after", "die-after")
 
 
 async def run_sequence(seed: int, path: Path, events: int = 25) -> Counter[str]:
-    """Run one generated sequence. Return how often each event and request happened. Raises: AssertionError."""
+    """Run one generated sequence. Raises: AssertionError.
+
+    Returns how often each event and request happened, and the numbers of deaths and dashboards.
+    """
     chance = random.Random(seed)  # noqa: S311 - the same numbers in every run
     trial, happened = BoardTrial(path), Counter[str]()
     try:

@@ -70,6 +70,8 @@ class Case:
 
     `since` and `until` are pairs: (clock, elapsed). The bot may report any duration from that on `clock` to that on
     `elapsed`. Reading: if a stop was first held back, the duration may count from the stop or from the alarm.
+    `poll`: number of the poll in which it began. `told`: whether it was reported. `said`: when it was last reported
+    or reminded of, on `elapsed` for SOURCE, else on `clock`.
     """
 
     topic: Topic
@@ -139,6 +141,8 @@ class Book:
     """Hold the knowledge about a watched guest.
 
     `alarm`: the guest is down, and that is an alarm or part of one.
+    `lost`: the offline node that it was on. `uptime`: the last one seen while it ran.
+    `changes`: the clock times of its latest changes. `stopped_at`: the elapsed time of its stop.
     """
 
     entry: WatchEntry
@@ -164,7 +168,7 @@ class Book:
 
 @dataclass(eq=False)
 class OracleNews:
-    """Describe a piece of guest news. `kind` is down, back, restart or note."""
+    """Describe a piece of guest news: down, back, restart or note. `case`: the incident that `back` ends."""
 
     kind: str
     vmid: int
@@ -174,7 +178,10 @@ class OracleNews:
 
 @dataclass(eq=False)
 class Meter:
-    """Count consecutive reads of one value: over the limit, and under it."""
+    """Count consecutive reads of one value.
+
+    `over`: at or over the limit. `under`: normal again. `blind`: the host's figures instead of the guest's own.
+    """
 
     over: int = 0
     under: int = 0
@@ -196,6 +203,7 @@ class Seen:
         self.storages: tuple[Storage, ...] = cluster.storages
         self.listed: set[int] = set(self.guests)
         self.undecided: set[int] = set()
+        """Guests that this poll does not judge."""
         self.doubted: set[str] = set()
         """Nodes that are listed as offline but not confirmed."""
         self.raw = cluster
@@ -203,12 +211,16 @@ class Seen:
         self.answered: set[int] = set()
         """Guests whose state the list did not know and that answered a query of their own."""
         self.gone: set[int] = set()
+        """Watched guests that no longer exist."""
 
 
 class Oracle:
     """Keep the books of one cluster.
 
-    `complaints` collects the bot's needless requests and its missing ones.
+    `elapsed`: seconds that have passed between all polls. `clock`: the same, without the time in which Proxmox was
+    reported as unreadable.
+    `complaints`: the bot's needless requests and its missing ones.
+    `repeat`: seconds between two reminders.
     """
 
     def __init__(self, entries: Iterable[WatchEntry], repeat: float, storage_limit: int) -> None:
@@ -517,6 +529,7 @@ class Oracle:
         return {vmid: answer for vmid, answer in found.items() if answer.state is not State.UNKNOWN}
 
     def ask(self, seen: Seen, vmids: set[int], sight: Visible) -> None:
+        """Take over the answers about these suspects. One without an answer stays undecided for one poll."""
         silent = set()
         for vmid in vmids:
             answer = sight.answers.get(vmid) or GuestMoved(vmid, "")
@@ -634,7 +647,7 @@ class Oracle:
         seen.gone -= self.unexplained
 
     def recent_tasks(self, vmid: int, node: str) -> list[TaskSummary]:
-        """Return the guest's recent tasks that are in the tables, newest first.
+        """Return the guest's recent tasks of the types in STOPS, WORKS and STARTS, newest first.
 
         A backup job of several guests on its node counts as one of them (Reading: the node where the guest was
         in the last poll). A stop by the bot itself hides the tasks before it and excuses nothing.
@@ -807,7 +820,7 @@ class Oracle:
             self.found_alive(book, guest, sight, news)
 
     def found_passing(self, book: Book, guest: Guest, news: list[OracleNews]) -> None:
-        """Judge a guest that has been in passing states for ten minutes or more.
+        """Judge a guest in a passing state: as stuck, once it has been in such states for ten minutes.
 
         Reading: this does not apply to a guest that is stopped under a lock (a backup may take its time), nor
         to a guest already reported as down. A guest that comes up on another node was moved there, so its
@@ -849,7 +862,7 @@ class Oracle:
         self.judge_stop(book, guest, news)
 
     def judge_stop(self, book: Book, guest: Guest, news: list[OracleNews]) -> None:
-        """Apply the five rules in their order."""
+        """Apply the contract's five rules for a stop, in their order."""
         vmid = book.entry.vmid
         if vmid in self.orders:
             del self.orders[vmid]
@@ -1186,7 +1199,7 @@ class Oracle:
         self.looks[vmid], self.looked[vmid] = percent, at
 
     def choose_askable(self, seen: Seen, at: float) -> None:
-        """Note which VMs are to be asked until the next poll. They must not wait long."""
+        """Note which VMs are to be asked until the next poll. Check that none has waited for over 20 minutes."""
         chosen = {
             vmid: self.askable.get(vmid, at)
             for vmid, book in self.books.items()
@@ -1341,6 +1354,7 @@ class Oracle:
         self.open(case)
 
     def end(self, case: Case, *, tell: bool = True, since_elapsed: bool = False) -> None:
+        """End an incident. `tell`: report its recovery. `since_elapsed`: measure its end on `elapsed` only."""
         case.over = True
         case.until = (self.elapsed, self.elapsed) if since_elapsed else (self.clock_before, self.elapsed)
         if tell and case.told and not self.muted(case):
@@ -1381,6 +1395,7 @@ class Oracle:
         return self.muted_vmid(book.entry.vmid, book.node)
 
     def tell_what_was_muted(self, good: bool, before: int) -> None:
+        """Report open incidents whose mute has ended. `before`: only those of earlier polls may share a message."""
         late = [case for case in self.cases if not case.over and not case.told and not self.muted(case)]
         late = [case for case in late if case.poll < before]
         if good and len(late) > 5:

@@ -86,6 +86,9 @@ class History:
         """Return the messages sent while guest 101 goes through these states, one poll each.
 
         Without states, run one poll with the guests as they are.
+        `seconds`: before each poll. `jump`: further seconds before each, by the wall clock only.
+        `ordered`: guests with an expected stop. `fault`: error of the read. `values`: further ones of guest 101.
+        `first`, `unsure`, `tasks`, `disks`: as in `Observation`.
         """
         told: list[str] = []
         for state in states or (None,):
@@ -129,7 +132,7 @@ class History:
         return [self.words(message) for message in update.messages]
 
     def restart(self, away: float = 600.0) -> None:
-        """Restart the bot from its stored records after `away` seconds."""
+        """Restart the bot from its stored records. Its next poll is `away` seconds after the last."""
         records = {
             key: text
             for key, text in changed_records({}, encode_state(self.state)).items()

@@ -2,9 +2,9 @@
 
 The simulated cluster and Discord are in `tests/support/watch/world.py`.
 
-Each public method is an event. After each poll, the messages stored by the bot are compared with those that the
-oracle expects. Every new message in the channel is compared with both. `Wrong` carries the story up to that
-point.
+Most public methods of `Trial` are events. After each poll, the messages stored by the bot are compared with those
+that the oracle expects. Every new message in the channel is compared with both. `Wrong` carries the story up to
+that point.
 
 Delivery runs without its `run` method. The trial makes one attempt after another at the times at which `run`
 would: at once when there is news, otherwise after the pause that the last attempt returned.
@@ -77,7 +77,10 @@ class Kill(BaseException):
 
 
 class Wrong(AssertionError):
-    """Report that the bot and the contract disagree. `kind`: "lost", "duplicated", "false" or "told wrongly"."""
+    """Report that the bot and the contract disagree.
+
+    `kind`: "lost", "duplicated", "false", "told wrongly", "asked wrongly", "stored in pieces" or "time".
+    """
 
     def __init__(self, kind: str, what: str, story: list[str]) -> None:
         super().__init__(f"{kind}: {what}\n" + "\n".join(story))
@@ -88,8 +91,9 @@ class Wrong(AssertionError):
 class JournalFaults:
     """Plan the faults of the journal's writes.
 
-    `kill_in`: the process dies at this write, counted from now, before the write is done.
+    `kill_in`: the process dies at this write, counted from now, before the write is done. 0: it does not die.
     `kill_after`: the process dies just after that write instead.
+    `full`: every write fails. `writes`: the number of attempted writes.
     """
 
     kill_in: int = 0
@@ -98,12 +102,13 @@ class JournalFaults:
     writes: int = 0
 
     @contextmanager
-    def writing(self, *, may_fail: bool = True) -> Iterator[None]:
+    def writing(self) -> Iterator[None]:
+        """Surround one write. Raises: Kill, JournalFailed."""
         self.writes += 1
         self.kill_in = max(0, self.kill_in - 1) if self.kill_in != 1 else -1
         if self.kill_in == -1 and not self.kill_after:
             raise Kill
-        if self.full and may_fail:
+        if self.full:
             raise JournalFailed("SQLITE_FULL")
         yield
         if self.kill_in == -1:
@@ -111,7 +116,10 @@ class JournalFaults:
 
 
 class FaultyJournal(SqliteJournal):
-    """Run the real journal with planned faults at its writes. `on_commit` receives each stored batch."""
+    """Run the real journal with planned faults at the watch's and the delivery's writes.
+
+    `on_commit` receives each stored batch, `on_give_up` the ID of each message given up.
+    """
 
     def __init__(
         self, path: Path, clock: SimClock, trouble: JournalFaults, on_commit: Callable[[Batch], None]
@@ -171,11 +179,12 @@ class Letter:
     mail: Mail
     made: float
     """Time on the monotonic clock."""
-    run: int
     jumps: int
+    """Number of jumps of the wall clock before."""
     taken: float | None = None
-    absorbed: bool = False
+    """Time on the monotonic clock at which Discord had it."""
     may_be_absorbed: bool = False
+    """Whether the bot may merge it into another message, or drop it."""
     given_up: bool = False
     texts: dict[str, float] = field(default_factory=dict)
     """Composed texts, each with its time on the monotonic clock."""
@@ -183,7 +192,7 @@ class Letter:
 
 @dataclass
 class Process:
-    """Hold the objects that die with the process."""
+    """Hold the objects that die with the process. `next_try`: when to deliver next, None if nothing is due."""
 
     journal: FaultyJournal
     expected: ExpectedStops
@@ -449,7 +458,7 @@ class Trial:
                     "false", f"a message nobody owes: {message.post.value}{flags} {about} {message.text}"
                 )
             owed.remove(mail)
-            self.letters[message.id] = Letter(message, mail, made, self.run, self.jumps)
+            self.letters[message.id] = Letter(message, mail, made, self.jumps)
         if owed:
             self._wrong("lost", f"no message for {owed[0]}")
         self._stored, self._owed = [], []
@@ -479,15 +488,15 @@ class Trial:
     def _may_be_old(self, letter: Letter, seconds: float) -> bool:
         """Return whether the letter may count as older than this many seconds.
 
-        After a restart the bot knows its age only from the wall clock, which may have jumped.
+        After a restart the bot knows the letter's age only from the wall clock, which may have jumped.
         """
         return self.clock.mono - letter.made > seconds or letter.jumps != self.jumps
 
     def _note_pairs(self) -> None:
-        """Before an attempt, mark the messages that may be merged into another one.
+        """Mark the messages that the next attempt may merge into another one, or drop.
 
-        A recovery may be merged into its opening once that is old. A reminder may be dropped if its incident is
-        over, if its opening still waits, or if it is not the newest of its incident.
+        A recovery may be merged into its opening once the opening is old. A reminder may be dropped if its incident
+        is over, if its opening still waits, or if a newer message of its incident waits.
         """
         waiting = [each for each in self.letters.values() if each.taken is None and not each.given_up]
         for opening in waiting:
@@ -762,7 +771,7 @@ class Trial:
             raise
 
     async def _dropped(self) -> None:
-        """Wait until the orders that no longer count are deleted. Raises: Kill, if the process died of it."""
+        """Wait until the orders that no longer count are deleted. Raises: Kill, if the process dies meanwhile."""
         if hasattr(self, "process"):
             for task in list(self.process.watch._persistence._dropping):
                 await task

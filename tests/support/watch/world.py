@@ -31,7 +31,7 @@ from core.watch.journal import OutboxMessage
 BEGIN = 1_790_000_000.0
 """Start of a history in Unix seconds, by Proxmox' and Discord's clocks. Nobody sets these."""
 CONFIRM = 6.0
-"""Seconds after the first read of the list. A later read counts as the second one of the poll."""
+"""Seconds after the start of a poll. A read of the list from then on counts as its second one."""
 NODES = ("pve1", "pve2", "pve3")
 BOT = "bot@pve!discord"
 ALIVE = (State.RUNNING, State.PAUSED, State.SUSPENDED)
@@ -104,6 +104,7 @@ class Visible:
     asked: set[int] = field(default_factory=set)
     tasks_read: bool = False
     nodes_asked: set[str] = field(default_factory=set)
+    """Nodes that were asked for their failed backups."""
     completed: set[str] = field(default_factory=set)
     """Nodes that were asked for all their tasks."""
 
@@ -115,18 +116,21 @@ class Oddities:
     listed: dict[int, State] = field(default_factory=dict)
     """False states that the first list shows, by VMID."""
     unlisted: set[int] = field(default_factory=set)
+    """Guests that the first list leaves out."""
     dark_nodes: set[str] = field(default_factory=set)
     """Nodes that the first list falsely shows as offline."""
     later_listed: dict[int, State] = field(default_factory=dict)
     """States that the second list shows, by VMID, because they have just changed."""
     later_dark: set[str] = field(default_factory=set)
+    """Nodes that the second list shows as offline."""
     second_fails: str = ""
+    """How the second read of the list fails: `slow`, or a proxy's `page`. Empty: it does not."""
     answers_fail: str = ""
-    """`slow`, or a proxy's `page`."""
+    """How the requests about single guests fail, by the same words."""
 
 
 def trouble(word: str) -> ProxmoxError | None:
-    """Return the error of a read that takes too long, or of one answered by a proxy's page."""
+    """Return the error of a read that is `slow`, or answered by a proxy's `page`. Returns None for other words."""
     answers = {"slow": TimedOut("pve.example", changing=False), "page": BadAnswer("pve.example")}
     return answers.get(word)
 
@@ -134,7 +138,9 @@ def trouble(word: str) -> ProxmoxError | None:
 class SimCluster:
     """Hold the true state and the Proxmox that shows it.
 
-    `fault`: the error that every read of the list raises for now.
+    `fault`: fault of all reads until it is changed. `unreachable`, `refused`, `slow` and `page` are errors. With
+    `empty` the list has no guests. With `half` and `half-there` it lacks those in `hidden`, and with `half` no
+    request about them is allowed.
     """
 
     identity = BOT
@@ -349,7 +355,7 @@ class SimCluster:
         return tuple(task for task in rows if task.started >= since)
 
     async def file_systems(self, guest: Guest) -> tuple[FileSystem, ...]:
-        """Ask a guest agent, at any time. A request that does not reach the agent is not noted."""
+        """Ask a guest agent, also outside of a poll. `looks` keeps requests that reach the guest's node."""
         box = self.boxes.get(guest.vmid)
         if isinstance(fault := self._fault(), Unreachable | TokenRefused):
             raise fault
