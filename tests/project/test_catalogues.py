@@ -14,7 +14,7 @@ from core.guest import Kind, State
 from core.levels import Level
 from core.operations import ACTIONS, OPERATIONS, Operation
 from core.wanted_errors import SeveralGuests
-from tests.support.cards.sent import LANGUAGE_PAIRS, TEXTS
+from tests.support.cards.sent import JA_AND_EN, TEXTS
 from tests.support.fakes import NOW
 from tests.support.walked import walked
 from tools.messages import LANGUAGES, Message, compiled, in_source, messages_of, path_of, read, translated
@@ -94,7 +94,7 @@ def test_a_marked_message_is_one_literal_string(marked: str) -> None:
 def test_a_marked_message_is_translated_where_it_is_shown() -> None:
     message = N_("{guest} was started.")
     assert message == "{guest} was started."
-    assert [t(message, guest="**101**") for t in LANGUAGE_PAIRS] == [
+    assert [t(message, guest="**101**") for t in JA_AND_EN] == [
         "**101** を開始しました。",
         "**101** was started.",
     ]
@@ -188,7 +188,7 @@ def test_the_translation_of_a_sentence_ends_as_a_sentence() -> None:
     assert wrong == []
 
 
-@walked("t", LANGUAGE_PAIRS)
+@walked("t", JA_AND_EN)
 def test_counts_are_written_in_both_languages(t: Text) -> None:
     said = [t.plural("{n} guest", "{n} guests", n) for n in (0, 1, 2, 5000)]
     assert [re.sub(r"\D", "", text) for text in said] == ["0", "1", "2", "5000"]
@@ -249,7 +249,7 @@ def test_every_error_has_a_row_of_words_and_no_row_is_left() -> None:
     assert len(ERRORS) > 40
 
 
-@walked("t", LANGUAGE_PAIRS)
+@walked("t", JA_AND_EN)
 @walked("error", ERRORS)
 def test_every_error_is_one_sentence_of_the_readers_language(error: type[BotError], t: Text) -> None:
     for example in examples(error):
@@ -263,7 +263,7 @@ def test_every_error_is_one_sentence_of_the_readers_language(error: type[BotErro
         assert "\n" not in said or error in (proxmox_errors.CertificateNotTrusted, SeveralGuests)
 
 
-@walked("t", LANGUAGE_PAIRS)
+@walked("t", JA_AND_EN)
 def test_completions_are_plain_text(t: Text) -> None:
     said = [
         choice(t, example) for error in ERRORS for example in examples(error) if ERROR_WORDS[error].choice
@@ -275,7 +275,7 @@ def test_completions_are_plain_text(t: Text) -> None:
 
 
 def test_an_unexpected_error_shows_its_id_only() -> None:
-    for t in LANGUAGE_PAIRS:
+    for t in JA_AND_EN:
         assert "`0badcafe`" in unexpected_sentence(t, "0badcafe")
 
 
@@ -287,14 +287,14 @@ def test_every_operation_has_a_row_of_words() -> None:
     assert not missing, f"give it a row in WORDS (ui/messages/operations.py): {missing}"
 
 
-@walked("t", LANGUAGE_PAIRS)
+@walked("t", JA_AND_EN)
 def test_every_operation_has_its_noun(t: Text) -> None:
     nouns = {operation_noun(t, operation) for operation in Operation}
     assert len(nouns) == len(Operation)
     assert "" not in nouns
 
 
-@walked("t", LANGUAGE_PAIRS)
+@walked("t", JA_AND_EN)
 @walked("action", ACTIONS)
 def test_every_action_has_its_words(action: Operation, t: Text) -> None:
     words = WORDS[action]
@@ -314,7 +314,7 @@ def test_no_two_actions_say_the_same() -> None:
     assert len(set(said)) == 3 * len(ACTIONS)
 
 
-@walked("t", LANGUAGE_PAIRS)
+@walked("t", JA_AND_EN)
 @walked("action", [each for each in ACTIONS if may_ask(each)])
 def test_operations_that_may_ask_have_the_words_of_a_question(action: Operation, t: Text) -> None:
     words = WORDS[action]
@@ -324,7 +324,7 @@ def test_operations_that_may_ask_have_the_words_of_a_question(action: Operation,
     assert bool(words.consequence) is (action not in _DETAILS)
 
 
-@walked("t", LANGUAGE_PAIRS)
+@walked("t", JA_AND_EN)
 def test_a_refusal_by_state_names_the_guest(t: Text) -> None:
     told = [
         t(message, guest="**101** `web01`", state="paused")
@@ -399,8 +399,8 @@ def test_known_errors_of_tasks_are_explained(operation: Operation, message: str,
 def test_a_missing_privilege_is_reported_alike_for_a_request_and_a_task() -> None:
     words = "Permission check failed (/storage/local-lvm, Datastore.AllocateSpace)"
     error = proxmox_errors.MissingPrivilege("Datastore.AllocateSpace", "/storage/local-lvm")
-    for t in LANGUAGE_PAIRS:
+    for t in JA_AND_EN:
         assert task_hint(t, Operation.CREATE, words) == error_sentence(t, error)
-    hostile = task_hint(LANGUAGE_PAIRS[1], Operation.CREATE, "Permission check failed (/x`<@1>, `@everyone`)")
+    hostile = task_hint(JA_AND_EN[1], Operation.CREATE, "Permission check failed (/x`<@1>, `@everyone`)")
     assert hostile is not None
     assert "@" not in re.sub(r"`[^`\n]*`", "", hostile)

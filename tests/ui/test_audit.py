@@ -13,7 +13,7 @@ from core.audit.store import AuditEntry, AuditFilter, TrailExtent
 from core.errors import NotAllowed, ReadOnly, TooQuick
 from core.guest_errors import GuestNotFound, SnapshotExists
 from core.levels import Level
-from tests.support.cards.sent import LANGUAGE_PAIRS, Golden, checked, shown
+from tests.support.cards.sent import JA_AND_EN, Golden, checked, shown
 from tests.support.fakes import NOW
 from ui.audit.page import audit_page, audit_row
 from ui.audit.text import LINE, audit_line, options_text
@@ -23,7 +23,7 @@ from ui.phone_lines import BODY, SMALL, width
 
 AKIKO = Actor(2**62, "akiko", Place(1, 2, 3))
 DAY = 86_400.0  # seconds
-LANGUAGES = pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
+LANGUAGES = pytest.mark.parametrize("t", JA_AND_EN, ids=["ja", "en"])
 
 
 def entry(

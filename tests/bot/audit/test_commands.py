@@ -27,7 +27,7 @@ from tests.bot.audit.test_delivery import RECORDS
 from tests.project.test_catalogues import ERRORS, JAPANESE, examples
 from tests.support import stage
 from tests.support.cards.hostile import EVIL, harmless
-from tests.support.cards.sent import LANGUAGE_PAIRS
+from tests.support.cards.sent import JA_AND_EN
 from tests.support.scenes.people import Cast
 from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage, post_of
@@ -48,7 +48,7 @@ from ui.messages.operations import operation_noun
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
 TOKYO = ZoneInfo("Asia/Tokyo")
-BOTH = pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
+BOTH = pytest.mark.parametrize("t", JA_AND_EN, ids=["ja", "en"])
 NOAH, MIA, MIA_TOO = 2**62 + 1, 2**62 + 2, 2**62 + 3
 
 
@@ -150,7 +150,7 @@ def test_every_error_has_its_phrase(t: Text) -> None:
     ]
 )  # fmt: skip
 def test_an_outcome_is_read_as_it_was_written(outcome: str, said: str) -> None:
-    assert reason_of(LANGUAGE_PAIRS[1], outcome) == said
+    assert reason_of(JA_AND_EN[1], outcome) == said
 
 
 @BOTH

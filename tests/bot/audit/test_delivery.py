@@ -35,7 +35,7 @@ from playground.discord.server import Channel
 from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.cards.hostile import EVIL, harmless
-from tests.support.cards.sent import LANGUAGE_PAIRS
+from tests.support.cards.sent import JA_AND_EN
 from tests.support.fakes import NOW, FakeClock
 from tests.support.journal.records import store_record
 from tests.support.stage import Stage
@@ -88,7 +88,7 @@ RECORDS = st.builds(
 )
 
 
-@pytest.mark.parametrize("t", LANGUAGE_PAIRS, ids=["ja", "en"])
+@pytest.mark.parametrize("t", JA_AND_EN, ids=["ja", "en"])
 @given(record=RECORDS)
 def test_a_line_is_short_and_harmless_for_any_record(t: Text, record: AuditRecord) -> None:
     line = audit_line(t, AuditEntry(1, 1, 1e10, 1e10, record))

@@ -13,7 +13,7 @@ from ui.i18n import Texts
 Golden = Callable[[str, str], None]
 TEXTS = Texts("ja")
 EN, JA = TEXTS.of("en"), TEXTS.of("ja")
-LANGUAGE_PAIRS = [JA, EN]
+JA_AND_EN = [JA, EN]
 GIB = 1024**3
 languages = pytest.mark.parametrize("language", ["ja", "en"])
 # Discord's limits for a message with components (docs: Message Components)
