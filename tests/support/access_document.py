@@ -47,7 +47,10 @@ PROMISES = promises("en")
 TABLE = {word: each.level for word, each in PROMISES.items()} | {"access": ANYBODY}
 """Level that each operation needs, by command name."""
 GUARDED = {word for word, each in PROMISES.items() if each.protected == "admin, name, reason"}
-"""Operations that need an admin on a protected guest, with its name and a reason. So does a mute of over 8 hours."""
+"""Operations that need an admin on a protected guest, with its name and a reason.
+
+A mute of over 8 hours needs them, too.
+"""
 FOR_EVERYTHING = tuple(word for word, each in PROMISES.items() if each.everything)
 """Operations that concern the whole cluster: the person needs the level for all guests."""
 ON_ALERTS = ("start", "info", "graph guest", "graph node", "acknowledge", "monitor mute", "monitor unmute")

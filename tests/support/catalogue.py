@@ -25,8 +25,10 @@ KNOWN = ALL_STATES - {State.UNKNOWN}
 class Action:
     """Describe the effect of a command on a guest.
 
-    `request`: API path of the command's example, relative to the guest's path. `tasks`: types of the task that
-    Proxmox starts, for each kind of guest that has the action.
+    `request`: API path of the command's example, relative to the guest's path.
+    `states`: those in which it is possible. `becomes`: the state afterwards; None: it does not set one.
+    `tasks`: types of the task that Proxmox starts, for each kind of guest that has the action.
+    `asks`: the bot asks before. `stops`: the guest stops, if only for a moment. `template`: it works on templates.
     """
 
     request: str
@@ -291,7 +293,7 @@ READING = tuple(
     for command in COMMANDS
     if command.effect is Effect.NOTHING and command.options.startswith("vmid*")
 )
-"""Commands that show something of one guest."""
+"""Commands that show something of one guest, named by the first option."""
 ACTING = tuple(command for command in COMMANDS if command.action is not None)
 ACTION = {command.operation: command.action for command in COMMANDS if command.action is not None}
 """Effect of each action, by operation."""

@@ -110,7 +110,7 @@ def changes_of(guest: Guest) -> dict[str, _Call]:
 
 
 def some_of(calls: dict[str, _Call], number: int, deep: bool) -> dict[str, _Call]:
-    """Return every fourth of the calls, in turn by `number`. `deep`: return all."""
+    """Return every fourth of the calls, beginning with the one at `number` modulo 4. `deep`: return all."""
     return calls if deep else dict(list(calls.items())[number % 4 :: 4])
 
 
@@ -241,7 +241,8 @@ class Rude:
     `handshake`: `tls`: normal; `cut`: close during the handshake; `plain`: HTTP without TLS; `held`: wait for
     `release`; `drip`: send one byte every 0.25 seconds.
     `received`: the complete requests.
-    `raw`: every byte received on all connections.
+    `raw`: every byte of requests received, also of those cut short.
+    `held`, `most_held`: how many requests `HeldAnswer` holds now, and at most held at once.
     """
 
     def __init__(self, directory: Path, *steps: ServerStep, handshake: str = "tls") -> None:
@@ -281,12 +282,12 @@ class Rude:
 
     @property
     def serving(self) -> list[threading.Thread]:
-        """One thread for each open connection."""
+        """Return the thread of each connection. It ends with the connection."""
         return self._threads[1:]
 
     @property
     def asked(self) -> list[str]:
-        """Method and path of each request."""
+        """Return the method and the path of each complete request."""
         return [" ".join(request.split(" ", 2)[:2]).replace("/api2/json", "") for request in self.received]
 
     def _start(self, target: Callable[..., None], *arguments: Any) -> None:
@@ -382,7 +383,7 @@ def _length(request: bytes) -> int:
 async def with_every_method(
     client: ProxmoxClient, calls: dict[str, _Call], guests: Sequence[Guest] = (VM, CT)
 ) -> dict[str, object]:
-    """Call each method and return its result or its error, by `method kind`."""
+    """Call each method with each guest. Return the results or errors by `method kind`."""
     found: dict[str, object] = {}
     for name, call in calls.items():
         for guest in guests:

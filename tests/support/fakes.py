@@ -1,8 +1,4 @@
-"""Provide an in-memory Proxmox cluster, and a clock that moves only through `sleep` and `advance`.
-
-`FakeProxmox` implements `core.proxmox.Proxmox` on its own guests. A task runs for a while and then takes
-effect. Tests plan faults with `next`.
-"""
+"""Provide fakes of the clock, of a Proxmox cluster and of the audit trail, and the core over them (`FakeWorld`)."""
 
 import asyncio
 from collections import defaultdict, deque
@@ -105,24 +101,26 @@ class FakeClock(Clock):
 
 @dataclass(frozen=True)
 class Lost:
-    """Carry out the request, then raise this error instead of answering."""
+    """Carry out the call, then raise this error instead of answering."""
 
     error: BotError
 
 
-def leave() -> None:
+def do_nothing() -> None:
     """Do nothing."""
 
 
 FakeReaction = BotError | Lost | Callable[[], None] | None
-"""Event that a call meets: an error, a lost answer, a callback to run just before the call, or nothing."""
+"""Event planned for a call: an error, a lost answer, a callback to run just before the call, or nothing."""
 
 
 @dataclass
 class FakeTask:
     """Describe a task.
 
-    `lines` is its log: each line with the second, counted from the task's start, at which it is written.
+    `began`, `ends`: on the monotonic clock. `started`: `began` as whole Unix seconds.
+    `exit`: the result once it has ended. `effect`: called at the end of a task that succeeds, `undo` of another.
+    `lines`: its log, each line with the seconds after `began` at which it is written.
     """
 
     upid: str
@@ -142,7 +140,10 @@ class FakeTask:
 
 @dataclass(frozen=True)
 class Sent:
-    """Record a change that reached Proxmox, whether carried out or not."""
+    """Record a call that changes something, whether carried out or not.
+
+    `what`: the operation of a power request, otherwise the method. `values`: its other arguments.
+    """
 
     what: str
     vmid: int
@@ -152,10 +153,11 @@ class Sent:
 
 @dataclass
 class FakeProxmox:
-    """Simulate a cluster.
+    """Simulate a cluster. A task runs for a while and then takes effect. Tests plan faults with `next`.
 
-    `guests` is the true state. `listed` overrides entries of the cluster's list, because the
-    real list may lag behind.
+    `guests`: the true state. `listed`: replaces entries of the cluster's list, because the real list may lag behind.
+    `kept`, `saved`, `waiting`: the snapshots, backups and pending changes by VMID.
+    `asked`: the methods called so far. `sent`: the changes among them.
     """
 
     clock: FakeClock
@@ -178,7 +180,7 @@ class FakeProxmox:
     exit: str = "OK"
     lines: tuple[tuple[float, str], ...] = ()
     ha_seconds: float = 25.0
-    """Seconds that the HA manager takes to carry out a request."""
+    """Seconds that the HA manager takes to carry out a request after the task has ended."""
     snapshots_possible: bool = True
     next_free: int = 200
     _steps: defaultdict[str, deque[FakeReaction]] = field(default_factory=lambda: defaultdict(deque))
@@ -188,7 +190,7 @@ class FakeProxmox:
         self.guests |= {guest.vmid: guest for guest in guests}
 
     def next(self, method: str, *steps: FakeReaction) -> None:
-        """Plan the events that the next calls of a method meet, one each. Later calls succeed."""
+        """Plan an event for each of the next calls of a method. Nothing is planned for later calls."""
         self._steps[method].extend(steps)
 
     def change(self, vmid: int, **values: object) -> None:
@@ -200,7 +202,10 @@ class FakeProxmox:
     # -- the machinery
 
     async def _meet(self, method: str) -> BotError | None:
-        """Apply the planned event. Return the error to raise after the call was carried out, if any."""
+        """Apply the planned event. Return the error to raise once the call is carried out, or None.
+
+        Raises: the planned error.
+        """
         self.asked.append(method)
         await asyncio.sleep(0)
         self._finish_tasks()
@@ -234,15 +239,16 @@ class FakeProxmox:
         vmid: int,
         node: str,
         effect: Callable[[], None],
-        undo: Callable[[], None] = leave,
+        undo: Callable[[], None] = do_nothing,
         *,
         user: str | None = None,
         began: float | None = None,
         seconds: float | None = None,
     ) -> str:
-        """Add a task as if somebody had started it.
+        """Add a task as if somebody had started it, and return its UPID.
 
-        `began`: its start on the monotonic clock.
+        `kind`: its type, such as `qmstart`. `user`: by default the bot's token. `began`: its start on the monotonic
+        clock, by default now. `seconds`: how long it runs, by default `self.seconds`.
         """
         began = self.clock.mono if began is None else began
         started = int(self.clock.unix + began - self.clock.mono)
@@ -261,14 +267,15 @@ class FakeProxmox:
         guest: Guest,
         kind: str,
         effect: Callable[[], None],
-        at_once: Callable[[], None] = leave,
-        undo: Callable[[], None] = leave,
+        at_once: Callable[[], None] = do_nothing,
+        undo: Callable[[], None] = do_nothing,
         **values: object,
     ) -> str:
-        """Start the task of a change.
+        """Record a change and start its task.
 
-        `at_once`: effect that holds as soon as the answer is given.
-        `undo`: reverts `at_once` if the task fails.
+        `kind`: the task's type without its qm or vz.
+        `at_once`: effect that holds before the task begins. `undo`: reverts it if the task fails.
+        Raises: the planned error, GuestMoved.
         """
         self.sent.append(Sent(str(values.pop("what", method)), guest.vmid, guest.node, values))
         error = await self._meet(method)
@@ -465,7 +472,7 @@ class FakeProxmox:
             waiting = {item.key: item for item in self.waiting.get(guest.vmid, ())}
             for key, value in asked.items():
                 if value == live[key]:
-                    waiting.pop(key, None)  # a value that applies at once is not pending
+                    waiting.pop(key, None)  # the value in effect is not pending
                 elif value is not None:
                     waiting[key] = Pending(key, str(live[key]), str(value))
             self.waiting[guest.vmid] = tuple(waiting.values())
@@ -527,15 +534,16 @@ def _summaries(tasks: Iterable[FakeTask]) -> tuple[TaskSummary, ...]:
 
 @dataclass
 class Ledger:
-    """Keep the audit records for tests to read."""
+    """Stand in for the audit trail, and keep its records for tests to read."""
 
     entries: list[AuditRecord] = field(default_factory=list)
-    """All records, except those written around the request (see `requests`)."""
+    """All records but those in `requests`."""
     requests: list[AuditRecord] = field(default_factory=list)
+    """The records of the steps SENDING and SENT."""
     cut_off: tuple[AuditEntry, ...] = ()
 
     fails: BotError | None = None
-    """Error raised when an ASKED record is stored."""
+    """Error that `record_first` raises. Nothing is recorded while it is set."""
 
     def record(self, entry: AuditRecord, attempt: Ticket | int | None = None) -> None:  # as in AuditLog
         if self.fails is not None:
@@ -594,7 +602,10 @@ class MemoryRecords:
 
 
 class FakeWorld:
-    """Build the core as `bootstrap.py` does, over a fake cluster and a fake clock."""
+    """Build the core as `bootstrap.py` does, over a fake cluster and a fake clock.
+
+    `home`: the node for new guests. `most`: changes a minute for each person, 0 for no limit.
+    """
 
     def __init__(
         self, guests: Iterable[Guest] = (), *, home: str = "pve1", rules: AccessRules = RULES, most: int = 0
@@ -631,5 +642,5 @@ class FakeWorld:
 
 
 def refusal(status: int = 500, message: str = "no") -> BotError:
-    """Return the error for a Proxmox refusal with unknown words."""
+    """Return the error for a refusal by Proxmox that the bot does not tell from others."""
     return Rejected(status, message)

@@ -15,7 +15,7 @@ from startup.data_dir import JOURNAL_NAME, LIST_NAME
 PATIENCE = 60.0
 """Real seconds after which a wait fails. It only has to end hangs."""
 BUSY_ACK = 15.0
-"""Seconds allowed for the first answer to a press. Discord's own limit of 3 s could pass on a busy machine."""
+"""Seconds allowed for the first answer to a command or press. On a busy machine Discord's 3 s could pass."""
 
 
 class HomeGuild:

@@ -1,6 +1,6 @@
 """Run `python bot.py` as a separate process between a simulated Discord and Proxmox cluster on loopback.
 
-Of the bot only its journal is imported here. Tests set its environment and read its output and its files.
+Tests set the bot's environment and read its output and its files.
 `tests/support/stage.py` runs the bot inside the test process instead.
 """
 
@@ -71,8 +71,9 @@ class BotProcess:
     ) -> BotProcess:
         """Start a bot.
 
-        `arguments`: command line of Python. If it does not begin with a program's file, a new Python runs it.
-        `cold`: use a new Python instead of the warm starter. Its time passes as usual.
+        `arguments`: command line of Python, by default bot.py without a config.py.
+        `cold`: use a new Python instead of the warm starter. Its time passes as usual. The same is done for arguments
+        that do not begin with a program's file, such as `-c`.
         `haste`: seconds that pass on a warm bot's clock in each second.
         """
         command = arguments or ("bot.py", "--config", str(log.with_name("no config.py")))

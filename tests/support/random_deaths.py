@@ -36,8 +36,8 @@ def told(word):
 class RandomDeaths:
     """Run the parent process.
 
-    `program`: source that defines `work(argument)`. It runs for ever and calls `told(word)` for each result that it
-    acknowledges.
+    `program`: source that defines `work(argument)`. The function runs for ever and calls `told(word)` for each result
+    that it acknowledges.
     """
 
     def __init__(self, program: str, *arguments: str) -> None:

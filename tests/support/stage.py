@@ -1,7 +1,7 @@
 """Run the real bot inside the test process, between a simulated Discord and a simulated Proxmox cluster on loopback.
 
-discord.py talks over real sockets to SimCord's model, and proxmoxer talks over HTTPS to fakepve. Only the clock
-is simulated (`tests/support/stage_clock.py`). A test fails on every fault that it did not announce; see
+discord.py talks over real sockets to SimCord's model, and proxmoxer talks over HTTPS to fakepve. The bot's clock is
+simulated, too (`tests/support/stage_clock.py`). A test fails on every fault that it did not announce; see
 `Stage.faults_found`.
 
 A test module takes the fixtures by assignment: `scene, pve, language = stage.scene, stage.pve, stage.language`.
@@ -315,14 +315,13 @@ class Stage(HomeGuild):
         return [r for r in list(self.pve.requests) if r[0] != "GET"]
 
     def cluster(self) -> dict[int, dict[str, Any]]:
-        """Return everything that a request could change, by VMID."""
+        """Return everything of each guest that a request could change, by VMID."""
         ids = [guest.vmid for guest in [*self.pve.vms, *self.pve.cts]]
         return {vmid: self.pve.copy_guest_state(vmid) for vmid in ids}
 
     async def poll(self, times: int = 1, *, later: float = 60.0) -> None:
-        """Run the watch's next polls, as its loop does every minute.
+        """Run the next polls of the first site's watch, as its loop does every minute.
 
-        If a poll waits for its second read, the clock moves on.
         `later`: seconds between two polls.
         """
         for _ in range(times):
@@ -342,7 +341,7 @@ class Stage(HomeGuild):
         running.result()
 
     async def delivered(self) -> None:
-        """Wait until every alert is posted and up to date."""
+        """Wait until every alert of the only site is posted and up to date."""
         journal, end = self.site.journal, time.monotonic() + PATIENCE
         while await journal.to_post() or await journal.to_edit():
             assert time.monotonic() < end, f"not within {PATIENCE} s: all alerts sent"
@@ -522,7 +521,7 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replace the process that draws, in tests that look at no picture."""
+    """Draw no chart: each picture is only the first bytes of a PNG."""
 
     async def picture(_self: ChartProcess, _drawing: Drawing) -> bytes:
         return PNG

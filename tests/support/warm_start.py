@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 POSSIBLE = sys.platform == "linux"
 """Whether a process with all of these imports can fork safely."""
 START_PATIENCE = 60.0
-"""Seconds for the starter's own imports, on a busy machine."""
+"""Seconds that the starter has for a start, with its own imports, and for its end, on a busy machine."""
 
 
 class WarmProcess:

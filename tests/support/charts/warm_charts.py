@@ -1,8 +1,8 @@
 """Draw the charts of the tests in processes that have matplotlib imported already. That import takes 0.7 s of CPU.
 
-The bot starts `COMMAND` as it starts its own worker, with the same pipes. This process hands its pipes to a starter,
-which forks the worker, and both end together. All test workers share one starter, from the first chart on. Tests of
-the worker itself (tests/adapters/charts) use the bot's own command.
+The bot starts `COMMAND` as it starts its own worker, with the same pipes. The started process hands its pipes to a
+starter, which forks the worker. The two end together. All test workers share one starter, from the first chart on.
+Tests of the chart worker (tests/adapters/charts) use the bot's own command.
 """
 
 import contextlib

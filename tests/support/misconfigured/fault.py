@@ -1,4 +1,4 @@
-"""Define a seeded misconfiguration of the doubles, and what the health check has to say about it."""
+"""Define a planted misconfiguration, and the result that the health check must have for it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ NOWHERE = "999999999999999999"
 class Fault:
     """A fault. `play`: a generator that plants it, yields the settings that differ, and removes it when resumed.
 
-    `remedy`: a pattern that matches the advice on how to mend it, in both languages.
+    `word`, `level`: those of the result that must report it. `remedy`: a pattern that its advice matches, in both
+    languages.
     """
 
     play: Play

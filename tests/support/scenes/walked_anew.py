@@ -57,8 +57,9 @@ def walked_anew(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Await the test with each row, on one stage.
 
-    Before each further row the cluster is as it was before the first, no fault is planned, nothing is watched or
-    muted, and a minute has passed. The audit trail, the messages in Discord and the roles of people stay.
+    Before each further row the guests and pools are as they were before the first, no fault is planned, nothing is
+    watched or muted, changes are allowed, and a minute has passed. The audit trail, the messages in Discord and the
+    roles of people stay.
     """
 
     def decorate(test: Callable[..., Any]) -> Callable[..., Any]:

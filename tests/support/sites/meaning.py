@@ -26,7 +26,7 @@ PEOPLE: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "owner": ("", ()),
     "nobody": ("", ()),
 }
-"""The role of each person: its level, and its scopes. One person has no role, but owns guests."""
+"""The role of each person: its level, and its scopes. `owner` and `nobody` have no role; `owner` owns guests."""
 Place = tuple[str, int | None]
 """A site and a VMID. None: all of the site."""
 

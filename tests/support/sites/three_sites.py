@@ -125,7 +125,7 @@ class Sites:
 async def sites(bare_scene: Stage, clusters: Mapping[str, Pve]) -> AsyncIterator[Sites]:
     """Provide the stage with three sites, before the bot is started.
 
-    At the end, no button that the bot made may have a form that names no site.
+    At the end, check that each button for something of a site names the site.
     """
     yield Sites(bare_scene, clusters)
     sent = [json.dumps(request.body, default=str) for request in bare_scene.server.journal]

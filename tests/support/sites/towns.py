@@ -26,7 +26,7 @@ VMIDS = {
 }
 TEMPLATES = (731_000_109, 731_003_109)
 NAMES = tuple(f"n{831_000_000 + each}" for each in range(1, 13))
-"""Names of guests, the same on all sites. All else that is private has a number of one site."""
+"""Names of guests, the same on all sites. All other private texts have numbers of one site."""
 POOLS, TAGS = ("lan", "lan/inner", "lanes", "out"), ("game", "Web", "gamer", "")
 
 
@@ -116,7 +116,7 @@ class Town:
         self.put(guest)
 
     def put(self, guest: Any) -> None:
-        """Put the guest into another pool."""
+        """Move the guest into a random pool."""
         self.pve._pool_leave(guest.vmid)
         pool = self.chance.choice(POOLS)
         name = self.chance.choice((pool, f"{pool}/p{self.secret()}"))
