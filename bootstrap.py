@@ -67,14 +67,18 @@ ORPHAN_SEARCH_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The objects that the bot itself opens and closes.
+    """The parts that the bot itself makes, because they need its client, its files or its other processes.
 
-    `store`: the watch lists. `disk`: where their file and those of the read-only switches are written.
+    `store`: the watch lists. `disk`: the thread that writes their file and those of the read-only switches.
+    `audit_channel`: None without AUDIT_CHANNEL_ID.
     `alert_channel`: returns the alert channel of a site.
+    `notifier`: tells people how their cut-off actions ended.
     `dashboards`: returns the channels of a site's dashboards.
-    `presence`: shows how many guests run.
-    `connected`: whether Discord's gateway is connected.
-    `gateway_age`: seconds since Discord last acknowledged a heartbeat of the gateway, None if it never did.
+    `presence`: shows how many guests run and how many incidents are open.
+    `connected`: returns whether Discord's gateway is connected.
+    `renderer`: draws charts.
+    `gateway_age`: returns the seconds since Discord last acknowledged a heartbeat of the gateway; None: never.
+    `measures`: takes the measurements for /metrics.
     `health`: checks the setup.
     """
 
@@ -96,7 +100,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class SiteResources:
-    """The files and the alert channel of one site."""
+    """The parts of `Resources` for one site: its stored data and its channels. All sites share `notifier`."""
 
     store: WatchStore
     read_only_file: ReadOnlyFile
@@ -142,15 +146,15 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
 
 
 def add_sites(services: Services, settings: Settings, resources: Resources) -> list[WatchLoop]:
-    """Build every site, and return the loops that watch them. Nothing is opened or read.
+    """Build every site, add it to `services.sites`, and return the loops that watch them. Nothing is opened or read.
 
-    One heartbeat stands for all sites that HEARTBEAT_IGNORES_SITES does not name.
+    One heartbeat stands for all sites, except those that HEARTBEAT_IGNORES_SITES names.
     """
     pulse = Pulse(resources.heartbeat, services.heartbeat_sites)
     loops = list[WatchLoop]()
     for own in settings.sites:
         channel = resources.alert_channel(own)
-        kept = SiteResources(
+        parts = SiteResources(
             resources.store.of_site(own.name, resources.disk),
             ReadOnlyFile.of_site(settings.data_dir, own.name, settings.first_site, resources.disk),
             resources.journal.of_site(own.name),
@@ -158,14 +162,14 @@ def add_sites(services: Services, settings: Settings, resources: Resources) -> l
             resources.notifier,
             resources.dashboards(own),
         )
-        site = add_site(services, settings, own, kept)
+        site = add_site(services, settings, own, parts)
         reports = WatchReports(site, channel.send_line, leads=not loops)
         loops.append(WatchLoop(site, reports, pulse, resources.presence))
     return loops
 
 
 def add_site(services: Services, settings: Settings, own: SiteSettings, resources: SiteResources) -> Site:
-    """Build everything between Discord and one cluster, and add it to the sites. Nothing is opened or read."""
+    """Build everything between Discord and one cluster, and add the site to `services.sites`. Nothing is opened."""
     clock = services.clock
     endpoint = Endpoint(
         own.entry_points,
@@ -185,7 +189,7 @@ def add_site(services: Services, settings: Settings, own: SiteSettings, resource
     proxmox = ProxmoxClient(endpoint, clock, partial(services.measures.on_request, own.name))
     watching, changing = proxmox.in_lane(Lane.WATCH), proxmox.in_lane(Lane.CHANGES)
     cluster_cache, expected, audit = (
-        ClusterCache(watching, clock),  # one read serves everybody, with at most two requests at once
+        ClusterCache(watching, clock),  # one read serves everybody, so it may use the watch's slots
         ExpectedStops(clock),
         services.audit if own.name == "" else _trail(resources.journal, clock, services.audit_delivery),
     )

@@ -4,10 +4,11 @@
     python bot.py --init   ask for the settings and write config.py (startup/first_run)
     python bot.py --check  check the whole setup and say what is wrong (startup/health)
     python bot.py --demo   try it without an account or server (needs requirements-demo.txt)
+    python bot.py --help   list the other options
 
-Exit codes: 0 the bot was told to stop, 1 Discord refused the token or the guild, or DATA_DIR cannot be used, 2
-the configuration or this Python is not usable. Those of --check: 0 all is well, 1 warnings, 2 errors.
-Those of --init: 0 config.py is written, 1 it is not.
+Exit codes of the bot: 0 it was told to stop, 1 Discord refused the token or the guild, or DATA_DIR cannot be used, or
+a bug ended it, 2 the configuration, this Python or its packages are not usable. Those of --check: 0 all is well, 1
+warnings or checks that could not be made, 2 errors. Those of --init: 0 config.py is written, 1 it is not.
 """
 
 import sys
@@ -92,6 +93,7 @@ from ui.watch.alert_channel import DiscordAlertChannel
 
 HERE = Path(__file__).resolve().parent
 FAREWELL_SECONDS = 3.0
+"""Maximum seconds for the last messages before the bot closes."""
 COGS = (General, Graph, Nodes, Power, Snapshots, Audit, Monitor, Access, Dashboards)
 
 _log = logging.getLogger("bot")
@@ -162,7 +164,7 @@ class ProxmoxBot(commands.Bot):
         self.on_started: Callable[[], None] = lambda: None
         """Called once everything that does not need Discord runs, above all the watch."""
         self.running: asyncio.Task[None] | None = None
-        """The task that runs `start`, if `close` has to end it."""
+        """The task that runs `start`. `close` cancels it, unless it is the caller. None: nothing to cancel."""
 
     async def start(self, token: str, *, reconnect: bool = True) -> None:  # noqa: ARG002  # discord.py's signature
         """Start watching Proxmox, and stay connected to Discord whenever it can be reached.
@@ -244,13 +246,16 @@ class ProxmoxBot(commands.Bot):
         self.connected = False
 
     async def on_interaction(self, interaction: Interaction) -> None:
-        """Handle submitted modals here. discord.py does not know those opened before a restart."""
+        """Answer presses that discord.py cannot read, and handle submitted modals.
+
+        discord.py itself does not know a modal that was opened before a restart.
+        """
         await answer_unreadable_press(interaction)
         if interaction.type is discord.InteractionType.modal_submit:
             await on_submit(interaction, dict(interaction.data or {}))
 
     async def close(self) -> None:
-        """Edit the messages of running work with a farewell, then close."""
+        """Say farewell in the messages of running work and open questions, end everything, and release DATA_DIR."""
         last_words: set[asyncio.Future[None]] = set()
         if not self.is_closed():
             replies = list(self.services.open_replies)

@@ -1,7 +1,7 @@
-"""Send the bot's requests to Proxmox.
+"""Send the changes, and the read of the cluster's list, to Proxmox.
 
-Each path is checked against Proxmox' own patterns. Each answer becomes a dataclass of core/.
-adapters/proxmox/client_reads.py has the other reads, and adapters/proxmox/transport/http.py makes the calls.
+Each path is checked against Proxmox' own patterns. adapters/proxmox/client_reads.py has the other reads, and
+adapters/proxmox/transport/http.py makes the calls.
 """
 
 import copy
@@ -32,7 +32,7 @@ class ProxmoxClient(ProxmoxReads):
         self.identity = f"{endpoint.user}!{endpoint.token_name}"
 
     def in_lane(self, lane: Lane) -> Self:
-        """Return the same client for another lane."""
+        """Return a copy for another lane that shares connections and slots."""
         other = copy.copy(self)
         other._calls = self._calls.in_lane(lane)  # noqa: SLF001  # a copy of its own class
         return other

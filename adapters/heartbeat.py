@@ -1,7 +1,7 @@
 """Tell an outside monitor that the bot is alive: one GET of its URL per beat.
 
-The URL is a secret, because everybody who has it can report that the bot is alive. aiohttp's own errors contain
-it: only words made here are logged or shown, and no traceback.
+The URL is a secret, because everybody who has it can report that the bot is alive. The text of aiohttp's errors
+contains the URL, so only a word for the error is logged or shown, and no traceback.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import yarl
 SECONDS = 10.0
 """Seconds that a beat may take."""
 REDIRECTS = 3
+"""Maximum number of redirects that are followed."""
 BODY_MOST, BODY_SECONDS = 2048, 1.0
 """Bytes read of an answer, and seconds to wait for them."""
 SENTENCE_MOST = 300
@@ -67,11 +68,11 @@ class Heartbeat:
     async def beat(self) -> bool:
         """Send a beat and return whether the monitor accepted it.
 
-        Never raises. The first failure and the first success after it are logged.
+        Return False without a URL and after `close`, too. Never raises.
         """
         if self._url is None or self._closed:
             return False
-        return self._noted(await self._fetch(self._url))
+        return self._note(await self._fetch(self._url))
 
     async def close(self) -> None:
         """Send no more beats, and end a running one."""
@@ -80,7 +81,11 @@ class Heartbeat:
         if session is not None:
             await session.close()
 
-    def _noted(self, reason: str | None) -> bool:
+    def _note(self, reason: str | None) -> bool:
+        """Note why a beat was not accepted (None: it was), and return whether it was accepted.
+
+        The first failure and the first success after it are logged.
+        """
         if self._closed:  # closed during the beat: not the monitor's fault
             return False
         if reason and not self.error:
@@ -164,8 +169,9 @@ def _refusal_in(body: bytes) -> str | None:
     """Return why a service refused the beat in spite of a good status, None if its answer does not say so.
 
     healthchecks.io answers `OK (not found)` for a deleted check, and `OK (rate limited)`. Uptime Kuma answers
-    `{"ok":false,"msg":"…"}`, and its own page at an address that is not the push monitor's. Any other answer
-    counts as accepted.
+    `{"ok":false,"msg":"…"}`, and its own page at an address that is not the push monitor's. Other JSON objects that
+    report a failure, and texts that begin with a word such as `error`, are refusals, too. Any other answer counts as
+    accepted.
     """
     text = body.decode("utf-8", "replace").strip()
     answer = _object(text)

@@ -2,8 +2,8 @@
 
 A line may contain text from outside, for example names from Proxmox and error messages. So every line of every
 logger is escaped: characters that a terminal or a reader could take for another line or for a command are shown
-as an escape (`\\n`, `\\x1b`). A traceback keeps its lines, each behind a bar that no line of the log begins
-with.
+as an escape (`\\n`, `\\x1b`). In the text format a traceback keeps its lines, each behind a bar with which no other
+line begins. In the JSON format it is a part of the entry's line.
 """
 
 import json
@@ -24,7 +24,9 @@ _UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
     "\U000e0000-\U000e007f]"
 )
-"""Control characters, line ends of every kind, characters that change the text direction, and single surrogates."""
+"""Control characters, line ends of every kind, invisible characters, characters that change the text direction, and
+single surrogates.
+"""
 _TOKENS = (
     re.compile(r"((?:interactions|webhooks)(?:/|%2F)[0-9]{1,20}(?:/|%2F))[^/\s?#\"'&%]+", re.IGNORECASE),
     re.compile(r"(\\?[\"'][a-z_]{0,20}token\\?[\"']\s*:\s*[bu]?\\?[\"'])[^\"'\\]+", re.IGNORECASE),
@@ -32,7 +34,7 @@ _TOKENS = (
 )
 """Places of the tokens of interactions: in addresses, in payloads of the gateway, and in reprs.
 
-With one, anybody can answer in the bot's name for 15 minutes.
+With such a token, anybody can answer in the bot's name for 15 minutes.
 """
 _QUIET = ("discord", "aiohttp", "proxmoxer", "urllib3", "asyncio")
 """Libraries that may log only warnings and errors, unless LOG_LEVEL = DEBUG."""
@@ -116,7 +118,7 @@ def unverified_sites(settings: Settings) -> tuple[str, ...]:
 
 
 def set_up_logging(settings: Settings) -> None:
-    """Log everything in this process to standard output."""
+    """Log everything in this process to standard output, and warn of sites whose certificate is not checked."""
     if hasattr(sys.stdout, "reconfigure"):  # a terminal with another encoding must not lose a line
         sys.stdout.reconfigure(errors="backslashreplace")
     handler = logging.StreamHandler(sys.stdout)

@@ -1,18 +1,22 @@
-"""Define the messages in the pipes between the bot and the worker: a letter, a length of 4 bytes, and the data."""
+"""Define the frames in the pipes between the bot and the worker: a letter, a length of 4 bytes, and the data."""
 
 import struct
 from typing import BinaryIO
 
 HEAD = struct.Struct(">cI")
 WANTED, PICTURE, FAILED, END = b"W", b"P", b"F", b""
-"""A drawing to draw (JSON), a picture (PNG), why there is none (text), and the end of the pipe."""
+"""A drawing to draw (JSON), its picture (PNG), the reason why it has none (text), and the end of the pipe."""
 PNG = b"\x89PNG\r\n\x1a\n"
 """The first bytes of every picture."""
 BYTES_MOST = 8 * 1024 * 1024
+"""Maximum bytes of data in a frame."""
 
 
 def read_frame(source: BinaryIO) -> tuple[bytes, bytes]:
-    """Return the letter and the data of the next frame. END if the pipe has ended, or holds something else."""
+    """Return the letter and the data of the next frame.
+
+    END without data: the pipe has ended, perhaps within a frame, or the frame is longer than `BYTES_MOST`.
+    """
     head = source.read(HEAD.size)
     if len(head) < HEAD.size:
         return END, b""

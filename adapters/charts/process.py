@@ -18,13 +18,13 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-m", "adapters.charts.worker")
 IDLE_SECONDS = 300.0
 START_SECONDS, DRAW_SECONDS = 20.0, 10.0
-"""Maximum seconds for the first picture of a process, which imports matplotlib first, and for each further one."""
+"""Maximum seconds for the first picture of a process, with the import of matplotlib, and for each further one."""
 PICTURES_MOST = 200
 """Pictures after which a process is replaced, because matplotlib grows with each."""
 _KEPT = ("PATH", "SYSTEMROOT", "TMPDIR", "TEMP", "LD_LIBRARY_PATH")
-"""Variables that the process gets. It gets no secret."""
+"""The only variables of the environment that the process inherits: none of them is a secret."""
 _SET = {"PYTHONDONTWRITEBYTECODE": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""Variables that are set for it. Threads for linear algebra, one for each core, would take memory and do nothing."""
+"""Variables that are set for the process. OpenBLAS' threads, one for each core, would take memory and do nothing."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class ChartProcess:
 
     @property
     def pid(self) -> int | None:
-        """Process id while it runs, else None."""
+        """Id of the process while it runs, else None."""
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
 
@@ -61,7 +61,7 @@ class ChartProcess:
         """
         data = encode(drawing)
         async with self._lock:
-            self._stop_waiting()
+            self._cancel_idle_end()
             try:
                 return await self._draw(data)
             finally:
@@ -86,7 +86,7 @@ class ChartProcess:
             if self._drawn:  # it may have died while idle: a new one shows if the picture is the cause
                 return await self._draw(data)
             raise ChartFailed from None
-        except asyncio.CancelledError:  # its answer would be taken for that of the next picture
+        except asyncio.CancelledError:  # the late answer would be taken for the next picture
             await self._kill()
             raise
         self._drawn += 1
@@ -96,9 +96,9 @@ class ChartProcess:
         return answer
 
     async def _running(self) -> Process:
-        """Return the process, a new one if there is none.
+        """Return the process, a new one if none runs or the last one has drawn `PICTURES_MOST` pictures.
 
-        Raises: ChartFailed.
+        Raises: ChartFailed if none can be started.
         """
         known = self._process
         lives = known is not None and known.returncode is None
@@ -129,7 +129,7 @@ class ChartProcess:
             self._idle = None
             await self._kill()
 
-    def _stop_waiting(self) -> None:
+    def _cancel_idle_end(self) -> None:
         if self._idle is not None:
             self._idle.cancel()
             self._idle = None
@@ -148,7 +148,7 @@ class ChartProcess:
     async def close(self) -> None:
         """End the process, even while it draws. Later pictures fail."""
         self._closed = True
-        self._stop_waiting()
+        self._cancel_idle_end()
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
@@ -159,7 +159,7 @@ class ChartProcess:
 async def _ask(process: Process, data: bytes) -> tuple[bytes, bytes]:
     """Send a drawing, and return the letter and the data of the answer.
 
-    Raises: OSError, EOFError if the process ends, ValueError for anything else.
+    Raises: OSError, EOFError if the process ends, ValueError for any other answer.
     """
     source, goal = process.stdout, process.stdin
     if source is None or goal is None:

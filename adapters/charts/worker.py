@@ -1,7 +1,8 @@
 """Draw pictures for the bot, as a process of its own: `python -m adapters.charts.worker`.
 
-It reads drawings from its standard input and writes pictures to its standard output: each with a head of one letter
-and its length. It ends when its input ends, even in the middle of a picture: so it never outlives the bot.
+It reads drawings from its standard input, and answers each on its standard output with a picture, or the reason why
+there is none (adapters/charts/frames.py). It ends when its input ends, even in the middle of a picture, so that it
+never outlives the bot.
 """
 
 import contextlib
@@ -16,7 +17,8 @@ from typing import BinaryIO
 from adapters.charts.frames import FAILED, PICTURE, WANTED, read_frame, write_frame
 from core.charts.drawing import decode
 
-REASON_MOST = 500  # characters
+REASON_MOST = 500
+"""Maximum characters of the reason why there is no picture."""
 MEMORY_MOST = 768 * 1024 * 1024
 """Maximum bytes of data of this process. A picture of all panels takes about 200 MiB."""
 
@@ -32,10 +34,10 @@ def main() -> None:
     with contextlib.suppress(OSError):  # where memory runs out, Linux ends this process and not the bot
         Path("/proc/self/oom_score_adj").write_text("1000")
     _limit_memory()
-    # matplotlib wants a place for its settings. It has none, and reads no fonts but those that it ships
+    # matplotlib wants a folder for its settings, and gets an empty one. It looks for no fonts besides its own
     with tempfile.TemporaryDirectory() as place:
         os.environ.update(MPLCONFIGDIR=place, MPL_IGNORE_SYSTEM_FONTS="1", MPLBACKEND="agg")
-        from adapters.charts.figure import draw  # noqa: PLC0415  # after the settings; and a bot never imports it
+        from adapters.charts.figure import draw  # noqa: PLC0415  # it reads these variables when imported
     while True:
         try:
             picture = draw(decode(wanted.get()))
@@ -48,7 +50,10 @@ def main() -> None:
 
 
 def _limit_memory() -> None:
-    """Make a picture that takes too much memory fail, where the system has a limit. On Linux it covers all data."""
+    """Limit the memory of this process where the system can, so that a picture that takes too much fails.
+
+    On Linux the limit covers all data, on other systems only the heap.
+    """
     with contextlib.suppress(ImportError, AttributeError, OSError, ValueError):
         import resource  # noqa: PLC0415  # only Unix has it
 
@@ -58,7 +63,7 @@ def _limit_memory() -> None:
 
 
 def _read(source: BinaryIO, wanted: "queue.SimpleQueue[bytes]") -> None:
-    """Pass on the bot's requests. End the process when its input ends, even in the middle of a picture."""
+    """Queue the bot's drawings. End the process when the input ends, even in the middle of a picture."""
     while True:
         kind, data = read_frame(source)
         if kind != WANTED:

@@ -1,4 +1,4 @@
-"""Write files of the data directory completely or not at all. Detect read-only file systems."""
+"""Write files completely or not at all. Name the errors of the disk, and detect read-only file systems."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ _NO_DIRECTORY_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # some network 
 
 
 def errno_name(error: OSError) -> str:
-    """Return the errno name, for example ENOSPC."""
+    """Return the errno name, for example ENOSPC. EIO if the error has none."""
     return errno.errorcode.get(error.errno or 0, "EIO")
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Replace a whole file. Every reader sees the old or the new content, even after a power cut."""
+    """Replace a whole file. Every reader sees the old or the new content, even after a power cut.
+
+    Raises: OSError. The old file is then unchanged.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     create_file(temporary, content)
     try:
@@ -31,7 +34,7 @@ def replace_file(path: Path, content: bytes) -> None:
 def create_file(path: Path, content: bytes) -> None:
     """Create a file that must not exist yet, readable by its owner only and synced to the disk.
 
-    Raises: FileExistsError.
+    Raises: FileExistsError, and OSError if it cannot be written. No part of it is left then.
     """
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
     try:
@@ -49,6 +52,10 @@ def create_file(path: Path, content: bytes) -> None:
 
 
 def sync_directory(directory: Path) -> None:
+    """Sync the names of the files in a directory to the disk, where the file system can do that.
+
+    Raises: OSError.
+    """
     if os.name == "nt":
         return  # Windows cannot open a directory
     handle = os.open(directory, os.O_RDONLY)

@@ -1,8 +1,8 @@
 """Lock DATA_DIR/.lock: only one process may use the data directory.
 
 The lock belongs to the kernel (flock): it ends with the process, however that dies, and the file stays. The
-file's content is information only: the process id of the holder. If the holder runs in a container, that id
-belongs to another namespace. On NFS and other network file systems the lock may be ineffective or hold for one
+file's content, the process id of the holder, is information only. If the holder runs in a container, this id belongs
+to another namespace. On NFS and other network file systems the lock may be ineffective or hold for one
 machine alone: two bots on two machines then both get it. If no lock is possible at all, the bot works without
 one and logs a warning.
 
@@ -32,7 +32,7 @@ KEPT_NAMES = (
 )
 """The files that the bot keeps open, reads or replaces in the directory."""
 KEPT_OF_SITES = "readonly-*.json"
-"""Pattern of the file that each site has besides KEPT_NAMES if there are several sites."""
+"""Pattern of the read-only files of several sites. The site in FIRST_SITE has readonly.json instead."""
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _TAKEN = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL}
@@ -55,7 +55,7 @@ else:
 
 
 class DataDirInUse(Exception):
-    """Another process uses the directory `path`. `pid`: its process id as it wrote it, None if unreadable."""
+    """Another process uses the directory `path`. `pid`: the id that this process wrote, None if unreadable."""
 
     def __init__(self, path: Path, pid: int | None) -> None:
         super().__init__(path, pid)
@@ -63,7 +63,7 @@ class DataDirInUse(Exception):
 
 
 class ForeignFile(Exception):
-    """The file at `path` is not the bot's. `reason`: link | kind | owner. `owner`: the user's id."""
+    """The file at `path` is not the bot's. `reason`: link | kind | owner. `owner`: the owner's user id, for owner."""
 
     def __init__(self, path: Path, reason: str, owner: int | None = None) -> None:
         super().__init__(path, reason, owner)
@@ -86,11 +86,11 @@ class DataLock:
 
 
 def lock_data_dir(directory: Path) -> DataLock:
-    """Lock the directory.
+    """Check the bot's files in the directory, and lock it.
 
-    The file is never removed, because another process may have it open already and would lock a file that
+    The lock file is never removed, because another process may have it open already and would lock a file that
     nobody else can find.
-    Raises: DataDirInUse, ForeignFile, OSError if the file cannot be made.
+    Raises: DataDirInUse, ForeignFile, OSError if the lock file cannot be opened or locked.
     """
     flags = os.O_RDWR | os.O_CREAT | NO_FOLLOW
     try:
@@ -126,8 +126,8 @@ def refuse_foreign_files(directory: Path) -> None:
     """Check the bot's files in the directory.
 
     Files of root and of the directory's owner count as the bot's, because these users could change everything
-    anyway. A directory in the place of a file is reported by the code that opens it.
-    Raises: ForeignFile for a link, a special file, or another user's file.
+    anyway. A directory in the place of a file is reported by the code that opens the file.
+    Raises: ForeignFile for a link, a special file, or another user's file; OSError if the directory cannot be read.
     """
     mine = {os.geteuid(), 0, directory.stat().st_uid} if hasattr(os, "geteuid") else None
     for path in (*(directory / name for name in KEPT_NAMES), *directory.glob(KEPT_OF_SITES)):
@@ -146,8 +146,8 @@ def refuse_foreign_files(directory: Path) -> None:
 def others_may_write(path: Path) -> Path | None:
     """Return the path that lets every user of this machine write or replace `path`, else None.
 
-    It is `path` itself or its directory. In a directory with the sticky bit (as /tmp) only its owner can
-    replace a file, but everybody can create a missing one.
+    It is `path` itself or its directory. In a directory with the sticky bit (such as /tmp) only the owner of a file
+    can replace it, but everybody can create a missing one.
     """
     if os.name == "nt":  # modes there do not show who may write
         return None

@@ -13,13 +13,13 @@ from typing import Any, Protocol, TypeVar
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 1.5
-"""Seconds after which a call that waits for a lock is given up."""
+"""Seconds after which a call that waits for another process' lock is given up."""
 HUNG_SECONDS = 2.0
-"""Seconds after which nobody waits for a call any more: the disk hangs."""
+"""Seconds after which a call's caller takes the disk for hung."""
 
 
 class DiskHung(Exception):
-    """The disk did not answer in time, or the thread has ended."""
+    """The disk did not answer in time, or `DiskThread.close` was called."""
 
 
 class DiskCalls(Protocol):
@@ -85,9 +85,9 @@ class DiskThread:
         return self.submit(call).result()
 
     async def close(self, last: Callable[[], object] | None = None, seconds: float = HUNG_SECONDS) -> bool:
-        """Make the calls that wait and then `last`, and end the thread.
+        """Make the waiting calls and then `last`, and end the thread. Return whether this took less than `seconds`.
 
-        Return whether that took less than `seconds`.
+        If there was no call yet, or the thread is closed already, `last` is not made.
         """
         if self._closed or self._thread is None:
             self._closed = True
@@ -113,9 +113,9 @@ class DiskThread:
 
 
 def _told_when_done(future: Future[Any]) -> asyncio.Future[None]:
-    """Return a future of the running loop that is done soon after this one.
+    """Return a future of the running loop that is done soon after `future`.
 
-    `asyncio.wrap_future` and `asyncio.wait` take twice as long, and each command asks the journal several times.
+    `asyncio.wrap_future` and `asyncio.wait` take twice as long, and each command uses the journal several times.
     """
     loop = asyncio.get_running_loop()
     done = loop.create_future()
@@ -138,6 +138,6 @@ def _nothing() -> None:
 
 
 def _forget(waiting: asyncio.Future[Any]) -> None:
-    """Take the result that nobody waits for any more."""
+    """Take the error of a call that nobody waits for any more, so that asyncio does not log it."""
     with contextlib.suppress(Exception, asyncio.CancelledError):
         waiting.exception()

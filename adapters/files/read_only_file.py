@@ -1,7 +1,7 @@
 """Keep a copy of the read-only switch (core/access/read_only.py) in readonly.json, or in readonly-<site>.json.
 
-The first copy is in the journal. The file exists while changes are switched off. With it, changes stay switched off
-even if the journal is lost or restored.
+The other copy is in the journal. The file exists while changes are switched off, so that they stay switched off even
+if the journal is lost or restored.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class ReadOnlyFile:
     async def read(self) -> str | None:
         """Return the content, None if there is no file.
 
+        For the only site, the file of a site that is gone counts, too.
         Raises: StoreFailed.
         """
         return await self._run(self._read)
@@ -57,9 +58,9 @@ class ReadOnlyFile:
         await self._run(lambda: self._write(text))
 
     async def remove(self) -> None:
-        """Remove the file.
+        """Remove the file and, for the only site, the files of sites that are gone.
 
-        Raises: StoreFailed. The file may then still exist.
+        Raises: StoreFailed. A file may then still exist.
         """
         await self._run(self._remove)
 

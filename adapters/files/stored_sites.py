@@ -16,7 +16,7 @@ NO_SITE = "*"
 
 @dataclass(frozen=True, slots=True)
 class SiteNames:
-    """The names of the configured sites, in order, and FIRST_SITE. ("",): the only one, without a name."""
+    """The names of the configured sites, in order, and FIRST_SITE. The only site has the name ""."""
 
     names: tuple[str, ...] = ("",)
     first: str | None = None
@@ -45,11 +45,11 @@ class StoredSites:
 class SiteFaultKind(StrEnum):
     """Why the stored data does not fit the configured sites."""
 
-    MISSING = "missing"  # there is data of a single site, and FIRST_SITE does not name the site that owns it
-    CHANGED = "changed"  # the data belongs to the site `site`, and FIRST_SITE names another one or none
-    GONE = "gone"  # the same, but `site` is not configured any more
-    TAKEN = "taken"  # FIRST_SITE names `site`; there is data under its name and data under the key ""
-    UNNEEDED = "unneeded"  # the same, without data under "": FIRST_SITE can be removed
+    MISSING = "missing"  # there is data under "", and nothing says which of the configured `sites` owns it
+    CHANGED = "changed"  # the data under "" is that of `site`, and FIRST_SITE names another site or none
+    GONE = "gone"  # the data under "" is that of `site`, which is not configured; FIRST_SITE names another
+    TAKEN = "taken"  # FIRST_SITE names `site`, which has data under its own name; there is data under "", too
+    UNNEEDED = "unneeded"  # as TAKEN, without data under "": FIRST_SITE can be removed
     UNCLEAR = "unclear"  # a single site is configured, and the watch list has the lists of several (`sites`)
 
 
@@ -62,7 +62,7 @@ class SiteFault(Exception):
 
 
 def stored_key(name: str, first: str | None) -> str:
-    """Return the key of a site's data. `first`: FIRST_SITE."""
+    """Return the key of a site's data. `first`: the site that owns the key "", None if none does."""
     return "" if name == first else name
 
 

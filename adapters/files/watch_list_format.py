@@ -35,14 +35,14 @@ class NewerVersion(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SiteList:
-    """The list of one site. `foreign`: unknown keys of each guest by VMID. `states`: from the older form."""
+    """The list of one site. `foreign`: unknown keys of each guest by VMID. `states`: from former versions."""
 
     entries: tuple[WatchEntry, ...] = ()
     foreign: Mapping[int, Mapping[str, object]] = field(default_factory=dict)
     states: Mapping[int, State] = field(default_factory=dict)
 
     def changed_to(self, entries: tuple[WatchEntry, ...]) -> SiteList:
-        """Return a list of these entries. It has the unknown keys of those that stay."""
+        """Return a list of these entries. Entries that stay keep their unknown keys."""
         return SiteList(entries, {each.vmid: self.foreign.get(each.vmid, {}) for each in entries})
 
 
@@ -50,7 +50,7 @@ class SiteList:
 class Document:
     """The content of a file. `sites`: the list of each site by name; "" is the only one, in the form without sites.
 
-    `foreign`: unknown keys beside the lists. `upgraded`: the file was the plain list.
+    `foreign`: unknown keys beside the lists. `upgraded`: the file was the plain list of older bots.
     """
 
     sites: Mapping[str, SiteList] = field(default_factory=dict)
@@ -79,9 +79,10 @@ def checked(entries: Iterable[WatchEntry]) -> tuple[WatchEntry, ...]:
 
 
 def arrange(document: Document, configured: SiteNames, first: str | None) -> tuple[Document, str]:
-    """Assign the lists of a file to the configured sites. Return them, and the key of the only site's list.
+    """Assign the lists of a file to the configured sites.
 
-    `first`: the site that owns the list in the form without sites.
+    Return them, and the name under which the only site's list is; "" with several sites.
+    `first`: the site that owns a list without a site's name, None if that is not known.
     Raises: SiteFault if it is not known which site a list belongs to.
     """
     sites = dict(document.sites)
@@ -160,7 +161,7 @@ def _site_list(guests: object) -> SiteList:
 
 
 def _entry(item: object) -> tuple[WatchEntry, State, Mapping[str, object]]:
-    """Return a guest, its state in the older form, and its unknown keys."""
+    """Return a guest, the state that a former version wrote for it, and its unknown keys."""
     if not isinstance(item, dict):
         raise Unreadable
     vmid, limits = _vmid(item.pop("vmid", None)), {metric: item.pop(metric.value, None) for metric in Metric}

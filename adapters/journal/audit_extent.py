@@ -1,8 +1,9 @@
-"""Build the SQL conditions for the extent of a page of the audit trail. A part of adapters/journal/audit_rows.py.
+"""Build the SQL conditions for each extent of the audit trail. A part of adapters/journal/audit_rows.py.
 
 The first record decides about the whole attempt. A question and its answer are two attempts. The answer is the next
-attempt of the same person for the same operation and guest, if it is a button press or a form and the question has
-not lapsed yet. Only the next few hundred records are searched for it, so that long trails do not make pages slow.
+attempt of the same person for the same operation and guest at the same site, if it is a button press or a form that
+asks nothing new, and the question has not lapsed yet. Only the next few hundred records are searched for the answer,
+so that long trails do not make pages slow.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ _CHANGES_NOTHING = f"""
             IN ({_literals(MISTAKES)})
     END, 0)
 """
-"""`coalesce`, because `substr` of an empty text is NULL."""
+"""Holds for an attempt that can change nothing. `coalesce`, because `substr` of an empty BLOB is NULL."""
 
 CONDITIONS: Mapping[TrailExtent, tuple[str, ...]] = {
     TrailExtent.RECORDS: (),

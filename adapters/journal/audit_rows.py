@@ -103,9 +103,9 @@ def add_record(db: sqlite3.Connection, row: Mapping[str, object], follows: int |
 def read_attempts(
     db: sqlite3.Connection, wanted: AuditFilter, offset: int, limit: int
 ) -> tuple[dict[int, AuditEntry | None], int]:
-    """Return the latest record of each attempt, and the number of all attempts.
+    """Return the latest record of each attempt on a page, and the number of attempts on all pages.
 
-    Records are keyed by id, newest attempt first. None stands for an unreadable one. It is counted too.
+    Records are keyed by id, newest attempt first. None stands for an unreadable record; its attempt is counted, too.
     """
     query, count, values = page_queries(wanted)
     rows = db.execute(query, {**values, "offset": offset, "limit": limit}).fetchall()
@@ -116,9 +116,9 @@ def read_attempts(
 def read_export(
     db: sqlite3.Connection, wanted: AuditFilter, before: int | None, limit: int
 ) -> tuple[dict[int, AuditEntry | None], int | None]:
-    """Return the attempts with ids below `before` as `read_attempts` does.
+    """Return the attempts with ids below `before` (None: all ids), keyed as `read_attempts` does.
 
-    Also return the id for the next call, None at the end.
+    Also return the `before` of the next call, None at the end.
     """
     query, _, values = page_queries(wanted, before)
     rows = db.execute(query, {**values, "offset": 0, "limit": limit}).fetchall()
@@ -128,14 +128,17 @@ def read_export(
 def read_after(
     db: sqlite3.Connection, number: int, limit: int, stream: Stream | None
 ) -> tuple[dict[int, AuditEntry | None], int]:
-    """Return the records with ids above `number` in order, and the last of their ids (`number` if none)."""
+    """Return the records with ids above `number` in order, and the last of their ids (`number` if none).
+
+    `stream`: None for the records of both streams.
+    """
     refused = None if stream is None else int(stream is Stream.REFUSALS)
     rows = db.execute(_AFTER, {"after": number, "limit": limit, "refused": refused}).fetchall()
     return {row["id"]: _decode_row(row) for row in rows}, rows[-1]["id"] if rows else number
 
 
 def read_open(db: sqlite3.Connection, site: str) -> dict[int, AuditEntry | None]:
-    """Return the last record of each attempt of a site that has no result yet. `site`: its stored key."""
+    """Return the last record of each attempt that was begun at a site and has no result yet. `site`: stored key."""
     return {row["id"]: _decode_row(row) for row in db.execute(_OPEN, {"site": site}).fetchall()}
 
 
@@ -145,7 +148,10 @@ def read_last_id(db: sqlite3.Connection) -> int:
 
 
 def read_unknown(db: sqlite3.Connection, site: str, since: float) -> dict[int, AuditEntry | None]:
-    """Return the last record of each attempt of a site that was sent and whose result is unknown."""
+    """Return the last record of each attempt at a site that ended at or after `since` with an unknown result.
+
+    `since`: Unix seconds. An attempt whose task ended well is left out (`NOT_SETTLED`).
+    """
     words = {
         "unknown": encode_text(UNKNOWN),
         "settled": encode_text(f"{UNKNOWN}{NOT_SETTLED}"),
@@ -157,7 +163,7 @@ def read_unknown(db: sqlite3.Connection, site: str, since: float) -> dict[int, A
 
 
 def read_upids(db: sqlite3.Connection, site: str, vmid: int, after: int, but: int) -> frozenset[str]:
-    """Return the UPIDs of a guest in records with ids above `after`, except those of the attempt `but`."""
+    """Return the UPIDs in a guest's records with ids above `after`, except those of the attempt `but`."""
     rows = db.execute(
         "SELECT upid FROM audit"
         " WHERE id > ? AND site = ? AND vmid = ? AND upid != x'' AND coalesce(attempt, id) != ?",
@@ -191,9 +197,9 @@ def read_people(db: sqlite3.Connection, limit: int) -> dict[int, tuple[int, str]
 
 
 def forget_attempts(db: sqlite3.Connection, before: float, after: int) -> int | None:
-    """Delete the attempts among the next `PIECE` ids whose records are all older than `before` (Unix seconds).
+    """Look at the next `PIECE` attempts, and delete those whose records are all older than `before` (Unix seconds).
 
-    Return the id for the next call, None at the end.
+    `after`: the id after which they begin. Return the `after` of the next call, None at the end.
     """
     (last,) = db.execute(_PIECE, (after, PIECE)).fetchone()
     if last is not None:
@@ -202,7 +208,7 @@ def forget_attempts(db: sqlite3.Connection, before: float, after: int) -> int | 
 
 
 def page_queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, str, dict[str, object]]:
-    """Build the query for a page of attempts (with :offset and :limit), the count query, and their values.
+    """Build the query for a page of attempts, the count query, and the values of both except :offset and :limit.
 
     `wanted.site` is a stored key here.
     Unused conditions must be left out: with `:vmid IS NULL OR` SQLite would use no index.
@@ -259,10 +265,10 @@ def encode_row(record: AuditRecord, at: float, site: str = "") -> dict[str, obje
 
 
 def _decode_row(row: sqlite3.Row) -> AuditEntry | None:
-    """Return the record of a row, None if this version cannot read it. Its site is the stored key.
+    """Return the record of a row, with the stored key as its site; None if this version cannot read the row.
 
-    Such a row is damaged, because adapters/journal/schema.py refuses the file of a newer bot. A gap is better than an
-    invented origin or result. The gap stays visible: the attempt is counted, and the log mentions it.
+    An unreadable row is damaged, because adapters/journal/schema.py refuses the file of a newer bot. A gap is better
+    than an invented origin or result. The gap stays visible: the attempt is counted, and the log mentions the record.
     """
     try:
         place = Place(row["guild_id"], row["category_id"], row["channel_id"])

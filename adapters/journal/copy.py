@@ -1,7 +1,8 @@
-"""Copy a journal out of the open connection when its file is gone or damaged. A part of adapters/journal/store.py.
+"""Copy a journal out of the open connection. A part of adapters/journal/store.py.
 
-A deleted or replaced file exists as long as it is open, and can be copied whole. From a truncated or
-overwritten file, the readable rows are saved table by table.
+It is copied before its tables are migrated, and when its file is gone or damaged. A deleted or replaced file exists
+as long as it is open, and can be copied whole. From a truncated or overwritten file, the readable rows are saved
+table by table.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _TABLES = ("meta", "records", "incidents", "incident_guests", "messages", "audit
 
 
 def copy_all(source: sqlite3.Connection, target: Path) -> bool:
-    """Copy the whole journal to `target`. Return False if the source cannot be read completely.
+    """Copy the whole journal to `target`. Return False if the source is damaged or cannot be read completely.
 
     Raises: sqlite3.Error if `target` cannot be written.
     """
@@ -36,7 +37,8 @@ def copy_all(source: sqlite3.Connection, target: Path) -> bool:
 def keep_former(source: sqlite3.Connection, path: Path, version: int) -> None:
     """Keep a copy of the journal as it is, if its tables are about to be migrated.
 
-    The copy is beside the journal, and a bot of that version can open it. Raises: sqlite3.Error, OSError.
+    `version`: the journal's. The copy is beside the journal, and a bot of this version can open it.
+    Raises: sqlite3.Error, OSError.
     """
     if not 0 < version < len(MIGRATIONS):
         return
@@ -49,10 +51,11 @@ def keep_former(source: sqlite3.Connection, path: Path, version: int) -> None:
     fresh.replace(path.with_name(f"{path.name}.version-{version}"))
 
 
-def salvage(source: sqlite3.Connection, target: Path, meta: Mapping[str, object], last_audit: int) -> bool:
-    """Save as many rows as can be read, and `meta`, to `target`. Always returns True.
+def salvage(source: sqlite3.Connection, target: Path, meta: Mapping[str, object], last_audit: int) -> None:
+    """Save as many rows as can be read, and the rows `meta`, to `target`.
 
-    `last_audit`: the last id of the audit trail. It is not used again.
+    Rows without the row that they belong to are left out.
+    `last_audit`: the last id of the audit trail. No new record gets it or a lower one.
     Raises: sqlite3.Error if `target` cannot be written.
     """
     target.write_bytes(b"")
@@ -67,11 +70,13 @@ def salvage(source: sqlite3.Connection, target: Path, meta: Mapping[str, object]
         db.execute("DELETE FROM sqlite_sequence WHERE name = 'audit'")
         db.execute("INSERT INTO sqlite_sequence VALUES ('audit', ?)", (last_audit,))
         db.execute("COMMIT")
-    return True
 
 
 def _save(source: sqlite3.Connection, db: sqlite3.Connection, table: str) -> None:
-    """Copy the rows of a table until one cannot be read."""
+    """Copy the rows of a table until one cannot be read. A row that the new table refuses is left out.
+
+    Raises: sqlite3.DatabaseError if the target cannot be written.
+    """
     with contextlib.suppress(sqlite3.DatabaseError):
         rows = source.execute(f"SELECT * FROM {table} ORDER BY rowid")  # noqa: S608 - fixed words
         marks = ", ".join("?" * len(rows.description))

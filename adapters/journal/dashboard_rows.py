@@ -22,7 +22,11 @@ def read_dashboards(db: sqlite3.Connection, site: str) -> dict[int, Dashboard | 
 
 
 def add_dashboard(db: sqlite3.Connection, site: str, dashboard: Dashboard) -> AddOutcome:
-    """Insert a dashboard, if its channel has none of the same extent, and the site and the person have room."""
+    """Insert a dashboard, and return whether this was done or why not.
+
+    Its channel may have none of the same extent, and the site must have room. If it is limited to roles, the person
+    who adds it must have room, too.
+    """
     values = _row(site, dashboard)
     (same,) = db.execute(
         "SELECT count(*) FROM dashboards WHERE site = ? AND channel_id = ? AND extent = ?",
@@ -41,7 +45,7 @@ def add_dashboard(db: sqlite3.Connection, site: str, dashboard: Dashboard) -> Ad
 
 
 def write_dashboard(db: sqlite3.Connection, site: str, dashboard: Dashboard) -> None:
-    """Update a dashboard, or insert it again if the journal has lost it."""
+    """Update the dashboard with the same mark, or insert it again if the journal has lost it."""
     db.execute(
         f"INSERT INTO dashboards {_VALUES} ON CONFLICT (mark) DO UPDATE SET json = excluded.json",
         _row(site, dashboard),

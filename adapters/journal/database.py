@@ -47,7 +47,7 @@ READ = "BEGIN"
 
 @dataclass(frozen=True, slots=True)
 class _FileIdentity:
-    """Identity of the file and its -wal (device and inode), and the minimum size of the file in bytes."""
+    """Identity of the file and its -wal (device and inode), and the greatest size that the file has had, in bytes."""
 
     file: tuple[int, int]
     wal: tuple[int, int] | None
@@ -59,7 +59,11 @@ class _CorruptFile(Exception):
 
 
 class JournalFile:
-    """Hold one connection. `run` counts the starts of the bot. `nonce_prefix` was made with the file."""
+    """Hold one connection to the file.
+
+    `run`: the number of this start of the bot. `nonce_prefix`: made with the file.
+    `clock`: returns Unix seconds, for the names of files that are set aside.
+    """
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
         self._given_path = path
@@ -79,7 +83,8 @@ class JournalFile:
     def open(self, check: Callable[[StoredSites], None]) -> JournalReport:
         """Create or read the file, migrate its tables and count the run.
 
-        `check` gets the sites that have data in the file. If it raises, nothing is changed.
+        Content that cannot be understood is set aside, and a new file is made.
+        `check` gets the sites that have data in the file. If it raises, no data is changed.
         Raises: JournalError, or the errors of `check`.
         """
         # only links of the directory are followed, because the file's own name may be a planted link
@@ -116,8 +121,9 @@ class JournalFile:
     def _begin(
         self, path: Path, fresh: bool, check: Callable[[StoredSites], None] | None, *, again: bool = False
     ) -> bool:
-        """Connect, check and migrate the file. Return whether it is new. `again`: within the same run.
+        """Connect, check and migrate the file. Return whether it had no tables yet.
 
+        `fresh`: it was just created. `again`: the run is counted already.
         Raises: _CorruptFile, NewerSchema, sqlite3.Error, OSError, or the errors of `check`.
         """
         if not fresh and path.stat().st_size == 0:
@@ -153,9 +159,9 @@ class JournalFile:
     # -- while it is open
 
     def probe(self) -> None:
-        """Write new data to learn whether the disk accepts it. Deletes the previous probe.
+        """Write new data to learn whether the disk accepts it, and then delete the previous probe.
 
-        The data needs new pages of the file: only those of the previous probe are free.
+        While both are stored, the new data cannot take the pages of the previous probe.
         Raises: JournalFailed.
         """
         with self.transaction() as db:
@@ -177,7 +183,7 @@ class JournalFile:
         return gone
 
     def _note_size(self) -> None:
-        """Note how far the file has grown. It grows when SQLite moves data into it from the -wal."""
+        """Note how far the file has grown. SQLite moves data from the -wal into it now and then."""
         with contextlib.suppress(OSError):
             now = _identity_of(self._path)
             if now.file == self._identity.file and now.size > self._identity.size:
@@ -186,8 +192,8 @@ class JournalFile:
     def renew(self, last_audit: int, known: Mapping[str, object]) -> JournalRenewal:
         """Replace the file by a whole one with everything that can still be read from the open one.
 
-        `last_audit`: the last id of the audit trail. It is not used again. `known`: rows of `meta` that are kept even
-        if they cannot be read.
+        `last_audit`: the last id of the audit trail. No new record gets it or a lower one.
+        `known`: rows of `meta` that are kept even if they cannot be read.
         Raises: JournalFailed. The old connection then stays in use.
         """
         if self._db is None:
@@ -197,7 +203,9 @@ class JournalFile:
         try:
             try:
                 os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-                whole = copy_all(self._db, fresh) or not salvage(self._db, fresh, meta, last_audit)
+                whole = copy_all(self._db, fresh)
+                if not whole:
+                    salvage(self._db, fresh, meta, last_audit)
                 aside = self._set_aside(self._path, "replaced")
                 with contextlib.suppress(sqlite3.Error):
                     self._db.close()
@@ -220,7 +228,7 @@ class JournalFile:
         return JournalRenewal(whole)
 
     def _set_aside(self, path: Path, word: str = "corrupt") -> Path:
-        """Rename a file and its -wal and -shm to free names, and return the new path."""
+        """Rename a file and its -wal and -shm, those that exist, to free names. Return the new path of the file."""
         stem = f"{path.name}.{word}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(self._clock()))}"
         aside, number = path.with_name(stem), 1
         while os.path.lexists(aside):
@@ -233,10 +241,9 @@ class JournalFile:
 
     @contextlib.contextmanager
     def transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
-        """Run the block as one transaction, completely or not at all.
+        """Run the block as one transaction, completely or not at all. Translate every error of SQLite and `decode`.
 
-        Translates every error of SQLite.
-        Raises: JournalFailed.
+        Raises: JournalFailed, and the block's own errors except OSError and ValueError.
         """
         if self._db is None:
             raise JournalFailed("closed")
@@ -271,7 +278,7 @@ def _identity_of(path: Path) -> _FileIdentity:
 
 
 def _count_run(db: sqlite3.Connection, more: int) -> tuple[int, str]:
-    """Count the run. Return its number and the prefix made in the first run."""
+    """Add `more` to the number of runs. Return this number, and the prefix that was made in the first run."""
     prefix = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
     db.execute("BEGIN IMMEDIATE")
     db.execute("INSERT OR IGNORE INTO meta VALUES ('run', 0), ('nonce_prefix', ?)", (prefix,))
@@ -282,9 +289,10 @@ def _count_run(db: sqlite3.Connection, more: int) -> tuple[int, str]:
 
 
 def _create_if_missing(path: Path) -> bool:
-    """Create the file if needed, and return whether that was needed. Only its owner may read it.
+    """Create the file if needed, and return whether that was needed. Let only its owner read it and its -wal.
 
-    SQLite gives the files beside it the same mode.
+    SQLite gives the files that it creates beside it the same mode.
+    Raises: JournalError for an unreadable file or a link, OSError if the file cannot be created.
     """
     try:
         if path.is_symlink():  # the target of the link is not the bot's

@@ -1,4 +1,4 @@
-"""Say how the journal was opened, or why it cannot be used. A part of adapters/journal/store.py."""
+"""Define how the journal was opened, or why it cannot be used. A part of adapters/journal/store.py."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 CORRUPT_CODES = {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
 """Error codes that mean a damaged file and not a failing disk."""
 _NOT_WRITABLE = {"SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED"}
-"""Error codes that mean a file that cannot be written. With CANTOPEN it is the -wal file that cannot be opened."""
+"""Error codes that mean a file that cannot be written. CANTOPEN: the -wal cannot be opened."""
 
 
 class JournalErrorKind(StrEnum):
@@ -22,7 +22,7 @@ class JournalErrorKind(StrEnum):
 
 
 class JournalError(Exception):
-    """The journal could not be opened. The files on the disk are unchanged."""
+    """The journal could not be opened. All its data is still on the disk."""
 
     def __init__(self, kind: JournalErrorKind, path: Path, reason: str) -> None:
         super().__init__(kind, path, reason)
@@ -30,7 +30,7 @@ class JournalError(Exception):
 
 
 class OpenOutcome(StrEnum):
-    """Results of `open`. RECREATED: the file was unreadable and a new one was made."""
+    """Results of `JournalFile.open`. RECREATED: the content was unreadable, and a new file was made."""
 
     CREATED = "created"
     READ = "read"

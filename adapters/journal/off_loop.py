@@ -1,9 +1,10 @@
 """Implement the `Journal` (core/watch/journal.py) off the event loop, with three threads for each file.
 
-One thread has the connection that writes, and makes all changes in their order. The others have connections that
-only read: a long read delays no change, and a change that waits for a lock delays no read. The next read of a caller
-sees everything that the caller has stored. The third thread searches the audit trail, which may take a second: the
-watch does not wait for that, and people take turns. adapters/journal/site_journal.py does the work in these threads.
+The first thread has the connection that writes, and makes all changes in their order. The other two have connections
+that only read: a long read delays no change, and a change that waits for a lock delays no read. The next read of a
+caller sees everything that the caller has stored. The third thread searches the audit trail, which may take a second:
+the watch does not wait for searches, and people take turns. adapters/journal/site_journal.py does the work in these
+threads.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ _LOCKED = {"SQLITE_BUSY", "SQLITE_LOCKED"}
 class SiteJournalOffLoop:
     """The `Journal` of one site.
 
-    `rows`: used in the thread of `writing`. `reads`: in that of `reading`. `searches`: in that of `searching`.
+    `rows`, `reads` and `searches`: the same rows, for the threads of `writing`, `reading` and `searching`.
+    `turns`: of the people whose searches wait.
     """
 
     def __init__(
@@ -62,9 +64,8 @@ class SiteJournalOffLoop:
         return self._rows.nonce_prefix
 
     async def _write(self, change: Callable[[SiteJournal], T], *, certain: bool = False) -> T:
-        """Change something. Wait up to `PATIENCE_SECONDS` for a lock that another process holds.
+        """Make a change. Wait up to `PATIENCE_SECONDS` for a lock that another process holds, and then give up.
 
-        Then give up, because nobody waits for the change any more.
         `certain`: see `DiskCalls.run`.
         Raises: JournalFailed.
         """
@@ -87,7 +88,7 @@ class SiteJournalOffLoop:
             raise JournalFailed(DISK_HUNG) from error
 
     async def _read(self, read: Callable[[SiteJournal], T]) -> T:
-        """Read something. Raises: JournalFailed."""
+        """Make a short read. Raises: JournalFailed."""
         reads = self._reads
         try:
             return await self._reading.run(lambda: read(reads))
@@ -267,7 +268,7 @@ class JournalOffLoop(SiteJournalOffLoop):
     async def close(self) -> None:
         """Make the waiting writes, and close the file.
 
-        Do not wait for a hung disk: every acknowledged write is stored.
+        Do not wait long for a hung disk: every acknowledged write is stored.
         """
         writing, reading, searching = self._threads
         reads, searches = self._read_files

@@ -1,4 +1,4 @@
-"""Read the journal with a second connection. A part of adapters/journal/store.py."""
+"""Read the journal with a further connection. A part of adapters/journal/store.py."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ReadingFile(JournalFile):
         super().__init__(Path(), time.time)
         self._writing = writing
         self._connected_to = 0
-        """The value of `writing.opened` when this connection was made."""
+        """The value of `writing.opened` when this connection was made, 0 before the first."""
 
     @contextlib.contextmanager
     def transaction(self, begin: str = READ) -> Iterator[sqlite3.Connection]:

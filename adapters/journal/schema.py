@@ -4,9 +4,9 @@ Each step of `MIGRATIONS` is applied once and in order. The file's user_version 
 released step never changes. Anything new is a new step at the end: a new table, or an empty step for a new word
 of an enum, because an older bot cannot read such a file and must not try.
 
-Ids are those of core/watch. Text from outside is stored in BLOBs, because SQLite's text cannot hold half of a
-surrogate pair. No table is WITHOUT ROWID, because quick_check of SQLite 3.40 reports faults in sound tables of
-that kind.
+The ids of incidents and messages are those of core/watch. Text from outside is stored in BLOBs, because SQLite's
+text cannot hold half of a surrogate pair. No table is WITHOUT ROWID, because quick_check of SQLite 3.40 reports
+faults in sound tables of that kind.
 """
 
 from __future__ import annotations
@@ -168,6 +168,9 @@ def checked_version(db: sqlite3.Connection) -> int:
 
 
 def migrate(db: sqlite3.Connection, version: int) -> None:
-    """Apply the missing steps, each completely or not at all."""
+    """Apply the missing steps, each completely or not at all. `version`: the number of applied steps.
+
+    Raises: sqlite3.Error.
+    """
     for number, step in enumerate(MIGRATIONS[version:], version + 1):
         db.executescript(f"BEGIN IMMEDIATE;{step};PRAGMA user_version = {number};COMMIT;")

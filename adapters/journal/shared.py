@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class SharedJournal:
-    """The common part. `last_audit`: the last id of the audit trail."""
+    """The file, the sites and the renewals that all views know. `last_audit`: the last id of the audit trail."""
 
     def __init__(self, file: JournalFile) -> None:
         self.file = file
@@ -42,7 +42,7 @@ class SharedJournal:
     # -- the sites
 
     def begin(self, configured: SiteNames) -> None:
-        """Note the configured sites in the open file.
+        """Store the configured sites in the open file if there are several, and read the numbers of all sites.
 
         Raises: JournalFailed.
         """
@@ -76,7 +76,7 @@ class SharedJournal:
         return self._numbers.get(key, 0)
 
     def unknown_sites(self, names: frozenset[str]) -> tuple[str, ...]:
-        """Return the other sites that were ever configured."""
+        """Return the sites that were ever configured, except these."""
         known = {*self._numbers} - {NO_SITE}
         if self._first is not None and self._configured.several:
             known.add(self._first)
@@ -89,9 +89,9 @@ class SharedJournal:
         self._seen[view] = self._checks
 
     def check_file(self, view: str) -> JournalRenewal | None:
-        """Check the file, unless another view has done so since this one last did.
+        """Check the file, unless another view has checked it since the last call for this view.
 
-        Return a renewal that this view does not know of yet.
+        Return a renewal that this view does not know of yet, None if there is none.
         Raises: JournalFailed.
         """
         if self._seen[view] == self._checks:
@@ -101,6 +101,10 @@ class SharedJournal:
         return self._renewals.pop(view, None)
 
     def _check(self) -> None:
+        """Renew the file if it is lost or damaged, and note this for every view.
+
+        Raises: JournalFailed.
+        """
         lost = self.file.lost()
         if not lost:
             try:

@@ -1,7 +1,7 @@
 """View the journal as that of a single site, in the thread of its connection. A part of adapters/journal/store.py.
 
-Incidents, messages, records and the attempts to be finished are those of the site. Discord's ids of messages, the
-pages of the audit trail and the cursors are those of all sites, and old data of all sites is pruned.
+Incidents, messages, records, dashboards and the attempts to be finished are those of the site. Discord's ids of
+messages, and the pages, people and cursors of the audit trail are those of all sites. Pruning covers all sites.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _NOT_SHOWN = "record %d of the audit trail cannot be read, and is not shown"
 
 
 class SiteJournal:
-    """The rows of one site. Every method blocks. adapters/journal/off_loop.py calls them in threads.
+    """The rows of one site. Every method blocks. adapters/journal/off_loop.py calls the methods in threads.
 
-    `name`: the site's name, or NO_SITE for data that belongs to none of several.
+    `name`: the site's name. NO_SITE: the only site or, with several, data that belongs to none of them.
     Every method raises JournalFailed if the disk refuses (core/watch/journal.py).
     """
 
@@ -53,7 +53,7 @@ class SiteJournal:
 
     @property
     def _key(self) -> str:
-        """The stored key. It is known once the journal is open."""
+        """The stored key of the site. It is known once the journal is open."""
         return self._shared.key_of(self._name)
 
     def first_id(self, unix: float) -> int:

@@ -15,34 +15,38 @@ from core.errors import JournalFailed
 
 IDS_EACH = 10**12
 SITES_MOST = 99
-"""Maximum number of sites besides the first. With more, a message's nonce would exceed Discord's 25 characters."""
+"""Maximum number of sites that were ever configured, besides the first. A number is never given to another site.
+
+With more sites, a message's nonce would exceed Discord's 25 characters.
+"""
 _WITH_SITES = 4
 """The first version whose rows have a site."""
 _FIRST, _NUMBER = "first_site", "site/"
+"""The name of the first site's row in `meta`, and the beginning of the names of the others' rows."""
 _RECORDS = "site/"
-"""The beginning of the keys of records of every site but the first. The site and a slash follow.
+"""The beginning of each key in `records` that belongs to a site other than the first. The site and a slash follow.
 
-No other key begins like this.
+No other key in `records` begins like this.
 """
 
 
 def record_range(key: str) -> tuple[bytes, bytes]:
-    """Return the bounds of the keys of a site's records: the lowest possible key, and the first one beyond them.
+    """Return the lowest possible key of a site's records, and the first key beyond them. `key`: the site's.
 
-    `key`: of the site. "": return the bounds of the keys of all sites but the first.
+    The keys of the first site ("") are no such range. For it, return the range of all other sites, to be left out.
     """
     prefix = f"{_RECORDS}{key}/" if key else _RECORDS
     return encode_text(prefix), encode_text(prefix[:-1] + chr(ord(prefix[-1]) + 1))
 
 
 def record_prefix(key: str) -> str:
-    """Return the beginning of the keys of a site's records."""
+    """Return the beginning of the keys of a site's records. `key`: the site's."""
     return f"{_RECORDS}{key}/" if key else ""
 
 
-def is_other_sites(record: str) -> bool:
-    """Return whether a key can only be a record of a site other than the first."""
-    return record.startswith(_RECORDS)
+def is_of_other_site(record_key: str) -> bool:
+    """Return whether the key of a record can only belong to a site other than the first."""
+    return record_key.startswith(_RECORDS)
 
 
 def read_stored(db: sqlite3.Connection, version: int) -> StoredSites:
@@ -87,9 +91,9 @@ def write_sites(db: sqlite3.Connection, configured: SiteNames) -> None:
 
 
 def site_number(db: sqlite3.Connection, key: str) -> int:
-    """Return the number of a site. A site without one is given the next.
+    """Return the number of a site, 0 for the first one. A site without a number is given the next.
 
-    Raises: JournalFailed if there are too many.
+    Raises: JournalFailed if there are too many sites.
     """
     if not key:
         return 0

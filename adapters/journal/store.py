@@ -2,10 +2,10 @@
 
 While the bot runs, journal.db-wal and journal.db-shm are beside it. An unreadable file is kept as
 journal.db.corrupt-<UTC time>. Only one process may use journal.db (adapters/files/data_lock.py).
-adapters/journal/database.py opens it and runs transactions, adapters/journal/schema.py has the tables,
-adapters/journal/watch_rows.py the incidents and messages, adapters/journal/audit_rows.py the audit trail, and
-adapters/journal/site_rows.py the sites. adapters/journal/site_journal.py has the rows of one site. All this blocks:
-adapters/journal/off_loop.py calls it in threads and implements the `Journal`.
+In adapters/journal, database.py opens it and runs transactions, and copy.py saves it. schema.py has the tables,
+watch_rows.py the incidents and messages, audit_rows.py the audit trail, dashboard_rows.py the dashboards, and
+site_rows.py the sites. shared.py is what all sites share, and site_journal.py the rows of one site. All this blocks:
+off_loop.py calls it in threads and implements the `Journal`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["JournalError", "JournalErrorKind", "JournalReport", "OpenOutcome", "
 class SqliteJournal(SiteJournal):
     """The journal in a file, for the only site or, with several, for data that belongs to none of them.
 
-    `clock` returns Unix seconds, used only in names of files that are set aside.
+    `clock`: returns Unix seconds, used only in names of files that are set aside.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
@@ -43,7 +43,7 @@ class SqliteJournal(SiteJournal):
     ) -> JournalReport:
         """Create or read the file, migrate its tables, count the run and note the configured sites.
 
-        `check` raises if the stored data does not fit them. Nothing is changed then.
+        `check` raises if the stored data does not fit the sites. No data is changed then.
         Raises: JournalError, JournalFailed, or the error of `check`: SiteFault (adapters/files/stored_sites.py).
         """
         report = self._file.open(lambda stored: check(sites, stored))
@@ -57,7 +57,7 @@ class SqliteJournal(SiteJournal):
         self._file.close()
 
     def reading_file(self) -> ReadingFile:
-        """Return a second connection to the file, for another thread. It connects when it is used."""
+        """Return a further connection to the file, for another thread. It connects when it is used."""
         return ReadingFile(self._file)
 
     # -- the sites

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from adapters.journal.schema import decode_text, encode_text
-from adapters.journal.site_rows import is_other_sites, record_prefix, record_range
+from adapters.journal.site_rows import is_of_other_site, record_prefix, record_range
 from core.codec import decode, encode
 from core.watch.incidents.model import Incident, Message, MessageKind
 from core.watch.journal import Backlog, Batch, OutboxMessage
@@ -45,13 +45,13 @@ class BatchRows:
 
     @classmethod
     def of(cls, batch: Batch, site: str) -> BatchRows:
-        """Build the rows of a batch. If an incident occurs twice, its last version counts. `site`: stored key.
+        """Build the rows of a batch. If an incident occurs twice, the last one counts. `site`: stored key.
 
         Raises: ValueError for a value that JSON cannot hold, or for the record of another site.
         """
         changed = {each.id: each for each in batch.incidents}.values()
         prefix = record_prefix(site)
-        if not prefix and any(map(is_other_sites, batch.records)):
+        if not prefix and any(map(is_of_other_site, batch.records)):
             raise ValueError(batch.records)
         return cls(
             tuple(
@@ -68,7 +68,7 @@ class BatchRows:
 
 
 def write_batch(db: sqlite3.Connection, rows: BatchRows) -> None:
-    """Write all rows, and count a new version of each message about a changed incident."""
+    """Write all rows, and count a new edition of each opening message about a changed incident."""
     ids = [(incident[0],) for incident in rows.incidents]
     db.executemany(
         "DELETE FROM records WHERE key = ?", [(key,) for key, value in rows.records if value is None]
@@ -86,7 +86,7 @@ def write_batch(db: sqlite3.Connection, rows: BatchRows) -> None:
     )
     db.executemany("DELETE FROM incident_guests WHERE incident = ?", ids)
     db.executemany("INSERT INTO incident_guests (incident, vmid) VALUES (?, ?)", rows.guests)
-    # a waiting message may be on its way: which version it shows is known once it is posted
+    # a waiting message may be on its way: the edition that it shows is known once it is posted
     db.executemany(
         "UPDATE messages SET wanted = wanted + 1"
         " WHERE incident = ? AND post = 'opening' AND status IN ('waiting', 'posted')",
@@ -99,9 +99,10 @@ def write_batch(db: sqlite3.Connection, rows: BatchRows) -> None:
 
 
 def forget_old(db: sqlite3.Connection, before: float) -> bool:
-    """Delete some incidents that ended before `before`, and some messages settled by then: one pruning step.
+    """Delete some incidents that ended before `before`, and some messages that were settled by then.
 
-    `before`: Unix seconds. Return whether there may be more.
+    An incident of a message that is still to be sent or edited stays. `before`: Unix seconds.
+    Return whether there may be more to delete.
     """
     old = db.execute(_SETTLED, {"before": before, "most": PIECE}).fetchall()
     db.executemany("DELETE FROM messages WHERE id = ?", old)
@@ -121,7 +122,7 @@ def forget_old(db: sqlite3.Connection, before: float) -> bool:
 def read_records(db: sqlite3.Connection, site: str) -> dict[str, str]:
     """Return the records of a site by key. `site`: its stored key, in this and the following functions.
 
-    Raises: ValueError if one cannot be read.
+    Raises: ValueError if a record cannot be read.
     """
     inside = "key >= ? AND key < ?" if site else "NOT (key >= ? AND key < ?)"
     rows = db.execute(f"SELECT key, value FROM records WHERE {inside} ORDER BY key", record_range(site))  # noqa: S608 - fixed words
@@ -147,7 +148,11 @@ def read_incidents(rows: Iterable[tuple[str]]) -> tuple[Incident, ...]:
 def read_history(
     db: sqlite3.Connection, site: str, vmids: Collection[int] | None, offset: int, limit: int
 ) -> tuple[tuple[Incident, ...], int]:
-    """Return a page of incidents, newest first, and the number of all. `vmids=None`: of all guests."""
+    """Return a page of incidents, newest first, and the number on all pages.
+
+    `vmids`: of these guests only. None: of all guests, and those without a guest.
+    Raises: ValueError if this version cannot read one.
+    """
     wanted = {
         "site": site,
         "vmids": None if vmids is None else json.dumps(sorted(vmids)),
@@ -164,6 +169,7 @@ def read_history(
 
 
 def read_counts(db: sqlite3.Connection, site: str, since: float) -> dict[int, int]:
+    """Return by VMID how many incidents, other than notes, were opened since then. `since`: Unix seconds."""
     rows = db.execute(
         "SELECT vmid, count(*) FROM incident_guests JOIN incidents ON id = incident"
         " WHERE site = ? AND opened >= ? AND topic != 'note' GROUP BY vmid",
@@ -245,6 +251,6 @@ def _posted_opening(db: sqlite3.Connection, message: Message) -> int | None:
 
 
 def _vmids(incident: Incident) -> set[int]:
-    """Return the guests whose history includes the incident: those of failed backups, too."""
+    """Return the VMIDs of the guests whose history includes the incident, even those of failed backups."""
     backups = {fact.vmid for fact in incident.backups if fact.vmid is not None}
     return {fact.vmid for fact in incident.guests} | backups
