@@ -74,6 +74,8 @@ class JournalFile:
         self.nonce_prefix = ""
         self.opened = 0
         """How many times a file was opened. Each time it may be another file."""
+        self._unopened: JournalRenewal | None = None
+        """A renewal whose new file is in its place, but could not be opened yet."""
 
     @property
     def path(self) -> Path:
@@ -169,9 +171,9 @@ class JournalFile:
             db.execute("DELETE FROM probe WHERE id < last_insert_rowid()")
 
     def lost(self) -> bool:
-        """Return whether the open file was deleted, replaced or truncated."""
+        """Return whether the open file was deleted, replaced or truncated, or was not opened after `renew`."""
         if self._db is None:
-            return False
+            return self._unopened is not None
         try:
             now = _identity_of(self._path)
         except OSError:
@@ -194,29 +196,40 @@ class JournalFile:
 
         `last_audit`: the last id of the audit trail. No new record gets it or a lower one.
         `known`: rows of `meta` that are kept even if they cannot be read.
-        Raises: JournalFailed. The old connection then stays in use.
+        Raises: JournalFailed. The old connection then stays in use, or the next call opens the new file.
+        """
+        try:
+            if self._unopened is None:
+                self._unopened = self._replace(last_audit, known)
+            self._begin(self._path, False, None, again=True)
+        except (sqlite3.Error, OSError, _CorruptFile, NewerSchema) as error:
+            raise JournalFailed(error_reason(error)) from error
+        renewal, self._unopened = self._unopened, None
+        return renewal
+
+    def _replace(self, last_audit: int, known: Mapping[str, object]) -> JournalRenewal:
+        """Put a copy in the place of the file, and close the old connection.
+
+        Raises: JournalFailed, sqlite3.Error, OSError. The old connection then stays in use.
         """
         if self._db is None:
             raise JournalFailed("closed")
         fresh = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.tmp")
         meta = {**known, "run": self.run, "nonce_prefix": self.nonce_prefix}
         try:
-            try:
-                os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-                whole = copy_all(self._db, fresh)
-                if not whole:
-                    salvage(self._db, fresh, meta, last_audit)
-                aside = self._set_aside(self._path, "replaced")
-                with contextlib.suppress(sqlite3.Error):
-                    self._db.close()
-                fresh.rename(self._path)
-                self._begin(self._path, False, None, again=True)
-            finally:
-                for suffix in ("", "-wal", "-shm", "-journal"):
-                    with contextlib.suppress(OSError):
-                        fresh.with_name(fresh.name + suffix).unlink()
-        except (sqlite3.Error, OSError, _CorruptFile, NewerSchema) as error:
-            raise JournalFailed(error_reason(error)) from error
+            os.close(os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            whole = copy_all(self._db, fresh)
+            if not whole:
+                salvage(self._db, fresh, meta, last_audit)
+            aside = self._set_aside(self._path, "replaced")
+            fresh.rename(self._path)
+        finally:
+            for suffix in ("", "-wal", "-shm", "-journal"):
+                with contextlib.suppress(OSError):
+                    fresh.with_name(fresh.name + suffix).unlink()
+        old, self._db = self._db, None
+        with contextlib.suppress(sqlite3.Error):
+            old.close()
         _log.error(
             "%s was gone, replaced or damaged, and was recreated%s", self._path, "" if whole else ", in part"
         )

@@ -478,6 +478,26 @@ def test_a_renewal_is_reported_although_the_new_file_refuses_at_first(
         assert [view.check_file() for view in views] == [JournalRenewal(whole=True)] * 2
 
 
+def test_a_new_file_that_cannot_be_opened_at_first_keeps_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> bool:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with opened(tmp_path) as journal:
+        views = [journal.of_site(name) for name in ("home", "colo")]
+        before = [fill(view, "x") and content(view) for view in views]
+        (tmp_path / JOURNAL).unlink()
+        with monkeypatch.context() as patch:
+            patch.setattr(journal._file, "_begin", refuse)
+            for view in (*views, *views):
+                with pytest.raises(JournalFailed):
+                    view.check_file()
+        assert [view.check_file() for view in views] == [JournalRenewal(whole=True)] * 2
+        assert [content(view) for view in views] == before
+        assert [view.check_file() for view in views] == [None] * 2
+
+
 def test_the_file_is_checked_once_for_all(journal: SqliteJournal) -> None:
     views = [journal.of_site(name) for name in ("home", "colo")]
     written = []
