@@ -3,12 +3,11 @@
     python bot.py          run the bot with config.py and the environment
     python bot.py --init   ask for the settings and write config.py (startup/first_run)
     python bot.py --check  check the whole setup and say what is wrong (startup/health)
-    python bot.py --demo   try it without an account or server (needs requirements-demo.txt)
-    python bot.py --help   list the other options
+    python bot.py --demo   try it without an account or server (needs requirements-demo.txt); others: --help
 
-Exit codes of the bot: 0 it was told to stop, 1 Discord refused the token or the guild, or DATA_DIR cannot be used, or
-a bug ended it, 2 the configuration, this Python or its packages are not usable. Those of --check: 0 all is well, 1
-warnings or checks that could not be made, 2 errors. Those of --init: 0 config.py is written, 1 it is not.
+Exit codes: 0 the bot was told to stop, 1 Discord refused the token or the guild, DATA_DIR cannot be used, or a bug
+ended it, 2 the configuration, Python or its packages are not usable. Those of --check: 0 all is well, 1 warnings or
+unchecked parts, 2 errors. Those of --init: 0 config.py is written, 1 it is not.
 """
 
 import sys
@@ -246,10 +245,7 @@ class ProxmoxBot(commands.Bot):
         self.connected = False
 
     async def on_interaction(self, interaction: Interaction) -> None:
-        """Answer presses that discord.py cannot read, and handle submitted modals.
-
-        discord.py itself does not know a modal that was opened before a restart.
-        """
+        """Answer unreadable presses, and handle modals: discord.py knows none from before a restart."""
         await answer_unreadable_press(interaction)
         if interaction.type is discord.InteractionType.modal_submit:
             await on_submit(interaction, dict(interaction.data or {}))
