@@ -1,8 +1,8 @@
-"""Encode frozen dataclasses of plain values as JSON for the journal, and decode them.
+"""Encode dataclasses of plain values as JSON, for the journal and the process that draws charts. Decode them.
 
 Enums, None, tuples and nested dataclasses are allowed. A field that a former version did not write takes its
-default. A field that this version does not know is ignored. A class with `to_dict` and `from_dict` has a form of
-its own.
+default. A field that this version does not know is ignored. A class may define another form with `to_dict` and
+`from_dict`.
 """
 
 import json
@@ -18,7 +18,7 @@ _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def encode(value: Any) -> str:
-    """Encode a dataclass or a JSON value in one line. Fields equal to their default are left out."""
+    """Encode a dataclass or a JSON value in one line. Fields that equal their default are left out."""
     return json.dumps(_to_plain(value), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -29,7 +29,7 @@ def decode(cls: type[T], text: str) -> T:
     """
     try:
         return from_plain(cls, json.loads(text))  # type: ignore[no-any-return]  # built of that class
-    except (TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
         raise ValueError(f"not a {cls.__name__}: {text[:80]}") from error
 
 
@@ -65,7 +65,7 @@ def _hints(cls: type) -> dict[str, Any]:
 def from_plain(kind: Any, value: Any) -> Any:
     """Rebuild a value of the type `kind` from the result of `_to_plain`.
 
-    Raises: TypeError, ValueError, KeyError, AttributeError.
+    Raises: TypeError, ValueError, KeyError, AttributeError, OverflowError.
     """
     if hasattr(kind, "from_dict"):
         return kind.from_dict(value)

@@ -208,3 +208,9 @@ def test_none_and_the_word_none_are_kept_apart() -> None:
         assert again is not None
         assert values_of(again) == values_of(error)
     assert isinstance(from_dict({"error": "Unreachable", "values": [["host", "None"]]}), Unreachable)
+
+
+@walked("text", ['{"most":5,"wait":' + "9" * 400 + "}", '{"most":"5","wait":1}', "[", "[" * 100_000, "7"])
+def test_a_text_that_does_not_fit_the_class_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not a TooManyChanges|Expecting value"):
+        decode(TooManyChanges, text)
