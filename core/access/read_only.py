@@ -1,6 +1,6 @@
-"""Store the switch that refuses every change. It is in two places, to survive restarts and the loss of one place.
+"""Store the switch that refuses every change, in two places, to survive restarts and the loss of one place.
 
-The switch is on if either place says so, or holds something unreadable: a place that was never switched on is empty.
+A place is empty while the switch is off. The switch is on if either place holds anything, even if it is unreadable.
 """
 
 import asyncio
@@ -50,8 +50,9 @@ class ReadOnlySwitch:
         self._storing = asyncio.Lock()
 
     async def load(self) -> None:
-        """Read the stored switch, once the journal is open.
+        """Read the stored switch. If only one place has it, write it to the other one, too.
 
+        The journal must be open.
         Raises: JournalFailed.
         """
         kept, copied = (await self._journal.records()).get(KEY), await self._read_file()
@@ -72,7 +73,7 @@ class ReadOnlySwitch:
         try:
             row = json.loads(kept)
             return ReadOnly(str(row["by"]), float(row["since"]), int(row.get("by_id", 0)))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             _log.exception("the record %r cannot be read", KEY)
             return ReadOnly("?", self._clock.now())
 
@@ -88,7 +89,7 @@ class ReadOnlySwitch:
             await self._store()
 
     async def store(self) -> None:
-        """Write again to both places that the switch is on; one is enough. Does not raise."""
+        """Write the switch to both places again if it is on. One place is enough. Does not raise."""
         async with self._storing:
             await self._store()
 

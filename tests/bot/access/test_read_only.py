@@ -202,7 +202,15 @@ async def test_the_stricter_place_counts_and_the_other_one_learns_of_it(journal:
     assert paper.text is None
 
 
-@walked("kept", ["", "7", "[]", "{}", '{"by": "x"}', '{"by": "x", "since": "y"}'])
+UNREADABLE = [
+    *("", "7", "[]", "{}", '{"by": "x"}', '{"by": "x", "since": "y"}'),
+    '{"by": "x", "since": 5, "by_id": 1e999}',
+    f'{{"by": "x", "since": 1{"0" * 400}}}',
+    "[" * 100_000,
+]
+
+
+@walked("kept", UNREADABLE)
 async def test_unreadable_values_are_no_permission(kept: str) -> None:
     records = MemoryRecords()
     records.kept[KEY] = kept
