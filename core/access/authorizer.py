@@ -107,7 +107,7 @@ class Authorizer:
         return known
 
     def offered_rows(self, actor: Actor, operation: Operation, cluster: Cluster) -> Rows:
-        """Return the guests to offer to this person: those for which `refusal` returns None."""
+        """Return the guests to offer to this person: those for which `refusal` returns None with `seconds` 0."""
         held = self.read_only.refusal is not None
         return offered_rows(self.rules, actor, operation, self.guest_index(cluster), read_only=held)
 
@@ -116,7 +116,7 @@ class Authorizer:
         return self.guest_index(cluster).table.at_level(self.rules, actor, Level.VIEWER)
 
     def sees_anything(self, actor: Actor) -> bool:
-        """Return whether the person may see the cluster or a guest of the last read."""
+        """Return whether the person has any level here: by a role, or as owner of a guest in the last read."""
         last = self._cluster_cache.last
         theirs = self.guest_index(last).guests_owned_by(actor.user_id) if last else ()
         return level_anywhere(self.rules, actor, theirs) > Level.NONE
@@ -133,7 +133,7 @@ class Authorizer:
     def visible_cluster(self, actor: Actor, cluster: Cluster) -> Cluster:
         """Return the cluster without the parts that are hidden from this person.
 
-        Scoped users see their guests, the nodes that host them, and no storages.
+        Scoped users see their guests, the nodes that host them, and no storages or pools.
         """
         if not self.has_hidden_guests(actor):
             return cluster
@@ -147,4 +147,4 @@ class Authorizer:
 def _narrowed(cluster: Cluster, guests: tuple[Guest, ...]) -> Cluster:
     names = {guest.node for guest in guests}
     nodes = tuple(node for node in cluster.nodes if node.name in names)
-    return replace(cluster, guests=guests, nodes=nodes, storages=())
+    return replace(cluster, guests=guests, nodes=nodes, storages=(), pools=())
