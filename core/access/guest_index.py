@@ -1,8 +1,8 @@
 """Index one read of the cluster for completions and lists: by text, state and access.
 
-It is built once per read and shared by all people: each keystroke is then cheap in a large cluster. It only offers
-guests and grants nothing. Access is checked again for the chosen one (core/access/policy.py). A test ensures that
-both agree.
+The index is built once per read and shared by all people: each keystroke is then cheap in a large cluster. It only
+offers guests and grants nothing. Access is checked again for the chosen guest (core/access/policy.py). A test
+ensures that index and policy agree.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ _nature = attrgetter("template", "kind", "lock", "protected", "state")
 
 
 class GuestIndex:
-    """The index of one read. `next` makes that of the following read."""
+    """The index of one read. `next` makes the index of the following read."""
 
     def __init__(
         self, cluster: Cluster, table: GuestTable | None = None, natures: "_Natures | None" = None
@@ -87,7 +87,7 @@ class GuestIndex:
         return tuple(self.cluster.guests[row] for row in self.table.owned_by(user_id))
 
     def guests_named(self, name: str) -> list[Guest]:
-        """Return the guests with exactly this name, in upper or lower case."""
+        """Return the guests with exactly this name. Upper and lower case are the same."""
         return [self.cluster.guests[row] for row in self.table.named(name)]
 
 
@@ -128,7 +128,10 @@ class _Natures:
 def offered_rows(
     rules: AccessRules, actor: Actor, operation: Operation, guest_index: GuestIndex, *, read_only: bool
 ) -> Rows:
-    """Return the guests for which `decide` would not refuse the operation. `read_only`: it refuses every change."""
+    """Return the guests for which `decide` would not refuse the operation.
+
+    `read_only`: whether changes are switched off.
+    """
     right, table = OPERATIONS[operation], guest_index.table
     if place_refusal(rules, actor, operation) or (read_only and right.changes):
         return NO_ROWS

@@ -1,4 +1,4 @@
-"""Search the guests of a cluster by text, tag, pool and node.
+"""Search the guests of a cluster by text, VMID, tag, pool and node, and by the rights of a person.
 
 The table holds data that seldom changes from one read to the next, so that several reads share it. It does not know
 the state of a guest.
@@ -22,8 +22,8 @@ from core.levels import Level
 TYPED_MOST, WORDS_MOST = 100, 5
 """Characters and words of the typed text that are used."""
 FEW = 300
-"""Up to this many rows, each row is looked at by itself."""
-WORDS_KEPT, PEOPLE_KEPT = 32, 32
+"""Maximum number of rows that are looked at one by one. For more, the whole table is searched at once."""
+WORDS_KEPT, RIGHTS_KEPT = 32, 32
 """Maximum number of words, and of sets of rights, whose rows are kept."""
 
 _COLUMNS: tuple[Callable[[Guest], Any], ...] = tuple(
@@ -52,7 +52,7 @@ class GuestTable:
         )
         self.everyone: Rows = all_rows(self.count)
         self._by_word: Recent[str, Rows] = Recent(WORDS_KEPT)
-        self._by_rights: Recent[object, Rows] = Recent(PEOPLE_KEPT)
+        self._by_rights: Recent[object, Rows] = Recent(RIGHTS_KEPT)
 
     def next(self, guests: Sequence[Guest]) -> "GuestTable":
         """Return the table of a later read: this one if it would be the same."""
@@ -143,7 +143,7 @@ class GuestTable:
         return rows_at(self._sorted_texts.beginning(digits), self.count) if digits.isdecimal() else NO_ROWS
 
     def named(self, name: str) -> list[int]:
-        """Return the rows with exactly this name, in upper or lower case."""
+        """Return the numbers of the rows with exactly this name. Upper and lower case are the same."""
         folded = name.casefold()
         return sorted(row for row in self._sorted_names.beginning(folded) if self.names[row] == folded)
 
@@ -160,7 +160,7 @@ class GuestTable:
         return range(bisect_left(self._vmids, vmid), bisect_right(self._vmids, vmid))
 
     def typed_exactly(self, typed: str) -> Rows:
-        """Return the row whose VMID is written like this."""
+        """Return the row whose VMID is exactly this text."""
         is_vmid = typed.isascii() and typed.isdecimal() and typed == str(int(typed))
         return rows_at(self._with_vmid(int(typed)), self.count) if is_vmid else NO_ROWS
 
@@ -238,21 +238,21 @@ class GuestTable:
 
 
 class _Sorted:
-    """Texts in alphabetical order, to find all that begin with one."""
+    """Texts in alphabetical order, to find all that begin with a given text."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._rows = array("I", sorted(range(len(texts)), key=texts.__getitem__))
         self._texts = [texts[row] for row in self._rows]
 
     def beginning(self, start: str) -> Sequence[int]:
-        """Return the numbers of the texts that begin with this one."""
+        """Return the numbers of the texts that begin with `start`."""
         first = bisect_left(self._texts, start)
         last = bisect_right(self._texts, start, first, key=lambda text: text[: len(start)])
         return self._rows[first:last]
 
 
 def _no_numbers() -> "array[int]":
-    """Return an empty list of row numbers. A number takes 4 bytes in it, and 36 in a list."""
+    """Return an empty array of row numbers. A number takes 4 bytes in an array, and 36 in a list."""
     return array("I")
 
 

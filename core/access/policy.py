@@ -30,7 +30,7 @@ class InteractionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Place of an interaction. None (not in a guild, or unknown) is refused.
+    """Place of an interaction. None: there is none, or it is unknown. It fits no setting.
 
     `category_id`: category of the channel; for threads and forum posts, of the parent channel.
     `channel_id`: the channel or thread itself.
@@ -244,9 +244,9 @@ def mildest(refusals: Iterable[Refused | None]) -> Refused | None:
 
 
 def depends_on_list(rules: AccessRules, actor: Actor, operation: Operation, vmid: int) -> bool:
-    """Return whether this permission may depend on the guest's tags, pool or node. Others can change these.
+    """Return whether the person's access may depend on the guest's tags, pool or node. Others can change these.
 
-    Assumes that the guest is protected.
+    The guest counts as protected.
     """
     right, sure = OPERATIONS[operation], level_everywhere(rules, actor)
     for level, scopes in grants(rules, actor).values():

@@ -1,4 +1,4 @@
-"""Limit each person's changes and requests.
+"""Limit each person's changes and requests, and how often one thing happens for all people together.
 
 A limit of changes keeps a mistake or a stolen account from reaching every guest at once. A limit of requests
 keeps one person from blocking everybody.
@@ -14,7 +14,10 @@ from core.errors import TooManyChanges, TooQuick
 
 WINDOW_SECONDS = 60.0
 PEOPLE_MOST = 1000
-"""If more people are remembered, those without counted changes are forgotten."""
+"""If more people are remembered, those whom nothing limits now are forgotten.
+
+`RateLimiter` counts a person once for each kind of request. It then also forgets the oldest.
+"""
 
 
 class ChangeLimit:
@@ -54,7 +57,10 @@ class ChangeLimit:
             taken.pop()
 
     def _counted(self, user_id: int) -> deque[float]:
-        """Return the counted times of this person. People whose minute is over are forgotten."""
+        """Return the monotonic times of this person's changes in the last minute.
+
+        If too many people are remembered, forget those without a change in the last minute.
+        """
         now = self._clock.monotonic()
         if len(self._taken) > PEOPLE_MOST:
             self._taken = {
@@ -123,7 +129,7 @@ RATES: Mapping[RequestKind, Rate] = {
     RequestKind.COMPLETION: Rate(20, 0.25),
 }
 AUDITED_EVERY = 60.0
-"""Seconds between two refusals of one person that get their own audit record; those between are counted."""
+"""Seconds between two refusals of one person and kind that get an audit record. Refusals in between are counted."""
 
 
 class RateLimiter:
@@ -157,10 +163,7 @@ class RateLimiter:
         return TooQuick(-int(-wait // 1), skipped if is_recorded else None)
 
     def _forget_oldest(self, now: float) -> None:
-        """Remember a limited number of people.
-
-        Those whose whole burst is possible are forgotten first, then the oldest.
-        """
+        """Forget people if too many are remembered: first those whose whole burst is possible, then the oldest."""
         if len(self._full_at) > PEOPLE_MOST:
             self._full_at = {key: full_at for key, full_at in self._full_at.items() if full_at > now}
         for kept in (self._full_at, self._refused):

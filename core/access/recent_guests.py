@@ -9,7 +9,7 @@ PEOPLE_MOST = 500
 
 
 class RecentGuests:
-    """The guests that people named or pressed a button of in this run.
+    """The guests that people named, or whose buttons they pressed, in this run.
 
     A guest is remembered as site and VMID only. Whether the person may see it is decided when it is offered.
     """

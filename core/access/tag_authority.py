@@ -1,4 +1,4 @@
-"""Read the access rules in a guest's tags and protection, and compare them with those of a clone or snapshot."""
+"""Read the access that a guest's tags and protection give: now, after a rollback, or to a clone. Compare two such."""
 
 import re
 from collections.abc import Iterable
@@ -11,9 +11,10 @@ _OWNER = re.compile(re.escape(OWNER_TAG) + r"([0-9]{1,20})")
 
 @dataclass(frozen=True, slots=True)
 class TagAuthority:
-    """The access rules in a guest's tags and flags.
+    """The access that a guest's tags and protection give.
 
     `owners`: ids of users who are operators of the guest.
+    `protected`: by a tag, Proxmox' flag or the bot's configuration.
     `scope_tags`: its tags that ROLE_SCOPES uses, in lower case.
     """
 
@@ -22,12 +23,12 @@ class TagAuthority:
     scope_tags: frozenset[str] = frozenset()
 
     @property
-    def has_effect(self) -> bool:
-        """Whether it names an owner or protects the guest."""
+    def owns_or_protects(self) -> bool:
+        """Whether the guest has an owner or is protected. Tags of scopes do not count."""
         return bool(self.owners) or self.protected
 
     def minus(self, other: "TagAuthority") -> "TagAuthority":
-        """Return the part of these rules that `other` does not have."""
+        """Return the part that `other` does not have."""
         return TagAuthority(
             self.owners - other.owners,
             self.protected and not other.protected,
@@ -38,9 +39,9 @@ class TagAuthority:
 def authority_of(
     rules: AccessRules, tags: Iterable[str], *, protection: bool = False, vmid: int | None = None
 ) -> TagAuthority:
-    """Return the access rules in a guest's tags.
+    """Return the access that these tags give.
 
-    `protection`: Proxmox' flag. `vmid`: also consider this VMID in the bot's configuration.
+    `protection`: Proxmox' flag. `vmid`: the guest's, which the bot's configuration may protect; None: not checked.
     """
     low = frozenset(tag.casefold() for tag in tags)
     scopes = {

@@ -16,7 +16,8 @@ WAIT_SECONDS = 5
 class Turns:
     """Let `most` people at once take a turn, and each person one turn at a time.
 
-    The person is the `asker` of the running task. Whoever asks many times waits behind those who ask once.
+    The person is the `asker` of the running task; the bot itself (None) counts as one person. Whoever asks many
+    times waits behind those who ask once.
     `own_most`: maximum number of turns that one person has and waits for; 0 for no limit.
     """
 
@@ -27,7 +28,10 @@ class Turns:
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[None]:
-        """Wait for a turn, and have it in the block. Raises: TooQuick."""
+        """Wait for a turn, and have it in the block.
+
+        Raises: TooQuick if the person has or waits for `own_most` turns already.
+        """
         person = asker.get()
         if self._own_most and self._wanted[person] >= self._own_most:
             raise TooQuick(WAIT_SECONDS)

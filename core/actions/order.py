@@ -56,7 +56,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The effect of an order on a guest as just read. It is shown before a question and checked before acting."""
+    """The effect of an order on a guest as just read. It is shown with a question, and made again before acting."""
 
     order: Order
     guest: Guest
@@ -73,17 +73,17 @@ class Plan:
     guarded: bool = False
     """Whether the guest is protected against this operation."""
     fallback: Fallback | None = None
-    """The remaining backups and snapshots; only read if the plan is to be shown."""
+    """The remaining backups and snapshots; only read by `Executor.plan`, for operations that must be confirmed."""
     stored: GuestConfig | None = None
     """RESIZE: the configuration including changes that wait for a restart."""
     excess: Excess | None = None
     """RESIZE: the requested amounts that the node does not have."""
     before: TagAuthority | None = None
-    """SNAPSHOT_ROLLBACK: the access rules in the guest's tags now."""
+    """SNAPSHOT_ROLLBACK: the access that the guest's tags give now."""
     after: TagAuthority | None = None
-    """Access rules in the tags afterwards: for CREATE the copy's, for SNAPSHOT_ROLLBACK the snapshot's.
+    """The access that the tags will give: for CREATE the copy's, for SNAPSHOT_ROLLBACK the snapshot's.
 
-    None if those of the snapshot could not be read.
+    None if the tags of the snapshot could not be read.
     """
 
     @property
@@ -124,7 +124,9 @@ class Plan:
     def needs_preview(self) -> bool:
         """Whether a person should see the plan first although nothing is lost by it."""
         handed_on = (
-            self.order.operation is Operation.CREATE and self.after is not None and self.after.has_effect
+            self.order.operation is Operation.CREATE
+            and self.after is not None
+            and self.after.owns_or_protects
         )
         return self.excess is not None or handed_on
 
@@ -153,8 +155,8 @@ class Plan:
     def ensure_unchanged(self, shown: "Plan") -> None:
         """Check that this plan is still the one that the person agreed to.
 
-        The guest and the snapshot must be the same, for RESIZE also the change, for DELETE everything that
-        would be lost, and for CREATE and SNAPSHOT_ROLLBACK the access rules in the tags.
+        The guest and the snapshot must be the same, for RESIZE also the change and its excess, for DELETE the
+        configuration and the snapshots, and for CREATE and SNAPSHOT_ROLLBACK the access that the tags give.
         Raises: ChangedMeanwhile.
         """
         same = self.guest.fingerprint == shown.guest.fingerprint and self.snapshot == shown.snapshot
@@ -170,8 +172,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A resize, as (before, after): cores over all sockets, memory in MiB; None if not requested.
+    """A resize, as (before, after): cores over all sockets, memory in MiB; None if it stays the same.
 
+    `waits_for_restart`: the change does not take effect before. Only known afterwards.
     `cores_now`, `memory_now`: current values, if an earlier change waits for a restart.
     """
 
@@ -186,8 +189,9 @@ class Change:
 class Report:
     """How an order ended.
 
-    `after`: the guest as read again, None if it is gone or unreadable; for a new guest, as ordered.
+    `after`: the guest as read again, None if it is gone or unreadable. A new guest that is unreadable: as ordered.
     `settled=False`: the task ended well, but the guest is not yet in the expected state.
+    `change`: the change that RESIZE made, None if it only took back one that waited for a restart.
     """
 
     plan: Plan
