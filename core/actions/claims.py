@@ -29,7 +29,8 @@ class Claims:
         """Claim the guest for the action in the `with` block.
 
         Access was checked when the plan was made: there must be no await between that and this call.
-        Raises: GuestBusy, ChangedMeanwhile for an outdated plan (an action has ended since `ended` was counted).
+        Raises: GuestBusy; ChangedMeanwhile if an action on the guest has ended since `ended` was counted, because the
+        plan is then outdated (except for CREATE).
         """
         order, vmid = plan.order, plan.order.vmid
         if running := self.busy.get(vmid):

@@ -69,7 +69,10 @@ class Executor:
         return vmid in self._claims.busy
 
     async def plan(self, order: Order) -> Plan:
-        """Plan the order to show it, and change nothing. Raises: Refused, ProxmoxError if it cannot be done."""
+        """Plan the order to show it, and change nothing.
+
+        Raises: Refused or ProxmoxError if the order cannot be carried out.
+        """
         try:
             self._limit.check(order.actor.user_id)
             await self._ensure_free(order)
@@ -133,10 +136,10 @@ class Executor:
                     raise
                 step = AuditStep.ENDED
 
-                def note(now: AuditStep, sent: Plan, task: str = "") -> None:
+                def note(reached: AuditStep, sent: Plan, task: str = "") -> None:
                     nonlocal plan, upid
                     plan, upid = sent, task
-                    record = self._make_record(now, order, sent.guest, task, message_id=progress_id)
+                    record = self._make_record(reached, order, sent.guest, task, message_id=progress_id)
                     self._audit.record(record, attempt)
 
                 report = await self._run(plan, began, on_progress, note)
@@ -179,10 +182,10 @@ class Executor:
             self._on_unknown(attempt.id)
 
     async def stop(self) -> None:
-        """Cancel all running actions because the bot ends.
+        """Cancel all running actions because the bot ends. Wait about a second at most until they have stopped.
 
         Requests already sent are no longer followed, and no others are sent. The guests themselves are left
-        alone. Returns when every action has stopped, which takes about a second at most.
+        alone.
         """
         self.ending = True
         for task in filter(None, self._running):
@@ -236,8 +239,8 @@ class Executor:
     async def _ensure_free(self, order: Order) -> None:
         """Check that no action on this guest is running.
 
-        For a busy guest the access check runs first, and may ask Proxmox: people without access get its refusal
-        and do not learn that the guest is busy. Proxmox is not asked about a free guest.
+        For a busy guest the access check runs first, and may ask Proxmox: people without access are refused and do
+        not learn that the guest is busy. Proxmox is not asked about a free guest.
         Raises: GuestBusy, and the errors of `Planner.check_access`.
         """
         if order.vmid in self._claims.busy:

@@ -1,6 +1,6 @@
 """Remember stops that were ordered through the bot: they raise no alert.
 
-They are noted before the request is sent, in memory and in the journal. They still count after a restart of the bot.
+A stop is noted before its request is sent, in memory and in the journal. It still counts after a restart of the bot.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -13,12 +13,12 @@ from core.clock import Clock
 from core.operations import OPERATIONS
 
 GRACE_SECONDS = 300.0
-"""Seconds after the action in which a stop still counts as ordered.
+"""Seconds after the action, or after the bot's start, in which a stop still counts as ordered.
 
 A guest may obey late, and HA acts in rounds.
 """
 BLIND_SECONDS = 1800.0
-"""Additional seconds in which an order counts while the bot cannot see the guest."""
+"""Additional seconds in which a stop counts as ordered while the bot cannot see the guest."""
 LAG_SECONDS = 30.0
 """Seconds after the action in which a stop counts as ordered if the guest was seen running again.
 
@@ -30,9 +30,10 @@ Only the cluster's list (10 s behind) may still show the stop then.
 class ExpectedStop:
     """One ordered stop.
 
+    `by`: display name of the person who ordered it.
     `sent`: Proxmox has, or may have, the request.
-    `running_again`: the guest was seen running again.
-    `seen`: the guest was seen stopped during the action. The order then ends with the action.
+    `running_again`: the action is done, and the guest was seen running after it.
+    `seen`: the guest was seen stopped during the action. No stop after the action is then expected.
     `began` and `until` are on the monotonic clock. `until` is None while the action runs.
     """
 
@@ -45,13 +46,13 @@ class ExpectedStop:
 
 
 class StopStore(Protocol):
-    """Keep the ordered stops for the next run."""
+    """Store the ordered stops for the next run."""
 
     async def store_expected_stop(self, vmid: int, by: str) -> None:
-        """Store durably who ordered a guest's stop. Raises: JournalFailed."""
+        """Store durably the display name of the person who ordered a guest's stop. Raises: JournalFailed."""
 
     def drop_expected_stop(self, vmid: int) -> None:
-        """Delete the order soon, after all earlier writes. Does not raise."""
+        """Delete the stored stop soon, after all earlier writes. Does not raise."""
 
 
 class ExpectedStops:
@@ -62,21 +63,23 @@ class ExpectedStops:
         self._stops: dict[int, ExpectedStop] = {}
         self._store: StopStore | None = None
 
-    def load(self, orders: Mapping[int, str], store: StopStore) -> None:
-        """Take over the orders of an earlier run (VMID -> who), and store orders in `store` from now on.
+    def load(self, stored: Mapping[int, str], store: StopStore) -> None:
+        """Expect the stops that an earlier run stored (VMID -> display name), because they may still happen.
 
-        The stops of the earlier run may still happen.
+        Further stops are stored in `store`.
         """
         now = self._clock.monotonic()
         self._stops |= {
-            vmid: ExpectedStop(by, now, now + GRACE_SECONDS, sent=True) for vmid, by in orders.items()
+            vmid: ExpectedStop(by, now, now + GRACE_SECONDS, sent=True) for vmid, by in stored.items()
         }
         self._store = store
 
     @asynccontextmanager
     async def expect_stop(self, plan: Plan) -> AsyncIterator[ExpectedStop]:
-        """Expect the guest's stop during the `async with` block. After a refusal it is no longer expected.
+        """Expect the guest's stop during the `async with` block, if the operation stops the guest.
 
+        After the block it is expected for GRACE_SECONDS or LAG_SECONDS more. It is not if the request was not sent,
+        or if the stop was seen.
         Raises: JournalFailed before the block.
         """
         expected_stop = ExpectedStop(plan.order.actor.name, self._clock.monotonic())
@@ -114,16 +117,16 @@ class ExpectedStops:
         return {vmid: stop.by for vmid, stop in self._stops.items() if vmid not in over}
 
     def renew(self, vmid: int) -> None:
-        """Expect the stop of an earlier run for as long again, because its action is still running.
+        """Expect a stop for GRACE_SECONDS from now, because the result of its action is not known yet.
 
-        Does nothing if no stop of this guest is expected.
+        Does nothing if no stop of this guest is expected, or while an action of this run is running.
         """
         stop = self._stops.get(vmid)
         if stop is not None and stop.until is not None:
             stop.until = self._clock.monotonic() + GRACE_SECONDS
 
     def withdraw(self, vmid: int, before: float) -> None:
-        """Remove the stop ordered before this monotonic time: it never began."""
+        """Remove a stop that was ordered up to this monotonic time, because its action never began."""
         stop = self._stops.get(vmid)
         if stop is not None and stop.until is not None and stop.began <= before:
             self._drop(vmid)
@@ -135,12 +138,12 @@ class ExpectedStops:
         )
 
     def forget(self, vmids: Iterable[int]) -> None:
-        """Drop these stops. The caller has already deleted their stored orders."""
+        """Forget these stops. The caller has already deleted the stored ones."""
         for vmid in vmids:
             self._stops.pop(vmid, None)
 
     def on_stop_seen(self, vmid: int) -> None:
-        """Note that the ordered stop was seen. The next stop raises an alert again."""
+        """Note that the ordered stop was seen. A later stop after the action raises an alert again."""
         stop = self._stops.get(vmid)
         if stop is not None and stop.until is None:
             stop.seen = True
@@ -148,7 +151,7 @@ class ExpectedStops:
             self._drop(vmid)
 
     def _drop(self, vmid: int) -> None:
-        """Expect the stop of this guest no longer. If that cannot be stored, the next run may still expect it."""
+        """Remove the stop of this guest. If it cannot be deleted from the store, the next run still expects it."""
         del self._stops[vmid]
         if self._store is not None:
             self._store.drop_expected_stop(vmid)

@@ -1,4 +1,4 @@
-"""Find the guest that an action concerns: on any node, and only for people who may know of it."""
+"""Find the guest that an action or a view is about: on any node, and only for people who may know of it."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -19,7 +19,7 @@ REFUSAL_SECONDS = 3.0
 
 
 class GuestFinder:
-    """Find guests in the list, and read them on their node. Every guest found passes the check of the caller."""
+    """Find guests in the list, and read them on their node. A guest found in the list passes the caller's check."""
 
     def __init__(self, proxmox: Proxmox, cluster_cache: ClusterCache, clock: Clock) -> None:
         self._proxmox, self._cluster_cache, self._clock = proxmox, cluster_cache, clock

@@ -1,7 +1,8 @@
 """Read one guest for the info panel: its state first, and the rest as it arrives.
 
-The reads do not wait for one another, because the last read of the cluster tells where the guest is. People who ask
-for the same guest share them. Parts that are unavailable are left out.
+The reads begin together, because the last read of the cluster tells where the guest is. Only the addresses may have
+to wait for the state and the configuration. People who ask for the same guest share the reads. Parts that are
+unavailable are left out.
 """
 
 import asyncio
@@ -63,7 +64,7 @@ class GuestDetails:
     addresses: tuple[str, ...] | None
     last_task: TaskSummary | None
     pending: tuple[Pending, ...] | None = None
-    """Changes that wait for a restart."""
+    """Changes that wait for a restart. None also for a stopped guest."""
     protected: bool = False
     """Whether the bot's configuration, a tag or Proxmox' flag protects it. The flag comes with `config`."""
     unread: frozenset[Part] = frozenset()

@@ -186,7 +186,7 @@ class Planner:
         return plan
 
     async def _waiting(self, guest: Guest) -> tuple[tuple[Pending, ...], ProxmoxError | None]:
-        """Return the changes that wait for a restart, and the error of reading them. Raises: GuestMoved only."""
+        """Return `Proxmox.pending`, or nothing and the error of reading it. Raises: GuestMoved only."""
         try:
             return await self._proxmox.pending(guest), None
         except GuestMoved:
@@ -228,7 +228,7 @@ class Planner:
         return replace(plan, snapshots=snapshots)
 
     async def _with_snapshot_tags(self, plan: Plan, name: str) -> Plan:
-        """Add the access rules that the tags in the snapshot would set, unless they cannot be read.
+        """Add the access that the tags in the snapshot would give, unless they cannot be read.
 
         Raises: GuestMoved only.
         """
@@ -257,7 +257,7 @@ async def _read_in_time(reading: Awaitable[T]) -> T | None:
 
 
 def _validate(order: Order) -> None:
-    """Check the options that can be refused without asking Proxmox."""
+    """Check the options that can be refused without asking Proxmox. Raises: Refused."""
     if order.operation is Operation.RESIZE and order.cores is None and order.memory_mb is None:
         raise NothingGiven
     checked_vmid(order.vmid)

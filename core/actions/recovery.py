@@ -1,4 +1,4 @@
-"""Find out the results of attempts that were left open when the bot ended or an answer was lost.
+"""Find out the results of attempts that were left open when the bot ended, or whose result is unknown.
 
 If Proxmox accepted the request, the task is known by its UPID. If the answer was lost, the task is searched
 for. The person is informed, and the trail gets the real result. Until then the attempt stays open in the trail:
@@ -51,11 +51,11 @@ First the person is told that the result is unknown. That message must not overw
 TASKS_READ = 50
 """Number of latest tasks of a guest that are searched for the attempt's own."""
 IDS_BACK = 500
-"""Records before the attempt that are searched for known tasks of its guest."""
+"""Number of audit ids before the attempt that are searched for known tasks of its guest."""
 
 
 class OutcomeNotifier(Protocol):
-    """Inform the person."""
+    """Inform the person who asked for the action."""
 
     async def notify(self, entry: AuditEntry) -> None:
         """Show the result in the original message, or else in its channel. Does not raise."""
@@ -107,7 +107,7 @@ class ActionRecovery:
         self._on_deleted = on_deleted
 
     async def run(self) -> None:
-        """Settle all open attempts. Unexpected errors are logged. Does not raise."""
+        """Settle the open attempts of earlier runs. Unexpected errors are logged. Does not raise."""
         cases = [self._open_attempt(each) for each in self._audit.cut_off]
         if cases:
             _log.info("%d actions were interrupted when the bot ended; asking Proxmox about them", len(cases))
@@ -157,7 +157,7 @@ class ActionRecovery:
             _log.exception("the result of attempt %d could not be found out", attempt.entry.attempt)
 
     async def _find_outcome(self, attempt: _OpenAttempt) -> str | None:
-        """Return the outcome for the trail, None while it is open."""
+        """Return the outcome for the trail, None while the attempt is open. After GIVE_UP it is CUT_OFF."""
         try:
             if not attempt.upid:
                 found = await self._task_of(attempt)
@@ -179,8 +179,8 @@ class ActionRecovery:
     async def _task_of(self, attempt: _OpenAttempt) -> str | None:
         """Return the UPID of the task that the request started, "" if there is none.
 
-        It is found by guest, type, time and the bot's own token. A task that the trail knows belongs to another
-        attempt. None: an action of this run is running, and the task may be its own.
+        The task is found by guest, type, time and the bot's own token. A task that the trail knows belongs to another
+        attempt. None: an action of this run is running on the guest, and may have started the task.
         Raises: ProxmoxError, JournalFailed.
         """
         record, vmid = attempt.entry.record, attempt.entry.record.vmid or 0
@@ -204,9 +204,9 @@ class ActionRecovery:
         return ours[0]
 
     async def _without_task(self, attempt: _OpenAttempt) -> str | None:
-        """Return the outcome of a request without a task.
+        """Return the outcome of a request without a task, None while the request may still start one.
 
-        Nothing has begun, except for changes that Proxmox makes at once.
+        Nothing has begun, unless Proxmox has made the change at once.
         Raises: ProxmoxError.
         """
         if await self._resize_applied(attempt.entry):
@@ -249,7 +249,7 @@ class ActionRecovery:
     async def _close(self, attempt: _OpenAttempt, outcome: str) -> None:
         """Inform the person, for at most `NOTIFY_SECONDS`, then store the result.
 
-        Nothing happens if the result is still unknown.
+        An attempt that has already ended as unknown is left as it is if its result stays unknown.
         """
         if attempt.entry.record.step is AuditStep.ENDED and outcome in (CUT_OFF, TaskEnd.VANISHED):
             return

@@ -90,7 +90,10 @@ class ResultReader:
             return ordered
 
     async def _applied_change(self, plan: Plan) -> Change | None:
-        """Return the change and whether it waits for a restart. That is guessed only if Proxmox does not answer."""
+        """Return the change, and note whether it waits for a restart. If Proxmox does not answer, guess.
+
+        None if the order changed nothing but what waited for a restart.
+        """
         change = plan.change
         if change is None or plan.withdraws_pending:
             return None

@@ -18,7 +18,7 @@ from core.proxmox_errors import (
 )
 
 CLOCK_SKEW = 60
-"""Seconds that the node's clock may differ from the bot's when a task is searched for after a time-out."""
+"""Seconds that the node's clock may differ from the bot's when the task of an attempt is searched for."""
 ID_TRIES = 5
 UPIDS_REMEMBERED = 1000
 """Number of remembered UPIDs: none of them is taken for the answer to a later request."""
@@ -80,8 +80,8 @@ class Sender:
     async def _find_started_task(self, plan: Plan, sent_at: float) -> str | None:
         """Return the UPID of the task that the unanswered request started, None if there is none.
 
-        It is found by type, guest, time and the bot's own token. A task that answers an earlier request does
-        not count. For CREATE the copy must exist.
+        The task is found by type, guest, time and the bot's own token. A task that answers an earlier request does
+        not count. For CREATE the copy must exist. If Proxmox does not answer, there is none.
         """
         types = OPERATIONS[plan.order.operation].tasks[plan.guest.kind]
         try:
