@@ -1,4 +1,4 @@
-"""Provide the time as an object: tests replace it and need not wait."""
+"""Provide the time as an object, so that tests replace it and need not wait. Limit the time of several reads."""
 
 import asyncio
 import time
@@ -10,7 +10,10 @@ V = TypeVar("V")
 
 
 class Clock:
-    """The real clock. `monotonic` (seconds) measures intervals. `now` (Unix seconds) is for display only."""
+    """The real clock. `monotonic` (seconds) measures intervals.
+
+    `now` (Unix seconds) is for times that are shown, stored or compared with another machine's. It may jump.
+    """
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -25,7 +28,7 @@ class Clock:
 async def results_within(seconds: float, work: Mapping[K, Coroutine[Any, Any, V]]) -> dict[K, V]:
     """Run these coroutines at once, and return the results that arrive in time. The rest is cancelled.
 
-    Raises: the error of a coroutine that ended with one.
+    Raises: the error of a coroutine that failed in time.
     """
     if not work:
         return {}

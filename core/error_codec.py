@@ -37,7 +37,7 @@ def _below(root: type[BotError]) -> dict[str, type[BotError]]:
 
 
 ERRORS: Mapping[str, type[BotError]] = _below(BotError)
-"""Every class of the tree, by its stored name."""
+"""Every class below BotError, by its name. Stored errors contain that name."""
 
 
 def from_dict(data: Mapping[str, Any]) -> BotError | None:

@@ -6,16 +6,16 @@
     │   ├── NotAllowed               the person's roles do not suffice
     │   ├── ReadOnly                 an admin has switched all changes off
     │   ├── Unconfirmed              the confirmation that the action needs was not given
-    │   ├── OnlySomeGuests           the request concerns the whole cluster, the person's roles only some guests
-    │   ├── OnlySomeSites            the request concerns all sites, the person's roles only some of them
+    │   ├── OnlySomeGuests           the request concerns the whole cluster, the level suffices on some guests
+    │   ├── OnlySomeSites            the request concerns all sites, the level suffices on some only
     │   ├── TooManyChanges           the person has reached the limit of changes per minute
     │   ├── TooQuick                 the person sends requests too quickly
     │   ├── NotYours                 the question was put to somebody else
     │   ├── QuestionOver             the question has expired, or an earlier run asked it
     │   ├── QuestionAnswered         the question was already answered
-    │   ├── AnswerTooLate            Discord no longer accepts an answer to this interaction
+    │   ├── AnswerTooLate            Discord accepts no answer to this interaction any more, or the bot ends
     │   ├── NameMismatch, NoReason   the typed name is wrong, or the reason is missing
-    │   ├── ChangedMeanwhile         the guest is no longer the one that the question showed
+    │   ├── ChangedMeanwhile         the guest, or the effect of the action, is no longer as it was shown
     │   ├── AlreadyWatched, NotWatched, CannotWatchTemplate, DiskUnknown, NotMuted
     │   ├── IncidentOver             an alert's button was pressed after the incident had ended
     │   ├── ChartsBusy               too many charts are being drawn
@@ -24,7 +24,7 @@
     │   ├── …                        the guest does not allow the action: core/guest_errors.py
     │   └── …                        the input is invalid: core/wanted_errors.py
     ├── ProxmoxError                 Proxmox refused, or could not be reached: core/proxmox_errors.py
-    ├── StoreFailed                  the watch list or the copy of the read-only switch could not be written
+    ├── StoreFailed                  the file of the watch list or of the read-only switch failed
     ├── JournalFailed                the journal could not be written or read
     ├── ChartTooSlow                 a chart was not drawn in time
     └── ChartFailed                  a chart could not be drawn
@@ -40,9 +40,9 @@ from core.codec import fields_of
 from core.levels import Level
 
 TEXT_MOST = 990
-"""Maximum characters of an error's text; the audit trail stores no more of an outcome."""
+"""Maximum characters of an error's text. The audit trail also has room for the prefix `unknown: `."""
 _CUTS = (600, 300, 100, 30, 10)
-"""Characters to which each value is cut, one step after the other, until the whole text is short enough."""
+"""Characters to which each text among the values is cut, one step after another until the line is short enough."""
 
 
 class BotError(Exception):
@@ -58,7 +58,7 @@ class BotError(Exception):
     def __str__(self) -> str:
         """Return `to_dict` as one line of JSON, for the audit trail and the log.
 
-        Long values are cut one by one: the text stays valid JSON.
+        Long texts among the values are cut, and the line stays valid JSON.
         """
         encoded = self.to_dict()
         text = _in_one_line(encoded)
@@ -131,7 +131,7 @@ class Unconfirmed(Refused):
 
 
 class OnlySomeGuests(Refused):
-    """The request concerns the whole cluster, but the person's roles are limited to some guests."""
+    """The request concerns the whole cluster, but the person's level suffices on some guests only."""
 
 
 class OnlySomeSites(Refused):
@@ -183,7 +183,10 @@ class QuestionAnswered(Refused):
 
 
 class AnswerTooLate(Refused):
-    """Discord has told the person that the bot did not respond: nothing may be changed any more."""
+    """Nothing may be changed any more.
+
+    Discord has told the person that the bot did not respond, or the bot ends.
+    """
 
 
 @dataclass(eq=False)
@@ -198,7 +201,10 @@ class NoReason(Refused):
 
 @dataclass(eq=False)
 class ChangedMeanwhile(Refused):
-    """The guest with this VMID is no longer the one that the question showed."""
+    """The guest or the action's effect is no longer as it was shown.
+
+    Another guest may have the VMID, the plan or the configuration may have changed, or an action may have ended.
+    """
 
     vmid: int
 
@@ -262,19 +268,28 @@ class ChartFailed(BotError):
 
 
 DISK_HUNG = "ETIMEDOUT"
-"""Reason of `StoreFailed` and `JournalFailed` if the disk does not answer in time."""
+"""Reason of `StoreFailed` and `JournalFailed` if the disk does not answer in time.
+
+A write that has begun may then still be made.
+"""
 
 
 @dataclass(eq=False)
 class StoreFailed(BotError):
-    """The watch list could not be written and is unchanged, or the copy of the read-only switch failed."""
+    """The watch list or the copy of the read-only switch could not be read or written.
+
+    A watch list that could not be written is unchanged, but see `DISK_HUNG`.
+    """
 
     reason: str
 
 
 @dataclass(eq=False)
 class JournalFailed(BotError):
-    """The journal could not be written, or could not be read if `reading` is true. It is unchanged."""
+    """The journal could not be written, or could not be read if `reading` is true.
+
+    The journal is unchanged, but see `DISK_HUNG`.
+    """
 
     reason: str
     reading: bool = False

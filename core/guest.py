@@ -1,4 +1,4 @@
-"""Define guests, nodes and the cluster as one read of `/cluster/resources` shows them."""
+"""Define the cluster as one read of `/cluster/resources` shows it, and the further data of a guest."""
 
 import hashlib
 import zlib
@@ -116,8 +116,8 @@ class Guest:
     def has_fingerprint(self, fingerprint: str) -> bool:
         """Return whether the fingerprint in a button belongs to this guest.
 
-        The shorter ones of earlier versions are accepted too. They can only come from an old message, because
-        new messages do not contain them.
+        The shorter fingerprints of earlier versions are accepted too. They can only come from an old message,
+        because new messages do not contain them.
         """
         return fingerprint in (self.fingerprint, _old_fingerprint_of(self.kind, self.name))
 
@@ -218,7 +218,9 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class GuestConfig:
-    """The current configuration (`current=1`). Cores are per socket; memory and balloon in MiB.
+    """A guest's configuration: the current one (`current=1`), one in a snapshot, or one after the next restart.
+
+    Cores are per socket; memory and balloon in MiB.
 
     `parent`: the snapshot on which the current state is based, None without one.
     `agent`: whether a VM's guest agent is enabled.
@@ -260,7 +262,7 @@ class Snapshot:
 class TaskSummary:
     """One line of a task list. `status` is None while it runs. Times are Unix seconds by the node's clock.
 
-    `id`: the VMID it concerns, "" for a job of several guests.
+    `id`: the object of the task, mostly a VMID; "" for a job of several guests.
     """
 
     upid: str

@@ -13,10 +13,10 @@ class Level(IntEnum):
 
 
 class Reach(StrEnum):
-    """The guests on which the person needs the level for an operation."""
+    """The guests on which the person needs the level of an operation."""
 
-    GUEST = "guest"  # one guest
-    SEEN = "seen"  # the guests that the person may see
+    GUEST = "guest"  # the guest that the operation is about
+    SEEN = "seen"  # any guest; the answer shows only guests that the person may see
     WHOLE = "whole"  # the whole cluster
 
 
@@ -24,6 +24,6 @@ class Effect(IntEnum):
     """Kind of change that an operation makes."""
 
     NOTHING = 0
-    WORDS = 1  # only the bot's messages: acknowledging, muting
+    WORDS = 1  # the bot's own messages and settings: alerts, mutes, dashboards, the read-only switch
     LIST = 2  # the watch list
     GUEST = 3  # a guest

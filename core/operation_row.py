@@ -17,7 +17,7 @@ class OperationRow:
     guarded: bool = False
     """Whether it needs an admin, the guest's name and a reason if the guest is protected."""
     guarded_after: float | None = None
-    """Seconds. An operation that lasts longer counts as `guarded`. None: no such limit."""
+    """Seconds. An operation that lasts longer needs an admin if the guest is protected. None: no such limit."""
     on_alerts: bool = False
     """Whether an alert has a button for it. The button works in the alert channel, even outside the category."""
     tasks: Mapping[Kind, frozenset[str]] = field(default_factory=dict)
@@ -25,7 +25,7 @@ class OperationRow:
     states: frozenset[State] = frozenset()
     """States of the guest in which it may start."""
     becomes: State | None = None
-    """State of the guest after success; None: unchanged."""
+    """State of the guest to wait for after the task; None: no state is waited for."""
     power: str = ""
     """Proxmox' word in `POST …/status/WORD`, if that is the whole request."""
     template: bool = False
@@ -52,5 +52,5 @@ class OperationRow:
         return frozenset(self.tasks)
 
     def guards(self, seconds: float) -> bool:
-        """Return whether it needs an admin on a protected guest. `seconds`: how long it would last."""
+        """Return whether the operation is guarded if it lasts this long. `seconds`: 0 if it has no duration."""
         return self.guarded or (self.guarded_after is not None and seconds > self.guarded_after)

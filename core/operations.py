@@ -9,7 +9,10 @@ from core.operation_row import OperationRow
 
 
 class Operation(StrEnum):
-    """The operations, by the name of their command. The words are stored in the audit trail and in custom_ids."""
+    """The operations, by the name of their command; `acknowledge` is a button only.
+
+    The words are stored in the audit trail and in custom_ids.
+    """
 
     STATUS = "status"
     LIST = "list"
@@ -241,8 +244,8 @@ OPERATIONS: Mapping[Operation, OperationRow] = {
 }
 """One row per operation.
 
-A mute or an alert may be about several guests, a node or everything. It then needs the level on each of the
-guests, or on the whole cluster.
+A mute, or a button of an alert, may be about several guests, a node or everything. The person then needs the level
+on each of the guests, or on the whole cluster.
 """
 
 ACTIONS = tuple(operation for operation in Operation if OPERATIONS[operation].effect is Effect.GUEST)

@@ -179,12 +179,12 @@ class Proxmox(Protocol):
         """End the running calls. Later ones fail as Unreachable."""
 
     async def cluster(self) -> Cluster:
-        """Return all guests and nodes, with one request."""
+        """Return all guests, nodes, storages and pools, with one request."""
 
     async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
         """Return the guest as it is now (`status/current`).
 
-        `quick`: its node may hang and must not block other calls.
+        `quick`: the guest's node may hang. The call must not block others.
         """
 
     async def config(self, guest: Guest) -> GuestConfig:
@@ -194,7 +194,7 @@ class Proxmox(Protocol):
         """Return the configuration values, including changes that wait for a restart."""
 
     async def config_with_pending(self, guest: Guest) -> tuple[GuestConfig, tuple[Pending, ...]]:
-        """Return what `config` returns and the changes that wait for a restart, with one request."""
+        """Return the result of `config`, and the changes that wait for a restart, with one request."""
 
     async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
         """Return the snapshots, oldest first, without the pseudo-snapshot `current`."""
@@ -205,14 +205,14 @@ class Proxmox(Protocol):
     async def backups(self, guest: Guest) -> Backups:
         """Return the backups on the storages of the guest's node.
 
-        Those on other nodes' storages are not visible there.
+        Backups on storages that this node does not have are left out.
         """
 
     async def can_snapshot(self, guest: Guest) -> bool:
         """Return whether the guest's storages support snapshots."""
 
     async def addresses(self, guest: Guest) -> tuple[str, ...] | None:
-        """Return IP addresses without loopback and link-local ones; None if neither agent nor LXC reports any."""
+        """Return IP addresses without loopback and link-local ones; None if the agent or LXC reports no others."""
 
     async def file_systems(self, guest: Guest) -> tuple[FileSystem, ...]:
         """Return the real file systems that a VM's guest agent reports, the fullest first. The call may hang."""

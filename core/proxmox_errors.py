@@ -5,7 +5,7 @@ ProxmoxError
 ├── CertificateNotTrusted    TLS refused
 ├── QueueFull                too many requests wait for PROXMOX_HOST
 ├── TimedOut                 no answer in time; Proxmox may carry out a change all the same
-├── NodeUnreachable          595, 596, 599: another node does not answer
+├── NodeUnreachable          595, 596, 599, or listed as offline: another node does not answer
 ├── NoQuorum                 the cluster is read-only
 ├── TokenRefused             401
 ├── MissingPrivilege         403, with privilege and path
@@ -29,7 +29,7 @@ from core.errors import BotError
 
 @dataclass(eq=False)
 class ProxmoxError(BotError):
-    """Proxmox, or the connection to it, refused a request."""
+    """Proxmox refused a request, gave no usable answer, or could not be reached."""
 
 
 @dataclass(eq=False)
@@ -38,7 +38,7 @@ class Unreachable(ProxmoxError):
 
 
 class QueueFull(ProxmoxError):
-    """Too many requests wait already, of this person or of all. This one was not sent."""
+    """Too many requests wait already, of this person or of all. The new request was not sent."""
 
 
 @dataclass(eq=False)
@@ -59,7 +59,7 @@ class TimedOut(ProxmoxError):
 
 @dataclass(eq=False)
 class NodeUnreachable(ProxmoxError):
-    """Another node does not answer. `changing` as in TimedOut."""
+    """Another node does not answer, or is listed as offline. `changing` as in TimedOut."""
 
     node: str
     changing: bool = False
@@ -114,7 +114,7 @@ class TaskUnknown(ProxmoxError):
 
 @dataclass(eq=False)
 class Rejected(ProxmoxError):
-    """Another refusal in Proxmox' own words. `status` is the HTTP status."""
+    """A refusal that has no class of its own, in Proxmox' words. `status` is the HTTP status."""
 
     status: int
     message: str

@@ -35,9 +35,9 @@ class TaskEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """How a task ended. VANISHED: Proxmox does not know it any more. LOST: Proxmox could not be asked.
+    """How a task ended. VANISHED: Proxmox does not know it any more. LOST: Proxmox did not answer for LOST_AFTER.
 
-    `message`: Proxmox' exit text. `log`: its last lines if the end was not OK.
+    `message`: Proxmox' exit text. `log`: the last lines of the task's log, for WARNINGS and ERROR.
     """
 
     end: TaskEnd
@@ -48,7 +48,10 @@ class TaskResult:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Progress of running work: elapsed seconds, and percent if the log shows one. `out_of_sight`: no answer."""
+    """Progress of an action: elapsed seconds, and percent if the log shows one.
+
+    `out_of_sight`: Proxmox did not answer the last question about the task.
+    """
 
     elapsed: float
     percent: float | None = None
@@ -71,7 +74,7 @@ def end_of(exit_text: str) -> TaskEnd:
 
 
 def percent_in(lines: tuple[str, ...]) -> float | None:
-    """Return the last percentage in the lines."""
+    """Return the last percentage in the lines, None if there is none."""
     for line in reversed(lines):
         found = _PERCENT.findall(line)
         if found and float(found[-1]) <= 100:
@@ -88,7 +91,7 @@ class _TaskLog:
         self.tail: tuple[str, ...] = ()
 
     async def read_on(self) -> tuple[str, ...]:
-        """Return the latest new lines, none if the log cannot be read: the task is followed all the same."""
+        """Return the latest new lines. A log that cannot be read is no error: the task is followed all the same."""
         new: tuple[str, ...] = ()
         with contextlib.suppress(ProxmoxError):
             for _ in range(LOG_CHUNKS):

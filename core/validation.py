@@ -18,7 +18,7 @@ MEMORY_LEAST_MB, MEMORY_MOST_MB = 16, 4_178_944
 DESCRIPTION_MOST = 1000  # characters
 THRESHOLD_LEAST, THRESHOLD_MOST = 10, 100  # percent
 LEAST_SECONDS, MOST_SECONDS = 60, 30 * 86_400
-"""The shortest and the longest duration."""
+"""The shortest duration, and the longest unless the caller of `parse_duration` names another."""
 
 _NODE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
 _STORAGE = re.compile(r"[a-zA-Z][a-zA-Z0-9._-]{0,98}[a-zA-Z0-9]")  # parse_storage_id has no length limit
@@ -87,7 +87,7 @@ def checked_vmid(value: int) -> int:
 def checked_snapshot_name(text: str, kind: Kind | None = None) -> str:
     """Return the name if it is valid and not reserved.
 
-    It has 2 to 40 letters, digits, `-` and `_`, and begins with a letter.
+    It has 2 to 40 letters, digits, `-` and `_`, and begins with a letter. `kind` None: names reserved for VMs.
     Raises: BadSnapshotName.
     """
     reserved = _RESERVED[kind] if kind else _RESERVED[Kind.QEMU]

@@ -66,7 +66,7 @@ class BadDuration(Refused):
 
 @dataclass(eq=False)
 class UnknownTarget(Refused):
-    """The value is neither a guest nor a node nor "everything"."""
+    """The value is not exactly one target (guest, node, storage, everything) that the person may see."""
 
     value: str
 
