@@ -119,7 +119,7 @@ def build_services(settings: Settings, clock: Clock, texts: Texts, resources: Re
         change_limit=ChangeLimit(clock, settings.changes_per_minute),
         rate_limiter=RateLimiter(clock),
         people_cache=PeopleReader(resources.journal, clock),
-        journal=resources.journal,
+        audit_store=resources.journal,
         heartbeat=resources.heartbeat,
         connected=resources.connected,
         renderer=resources.renderer,

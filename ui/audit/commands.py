@@ -33,12 +33,12 @@ async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page
     """
     if wanted.until is None:
         await _write_waiting(services)
-        wanted = replace(wanted, until=await services.journal.audit_last())
-    found, total = await services.journal.audit_page(wanted, page * ROWS, ROWS)
+        wanted = replace(wanted, until=await services.audit_store.audit_last())
+    found, total = await services.audit_store.audit_page(wanted, page * ROWS, ROWS)
     last, _ = page_of(page, total)
     if last != page:
         page = last
-        found, total = await services.journal.audit_page(wanted, page * ROWS, ROWS)
+        found, total = await services.audit_store.audit_page(wanted, page * ROWS, ROWS)
     found = await _without_gone(reply, found)
     name, now, several = await _name(services, wanted), services.clock.now(), services.sites.several
     zone = services.timezone
@@ -58,7 +58,7 @@ async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> N
 
 
 async def _send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> None:
-    t, journal = reply.t, services.journal
+    t, journal = reply.t, services.audit_store
     await _write_waiting(services)
     several = services.sites.several
     for_file = replace(wanted, extent=TrailExtent.RECORDS) if wanted.extent is TrailExtent.ENTRIES else wanted

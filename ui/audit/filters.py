@@ -105,8 +105,8 @@ async def _people_of(services: Services, site: str | None) -> tuple[tuple[int, s
     Raises: JournalFailed.
     """
     if site is None:
-        return await services.journal.audit_people(PEOPLE_MOST)
-    found, _ = await services.journal.audit_page(AuditFilter(site=site), 0, ATTEMPTS_MOST)
+        return await services.audit_store.audit_people(PEOPLE_MOST)
+    found, _ = await services.audit_store.audit_page(AuditFilter(site=site), 0, ATTEMPTS_MOST)
     people = {each.record.actor.user_id: each.record.actor.name for each in reversed(found)}
     return tuple(people.items())[::-1]
 

@@ -1,8 +1,8 @@
 """Put the one answer to an interaction where the person reads it.
 
-The first answer goes to the interaction, and later ones use its token. When the token has expired, the bot edits or
-sends the message with its own permissions in the channel. Discord's limits: 3 s for the first answer, 15 min for the
-token.
+The first answer goes to the interaction, and later ones use its token. If the token has expired or does not work, the
+bot edits or sends the message with its own permissions in the channel. A private answer is never sent there.
+Discord's limits: 3 s for the first answer, 15 min for the token.
 """
 
 import asyncio
@@ -30,12 +30,13 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 FIRST_SECONDS = 3.0
-"""Seconds in which Discord accepts the first answer. If a rate limit lasts longer, the answer goes another way."""
+"""Seconds in which Discord accepts the first answer."""
 TOKEN_SECONDS = 14 * 60.0
 """Seconds for which the token is used: a minute less than Discord accepts it."""
 CHANNEL_SECONDS = 15 * 60.0
-"""Seconds to wait for the channel's rate limit with an answer that has no other way."""
-RETRIES = (1.0, 2.0, 4.0)  # seconds
+"""Maximum seconds to wait for a rate limit of the channel, which is the last way to answer."""
+RETRIES = (1.0, 2.0, 4.0)
+"""Seconds between the tries of an answer."""
 ALREADY_ACKNOWLEDGED = 40060
 """Discord's error code for an interaction that already has a first answer."""
 
@@ -77,9 +78,9 @@ NEXT: Mapping[AnswerState, frozenset[AnswerState]] = {
 class Answer:
     """Show views as the answer. The caller makes one call at a time.
 
-    `t`: language of the answer. A private answer uses the reader's own, any other the channel's.
-    `in_place`: the answer to a button press edits the message with the button.
-    `anew`: the answer to a press is a new message instead.
+    `private`: only the person who asks sees the answer.
+    `anew`: the answer to a press is a new message. Otherwise it edits the message with the button (`in_place`).
+    `reader`: the person's language. `t`: that of the answer, which is the reader's if it is private, else LANGUAGE.
     """
 
     def __init__(self, services: Services, interaction: Interaction, *, private: bool, anew: bool) -> None:
@@ -148,7 +149,7 @@ class Answer:
             await self._show_in_channel(view, error)
 
     async def fill_in(self, view: ui.LayoutView) -> None:
-        """Show the view in the message that shows the present one. No new message is sent.
+        """Replace the shown view in its message. Never send a new message.
 
         Raises: DISCORD_ERRORS.
         """
@@ -160,9 +161,10 @@ class Answer:
             await self._send(view, self._edit_in_channel)
 
     async def put(self, view: ui.LayoutView, *, last: bool = True) -> None:
-        """Show the view by the way that is open now.
+        """Show the view by the way that is open now. Do nothing if the client is closed.
 
-        `last=False`: another view will follow, so no new message is sent to the channel.
+        `last=False`: in the channel, try once and send no new message.
+        Raises: DISCORD_ERRORS, except for a failure in the channel.
         """
         interaction = self.interaction
         if interaction.client.is_closed():
@@ -184,6 +186,7 @@ class Answer:
         """Send a refusal privately, or in the shown message if that already shows a running action.
 
         `told`: set once the person is told, so that another try does not repeat it.
+        Raises: DISCORD_ERRORS.
         """
         if self.state is _WORKING:
             await self.show(render(self.t))
@@ -246,9 +249,10 @@ class Answer:
     async def _show_in_channel(
         self, view: ui.LayoutView, error: Exception | None, *, last: bool = True
     ) -> None:
-        """Show the view in the channel with the bot's own permissions. The token has expired or was refused.
+        """Show the view in the channel with the bot's own permissions, because the token has expired or failed.
 
-        A private view is not sent there.
+        Log a failure. A private view is not sent there.
+        `error`: why the token failed, None if it has expired. `last`: as in `put`.
         """
         if self.private:
             _log.warning("a private answer could not be delivered: %r", error)

@@ -1,6 +1,7 @@
 """Record each attempt of a person: who asked for what with which options, and how it ended.
 
-An attempt is recorded either here or, for an action on a guest, by core/actions/executor.py.
+core/actions/executor.py records the steps of an action on a guest. Everything else that people ask for, and what the
+gate refuses, is recorded here.
 """
 
 import contextlib
@@ -22,8 +23,6 @@ from ui.formatting import plain
 from ui.interaction.context import Interaction, actor_of, chosen_site, services_of, site_of
 from ui.interaction.services import Services, Site
 
-# -- recording
-
 
 @dataclass(slots=True)
 class Attempt:
@@ -31,6 +30,7 @@ class Attempt:
 
     interaction: Interaction
     word: str
+    """Word of the operation. While that is not known: the custom_id of the button or form."""
     vmid: int | None = None
     detail: str = ""
     reason: str = ""
@@ -40,6 +40,7 @@ class Attempt:
     ticket: Ticket | None = None
     """Stands for the attempt's first record."""
     begun: bool = False
+    """Whether `start` has allowed the work."""
     about: Site | None = None
     """The site, if it is not the one of the interaction."""
     actor: Actor = field(init=False)
@@ -53,7 +54,7 @@ class Attempt:
         return self.site.authorizer.check_for(self.actor, Operation(self.word))
 
     def authorize(self, guest: Guest | None = None, *, whole: bool = False, seconds: float = 0.0) -> None:
-        """Check access.
+        """Check access, and note the guest for the record.
 
         `whole`: the attempt concerns more than guests, such as a node or everything.
         `seconds`: duration of the effect, such as of a mute.
@@ -82,6 +83,7 @@ class Attempt:
         self.begun = True
 
     def record(self, step: AuditStep, outcome: str = "") -> None:
+        """Queue a record of this step in the site's audit trail."""
         self._trail.record(self._make_record(step, outcome), self.ticket)
 
     @property
@@ -106,7 +108,7 @@ class Attempt:
             outcome=outcome,
         )
 
-    def refuse(self, refusal: BotError) -> None:
+    def record_refusal(self, refusal: BotError) -> None:
         """Record that the attempt was refused or failed.
 
         A `TooQuick` that is only counted is not recorded. The next record contains the count.
@@ -120,7 +122,7 @@ class Attempt:
 
     @property
     def site(self) -> Site:
-        """The site that the attempt is about. Raises: LookupError if none of several is chosen yet."""
+        """Return the site that the attempt is about. Raises: LookupError if none of several is chosen yet."""
         return self.about or site_of(self.interaction)
 
 
@@ -132,18 +134,19 @@ def record_attempt(
     *,
     about: Site | None = None,
 ) -> contextlib.AbstractContextManager[Attempt]:
-    """Create the attempt of a command, and record it as `recording` does.
+    """Create an attempt at the operation, and record it as `recording` does.
 
-    `about`: its site, if it is not the one of the interaction.
+    `about`: the attempt's site, if it is not the one of the interaction.
     """
     return recording(Attempt(interaction, operation.value, vmid, detail, about=about))
 
 
 @contextlib.contextmanager
 def recording(attempt: Attempt, detail: str | None = None) -> Iterator[Attempt]:
-    """Record an attempt that the bot carries out itself. `core/actions/executor.py` records the actions on guests.
+    """Record how the work in the block ends. Do not use it for actions on guests, which the executor records.
 
-    `detail`: replaces the attempt's own detail.
+    `detail`: replaces `attempt.detail`.
+    Raises: AnswerTooLate if nobody waits for the answer; AssertionError if a change was made without `start`.
     """
     interaction, operation = attempt.interaction, Operation(attempt.word)
     if detail is not None:
@@ -180,7 +183,10 @@ def ensure_awaited(interaction: Interaction) -> None:
 
 
 def attempt_of(interaction: Interaction) -> Attempt:
-    """Create the attempt of a command, button or form: from the command's name and options, else the custom_id."""
+    """Create the attempt of an interaction.
+
+    Its word and detail come from the name and options of a command, or from the custom_id and values of a component.
+    """
     command = interaction.command
     if command is not None:
         options: dict[str, object] = {name: value for name, value in interaction.namespace}  # noqa: C416 - dict() fails, as `keys` is None

@@ -103,6 +103,7 @@ def node_chart_button(t: Text, node: str, site: str) -> PersistentButton:
 
 
 def refresh_button(t: Text, vmid: int, site: str, *, disabled: bool = False) -> PersistentButton:
+    """Return the button that reads the guest again and shows its panel in the same message."""
     custom_id = with_site(f"g1:refresh:{vmid}", site)
     return PersistentButton(ui.Button(label=t("Refresh"), custom_id=custom_id, disabled=disabled))
 
@@ -117,7 +118,7 @@ def health_buttons(
 ) -> list[PersistentButton]:
     """Return the buttons of a report of the health check: its pages, and one that checks again.
 
-    `site`: as for a page. `full`: good results are shown in full. `more`: offer to show them in full.
+    `site`: as in `page_buttons`. `full`: good results are shown in full. `more`: offer to show them in full.
     """
     filters = ("all",) if full else ()
     turns = page_buttons("doctor", page, pages, filters, site)
@@ -127,7 +128,7 @@ def health_buttons(
 
 
 def _again_button(t: Text, custom_id: str, *, beside: bool) -> PersistentButton:
-    """Return the button that reads again. `beside`: it is beside the symbols of pages, and is a symbol, too."""
+    """Return the button that reads again. `beside`: show a symbol, because symbols of pages are beside it."""
     again: ui.Button[Any] = ui.Button(custom_id=custom_id)
     if beside:
         again.emoji = discord.PartialEmoji(name=AGAIN)
@@ -137,7 +138,7 @@ def _again_button(t: Text, custom_id: str, *, beside: bool) -> PersistentButton:
 
 
 def dashboard_buttons(t: Text, mark: str, site: str) -> list[PersistentButton]:
-    """Return the buttons under a dashboard. `mark`: its hex digits."""
+    """Return the buttons under a dashboard. `mark`: the 16 hex digits that name the dashboard."""
     labels = {"refresh": t("Refresh"), "alerts": t("Alerts")}
     return [
         PersistentButton(ui.Button(label=label, custom_id=with_site(f"d1:{what}:{mark}", site)))
@@ -216,7 +217,10 @@ def _page_id(what: str, move: str, goal: int, filters: Sequence[str], site: str)
 
 
 def extent_button(t: Text, filters: Sequence[str], site: str, *, readings: bool) -> PersistentButton:
-    """Return the button that adds reading operations to the trail, or hides them. `filters`: those of its pages."""
+    """Return the button that shows the audit trail with reading operations, or without them.
+
+    `readings`: whether a press adds them. `filters`: those of the trail's pages.
+    """
     label = t("Include views") if readings else t("Changes and refusals only")
     custom_id = _page_id("audit", "first", 0, (*filters, str(int(readings))), site)
     return PersistentButton(ui.Button(label=label, custom_id=custom_id))
@@ -227,8 +231,8 @@ def list_buttons(
 ) -> list[PersistentButton]:
     """Return the buttons of a list: its pages, and one that reads the shown page again.
 
-    The latter is a symbol where it is beside the symbols of the pages, so that all fit in a row of a phone. It is
-    left out if a filter was typed that nothing can match.
+    Beside the pages the refresh button is a symbol too, so that all fit in a row on a phone.
+    A typed filter that does not fit a `custom_id` can match nothing: then there are neither pages nor a refresh.
     `empty`: the filters match nothing, so a button to drop them is added. `site`: as in `page_buttons`.
     """
     unfiltered: list[PersistentButton] = []

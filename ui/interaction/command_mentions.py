@@ -1,4 +1,4 @@
-"""Mention the bot's commands so that a press fills them in: `</snapshot list:123>`."""
+"""Mention the bot's commands as `</snapshot list:123>`. A press on a mention fills in the command."""
 
 from collections.abc import Iterable
 
@@ -21,6 +21,7 @@ class CommandMentions:
 
     @property
     def known(self) -> bool:
+        """Return whether the ids are known."""
         return bool(self._ids)
 
     def of(self, operation: Operation) -> str:

@@ -25,7 +25,7 @@ def services_of(interaction: Interaction) -> Services:
 
 
 _CHOSEN_SITE, _NAMED_SITE = "site", "named site"
-"""Keys in the extras of an interaction."""
+"""Keys in the extras of an interaction, for the results of `choose_site` and `named_site`."""
 
 
 def choose_site(interaction: Interaction, site: Site) -> None:
@@ -35,7 +35,7 @@ def choose_site(interaction: Interaction, site: Site) -> None:
 
 
 def chosen_site(interaction: Interaction) -> Site | None:
-    """Return the site that this interaction is about, or the only one. None: a site is not chosen yet."""
+    """Return the site that this interaction is about, or the only one. None if none of several is chosen yet."""
     site: Site | None = interaction.extras.get(_CHOSEN_SITE)
     sites = services_of(interaction).sites
     return site if site is not None or sites.several else sites.only
@@ -50,10 +50,10 @@ def site_of(interaction: Interaction) -> Site:
 
 
 def named_site(interaction: Interaction) -> str:
-    """Return the name of this interaction's site, for the answers to it.
+    """Return the name of the interaction's site, to be shown on the answers.
 
-    Return "" if there is only one, if none is chosen, or if the person may not see anything of it. This is decided
-    once per interaction: a person who deletes the only guest that they see still reads its site.
+    Return "" if there is only one site, if none is chosen, or if the person may not see anything of the chosen one.
+    This is decided once per interaction: a person who deletes the only guest that they see still reads its site.
     """
     site = chosen_site(interaction)
     if site is None or not site.name:
@@ -114,10 +114,10 @@ def operation_of(interaction: Interaction) -> Operation | None:
 
 
 async def gone_from(interaction: Interaction, people: Iterable[int]) -> frozenset[int]:
-    """Return the ids of those who have left the guild, so that they are named and not mentioned."""
+    """Return which of these people have left the guild. Write their names: a mention would show only a number."""
     return await services_of(interaction).members.gone(interaction.guild, people)
 
 
 def is_private(interaction: Interaction) -> bool:
-    """Return whether only one person sees the message of the button."""
+    """Return whether only one person sees the message with the pressed button. False for a command."""
     return interaction.message is not None and interaction.message.flags.ephemeral

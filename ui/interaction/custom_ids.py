@@ -1,27 +1,28 @@
-"""Define the `custom_id` of every button: its form, and how it names one of several sites.
+"""Define the `custom_id` of every button, menu and form: its fields, and how it names one of several sites.
 
-A `custom_id` names the guest and the action, and nothing else in it is trusted:
+A `custom_id` says what a press asks for. It may be forged, so it proves nothing: access is decided at each press.
 
 - `g1:start:101:5d0a…` acts on a guest. The last part is `Guest.fingerprint`: a stale button must not reach another
   guest that got the same VMID. It has 32 hex digits. Buttons of earlier versions have eight and still work.
-- `g1:refresh:101` reads the guest again, `g1:details:101` opens its panel, `g1:snapshots:101` its snapshots and
-  `g1:disks:101` its file systems and backups. Only the person who presses sees them.
-- `a1:ack:17` answers an alert by its incident. `:r` at the end marks a message that is not edited.
+- `g1:refresh:101` reads the guest again, and shows its panel in the same message.
+- `g1:details:101` opens the guest's panel, `g1:snapshots:101` its snapshots, `g1:disks:101` its file systems and
+  backups, and `g1:chart:101` its chart. Each is a new message that only the person who presses sees.
+- `a1:ack:17` acknowledges an incident, which is named by its id. `:r` at the end marks an alert that is not edited.
   `a1:unmute:17` ends the mute that has outlasted the incident.
-- `g1:chart:101` and `a1:chart:17` show a chart as a message of its own, `a1:nodechart:17` that of a node.
-- `n1:chart:pve1` shows a chart of a node as a message of its own. `s1:node:pve1` is a choice in a list of nodes.
+- `a1:chart:17` shows the chart of the incident's guest below the alert, `a1:nodechart:17` that of its node.
+- `n1:chart:pve1` shows a chart of a node as a new message. `s1:node:pve1` is a choice in a list of nodes.
 - `c1:week:cpu:g101` (`…:npve1` of a node) replaces the chart in its message.
 - `p1:…` turns a page, or reads a list or the card of the whole cluster again. `p3:…` is the same with shorter fields.
 - `p1:doctor:next:1` turns a page of the check of the setup. `:all` at the end shows good results in full, too.
-- `q1:…` answers a question.
+- `q1:yes:…` and `q1:no:…` answer a question, which is named by its nonce. `f1:…` is the form of a question.
 - `d1:refresh:5d0a…` renews a dashboard, which is named by its 16 hex digits. `d1:alerts:…` shows the open incidents.
-- `w1:list` belongs to the bot's first message. It names no site, because it is about all of them. It is also
-  under results that leave no guest to look at.
+- `w1:list`, `w1:test` and `w1:access` are below the bot's first message. They name no site, because they are about
+  all sites. `w1:list` is also below results that leave no guest to look at.
 
-With several sites the form with a site follows from the one without: `g1:start:101:5d0a…` becomes
-`g2:home:start:101:5d0a…`. The fields of a page (`p2:`) are shortened as well, because Discord allows only 100
-characters: words become their first letter, and numbers are written in base 36. `p3:` has the shortened fields
-without a site. A question knows its own site. `s1:` is a menu (ui/interaction/selects.py).
+With several sites the site is inserted: `g1:start:101:5d0a…` becomes `g2:home:start:101:5d0a…`. The fields of a page
+(`p2:`) are shortened as well, because Discord allows only 100 characters: words become their first letter, and
+numbers are written in base 36. `p3:` has the shortened fields without a site. `q1:` and `f1:` name no site, because
+the bot remembers the site of each question. `s1:` is a menu (ui/interaction/selects.py).
 """
 
 import re
@@ -50,7 +51,7 @@ AUDIT = re.compile(
     r":(?P<person>[0-9]{0,19}):(?P<operation>[a-z_]{0,24}):(?P<since>[0-9]{0,11})"
     r":(?P<until>[0-9]{0,9})(?::(?P<readings>[01]))?"
 )
-"""A button of an earlier version has no `readings`. A newer one is shorter (`shorten`): it begins with `p3:`."""
+"""A button of an earlier version has no `readings`. `shorten` makes the `custom_id` of a newer button (`p3:`)."""
 HISTORY = re.compile(
     r"p1:history:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
 )
@@ -132,7 +133,10 @@ _FORMER = {"audit": 7, "list": len(_GUESTS), "doctor": 2}
 
 
 def with_site(custom_id: str, site: str) -> str:
-    """Return the `custom_id` with the site, or unchanged if `site` is "" because there is only one."""
+    """Return the `custom_id` with the site, and the fields of a page shortened.
+
+    `site=""`: there is only one, so return the `custom_id` unchanged.
+    """
     if not site:
         return custom_id
     kind, rest = custom_id[0], custom_id.partition(":")[2]
@@ -145,7 +149,7 @@ def shorten(custom_id: str) -> str:
 
 
 def split_site(custom_id: str) -> tuple[str | None, str]:
-    """Return the site's name, None if there is none, and the full `custom_id` without it.
+    """Return the site's name (None if none is named), and the `custom_id` without it and with full fields.
 
     A malformed `custom_id` is returned unchanged.
     """

@@ -1,6 +1,6 @@
 """Explain an empty completion with one entry, where Discord would only say "no options match".
 
-Choosing that entry does nothing: the command is refused with the same words and a remedy.
+A command with that entry does nothing. It is refused with the same words, and a remedy if there is one.
 """
 
 import asyncio
@@ -19,11 +19,10 @@ from ui.messages.errors import choice, plain_sentence
 from ui.messages.nothing import Nothing
 
 WORD = "!nothing"
-"""Start of the value of the entry; the reason follows. No guest, node, snapshot, target or duration starts with it.
-"""
+"""Start of the entry's value. A reason may follow after a colon. No value of an option starts with it."""
 
 RECHECK_SECONDS = 0.5
-"""Seconds allowed to complete once more without the typed text. Discord allows 3 s for both."""
+"""Seconds allowed for a second completion, without the typed text. Discord allows 3 s for both together."""
 
 Choices = list[app_commands.Choice[Any]]
 
@@ -42,7 +41,7 @@ def _empty_choice(t: Text, interaction: Interaction, nothing: Nothing) -> Choice
 
 
 def unmatched_choice(interaction: Interaction, typed: str, error: BotError) -> Choices:
-    """Return the entry for a text that fits no choice. It inserts the text, so that the command itself refuses it."""
+    """Return the entry for a text that fits no choice. The entry inserts the text, which the command then refuses."""
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
     return [_entry(plain_sentence(t, error), typed.strip()[:100])]
 

@@ -1,7 +1,7 @@
 """Check access for every command, completion, button and form before anything is done.
 
-discord.py calls `CommandTree.interaction_check` only for commands and autocomplete, so buttons and forms call
-`refusal_of` themselves. The action checks access again in core.
+discord.py calls `CommandTree.interaction_check` only for commands and completions, so the handlers of buttons and
+forms call `rate_limit_refusal` and `refusal_of`. The action checks access again in core.
 """
 
 import contextlib
@@ -47,7 +47,7 @@ def refusal_of(
 ) -> Refused | None:
     """Return why this interaction is refused, or None. `guest`: the guest in question, if known.
 
-    While none of several sites is chosen, it is refused only if every site refuses it.
+    While none of several sites is chosen, the interaction is refused only if every site refuses it.
     """
     site, actor = chosen_site(interaction), actor_of(interaction)
     if site is not None:
@@ -79,9 +79,9 @@ def rate_limit_refusal(interaction: Interaction, operation: Operation | None) ->
 async def run_guarded(
     interaction: Interaction, work: Callable[[Attempt], Awaitable[BotError | None]]
 ) -> None:
-    """Run the work of a button or form. Record and answer what it refuses or raises, because no caller would.
+    """Run the work of a button or form. Record and answer its refusal or exception, because discord.py would not.
 
-    The work fills in the attempt's fields as soon as it knows them.
+    The work fills in the attempt's fields as soon as they are known.
     """
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
     attempt = attempt_of(interaction)
@@ -95,12 +95,12 @@ async def run_guarded(
         await reply_privately(interaction, notice(unexpected_sentence(t, error_id)))
         return
     if refusal is not None:
-        attempt.refuse(refusal)
+        attempt.record_refusal(refusal)
         await reply_privately(interaction, refusal_card(services_of(interaction), t, refusal, interaction))
 
 
 async def reply_privately(interaction: Interaction, view: ui.LayoutView) -> None:
-    """Show a card to this person only, whether or not the interaction was acknowledged. Does not raise."""
+    """Send a card that only this person sees. The interaction may have been acknowledged or not. Does not raise."""
     services = services_of(interaction)
     t = services.texts.of_locale(str(interaction.locale))
 
@@ -122,9 +122,9 @@ async def reply_privately(interaction: Interaction, view: ui.LayoutView) -> None
 
 
 def _nothing_chosen(interaction: Interaction) -> Refused | None:
-    """Return the refusal of the entry that only explains why there is nothing to choose.
+    """Return the refusal of a command with an entry that only explains why there is nothing to choose.
 
-    A completion is not refused, because another option may still contain that entry.
+    Return None for a completion: the person may be about to replace that entry.
     """
     return None if interaction.type is discord.InteractionType.autocomplete else nothing_chosen(interaction)
 
@@ -134,7 +134,7 @@ _ARRIVED = "arrived"
 
 
 def measure_command(interaction: Interaction) -> None:
-    """Note how long a command has taken, if it passed the gate. A press is not a command."""
+    """Measure how long a command that passed the gate has taken. Ignore other interactions."""
     services, arrived = services_of(interaction), interaction.extras.get(_ARRIVED)
     if arrived is not None and interaction.command is not None:
         seconds = services.clock.monotonic() - arrived
@@ -142,7 +142,7 @@ def measure_command(interaction: Interaction) -> None:
 
 
 class GatedTree(app_commands.CommandTree[discord.Client]):
-    """The command tree, with the access check before each command and one handler for unexpected errors."""
+    """Check access before each command and completion of the tree, and answer unexpected errors."""
 
     def __init__(self, client: discord.Client) -> None:
         super().__init__(client)
@@ -168,7 +168,7 @@ class GatedTree(app_commands.CommandTree[discord.Client]):
                 t = services_of(interaction).texts.of_locale(str(interaction.locale))
                 await interaction.response.autocomplete(refusal_choice(t, refusal))
         else:
-            attempt_of(interaction).refuse(refusal)
+            attempt_of(interaction).record_refusal(refusal)
             t = services_of(interaction).texts.of_locale(str(interaction.locale))
             services, actor = services_of(interaction), actor_of(interaction)
             await reply_privately(interaction, refusal_card(services, t, refusal, interaction, actor))

@@ -1,7 +1,7 @@
-"""Check the gateway's events before discord.py parses them.
+"""Check interactions before discord.py parses them, and drop any event of the gateway that it cannot parse.
 
-discord.py assumes that each event is complete. A missing field raises an error while discord.py reads the socket,
-which ends the bot. Or it raises later in a task that nobody awaits, and the person gets no answer.
+discord.py assumes that each event is complete. If a field is missing, an error may be raised while discord.py reads
+the socket, which ends the bot. Or it is raised later in a task that nobody awaits, and the person gets no answer.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _FIELDS: Mapping[int, _TYPED] = {
 }
 """Required fields of each type of interaction, besides the person."""
 _IDS = ("id", "application_id", "guild_id", "channel_id", "channel.id", "channel.parent_id", "message.id")
-"""Ids of an interaction, besides the person's. Not every interaction has each of them."""
+"""Ids of an interaction, besides the person's. Each may be missing, but must not be too large."""
 ID_MOST = 2**63 - 1
 """Greatest id that the journal can store. Discord's own stay below it until 2084."""
 
@@ -61,13 +61,13 @@ def _person_path(data: Mapping[str, Any]) -> str:
 
 
 def _number(data: Any) -> int:
-    """Return the interaction's id, 0 if it has none that can be used."""
+    """Return the interaction's id, 0 if it is missing or cannot be used."""
     number = str(_at(data, "id"))
     return int(number) if number.isdecimal() and not _is_too_large(number) else 0
 
 
 def _person(data: Mapping[str, Any]) -> int | None:
-    """Return the user id of an interaction, None if it is not a number."""
+    """Return the id of the person of an interaction, None if it is missing or cannot be used."""
     found = str(_at(data, _person_path(data)))
     return int(found) if found.isdecimal() and not _is_too_large(found) else None
 
@@ -79,11 +79,14 @@ def _at(data: object, path: str) -> Any:
 
 
 class GatewayGuard:
-    """Wrap discord.py's event parsers, so that an unreadable event is dropped and does not end the bot."""
+    """Wrap discord.py's event parsers, so that an unreadable event is dropped and does not end the bot.
+
+    Also set the asker and the interaction's id for everything that an interaction starts.
+    """
 
     def __init__(self, client: discord.Client, texts: Texts) -> None:
         self._client, self._texts = client, texts
-        self._words: set[asyncio.Task[None]] = set()
+        self._notices: set[asyncio.Task[None]] = set()
 
     def guard(self) -> None:
         """Wrap every parser."""
@@ -103,7 +106,7 @@ class GatewayGuard:
                 interaction_id.set(_number(data) if asks else 0),
             )
             try:
-                parse(data)  # tasks that it starts keep this asker, and the interaction
+                parse(data)  # the tasks that it starts keep the asker and the interaction's id
             except Exception as error:  # noqa: BLE001 - it would end the connection and the bot
                 _log.warning("an event %s could not be read and was ignored: %r", event, error)
                 if event == "INTERACTION_CREATE":
@@ -122,11 +125,11 @@ class GatewayGuard:
             answerable
             and str(number).isdecimal()
             and isinstance(token, str)
-            and len(self._words) < NOTICES_MOST
+            and len(self._notices) < NOTICES_MOST
         ):
-            word = asyncio.ensure_future(self._say(str(number), token, str(_at(data, "locale"))))
-            self._words.add(word)
-            word.add_done_callback(self._words.discard)
+            sending = asyncio.ensure_future(self._say(str(number), token, str(_at(data, "locale"))))
+            self._notices.add(sending)
+            sending.add_done_callback(self._notices.discard)
 
     async def _say(self, number: str, token: str, locale: str) -> None:
         view = notice(_unreadable(self._texts, locale))

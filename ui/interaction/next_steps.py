@@ -1,7 +1,7 @@
 """Offer the next step as a button under an outcome or a refusal.
 
-Two tables list the steps after each action and refusal. A step is only offered if it fits the guest's state and the
-person may take it now. Each press is checked again.
+`AFTER` lists the steps after each action, `steps_after_refusal` those after a refusal. A step is only offered if it
+fits the guest's state and the person may take it now. Each press is checked again.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ from ui.interaction.services import Site
 
 
 class ActionEnding(StrEnum):
-    """How an action ended, as far as the next step depends on it."""
+    """The endings of an action that lead to different next steps."""
 
     DONE = "done"
     WAITS = "waits for a restart"
@@ -41,7 +41,7 @@ class ActionEnding(StrEnum):
 
 
 class NextStep(StrEnum):
-    """A next step."""
+    """A step that a person can take after an outcome or a refusal."""
 
     DETAILS = "details"
     SNAPSHOTS = "snapshots"
@@ -112,7 +112,7 @@ _BEFORE_DELETION: Mapping[State, Sequence[NextStep]] = {
     State.RUNNING: (NextStep.SHUTDOWN,),
     State.UNKNOWN: _LOOK,
 }
-"""The same for a deletion, which needs a stopped guest. Without a row: the force stop."""
+"""The steps after the refusal of a deletion, which needs a stopped guest. Without a row: the force stop."""
 AFTER_REFUSAL: Mapping[type[BotError], Sequence[NextStep]] = {
     GuestLocked: _LOOK,
     GuestBusy: _LOOK,
@@ -121,7 +121,7 @@ AFTER_REFUSAL: Mapping[type[BotError], Sequence[NextStep]] = {
     SnapshotNotFound: (NextStep.SNAPSHOTS,),
     SnapshotExists: (NextStep.SNAPSHOTS,),
 }
-"""The steps after a refusal that names a guest. An error without a row has no step."""
+"""The steps after other refusals. Without a row there is none, except where `steps_after_refusal` looks at values."""
 
 
 def _action_ending(report: Report) -> ActionEnding:
@@ -167,7 +167,7 @@ def outcome_buttons(t: Text, site: Site, report: Report) -> list[Item]:
 
 
 def panel_extras(t: Text, site: Site, report: Report) -> list[Item]:
-    """Return the next-step buttons that a panel needs besides its own, after an action that it reports."""
+    """Return the force-stop button if it is the next step after the reported action. A panel has no such button."""
     order, guest = report.plan.order, report.after
     steps = [
         step for step in _steps_after(order.operation, _action_ending(report)) if step is NextStep.FORCE_STOP
@@ -198,7 +198,10 @@ def step_buttons(t: Text, site: Site, actor: Actor, guest: Guest, steps: Sequenc
 
 
 def _may_take(site: Site, actor: Actor, step: NextStep, guest: Guest) -> bool:
-    """Return whether the step fits the guest, and its button would not be refused now."""
+    """Return whether the step fits the guest and this person may take it now.
+
+    A guarded action on a protected guest is only offered if its button asks for confirmation.
+    """
     operation = step.operation
     presser = replace(actor, interaction_kind=InteractionKind.BUTTON)
     listed = site.cluster_cache.find(guest.vmid) or guest  # access goes by the list

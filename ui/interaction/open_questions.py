@@ -13,7 +13,7 @@ SECONDS = 60.0
 REMEMBERED = 500
 """Maximum number of past questions to remember.
 
-They distinguish a second press from a late one, and the audit trail can name the guest of a late press.
+They tell a press on an answered question from one on a lapsed question. They also let the audit trail name the guest.
 """
 
 
@@ -35,9 +35,11 @@ class Question:
     renew: Callable[[], Awaitable[None]] = field(default=_show_nothing)
     """Shows the new deadline."""
     deadline: float = 0.0
-    """Unix seconds at which it lapses."""
+    """Unix seconds at which the question lapses."""
     lapse: asyncio.Task[None] | None = field(default=None)
+    """Lets the question lapse at the deadline."""
     renewed: bool = False
+    """Whether the deadline was renewed. It is renewed only once."""
 
 
 class Questions:
@@ -68,7 +70,7 @@ class Questions:
         return question.plan if question else None
 
     def site_of(self, nonce: str) -> str | None:
-        """Return the name of the site of an open or remembered question, None as in `plan_of`."""
+        """Return the name of the site of an open or remembered question, None for one of an earlier run."""
         question = self._known(nonce)
         return question.site if question else None
 
@@ -103,7 +105,7 @@ class Questions:
             del self._past[next(iter(self._past))]
 
     def take_all(self) -> list[Question]:
-        """Remove all open questions, stop their timers and return them. The end of the bot needs this."""
+        """Remove all open questions, stop their timers and return them, because the bot ends."""
         questions = list(self._open.values())
         self._open.clear()
         for question in questions:

@@ -1,4 +1,4 @@
-"""Show a refusal: its sentence, the next step, and whether changes are switched off as well."""
+"""Build the card of a refusal: its sentence, the next step, and a note if read-only mode is on as well."""
 
 import discord
 from discord import ui
@@ -25,8 +25,9 @@ def refusal_card(
     *,
     about: int | None = None,
 ) -> ui.LayoutView:
-    """Return the card of a refusal. While the bot is read-only, the card also says so to people who see the site.
+    """Return the card of a refusal, and count the error.
 
+    While the site is read-only, a refusal of access also says so to people who see the site.
     `t`: the reader's language. `asker`: the refused person, given only if the refusal names no guest.
     `about`: VMID of the guest that was asked for, if it is known.
     """
@@ -45,7 +46,10 @@ def refusal_card(
 
 
 def _usable_channel(services: Services, interaction: Interaction) -> int | None:
-    """Return the first channel of the bot's category where this person can use commands, None if there is none."""
+    """Return the first channel of the bot's category where this person can use commands, None if there is none.
+
+    Alert channels come last.
+    """
     guild, person = interaction.guild, interaction.user
     if guild is None or guild.id != services.guild_id or not isinstance(person, discord.Member):
         return None

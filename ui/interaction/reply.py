@@ -57,12 +57,12 @@ class Reply:
         self._hurried = asyncio.Event()
         self._edited = self._clock.monotonic()
         self._pause_until = self._edited
-        """Monotonic time before which the final edit must not follow an edit that showed progress."""
+        """Monotonic time until which the final edit waits after an edit that showed progress."""
         self._task: asyncio.Task[Any] | None = None  # the task that works on the answer
         self._entering = True
         self._farewell: ui.LayoutView | None = None
         self._replaced = False
-        """Whether the message shows something else by now: another answer, or the farewell."""
+        """Whether the message shows another answer or the farewell instead of this answer."""
         self.about: int | None = None
         """VMID of the guest that an action is about, for the next step after an error that does not name it."""
 
@@ -148,7 +148,7 @@ class Reply:
         return self._answer.state in (AnswerState.NEW, AnswerState.DEFERRED)
 
     def hurry(self) -> None:
-        """Acknowledge now, because the answer may take long: many people ask at once."""
+        """Acknowledge now, because many people ask at once and the answer may take long."""
         self._hurried.set()
 
     @property
@@ -221,13 +221,13 @@ class Reply:
         return not (error or self._replaced)
 
     async def try_to_show(self, view: ui.LayoutView) -> None:
-        """Show the view in place of the answer, in one try. A failure is ignored: the answer is still shown."""
+        """Show the view in place of the answer, in one try. Ignore a failure: the former view then stays."""
         async with self._lock:
             with contextlib.suppress(*DISCORD_ERRORS):
                 await self._answer.fill_in(view)
 
     async def _take_place(self) -> None:
-        """Let no other answer fill in the message that this one is about to change."""
+        """Keep other answers from filling in the message that this answer is about to change."""
         message = self.interaction.message
         if message is None or not self._answer.in_place:
             return
@@ -237,7 +237,10 @@ class Reply:
         await asyncio.gather(*(each.wait_until_sent() for each in others))
 
     def step_back(self, message: discord.Message) -> bool:
-        """Fill in nothing more if this answer is shown in the message. Return whether it is."""
+        """Stop filling in this answer if the message shows it, because another takes its place.
+
+        Return whether the message shows this answer.
+        """
         asked_by = message.interaction_metadata  # known before the id of a message that is just being sent
         shown_here = asked_by is not None and asked_by.id == self.interaction.id
         if not shown_here and message.id != self._answer.message_id:
@@ -294,7 +297,7 @@ class Reply:
         return tell
 
     async def say_farewell(self) -> None:
-        """Tell the person that the bot ends during this answer.
+        """Show the farewell, or that the bot ends if the person sees only that it is thinking.
 
         No action starts any more at this time (`Executor.ending`).
         """

@@ -1,8 +1,8 @@
-"""Create the menu of a list, which opens the panel of a guest or node. It still works after a restart.
+"""Create the menu of a list, which opens the chosen guest or node. It still works after a restart.
 
-The values of `s1:guest` are the VMIDs of the shown page, those of `s1:node` its nodes. `s2:home:guest` names its
-site, if there are several. In a list of all sites (`s2:*:guest`) each value names its own, as in `home/101`. Nothing
-in a value is trusted: a choice is handled as a press on a button with the `custom_id` `s1:guest:101`.
+The values of `s1:guest` are the VMIDs of the shown page, those of `s1:node` its nodes. With several sites the menu
+names the site, as in `s2:home:guest`. In a list of all sites (`s2:*:guest`) each value names its site, as in
+`home/101`. A value may be forged: a choice is checked like a press on a button with the `custom_id` `s1:guest:101`.
 """
 
 import re
@@ -24,7 +24,7 @@ OPTIONS_MOST = 25
 """Maximum number of options in a menu (Discord)."""
 _GUEST, _NODE = "s1:guest", "s1:node"
 CHOICE = re.compile(rf"{_GUEST}:(?P<vmid>[1-9][0-9]{{2,8}})")
-"""A choice, as it reaches `cogs/buttons.py`."""
+"""The choice of a guest, as `choice_id` gives it to `cogs/buttons.py`. That of a node is `custom_ids.NODE`."""
 
 
 class PersistentSelect(ui.DynamicItem[ui.Select[Any]], template=r"s[0-9]:.{1,97}"):
@@ -43,7 +43,7 @@ class PersistentSelect(ui.DynamicItem[ui.Select[Any]], template=r"s[0-9]:.{1,97}
 
 
 def choice_id(custom_id: str, values: Sequence[object]) -> str:
-    """Return a choice as the `custom_id` of a button. A forged one may fit no button."""
+    """Return a choice as the `custom_id` of a button. A forged choice may give one that no pattern fits."""
     value = str(values[0]) if len(values) == 1 else ""
     named, unnamed = split_site(custom_id)
     if named != ALL_SITES:
@@ -64,9 +64,9 @@ def guest_menu(t: Text, guests: Sequence[tuple[str, Guest]], site: str) -> list[
 
 
 def node_menu(t: Text, nodes: Sequence[tuple[str, Node]], site: str) -> list[Item]:
-    """Return the menu of these nodes, none if there are no nodes. The values are like those of `guest_menu`.
+    """Return the menu of these nodes, none if there are no nodes. The parameters are like those of `guest_menu`.
 
-    A node whose name Proxmox itself would refuse cannot be opened.
+    A node whose name Proxmox itself would refuse is left out.
     """
     fit = [(name, node) for name, node in nodes if is_node(node.name)][:OPTIONS_MOST]
     options = [_node_option(t, name if site == ALL_SITES else "", node) for name, node in fit]

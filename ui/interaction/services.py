@@ -1,4 +1,4 @@
-"""Define what the bot has once and once per site, for cogs, buttons and forms. bootstrap.py builds it."""
+"""Define the objects that the bot has once (Services) and once per site (Site). bootstrap.py builds them."""
 
 import datetime
 from collections.abc import Awaitable, Callable, Iterator
@@ -36,7 +36,10 @@ from ui.interaction.command_mentions import CommandMentions
 from ui.interaction.open_questions import Questions
 
 EXPORTS_MOST, OWN_EXPORTS_MOST = 2, 2
-"""Maximum number of people whose CSV files are made and sent at once, and of files that one person waits for."""
+"""Maximum number of people whose CSV files are made and sent at once, and of files that one person waits for.
+
+Each person has one file made at a time.
+"""
 
 
 class Heartbeat(Protocol):
@@ -64,13 +67,13 @@ class OpenReply(Awaited, Protocol):
         """Tell the person that the bot ends."""
 
     def step_back(self, message: discord.Message) -> bool:
-        """Fill in nothing more if this answer is shown in the message: another takes its place.
+        """Stop filling in this answer if the message shows it, because another takes its place.
 
-        Return whether it is shown there.
+        Return whether the message shows this answer.
         """
 
     async def wait_until_sent(self) -> None:
-        """Wait a moment until nothing is being sent."""
+        """Wait until nothing is being sent, for about a second at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +84,17 @@ class Services:
     change_limit: ChangeLimit
     rate_limiter: RateLimiter
     people_cache: PeopleReader
-    journal: AuditStore
-    """The audit trail of all sites."""
+    audit_store: AuditStore
+    """The stored audit trail of all sites, to be read. Records are added through `trails`."""
     heartbeat: Heartbeat
     connected: Callable[[], bool]
-    """Returns whether the gateway to Discord is connected now."""
+    """Returns whether the connection to Discord's gateway is up now."""
     renderer: Renderer
-    """Draws charts, in a process of its own."""
+    """Draws charts in a separate process."""
     pictures: Pictures[Any]
     """The charts that are being drawn, or were drawn just now (`ui.charts.view.ChartPicture`)."""
     alert_charts: Cooldown
-    """Limits how often a chart for everybody follows an alert."""
+    """Limits how often the chart button of an alert shows the chart to everybody; otherwise it is private."""
     orphan_searches: Cooldown
     """Limits how often a channel is searched for orphaned dashboards when a new one is made."""
     members: Members
@@ -108,7 +111,7 @@ class Services:
     guild_id: int
     category_id: int
     timezone: datetime.tzinfo
-    """Time zone in which dates begin (TIMEZONE)."""
+    """Time zone of dates and times that people type, and of those in charts, audit pages and exports (TIMEZONE)."""
     poll_seconds: float
     """Seconds between two polls of the watch."""
     heartbeat_sites: frozenset[str] = frozenset()
@@ -123,13 +126,13 @@ class Services:
     """Unfinished answers. Each shows a farewell when the bot ends."""
     measures: Measures = field(default_factory=NoMeasures)
     gateway_age: Callable[[], float | None] = lambda: 0.0
-    """Returns the seconds since Discord last acknowledged the connection, None if it never did."""
+    """Returns the seconds since Discord last acknowledged a heartbeat of the gateway, None if it never did."""
     exports: Turns = field(default_factory=lambda: Turns(EXPORTS_MOST, OWN_EXPORTS_MOST))
-    """Limits the CSV files in memory: each has up to 10 MB until Discord has it."""
+    """Limits the CSV files in memory: each takes up to 10 MB until Discord has received it."""
 
     @property
     def trails(self) -> tuple[AuditLog, ...]:
-        """Every audit trail: that of each site, and that of attempts without a site."""
+        """Return every audit trail: that of each site, and that of attempts without a site."""
         return tuple(dict.fromkeys((*(site.audit for site in self.sites), self.audit)))
 
 
@@ -149,12 +152,12 @@ class Site:
     executor: Executor
     watch: Watch
     journal: Journal
-    """The rows of this site."""
+    """The part of the journal that belongs to this site: incidents, messages to send, audit records and more."""
     alert_delivery: AlertDelivery
     audit: AuditLog
     dashboards: DashboardKeeper[Any]
     action_recovery: ActionRecovery
-    """Finds out the results of actions that the end of an earlier run cut off."""
+    """Finds out the results of actions that the end of an earlier run cut off, or that ended unknown in this run."""
     web_url: str | None = None
     """Address of Proxmox' web interface, None if links to it are not wanted."""
 
@@ -200,5 +203,5 @@ class Sites:
 
     @property
     def ending(self) -> bool:
-        """Whether no change begins any more, because the bot ends."""
+        """Return whether the bot ends, so that no change begins any more."""
         return any(site.executor.ending for site in self)

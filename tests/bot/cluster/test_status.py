@@ -27,7 +27,7 @@ async def test_the_cluster_on_one_card(scene: Stage) -> None:
     for name in ("`pve1`", "`pve2`", "`pve3`", "`nfs-backup`"):
         assert name in reply.text
     assert reply.text.count("`nfs-backup`") == 1
-    entry = (await scene.services.journal.audit_page(AuditFilter(operation="status"), 0, 1))[0][0]
+    entry = (await scene.services.audit_store.audit_page(AuditFilter(operation="status"), 0, 1))[0][0]
     assert (entry.record.step, entry.record.outcome) == (AuditStep.ENDED, "OK")
 
 

@@ -44,7 +44,7 @@ def values_of(post: SeenMessage) -> list[str]:
 
 
 async def newest(scene: Stage) -> AuditEntry:
-    entries, _ = await scene.services.journal.audit_page(AuditFilter(), 0, 1)
+    entries, _ = await scene.services.audit_store.audit_page(AuditFilter(), 0, 1)
     return entries[0]
 
 

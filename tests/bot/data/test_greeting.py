@@ -167,7 +167,7 @@ async def test_a_press_passes_the_gate_the_decision_and_the_audit(bare_scene: St
     assert "You need the “admin” level" in refused.text
     nothing = await bare_scene.press(stranger, post, "List")
     assert "web01" not in nothing.text
-    entries, _ = await bare_scene.services.journal.audit_page(AuditFilter(), 0, 9)
+    entries, _ = await bare_scene.services.audit_store.audit_page(AuditFilter(), 0, 9)
     words = [(entry.record.actor.name, entry.record.operation) for entry in entries]
     assert words == [("Sam", "list"), ("Vera", "monitor_test"), ("Vera", "list")]
     assert len(bare_scene.alerts_told()) == 1

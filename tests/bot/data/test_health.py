@@ -44,7 +44,7 @@ async def test_the_running_bot_is_checked_and_problems_come_first(scene: Stage, 
     assert "timedatectl set-ntp true" in reply.text
     for trail in scene.services.trails:
         await trail.flush()
-    found, _ = await scene.services.journal.audit_page(AuditFilter(), 0, 10)
+    found, _ = await scene.services.audit_store.audit_page(AuditFilter(), 0, 10)
     assert [entry.record.operation for entry in found] == ["health"] * 4
 
 

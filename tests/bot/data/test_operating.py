@@ -75,7 +75,7 @@ async def test_health_figures_and_the_log_of_a_command(bare_scene: Stage) -> Non
     rebooting = [line for line in lines if ": reboot by" in line["message"]]
     (number,) = {line["interaction"] for line in rebooting}
     assert all(f"interaction={number}" in line["message"] for line in rebooting)
-    trail, _ = await scene.services.journal.audit_page(AuditFilter(operation="reboot"), 0, 9)
+    trail, _ = await scene.services.audit_store.audit_page(AuditFilter(operation="reboot"), 0, 9)
     assert [(each.record.interaction_id, bool(each.record.upid)) for each in trail] == [(int(number), True)]
     assert any("UPID:" in line["message"] for line in rebooting)
     assert not any("Emma" in line["message"] for line in lines)

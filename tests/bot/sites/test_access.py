@@ -34,7 +34,7 @@ def held(scene: Stage) -> set[str]:
 
 def trail(scene: Stage, operation: str) -> list[str]:
     """Return the site of each attempt, newest first."""
-    found, _ = rows_of(scene.services.journal).audit_page(AuditFilter(operation=operation), 0, 20)
+    found, _ = rows_of(scene.services.audit_store).audit_page(AuditFilter(operation=operation), 0, 20)
     return [each.site for each in found]
 
 

@@ -49,7 +49,7 @@ async def test_a_target_names_its_site(
     other = {"home": "colo", "colo": "home"}[site]
     await scene.say(chief, "monitor mute", target=typed, duration="1h")
     assert mutes(scene) == {site: {subject}, other: set()}
-    found, _ = await scene.services.journal.audit_page(AuditFilter(), 0, 1)
+    found, _ = await scene.services.audit_store.audit_page(AuditFilter(), 0, 1)
     assert [(each.site, each.record.operation) for each in found] == [(site, "monitor_mute")]
     await scene.say(chief, "monitor unmute", target=typed)
     assert mutes(scene) == {site: set(), other: set()}
@@ -159,7 +159,7 @@ async def test_everything_on_all_sites(bare_scene: Stage, people: People) -> Non
     reply = await scene.say(chief, "monitor mute", target="everything", duration="1h")
     assert "All alerts of `colo`, `home` muted until" in reply.text
     assert mutes(scene) == {"home": {ALL}, "colo": {ALL}}
-    found, _ = await scene.services.journal.audit_page(AuditFilter(operation="monitor_mute"), 0, 9)
+    found, _ = await scene.services.audit_store.audit_page(AuditFilter(operation="monitor_mute"), 0, 9)
     assert [each.site for each in found] == ["home", "colo", ""]
     await scene.say(chief, "monitor unmute", target="colo/everything")
     assert mutes(scene) == {"home": {ALL}, "colo": set()}

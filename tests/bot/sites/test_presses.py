@@ -21,12 +21,12 @@ clusters, sites = three_sites.clusters, three_sites.sites
 
 
 def newest(sites: Sites) -> AuditEntry:
-    found, _ = rows_of(sites.scene.services.journal).audit_page(AuditFilter(), 0, 1)
+    found, _ = rows_of(sites.scene.services.audit_store).audit_page(AuditFilter(), 0, 1)
     return found[0]
 
 
 def attempts(sites: Sites) -> int:
-    return rows_of(sites.scene.services.journal).audit_page(AuditFilter(), 0, 1)[1]
+    return rows_of(sites.scene.services.audit_store).audit_page(AuditFilter(), 0, 1)[1]
 
 
 def ids_of(post: SeenMessage) -> list[str]:

@@ -121,11 +121,11 @@ class Table:
         return [post for post in self.scene.server.messages(self.scene.alerts) if post.content]
 
     def rows_after(self, last: int) -> list[AuditEntry]:
-        return list(rows_of(self.scene.services.journal).audit_after(last, 1000)[0])
+        return list(rows_of(self.scene.services.audit_store).audit_after(last, 1000)[0])
 
     async def row(self, what: str, effect: bool, acting: Any, *, asks: bool = False) -> PressResult:
         """Act, and check that the site and no other is acted on, named and filed."""
-        before, last = self.state(), rows_of(self.scene.services.journal).audit_last()
+        before, last = self.state(), rows_of(self.scene.services.audit_store).audit_last()
         reply: PressResult = await acting()
         shown = self.shown(what, reply)
         if asks:
@@ -411,7 +411,7 @@ async def test_every_button_of_an_alert(table: Table, name: str) -> None:
         ("start", True),
     ):
         custom_id = next(str(each.custom_id) for each in alert.buttons if f":{what}:" in str(each.custom_id))
-        before, last = table.state(), rows_of(scene.services.journal).audit_last()
+        before, last = table.state(), rows_of(scene.services.audit_store).audit_last()
         reply = await sites.press("admin", alert, custom_id)
         after = table.state()
         assert {each for each in NAMES if before[each] != after[each]} == ({name} if effect else set()), what

@@ -85,7 +85,7 @@ async def test_the_trail_of_the_running_bot_names_the_sites(
     scene = sites.scene
     audits = scene.guild.create_text_channel("audits", category=scene.category)
     await sites.start(AUDIT_CHANNEL_ID=str(audits.id))
-    await scene.until(rows_of(scene.services.journal).audit_cursor, "the delivery to have begun")
+    await scene.until(rows_of(scene.services.audit_store).audit_cursor, "the delivery to have begun")
     for name in (HOME, COLO):
         guest = sites.site(name).cluster_cache.find(103)
         assert guest is not None

@@ -68,9 +68,9 @@ async def test_the_watch_lists_of_all_sites(bare_scene: Stage, people: People) -
     text = (await scene.say(people["guest"], "monitor list")).text
     assert ("colo" in text, text.count("🟢")) == (False, 1)
     assert (
-        await scene.services.journal.audit_page(AuditFilter(operation="monitor_list", site="home"), 0, 9)
+        await scene.services.audit_store.audit_page(AuditFilter(operation="monitor_list", site="home"), 0, 9)
     )[1] == 1
-    assert (await scene.services.journal.audit_page(AuditFilter(operation="monitor_list"), 0, 9))[1] == 4
+    assert (await scene.services.audit_store.audit_page(AuditFilter(operation="monitor_list"), 0, 9))[1] == 4
 
 
 async def test_the_watch_list_is_divided_into_pages(bare_scene: Stage, people: People) -> None:
@@ -239,7 +239,7 @@ async def test_a_test_alert_of_each_site(bare_scene: Stage, people: People) -> N
     scene.assert_refused(
         await scene.say(reader, "monitor test", site="colo"), reader, NotAllowed(Level.ADMIN, Level.VIEWER)
     )
-    found, _ = await scene.services.journal.audit_page(AuditFilter(operation="monitor_test"), 0, 20)
+    found, _ = await scene.services.audit_store.audit_page(AuditFilter(operation="monitor_test"), 0, 20)
     assert [(each.site, each.record.step) for each in found] == [
         ("", AuditStep.REFUSED),
         ("", AuditStep.REFUSED),

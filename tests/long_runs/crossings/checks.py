@@ -59,7 +59,10 @@ class Checks:
         self.oracle.note_views()
         self.oracle.note_typed(want, words)
         posts = {post.id: (post.text, whole(post)) for post in self.posts(name)}
-        before, after = read_state(self.scene, self.towns), rows_of(self.scene.services.journal).audit_last()
+        before, after = (
+            read_state(self.scene, self.towns),
+            rows_of(self.scene.services.audit_store).audit_last(),
+        )
         result = await self.do(acting())
         self.figures["requests"] += 1
         self.oracle.note_views()
@@ -122,7 +125,7 @@ class Checks:
         person = self.people[name].id
         rows = [
             each
-            for each in rows_of(self.scene.services.journal).audit_after(after, 1000)[0]
+            for each in rows_of(self.scene.services.audit_store).audit_after(after, 1000)[0]
             if each.record.actor.user_id == person
         ]
         sites = {each.site for each in rows}
