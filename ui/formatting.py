@@ -1,7 +1,6 @@
 """Format values: colours, emoji, times, and the escaping of foreign text. ui/sizes.py formats bytes.
 
-The functions are pure and take a language and a value. Emoji and colours mean the same everywhere: see STATE_EMOJI
-and Colour.
+The functions are pure. Emoji and colours mean the same everywhere: see STATE_EMOJI and Colour.
 """
 
 import re
@@ -93,9 +92,9 @@ def plain(text: str, most: int = NAME_MOST) -> str:
 
 
 UNKNOWN = "—"
-"""Stands for a figure that nobody knows."""
+"""Stands for an unknown figure."""
 FRACTION_LIMIT = 9.995
-"""From this fraction on, a percentage would have four digits. A usage so far above the total is nonsense."""
+"""Fraction from which a percentage would have four digits. A usage so far above the total is nonsense."""
 NOTHING = "?"
 """Content of a code span that would otherwise be empty."""
 
@@ -107,7 +106,7 @@ def code(text: str, most: int = NAME_MOST) -> str:
 
 
 def person(name: str, user_id: int, most: int = NAME_MOST) -> str:
-    """Return a person's mention, which Discord shows as a name. It cannot be faked, but anybody can take any name.
+    """Return a person's mention, which Discord shows as a name. Unlike a name, a mention cannot be faked.
 
     `user_id=0`: the person was stored before ids were kept, so the stored name is shown.
     """
@@ -115,7 +114,7 @@ def person(name: str, user_id: int, most: int = NAME_MOST) -> str:
 
 
 def code_block(lines: Iterable[str], most: int = 900) -> str:
-    """Return foreign lines (a task's log) in a code block. If there are too many, the last ones are kept."""
+    """Return foreign lines, such as a task's log, in a code block: the last ones that fit into `most` characters."""
     kept: list[str] = []
     room = most
     for line in reversed([plain(line, 200).replace("`", "ˋ") for line in lines]):
@@ -126,12 +125,17 @@ def code_block(lines: Iterable[str], most: int = 900) -> str:
     return "```\n" + "\n".join(kept) + "\n```" if kept else ""
 
 
-def fit_lines(t: Text, lines: Iterable[str], most: int, between: str = "\n") -> str:
-    """Join as many lines (or other items) as fit into `most` characters, and say how many more there are."""
+def fit_lines(
+    t: Text, lines: Iterable[str], most: int, between: str = "\n", *, lines_most: int | None = None
+) -> str:
+    """Join as many lines (or other items) as fit into `most` characters, and say how many more there are.
+
+    `lines_most`: maximum number of lines to join, even if more would fit.
+    """
     everything = list(lines)
     kept: list[str] = []
     room = most - 40
-    for line in everything:
+    for line in everything[:lines_most]:
         if len(line) + len(between) > room:
             break
         kept.append(line)
@@ -202,29 +206,29 @@ def title(guest: Guest) -> str:
 
 
 def title_of(vmid: int, label: str) -> str:
-    """Return the same as `title`, from the values of an error."""
+    """Return the same as `title`, from a VMID and a `Guest.label`, which is the VMID of a guest without a name."""
     return f"**{vmid}** {code(label)}" if label != str(vmid) else f"**{vmid}**"
 
 
 def choice_label(t: Text, guest: Guest, value: str = "") -> str:
-    """Return a completion: `🟢 101 web01 · pve1 · VM`. Discord shows it as plain text, at most 100 characters.
+    """Return the label of a completion: `🟢 101 web01 · pve1 · VM`. Discord shows it as plain text.
 
-    `value`: the text that it inserts, if it is not the VMID alone.
+    `value`: the text that the completion inserts, if it is not the VMID alone.
     """
     label = f"{emoji_of(guest)} {value or guest.vmid} {plain(guest.name or '—')} · {plain(guest.node, 30)}"
     return plain_label(f"{label} · {kind_word(t, guest.kind)}")
 
 
 def plain_label(text: str) -> str:
-    """Cut a text to the maximum length of a choice or a button's label.
+    """Cut the bot's own text to the 100 characters of a completion or an option of a menu.
 
-    Joiners inside emoji are kept, because this is the bot's own text.
+    Unlike `plain`, keep joiners inside emoji.
     """
     return text if len(text) <= 100 else text[:99] + "…"
 
 
 def listed(t: Text, words: Iterable[str]) -> str:
-    """Join words of the same kind in one line."""
+    """Join words with the comma of the language."""
     return t(", ").join(words)
 
 
@@ -264,14 +268,14 @@ HALF_A_DAY = 12 * 3600.0  # seconds
 
 
 def until_time(unix: float, now: float) -> str:
-    """Return the time alone if it is less than half a day away, otherwise with the date."""
+    """Return a coming time: without the date if it is less than half a day away, otherwise with it."""
     return timestamp(unix, "t" if unix - now < HALF_A_DAY else "f")
 
 
 def moment(t: Text, unix: float, now: float) -> str:
-    """Return the time if it is near, otherwise the date. How long ago that was follows in parentheses.
+    """Return the time if it is within half a day, otherwise the date. The distance from now follows in parentheses.
 
-    Discord shows either in the reader's time zone. The bot does not know that zone, so near means within half a day.
+    The bot does not know the reader's time zone, so it cannot tell whether the time is today.
     """
     shown = timestamp(unix, "t" if abs(now - unix) < HALF_A_DAY else "d")
     return t("{time} ({relative})", time=shown, relative=timestamp(unix))

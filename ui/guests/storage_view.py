@@ -92,8 +92,7 @@ def _systems(t: Text, guest: Guest, systems: Sequence[FileSystem] | BotError | N
         return f"{UNSURE} {t('unknown while the guest is not running')}"
     if not systems:
         return f"{UNSURE} {t('unknown: the guest agent lists no file systems')}"
-    rows = [_system(each) for each in systems[:SYSTEMS_MOST]]
-    return fit_lines(t, [*rows, *[""] * (len(systems) - len(rows))], 1800)
+    return fit_lines(t, map(_system, systems), 1800, lines_most=SYSTEMS_MOST)
 
 
 def _system(each: FileSystem) -> str:

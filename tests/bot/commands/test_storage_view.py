@@ -49,6 +49,23 @@ async def test_unknown_disk_use_is_not_shown_as_zero(
     assert "the API token lacks the privilege `VM.GuestAgent.Audit" in await disks(102)
 
 
+async def test_file_systems_that_are_left_out_are_counted(scene: Stage, pve: Pve) -> None:
+    pve.vm(101).agent["get-fsinfo"] = [
+        {
+            "name": f"sd{letter}1",
+            "mountpoint": f"/{letter}",
+            "type": "ext4",
+            "used-bytes": 95,
+            "total-bytes": 100,
+        }
+        for letter in "abcdefghijklm"
+    ]
+    panel = await scene.say(scene.emma, "info", vmid=101)
+    text = (await scene.press(scene.emma, panel, "Disks and backups")).text
+    assert text.count("95%") == 10
+    assert "… and 3 more" in text
+
+
 async def test_notes_are_shown_without_their_markup(scene: Stage, pve: Pve) -> None:
     note = "<div align='center'>\n![logo](https://x.example/l.png)\n</div>\n\n# **Wiki** [docs](https://evil.example)\n@everyone"
     pve.vm(101).config["description"] = note
