@@ -1,1 +1,1 @@
-"""Talk to people through Discord: the access gate, parameters, rendering, views, replies and translation."""
+"""Talk to people through Discord: receive interactions, check access, translate, and show answers and alerts."""

@@ -4,10 +4,10 @@ from ui.formatting import NOTHING, UNKNOWN, format_percent
 
 
 def usage_bar(fraction: float | None) -> str:
-    """Return ten cells and the percentage: `███░░░░░░░  31%`. An unknown or absurd use is not shown as 0%.
+    """Return ten cells and the percentage, in a code span where all cells are equally wide: `███░░░░░░░  31%`.
 
-    In a code span all cells are equally wide. The number of full cells is rounded, but at least one is full from 1%
-    on, and all of them only at 100%.
+    The number of full cells is rounded, but from 1% on at least one is full, and only from 100% on all are.
+    An unknown or absurd use has dots as cells and `?` as its percentage.
     """
     text = format_percent(fraction)
     if text == UNKNOWN:

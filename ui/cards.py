@@ -12,7 +12,7 @@ Item = ui.Item[Any]
 ROW_MOST = 5
 """Maximum number of buttons in a row (Discord)."""
 APART_MOST = 15
-"""Maximum number of texts with a gap between them: a message has at most 40 components (Discord)."""
+"""Maximum number of texts with gaps between them: a message has at most 40 components (Discord)."""
 
 
 def card(
@@ -24,9 +24,9 @@ def card(
     picture: Item | None = None,
     apart: bool = False,
 ) -> ui.LayoutView:
-    """Build a card of texts, then rows of at most five buttons each, then `below` (a file).
+    """Build a card of texts, then rows of at most five `buttons`, then the rows of `more`, then `below` (a file).
 
-    `picture`: shown below the first text. Empty texts are left out. Text that is too long is cut and not refused.
+    `picture`: shown below the first text. Empty texts and rows are left out. Text that is too long is cut.
     `apart`: leave a gap between the first `APART_MOST` texts.
     """
     view = ui.LayoutView(timeout=None)
@@ -55,7 +55,7 @@ def _rows(buttons: Sequence[Item]) -> list[Sequence[Item]]:
 
 
 def name_site(view: ui.LayoutView, site: str) -> None:
-    """Name the site above the texts of a card, in place. "": nothing is named. A card is named only once.
+    """Put the site's name above the texts of a card, in place, unless it is there already or `site` is "".
 
     If the card has no room left, its longest text is cut.
     """

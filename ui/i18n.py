@@ -25,12 +25,12 @@ Marked = NewType("Marked", str)
 
 
 def N_(message: str) -> Marked:  # noqa: N802 - gettext's own name for it
-    """Mark a message for the catalogue. `tools.messages` finds the call, so it takes one literal string."""
+    """Mark a message for the catalogue. `tools.messages` finds the call in the source, so pass one literal string."""
     return Marked(message)
 
 
 _JAPANESE = re.compile(r"[\u3001-\u30ff\u3400-\u9fff\uff01-\uff60]")
-"""A character of Japanese text, with its punctuation. The ideographic space is none."""
+"""A character of Japanese text, including punctuation but not the ideographic space."""
 _ENDS_JAPANESE = re.compile(rf"(?:{_JAPANESE.pattern}|<t:-?[0-9]+:[RD]>)\Z")
 """The end of a Japanese text. Discord shows these timestamps as "3 分前" and "2026年11月26日"."""
 
@@ -38,12 +38,11 @@ _ENDS_JAPANESE = re.compile(rf"(?:{_JAPANESE.pattern}|<t:-?[0-9]+:[RD]>)\Z")
 def fill_japanese(message: str, values: dict[str, object]) -> str:
     """Insert the values. Japanese takes a space beside `web01`, but none between two Japanese characters.
 
-    A message is written with the space of a Latin value ("{by} が"). It is dropped where the value is Japanese, or a
-    timestamp that ends in Japanese.
-    Only the message's own spaces are touched, never those inside a value.
+    Messages have spaces as for a Latin value ("{by} が"). Such a space is dropped beside a Japanese value, or after a
+    timestamp that ends in Japanese. Spaces inside a value are kept.
     """
     filled = ""
-    own = False  # whether the last part belongs to the message
+    own = False  # whether the last part is the message's text and not a value
     for literal, name, _, _ in string.Formatter().parse(message):
         if not own and _meet(filled, literal.removeprefix(" ")) and literal.startswith(" "):
             filled += literal[1:]
@@ -85,7 +84,7 @@ class Text:
 
 
 class Texts:
-    """Both languages. `public` is the language of the channel (LANGUAGE)."""
+    """Hold both languages. `public` is the language of answers and alerts that everybody reads (LANGUAGE)."""
 
     def __init__(self, public: Language, locales: Path = LOCALES) -> None:
         self._texts: dict[Language, Text] = {
@@ -98,7 +97,7 @@ class Texts:
         return self._texts[language]
 
     def of_locale(self, locale: str) -> Text:
-        """Return the reader's language: Japanese if their Discord is in Japanese, otherwise English."""
+        """Return Japanese for a reader whose Discord is in Japanese, otherwise English."""
         return self._texts["ja" if locale == "ja" else "en"]
 
 
@@ -112,7 +111,7 @@ ENGLISH = (discord.Locale.american_english, discord.Locale.british_english)
 
 
 class CatalogueTranslator(app_commands.Translator):
-    """Look up the English source in the catalogue. The names of commands and options are not translated."""
+    """Give Discord the descriptions and choices of commands in both languages. Names are not translated."""
 
     def __init__(self, texts: Texts) -> None:
         self._texts = texts

@@ -8,14 +8,14 @@ import unicodedata
 from collections.abc import Iterable
 
 BODY, SMALL = 33, 37
-"""Columns of a card on a phone 390 points wide: of normal and of small print. A Japanese letter takes two."""
+"""Columns of a card on a phone 390 points wide, in normal and in small print. A Japanese letter takes two."""
 BETWEEN, SMALL_PRINT, EM = " · ", "-# ", "\u2003"
 _UNSEEN = re.compile(r"\*\*|`|^#+ |^-# ", re.MULTILINE)
 _TIMESTAMP = re.compile(r"<t:[0-9]+(?::(?P<style>[a-zA-Z]))?>")
 _MENTION = re.compile(r"<[@#][!&]?[0-9]+>")
 _ENGLISH = {"t": "10:45 PM", "d": "10/28/2026", "R": "48 minutes ago", "f": "October 28, 2026 10:45 PM"}
 _JAPANESE = {"t": "22:45", "d": "2026/10/28", "R": "13 週間前", "f": "2026年10月28日 22:45"}
-"""Timestamps by their style, as Discord shows them."""
+"""Long examples of timestamps as Discord shows them, by style."""
 _OF_JAPANESE = re.compile("[\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef]")
 _NARROW, _BROAD = frozenset(" .,:;!|'’·ijlftrIJ()[]-/"), frozenset("mwMW%@")
 _WIDE, _BIG, _LETTER, _SLIM = 20, 13, 11, 6
@@ -23,7 +23,7 @@ _WIDE, _BIG, _LETTER, _SLIM = 20, 13, 11, 6
 
 
 def width(text: str) -> int:
-    """Return about how many columns a text without markdown takes on the screen."""
+    """Estimate the columns that a text without markdown takes on the screen."""
     return -(-sum(map(_tenths, text)) // 10)
 
 
@@ -40,9 +40,9 @@ def _tenths(letter: str) -> int:
 
 
 def columns(text: str) -> int:
-    """Return about how many columns a text takes on the screen, without its markdown.
+    """Estimate the columns that a text takes on the screen, where its markdown is not shown.
 
-    The frame of a code span takes one. Timestamps count as English ones if the text has no Japanese letter or mark.
+    The frame of a code span takes one. Timestamps are taken as Japanese if the text has Japanese letters or marks.
     """
     times = _JAPANESE if _OF_JAPANESE.search(text) else _ENGLISH
     shown = _TIMESTAMP.sub(lambda found: times.get(found["style"] or "f", times["f"]), text)

@@ -5,9 +5,9 @@ import re
 from ui.formatting import code
 
 _LEAST_SCALED = 0.1
-"""Least amount used, in the unit of the total, that is shown in that unit. Less would be shown as 0.0."""
+"""Least amount used that is shown in the unit of the total, as a number of that unit. Less would be shown as 0.0."""
 _MOST_SCALED = 1000.0
-"""An amount used of more than this many times its total is shown in its own unit. It can only be nonsense."""
+"""An amount of more than this many times the total is shown in its own unit. Such an amount is nonsense."""
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 MIB = 1024 * 1024
 
@@ -23,7 +23,7 @@ def format_size(count: float) -> str:
 
 
 def format_memory(count: int) -> str:
-    """Format configured MiB like any other size, or in MiB if that would round the value."""
+    """Format configured MiB as `format_size` does, or in MiB if that would round the value."""
     text = format_size(count * MIB)
     number, unit = text.split()
     exact = float(number) * 1024 ** UNITS.index(unit) == count * MIB
@@ -34,7 +34,7 @@ _DISK_SIZE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)([KMGT]?)")
 
 
 def format_disk_size(written: str) -> str:
-    """Format a disk's size from its configuration (`16G`, in units of 1024) like any other size."""
+    """Format a disk's size from its configuration (`16G`, in units of 1024). Show any other text as code."""
     match = _DISK_SIZE.fullmatch(written)
     if match is None:
         return code(written, 20)
@@ -42,7 +42,7 @@ def format_disk_size(written: str) -> str:
 
 
 def format_usage(used: float | None, total: float | None) -> str:
-    """Return `1.2 / 4.0 GiB`, in the unit of the total, unless the amount used is too small for it.
+    """Return `1.2 / 4.0 GiB`. An amount too small or too large for the unit of the total has its own unit.
 
     Return only the total if the amount used is unknown, and a dash if the total is unknown.
     """

@@ -14,7 +14,10 @@ from ui.i18n import Text
 
 
 def web_links(t: Text, web_url: str | None, page: str) -> list[ui.Button[Any]]:
-    """Return the button that opens a page, none without an address or page. `page`: from the functions below."""
+    """Return the button that opens a page, none without an address or a page.
+
+    `page`: the entry of the resource tree, from the functions below.
+    """
     if not web_url or not page:
         return []
     return [ui.Button(label=t("Open in Proxmox"), url=f"{web_url}/#v1:0:={quote(page, safe='')}")]

@@ -45,12 +45,12 @@ def is_blocked(error: Exception) -> bool:
 
 
 def without_foreign(text: str) -> str:
-    """Remove foreign text, so that only the bot's own words, numbers and VMIDs stay."""
+    """Remove code blocks and replace code spans, so that only the bot's own words, numbers and VMIDs stay."""
     return _SPAN.sub(lambda span: span[0] if _OWN.fullmatch(span[1]) else _LEFT_OUT, _BLOCK.sub("", text))
 
 
 def make_fallback_texts(t: Text, content: str, fixed: str) -> tuple[str, ...]:
-    """Return replacements for a plain text that Discord blocks, the best first."""
+    """Return replacements for a text without components that Discord blocks, the best first. `fixed` is the last."""
     bare = without_foreign(content)
     if bare == content:  # the bot's own words were blocked
         return (fixed,)
@@ -62,7 +62,7 @@ async def send_card_with_fallbacks(
 ) -> T:
     """Send a card under the name of its site, with fewer words each time Discord blocks it.
 
-    Every card about one site passes here. `site`: "" if there is only one, or the card is about none of several.
+    Every answer passes here. `site`: "" if there is only one site, or if the card is about none of several.
     Raises: the errors of `send`.
     """
     blocked: Exception | None = None
@@ -85,7 +85,7 @@ def _fallback_views(t: Text, view: ui.LayoutView) -> Iterator[ui.LayoutView]:
 
 
 def _strip_foreign(t: Text, view: ui.LayoutView) -> ui.LayoutView:
-    """Remove foreign text from the card. The card is changed in place, because its old form is not shown again."""
+    """Remove foreign text from the card in place, because its old form is not shown again. Add a note about it."""
     room = MESSAGE_MOST
     for item in view.walk_children():
         if isinstance(item, ui.TextDisplay):

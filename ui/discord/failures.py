@@ -22,15 +22,15 @@ DISCORD_ERRORS = (
 )
 """Errors that a request to Discord may raise.
 
-discord.py does not retry a 503 or a lost connection. It raises RateLimited before the request if an earlier answer
-has named a limit that is too long for it.
+discord.py does not retry a 503 or a lost connection. It raises RateLimited, without a request, if an earlier answer
+named a limit that is longer than discord.py may wait.
 """
 
 
 LIMITED = frozenset({20016, 20022, 20028, 20029, 30046, 40062, 40333, 130000})
 """Discord's codes, with any status, for a limit or overload: of a channel, a server, or edits of old messages."""
 LIMITED_SECONDS = 60.0
-"""Seconds that such a limit lasts if Discord does not say."""
+"""Seconds to wait after such a code if Discord names no time."""
 
 
 class LongRateLimit(discord.HTTPException):
@@ -59,10 +59,10 @@ def log_unexpected(error: BaseException) -> str:
 
 
 def is_worth_a_traceback(record: logging.LogRecord) -> bool:
-    """Return False for a traceback of discord.py about choices that Discord did not accept, and log one line instead.
+    """Return False if choices could not be sent to Discord, and log one line instead of discord.py's traceback.
 
-    The person goes on typing, and the next choices replace these. A filter for the logger of the command tree, which
-    logs every error of a completion.
+    This is a filter for the logger of the command tree, which logs every error of a completion. While the person
+    types, other choices follow.
     """
     error = record.exc_info[1] if record.exc_info else None
     if not isinstance(error, DISCORD_ERRORS):
@@ -95,7 +95,7 @@ async def send_with_retries(
 ) -> Exception | None:
     """Send, and retry after each of `pauses` (seconds) if that is worthwhile. Return the last error, None once sent.
 
-    Waits as long as Discord asks, on the bot's own clock, but not beyond `most` seconds from the start.
+    Wait longer if Discord asks for it, but give up if that would be beyond `most` seconds from the first try.
     """
     end = clock.monotonic() + most
     for pause in (*pauses, None):

@@ -1,4 +1,7 @@
-"""Read the configured guild through discord.py, for the check at the start (`core/health/readiness.py`)."""
+"""Read the guild's channels, roles and the bot's permissions through discord.py.
+
+The check at the start and the health check compare them with the settings (`core/health/readiness.py`).
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from ui.discord.failures import DISCORD_ERRORS
 async def read_guild(client: discord.Client, wanted: RequiredSetup) -> GuildView | None:
     """Return which of the wanted channels and roles exist; None if the bot is not in the guild.
 
-    The gateway sends everything except quiet threads. Discord itself is asked only for these.
+    The gateway sends everything except quiet threads. Only these are fetched.
     """
     guild = client.get_guild(wanted.guild)
     if guild is None:
@@ -35,7 +38,10 @@ async def read_guild(client: discord.Client, wanted: RequiredSetup) -> GuildView
 
 
 async def view_guild(guild: discord.Guild, me: discord.Member, wanted: RequiredSetup) -> GuildView:
-    """Return which of the wanted channels and roles exist. `me`: the bot in the guild."""
+    """Return which of the wanted channels and roles exist, and the permissions that the bot lacks in the channels.
+
+    `me`: the bot in the guild.
+    """
     channels: dict[int, ChannelView] = {}
     untold: set[int] = set()
     for number in (wanted.category, *wanted.channels.values()):
@@ -53,9 +59,9 @@ async def view_guild(guild: discord.Guild, me: discord.Member, wanted: RequiredS
 
 
 async def _quiet_thread(guild: discord.Guild, number: int) -> discord.Thread | None:
-    """Fetch a thread that the gateway did not send. None if there is no such thread, or the bot may not see it.
+    """Fetch a thread that the gateway did not send. Return None if it does not exist or the bot may not see it.
 
-    Raises: one of DISCORD_ERRORS, if Discord gives no answer.
+    Raises: DISCORD_ERRORS, if Discord gives no answer.
     """
     try:
         found = await guild.fetch_channel(number)
@@ -102,7 +108,7 @@ def _may_mention(channel: discord.abc.GuildChannel | discord.Thread, me: discord
 
 
 def channels_for_commands(client: discord.Client, wanted: RequiredSetup) -> tuple[int, ...]:
-    """Return the text channels of the allowed category that the bot sees, without the one of the audit trail."""
+    """Return the text channels of the allowed category that the bot sees, except the audit channel."""
     guild = client.get_guild(wanted.guild)
     category = guild.get_channel(wanted.category) if guild is not None else None
     if guild is None or not isinstance(category, discord.CategoryChannel):

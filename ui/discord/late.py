@@ -1,4 +1,4 @@
-"""Acknowledge interactions in time, those that arrive late or with many others first.
+"""Acknowledge interactions in time. Those that arrive late or with many others are acknowledged before the work.
 
 Discord waits 3 s for the first answer and accepts none after that.
 
@@ -23,12 +23,13 @@ GIVEN_UP = "given up"
 _DEAD = (10062, 10015)
 """Discord's error codes for an unknown interaction and an unknown token."""
 LATE_SECONDS = 2.5
-REMEMBERED_SECONDS = 600.0
-REMEMBERED_MOST = 200
+"""Seconds that an interaction must take longer than the quickest remembered one to count as late."""
+REMEMBERED_SECONDS, REMEMBERED_MOST = 600.0, 200
+"""Seconds for which an arrival is remembered, and maximum number of remembered arrivals."""
 CROWD = 4
 """Number of awaited answers at which all are acknowledged at once, before the work on them continues."""
 CROWD_SECONDS = 0.05
-"""Maximum seconds that the work waits for this acknowledgement."""
+"""Maximum seconds that the work on the newest of them waits for its acknowledgement."""
 
 
 class Arrivals:
@@ -41,8 +42,8 @@ class Arrivals:
     def late(self, interaction_id: int, now: float | None = None) -> bool:
         """Note an arrival, and return whether it is late.
 
-        `now`: monotonic seconds. If it is None, the clocks are read. The monotonic clock stands still while the
-        machine is suspended. If it and the wall clock have moved apart, all earlier arrivals are forgotten.
+        `now`: monotonic seconds. If it is None, the clocks are read, and all earlier arrivals are forgotten if the
+        monotonic and the wall clock have moved apart: the former stands still while the machine is suspended.
         """
         if now is None:
             now, before = time.monotonic(), self._apart
@@ -56,9 +57,9 @@ class Arrivals:
         return delay - min(each for _, each in self._delays) > LATE_SECONDS
 
     def forget(self) -> None:
-        """Forget all arrivals, because the clocks have moved against each other.
+        """Forget all arrivals, because Discord's clock and the machine's have moved against each other.
 
-        The clocks have moved if Discord still accepts an answer to an interaction that seemed late.
+        They have moved, for example, if Discord still accepts an answer to an interaction that seemed late.
         """
         self._delays.clear()
 
@@ -66,7 +67,7 @@ class Arrivals:
 async def acknowledge_first(
     acknowledge: Callable[[], Awaitable[None]], interaction: discord.Interaction[Any], arrivals: Arrivals
 ) -> None:
-    """Acknowledge a late interaction first, to learn if Discord still accepts an answer before Proxmox is asked."""
+    """Acknowledge a late interaction before the work. If Discord no longer accepts an answer, mark it GIVEN_UP."""
     try:
         await acknowledge()
     except DISCORD_ERRORS as error:
@@ -88,7 +89,10 @@ class Awaited(Protocol):
 
 
 async def acknowledge_crowd(replies: Iterable[Awaited], own: asyncio.Task[None]) -> None:
-    """If these replies are a crowd, acknowledge all of them now. `own`: the task that acknowledges the newest."""
+    """If CROWD or more of the replies are awaited, acknowledge all of them now.
+
+    `own`: the task that acknowledges the newest.
+    """
     crowd = [reply for reply in replies if reply.awaited]
     if len(crowd) >= CROWD:
         for reply in crowd:
@@ -97,9 +101,10 @@ async def acknowledge_crowd(replies: Iterable[Awaited], own: asyncio.Task[None])
 
 
 def give_up(interaction: discord.Interaction[Any], error: Exception, task: asyncio.Task[Any] | None) -> None:
-    """Cancel the task if the error says that nobody waits for the answer any more.
+    """Give the interaction up if the error says that Discord no longer accepts an answer.
 
-    Then nothing further is requested from Proxmox. `task`: None if the work has not begun; then it never begins.
+    `task`: works on the answer, and is cancelled, so that nothing further is requested from Proxmox. None: the work
+    has not begun, and never begins.
     """
     if _is_dead(error):
         interaction.extras[GIVEN_UP] = True

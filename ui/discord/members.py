@@ -11,23 +11,20 @@ from ui.discord.failures import DISCORD_ERRORS
 KNOWN_SECONDS = 600.0
 """Seconds for which the answer about a person is used."""
 UNTOLD_SECONDS = 30.0
-"""Seconds before Discord is asked about a person again, if it gave no answer."""
+"""Seconds before Discord is asked again about a person, if it gave no answer."""
 KNOWN_MOST, ASKED_MOST = 1000, 20
 """Maximum number of answers that are kept, and of people about whom Discord is asked for one message."""
 WAIT_SECONDS = 1.0
-"""Seconds to wait for Discord. A person without an answer by then counts as present.
-
-The answer is there for the next message.
-"""
+"""Seconds to wait for Discord's answers. A later answer is used for the next message."""
 
 
 class Members:
-    """Remember for a while who is in the guild. In case of doubt a person counts as being in it."""
+    """Remember for a while who is in the guild. A person about whom nothing is known counts as being in it."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._known: dict[int, tuple[float, bool]] = {}
-        """By user ID: until when on the monotonic clock the answer holds, and whether the person has left."""
+        """By user id: the monotonic time until which the answer is used, and whether the person has left."""
         self._asking: dict[int, asyncio.Task[None]] = {}
 
     async def gone(self, guild: discord.Guild | None, ids: Iterable[int]) -> frozenset[int]:
@@ -49,7 +46,7 @@ class Members:
         )
 
     async def close(self) -> None:
-        """Cancel the requests that wait, once nothing can be sent to Discord any more."""
+        """Cancel the unfinished requests. Call this only when nothing is sent to Discord any more."""
         asking = list(self._asking.values())
         for task in asking:
             task.cancel()

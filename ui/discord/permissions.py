@@ -5,7 +5,7 @@ from ui.i18n import Text
 
 
 def permission_names(t: Text) -> dict[str, str]:
-    """Return the names by the word of Discord's API."""
+    """Return the name of each permission, by its word in Discord's API."""
     return {
         VIEW: t("View Channel"),
         SEND: t("Send Messages"),

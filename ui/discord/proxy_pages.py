@@ -19,7 +19,7 @@ async def refuse_proxy_pages(
 ) -> None:
     """Refuse pages, as `on_request_end` of an `aiohttp.TraceConfig`.
 
-    Ignore 429 and 5xx, because they are retried whoever sent them. Also ignore answers without a body.
+    Let 429 and 5xx pass, because they are retried whoever sent them, and answers without a body.
     Raises: aiohttp.ContentTypeError.
     """
     response = params.response

@@ -26,12 +26,12 @@ A longer request counts as a lost connection.
 _CLOSED = "Session is closed"
 """The text of aiohttp's RuntimeError."""
 _PLACE = re.compile(r"/(channels|webhooks|interactions)/")
-_START = "start"
-_MOST: Mapping[str, float] = {"channels": 10.0, "webhooks": 10.0, "interactions": 2.0, _START: 5.0}
+_OTHER = "other"
+_MOST: Mapping[str, float] = {"channels": 10.0, "webhooks": 10.0, "interactions": 2.0, _OTHER: 5.0}
 """Longest limit in seconds that discord.py may wait for by itself, by kind of request.
 
-`_START` is the log-in and the registration of commands. The bot gives up the log-in after a while. That must not
-happen during a wait. Discord accepts the first answer to an interaction only within three seconds.
+`_OTHER` is mainly the log-in and the registration of commands. The bot gives up the log-in after a while, but must
+not do so during a wait. Discord accepts the first answer to an interaction only within three seconds.
 """
 
 
@@ -41,8 +41,9 @@ class RateLimitWatch:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._until = 0.0
+        """Monotonic time at which the last global limit ends."""
         self._answer: tuple[aiohttp.ClientResponse, dict[str, Any]] | None = None
-        """The answer that reported a global limit. `_until`: monotonic time at which the limit ends."""
+        """The answer that reported this limit, and its body."""
 
     def trace(self) -> aiohttp.TraceConfig:
         """Return the trace for `Client(http_trace=...)`."""
@@ -57,7 +58,11 @@ class RateLimitWatch:
         _context: SimpleNamespace,
         params: aiohttp.TraceRequestStartParams,
     ) -> None:
-        """Stop requests while a global limit lasts. Discord would refuse them, and many refusals lead to a ban."""
+        """Stop requests about channels while a long global limit lasts.
+
+        Discord would refuse them, and many refusals lead to a ban.
+        Raises: LongRateLimit.
+        """
         left = self._until - self._clock.monotonic()
         if self._answer is not None and _place_of(params.url.path) == "channels" and left > _MOST["channels"]:
             raise LongRateLimit(*self._answer, left, everywhere=True)
@@ -68,6 +73,10 @@ class RateLimitWatch:
         _context: SimpleNamespace,
         params: aiohttp.TraceRequestEndParams,
     ) -> None:
+        """Turn a limit that is too long for discord.py into an error.
+
+        Raises: LongRateLimit.
+        """
         response, place = params.response, _place_of(params.url.path)
         if response.status != 429 or not response.headers.get("Via"):
             return  # without Via it comes from a proxy, and discord.py does not wait for it either
@@ -76,7 +85,7 @@ class RateLimitWatch:
         if seconds <= _MOST[place]:
             return
         # webhooks and interactions have limits of their own
-        everywhere = place in ("channels", _START) and bool(data.get("global"))
+        everywhere = place in ("channels", _OTHER) and bool(data.get("global"))
         if everywhere:
             self._until, self._answer = self._clock.monotonic() + seconds, (response, data)
         raise LongRateLimit(response, data, seconds, everywhere=everywhere)
@@ -85,8 +94,7 @@ class RateLimitWatch:
 def limit_request_time(http: discord.http.HTTPClient) -> None:
     """Give each request of the client at most TRY_SECONDS; discord.py alone would wait for five minutes.
 
-    A request that begins or goes on after the end of the client counts as a lost connection. Every caller expects
-    such an error.
+    A request after the client was closed raises aiohttp.ClientConnectionError, which every caller expects.
     """
     request = http.request
 
@@ -104,7 +112,7 @@ def limit_request_time(http: discord.http.HTTPClient) -> None:
 def _place_of(path: str) -> str:
     found = _PLACE.search(path)
     if found is None:
-        return _START
+        return _OTHER
     return "interactions" if path.endswith("/callback") else found[1]
 
 

@@ -237,10 +237,7 @@ class Reply:
         await asyncio.gather(*(each.wait_until_sent() for each in others))
 
     def step_back(self, message: discord.Message) -> bool:
-        """Stop filling in this answer if the message shows it, because another takes its place.
-
-        Return whether the message shows this answer.
-        """
+        """Stop filling in this answer if the message shows it. Return whether it does."""
         asked_by = message.interaction_metadata  # known before the id of a message that is just being sent
         shown_here = asked_by is not None and asked_by.id == self.interaction.id
         if not shown_here and message.id != self._answer.message_id:
