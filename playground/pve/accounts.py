@@ -15,7 +15,7 @@ from playground.pve.scenes import Scenes
 
 
 class Accounts(Scenes):
-    """A cluster whose accounts can expire, and whose certificate can be replaced."""
+    """A cluster with accounts that can expire, options of the datacenter, and a certificate that can be replaced."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -25,9 +25,9 @@ class Accounts(Scenes):
         """The options of the datacenter."""
 
     def show_certificate(self, days: float = 30.0, begins: float = -1.0) -> None:
-        """Sign a new certificate and show it.
+        """Sign a new certificate of the first node, and show it at the first address.
 
-        `days`: days until it ends, negative if it has expired. `begins`: days until it is valid.
+        `days`: days until it ends, negative if it has expired. `begins`: days until it becomes valid.
         """
         self.call(self.listeners[0].renew(self._sign(sorted(self.nodes)[0], days, begins)))
 
@@ -43,7 +43,10 @@ class Accounts(Scenes):
         return [("GET", "/access/users", self._users), ("GET", "/cluster/options", self._options)]
 
     async def _users(self, v: Values, user: str) -> list[Values]:
-        """List the users that Sys.Audit or User.Modify shows, with their tokens if asked for."""
+        """List the users, with their tokens if `full` is 1.
+
+        Without User.Modify or Sys.Audit on /access/groups, an account sees only itself.
+        """
         may = any(self.allowed(user, "/access/groups", priv) for priv in ("User.Modify", "Sys.Audit"))
         owners = sorted({name.partition("!")[0] for name in self.apitokens} | {"root@pam"})
         rows = []

@@ -124,7 +124,7 @@ class ConfigTruth(TaskListTruth):
     async def _lxc_pending(self, user: str, v: Values) -> list[Values]:
         """Add the digest.
 
-        GuestHelpers.pm config_with_pending_array lists every key whose value is not a list, and so the digest.
+        GuestHelpers.pm config_with_pending_array lists every key whose value is not a list, such as the digest.
         """
         rows = await super()._lxc_pending(user, v)
         return [*rows, {"key": "digest", "value": self._find_ct(v["node"], v["vmid"]).digest()}]
@@ -178,9 +178,9 @@ class ConfigTruth(TaskListTruth):
                 vm.pending.pop(key)  # vmconfig_cleanup_pending: a value that changes nothing
 
     def copy_guest_state(self, vmid: int) -> Values:
-        """Copy everything of a guest that a request could change, for `nothing changed` tests.
+        """Copy the fields of a guest that the bot's requests could change, for tests that nothing changed.
 
-        Returns {} if the guest is gone.
+        Return {} if the guest is gone.
         """
         guest = self.guest(vmid)
         if guest is None:

@@ -17,9 +17,9 @@ from playground.pve.power import PowerTruth
 from playground.pve.tasks import disk_bytes, planned_error
 
 
-def _config_size(text: int) -> str:
-    gib, rest = divmod(text, 1024**3)
-    return f"{gib}G" if not rest else f"{text // 1024**2}M"
+def _config_size(size: int) -> str:
+    gib, rest = divmod(size, 1024**3)
+    return f"{gib}G" if not rest else f"{size // 1024**2}M"
 
 
 class GuestTruth(PowerTruth):
@@ -42,9 +42,9 @@ class GuestTruth(PowerTruth):
         return self._shuffled(await super()._lxc_snapshot_list(user, v))
 
     def _shuffled(self, rows: list[Values]) -> list[Values]:
-        """Order rows like Perl's random hash order (Qemu.pm snapshot_list).
+        """Put the stray rows first, then the others by a hash of their name, and `current` last.
 
-        They are ordered by a hash of the name, with `current` last.
+        Proxmox sends them in Perl's random hash order (Qemu.pm snapshot_list).
         """
         return self.stray_snapshots + sorted(
             rows, key=lambda row: (row["name"] == "current", hashlib.sha256(row["name"].encode()).hexdigest())
@@ -93,7 +93,7 @@ class GuestTruth(PowerTruth):
     # ------------------------------------------------ clone, delete, resize
 
     def take_vmid_on_next_clone(self, name: str = "somebody-was-faster") -> None:
-        """Let somebody else take the id of the next clone just before it.
+        """Let somebody else take the id of the next clone just before the clone starts.
 
         The error is `unable to create VM n: config file already exists` (LXC: `CT n already exists on node
         '…'`).
@@ -233,7 +233,10 @@ class GuestTruth(PowerTruth):
     # ---------------------------------------------------------- full storage
 
     async def ceph_io(self, vm: Any, keys: Sequence[str] | None = None) -> None:
-        """Raise planned clone errors and full storages, in fakepve's hook for writing disks."""
+        """Raise the planned error of a clone, or the error of a full storage.
+
+        fakepve calls this before it writes disks.
+        """
         planned = planned_error.get()
         if planned is not None:
             raise TaskError(planned)

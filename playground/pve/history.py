@@ -28,7 +28,7 @@ TIMEFRAMES_8 = {
     "month": (43200, 70),
     "year": (604800, 70),
 }
-"""Proxmox 8: the rows reach further back than the timeframe."""
+"""The same for Proxmox 8. Its rows reach further back than the timeframe."""
 
 
 class HistoryTruth(MetricTruth):
@@ -45,7 +45,7 @@ class HistoryTruth(MetricTruth):
         return [last - step * (rows - 1 - n) for n in range(rows)]
 
     def _pressure(self, cpu: float, *, node: bool) -> Values:
-        """Return the pressures in percent. Proxmox 8 has none, and the CPU of a node is never `full`."""
+        """Return the pressures in percent. Proxmox 8 has none. A node has no `pressurecpufull`."""
         if self.is_old:
             return {}
         found = {
@@ -58,7 +58,7 @@ class HistoryTruth(MetricTruth):
         return found if node else found | {"pressurecpufull": cpu * 2}
 
     async def _guest_history(self, v: Values, _user: str) -> list[Values]:
-        """Serve rrddata of a guest: rates in B/s, cpu 0..1. A row where it did not run has only its time."""
+        """Serve rrddata of a guest: rates in B/s, cpu 0..1. A row has only its time if the guest did not run then."""
         guest = self.vm(v["vmid"]) or self.ct(v["vmid"])
         guest = self.find(v["node"], v["vmid"]) if guest in self.vms else self._find_ct(v["node"], v["vmid"])
         if str(guest.vmid) in self.histories:

@@ -1,8 +1,8 @@
 """Measure the usage of the playground's guests and nodes.
 
 Seventh layer over fakepve. Usage is a smooth function of the clock and the guest's id. So the present value and
-the history (playground/pve/history.py) always agree, and only the times when a guest ran are recorded. Follows
-pvestatd.pm.
+the history (playground/pve/history.py) agree, unless a test sets the usage. Only the times when a guest ran are
+recorded. Follows pvestatd.pm.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def transferred(seed: int, key: str, since: float, until: float) -> tuple[float,
 
 
 class MetricTruth(GuestTruth):
-    """fakepve with changing figures and their history."""
+    """fakepve with changing figures, and a record of the times when each guest ran."""
 
     version = "9.1.4"
 
@@ -125,7 +125,7 @@ class MetricTruth(GuestTruth):
             runs.append((since, None))
 
     def _measured(self, guest: Any, maxmem: int, maxdisk: int) -> Values:
-        """Return the changing fields of a guest: cpu 0..1, mem and disk in bytes, counters since its start."""
+        """Return the changing fields of a guest: cpu 0..1, bytes, and seconds of uptime."""
         self._seen(guest)
         if guest.status != "running":
             moving = ("cpu", "mem", "disk", "netin", "netout", "diskread", "diskwrite", "uptime")
@@ -163,7 +163,7 @@ class MetricTruth(GuestTruth):
         return use
 
     def _complete(self, template: str, data: Any, **values: Any) -> Any:
-        """Complete a row according to the schema, but without the fields that Proxmox VE 8 does not send."""
+        """Complete a row or a list of rows by the schema. Leave out the fields that Proxmox VE 8 does not send."""
         done: Any = super()._complete(template, data, **values)
         for row in (done if isinstance(done, list) else [done]) if self.is_old else []:
             for name in [key for key in row if key == "memhost" or key.startswith("pressure")]:
@@ -200,7 +200,11 @@ class MetricTruth(GuestTruth):
     # -------------------------------------------------------------- nodes
 
     def _node_use(self, name: str, when: float, *, now: bool) -> Values:
-        """Return cpu (0..1) and mem (bytes) of a node: its own and its running guests'."""
+        """Return the usage of a node at a time: its own and that of its running guests.
+
+        cpu is 0..1, mem and disk are bytes, net is bytes per second. `now`: count the guests that run at present,
+        instead of those that are recorded to have run at `when`.
+        """
         state = self.nodes[name]
         maxcpu, maxmem = state.get("maxcpu", 16), state.get("maxmem", 64 * GIB)
         own = use_at(self.seed, "node/" + name, when)

@@ -14,7 +14,7 @@ from playground.pve.resources import ResourceTruth
 
 DAY = 86400.0  # seconds
 OLD_WEEK = (10800, 60)
-"""Proxmox 8: step in seconds and number of rows of a week."""
+"""Step in seconds and number of rows of a storage's history in Proxmox 8, for each timeframe."""
 
 
 class NodeFacts(ResourceTruth):
@@ -23,7 +23,7 @@ class NodeFacts(ResourceTruth):
     def __init__(self, host: str, port: int, seed: int) -> None:
         super().__init__(host, port, seed)
         self.ha_armed = "armed"
-        """Proxmox' word from 9.2 on; earlier versions do not send it."""
+        """The word for `armed-state`. Earlier versions than 9.2 do not send it."""
         self.ha_modes: dict[str, str] = {}
         """State of a node's local resource manager, if it is not the usual one."""
         self.storage_paces: dict[str, float] = {}
@@ -32,7 +32,7 @@ class NodeFacts(ResourceTruth):
         """Storages that have a history of one day only."""
 
     async def _ha_status(self, _v: Values, _user: str) -> list[Values]:
-        """Follow HA/Status.pm: without HA guests the managers are idle."""
+        """Follow HA/Status.pm: without HA guests only the quorum is listed. A node without HA guests is idle."""
         when = time.strftime("%a %b %d %H:%M:%S %Y", time.gmtime())
         managed = [guest for guest in [*self.vms, *self.cts] if guest.ha_state]
         names = sorted(self.nodes)

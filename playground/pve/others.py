@@ -26,7 +26,7 @@ class Others(Serving):
         how: `start`, `stop`, `shutdown`, `reboot`, `reset`, `suspend`, `resume`, `destroy`, or a task's type,
         for example `qmstop`. An HA guest gets `hastop` and the like. next_task() decides how the task runs, as
         for the bot.
-        Raises: ValueError, for an action that the guest does not have.
+        Raises: ValueError, for an unknown action and for the reset of a container.
         """
         guest, action = self.guest(vmid), how.removeprefix("qm").removeprefix("vz")
         if action not in ACTIONS:
@@ -148,7 +148,7 @@ async def _nothing() -> None:
 
 
 class _Backup(TaskPlan):
-    """A vzdump of one guest (or of none) with its lock, and in stop mode its downtime."""
+    """A vzdump of one guest with its lock, and in stop mode its downtime. A job of several guests has neither."""
 
     def __init__(
         self, pve: Others, guest: Any, ends: str, seconds: float, hold: bool, *, stops: bool

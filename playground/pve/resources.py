@@ -138,7 +138,7 @@ class ResourceTruth(HistoryTruth):
     # -------------------------------------------------------------- nodes
 
     def _node_row(self, name: str, user: str) -> Values:
-        """Return a node, without figures if Sys.Audit is missing.
+        """Return a node. It has no figures if it is offline or hung, or if Sys.Audit is missing.
 
         Follows API2Tools.pm extract_node_stats and Cluster.pm resources.
         """

@@ -75,7 +75,7 @@ class Pve(Accounts):
         """Create a user and a token with the bot's privileges on `path`, and return the token's secret.
 
         With privilege separation (Proxmox' default) user and token both get the ACL. Call this again
-        for other tokens. From the first call on, nobody but root@pam has rights without an ACL.
+        for other tokens. From the first call on, only root@pam and its tokens have rights without an ACL.
         """
         value = value or secrets.token_hex(16)
         if self.is_old:

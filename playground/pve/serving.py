@@ -151,7 +151,7 @@ class Serving(NodeFacts):
         self.port = self.listeners[0].port
 
     def add_listener(self, node: str) -> Listener:
-        """Serve the cluster at one more port, with the certificate of another node."""
+        """Serve the cluster at one more port, with a certificate of this node."""
         listener = self.call(self._listen(self._sign(node), 0))
         self.listeners.append(listener)
         return listener
@@ -196,7 +196,7 @@ class Serving(NodeFacts):
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the server's loop from another thread, and return its result.
 
-        Raises: RuntimeError before `open` or after `close`, and the errors of the coroutine.
+        Raises: RuntimeError before `open` or after `close`, TimeoutError, and the errors of the coroutine.
         """
         if self._loop is None:
             work.close()

@@ -83,7 +83,10 @@ class TaskListTruth(TaskTruth):
         return await self._served(request, self._node_tasks)
 
     async def _node_tasks(self, v: Values, user: str) -> list[Values]:
-        """Follow Tasks.pm node_tasks: finished ones unless `source` says otherwise, newest first, filtered."""
+        """Follow Tasks.pm node_tasks: running tasks first, then the newest first, and filtered.
+
+        `source` decides whether ended tasks (the default), running ones or all of them are listed.
+        """
         audit = self.allowed(user, f"/nodes/{v['node']}", "Sys.Audit")
         source, wanted = (
             v.get("source", "archive"),

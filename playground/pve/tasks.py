@@ -99,7 +99,10 @@ class TaskTruth(HttpTruth):
         lock: bool = True,
         log: Sequence[str] = (),
     ) -> str:
-        """Start a worker and return its UPID. It has ended already if time_scale is 0 and nothing is planned."""
+        """Start a worker and return its UPID.
+
+        If time_scale is 0, the worker has ended already, unless a plan holds or delays it.
+        """
         upid, pid, start = self._upid(node, ttype, tid, user)
         record: Values = {
             "upid": upid,

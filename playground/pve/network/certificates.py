@@ -81,7 +81,7 @@ def _name(common: str, organisation: str) -> x509.Name:
 
 
 def make_certificates(directory: Path, node: str, address: str, *, old_ca: bool = False) -> Certificates:
-    """Write pve-root-ca.pem, its key, pve-ssl.pem and pve-ssl.key into `directory`.
+    """Write pve-root-ca.pem, pve-ssl.pem and the key of each (.key) into `directory`.
 
     `old_ca`: make the root CA as on clusters installed before pve-cluster's fix of bug 6701, without a keyUsage
     extension. OpenSSL's strict mode (Python 3.13 and urllib3 2.8) refuses it.
@@ -92,7 +92,7 @@ def make_certificates(directory: Path, node: str, address: str, *, old_ca: bool 
 
 @functools.cache
 def shared_certificates(node: str, address: str, *, old_ca: bool) -> Certificates:
-    """Return certificates that all clusters of this process with the same first node share.
+    """Return the certificates of these values, which all clusters of this process share.
 
     Their files exist until the end of the process.
     """
@@ -130,7 +130,7 @@ def sign_node(
 ) -> Certificates:
     """Write the certificate of a node and its key into `directory`, signed by this root CA, whose key is beside it.
 
-    `days`: days until it ends, negative if it has ended. `begins`: days until it is valid.
+    `days`: days until it ends, negative if it has ended. `begins`: days until it becomes valid.
     """
     ca_name = x509.load_pem_x509_certificate(ca_file.read_bytes()).subject
     ca_key = serialization.load_pem_private_key(ca_file.with_suffix(".key").read_bytes(), None)

@@ -1,6 +1,6 @@
 """Serve the HTTP side of the playground's Proxmox: rights, the form of requests, network trouble.
 
-First layer over fakepve. Only this file imports fakepve; the others use its exports. Each correction names the
+First layer over fakepve. The other layers use the names of fakepve that this file exports. Each correction names the
 place in Proxmox' source that it follows.
 """
 
@@ -45,7 +45,7 @@ Values = dict[str, Any]
 # Paths whose rights /access/permissions always reports (RPCEnvironment.pm get_effective_permissions).
 USUAL_PATHS = ("/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms")
 ON_8 = {"VM.GuestAgent.Audit": "VM.Monitor"}
-"""Privileges that have another name in Proxmox VE 8. It has none of the other VM.GuestAgent.*."""
+"""Names of privileges in Proxmox VE 9, and in 8. Proxmox VE 8 has no other privilege VM.GuestAgent.*."""
 # Accepted booleans in a form (JSONSchema.pm check_type), and JSON's own.
 BOOLEANS = ("0", "1", 0, 1, True, False)
 
@@ -70,7 +70,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         self.full_tokens: set[str] = set()
         self._denied: set[tuple[str, str]] = set()
         self.clock_ahead = 0.0
-        """Seconds by which the node's clock is ahead, as the head of each answer tells it."""
+        """Seconds by which the `Date` of each answer is ahead of the real time."""
         self._html_left = 0
         self._hangs: list[_Hang] = []
         self._pveproxy: asyncio.Semaphore | None = None
@@ -98,7 +98,10 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         )
 
     def _record(self, request: web.Request, body: bytes) -> None:
-        """Keep (method, path below /api2/json, parameters as sent) of every request received."""
+        """Keep (method, path below /api2/json, parameters as sent) of the last `max_requests` requests.
+
+        Secrets become `***`.
+        """
         values: Values = fake_server.collect(request.query.items())
         if body and request.content_type == "application/json":
             sent = json.loads(body)
@@ -114,9 +117,10 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
 
     @web.middleware
     async def _middleware(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        """Send 401 late and without a body, and close the connection after an error.
+        """Serve a request with the web interface, proxies on the way, and the times and ends of real answers.
 
-        Follows AnyEvent.pm (response).
+        A 401 comes late, and to an API token without a body. The connection is closed after an error. Follows
+        AnyEvent.pm (response).
         """
         if blocked := self.between.instead(request):
             return blocked
@@ -181,7 +185,10 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         return response
 
     def _check_request(self, request: web.Request, generic: Any, path_node: str | None, sent: Values) -> None:
-        """Refuse unknown paths and nodes, loose booleans and changes without quorum, which fakepve would accept."""
+        """Refuse unknown paths and nodes, loose booleans and changes without quorum, which fakepve would accept.
+
+        Raises: PveError, first for missing rights.
+        """
         match = generic or self.resolve(request, fake_server.API)
         info = match.methods.get(request.method) if match else None
         if info is None:
@@ -242,7 +249,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         return self._granted(owner, path, priv) and self._granted(user, path, priv)
 
     def _granted(self, who: str, path: str, priv: str) -> bool:
-        """Return whether the ACL names this user or token for the path, a path above it or the guest's pool."""
+        """Return whether the ACL grants the privilege on the path, on a path above it or on the guest's pool."""
         paths = [path]
         if self.pools and path.startswith("/vms/"):
             paths += [f"/pool/{name}" for name, ids in self.pools.items() if int(path.split("/")[2]) in ids]
@@ -276,9 +283,11 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
     # ------------------------------------------------------------ scenarios
 
     def deny(self, privilege: str, path: str = "/") -> None:
-        """Take `privilege` on `path` and below from everybody but root@pam's own session, until allow_again().
+        """Take `privilege` on `path` and below from everybody, until allow_again().
 
-        The answer is 403 `Permission check failed (/vms/100, VM.PowerMgmt)`.
+        The answer is 403 `Permission check failed (/vms/100, VM.PowerMgmt)`. The checks of the schema still let
+        root@pam and its tokens pass.
+
         Raises: ValueError, if there are no ACLs yet. Call give_bot() or grant() first.
         """
         if self.acl is None:
@@ -311,6 +320,8 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         method: str = "",
     ) -> None:
         """Delay requests (of this method) whose path contains `path_part` by real seconds; `seconds=0` ends it.
+
+        `times`: number of requests, None for all.
 
         `acts`: Proxmox does the work first, and only its answer is late. A client then times out although its POST
         takes effect.

@@ -38,7 +38,10 @@ def _context(certificates: Certificates) -> ssl.SSLContext:
 
 
 class Listener:
-    """One address of a cluster. `slow`: real seconds before and after each request is carried out."""
+    """One address of a cluster.
+
+    `slow`: real seconds before each request is carried out, and again before its answer. `hung`: never answer.
+    """
 
     def __init__(self, server: web.Server, certificates: Certificates, host: str, port: int) -> None:
         self._server, self._certificates = server, certificates

@@ -1,7 +1,7 @@
-"""Play proxies, gateways and firewalls between a client and Proxmox, and slow connections.
+"""Play proxies and gateways between a client and Proxmox, and slow connections.
 
-They work at the socket: pages instead of answers (whether the request was carried out or not), standard reason
-phrases, answers byte by byte, and small bodies that unpack to large ones.
+They answer with pages (whether the request was carried out or not), replace reason phrases by the standard ones, move
+the text of refusals to the reason phrase, send answers byte by byte, or send small bodies that unpack to large ones.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class _Bomb(_Rule):
 
 
 class Between:
-    """Change answers on their way back. All changes can be combined; `nothing` ends them."""
+    """Answer instead of Proxmox, or change its answers on their way back. `nothing` ends all of it."""
 
     def __init__(self) -> None:
         self.pages: list[_Page] = []
@@ -161,7 +161,7 @@ async def _dripped(
 
 @cache
 def packed(size: int, form: str = "gzip") -> bytes:
-    """Return gzip or zlib ("deflate") that unpacks to `size` bytes, without packing each of its blanks.
+    """Return gzip or zlib ("deflate") that unpacks to `size` bytes: blanks, and then JSON.
 
     A block of blanks is packed once and repeated.
     """

@@ -109,7 +109,10 @@ _tables: dict[type, dict[str, tuple[Route, ...]]] = {}
 
 
 def add_tables(router: SharedRoutes, cluster: Any, register: Callable[[Any, Any], None]) -> None:
-    """Add the tables of a cluster to the router. `register(object, router)` does so in fakepve's own way."""
+    """Add the tables of a cluster, which are its methods `_routes_…`, to the router.
+
+    `register(object, router)` adds the tables of one object as fakepve does.
+    """
 
     def made(table: str) -> Mapping[Route, Handler]:
         found = _Collected()
