@@ -11,7 +11,10 @@ _NEEDED = ("aiohttp", "discord", "simcord", "markdown_it", "linkify_it", "regex"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the demo and return the exit code: 0 ended by the user, 1 a part failed, 2 packages are missing."""
+    """Run the demo and return the exit code.
+
+    0: the user ended it. 1: a part failed, or no port was free. 2: packages are missing.
+    """
     parser = argparse.ArgumentParser(prog="python -m playground", description=__doc__)
     parser.add_argument(
         "--port", type=_port, default=0, help="first port of the page; any free ones by default"

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from core.operations import Operation
 from playground.panel.page import NAMES, GuildNames
-from playground.panel.seen import ending
+from playground.panel.seen import words_of_success
 from playground.visitor import PATIENCE, DemoProcess, Visitor, until
 from ui.formatting import format_duration
 from ui.i18n import Language, Text, Texts
@@ -126,7 +126,7 @@ def run(
         camera.become(getattr(camera.names, who))
         answer = camera.command(command, options)
         if operation is not None:
-            expect(answer).to_contain_text(ending(camera.t, operation), timeout=PATIENCE * 1000)
+            expect(answer).to_contain_text(words_of_success(camera.t, operation), timeout=PATIENCE * 1000)
         if button:
             pressed = answer.get_by_role("button", name=camera.t.raw(button))
             expect(pressed).to_be_visible(timeout=PATIENCE * 1000)
@@ -244,6 +244,10 @@ def deleted(camera: Camera) -> Locator:
     form = delete_form(camera)  # anew: a press after the window changed its width may be lost
     form.locator("input[name=name]").fill("grafana")
     form.locator("button[type=submit]").click()
-    shown = camera.me.messages.locator("article").filter(has_text=ending(camera.t, Operation.DELETE)).last
+    shown = (
+        camera.me.messages.locator("article")
+        .filter(has_text=words_of_success(camera.t, Operation.DELETE))
+        .last
+    )
     expect(shown).to_be_visible(timeout=PATIENCE * 1000)
     return shown

@@ -1,4 +1,4 @@
-"""Run child processes that end with the demo, even if it is killed."""
+"""Run child processes that end with the demo, on Linux even if it is killed."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Child:
     async def first_line(self, timeout: float) -> str:
         """Return the first line on its standard output, waiting up to `timeout` seconds.
 
-        Raises: ChildDied, TimeoutError.
+        Raises: ChildDied if the child ends first, TimeoutError, RuntimeError before `start`.
         """
         if self._first is None:
             raise RuntimeError("not started")
@@ -95,7 +95,7 @@ class Child:
     async def died(self) -> str:
         """Wait until the child ends. Never returns.
 
-        Raises: ChildDied, with the last lines unless they were shown.
+        Raises: ChildDied, with the last lines unless they were shown. RuntimeError before `start`.
         """
         if self._process is None:
             raise RuntimeError("not started")

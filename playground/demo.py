@@ -73,7 +73,7 @@ class Demo:
     async def run(self) -> int:
         """Run until Ctrl-C, SIGTERM or the end of the page, and return 0.
 
-        If a child ends by itself, report it and return 1.
+        If a child ends by itself, a port is taken or the start fails, report it and return 1.
         """
         loop, task = asyncio.get_running_loop(), asyncio.ensure_future(self._play())
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -115,28 +115,28 @@ class Demo:
             server = await stack.enter_async_context(DiscordServer())
             # The page soon takes the next press. A later answer is published by itself.
             server.answer_wait = 0.5
-            stage = build_guild(server, self._language)
-            page, state = DemoPage(server, stage, place), ClusterState()
+            guild = build_guild(server, self._language)
+            page, state = DemoPage(server, guild, place), ClusterState()
             stack.push_async_callback(page.stop)
             cluster = self._cluster(state)
             self._children = (cluster,)
             stack.push_async_callback(cluster.stop)
-            await cluster.start({**clean_environment(), OWNER: str(stage.viewer.id)})
+            await cluster.start({**clean_environment(), OWNER: str(guild.viewer.id)})
             sites = _sites_told(await cluster.first_line(_CLUSTER_PATIENCE))
             server.block(BLOCKED)
-            write_history(Path(data), list(sites), stage.admin, stage.names.admin)
+            write_history(Path(data), list(sites), guild.admin, guild.names.admin)
             # no such config.py: the user's own, beside bot.py, is for a real server
             program = (*self._programs[0], "--config", str(Path(data) / "config.py"))
             bot = Child("bot", program, directory=ROOT, show=self._verbose)
             self._children = (cluster, bot)
             stack.push_async_callback(bot.stop)
-            settings = bot_environment(server, stage, sites, Path(data))
+            settings = bot_environment(server, guild, sites, Path(data))
             unlimited = {"CHANGES_PER_MINUTE": "0"} if self._calm else {}
             await bot.start({**clean_environment(), **settings, **unlimited})
             await self._unless_a_child_dies(server.wait_ready(_BOT_PATIENCE))
             panel = Panel(
                 server,
-                stage,
+                guild,
                 site=next(iter(sites)),
                 run=run,
                 cluster=state,
@@ -200,24 +200,24 @@ def _sites_told(line: str) -> dict[str, dict[str, Any]]:
 
 
 def bot_environment(
-    server: DiscordServer, stage: DemoGuild, sites: Mapping[str, Mapping[str, Any]], data: Path
+    server: DiscordServer, guild: DemoGuild, sites: Mapping[str, Mapping[str, Any]], data: Path
 ) -> dict[str, str]:
     """Return the bot's settings for the demo. `sites`: as the demo cluster prints them, by name ("" for one)."""
     first = next(iter(sites))
     prefix = f"{first}/" if first else ""
     settings = {
         **server.environment(),
-        "GUILD_ID": str(stage.guild.id),
-        "ALLOWED_CATEGORY_ID": str(stage.category.id),
-        "ALERT_CHANNEL_ID": str(stage.channel.id),
+        "GUILD_ID": str(guild.guild.id),
+        "ALLOWED_CATEGORY_ID": str(guild.category.id),
+        "ALERT_CHANNEL_ID": str(guild.channel.id),
         "MONITOR_INTERVAL_SECONDS": "5",
-        "LANGUAGE": stage.language,
-        "ADMIN_ROLE_IDS": f"{stage.levels['ADMIN'].id} {stage.levels['GAME'].id}",
-        "OPERATOR_ROLE_IDS": str(stage.levels["OPERATOR"].id),
-        "VIEWER_ROLE_IDS": str(stage.levels["VIEWER"].id),
-        "ROLE_SCOPES": json.dumps({str(stage.levels["GAME"].id): [f"tag:{prefix}game"]}),
+        "LANGUAGE": guild.language,
+        "ADMIN_ROLE_IDS": f"{guild.levels['ADMIN'].id} {guild.levels['GAME'].id}",
+        "OPERATOR_ROLE_IDS": str(guild.levels["OPERATOR"].id),
+        "VIEWER_ROLE_IDS": str(guild.levels["VIEWER"].id),
+        "ROLE_SCOPES": json.dumps({str(guild.levels["GAME"].id): [f"tag:{prefix}game"]}),
         "PROTECTED_VM_IDS": f"{prefix}108",
-        "AUDIT_CHANNEL_ID": str(stage.audit.id),
+        "AUDIT_CHANNEL_ID": str(guild.audit.id),
         "DATA_DIR": str(data),
     }
     for name, site in sites.items():
@@ -226,7 +226,7 @@ def bot_environment(
 
 
 def _site_settings(prefix: str, site: Mapping[str, Any]) -> dict[str, str]:
-    own = {
+    settings = {
         "PROXMOX_HOST": f"{site['host']}:{site['port']}",
         "PROXMOX_USER": site["user"],
         "PROXMOX_TOKEN_NAME": site["token_name"],
@@ -236,7 +236,7 @@ def _site_settings(prefix: str, site: Mapping[str, Any]) -> dict[str, str]:
         "PROXMOX_WEB_URL": "https://pve.example.com:8006",
         "MONITOR_VM_IDS": ",".join(str(vmid) for vmid in site["watched"]),
     }
-    return {f"{prefix}{name}": value for name, value in own.items()}
+    return {f"{prefix}{name}": value for name, value in settings.items()}
 
 
 def language() -> str:

@@ -33,7 +33,10 @@ VMID, NAME, NODE = 103, "minecraft", "pve2"
 
 
 def write_history(directory: Path, sites: Sequence[str], by: Person, display: str) -> None:
-    """Create the journal with the incident. `sites`: ("",) for one without a name. `by`: who acknowledged it."""
+    """Create the journal with the incident.
+
+    `sites`: ("",) for one without a name. `by`, `display`: the person who acknowledged the incident, and their name.
+    """
     now = time.time()
     opened = now - AGO
     guest = GuestFact(VMID, GuestEvent.BACK, Kind.QEMU, NODE, NAME)

@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from core.operations import Operation
-from playground.panel.seen import ending
+from playground.panel.seen import words_of_success
 from playground.screens import FOLDER, LANGUAGES, PHONE, ROOT
 from playground.visitor import PATIENCE, DemoProcess, required_browser, until
 from ui.i18n import Language, Text, Texts
@@ -99,7 +99,7 @@ def play(film: Film, t: Text) -> None:
     start.click()
     page.mouse.move(0, 0)  # under the mouse, and with the focus, a message has more buttons
     page.evaluate("document.activeElement.blur()")
-    _shown(page, messages.filter(has_text=ending(t, Operation.START)))
+    _shown(page, messages.filter(has_text=words_of_success(t, Operation.START)))
     _shown(page, alert.filter(has_text="🟢"))
     until(lambda: "🟢" in messages.last.inner_text(), "the message about the recovery")
     film.take(3.2)
@@ -138,7 +138,7 @@ def film_of(browser: Browser, language: Language) -> bytes:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the picture of each language."""
+    """Write the picture of each language, and return 0."""
     parser = argparse.ArgumentParser(
         prog="python -m playground.moving_picture", description=(__doc__ or "").splitlines()[0]
     )

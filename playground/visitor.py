@@ -23,7 +23,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def find_browser() -> str | None:
-    """Return the path of an installed browser."""
+    """Return the path of an installed browser, None if there is none."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
@@ -57,7 +57,7 @@ class DemoProcess:
         return self._log.read_text("utf-8", "replace")
 
     def addresses(self) -> list[str]:
-        """Wait until the demo says that it is ready, and return its page and the pages that this one links to.
+        """Wait until the demo says that it is ready. Return the addresses of its page and of the pages linked there.
 
         Raises: RuntimeError if the demo ends first, TimeoutError.
         """
@@ -71,7 +71,7 @@ class DemoProcess:
         return [address, *(f"http://127.0.0.1:{port}/#{secret}" for port in ports)]
 
     def children(self) -> dict[int, str]:
-        """Return the command lines of its child processes by PID."""
+        """Return the command lines of the demo's child processes by PID."""
         listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return {
             int(pid): Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()

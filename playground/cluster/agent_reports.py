@@ -12,9 +12,9 @@ def mac_of(vmid: int) -> str:
 
 
 def agent_interfaces(vmid: int, net: str) -> list[dict[str, Any]]:
-    """Return the report of a VM's guest agent.
+    """Return the agent's report of network cards: loopback, and a card with an IPv4 and a link-local IPv6 address.
 
-    It has loopback, and one card with an IPv4 and a link-local IPv6 address.
+    `net`: the first three numbers of the IPv4 address.
     """
     mac = mac_of(vmid).lower()
     return [
@@ -35,7 +35,10 @@ def agent_interfaces(vmid: int, net: str) -> list[dict[str, Any]]:
 
 
 def agent_file_systems(gib: int) -> list[dict[str, Any]]:
-    """Return the agent's report of file systems. Some have no space of their own: those in memory, and images."""
+    """Return the agent's report of file systems on a disk of `gib` GiB.
+
+    Some of them are no part of the disk: memory, images, mounts of another file system, and one without figures.
+    """
 
     def row(name: str, mount: str, kind: str, used: float, total: float) -> dict[str, Any]:
         sizes = {"used-bytes": int(used * GIB), "total-bytes": int(total * GIB)}

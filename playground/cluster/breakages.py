@@ -1,6 +1,7 @@
 """Break the demo's cluster on request, and mend it, for the panel of the demo's page.
 
-The life of the cluster (playground/cluster/life.py) uses other nodes and storages, so that neither undoes the other.
+For the same faults the life of the cluster (playground/cluster/life.py) uses other nodes and storages, so that
+neither mends what the other has broken.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ TOKEN = f"{BOT_USER}!{BOT_TOKEN}"
 
 @dataclass(frozen=True, slots=True)
 class Breakage:
-    """One thing that can be broken. Each function changes nothing if there is nothing to do."""
+    """One thing that can be broken. `breaks` is called only while it is whole, `mends` only while it is broken."""
 
     name: str
     breaks: Callable[[], None]

@@ -3,7 +3,7 @@
     python -m playground.cluster.demo_cluster [--one-site] [--port N] [--seed N] [--language en]
 
 With --calm nothing happens by itself. Each SIGUSR1 lets the next guests of `BURST` crash. Once all of them have
-crashed, it lets a backup fail. SIGUSR2 starts the guests again.
+crashed, a SIGUSR1 lets a backup fail. SIGUSR2 starts the guests again.
 Once the sites answer, the program prints one line of JSON: for each site its address, certificate fingerprint, API
 token and guests to watch. Then it takes orders to break and mend the first site (playground/cluster/orders.py). It
 ends on SIGTERM, on SIGINT, or when its standard input closes, which happens when the parent ends.
@@ -35,9 +35,9 @@ HOME, PARENTS = "home", "parents"
 NODES = ("pve1", "pve2", "pve3")
 NODE = "pve1"
 OWNER = "DEMO_OWNER_ID"
-"""Environment variable with the Discord id of the person who owns a guest by its tag, if there is one."""
+"""Environment variable: the Discord id of the person who gets a guest by its tag. Unset, no guest has an owner."""
 OWNED = 204
-"""VMID of the guest which that person owns."""
+"""VMID of the guest that this person owns."""
 WITHOUT_BALLOON, LIMITED = 106, 203
 """VMIDs of a Windows VM without the balloon service, and of a container limited to half a CPU."""
 WATCHED = (101, 102, 103, 107, 201)
@@ -91,7 +91,7 @@ def _home(port: int, seed: int, language: str) -> Pve:
 
 
 def _access_to(pve: Pve, node: str, watched: Sequence[int]) -> dict[str, object]:
-    """Return the values with which the bot can use an opened site."""
+    """Create the bot's account at an opened site, and return the values with which the bot uses the site."""
     return {
         "host": pve.host,
         "port": pve.port,

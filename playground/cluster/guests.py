@@ -256,7 +256,10 @@ def _templates(pve: Pve) -> None:
 
 
 def _peculiarities(pve: Pve) -> None:
-    """Add features worth trying: snapshot trees, a lock, a paused VM, HA, and a guest that ignores ACPI."""
+    """Add features worth trying: snapshot trees, backups, pools, a lock, a paused VM, HA, protection.
+
+    One guest ignores ACPI.
+    """
     minecraft, web, wiki = pve.vm(103), pve.vm(101), pve.ct(204)
     _snapshot(minecraft, "clean-install", 90, description="インストール直後")
     _snapshot(minecraft, "v1-21", 40, description="1.21 に更新した後", parent="clean-install")

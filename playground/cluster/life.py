@@ -114,7 +114,7 @@ class FailedBackup:
 
 
 class FillingStorage:
-    """Fill a storage with backups from the 4th minute to 94 % in the 11th, and delete old ones in the 13th."""
+    """Fill a storage with backups after 4 minutes, to 94 % after 11 minutes. Delete old ones after 13 minutes."""
 
     FULL = 0.94
 
@@ -176,7 +176,7 @@ class LongBackup:
 
 
 class HungStatistics:
-    """Let a node's pvestatd hang from the 17th to the 21st minute: its guests answer, but are listed as unknown."""
+    """Let a node's pvestatd hang after 17 minutes, for 4 minutes: its guests answer, but are listed as unknown."""
 
     def __init__(self, pve: Pve, started: float) -> None:
         self._pve, self._at, self._back_at = pve, started + 1020, started + 1260

@@ -1,4 +1,4 @@
-"""Add to SimCord's model what it leaves out: how many messages a channel may pin, and a bot that a guild removes.
+"""Add to SimCord's model the limit and the pages of pins, and let a guild remove and invite the bot.
 
 Sources: "Messages" in Discord's developer documentation (pins, 50 on a page), and its help pages (250 pins).
 """
@@ -62,7 +62,7 @@ class Pins:
         return {"items": left[:most], "has_more": len(left) > most}
 
     def _pinned_at(self, item: Mapping[str, Any]) -> str:
-        """Return a different time for each pin of this world. Those that no bot has pinned are older."""
+        """Return when a message was pinned: later for each pin of the bot, earlier for the pins of others."""
         number = int(item["message"]["id"])
         micro = self._order.get(number, 0) or number % 1_000_000
         minute = 1 if number in self._order else 0

@@ -79,7 +79,10 @@ def _with_text_ids(body: Any) -> Any:
 
 
 def _nearest(causes: Sequence[jsonschema.ValidationError]) -> jsonschema.ValidationError:
-    """Return the main error of the alternative that fits a body best: the one whose `type` it names."""
+    """Return the main error of the alternative that fits the body best.
+
+    Alternatives whose `type` the body has come first, and of these the one with the fewest errors.
+    """
     branches: dict[Any, list[jsonschema.ValidationError]] = {}
     for cause in causes:
         branches.setdefault(cause.schema_path[0], []).append(cause)

@@ -34,9 +34,12 @@ class Request:
 class PlannedFault:
     """A planned fault for the next `times` requests with a matching method, path and body.
 
-    `after`: the request takes effect first, and only its answer is lost or replaced.
-    `holding`: text that the request's body must contain.
-    `code` and `message`: Discord's JSON error in the answer.
+    `method`: "*" for any. `holding`: text that the request's body must contain.
+    `status`: of the answer; 0 cuts the connection. `code` and `message`: Discord's JSON error in the answer.
+    `retry_after` (seconds), `is_global`: of a 429. `via`: whether the answer has the header Via.
+    `seconds`: delay the request by this long, and answer as usual.
+    `after`: the request takes effect first, and only its answer is lost, replaced or delayed.
+    `hits`: the requests that the fault has affected, as `METHOD path`.
     """
 
     method: str

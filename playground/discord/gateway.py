@@ -81,7 +81,7 @@ class _Socket:
     ):
         self.request, self.socket, self._encode = request, socket, encode
         self.ended_here = False
-        """Whether this side closed it."""
+        """Whether the gateway closed the websocket."""
         self._frames: asyncio.Queue[Frame] = asyncio.Queue()
         self.writer = asyncio.create_task(self._write())
 
@@ -120,7 +120,10 @@ class _Socket:
 
 
 class Gateway:
-    """Accept the bot's websocket at one path. `changed` is called whenever a connection opens or closes."""
+    """Accept the bot's websocket.
+
+    `changed` is called when a session begins or resumes, a websocket ends, or a presence comes.
+    """
 
     def __init__(self, world: GatewayWorld, changed: Callable[[], None]) -> None:
         self._world, self._changed = world, changed

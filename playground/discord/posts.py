@@ -32,7 +32,7 @@ class StoredMessage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button of a message. `style`: "primary", "secondary", "success", "danger" or "link"."""
+    """A button of a message. `style`: "primary", "secondary", "success", "danger", "link", "premium" or "unknown"."""
 
     label: str
     custom_id: str | None
@@ -71,7 +71,7 @@ class SeenMessage:
 
     @property
     def exists(self) -> bool:
-        """Whether it has not been deleted."""
+        """Whether the message still exists."""
         return self._exists()
 
     @property

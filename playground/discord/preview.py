@@ -62,7 +62,7 @@ def open_preview(
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A link to the page of another channel. `port`: of that page; 0: this one."""
+    """A link to the page of a channel. `port`: the port of that page; 0 on that page itself."""
 
     label: str
     port: int
@@ -195,7 +195,10 @@ def _in_language(registered: Mapping[str, Any], key: str, locale: str) -> str:
 
 
 class Answerer(Protocol):
-    """Answer requests of a page for something beside its channel. `files`: its style sheets and scripts."""
+    """Answer requests of a page for something beside its channel.
+
+    `files`: paths of the style sheets and scripts that are put into the page.
+    """
 
     @property
     def files(self) -> Sequence[str]: ...

@@ -77,7 +77,9 @@ class DiscordServer(DiscordService):
     # ------------------------------------------------------------------ acting
 
     async def slash(self, person: Person, channel: Channel, command: str, /, **options: Any) -> PressResult:
-        """Run a command ("snapshot create") and return when it is answered, or after `ack_limit`.
+        """Run a command ("snapshot create") and return when it is answered.
+
+        Wait `ack_limit` for the acknowledgement and then `answer_wait` for the answer, and return in any case.
 
         Raises: simcord.SetupError if this person could not type it: no such command or option, or not visible.
         """

@@ -51,7 +51,7 @@ class Panel:
     """
 
     server: DiscordServer
-    stage: DemoGuild
+    guild: DemoGuild
     site: str
     """The name of the first site; "" if there is only one."""
     run: int
@@ -68,7 +68,7 @@ class Panel:
     _seen: Seen = field(init=False)
 
     def __post_init__(self) -> None:
-        self._seen = Seen(self.server, self.stage)
+        self._seen = Seen(self.server, self.guild)
 
     async def answer(self, request: web.BaseRequest, *, trusted: bool) -> web.Response | None:
         """Answer a request for the panel; None for any other. `trusted`: it comes from a page with the secret."""
@@ -96,7 +96,7 @@ class Panel:
     def state(self) -> dict[str, Any]:
         """Return everything that the panel shows."""
         self._look()
-        say = self.stage.language
+        say = self.guild.language
         site = f" site:{self.site}" if self.site else ""
         return {
             "run": self.run,
@@ -108,7 +108,7 @@ class Panel:
                     "title": step.title[say],
                     "text": step.text[say].format(site=site),
                     "place": step.place,
-                    "viewer": str(getattr(self.stage, step.who).id),
+                    "viewer": str(getattr(self.guild, step.who).id),
                     "done": step.key in self._done,
                 }
                 for step in STEPS
@@ -172,7 +172,7 @@ class Panel:
     async def _do(self, step: TourStep) -> None:
         """Do a step and wait for the bot's answer, so that an impatient press asks for nothing twice."""
         guide = Guide(
-            self.server, self.stage, self._seen, self.site, lambda name: self.order({"break": name})
+            self.server, self.guild, self._seen, self.site, lambda name: self.order({"break": name})
         )
         try:
             async with asyncio.timeout(self.patience):
@@ -189,7 +189,7 @@ class Panel:
 
     def _reset(self, body: dict[str, Any]) -> None:
         """Start everything again, once however often it is pressed."""
-        language = body.get("language", self.stage.language)
+        language = body.get("language", self.guild.language)
         if language not in LANGUAGES:
             raise ValueError(language)
         if not self._resetting:

@@ -1,4 +1,4 @@
-"""Find out from the demo's Discord which steps of the tour are done, no matter by whom."""
+"""Find out from the messages of the demo's Discord which steps of the tour are done."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _FOR_EVERYBODY = ("help", "access")
 class Seen:
     """Read the messages that the demo's channels have got since the tour began."""
 
-    def __init__(self, server: DiscordServer, stage: DemoGuild) -> None:
-        self._server, self._stage = server, stage
-        self._t: Text = Texts("en" if stage.language == "en" else "ja").public
+    def __init__(self, server: DiscordServer, guild: DemoGuild) -> None:
+        self._server, self._guild = server, guild
+        self._t: Text = Texts("en" if guild.language == "en" else "ja").public
         self._since: int | None = None
         self._offered: dict[int, set[str]] = {}
-        """The buttons that each alert had at first, by the id of its message."""
+        """The actions (`start`, `ack`) that the buttons of each alert offered at first, by the id of its message."""
 
     @property
     def begun(self) -> bool:
@@ -39,24 +39,24 @@ class Seen:
             self._since = max((post.id for post in self._all_posts()), default=0)
 
     def answered(self, command: str) -> bool:
-        """Return whether the bot has answered this command for everybody: refusals are for one person."""
+        """Return whether the bot has answered this command in a message for everybody. A refusal is for one."""
         return any(not post.ephemeral for post in self._answers(command))
 
     def audit_read(self) -> bool:
-        """Return whether an admin has been shown audit records."""
-        return any(post.asker == self._stage.admin.id for post in self._answers("audit"))
+        """Return whether the bot has answered /audit of the demo's administrator."""
+        return any(post.asker == self._guild.admin.id for post in self._answers("audit"))
 
     def refused(self) -> bool:
-        """Return whether somebody without a role was refused a command."""
+        """Return whether the demo's person without a role was refused a command."""
         return any(
-            post.asker == self._stage.newcomer.id and post.command not in (*_FOR_EVERYBODY, "")
+            post.asker == self._guild.newcomer.id and post.command not in (*_FOR_EVERYBODY, "")
             for post in self._posts()
             if post.ephemeral and not post.thinking
         )
 
     def succeeded(self, operation: Operation) -> bool:
         """Return whether the bot has reported the success of this operation."""
-        wanted = ending(self._t, operation)
+        wanted = words_of_success(self._t, operation)
         return any(wanted in post.text for post in self._posts())
 
     def has_picture(self) -> bool:
@@ -68,7 +68,7 @@ class Seen:
         return any(post.pinned for post in self._posts())
 
     def alerts(self) -> list[tuple[SeenMessage, dict[str, str]]]:
-        """Return the alerts that can be answered, with the custom_id of their buttons by their actions."""
+        """Return the alerts that can be answered, each with the custom_id of its buttons by action."""
         found = []
         for post in self._posts():
             ids = [button.custom_id or "" for button in post.buttons if not button.disabled]
@@ -90,10 +90,10 @@ class Seen:
         return (post for post in self._all_posts() if since is not None and post.id > since)
 
     def _all_posts(self) -> Iterator[SeenMessage]:
-        for channel in (self._stage.channel, self._stage.audit, self._stage.outside):
+        for channel in (self._guild.channel, self._guild.audit, self._guild.outside):
             yield from self._server.all_messages(channel)
 
 
-def ending(t: Text, operation: Operation) -> str:
-    """Return the longest part of the sentence about success that holds no name."""
+def words_of_success(t: Text, operation: Operation) -> str:
+    """Return the longest part between the names in the sentence about the success of an operation."""
     return max(re.split(r"\{\w+\}", t.raw(WORDS[operation].done)), key=len).strip(" .。")

@@ -27,18 +27,18 @@ class Guide:
     """
 
     server: DiscordServer
-    stage: DemoGuild
+    guild: DemoGuild
     seen: Seen
     site: str
     break_: Callable[[str], None]
 
     async def run(self, command: str, /, **options: Any) -> PressResult:
         """Run a command in the main channel, as the admin."""
-        return await self.run_as(self.stage.admin, command, **options)
+        return await self.run_as(self.guild.admin, command, **options)
 
     async def run_as(self, person: Person, command: str, /, **options: Any) -> PressResult:
         """Run a command in the main channel."""
-        return await self.server.slash(person, self.stage.channel, command, **options)
+        return await self.server.slash(person, self.guild.channel, command, **options)
 
     @property
     def of_site(self) -> dict[str, Any]:
@@ -51,7 +51,7 @@ Act = Callable[[Guide], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class TourStep:
-    """One step. `who`: whose view it needs, a name of DemoGuild. `place`: where on the page, for demo.css.
+    """One step. `who`: whose view it needs, a field of DemoGuild. `place`: where on the page, for demo.css.
 
     `text` may hold {site}, which is replaced by " site:home" or nothing.
     """
@@ -68,7 +68,7 @@ class TourStep:
 async def _roll_back(guide: Guide) -> None:
     """Ask for the roll-back, let the visitor read the question, and confirm it.
 
-    Raises: LookupError, if the bot refuses it: the visitor may have deleted the snapshot.
+    Raises: LookupError, if the bot refuses it: the visitor may have deleted the snapshot. TimeoutError.
     """
     asked = await guide.run("snapshot rollback", vmid="web01", name="nginx-ok")
     question = (await asked.until(lambda reply: reply.post and reply.post.buttons)).post
@@ -76,7 +76,7 @@ async def _roll_back(guide: Guide) -> None:
     if question is None or not yes:
         raise LookupError("no question to confirm")
     await asyncio.sleep(_READING)
-    await guide.server.click(guide.stage.admin, question, yes[0].custom_id or "")
+    await guide.server.click(guide.guild.admin, question, yes[0].custom_id or "")
 
 
 async def _answer_alert(guide: Guide) -> None:
@@ -88,7 +88,7 @@ async def _answer_alert(guide: Guide) -> None:
     for what in ("start", "ack"):
         for post, offers in reversed(alerts):
             if what in offers:
-                await guide.server.click(guide.stage.admin, post, offers[what])
+                await guide.server.click(guide.guild.admin, post, offers[what])
                 return
     raise LookupError("no alert to answer")
 
@@ -167,7 +167,7 @@ STEPS: tuple[TourStep, ...] = (
             "ja": "上の「Viewing as」で mio（ロールなし）になり、`/list` を試します。断りは本人にだけ見えます。",
             "en": "Choose mio, who has no role, under “Viewing as” and try `/list`. Only mio sees the refusal.",
         },
-        lambda guide: guide.run_as(guide.stage.newcomer, "list"),
+        lambda guide: guide.run_as(guide.guild.newcomer, "list"),
         lambda seen: seen.refused(),
         who="newcomer",
         place="viewer",
