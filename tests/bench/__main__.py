@@ -1,8 +1,8 @@
-"""Measure the bot between the playground's servers, and print the figures that miss their goals.
+"""Measure the bot between the playground's servers, and print a table of the figures and their goals.
 
     python -m tests.bench [--only TEXT] [--json PATH] [--compare OLD.json]
 
-The exit code is 1 if a goal is missed.
+The figures are also written to PATH (bench.json by default). The exit code is 1 if a goal is missed.
 """
 
 from __future__ import annotations

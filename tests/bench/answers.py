@@ -34,7 +34,7 @@ def _acknowledged(answer: Answer) -> float:
 
 
 async def completions(stage: Stage) -> Figures:
-    """Type into an option, one letter after the other, while the last read is fresh."""
+    """Type texts into an option, one after the other, while the last read is fresh."""
     return await _completions(stage, stage.town.next_people)
 
 
@@ -74,7 +74,7 @@ _next_guest = itertools.count()
 
 
 def next_vmids(stage: Stage, count: int) -> list[int]:
-    """Return guests that were not asked about lately: a recent read of one may be shown again."""
+    """Return VMIDs of guests that were not asked about lately: a recent read of a guest may be shown again."""
     return [FIRST + next(_next_guest) * 3 % min(stage.guests, 600) for _ in range(count)]
 
 

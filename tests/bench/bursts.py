@@ -64,7 +64,10 @@ async def different_guests(stage: Stage) -> Figures:
 
 
 async def many_commands(stage: Stage) -> Figures:
-    """Let 40 people send 5 commands each at the same moment, against three workers. Each needs one request."""
+    """Let 40 people send 5 commands each at the same moment, against three workers.
+
+    Each command needs one request to Proxmox.
+    """
     vmids = next_vmids(stage, stage.samples(200))
     asks = [(at // COMMANDS_EACH, "snapshot list", {"vmid": vmid}) for at, vmid in enumerate(vmids)]
     answers, asked, seconds = await _burst(stage, asks, workers=WORKERS)
@@ -90,7 +93,7 @@ async def _raw_share(stage: Stage) -> float:
 
 
 async def acknowledgements(stage: Stage) -> Figures:
-    """Let 20 and then 50 people look at different guests at the same moment. Proxmox takes 30 ms for each answer."""
+    """Let 20 and then 50 people look at different guests at the same moment, against three workers."""
     figures: Figures = {}
     for people, times in ((20, 3), (50, 1)):
         took: list[float] = []

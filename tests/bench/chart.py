@@ -14,7 +14,10 @@ WIDTH = 40
 
 
 def chart(results: Results) -> Iterator[str]:
-    """Return a group of bars for each curve. The longest bar of a group is its largest figure."""
+    """Yield a group of bars for each curve that has at least two figures, line by line.
+
+    The longest bar of a group is its largest figure.
+    """
     for title, measurement, figure, unit in CURVES:
         found = {
             guests: statistics.median(rounds)

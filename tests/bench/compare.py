@@ -40,7 +40,7 @@ def move(before: list[float], after: list[float]) -> Move | None:
 
 
 def compare(old: Results, new: Results, rows: Iterable[Row] = ROWS) -> Iterator[str]:
-    """Return the rows that moved, line by line.
+    """Yield the rows that moved, line by line, and at the end how many they are.
 
     A row with a floor has moved only if its ratio to the floor has moved the same way. A slower machine slows a round
     and the floor of that round.

@@ -19,7 +19,7 @@ SIZES = (10, 100, 1_000, 10_000)
 class Measurement:
     """A function that measures once, and how it is called.
 
-    `running`: the processes that run meanwhile. `sizes`: numbers of guests. `rounds`: how often for each of them.
+    `running`: how the bot runs meanwhile. `sizes`: numbers of guests. `rounds`: number of calls for each of `sizes`.
     """
 
     name: str

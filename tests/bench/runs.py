@@ -90,7 +90,7 @@ async def run(
 ) -> Results:
     """Measure everything in the plan, one number of guests after the other.
 
-    `only`: measure these, and always "idle". None: measure all.
+    `only`: measure these, and "idle" with the same numbers of guests. None: measure all.
     `small`: use these numbers of guests instead of those in the plan, and measure each once and briefly.
     """
     results = Results(this_machine())

@@ -6,7 +6,7 @@ import contextlib
 import json
 import tempfile
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
@@ -34,7 +34,7 @@ class Running(Enum):
 
 @dataclass
 class Stage:
-    """Everything that a measurement uses. `bot` is missing while none runs."""
+    """Everything that a measurement uses. `running` is the bot, None while it does not run."""
 
     guests: int
     directory: Path
@@ -48,7 +48,8 @@ class Stage:
     running: Program | None = None
     idle_cpu: float = 0.0
     """Share of a CPU that the bot uses while nothing happens."""
-    starts: int = field(default=0)
+    starts: int = 0
+    """Number of data directories made so far. The bot that runs has the last one."""
 
     @property
     def bot(self) -> Program:
@@ -93,7 +94,10 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def started(self, how: Running) -> AsyncIterator[None]:
-        """Run the bot in this way. The block begins once it is connected and has read the cluster."""
+        """Run the bot in this way. The block begins once it is connected and has read the cluster.
+
+        If `small`, it begins before the read.
+        """
         if how is Running.NO_BOT:
             yield
             return

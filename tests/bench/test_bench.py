@@ -1,6 +1,6 @@
-"""Test that every measurement works, by one small run of each.
+"""Test the bench: every measurement by a small run, the table, the comparison and the chart.
 
-The figures are not checked, because those of a busy machine prove nothing.
+The measured figures are not checked, because those of a busy machine prove nothing.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ TAG = "web"
 """Tag of the detailed guests. People with the narrow role see no others."""
 OTHER_TAGS = ("prod", "dev;db", "game", "backup;prod;storage")
 VARIANTS = 3
-"""Number of prepared lists. Each read shows new figures of every guest, as each of pvestatd's rounds does."""
+"""Number of prepared lists. Each read shows other figures of every guest than the read before, as in Proxmox."""
 _LIST = "/api2/json/cluster/resources"
 
 
