@@ -1,4 +1,4 @@
-"""Configure all tests: Hypothesis without deadlines, text snapshots, and which tests share a worker.
+"""Configure all tests: Hypothesis, snapshots, languages, garbage collection, and the order and workers of tests.
 
 `pytest --update-snapshots` rewrites the files in tests/snapshots/. Read the difference before keeping it.
 """
@@ -69,9 +69,9 @@ GC_THRESHOLDS = (10_000, 10, 10)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Collect garbage less often, and keep temporary files in memory if there is plenty of room.
+    """Choose the examples of Hypothesis, collect garbage less often, and keep temporary files in memory.
 
-    SQLite waits for no disk then.
+    The files are in memory only if it has plenty of room. SQLite waits for no disk then.
     """
     settings.load_profile("deep" if config.getoption("--deep") else "bot")
     if config.getoption("--deep"):
@@ -121,10 +121,10 @@ def pytest_collection(session: pytest.Session) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Let one worker run the tests of the bot as a process, another those of its connection, and so on.
+    """Put tests that share something, or that wait for processes, into groups. One worker runs a whole group.
 
-    These wait more than they compute, so that the other workers keep the cores busy meanwhile. The processes are
-    forked from one starter in each worker (tests/support/warm_start.py).
+    Tests of processes wait more than they compute, so that the other workers keep the cores busy meanwhile. The
+    processes are forked from one starter in each worker (tests/support/warm_start.py).
     """
     if "/process/test_process.py" in item.nodeid:
         item.add_marker(pytest.mark.xdist_group("process"))

@@ -1,4 +1,4 @@
-"""Test the shape of the project: which module may import which, and where things belong."""
+"""Test the shape of the project: which module may import which, names and sizes of files, ignores, docstrings."""
 
 import ast
 import re
@@ -45,7 +45,10 @@ FOR_TYPES_ONLY = {
         "monitor_store",
     )
 }
-"""Imports that only a type checker may see. At run time the sentences of faults are found by the values of enums."""
+"""Pairs of a module and a module that it imports for type checkers only.
+
+At run time ui/messages/faults.py finds its sentences by the values of enums, and needs none of these modules.
+"""
 FOREIGN = {
     "aiohttp": {"startup", "adapters.heartbeat", "ui"},
     "matplotlib": {"adapters.charts.figure"},
@@ -93,7 +96,10 @@ class Module:
         return _nodes(self.path)
 
     def imports(self) -> Iterator[tuple[str, bool]]:
-        """Yield every imported module by its full name, and whether only a type checker sees it."""
+        """Yield the module of every import, and whether only a type checker sees the import.
+
+        `from a import b` is an import of `a`.
+        """
         hidden = {
             id(inner)
             for node in self.nodes
@@ -151,13 +157,13 @@ BESIDE = [
 
 
 def test_every_file_at_the_top_is_known_here() -> None:
-    """A new file of the bot must be given its place in these rules."""
+    """Give a new file of the bot its place in TOP and MAY_KNOW."""
     assert {path.stem for path in ROOT.glob("*.py")} - {"config"} == TOP
 
 
 def may_import(module: Module, name: str, types_only: bool) -> bool:
     if name.startswith("."):
-        return False  # relative: it would get around these rules
+        return False  # a relative name has no area
     area, library = area_of(name), name.partition(".")[0]
     if area and area != module.area and not any(lies_in(area, known) for known in MAY_KNOW[module.area]):
         return types_only and (module.dotted, name) in FOR_TYPES_ONLY
@@ -177,7 +183,7 @@ def test_imports_go_one_way() -> None:
 
 
 Graph = Mapping[str, Mapping[str, list[str]]]
-"""The imports: by file and imported file the names, or by folder and imported folder the imports in words."""
+"""Who imports whom, and what: file -> imported file -> names, or folder -> imported folder -> sentences."""
 
 
 def graph_of_files(modules: Sequence[Module] = MODULES) -> dict[str, dict[str, list[str]]]:
@@ -283,7 +289,7 @@ def modules_of(area: str) -> list[Module]:
     return found
 
 
-def test_the_rules_need_the_standard_library_only() -> None:
+def test_core_needs_the_standard_library_only() -> None:
     wrong = [
         f"{module.name} imports {name}"
         for module in modules_of("core")
@@ -304,7 +310,7 @@ def test_a_cog_knows_no_other_cog() -> None:
 
 
 def test_nothing_is_imported_by_name_at_run_time() -> None:
-    """importlib and __import__ would get around these rules; the demo is a process of its own."""
+    """Such an import would get around the other tests of this file."""
     importing = ("__import__", "import_module", "importlib.import_module", "runpy.run_module")
     wrong = [
         f"{module.name}: {ast.unparse(node)}"
@@ -315,7 +321,7 @@ def test_nothing_is_imported_by_name_at_run_time() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_threads_are_made_in_one_place() -> None:
+def test_the_loops_thread_pool_is_used_in_one_place() -> None:
     places = [
         module.name
         for module in MODULES
@@ -325,7 +331,7 @@ def test_threads_are_made_in_one_place() -> None:
     assert places == ["adapters/proxmox/transport/http.py"]
 
 
-def test_the_rules_have_no_clock_file_or_network_of_their_own() -> None:
+def test_core_uses_no_clock_file_or_network() -> None:
     world = {"os", "pathlib", "socket", "http", "urllib", "random", "datetime", "subprocess"}
     wrong = []
     for module in modules_of("core"):
@@ -351,7 +357,10 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 
 
 def folders() -> dict[str, list[str]]:
-    """Return the modules of each folder, of tests and playground too, without `test_` and `__init__`."""
+    """Return the names of the modules in each folder of the project, without the beginning `test_`.
+
+    `__init__` and `__main__` are left out.
+    """
     found: dict[str, list[str]] = {}
     for folder in (*FOLDERS, "playground", "tests", "tools"):
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -413,12 +422,12 @@ def test_every_file_has_a_docstring() -> None:
 
 
 def called_at_import(tree: ast.Module) -> Iterator[str]:
-    """Yield the calls that run when a module is imported, without decorators and class bodies."""
+    """Yield the functions called by statements at the top of a module that are nothing but a call."""
     for statement in tree.body:
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
             yield ast.unparse(statement.value.func)
 
 
-def test_nothing_happens_at_import() -> None:
+def test_no_statement_at_the_top_of_a_module_is_a_call() -> None:
     called = [f"{module.name}: {name}()" for module in MODULES for name in called_at_import(module.tree)]
     assert not called, "\n".join(called)

@@ -63,10 +63,10 @@ def test_both_halves_tell_the_same(path: Path) -> None:
     assert outlines[0] == outlines[1]
 
 
-NEW = ("commands", "configuration", "discord", "proxmox", "alerts", "security", "faq", "demo")
+READ_ON_A_PHONE = ("commands", "configuration", "discord", "proxmox", "alerts", "security", "faq", "demo")
 
 
-@walked("name", NEW)
+@walked("name", READ_ON_A_PHONE)
 def test_a_document_is_readable_on_a_phone(name: str) -> None:
     text = without_code(text_of(DOCS / f"{name}.md"))
     assert max((len(row) for row in table(text)), default=0) <= 3
@@ -177,7 +177,7 @@ def sources(english: str, japanese: str) -> list[str]:
 
 
 def _fits(message: str, said: str) -> bool:
-    """Return whether a text is a message with values. A Japanese value takes no space beside it."""
+    """Return whether a text is a message with values. The spaces beside a value may be missing, as in Japanese."""
     if not said.startswith(message.partition("{")[0].rstrip(" ")):
         return False  # most messages; to compile their patterns takes far longer
     pattern = re.sub(r"(?:\\ )?\\\{\w+\\\}(?:\\ )?", " ?.+ ?", re.escape(message))

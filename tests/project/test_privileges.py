@@ -64,7 +64,7 @@ NEEDED: dict[str, set[str]] = {
     "snapshot_delete": {"VM.Snapshot"},
 }
 OPTIONAL = {"Sys.Audit", "Datastore.Audit", "Pool.Audit", "VM.Backup"}
-"""Optional privileges. Without them nothing is refused but /graph node, and less is visible."""
+"""The optional privileges. If they are missing, only /graph node is refused, and less is visible."""
 
 
 def granted(language: str, part: str = "pveum") -> dict[str, dict[str, set[str]]]:
@@ -119,7 +119,7 @@ def test_the_demo_and_the_tests_have_these_privileges_too() -> None:
 
 
 async def everything(pve: Pve, client: ProxmoxClient) -> list[str]:
-    """Do everything to a VM and to a container that the bot can do. Return the failures in Proxmox' words."""
+    """Use each of the bot's privileges on a VM and on a container. Return the failures in Proxmox' words."""
     trouble: list[str] = []
     pve.pools.setdefault("lab", set())
 
@@ -172,7 +172,7 @@ async def everything(pve: Pve, client: ProxmoxClient) -> list[str]:
 async def test_the_pveum_lines_are_enough_and_each_is_needed(
     pve: Pve, part: str, without: str | None
 ) -> None:
-    """The test uses fakepve, which checks every request against the privileges of Proxmox' own schema."""
+    """Let fakepve check every request against the privileges in Proxmox' own schema."""
     pve.apitokens[TOKEN] = "secret"
     for who, paths in granted("ja", part).items():
         for path, privileges in paths.items():

@@ -1,4 +1,4 @@
-"""Test that every file fetched by an installation is named by its hash, and that only packages are fetched."""
+"""Test that installations, public checks and hooks fetch nothing that somebody could replace."""
 
 import re
 from itertools import pairwise
