@@ -1,4 +1,4 @@
-"""Make the tables of docs/commands.md: commands, options, levels, buttons."""
+"""Make the tables of docs/commands.md: commands, options, levels, buttons, and the buttons under results."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def commands() -> dict[str, Command]:
 
 
 def usage(name: str, command: Command) -> str:
-    """Return `/snapshot list vmid`, with optional parts in brackets."""
+    """Return `/snapshot list vmid`, with optional options in brackets and without `site`."""
     options = (
         each.name if each.required else f"[{each.name}]"
         for each in command.parameters
@@ -131,7 +131,7 @@ def _incident(**changes: Any) -> Incident:
     return Incident(1, Topic.GUEST, "101", Severity.CRITICAL, 1.0, 1.0, guests=(_STOPPED,), **changes)
 
 
-def _pressed(item: Any) -> tuple[str, Operation]:
+def _label_and_operation(item: Any) -> tuple[str, Operation]:
     button: ui.Button[Any] = item.item
     word = str(button.custom_id).split(":")[1]
     return str(button.label or button.emoji or ""), _OPERATIONS.get(word) or Operation(word)
@@ -141,7 +141,7 @@ def button_table(t: Text) -> str:
     """Return every button, its place, and the level that it needs."""
     places: dict[Operation, dict[str, dict[str, None]]] = {}
     for names, make in _PLACES:
-        for label, operation in map(_pressed, filter(_has_id, make(t))):
+        for label, operation in map(_label_and_operation, filter(_has_id, make(t))):
             if label != "…":  # a period of a chart: there are many
                 labels = places.setdefault(operation, {})
                 labels.setdefault(label, {})[names[t.language == "en"]] = None
@@ -182,7 +182,7 @@ def step_table(t: Text) -> str:
     for operation, endings in AFTER.items():
         by_steps: dict[str, list[str]] = {}
         for ending, steps in endings.items():
-            labels = " · ".join(_pressed(step_button(t, step, _VM, ""))[0] for step in steps)
+            labels = " · ".join(_label_and_operation(step_button(t, step, _VM, ""))[0] for step in steps)
             by_steps.setdefault(labels, []).append(_ENDINGS[ending][t.language == "en"])
         rows += [
             (f"`/{command_of(operation)}`", _list(t, endings), labels)
@@ -208,7 +208,7 @@ _NOBODY = ("ロールなし", "No role")
 
 
 def level_table(t: Text) -> str:
-    """Return the operations that each level adds to the one before it. 🔒: guarded. ❓: asks first."""
+    """Return the operations that each level adds to the one before it. 🔒: can be guarded. ❓: asks first."""
     groups: dict[str, list[str]] = {}
     for operation in sorted(OPERATIONS, key=_rank):
         row, name = OPERATIONS[operation], _level_name(t, operation)

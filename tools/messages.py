@@ -62,7 +62,7 @@ def read(language: str) -> Catalog:
 
 
 def update(language: str) -> int:
-    """Update one catalogue. Return the number of messages without a translation."""
+    """Update one catalogue and its compiled form. Return the number of messages without a translation."""
     old, new = read(language), Catalog(locale=language)
     for message in sorted(in_source(), key=str):
         known = old.get(message[0] if isinstance(message, tuple) else message)

@@ -69,7 +69,7 @@ def with_hashes(lines: list[str], found: dict[str, tuple[str, list[str]]]) -> st
 
 
 def main() -> int:
-    """Rewrite all files."""
+    """Rewrite all files, and return 0. Raises: SystemExit, as `locked` does."""
     files = {name: bare((ROOT / name).read_text("utf-8")) for name in FILES}
     found = locked([line for lines in files.values() for line in lines if PIN.match(line)])
     known = {name_of(line) for lines in files.values() for line in lines}

@@ -62,7 +62,7 @@ _PATHS = {
     Area.A_ZONE: (ZONE,),
     Area.POOLS: ("/pool",),
 }
-"""Path on which the privileges of a feature are granted for everything."""
+"""Paths on which the privileges of a feature are granted, by its area."""
 
 
 def privilege_table(t: Text) -> str:
@@ -101,11 +101,11 @@ def feature_block(t: Text) -> str:
 
 def _feature_lines(t: Text) -> Iterator[str]:
     for need in NEEDS:
-        # a role on a path replaces those from above it: a role for all storages has to be granted here, too
-        kept = _SEEN if need.area is Area.A_STORAGE else ()
-        commands = grant_line(_TOKEN, need.role, {*need.privileges, *kept}, _PATHS[need.area])
+        # a role on one storage replaces the role on /storage, so it also gets the privileges of that role
+        further = _ON_ALL_STORAGES if need.area is Area.A_STORAGE else ()
+        commands = grant_line(_TOKEN, need.role, {*need.privileges, *further}, _PATHS[need.area])
         yield "\n".join([f"# {_FEATURES[need.role][t.language == 'en']}", *commands.split("; ")])
 
 
-_SEEN = tuple(name for need in NEEDS if need.area is Area.STORAGES for name in need.privileges)
+_ON_ALL_STORAGES = tuple(name for need in NEEDS if need.area is Area.STORAGES for name in need.privileges)
 _TOKEN = Token(USER, TOKEN, {}, version=9)
