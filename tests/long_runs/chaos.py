@@ -1,6 +1,6 @@
 """Run the bot as a real process through faults on both sides, then compare its reports with the truth.
 
-    python -m tests.long_runs.chaos [--minutes N] [--seed N] [--guests N]
+    python -m tests.long_runs.chaos [--minutes N] [--seed N] [--guests N] [--keep DIRECTORY]
 
 The process is killed (SIGKILL) every 40 s. Meanwhile guests crash and come back, people give commands, and Proxmox
 and Discord fail in turn. Then all faults end. Three things are compared with the real events: the
@@ -98,9 +98,9 @@ class Chaos:
             await self.pause(KILL_EVERY)
 
     async def restart_what_ended(self) -> None:
-        """Restart the bot whenever it has ended, as a supervisor does.
+        """Restart a bot that has ended by itself, as a supervisor does.
 
-        If the bot ended by itself, the run has failed: none of its planned faults may end the bot.
+        The run has failed then: no planned fault but a kill may end the bot.
         """
         while not self.ending:
             await asyncio.sleep(0.5)
@@ -161,7 +161,7 @@ class Chaos:
     # -- faults
 
     async def trouble(self) -> None:
-        """Cause one fault at a time on each side, in turn, with a pause in between."""
+        """Cause one fault after the other, of Proxmox and Discord in turn, with a pause in between."""
         proxmox, discord = self.faults_of_proxmox(), self.faults_of_discord()
         while not self.ending:
             for faults in (proxmox, discord):
@@ -255,7 +255,7 @@ class Chaos:
                     self.wrong.append(f"the run itself failed: {result!r}")
 
     async def settle(self) -> None:
-        """End all faults, and wait until every message is sent and every attempt has ended."""
+        """End all faults, and wait until every crash is told, every message sent, and every attempt ended."""
         self.stage.server.rest.faults.clear()
         self.pve.hang("/cluster/resources", 0)
         self.pve.hang("/status/st", 0)
@@ -413,7 +413,7 @@ class AuditedAttempt:
 
 
 def _slow(pve: Pve) -> None:
-    """Let tasks take one to two seconds, so that kills and faults hit them while they run."""
+    """Let each task take about a second, so that kills and faults hit it while it runs."""
     pve.time_scale = 0.5
     pve.task_secs = {f"{kind}{task}": 2.0 for kind in ("qm", "vz") for task in ("snapshot", "delsnapshot")}
     pve.reboot_gap = 1.0

@@ -1,6 +1,6 @@
 """Run generated sequences of events around dashboards, and check that none appears twice or is silently stale.
 
-    python -m tests.long_runs.dashboards [sequences] [--seed N]
+    python -m tests.long_runs.dashboards [sequences] [--seed N] [--processes N]
 
 The bot dies at any request, messages and channels are deleted, permissions and answers are lost, Proxmox is away, and
 two people create the same dashboard at once (tests/support/dashboard/world.py).
@@ -25,7 +25,7 @@ MEMORY = Path("/dev/shm")
 
 
 def run_one(seed: int, folder: Path) -> tuple[int, str, Counter[str]]:
-    """Return the seed, the fault ("" if none) and the events."""
+    """Run one sequence. Return the seed, the fault ("" if none), and how often each event and request happened."""
     logging.getLogger("core").setLevel(logging.CRITICAL)
     try:
         return seed, "", asyncio.run(run_sequence(seed, folder / f"dashboards-{seed}.db"))

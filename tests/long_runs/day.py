@@ -5,7 +5,8 @@
 The real bot runs in this process on the clock of `tests/support/stage_clock.py`, between a Discord and a Proxmox on
 loopback. It polls once a minute. Meanwhile people give commands, guests stop and come back, and Proxmox and Discord
 fail in turn. The second half of the day must not leave more behind than the first: memory of the bot, open files and
-sockets, tasks. No warning may be logged twice a minute. The exit code is 1 if anything is wrong.
+sockets, tasks. No warning may be logged again within a minute, and each stop of a guest must be noticed. The exit
+code is 1 if anything is wrong.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from tests.support.stage import Stage, stage
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST = 1000
-"""First VMID. The guests that stop come first and are watched; people act on the others."""
+"""First VMID. The guests that stop come first and are watched; people act on the last ones."""
 OPERATED = 50
 """Number of guests on which people act."""
 DOWN_MINUTES, FAULT_MINUTES = 8, 3
@@ -44,7 +45,7 @@ MEMORY_MOST = 2.0
 OPEN_MOST = 8
 """Maximum growth of the number of open files and sockets, and of tasks: connections come and go."""
 CLOSE_SECONDS = 10.0
-"""Real seconds after the end of the bot until the servers have noticed that its connections are closed."""
+"""Real seconds that the servers have to notice that the ended bot's connections are closed."""
 WARNING_SECONDS = 60.0
 PACKAGES = (
     "core",
@@ -58,7 +59,7 @@ PACKAGES = (
     "monitor_store",
 )
 ASIDE = ("tests", "playground", "simcord", "fakepve", "asyncio", "_asyncio", "threading")
-"""Packages whose objects are not entered: the bot points to them, and they point to everything."""
+"""Packages whose objects are not counted: the bot points to them, and they point to everything."""
 NODE = "pve3"
 
 
@@ -199,9 +200,8 @@ class Day:
                 ("incidents", self._incident),
                 ("commands", self._command),
             ):
-                most, last = getattr(self.size, kind), minute * 10 >= self.size.minutes * 9
-                share = 0 if last and kind != "commands" else self._due(most, minute, last=kind == "commands")
-                for _ in range(share):
+                most, to_the_end = getattr(self.size, kind), kind == "commands"
+                for _ in range(self._due(most, minute, to_the_end=to_the_end)):
                     await do(minute)
                     self.figures[kind] += 1
             await self.scene.poll()
@@ -210,10 +210,10 @@ class Day:
         assert self.half is not None
         self.wrong += self.half.grown_to(self.end)
 
-    def _due(self, most: int, minute: int, *, last: bool) -> int:
-        """Return how many are due in this minute. Without `last`, all are due before the last tenth of the day."""
-        minutes = self.size.minutes if last else self.size.minutes * 9 // 10
-        return most * (minute + 1) // minutes - most * minute // minutes
+    def _due(self, most: int, minute: int, *, to_the_end: bool) -> int:
+        """Return how many of `most` are due in this minute. Not `to_the_end`: none in the last tenth of the day."""
+        minutes = self.size.minutes if to_the_end else self.size.minutes * 9 // 10
+        return 0 if minute >= minutes else most * (minute + 1) // minutes - most * minute // minutes
 
     async def _fault(self, minute: int) -> None:
         name = list(FAULTS)[self.figures["faults"] % len(FAULTS)]

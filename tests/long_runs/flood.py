@@ -2,11 +2,12 @@
 
     python -m tests.long_runs.flood [--guests N] [--seconds S] [--a-second N] [flood ...]
 
-The bot is a real process with 10,000 guests. Proxmox takes 100 ms for each answer. One person sends 20 requests a
-second: first none for comparison, then panels, completions, commands that they may not use, details of nodes,
-presses on a dashboard, checks of the setup, and exports of the audit trail. Charts are wanted by seven people.
-Meanwhile guests stop, and another person lists guests, opens a panel, starts a guest and wants a chart. The run
-prints their waiting times and the growth of memory and journal. The exit code is 1 if a goal is missed.
+The bot is a real process with 10,000 guests. Proxmox takes 100 ms for each answer. After a time without a flood, for
+comparison, one flood follows the other. In each, one person sends 20 requests a second of one kind: panels,
+completions, commands that they may not use, details of nodes, presses on a dashboard, checks of the setup, or exports
+of the audit trail. Charts are wanted by seven people. Meanwhile guests stop, and another person lists guests, opens
+panels, starts guests and wants charts. The run prints how long the alerts and this person's answers take, and the
+growth of memory and journal. The exit code is 1 if a goal is missed.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ CROWD = 7
 RATIO_MOST, ACK_MOST, START_MOST, LIST_MOST, CHART_MOST = 1.5, 1.0, 5.0, 1.0, 10.0
 """Goals: the delay of alerts as a multiple of that without a flood, and seconds for the answers to other people."""
 MEMORY_MOST, JOURNAL_MOST = 64.0, 1.0
-"""Maximum growth during a flood of one minute, in MiB."""
+"""Maximum growth in MiB for each minute of a flood."""
 PATIENCE = 180.0  # seconds
 SAMPLES = 3
 """Minimum number of alerts to measure, however long they take."""
@@ -102,7 +103,10 @@ class ManyGuests(Pve):
 
 @dataclass
 class FloodResult:
-    """Hold the waiting times of other people during one flood, in seconds, and the growth in MiB."""
+    """Hold the waiting times of others during one flood, in seconds, and the growth in MiB.
+
+    `sent`: requests of the flood. `seconds`: its length.
+    """
 
     name: str
     alerts: list[float] = field(default_factory=list)
@@ -313,7 +317,7 @@ def is_whole(shown: PressResult) -> bool:
 
 
 def table(found: list[FloodResult]) -> Iterator[tuple[str, bool]]:
-    """Return the figures line by line, each with whether it meets its goal."""
+    """Yield the figures line by line, each line with whether it meets all goals."""
     calm = found[0]
     yield (
         f"{'flood':12} {'asked/s':>8} {'alert':>7} {'ratio':>6} {'acknowledged':>13} {'start done':>11} "

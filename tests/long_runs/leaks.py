@@ -189,6 +189,7 @@ class LeakTrial:
         self._held: list[tuple[int, TaskPlan, PressResult]] = []
         """Actions held up in progress: the VMID, the task and the answer."""
         self._waiting: set[asyncio.Task[Any]] = set()
+        """The bot's tasks of these actions, which no request waits for."""
 
     # -- allowed texts
 
@@ -378,9 +379,9 @@ class LeakTrial:
             await self.form(name, reply)
 
     def told_by(self, custom_id: str) -> str:
-        """Return the VMIDs of the alert behind this custom_id.
+        """Return words with the VMIDs of the alert behind this custom_id.
 
-        Everybody in its channel who may press its buttons reads them.
+        Everybody who may press the alert's buttons reads these VMIDs.
         """
         kind, *rest = custom_id.split(":")
         incident = rows_of(self.scene.site.journal).incident(int(rest[1])) if kind == "a1" else None
@@ -624,7 +625,7 @@ async def trial(seed: int, requests: int, directory: Path, *, until_leak: bool =
 
 def summary(figures: Counter[str]) -> str:
     return (
-        f"{figures['requests']} requests, {figures['twins']} of a hidden VMID beside one of nobody, "
+        f"{figures['requests']} requests, {figures['twins']} of a hidden VMID beside one that no guest has, "
         f"{figures['dashboards']} looks at dashboards of people who see some guests"
     )
 

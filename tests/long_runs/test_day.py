@@ -22,7 +22,7 @@ def test_a_short_day_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_a_short_day_finds_leaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each poll leaves memory, two sockets and a warning behind."""
+    """Leave memory, two sockets and a warning behind at each read of the cluster."""
     sockets: list[socket.socket] = []
     read = ClusterCache.read
 

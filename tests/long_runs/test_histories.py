@@ -1,7 +1,7 @@
 """Test generated histories of a cluster, a bot that dies and a Discord that fails, against the oracle.
 
-This is a short run; `make soak` runs ten thousand histories of the same machine. Each mutant is a bot with one
-planted bug. The machine must find it.
+This is a short run; `make soak` runs ten thousand histories of the same state machine, `Histories`. Each mutant is a
+bot with one planted bug, which the state machine must find.
 """
 
 import asyncio
@@ -323,10 +323,7 @@ class Histories(RuleBasedStateMachine):
     def stop_is_ordered(
         self, first: int, obeys: int, task: bool, again: bool, answer: str, polls: int
     ) -> None:
-        """Order the stop through the bot.
-
-        The guest stops after this many polls. It may crash soon after it runs again.
-        """
+        """Order the stop through the bot. The guest stops after `obeys` polls. `again`: it runs again and crashes."""
         for box in self._some(1, first, State.RUNNING):
             self.trial.stop_through_bot(box.vmid, answer)
             if task:
@@ -387,7 +384,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(node=NUMBER, to=NUMBER, waits=st.sampled_from((0, 0, 1, 7)), polls=POLLS)
     def guests_are_moved_by_ha(self, node: int, to: int, waits: int, polls: int) -> None:
-        """Move guests from a dead node to another, where they start after this many polls."""
+        """Move guests from a dead node to another, where they start after `waits` polls."""
         cluster = self.trial.cluster
         dead = [name for name, online in cluster.online.items() if not online]
         alive = [name for name, online in cluster.online.items() if online]
@@ -710,7 +707,7 @@ def place() -> Iterator[None]:
 def run(
     machine: type[Histories], histories: int, number: int, *, shrink: bool = True, steps: int = 30
 ) -> None:
-    """Run this many histories of one seed.
+    """Run this many histories of at most `steps` events. `number`: the seed.
 
     Raises: Wrong, with the story of the first failure (shrunk if `shrink` is set).
     """
@@ -789,7 +786,7 @@ async def only_an_answer_counts(self: ExpectedStops, plan: Plan) -> AsyncIterato
 
 
 async def nobody_is_asked(*_given: object, **_more: object) -> dict[str, object]:
-    """Query nobody, so that states missing from the lists stay unknown."""
+    """Ask no guest for its state, or no node for its failed backups."""
     return {}
 
 
@@ -857,7 +854,7 @@ SEEDS = {
 
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_a_planted_bug_is_found(monkeypatch: pytest.MonkeyPatch, mutant: str) -> None:
-    """Run the machine on a bot with this bug, and stop at its first failure."""
+    """Run the state machine on a bot with this bug. It must fail."""
     where, name, bug = MUTANTS[mutant]
     monkeypatch.setattr(where, name, bug)
     with pytest.raises(Wrong):

@@ -23,7 +23,7 @@ from tests.support.sites.towns import NO_SITE, SITES
 class Acts:
     """Make requests as one person after the other.
 
-    Some are made a second time, about a guest or site that does not exist.
+    Some requests about something hidden are made again about something that does not exist: the answers must agree.
     """
 
     def __init__(self, setup: Setup, chance: random.Random, checks: Checks, happenings: Happenings) -> None:
@@ -58,7 +58,7 @@ class Acts:
         )
 
     async def follow(self, name: str, reply: Any) -> None:
-        """Answer a question as soon as it is asked, mostly as the person who was asked."""
+        """Confirm most questions at once, mostly as the person who was asked."""
         if not isinstance(reply, PressResult) or reply.post is None or self.chance.random() < 0.4:
             return
         if nonces := NONCE.findall(whole(reply.post)):

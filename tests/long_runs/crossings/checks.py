@@ -27,7 +27,10 @@ NONCE = re.compile(r'"q1:yes:([0-9a-f]{16})"')
 
 
 class Checks:
-    """Check the requests of one stage. `found` and `figures` are the result. `held_up`: tasks that nobody awaits."""
+    """Check the requests of one stage. `found` and `figures` are the result.
+
+    `held_up`: the bot's tasks of actions that are held up on purpose, which no request waits for.
+    """
 
     def __init__(self, setup: Setup) -> None:
         self.scene, self.towns, self.people, self.oracle = (
@@ -55,7 +58,11 @@ class Checks:
         typed: str = "",
         alert: bool = False,
     ) -> Any:
-        """Make one request as this person, and check all its results. `typed`: texts that may be repeated."""
+        """Make one request as this person, and check all its results.
+
+        `words`: describe the request. Its numbers may be shown again. `typed`: text whose sites may be named again.
+        `alert`: a button of an alert is pressed.
+        """
         self.oracle.note_views()
         self.oracle.note_typed(want, words)
         posts = {post.id: (post.text, whole(post)) for post in self.posts(name)}
@@ -70,22 +77,23 @@ class Checks:
         request = f"{name}: {words}"
         self.judge_effects(name, request, want, found, alert=alert)
         self.judge_trail(name, request, want, after, found)
-        told = self.oracle.allowed_numbers(name) | numbers(words)
+        may_tell = self.oracle.allowed_numbers(name) | numbers(words)
         may_name = {*SITE_WORD.findall(typed)} | (
             self.oracle.visible(name) if want.named is None else want.named & self.oracle.visible(name)
         )
         if not isinstance(result, PressResult):
-            self.judge(request, [json.dumps(result, ensure_ascii=False)], told, may_name)
+            self.judge(request, [json.dumps(result, ensure_ascii=False)], may_tell, may_name)
             return result
         brought = [post for post in [result.post, *result.followups] if post is not None]
         # alerts and dashboards are edited at any time: `check_alerts`, `check_dashboards`
         brought = [post for post in brought if not post.content and not marks_in(post)]
         new = [post for post in brought if posts.get(post.id, ("", ""))[0] != post.text]
         files = [self.scene.server.attached(post, FILE).decode() for post in new if FILE in post.attachments]
-        self.judge(request, [*map(whole, new), *files, repr(result.form)], told, may_name)
+        self.judge(request, [*map(whole, new), *files, repr(result.form)], may_tell, may_name)
         for post in set(brought) - set(new):  # pressed messages, in which at most the buttons changed
             there = posts[post.id][1]
-            self.judge(request, [whole(post)], told | numbers(there), may_name | {*SITE_WORD.findall(there)})
+            named = may_name | {*SITE_WORD.findall(there)}
+            self.judge(request, [whole(post)], may_tell | numbers(there), named)
         for post in new:
             self.judge_sections(name, request, post.text)
             for nonce in NONCE.findall(whole(post)):
@@ -134,11 +142,14 @@ class Checks:
         if missing := {effect.site for effect in found} - sites:
             self.crossed(request, f"the audit trail says nothing of {missing}: {rows}")
 
-    def judge(self, request: str, shown: list[str], told: set[str], sites: frozenset[str] | set[str]) -> None:
+    def judge(
+        self, request: str, shown: list[str], may_tell: set[str], may_name: frozenset[str] | set[str]
+    ) -> None:
+        """Check that the texts have no numbers and sites but these, and no button without a site."""
         for text in shown:
-            if wrong := sorted(numbers(text) - told):
+            if wrong := sorted(numbers(text) - may_tell):
                 self.crossed(request, f"{wrong} in {text}")
-            if named := {*SITE_WORD.findall(text)} - sites:
+            if named := {*SITE_WORD.findall(text)} - may_name:
                 self.crossed(request, f"names {named} in {text}")
             if FORMER_BUTTON.search(text):
                 self.crossed(request, f"a button without a site in {text}")
@@ -161,9 +172,9 @@ class Checks:
         for post in self.scene.server.messages(self.scene.channel)[-14:]:
             name, text = self._own.get(post.id, ("", ""))
             if name and whole(post) != text:
-                told = self.oracle.allowed_numbers(name, ever=True) | numbers(text)
-                named = self.oracle.visible(name, ever=True) | {*SITE_WORD.findall(text)}
-                self.judge(f"{name}: edited later", [whole(post)], told, named)
+                may_tell = self.oracle.allowed_numbers(name, ever=True) | numbers(text)
+                may_name = self.oracle.visible(name, ever=True) | {*SITE_WORD.findall(text)}
+                self.judge(f"{name}: edited later", [whole(post)], may_tell, may_name)
                 self._own[post.id] = (name, whole(post))
 
     def check_alerts(self) -> None:

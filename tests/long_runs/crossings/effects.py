@@ -25,7 +25,7 @@ class Effect:
 
 
 def read_state(scene: Stage, towns: Mapping[str, Town]) -> State:
-    """Read what each site has changed so far, and what it remembers."""
+    """Read the present state of each site."""
     found: State = {}
     for site in scene.services.sites:
         watch = site.watch

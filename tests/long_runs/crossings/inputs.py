@@ -114,7 +114,10 @@ class Inputs:
         return self.chance.choice(found or ["0123456789abcdef"])
 
     def twin(self, command: str, values: dict[str, Any], want: Want) -> dict[str, Any] | None:
-        """Return the same request about something that does not exist, if the request is about something hidden."""
+        """Return most requests about something hidden as requests about something that does not exist.
+
+        Returns None for other requests.
+        """
         if want.places or want.several or self.chance.random() < 0.3:
             return None
         if "site" in values and "vmid" in values:
