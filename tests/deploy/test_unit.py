@@ -12,7 +12,7 @@ from startup.signals import ENDING
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 UNIT, DROP_IN = DEPLOY / "proxmox-bot.service", DEPLOY / "lxc-without-nesting.conf"
-MOUNTING = [
+NAMESPACED = [
     "ProtectSystem",
     "ProtectHome",
     "ProtectProc",
@@ -59,7 +59,7 @@ def test_the_unit_takes_everything_unneeded_from_the_bot() -> None:
     assert unit["RestrictAddressFamilies"] == ["AF_INET AF_INET6 AF_UNIX"]
     assert unit["SystemCallFilter"] == ["@system-service", "~@privileged @resources"]
     for name in (
-        *MOUNTING,
+        *NAMESPACED,
         "NoNewPrivileges",
         "MemoryDenyWriteExecute",
         "RestrictNamespaces",
@@ -68,11 +68,11 @@ def test_the_unit_takes_everything_unneeded_from_the_bot() -> None:
         assert unit[name][0] in ("yes", "strict", "invisible", "pid"), name
 
 
-def test_the_drop_in_removes_exactly_the_options_that_need_a_mount() -> None:
+def test_the_drop_in_removes_exactly_the_options_that_need_a_namespace() -> None:
     unit, drop_in = directives(UNIT), directives(DROP_IN)
     assert [name for name in drop_in if drop_in[name][0] in ("no", "all", "default")] == [
         "DynamicUser",
-        *MOUNTING,
+        *NAMESPACED,
     ]
     assert drop_in["LoadCredential"] == [""]
     assert drop_in["ExecStart"][0] == "", "a second ExecStart alone is refused"
