@@ -725,6 +725,16 @@ def test_hundreds_at_once_fit_into_one_message(language: Language) -> None:
 
 
 @walked("t", [JA, EN])
+def test_an_alert_about_a_few_guests_with_long_names_names_each(t: Text) -> None:
+    """The first line has no room for all of them, so that the details name them."""
+    for count in range(2, 6):
+        facts = tuple(fact(GuestEvent.UNKNOWN, 100 + number, name="n" * 32) for number in range(count))
+        for each in (SILENT, replace(SILENT, fault=None), UNSEEN, OLD, MANY):
+            text = message_text(t, outbox_message(MessageKind.OPENING, replace(each, guests=facts)))
+            assert [vmid for vmid in range(100, 100 + count) if f"**{vmid}**" not in text] == [], each.topic
+
+
+@walked("t", [JA, EN])
 def test_no_row_of_a_group_is_left_out(t: Text) -> None:
     """The heads and counts of a group's rows are shown even if the rows before them name many guests."""
     people = [f"somebody{n}@pve" for n in range(6)]

@@ -1,4 +1,7 @@
-"""Describe incidents about the disks of VMs, which only the guest agent knows. A part of `text.py`."""
+"""Describe incidents about unknown disk usage of VMs, for `text.py` and `details.py`.
+
+Only the guest agent knows how full the disks of a VM are.
+"""
 
 from core.error_codec import from_dict
 from core.proxmox_errors import MissingPrivilege
@@ -6,7 +9,7 @@ from core.watch.incidents.model import Incident
 from ui.formatting import UNSURE, code
 from ui.i18n import Text
 from ui.messages.errors import WORDS, reason_of
-from ui.watch.incidents.names import FEW_NAMES, few_guests, guest_name, guest_names
+from ui.watch.incidents.names import few_guests, guest_name, guest_names, names_all
 
 PRIVILEGE = "VM.GuestAgent.Audit"
 """The privilege to ask a guest agent; Proxmox VE 8 calls it VM.Monitor."""
@@ -32,8 +35,8 @@ def unmeasured_short_text(t: Text, incident: Incident) -> str:
 
 
 def unmeasured_notes(t: Text, incident: Incident) -> list[str]:
-    """Give the reason and the effect, and name the guests if the first line does not."""
-    names = [guest_names(t, incident.guests)] if len(incident.guests) > FEW_NAMES else []
+    """Name the guests if the first line leaves some out, and say why the usage is unknown and what follows."""
+    names = [] if names_all(incident.guests) else [guest_names(t, incident.guests)]
     return [
         *names,
         _reason(t, incident),
@@ -50,11 +53,12 @@ def _reason(t: Text, incident: Incident) -> str:
         if len(incident.guests) > 1 or incident.fault:
             return t("The guest agent does not answer.")
         return t("The guest agent lists no file systems.")
-    words = WORDS.get(type(error)) if len(incident.guests) > 1 else None  # the values are those of one guest
+    # of several guests, the error has the values of the first: take the phrase without values
+    words = WORDS.get(type(error)) if len(incident.guests) > 1 else None
     reason = t(words.phrase) if words else reason_of(t, str(error))
     return t("The guest agent does not answer ({reason}).", reason=reason)
 
 
 def unknown_note(t: Text) -> str:
-    """Say below an open alert that its value is not known any more."""
+    """Say below the open alert of a disk threshold that the usage is unknown now."""
     return f"{UNSURE} {t('Currently unknown: the guest agent cannot be read.')}"

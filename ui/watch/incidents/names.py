@@ -1,4 +1,4 @@
-"""Name guests, storages, metrics, durations and percentages in alerts."""
+"""Name guests, nodes, storages, metrics, durations and percentages in alerts."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,9 +11,12 @@ NAMES_MOST = 500
 NAME_MOST = 32
 """Maximum characters of one name in the first line of an alert."""
 MOUNT_MOST = 24
-"""Maximum characters of a mount point in a line that a notification shows."""
+"""Maximum characters of a mount point in one line."""
 FEW_NAMES, FEW_MOST = 3, 75
-"""Maximum names in the first line of an alert about many guests, and maximum characters of them all."""
+"""Maximum number of names in the first line of an alert, and maximum characters of them all.
+
+The first name is always shown.
+"""
 
 
 def guest_name(fact: GuestFact) -> str:
@@ -28,12 +31,17 @@ def label_of(vmid: int, name: str | None) -> str:
 def few(t: Text, names: Iterable[str]) -> str:
     """Return the first names of many, and how many more there are."""
     everything = list(names)
-    kept = everything[:1]
-    for name in everything[1:FEW_NAMES]:
+    return _listed_of(t, _first_of(everything), len(everything))
+
+
+def _first_of(names: Sequence[str]) -> list[str]:
+    """Return the first names that `few` shows."""
+    kept = list(names[:1])
+    for name in names[1:FEW_NAMES]:
         if sum(map(len, kept)) + len(name) > FEW_MOST:
             break
         kept.append(name)
-    return _listed_of(t, kept, len(everything))
+    return kept
 
 
 def listed_guests(t: Text, facts: Iterable[GuestFact], most: int) -> str:
@@ -50,6 +58,11 @@ def _listed_of(t: Text, shown: Sequence[str], total: int) -> str:
 
 def few_guests(t: Text, facts: Iterable[GuestFact]) -> str:
     return few(t, map(guest_name, facts))
+
+
+def names_all(facts: Sequence[GuestFact]) -> bool:
+    """Return whether `few_guests` names all of these guests."""
+    return len(_first_of([guest_name(fact) for fact in facts])) == len(facts)
 
 
 def guest_names(t: Text, facts: Iterable[GuestFact], most: int = NAMES_MOST) -> str:
@@ -87,7 +100,7 @@ def metric_word(t: Text, metric: Metric | None) -> str:
 
 
 def use_of(t: Text, incident: Incident) -> str:
-    """Return the metric of an incident, with the file system if it is about one."""
+    """Return the metric of an incident, with its file system if one is known."""
     if incident.metric is Metric.DISK and incident.mount:
         return t("disk usage of {mount}", mount=code(incident.mount, MOUNT_MOST))
     return metric_use(t, incident.metric)
