@@ -25,6 +25,7 @@ from ui.interaction.context import Interaction, actor_of, choose_site, chosen_si
 from ui.interaction.reply import Reply
 from ui.interaction.services import Site
 from ui.messages.errors import error_sentence
+from ui.sites.reads import SiteRead, read_sites
 
 INCIDENTS_MOST = 100
 """Number of newest incidents to search for those of a chart."""
@@ -94,18 +95,23 @@ def _ensure_files(reply: Reply) -> None:
 async def _find_node(interaction: Interaction, typed: str) -> tuple[Site, str, Cluster]:
     """Return the node of this name that the person may see, and choose its site. `home/pve1` names the site.
 
-    Raises: UnknownNode, SeveralTargets, ProxmoxError if the only site cannot be read.
+    Raises: UnknownNode, SeveralTargets; ProxmoxError if only one site can have the node and it cannot be read.
     """
     actor, chosen = actor_of(interaction), chosen_site(interaction)
     named, slash, name = (part.strip() for part in typed.rpartition("/"))
     sites = visible_sites(interaction) if chosen is None else [chosen]
-    found = list[tuple[Site, str, Cluster]]()
-    for site in sites:
-        if slash and site.name != named.lower():
-            continue
-        cluster = await site.cluster_cache.read()
-        seen = site.authorizer.visible_cluster(actor, cluster)
-        found += [(site, node.name, cluster) for node in seen.nodes if node.name == name]
+    sites = [site for site in sites if not slash or site.name == named.lower()]
+    if len(sites) == 1:
+        reads = [SiteRead(sites[0], await sites[0].cluster_cache.read())]
+    else:  # a site that does not answer must not hold up a node of another site
+        reads = await read_sites(sites)
+    found = [
+        (read.site, node.name, read.cluster)
+        for read in reads
+        if read.cluster is not None
+        for node in read.site.authorizer.visible_cluster(actor, read.cluster).nodes
+        if node.name == name
+    ]
     if not found or not is_node(name):
         raise UnknownNode(typed[:100])
     if len(found) > 1:

@@ -19,7 +19,10 @@ def chart_operation(match: re.Match[str]) -> Operation | None:
 
 
 async def on_chart_press(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
-    """Replace the chart in its message. A guest's chart is the same for everybody who may see it."""
+    """Replace the chart in its message. A scoped user's chart of a node may be a new private message (`page_reply`).
+
+    A guest's chart is the same for everybody who may see it, so that it is always replaced.
+    """
     services, node, what = services_of(interaction), match["node"], match["topic"] or ""
     period, topic = Period(match["period"]), ChartTopic(what) if what else None
     async with (

@@ -28,7 +28,7 @@ class ChartPicture:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A person's choice of a chart. `target`: as for `chart_button`. `topic`: None for the usual four."""
+    """A person's choice of a chart. `target`: as for `chart_button`. `topic`: None for the usual four panels."""
 
     target: str
     period: Period

@@ -21,7 +21,7 @@ from playground.discord.server import Channel
 from playground.pve.server import Pve
 from proxmox_client import ProxmoxClient
 from tests.support import stage
-from tests.support.stage import Stage
+from tests.support.stage import Stage, post_of
 from tests.support.watch.at_once import rows_of
 from ui.interaction.services import Site
 
@@ -165,6 +165,19 @@ async def test_a_slow_site_is_waited_for_although_another_one_fails_at_once(
     scene.pve.add_vm(301, "only-home", node="pve1", status="stopped")
     assert "### ⚪ **301** `only-home`" in (await scene.say(scene.emma, "info", vmid="only-home")).text
     assert scene.site_named("colo").watch.read_error is None
+
+
+async def test_a_chart_of_a_node_needs_no_answer_of_another_site(
+    others: tuple[Pve, Pve], bare_scene: Stage
+) -> None:
+    scene = bare_scene
+    scene.add_site("home", scene.pve)
+    scene.add_site("lab", others[1], PROXMOX_TOKEN_VALUE=WRONG_TOKEN)
+    await scene.start_bot(FIRST_SITE="home")
+    reply = await scene.say(scene.emma, "graph node", node="pve1")
+    assert post_of(reply).attachments == ["chart.png"]
+    refused = await scene.say(scene.emma, "graph node", node="lab/pve1")
+    scene.assert_refused(refused, scene.emma, TokenRefused())
 
 
 async def test_the_fine_site_misses_no_interval(others: tuple[Pve, Pve], bare_scene: Stage) -> None:
