@@ -27,7 +27,7 @@ async def _write_waiting(services: Services) -> None:
 
 
 async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page: int = 0) -> None:
-    """Show one page of the audit trail. A page beyond the end shows the last one.
+    """Show one page of the audit trail. A page beyond the end becomes the last one.
 
     Raises: JournalFailed.
     """
@@ -49,8 +49,7 @@ async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> N
     """Show the first page, and attach a file of all attempts, or of the newest that fit Discord's size limit.
 
     If the page includes reading operations, the file has every attempt as stored, also questions that were answered.
-    A person's next file is begun when Discord has received the previous one.
-
+    A person's next file is begun when Discord has received the previous one. A few files are made at a time.
     Raises: JournalFailed, TooQuick.
     """
     async with services.exports.take():

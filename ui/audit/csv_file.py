@@ -1,8 +1,8 @@
 """Write the audit trail as a CSV file: one attempt per row, the newest first.
 
-The file is UTF-8 with a byte order mark, because Excel misreads Japanese without it. A text that a spreadsheet could
-take for a formula gets an apostrophe in front. Every text is on one line, without characters that change the text
-direction.
+The file is UTF-8 with a byte order mark, because Excel misreads Japanese without it. A sign that a
+spreadsheet could take for the start of a formula gets an apostrophe in front. Every text is on one line, without
+characters that change the text direction.
 """
 
 import csv
@@ -35,7 +35,7 @@ COLUMNS = (
     *("guest", "node", "state", "detail", "reason", "outcome", "upid", "seconds", "times"),
 )
 SITE_COLUMN = "site"
-"""A further column, if there are several sites. It is empty for an attempt that concerned none."""
+"""A further column, if there are several sites. It is empty for an attempt that concerned no site."""
 INTERACTION_COLUMN = "interaction_id"
 """The last column: the number of the interaction, which the log lines about the attempt name, too."""
 _FORMULA = re.compile(r"(^\s*|[;|,]\s*)([=+\-@＝＋－＠])")
@@ -93,8 +93,7 @@ async def audit_csv(
 ) -> tuple[bytes, int, bool]:
     """Return the file, the number of attempts in it, and whether these are all.
 
-    `with_sites`: add the column of the site.
-
+    `most`: maximum bytes of the file. `with_sites`: add the column of the site.
     Other work runs between two chunks.
     Raises: JournalFailed.
     """

@@ -1,4 +1,4 @@
-"""Parse the filters of /audit, and offer completions for people and times."""
+"""Parse the options of /audit (site, filters), and offer completions for people and times."""
 
 import datetime
 import re
@@ -28,7 +28,7 @@ from ui.sites.option import choose_typed_site
 PEOPLE_MOST = 1000
 """Maximum number of people searched for a name, the latest first."""
 ATTEMPTS_MOST = 300
-"""Number of a site's attempts that are searched for people."""
+"""Number of newest attempts of a site that are searched for people."""
 SINCE_MOST = 3650 * 86_400  # seconds
 OFFERED = ("1h", "8h", "1d", "7d", "30d", "365d")
 _ID = re.compile(r"(?:<@!?)?([0-9]{17,19})>?")
@@ -36,9 +36,9 @@ _DATE = re.compile(r"([0-9]{4})[-/.]([0-9]{1,2})[-/.]([0-9]{1,2})")
 
 
 def choose_trail(attempt: Attempt, typed: str) -> str | None:
-    """Return the site whose trail is shown: the one that was typed or chosen, or the only one the person may see.
+    """Return the site whose trail is shown: the typed or chosen site, or the only one whose trail the person may see.
 
-    None: all sites, and attempts that belong to none of them. With one site it is always None.
+    None: all sites, and attempts that belong to no site. If the bot has one site only, it is always None.
     Raises: UnknownSite, and the refusal by access.
     """
     interaction = attempt.interaction
@@ -67,7 +67,7 @@ async def filter_of(
 ) -> AuditFilter:
     """Build the filter from the options as they were typed.
 
-    `readings`: whether to include operations that change nothing. They are included if one is the action asked for.
+    `readings`: whether to include operations that change nothing. If `action` is such an operation, they always are.
     Raises: BadVmid, UnknownPerson, SeveralPeople, UnknownOperation, BadSince, JournalFailed.
     """
     operation = operation_named(services.texts, action).value if action else ""
@@ -100,15 +100,19 @@ async def _person(services: Services, who: str, site: str | None) -> int:
 
 
 async def _people_of(services: Services, site: str | None) -> tuple[tuple[int, str], ...]:
-    """Return the people in a trail, the latest first. Of one site only the newest attempts are searched.
+    """Return the people in a trail with their latest names, the person of the latest attempt first.
+
+    Of one site only the newest attempts are searched.
 
     Raises: JournalFailed.
     """
     if site is None:
         return await services.audit_store.audit_people(PEOPLE_MOST)
     found, _ = await services.audit_store.audit_page(AuditFilter(site=site), 0, ATTEMPTS_MOST)
-    people = {each.record.actor.user_id: each.record.actor.name for each in reversed(found)}
-    return tuple(people.items())[::-1]
+    people: dict[int, str] = {}
+    for entry in found:
+        people.setdefault(entry.record.actor.user_id, entry.record.actor.name)
+    return tuple(people.items())
 
 
 def _exactly(name: str) -> str:

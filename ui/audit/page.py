@@ -1,4 +1,4 @@
-"""Show pages of the audit trail: the entries of each day under its date, two lines each on a phone."""
+"""Show pages of the audit trail: the entries of each day under its date, two or three lines each on a phone."""
 
 import datetime
 from collections.abc import Iterator, Sequence
@@ -31,8 +31,8 @@ from ui.phone_lines import BODY, SMALL, width
 def audit_row(t: Text, entry: AuditEntry) -> str:
     """Return an entry: the time, the operation and its guest; below them the person and the result.
 
-    Parts that do not fit beside the action go to the second line: first the time, otherwise the guest. A long
-    reason has a line of its own.
+    If the whole guest does not fit beside time and operation, the time goes to the second line. If that does not
+    make enough room, the guest goes there instead. A long result has a third line.
     """
     record = entry.record
     what, sign = asked_word(t, record.operation), SIGNS[ending_of(record)]
@@ -51,7 +51,7 @@ def audit_row(t: Text, entry: AuditEntry) -> str:
     parts = [*([] if timed else [time]), *([] if beside else [whole]), person_part(record)]
     times = f"×{record.times}" if record.times > 1 else ""
     left = SMALL - sum(columns + 2 for _, columns in parts) - (len(times) + 2 if times else 0)
-    result = result_part(t, record, SMALL, signed=True)
+    result = result_part(t, record, SMALL)
     below = "" if result[1] <= left else f"\n-# {result[0]}"
     parts += [] if below else [result]
     more = fit_parts(_more(t, record), left - (0 if below else result[1]))

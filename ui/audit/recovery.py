@@ -21,9 +21,9 @@ from ui.formatting import Colour
 from ui.i18n import Text
 
 TRIES_MOST, PAUSE, LONG_PAUSE = 60, 2.0, 60.0
-"""Maximum number of attempts when Discord fails, and the shortest and longest pause in seconds.
+"""Maximum number of tries while Discord fails, and the shortest and longest pause between them in seconds.
 
-All attempts together take about an hour.
+All tries together take about an hour, or longer if Discord asks for longer pauses.
 """
 _COLOURS = {
     Ending.DONE: Colour.GOOD,

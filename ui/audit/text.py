@@ -147,10 +147,11 @@ def cut(text: str, room: int) -> str:
     return kept + "…"
 
 
-def result_part(t: Text, record: AuditRecord, room: int, *, signed: bool = False) -> tuple[str, int]:
-    """Return how the attempt ended, and its width. Parts that do not fit are left out: values first, then the ending.
+def result_part(t: Text, record: AuditRecord, room: int) -> tuple[str, int]:
+    """Return how the attempt ended, and the width of that text.
 
-    `signed`: the sign before the line says how it ended, so that only the reason is given.
+    The sign before the line tells the ending, so that a reason stands alone. If the reason does not fit into `room`
+    columns, its values are left out.
     """
     ending, outcome = ending_of(record), record.outcome
     word = ending_word(t, ending)
@@ -159,24 +160,22 @@ def result_part(t: Text, record: AuditRecord, room: int, *, signed: bool = False
     if outcome == NOTHING_STARTED:
         word = t("not started")
     if not _has_reason(ending, outcome):
-        return ("", 0) if signed and ending is Ending.DONE else (word, width(word))
+        return ("", 0) if ending is Ending.DONE else (word, width(word))
     full = reason_of(t, outcome.removeprefix(UNKNOWN), max(4, room))
-    named = t("{ending}: {reason}", ending=word, reason=full)
-    for text in (full,) if signed else (named, full):
-        wide = width(text.replace("`", ""))
-        if wide + text.count("`") // 2 <= room:
-            return text, wide
+    wide = width(full.replace("`", ""))
+    if wide + full.count("`") // 2 <= room:
+        return full, wide
     phrase, _, value = full.partition("`")
     shown = cut(phrase.strip(), room) or code(cut(value.rstrip("`"), room))
     return shown, width(shown)
 
 
 _SECONDS = re.compile("(?P<target>.*) (?P<seconds>[0-9]{1,7}) s")
-"""The options of a mute by a button of an alert. A mute by command has them as they were typed."""
+"""Matches the options of a mute by a button of an alert. A mute by command has them as they were typed."""
 
 
 def options_text(t: Text, record: AuditRecord) -> str:
-    """Return the options of the attempt in one line, "" for none. Those of a mute are in words, without its guest."""
+    """Return the options of the attempt in one line, "" for none. Those of a mute or unmute are without its guest."""
     if record.operation not in (Operation.MONITOR_MUTE, Operation.MONITOR_UNMUTE):
         return plain(record.detail, 100) if record.detail else ""
     found = _SECONDS.fullmatch(record.detail)
@@ -193,15 +192,15 @@ def options_text(t: Text, record: AuditRecord) -> str:
 # -- the audit channel
 
 LINE = 72
-"""Columns of a line in the audit channel: what a phone shows in two rows at most."""
+"""Columns of a line in the audit channel. A phone shows so many in two rows."""
 GUEST_MOST = 24
 """Columns of a guest in a line."""
 
 
 def audit_line(t: Text, entry: AuditEntry) -> str:
-    """Return the line of one attempt: when, what, the guest, who and the result. /audit's file has the rest.
+    """Return the line of one attempt: when, what, the guest, who and the result. The file of /audit has the rest.
 
-    The exact time in it tells two lines apart that otherwise read the same.
+    The time is exact to the second, although Discord shows minutes: it tells apart lines that read the same.
     """
     record = entry.record
     what = asked_word(t, record.operation)
@@ -211,7 +210,7 @@ def audit_line(t: Text, entry: AuditEntry) -> str:
     if record.vmid is None and (told := options_text(t, record)):
         options = cut(told, GUEST_MOST)
         guest = joined([guest[0], code(options)]), guest[1] + width(options) + 3
-    result = result_part(t, record, max(26, room - guest[1] - 4), signed=True)
+    result = result_part(t, record, max(26, room - guest[1] - 4))
     times = f"×{record.times}" if record.times > 1 else ""
     head = f"{SIGNS[ending_of(record)]} {timestamp(entry.began, 't')} {what}"
     return joined([f"{joined([head, guest[0]])} {who}", result[0], times])

@@ -109,6 +109,15 @@ async def test_the_trail_of_the_running_bot_names_the_sites(
         assert len([row for row in found if row[8] == "reboot"]) == (0 if name == LAB else 1)
 
 
+async def test_the_people_of_a_site_are_offered_by_their_latest_attempts(sites: Sites) -> None:
+    scene, colo, admin = sites.scene, sites[COLO], sites["admin"]
+    await sites.start()
+    for person, command in ((admin, "info"), (colo, "info"), (admin, "snapshot list")):
+        await scene.say(person, command, vmid="colo/103")
+    offered = await scene.choices(admin, "audit", "who", site=COLO)
+    assert [label.partition(" · ")[0] for label in offered] == ["Admin", "Colo"]
+
+
 async def test_a_result_found_after_a_crash_is_posted_under_the_name(sites: Sites) -> None:
     scene = sites.scene
     await sites.start()
