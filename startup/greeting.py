@@ -62,5 +62,5 @@ class Greeting:
 
 def _greeted(site: Site, cluster: Cluster | None) -> GreetedSite:
     watched = tuple(entry.vmid for entry in site.watch.entries)
-    is_blind = site.watch.sees_tasks is False
-    return GreetedSite(site.name, cluster, watched, is_blind, site.authorizer.unseen_pools())
+    sees_no_tasks = site.watch.sees_tasks is False
+    return GreetedSite(site.name, cluster, watched, sees_no_tasks, site.authorizer.unseen_pools())

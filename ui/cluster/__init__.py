@@ -1,1 +1,1 @@
-"""Show the state of whole clusters."""
+"""Show the state of whole clusters, and their nodes and storages."""

@@ -17,13 +17,13 @@ from ui.sites.option import asked_sites
 from ui.sites.reads import SiteRead, read_note, read_sites
 from ui.watch.access import is_visible_to
 from ui.watch.commands import visible_status
-from ui.watch.status import blind_lines
+from ui.watch.status import fault_lines
 
 
 async def show_cluster_status(reply: Reply) -> None:
     """Show the state of the chosen site, or of all sites that the person may see, from the shared read.
 
-    Raises: ProxmoxError, if there is one site only and nothing of it has ever been read.
+    Raises: ProxmoxError, if only one site is to be shown and nothing of it has ever been read.
     """
     interaction, actor = reply.interaction, actor_of(reply.interaction)
     sites = asked_sites(interaction)
@@ -47,7 +47,7 @@ async def cluster_status_of(t: Text, read: SiteRead, actor: Actor) -> ClusterSta
         read_at=read.read_at,
         incidents=_visible_incidents(site, actor, read.cluster),
         note="" if health.read_error else read_note(t, read),
-        blind=blind_lines(t, health, site.services.clock.now()),
+        faults=fault_lines(t, health, site.services.clock.now()),
     )
 
 

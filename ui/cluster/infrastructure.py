@@ -1,4 +1,4 @@
-"""Gather nodes and storages of the chosen site, or of all that a person may see."""
+"""Gather nodes and storages of the chosen site, or of all sites that a person may see. Find and show one node."""
 
 import asyncio
 from collections.abc import Awaitable, Sequence
@@ -137,7 +137,7 @@ async def _in_time(read: Awaitable[T], _type: type[T]) -> T | BotError:
 async def _find_node(interaction: Interaction, typed: str, actor: Actor) -> tuple[Site, Cluster, str]:
     """Find a node by its name, or by `site/node`, among the nodes that the person may see, and note its site.
 
-    Raises: UnknownNode, also if several sites have a node of this name.
+    Raises: UnknownNode, also if several sites have a node of this name; ProxmoxError as `show_node`.
     """
     services = services_of(interaction)
     if not services.sites.several:

@@ -1,4 +1,4 @@
-"""Show single nodes and storages, wherever they are listed."""
+"""Show nodes and storages as rows, for all cards that list them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -18,7 +18,7 @@ from ui.interaction.buttons import status_button
 from ui.sites.sections import fit_sections
 
 _ROOM = 3300
-"""Maximum characters of the parts below the totals."""
+"""Maximum characters of all parts except the totals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class ClusterStatus:
 
     `cluster`: the last read, None if there is none. `narrowed`: parts of it may be hidden from the person.
     `read_at`: Unix seconds of the read. `incidents`: the open ones.
-    `note`: why there is no newer read, "" if it is fresh. `blind`: lines on everything that the watch does not see.
+    `note`: why there is no newer read, "" if it is fresh.
+    `faults`: lines about what the watch does not read, send or store.
     """
 
     name: str
@@ -36,7 +37,7 @@ class ClusterStatus:
     read_at: float | None
     incidents: tuple[Incident, ...]
     note: str = ""
-    blind: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
     @property
     def sees_nodes(self) -> bool:
@@ -51,7 +52,7 @@ class ClusterStatus:
         if not all(node.online for node in nodes):
             return Colour.BAD
         shown = self.cluster is not None and (bool(self.cluster.guests) or self.narrowed)
-        well = shown and self.sees_nodes and not self.note and not self.blind
+        well = shown and self.sees_nodes and not self.note and not self.faults
         return Colour.GOOD if well and not self.incidents else Colour.WARN
 
 
@@ -93,12 +94,12 @@ def _footer(t: Text, status: ClusterStatus) -> str:
 
 
 def _parts(t: Text, status: ClusterStatus, room: int, sites: int) -> list[str]:
-    """Return the parts in `room` characters besides the totals, problems first.
+    """Return the parts of a site, problems first. The parts except the totals have about `room` characters.
 
-    `sites`: how many share the message.
+    `sites`: number of sites that share the message.
     """
-    trouble = "\n".join(filter(None, (status.note, *status.blind)))
-    unsure = bool(status.blind or status.note or not status.sees_nodes)
+    trouble = "\n".join(filter(None, (status.note, *status.faults)))
+    unsure = bool(status.faults or status.note or not status.sees_nodes)
     wrong = incidents_text(t, status.incidents, room // 4, unsure=unsure)
     parts = ["\n".join(filter(None, (trouble, wrong)))]
     room -= len(parts[0])

@@ -1,4 +1,4 @@
-"""Write the message of a dashboard. The view contains no times, because a changed view means an edit."""
+"""Write the message of a dashboard. The view lacks the time of its read, because a changed view means an edit."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ from ui.messages.errors import reason_of
 from ui.messages.task_words import task_word
 
 ROOM = 3300
-"""Maximum characters of the parts below the totals."""
+"""Maximum characters of all parts except the totals."""
 TASKS_MOST, ROLES_MOST = 5, 3
 
 

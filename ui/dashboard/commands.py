@@ -114,7 +114,7 @@ def _checked_channel(interaction: Interaction, place: object) -> discord.TextCha
 
 
 def _ensure_shows_something(site: Site, extent: Extent) -> None:
-    """Check that a limited dashboard shows a guest or a node. While nothing can be read, that is not known.
+    """Check that a limited dashboard shows a guest or a node. While Proxmox cannot be read, any limit passes.
 
     Raises: NothingWithin.
     """

@@ -61,7 +61,8 @@ async def delete_orphan(message: discord.Message, site: Site) -> bool:
     found = tuple(dashboard_marks(message.components))
     if message.author.id != me or not any(named in names for named, _ in found):
         return False
-    for each in site.services.sites:  # a forged button beside those of a message does not count
+    # one stored mark is enough, on any site: other buttons of the message may be forged
+    for each in site.services.sites:
         if {mark for _, mark in found} & await each.dashboards.stored_marks():
             return False
     await message.delete()

@@ -19,9 +19,9 @@ _log = logging.getLogger(__name__)
 
 
 def _presence_text(t: Text, sites: Iterable[Site]) -> str | None:
-    """Return the known numbers, None if nothing was read yet.
+    """Return the numbers of all sites that can be read, None if nothing was read yet.
 
-    Sites that cannot be read are mentioned, and their numbers are not guessed.
+    Sites that cannot be read are counted. If no site can be read, only that is said.
     """
     running = incidents = known = unknown = 0
     for site in sites:

@@ -52,9 +52,9 @@ async def _delete_orphan(interaction: Interaction, attempt: Attempt) -> None:
 
 async def _show_incidents(reply: Reply, attempt: Attempt) -> None:
     status = await cluster_status_of(reply.t, await read_one(attempt.site), actor_of(reply.interaction))
-    unsure = bool(status.blind or status.note or not status.sees_nodes)
+    unsure = bool(status.faults or status.note or not status.sees_nodes)
     text = incidents_text(reply.t, status.incidents, MESSAGE_MOST - 800, unsure=unsure, most=ALERTS_MOST)
-    trouble = "\n".join(filter(None, (status.note, *status.blind)))
+    trouble = "\n".join(filter(None, (status.note, *status.faults)))
     steps = reply.mention(Operation.MONITOR_HISTORY)
     colour = Colour.WARN if status.incidents or unsure else Colour.GOOD
     if any(each.level is Severity.CRITICAL for each in status.incidents):

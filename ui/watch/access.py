@@ -19,9 +19,9 @@ from ui.options.completions import cluster_for_completion
 async def cluster_for_decision(attempt: Attempt, vmids: Iterable[int]) -> Cluster | None:
     """Return the list by which access to these guests is decided.
 
-    It is read again if access depends on pools, tags or nodes. If Proxmox does not answer, operations that change
-    neither guests nor the watch list use the last read.
-    Raises: ProxmoxError for the other operations.
+    It is read anew for a change to which access depends on pools, tags or nodes; otherwise a recent read is enough.
+    If Proxmox does not answer, the last read is used, None if there is none.
+    Raises: ProxmoxError, if a change of guests or of the watch list needs a new read.
     """
     site, operation = attempt.site, Operation(attempt.word)
     if any(site.authorizer.needs_fresh_list(attempt.actor, operation, vmid) for vmid in vmids):
@@ -34,7 +34,7 @@ async def cluster_for_decision(attempt: Attempt, vmids: Iterable[int]) -> Cluste
 def is_visible_to(site: Site, actor: Actor, vmid: int, cluster: Cluster | None) -> bool:
     """Return whether the person may know of this guest.
 
-    A deleted guest is known to those who may see every guest, or whose scope has its VMID.
+    A guest that the list does not have is known to people who may see every guest, or whose scope has its VMID.
     """
     return level_on(site.authorizer.rules, actor, listed_or_unknown(cluster, vmid)) > Level.NONE
 
@@ -42,7 +42,8 @@ def is_visible_to(site: Site, actor: Actor, vmid: int, cluster: Cluster | None) 
 def is_subject_visible_to(site: Site, actor: Actor, subject: str, cluster: Cluster | None) -> bool:
     """Return whether the person may know of this subject.
 
-    Scoped users see the nodes that host their guests, and no storages.
+    Everybody knows the whole site and its connection. Scoped users see the nodes that host their guests, and no
+    storages.
     """
     vmid, authorizer = vmid_of(subject), site.authorizer
     if vmid is not None:
@@ -66,9 +67,9 @@ def authorize_subject(attempt: Attempt, subject: str, cluster: Cluster | None) -
 
 
 async def authorize_incident(attempt: Attempt, incident: Incident) -> None:
-    """Check that the person may answer the alert: they need the level for everything that it is about.
+    """Check that the person may do this to everything that the incident is about.
 
-    Raises: Refused.
+    Raises: Refused; ProxmoxError as `cluster_for_decision`.
     """
     vmids: list[int | None] = [fact.vmid for fact in incident.guests or incident.backups]
     if incident.topic in (Topic.NODE, Topic.STALE, Topic.SOURCE, Topic.STORAGE) or not vmids or None in vmids:
@@ -84,7 +85,7 @@ async def authorize_incident(attempt: Attempt, incident: Incident) -> None:
 
 
 def dashboards_of(site: Site, actor: Actor) -> list[tuple[Dashboard, DashboardFault | None]]:
-    """Return the dashboards of a site that the person may know of.
+    """Return the dashboards of a site that the person may know of, each with its fault, None if it has none.
 
     A person who is limited to some guests knows only dashboards that were made for their roles.
     """

@@ -30,7 +30,7 @@ from ui.watch.incidents.web_pages import incident_page
 from ui.web_links import web_links
 
 SEARCHED = 50
-"""Number of newest messages to search for one that may already have been posted."""
+"""Maximum number of newest messages among which to search for one that may already have been posted."""
 MARGIN_SECONDS = 60.0
 """Seconds by which Discord's clock may differ from ours."""
 NO_CONNECTION, ENDING = "no connection to Discord", "the bot is ending"
@@ -65,7 +65,7 @@ class DiscordAlertChannel:
         self._site, self._web_url, self._category_id = site, web_url, category_id
 
     def compose(self, message: OutboxMessage, late: float | None) -> AlertText:
-        """Write the text. It contains the mention while the incident is not over."""
+        """Write the text, with the mention if there is to be one. Only the first message has no site name."""
         mention = f"<@&{self._role_id}>" if self._mentions(message) else ""
         text = alert_text(self._t, message, late, mention)
         return text if is_greeting(message) else replace(text, content=self._named(text.content))
@@ -158,14 +158,14 @@ class DiscordAlertChannel:
         return self._client.get_partial_messageable(self._channel_id)
 
     def _mentions(self, message: OutboxMessage) -> bool:
-        """Return whether to mention the role. An incident that ended before it was posted gets no mention."""
+        """Return whether to mention the role. An incident that lasted a while and is over has none."""
         over = any(not incident.open and bool(incident.seconds) for incident in message.incidents)
         return self._role_id is not None and message.stored.mention and not over
 
     def _view(self, message: OutboxMessage) -> ui.View | None:
-        """Return the buttons of the message, or None.
+        """Return the buttons of the message, None if it has none.
 
-        Recovery messages and messages about several incidents have no buttons.
+        Buttons are on the first message, and on messages about one incident other than recoveries.
         """
         buttons = self._welcome_buttons() if is_greeting(message) else self._alert_buttons(message)
         if not buttons:
@@ -179,7 +179,7 @@ class DiscordAlertChannel:
         return view
 
     def _welcome_buttons(self) -> Sequence[Item]:
-        """Return the buttons of the first message. Outside the category only those of alerts work."""
+        """Return the buttons of the first message. There are none outside of the category, where they do not work."""
         channel = self._client.get_channel(self._channel_id)
         is_inside = getattr(channel, "category_id", None) == self._category_id
         return welcome_buttons(self._t) if is_inside else ()
@@ -216,10 +216,10 @@ async def find_own_message(
     known: Collection[int] = (),
     fits: Callable[[discord.Message], bool] = lambda _message: True,
 ) -> int | None:
-    """Find the bot's own message with this content among the newest ones, ignoring the `known` ids.
+    """Find the bot's own message with this content among the newest ones, and return its id.
 
+    `since`: Unix seconds of the oldest message to look at. `known`: ids to ignore.
     `fits`: tells whether a message with this content can be the one.
-
     Return None if there is none, or if the bot may not read the history: a message that is sent twice is better than
     a lost one.
     Raises: NotDelivered.
@@ -241,7 +241,7 @@ async def find_own_message(
 async def translate_errors(client: discord.Client) -> AsyncIterator[None]:
     """Turn Discord's errors into `NotDelivered`. Any other exception is a bug and passes unchanged.
 
-    Raises: NotDelivered.
+    Raises: NotDelivered, also before the first login and while the bot ends.
     """
     if client.is_closed():
         raise NotDelivered(DeliveryFailure.PASSING, ENDING, not_taken=True)
@@ -266,7 +266,7 @@ async def translate_errors(client: discord.Client) -> AsyncIterator[None]:
 
 
 def _failure_of(error: discord.HTTPException) -> DeliveryFailure:
-    """Classify an error. Unknown errors count as temporary, so that a wrong guess loses no alert."""
+    """Classify an error. An unknown one is PASSING or REFUSED: both are tried again, so that no alert is lost."""
     if error.status >= 500 or error.status in (408, 429) or error.code in LIMITED:
         return DeliveryFailure.PASSING
     if error.code == _UNKNOWN_MESSAGE:
@@ -283,6 +283,6 @@ def _reason(error: discord.HTTPException) -> str:
 
 
 def _only_looks(button: Item) -> bool:
-    """Return whether the button of an alert shows a chart or the web interface. These are the last ones."""
+    """Return whether the button of an alert only shows a chart or the web interface. Such buttons are the last."""
     found = ALERT.fullmatch(split_site(button.custom_id)[1]) if isinstance(button, PersistentButton) else None
     return found is None or found["what"] in ("chart", "nodechart")

@@ -16,7 +16,7 @@ from ui.watch.incidents.names import duration_text, few
 from ui.watch.incidents.text import HEADS, OVER, RECOVERIES, colour_of_incident, headline, short_text, sign_of
 
 CONTENT_MOST = 2000
-"""Maximum characters of a message without components, set by Discord."""
+"""Maximum characters of the content of a message (Discord)."""
 TEST = "🔔"
 _LATE_MOST = 200  # characters
 
@@ -40,7 +40,7 @@ def alert_text(t: Text, message: OutboxMessage, late: float | None = None, menti
 
 
 def text_with_site(text: str, site: str) -> str:
-    """Put the site's name at the head of a text, after the sign that begins it. "": there is only one site."""
+    """Put the site's name at the head of a text, behind the sign there. `site`: "" if there is only one."""
     if not site:
         return text
     sign, _, rest = text.partition(" ")
@@ -60,7 +60,7 @@ def _opening(t: Text, message: OutboxMessage) -> Lines:
 
 
 def _recovery(t: Text, message: OutboxMessage) -> Lines:
-    """Write the short reply to the opening, which has the details."""
+    """Write the short reply to the opening. The opening has the details."""
     if not message.incidents:
         return _opening(t, message)
     incident = message.incidents[0]
@@ -113,7 +113,7 @@ def _outcome(t: Text, incident: Incident) -> str:
 
 
 def outcome_word(t: Text, incident: Incident) -> str:
-    """Return how the incident ended, for lists. Empty for incidents without a duration."""
+    """Return how the incident ended, or that it is open, for lists. Empty for incidents without a duration."""
     if incident.open:
         return t("open")
     if incident.topic in ONE_OFF or not incident.seconds:

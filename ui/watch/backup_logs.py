@@ -17,7 +17,7 @@ LOGS_MOST = 3
 LINES_SHOWN = 12
 """Number of backups of one incident whose logs are shown, and number of last lines of each."""
 READ_LINES, READS_MOST = 500, 20
-"""Lines of one read, and reads of one log: Proxmox returns a log from its beginning only."""
+"""Lines of one read, and maximum number of reads of one log: Proxmox returns a log from its beginning only."""
 
 
 async def show_backup_logs(reply: Reply, site: Site, incident: Incident) -> None:
@@ -43,7 +43,7 @@ async def _log_or_reason(t: Text, proxmox: Proxmox, fact: BackupFact) -> str:
 
 
 async def _read_log_end(proxmox: Proxmox, upid: str) -> tuple[str, ...]:
-    """Return the last lines of a task's log.
+    """Return the last lines of a task's log that are not blank, searched in its first 10,000 lines.
 
     Raises: ProxmoxError.
     """

@@ -1,4 +1,7 @@
-"""Carry out the /monitor commands and show their cards. The page buttons use the same functions."""
+"""Show the watch list and the status of the watch of one site, without the parts that are hidden from a person.
+
+ui/watch/sites.py shows those of several sites.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -25,7 +28,7 @@ DAY = 86_400  # seconds
 
 
 async def show_watch_list(site: Site, reply: Reply, page: int = 0) -> None:
-    """Show the watch list with the data at hand, even if neither Proxmox nor the journal answers."""
+    """Show one page of the watch list, even if neither Proxmox nor the journal answers."""
     actor, cluster = actor_of(reply.interaction), await cluster_for_completion(site)
     entries, counts = watched_entries(site, actor, cluster), await incident_counts(site)
     now = site.services.clock.now()
@@ -40,7 +43,7 @@ def watched_entries(site: Site, actor: Actor, cluster: Cluster | None) -> list[W
 
 
 async def incident_counts(site: Site) -> dict[int, int]:
-    """Return the number of recent incidents by VMID, none if the journal cannot be read."""
+    """Return the number of incidents of the last `COUNTED_DAYS` by VMID. Empty if the journal cannot be read."""
     try:
         return await site.journal.counts(site.services.clock.now() - COUNTED_DAYS * DAY)
     except JournalFailed:
@@ -56,9 +59,9 @@ async def show_status(site: Site, reply: Reply) -> None:
 
 
 async def without_gone(reply: Reply, statuses: Sequence[WatchStatus]) -> list[WatchStatus]:
-    """Return the statuses without the ids of people who have left, so that their names are shown.
+    """Return the statuses. Mutes by people who have left lose the user id, so that the stored name is shown.
 
-    Discord is asked for all of them at once, so that a hung Discord costs one wait.
+    Discord is asked for all people at once, so that a hung Discord costs one wait.
     """
     people = (mute.by_id for status in statuses for mute in status.mutes)
     gone = await gone_from(reply.interaction, people)
@@ -100,7 +103,7 @@ async def visible_status(site: Site, actor: Actor, cluster: Cluster | None) -> W
 
 
 async def _watch_status_of(site: Site) -> WatchStatus:
-    """Return the status of the watch, without asking Proxmox."""
+    """Return the whole status of the watch except the dashboards, without asking Proxmox."""
     watch = site.watch
     undelivered: Backlog | JournalFailed
     try:
@@ -121,7 +124,7 @@ async def _watch_status_of(site: Site) -> WatchStatus:
         read_only=site.authorizer.read_only.refusal,
         audit=await _audit_status(site.services),
         mutes=watch.alerts.mutes(),
-        blind=watch.sees_tasks is False,
+        sees_no_tasks=watch.sees_tasks is False,
         unknown=watch.blind,
         unmeasured=silent_guests(watch.state, watch.entries),
         stale=watch.stale,

@@ -17,7 +17,7 @@ from ui.phone_lines import phone_lines
 from ui.watch.alert_text import CONTENT_MOST
 
 SIGN = "👋"
-"""Begins the message. No other message of the bot about itself begins with it."""
+"""Begins the first message, and no other message of the bot about itself."""
 NAMES_MOST, CHANNELS_MOST = 5, 5
 _TROUBLES_MOST = 800  # characters
 
@@ -27,13 +27,13 @@ class GreetedSite:
     """The facts of a site for the first message.
 
     `name`: "" if it is the only one. `cluster`: None if it is not ready. `watched`: the VMIDs on the watch list.
-    `is_blind`: the token shows no tasks. `unseen_pools`: pools of ROLE_SCOPES that Proxmox does not show.
+    `sees_no_tasks`: the token shows no tasks. `unseen_pools`: pools of ROLE_SCOPES that Proxmox does not show.
     """
 
     name: str
     cluster: Cluster | None
     watched: tuple[int, ...]
-    is_blind: bool = False
+    sees_no_tasks: bool = False
     unseen_pools: tuple[str, ...] = ()
 
 
@@ -64,7 +64,7 @@ def greeting_text(
 
 
 def _watched(t: Text, sites: Sequence[GreetedSite]) -> list[str]:
-    """Return a line, or with several sites one for each."""
+    """Return a line that names watched guests, with several sites one for each. Empty if the only site has none."""
     if len(sites) == 1:
         return [phone_lines((f"**{t('Watched')}**", *_names(t, sites[0])))] if sites[0].watched else []
     rows = [
@@ -105,7 +105,7 @@ def _troubles(
             rows.append(finding_line(t, finding, in_discord=True))
     for site in sites:
         named = f"{site.name} · " if site.name and len(sites) > 1 else ""
-        if site.is_blind:
+        if site.sees_no_tasks:
             rows.append(f"{WARNING} {named}{tasks_unseen(t)}")
         if site.unseen_pools:
             rows.append(f"{WARNING} {named}{pools_unseen(t, site.unseen_pools)}")

@@ -23,7 +23,10 @@ from ui.watch.views import history_card
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """The incidents of one site that a person may see. `vmids`: only the incidents of these guests; None: all."""
+    """The incidents of one site that a person may see.
+
+    `vmids`: only the incidents of these guests; None: all. `total`: number of incidents.
+    """
 
     site: Site
     actor: Actor
@@ -33,9 +36,9 @@ class Past:
 
     @classmethod
     async def of(cls, site: Site, actor: Actor, cluster: Cluster | None, vmid: int | None) -> "Past":
-        """Find the incidents that the person may see.
+        """Count the incidents that the person may see. `vmid`: only those of this guest; None: all.
 
-        Raises: GuestNotFound, JournalFailed.
+        Raises: Refused by access, JournalFailed.
         """
         authorizer, vmids = site.authorizer, None if vmid is None else frozenset({vmid})
         if vmid is not None:
@@ -48,7 +51,7 @@ class Past:
         return cls(site, actor, cluster, vmids, total)
 
     async def incidents(self, offset: int, limit: int) -> tuple[Incident, ...]:
-        """Return incidents, newest first, without hidden guests and with the current names of the others.
+        """Return incidents, newest first. Scoped users get them without hidden guests and without outdated names.
 
         Raises: JournalFailed.
         """
@@ -62,7 +65,7 @@ class Past:
         return tuple(visible_part(incident, is_visible, self.cluster) for incident in found)
 
     async def opened(self, index: int) -> float:
-        """Return the Unix time at which an incident began. `index`: its place, counted from the newest.
+        """Return the Unix time at which an incident began. `index`: its place; the newest has 0.
 
         Raises: JournalFailed.
         """
@@ -73,8 +76,8 @@ class Past:
 async def show_history(reply: Reply, vmid: int | None, page: int = 0) -> None:
     """Show one page of incidents. A page beyond the end becomes the last one.
 
-    Scoped users see only incidents of guests that they may see, with the current names of these guests.
-    Raises: GuestNotFound, JournalFailed.
+    Scoped users see only incidents of guests that they may see, without outdated names.
+    Raises: Refused by access, JournalFailed.
     """
     interaction, services = reply.interaction, services_of(reply.interaction)
     actor, site = actor_of(interaction), chosen_site(interaction)
@@ -100,7 +103,7 @@ async def show_history(reply: Reply, vmid: int | None, page: int = 0) -> None:
 
 
 async def newest(pasts: Sequence[Past], offset: int, limit: int) -> list[tuple[Past, Incident]]:
-    """Return incidents of all sites, newest first, without the newest `offset` ones.
+    """Return at most `limit` incidents of all sites, newest first, from the place `offset` on.
 
     Raises: JournalFailed.
     """

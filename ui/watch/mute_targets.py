@@ -1,6 +1,6 @@
 """Complete the targets of mutes, and find the site of a typed target.
 
-With several sites a target names its own, as in `home/101`, `home/node/pve1` or `home/everything`.
+With several sites a typed target may name its site, as in `home/101`, `home/node/pve1` or `home/everything`.
 """
 
 import itertools
@@ -52,9 +52,10 @@ def _target_value(site: Site, subject: str) -> str:
 
 
 async def choose_target(interaction: Interaction, typed: str, *, only_muted: bool = False) -> str:
-    """Note the site of the target that is meant, and return the target without it.
+    """Note the site of the typed target, and return the target without the site.
 
-    Only targets that the person may see count. A site that cannot be read may have any target.
+    If the bot has one site only, the typed text is returned unchanged. Only targets that the person may see count.
+    A site that cannot be read may have any target.
     `only_muted`: targets that are muted are preferred.
     Raises: UnknownTarget, SeveralTargets.
     """
@@ -67,8 +68,8 @@ async def choose_target(interaction: Interaction, typed: str, *, only_muted: boo
         for subject in _meant(interaction, read, typed, only_muted=only_muted)
     ]
     if only_muted:
-        held = [(site, subject) for site, subject in found if subject in _held(site)]
-        found = held or found
+        muted = [(site, subject) for site, subject in found if subject in _muted_on(site)]
+        found = muted or found
     if not found:
         raise UnknownTarget(typed)
     if len(found) > 1:
@@ -79,7 +80,7 @@ async def choose_target(interaction: Interaction, typed: str, *, only_muted: boo
     return subject
 
 
-def _held(site: Site) -> set[str]:
+def _muted_on(site: Site) -> set[str]:
     return {mute.target for mute in site.watch.alerts.mutes()}
 
 
@@ -94,7 +95,7 @@ def _meant(interaction: Interaction, read: SiteRead, typed: str, *, only_muted: 
     watched = {entry.vmid for entry in site.watch.entries if is_visible_to(site, actor, entry.vmid, cluster)}
     seen = site.authorizer.visible_cluster(actor, cluster) if cluster else None
     written = {text.strip() for text in texts}
-    found = {*written, *(f"guest/{text}" for text in written if only_muted)} & _held(site)
+    found = {*written, *(f"guest/{text}" for text in written if only_muted)} & _muted_on(site)
     for text in texts:
         found |= targets_of(text, seen, watched)
     if cluster is None and not found:
@@ -125,17 +126,19 @@ def _no_such_mute(interaction: Interaction, typed: str) -> Choices:
 @explain_empty(Nothing.TARGET, _unknown_target)
 async def complete_mute_targets(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Complete the targets of a mute: everything, guests (watched ones first), nodes and storages."""
-    return await _complete(interaction, current, whole=True)
+    return await _complete(interaction, current, only_muted=False)
 
 
 @explain_empty(Nothing.MUTED, _no_such_mute)
 async def complete_mutes(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
     """Complete the current mutes that the person may lift."""
-    return await _complete(interaction, current, whole=False)
+    return await _complete(interaction, current, only_muted=True)
 
 
-async def _complete(interaction: Interaction, typed: str, *, whole: bool) -> list[app_commands.Choice[str]]:
-    """Return the choices of all sites in turn. `whole`: all targets, otherwise those that are muted."""
+async def _complete(
+    interaction: Interaction, typed: str, *, only_muted: bool
+) -> list[app_commands.Choice[str]]:
+    """Return the choices of all sites in turn. `only_muted`: only targets that are muted."""
     sites = visible_sites(interaction)
     several = services_of(interaction).sites.several
     head, slash, rest = typed.partition("/")
@@ -143,16 +146,16 @@ async def _complete(interaction: Interaction, typed: str, *, whole: bool) -> lis
     lists = []
     for read in await reads_for_completion(named or sites):
         wanted = _Wanted.of(read, rest if named else typed)
-        targets = _targets(interaction, read, wanted) if whole else _mutes(interaction, read)
+        targets = _mutes(interaction, read) if only_muted else _targets(interaction, read, wanted)
         lists.append(list(_choices(interaction, read, targets, wanted)))
     turns = [each for row in itertools.zip_longest(*lists) for each in row if each is not None]
     if several and not named:
-        turns = [*_everything(interaction, sites, typed, whole=whole), *turns]
+        turns = [*_everything(interaction, sites, typed, only_muted=only_muted), *turns]
     return turns[:CHOICES_MOST]
 
 
 def _everything(
-    interaction: Interaction, sites: Iterable[Site], typed: str, *, whole: bool
+    interaction: Interaction, sites: Iterable[Site], typed: str, *, only_muted: bool
 ) -> Iterator[app_commands.Choice[str]]:
     """Offer everything on all sites, if the person sees several and may mute or unmute it on each."""
     operation, t = (
@@ -161,7 +164,7 @@ def _everything(
     )
     label = plain_label(t("Everything on all sites"))
     fits = all(word in f"{label} {ALL}".casefold() for word in words_of(typed))
-    there = whole or any(ALL in _held(site) for site in sites)
+    there = not only_muted or any(ALL in _muted_on(site) for site in sites)
     seen = seen_sites(interaction)
     if operation is None or len(seen) < 2 or not (fits and there):
         return

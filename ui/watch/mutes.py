@@ -1,4 +1,4 @@
-"""Mute targets and lift mutes, and check their conditions."""
+"""Mute targets and lift mutes, and check the conditions of long mutes."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -47,11 +47,11 @@ async def mute(reply: Reply, target: str, duration: str, confirm: str = "", reas
         asked.reason = plain(reason, REASON_MOST)
         await _guard_mute(asked, subject, cluster, seconds, confirm)
         await asked.start()
-        held = await site.watch.alerts.mute(subject, seconds, asked.actor.name, asked.actor.user_id)
+        made = await site.watch.alerts.mute(subject, seconds, asked.actor.name, asked.actor.user_id)
     vmid = vmid_of(subject)
     watched = vmid is None or site.watch.find(vmid) is not None
     now, steps = site.services.clock.now(), reply.mention(Operation.MONITOR_UNMUTE)
-    await reply.show(muted_card(reply.t, held, cluster, now, watched=watched, steps=steps))
+    await reply.show(muted_card(reply.t, made, cluster, now, watched=watched, steps=steps))
 
 
 async def _guard_mute(
@@ -87,13 +87,14 @@ async def _guard_mute(
 async def _with_protection(attempt: Attempt, guest: Guest, seconds: float) -> Guest:
     """Return the guest with Proxmox' protection flag.
 
-    Raises: ProxmoxError if the flag cannot be read and the person may not mute a protected guest.
+    If the flag cannot be read, return the guest as it was to people who may mute even a protected guest.
+    Raises: ProxmoxError for other people.
     """
     try:
         return await attempt.site.planner.configured(guest)
     except ProxmoxError:
-        held, operation = replace(guest, protected=True), Operation.MONITOR_MUTE
-        if attempt.site.authorizer.refusal(attempt.actor, operation, held, seconds=seconds):
+        assumed, operation = replace(guest, protected=True), Operation.MONITOR_MUTE
+        if attempt.site.authorizer.refusal(attempt.actor, operation, assumed, seconds=seconds):
             raise
         return guest
 
@@ -126,9 +127,9 @@ async def unmute(reply: Reply, target: str) -> None:
         target = await choose_target(interaction, target, only_muted=True)
         site = asked.site
         cluster = await cluster_for_decision(asked, (0,))
-        held = {mute.target for mute in site.watch.alerts.mutes()}
-        subject = _subject_of(site, asked, target, cluster, held)
-        if subject not in held:
+        muted = {mute.target for mute in site.watch.alerts.mutes()}
+        subject = _subject_of(site, asked, target, cluster, muted)
+        if subject not in muted:
             raise NotMuted(subject)
         await asked.start()
         await site.watch.alerts.unmute(subject)
@@ -154,9 +155,9 @@ async def _mute_all_sites(reply: Reply, duration: str, detail: str, reason: str)
     async def act(site: Site, attempt: Attempt) -> Mute:
         return await site.watch.alerts.mute(ALL, seconds, attempt.actor.name, attempt.actor.user_id)
 
-    held, failed = await on_each_site(attempts, act)
+    made, failed = await on_each_site(attempts, act)
     now = sites[0].services.clock.now()
-    await reply.show(muted_everywhere_card(reply.t, held, failed, now))
+    await reply.show(muted_everywhere_card(reply.t, made, failed, now))
 
 
 async def _unmute_all_sites(reply: Reply, detail: str) -> None:
@@ -183,16 +184,17 @@ def _subject_of(
     attempt: Attempt,
     target: str,
     cluster: Cluster | None,
-    held: Collection[str] = (),
+    muted: Collection[str] = (),
 ) -> str:
-    """Return the subject that the person means, out of those that they may see.
+    """Return the subject that the person means, check access to it, and note its guest in the attempt.
 
+    Only subjects that the person may see count. `muted`: muted subjects, which may be gone.
     Raises: UnknownTarget, Refused by access.
     """
     actor = attempt.actor
     watched = {entry.vmid for entry in site.watch.entries if is_visible_to(site, actor, entry.vmid, cluster)}
     seen = site.authorizer.visible_cluster(actor, cluster) if cluster else None
-    subject = target if target in held else target_of(target, seen, watched)
+    subject = target if target in muted else target_of(target, seen, watched)
     if not is_subject_visible_to(site, actor, subject, cluster):
         raise UnknownTarget(target)
     attempt.vmid = vmid_of(subject)

@@ -66,7 +66,7 @@ async def on_alert_press(interaction: Interaction, match: re.Match[str], attempt
 
 
 async def _answered(interaction: Interaction, incident: Incident, what: str, t: Text) -> str:
-    """Store an acknowledgement, a mute or the end of one, and return the text to show."""
+    """Store an acknowledgement, a mute or the end of a mute, and return the text to show."""
     watch, user = site_of(interaction).watch, interaction.user
     if what == "unmute":
         await watch.alerts.unmute_incident(incident)
@@ -81,9 +81,9 @@ async def _answered(interaction: Interaction, incident: Incident, what: str, t: 
 
 
 async def _show_chart(attempt: Attempt, incident: Incident, *, of_node: bool) -> None:
-    """Show the last hour under the alert, for everybody who reads it. Whoever asks again soon gets a private chart.
+    """Show the last hour in a public chart under the alert, or in a private one if there was a public one just now.
 
-    Otherwise one person could fill the channel with pictures, until nobody sees the alerts in it.
+    Without this limit one person could fill the channel with pictures, until nobody sees the alerts in it.
     """
     services, key = attempt.services, (attempt.site.name, incident.id)
     first = services.alert_charts.take(key)
@@ -104,7 +104,7 @@ async def _show_chart(attempt: Attempt, incident: Incident, *, of_node: bool) ->
 def _vmid_of(incident: Incident) -> int:
     """Return the VMID of an incident about one guest.
 
-    Raises: IncidentOver, for any other incident. Only a forged button can name such an incident here.
+    Raises: IncidentOver, for any other incident. Such an incident has a button of this kind only if it is forged.
     """
     vmid = guest_of(incident)
     if vmid is None:

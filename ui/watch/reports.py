@@ -1,4 +1,4 @@
-"""Report each fault of the watch itself once, and once more when it is over. Send the heartbeat while all is well."""
+"""Report faults of the watch itself once, and most of them once more when they are over. Send the heartbeat."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from ui.messages.startup import (
 )
 
 FAILURES_BEFORE_REPORT = 2
-"""Number of polls in a row that must fail with an unexpected error before the failure is reported."""
+"""Number of polls in a row that end in an unexpected error before that is reported."""
 
 SendLine = Callable[[str], Coroutine[Any, Any, None]]
 
@@ -53,7 +53,7 @@ class Pulse:
         self._background = Background()
 
     def note(self, site: str, *, well: bool) -> None:
-        """Note whether a site's poll was good. Send the heartbeat if it was the last missing one."""
+        """Note whether a site's poll was good. Send the heartbeat if no other site's good poll is missing."""
         if not well:
             self._well.discard(site)
             return
@@ -67,9 +67,10 @@ class Pulse:
 
 
 class WatchReports:
-    """Report on the watch of one site. `say`: sends a line to its alert channel without the journal.
+    """Report on the watch of one site.
 
-    `leads`: whether it also reports on the journal, which all sites share.
+    `say`: sends a line to the site's alert channel without the journal.
+    `leads`: whether to report on the journal, too. All sites share it, so that one of them is enough.
     """
 
     def __init__(self, site: Site, say: SendLine, *, leads: bool) -> None:
@@ -88,7 +89,10 @@ class WatchReports:
         self._background.run(self._say(f"{mark} {text}"), "word")
 
     def report_failure(self, error_id: str | None) -> None:
-        """Report once that two polls in a row failed because of a bug, and once that they work again."""
+        """Report once that two polls in a row failed because of a bug, and once that polls work again.
+
+        `error_id`: the ID of the last poll's error, None if it had none.
+        """
         before = self._breaks
         self._breaks = 0 if error_id is None else before + 1
         if error_id is not None and self._breaks == FAILURES_BEFORE_REPORT:
@@ -97,7 +101,7 @@ class WatchReports:
             self._line(BACK, watch_works(self._t))
 
     def report_hang(self, seconds: float | None) -> None:
-        """Report once that a poll has been running for `seconds`, and once that one has ended again."""
+        """Report once that a poll has been running for `seconds`, and once that a poll has ended again (None)."""
         before, self._hung = self._hung, seconds is not None
         if seconds is not None and not before:
             self._line(ALARM, watch_hangs(self._t, seconds))
@@ -137,7 +141,8 @@ class WatchReports:
     async def _report_renewal(self) -> None:
         """Report once that the journal was recreated, through the new journal.
 
-        Then store the dashboards and the read-only switch again, because the journal may have missed them.
+        Then store what the new journal lacks: the dashboards, if it has lost rows, and the read-only switch.
+        The switch is also stored again for as long as that fails.
         """
         maintenance, switch = self._site.watch.maintenance, self._site.authorizer.read_only
         if maintenance.renewed is not None:

@@ -60,10 +60,13 @@ class AuditStatus:
 class WatchStatus:
     """Status of the watch itself.
 
-    `undelivered`: an error if the journal cannot be read.
+    `last_read`: Unix seconds of the last good poll. `interval`: seconds between two polls.
+    `failures`: failed polls in a row. `open`: number of open incidents.
+    `undelivered`: the alerts that wait or were given up, or an error if the journal cannot be read.
+    `stuck`: why alerts cannot be delivered now, "" if they can.
     `heartbeat`: why it fails, "" while it arrives, None if it is not set up.
     `last_beat`: Unix seconds of the last heartbeat that arrived.
-    `blind`: the token sees no task of the cluster, although there are always some.
+    `sees_no_tasks`: the token sees no task of the cluster, although there are always some.
     """
 
     last_read: float | None
@@ -80,7 +83,7 @@ class WatchStatus:
     audit: AuditStatus | None = None
     """None if no audit channel is set."""
     mutes: tuple[Mute, ...] = ()
-    blind: bool = False
+    sees_no_tasks: bool = False
     unknown: tuple[GuestState, ...] = ()
     """Watched guests whose state has been unknown for a long time."""
     unmeasured: tuple[GuestState, ...] = ()
@@ -90,7 +93,7 @@ class WatchStatus:
     dashboards: int = 0
     """Number of dashboards that the person may know of."""
     troubled_dashboards: int = 0
-    """How many of them cannot be kept up to date or pinned."""
+    """Number of these dashboards that cannot be kept up to date or pinned."""
 
 
 def status_card(
@@ -104,11 +107,11 @@ def status_card(
             *_incident_lines(t, status, cluster, now),
         )
     )
-    blind = f"{WARNING} {tasks_unseen(t)}" if status.blind else ""
-    well = not blind and WARNING not in body
+    tasks = f"{WARNING} {tasks_unseen(t)}" if status.sees_no_tasks else ""
+    well = not tasks and WARNING not in body
     colour = Colour.GOOD if well else Colour.WARN
     head = f"### {t('Monitoring status')}"
-    return card(head, body, blind, steps, list_footer(t, 0, 1, now), colour=colour)
+    return card(head, body, tasks, steps, list_footer(t, 0, 1, now), colour=colour)
 
 
 def _reading_lines(t: Text, status: WatchStatus, now: float, most: int = 500) -> Iterator[str]:
@@ -123,18 +126,18 @@ def _reading_lines(t: Text, status: WatchStatus, now: float, most: int = 500) ->
     yield _line(t("Alerts"), _delivery(t, status))
 
 
-def blind_lines(t: Text, status: WatchStatus, now: float) -> tuple[str, ...]:
-    """Return the lines about faults: parts not seen, not sent or not stored. Empty if all is well."""
+def fault_lines(t: Text, status: WatchStatus, now: float) -> tuple[str, ...]:
+    """Return the lines about what is not read, not sent or not stored. Empty if all is well."""
     lines = (*_reading_lines(t, status, now, 300), _line(t("Journal"), _journal(t, status.journal_error)))
     warnings = [line for line in lines if WARNING in line]
-    return (*warnings, f"{WARNING} {tasks_unseen(t)}") if status.blind else tuple(warnings)
+    return (*warnings, f"{WARNING} {tasks_unseen(t)}") if status.sees_no_tasks else tuple(warnings)
 
 
-def _bot_lines(t: Text, status: WatchStatus, now: float, counting: str = "") -> Iterator[str]:
-    """Yield the lines that all sites share. `counting`: the sentence on the sites whose reads the heartbeat needs."""
+def _bot_lines(t: Text, status: WatchStatus, now: float, needed: str = "") -> Iterator[str]:
+    """Yield the lines that all sites share. `needed`: the sentence on the sites whose reads the heartbeat needs."""
     yield _line(t("Journal"), _journal(t, status.journal_error))
     beat = _heartbeat(t, status.heartbeat, status.last_beat)
-    yield _line(t("Heartbeat"), f"{beat} · {counting}" if counting and status.heartbeat is not None else beat)
+    yield _line(t("Heartbeat"), f"{beat} · {needed}" if needed and status.heartbeat is not None else beat)
     if status.audit is not None:
         yield _line(t("Audit channel"), _audit(t, status.audit, now))
 
@@ -175,8 +178,8 @@ def status_of_sites_card(
     shared = replace(sites[0].status, journal_error=journal_error)
     named = [code(each.name) for each in sites if each.name in counting]
     names = fit_lines(t, named, 300, t(", "))
-    counted = t("depends on {sites}", sites=names) if named else t("depends on none of these sites")
-    foot = "\n".join((f"### {t('The bot')}", *_bot_lines(t, shared, now, counted)))
+    needed = t("depends on {sites}", sites=names) if named else t("depends on none of these sites")
+    foot = "\n".join((f"### {t('The bot')}", *_bot_lines(t, shared, now, needed)))
     room = MESSAGE_MOST - 300 - len(foot)
     most = max(100, room // len(sites) // 3)
     sections = [_section(t, each, now, most) for each in sites]
@@ -191,13 +194,13 @@ def _section(t: Text, site: SiteStatus, now: float, most: int) -> tuple[str, str
     status = site.status
     lines = [*_reading_lines(t, status, now, most), *_incident_lines(t, status, site.cluster, now, most)]
     full = "\n".join(
-        (f"### {site.name}", *lines, *([f"{WARNING} {tasks_unseen(t)}"] if status.blind else []))
+        (f"### {site.name}", *lines, *([f"{WARNING} {tasks_unseen(t)}"] if status.sees_no_tasks else []))
     )
     return full, f"{WARNING if WARNING in full else OK} **{site.name}**"
 
 
 def _audit(t: Text, audit: AuditStatus, now: float) -> str:
-    """Return the line of the audit channel. A line that was just written may still wait."""
+    """Return the status of the audit channel. A line of the trail may wait for a moment without a warning."""
     parts = []
     if audit.error:
         parts.append(t("cannot be sent: {reason}", reason=code(audit.error, 120)))

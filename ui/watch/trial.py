@@ -20,11 +20,12 @@ from ui.sites.everywhere import whole_sites
 from ui.watch.status import reason_words
 
 TEST_SECONDS = 10.0
+"""Seconds to wait for a test message before it is given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The result of a test message. `stuck`: why the messages before it are not delivered."""
+    """The result of a test message. `message`: None if it is not stored. `stuck`: why nothing is delivered now."""
 
     message: OutboxMessage | None
     stuck: str

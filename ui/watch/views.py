@@ -1,4 +1,4 @@
-"""Show the cards of /monitor: the watch list, past incidents, and the answers to changes."""
+"""Build cards of /monitor: the watch list, past incidents, and the answers to changes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -84,7 +84,7 @@ def watch_list_card(
 def watch_row(
     t: Text, watch: Watch, cluster: Cluster | None, entry: WatchEntry, now: float, incidents: int
 ) -> str:
-    """Show a guest in a line, and below it how long it has been in its state, its mute, thresholds and incidents."""
+    """Show a guest in a line, and below it the time in its state, its mute, thresholds, faults and incidents."""
     known = watch.state.guests.get(entry.vmid)
     guest = cluster.find(entry.vmid) if cluster else None
     if guest and not guest.name and known:  # missing while a node has no new figures
@@ -103,7 +103,7 @@ def watch_row(
         since,
         f"{MUTED} {t('until {time}', time=until_time(until, now))}" if until else "",
         thresholds(t, entry),
-        f"{WARNING} {t('memory is not measured')}" if _blind(guest, entry) else "",
+        f"{WARNING} {t('memory is not measured')}" if _lacks_memory_use(guest, entry) else "",
         _fullest(t, watch, guest, entry),
         count if incidents else "",
     ]
@@ -112,7 +112,7 @@ def watch_row(
 
 
 def muted_until(watch: Watch, vmid: int, node: str) -> float | None:
-    """Return the Unix time until which the guest is muted, None if it is not muted."""
+    """Return the Unix time until which the guest is muted, also with its node or all. None if it is not muted."""
     targets = guest_targets(vmid, node)
     return max((mute.until for mute in watch.alerts.mutes() if mute.target in targets), default=None)
 
@@ -127,13 +127,13 @@ def thresholds(t: Text, entry: WatchEntry) -> str:
     return t("alerts at {limits}", limits=listed(t, limits)) if limits else ""
 
 
-def _blind(guest: Guest | None, entry: WatchEntry) -> bool:
+def _lacks_memory_use(guest: Guest | None, entry: WatchEntry) -> bool:
     """Return whether there is a memory threshold but no measured value for it."""
     return entry.memory is not None and guest is not None and shows_host_memory(guest)
 
 
 def _fullest(t: Text, watch: Watch, guest: Guest | None, entry: WatchEntry) -> str:
-    """Return the fullest file system of a VM with a disk threshold, or say that it is unknown."""
+    """Return the fullest file system of a running VM with a disk threshold, or say that it is unknown."""
     if (
         entry.disk is None
         or guest is None
@@ -165,7 +165,7 @@ def added_card(
     `guest`: as it is now. `before`: its entry before the change. `until`: Unix time at which its mute ends.
     `steps`: a line that names the next steps.
     """
-    blind = f"{WARNING} {memory_advice(t)}" if _blind(guest, entry) else ""
+    memory = f"{WARNING} {memory_advice(t)}" if _lacks_memory_use(guest, entry) else ""
     old = before.disk if before else None
     asks = is_asked(guest, Metric.DISK) and entry.disk not in (None, old)
     asking = t("The bot asks its guest agent for the disk usage every 10 minutes.") if asks else ""
@@ -177,7 +177,7 @@ def added_card(
         text = t("The thresholds of {guest} were changed.", guest=title(guest))
     muted = f"{MUTED} {t('Muted until {time}.', time=until_time(until, now))}" if until else ""
     limits = thresholds(t, entry) or t("Alerts when it stops. No thresholds for CPU, memory or disk.")
-    return success_card("\n-# ".join(part for part in (text, limits, asking, muted, blind) if part), steps)
+    return success_card("\n-# ".join(part for part in (text, limits, asking, muted, memory) if part), steps)
 
 
 def success_card(text: str, steps: str = "") -> ui.LayoutView:

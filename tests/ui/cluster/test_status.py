@@ -126,9 +126,9 @@ def test_storages_of_one_name_are_shown_as_the_fullest_of_them() -> None:
 
 
 def test_a_blind_watch_does_not_say_that_there_are_no_incidents() -> None:
-    blind = replace(WELL, blind=("**Proxmox** ⚠️ not read yet",))
+    faulty = replace(WELL, faults=("**Proxmox** ⚠️ not read yet",))
     assert "✅ No open incidents" in "\n".join(checked(cluster_status_card(EN, WELL, "")))
-    text = "\n".join(checked(cluster_status_card(EN, blind, "")))
+    text = "\n".join(checked(cluster_status_card(EN, faulty, "")))
     assert "❔ No known open incidents" in text
     assert "✅" not in text
 
@@ -147,7 +147,7 @@ def test_five_incidents_are_named_the_gravest_first() -> None:
         (WELL, Colour.GOOD),
         (replace(WELL, incidents=(STORAGE,)), Colour.WARN),
         (replace(WELL, incidents=(DOWN,)), Colour.BAD),
-        (replace(WELL, blind=("⚠️",)), Colour.WARN),
+        (replace(WELL, faults=("⚠️",)), Colour.WARN),
         (replace(WELL, note="⚠️"), Colour.WARN),
         (replace(WELL, cluster=Cluster(GUESTS, NODES[1:2], 0.0)), Colour.WARN),
         (replace(WELL, cluster=Cluster(GUESTS, NODES[2:3], 0.0)), Colour.BAD),
@@ -189,8 +189,10 @@ def large(count: int, guests: int) -> ClusterStatus:
         *(incident(Topic.GUEST, guests=(each,)) for each in facts),
         incident(Topic.GROUP, Severity.WARNING, guests=facts),
     )
-    blind = (f"**Proxmox** ⚠️ {WIDE * 4}", f"**Guests** ⚠️ {WIDE * 4}")
-    return ClusterStatus("a" * 16, Cluster(found, nodes, 0.0, storages), False, NOW, incidents, "⚠️ no", blind)
+    faults = (f"**Proxmox** ⚠️ {WIDE * 4}", f"**Guests** ⚠️ {WIDE * 4}")
+    return ClusterStatus(
+        "a" * 16, Cluster(found, nodes, 0.0, storages), False, NOW, incidents, "⚠️ no", faults
+    )
 
 
 @languages
@@ -199,7 +201,7 @@ def large(count: int, guests: int) -> ClusterStatus:
 def test_a_cluster_of_any_size_fits(language: Language, count: int, guests: int) -> None:
     t, status = TEXTS.of(language), large(count, guests)
     text = "\n".join(checked(cluster_status_card(t, status, "")))
-    assert "名" not in outside_code(text.replace(status.blind[0], "").replace(status.blind[1], ""))
+    assert "名" not in outside_code(text.replace(status.faults[0], "").replace(status.faults[1], ""))
     for heading in ("Open incidents", "Nodes", "Storages"):
         assert f"**{t(heading)}**" in text
     if count > 8:

@@ -644,7 +644,7 @@ def hostile_texts(t: Text, evil: str, posts: Iterable[MessageKind] = POSTS) -> l
     status = replace(STATUS, stuck=evil, heartbeat=evil, mutes=(Mute(f"node/{evil}", 1, NOW, evil),))
     views = [
         history_card(t, incidents[:10], 10, 101, 0, NOW, site=""),
-        status_card(t, replace(status, blind=True, read_error=Unreachable(evil)), None, NOW),
+        status_card(t, replace(status, sees_no_tasks=True, read_error=Unreachable(evil)), None, NOW),
         muted_card(t, Mute(f"storage/{evil}", 1.0, NOW), None, NOW),
         unmuted_card(t, evil, None),
         trial_card(t, Trial(replace(outbox_message(MessageKind.TEST), error=evil), evil, 1, 2)),
@@ -787,7 +787,7 @@ UNWELL = replace(
     journal_error=JournalFailed("ENOSPC"),
     heartbeat="HTTP 500",
     mutes=MUTES,
-    blind=True,
+    sees_no_tasks=True,
     unknown=(GuestState(101, name="web01"), GuestState(105)),
     unmeasured=(GuestState(102, name="db01"),),
     stale=("pve2",),
@@ -837,7 +837,7 @@ def test_the_watch_is_green_only_when_all_is_well(language: Language) -> None:
         {"undelivered": JournalFailed("EIO")},
         {"journal_error": JournalFailed("EIO")},
         {"heartbeat": "timeout"},
-        {"blind": True},
+        {"sees_no_tasks": True},
         {"unknown": (GuestState(101),)},
         {"stale": ("pve2",)},
     ):
@@ -856,7 +856,11 @@ def test_long_histories_and_many_mutes_fit(language: Language) -> None:
         status_card(
             t,
             replace(
-                UNWELL, mutes=mutes, blind=True, stuck=LONG * 20, unknown=(GuestState(101, name=LONG),) * 900
+                UNWELL,
+                mutes=mutes,
+                sees_no_tasks=True,
+                stuck=LONG * 20,
+                unknown=(GuestState(101, name=LONG),) * 900,
             ),
             None,
             NOW,

@@ -1,7 +1,7 @@
 """Write the details of an alert: the text under its first line.
 
-It gives kind, node and time, the known causes, what to do, and who acknowledged or muted the incident. Every part has
-a maximum length, so that the text always fits into an embed.
+The details are kind, node and time, the guests or backups of a group, the known causes, what to do, and who
+acknowledged or muted the incident. Every part has a maximum length, so that the text always fits into an embed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -48,7 +48,7 @@ DETAILS_MOST = 4000
 NODE_GUESTS = 5
 """Maximum number of guests that the alert of a node names."""
 _DATED_SECONDS = 20 * 3600.0
-"""Seconds after which an incident shows the dates of its start and end, and not only the times."""
+"""Duration in seconds above which an incident shows the dates of its start and end, too."""
 
 
 def details_of(t: Text, incident: Incident) -> list[str]:
@@ -58,7 +58,7 @@ def details_of(t: Text, incident: Incident) -> list[str]:
 
 
 def _full_name(incident: Incident) -> list[str]:
-    """Return the whole name of the guest if the first line had to cut it."""
+    """Return the longer name of the only guest if the first line had to cut it."""
     about: GuestFact | BackupFact | None = _only_guest(incident)
     if incident.topic is Topic.BACKUP and len(incident.backups) == 1:
         about = incident.backups[0]
@@ -81,7 +81,7 @@ def _place(t: Text, incident: Incident) -> list[str]:
 
 
 def _time(t: Text, incident: Incident) -> str:
-    """Return when it began and how long ago. Once it is over, return its start and end."""
+    """Return when the incident began, with the time since then. Once it is over, return its start and end."""
     if incident.open or incident.topic in ONE_OFF or not incident.seconds:
         return t("{time} ({ago})", time=timestamp(incident.opened, "t"), ago=timestamp(incident.opened))
     style = "f" if incident.seconds > _DATED_SECONDS else "t"
@@ -91,7 +91,7 @@ def _time(t: Text, incident: Incident) -> str:
 
 
 def rows(t: Text, incident: Incident) -> list[str]:
-    """List the guests or backups of an incident that may have many of them."""
+    """List the guests of a group, or the backups if there are several."""
     if incident.topic is Topic.GROUP:
         return [fit_lines(t, group_rows(t, incident.guests), ROWS_MOST)]
     if incident.topic is Topic.BACKUP and len(incident.backups) > 1:
@@ -101,7 +101,7 @@ def rows(t: Text, incident: Incident) -> list[str]:
 
 
 def notes(t: Text, incident: Incident) -> list[str]:
-    """Return the known causes, and who acknowledged or muted the incident."""
+    """Return the causes or the measured use, what to do, and who acknowledged or muted the incident."""
     return [*_reasons(t, incident), *_answers(t, incident)]
 
 
@@ -138,7 +138,7 @@ def _reasons(t: Text, incident: Incident) -> list[str]:
 
 
 def backup_error(t: Text, error: str) -> str:
-    """Return Proxmox' own words. Only its vague `job errors` is replaced by a sentence."""
+    """Return Proxmox' own words. Only the vague `job errors` is put into other words."""
     return t("the job ended with errors") if error == "job errors" else code(error, 200)
 
 
@@ -216,7 +216,7 @@ def acked_line(t: Text, incident: Incident) -> str:
 def muted_line(t: Text, incident: Incident) -> str:
     """Say until when and for which subject alerts are muted.
 
-    The end has a date only if it is more than half a day after the time that the alert shows.
+    The time has a date only if it is more than half a day after the incident began.
     The mute of a threshold's incident covers the whole guest, and the mute of a node also covers its guests.
     """
     time = until_time(incident.muted_until or 0, incident.opened)
@@ -248,6 +248,6 @@ def unmuted_line(t: Text) -> str:
 
 
 def error_of(fault: SourceFault | None) -> BotError | None:
-    """Return the error that a fault was made from. None if this version does not know it."""
+    """Return the error that a fault was made from. None if it is no error of Proxmox that this version knows."""
     error = from_dict(fault.to_dict()) if fault else None
     return error if type(error) in PROXMOX_WORDS else None

@@ -1,4 +1,4 @@
-"""Describe incidents of one guest or of many at once, a part of `ui/watch/incidents/text.py`."""
+"""Describe incidents of one guest or of a group, for `text.py` and `details.py`."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -44,7 +44,7 @@ _SHUTDOWNS, _STOPS = ("qmshutdown", "vzshutdown"), ("qmstop", "vzstop")
 _PLAIN_TASKS = frozenset(
     (*_SHUTDOWNS, *_STOPS, "qmstart", "vzstart", "qmreboot", "vzreboot", "qmreset", "qmdestroy", "vzdestroy")
 )
-"""Tasks that the verb of the sentence already tells. They are not named."""
+"""Tasks that are not named, because the verb of the sentence already tells them."""
 
 
 def _stopped_by(t: Text, fact: GuestFact) -> str:
@@ -56,7 +56,7 @@ def _stopped_by(t: Text, fact: GuestFact) -> str:
 
 
 def with_task(t: Text, fact: GuestFact) -> str:
-    """Return the Proxmox user who did it, with the task if that says more than the sentence around it."""
+    """Return the Proxmox user who did it, with the task if it is none of `_PLAIN_TASKS`."""
     by = _person(t, fact)
     if not fact.task or fact.task in _PLAIN_TASKS:
         return by

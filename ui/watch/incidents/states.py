@@ -56,5 +56,5 @@ def held_short(t: Text, fact: GuestFact) -> str:
 
 
 def held_advice(t: Text, fact: GuestFact) -> str:
-    """Say what a person can do about it."""
+    """Say what a person can do about the state of the guest."""
     return t(_ADVICE.get(fact.state, _OTHER_ADVICE))

@@ -1,7 +1,7 @@
 """Describe one incident: while it is open, when it is over, as a recovery message, and in short for lists.
 
-Each form has a table by topic, and guests have further tables by what happened to them. Text from outside is in code
-spans.
+Each form has a table by topic. `guests.py` has further tables by what happened to a guest. Text from outside is in
+code spans.
 """
 
 from collections.abc import Mapping
@@ -54,7 +54,8 @@ def sign_of(incident: Incident) -> str:
     """Return the emoji for an incident.
 
     It shows the severity while the incident is open, and for an incident without a duration also afterwards. It is
-    green after a recovery, and white if the incident is no longer followed.
+    green after a recovery. It is white if the incident is no longer followed, or if a guest that kept stopping is
+    still down.
     """
     if incident.open or incident.topic in ONE_OFF:
         return _LEVEL_SIGNS[incident.level]
@@ -66,7 +67,7 @@ def sign_of(incident: Incident) -> str:
 
 
 def colour_of_incident(incident: Incident) -> Colour:
-    """Return the edge colour: the sign's, or grey while the open incident is muted."""
+    """Return the edge colour: the colour of the sign, or grey while the open incident is muted."""
     muted = incident.open and incident.muted_until is not None
     return Colour.QUIET if muted else _COLOURS[sign_of(incident)]
 
@@ -206,7 +207,7 @@ HEADS: Mapping[Topic, IncidentText] = {
     Topic.UNMEASURED: unmeasured_text,
     Topic.NOTE: note_text,
 }
-"""First lines of open incidents. Incidents without a duration keep theirs for ever."""
+"""First lines of open incidents. The topics without a duration keep them (`OVER`)."""
 
 OVER: Mapping[Topic, IncidentText] = {
     Topic.GUEST: recovered_text,
@@ -227,7 +228,7 @@ OVER: Mapping[Topic, IncidentText] = {
     Topic.UNMEASURED: HEADS[Topic.UNMEASURED],
     Topic.NOTE: HEADS[Topic.NOTE],
 }
-"""First lines of the same messages once the incident is over."""
+"""First lines of incidents that are over."""
 
 RECOVERIES: Mapping[Topic, IncidentText] = {
     Topic.GUEST: lambda t, x: t(
@@ -265,7 +266,7 @@ RECOVERIES: Mapping[Topic, IncidentText] = {
     Topic.UNMEASURED: HEADS[Topic.UNMEASURED],
     Topic.NOTE: HEADS[Topic.NOTE],
 }
-"""Texts of the separate recovery messages. The last four topics never get one."""
+"""Texts of the separate recovery messages. The last four topics never get such a message."""
 
 SHORT: Mapping[Topic, IncidentText] = {
     Topic.GUEST: short_down_text,
@@ -291,7 +292,7 @@ SHORT: Mapping[Topic, IncidentText] = {
     Topic.UNMEASURED: unmeasured_short_text,
     Topic.NOTE: lambda t, x: short_note_text(t, x.guests[0]),
 }
-"""Short phrases for reminders, digests and the history."""
+"""Short phrases for lists (history, digests, cards of clusters) and for the first lines of reminders."""
 
 
 def headline(t: Text, incident: Incident) -> str:

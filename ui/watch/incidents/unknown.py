@@ -1,4 +1,4 @@
-"""Describe nodes without new figures and guests in an unknown state, a part of `ui/watch/incidents/text.py`."""
+"""Describe nodes without new figures and guests in an unknown state, for `text.py` and `details.py`."""
 
 from core.watch.incidents.model import Incident
 from ui.formatting import timestamp
@@ -39,7 +39,7 @@ def stale_short_text(t: Text, incident: Incident) -> str:
 
 
 def stale_notes(t: Text, incident: Incident) -> list[str]:
-    """Explain the usual cause, and name the watched guests on the node."""
+    """Explain the usual cause, and name the watched guests on the node. Empty once the incident is over."""
     if not incident.open:
         return []
     why = t("`pvestatd` is not reporting. The usual cause is a storage that hangs.")
@@ -106,7 +106,7 @@ def blind_short_text(t: Text, incident: Incident) -> str:
 
 
 def blind_notes(t: Text, incident: Incident) -> list[str]:
-    """Name the guests if the first line does not, and say what to do."""
+    """Name the guests if there are several. While the incident is open, say what to do."""
     lines = []
     if len(incident.guests) > 1:
         lines.append(
