@@ -1,4 +1,7 @@
-"""Declare /audit, and run the tasks that write the audit trail and post it to its channel."""
+"""Declare /audit, and run the tasks around the audit trail.
+
+They post it to its channel, write the counts of repeated requests, and find out how actions ended that were cut off.
+"""
 
 import asyncio
 

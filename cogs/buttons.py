@@ -158,9 +158,9 @@ _HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
     (QUESTION, lambda _match: None, _question),  # the action is stored in the question, not in the button
 )
 _OF_ALL_SITES = frozenset({PAGE, HISTORY, AUDIT, STATUS, HEALTH})
-"""The pages that may be of all sites."""
+"""Buttons that may be about all sites."""
 _OF_NO_SITE = frozenset({QUESTION, WELCOME})
-"""A question knows its own site, and the first message is about the whole bot."""
+"""Buttons without a site: a stored question knows its site, and the first message is about the whole bot."""
 
 
 async def on_button_press(interaction: Interaction, custom_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Declare the commands of /monitor, and run the loop that polls the watched guests."""
+"""Declare the commands of /monitor, and run the loops of each site: polls, alerts, dashboards and disk usage."""
 
 import asyncio
 import logging
@@ -49,11 +49,12 @@ REASON = locale_str("Reason, if the guest is protected")
 
 
 class WatchLoop:
-    """Poll the watched guests of one site, and send its alerts.
+    """Poll the watched guests of one site, send its alerts, keep its dashboards, and ask for its disk usage.
 
     `tasks.loop` follows the wall clock, backs off by itself on an `OSError`, and ends for good on any other
     exception. Therefore its body catches every exception and skips the extra runs after a clock jump. A watchdog
-    on the monotonic clock restarts the loop when it has not run for two intervals.
+    on the monotonic clock restarts the loop when no poll has begun for two intervals. A running poll has
+    `POLL_SECONDS` at least.
     """
 
     def __init__(self, site: Site, reports: WatchReports, pulse: Pulse, presence: Presence) -> None:
@@ -81,7 +82,7 @@ class WatchLoop:
             task.cancel()
 
     async def finish(self) -> None:
-        """Try once more to send the waiting alerts before the bot ends. Nothing else sends meanwhile."""
+        """Try once more to send the waiting alerts before the bot ends, and let a dashboard's request end."""
         if self._sending is not None:  # otherwise sending was never started
             await asyncio.gather(self._site.alert_delivery.drain(), self._site.dashboards.finish())
 
@@ -129,7 +130,7 @@ class WatchLoop:
 
 
 class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_str("Monitoring and alerts")):
-    """Edit the watch lists, and poll the watched guests of each site."""
+    """Carry out /monitor, and run the loops of each site."""
 
     def __init__(self, services: Services, loops: Sequence[WatchLoop]) -> None:
         self._services, self.loops = services, tuple(loops)
@@ -143,7 +144,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             loop.cancel()
 
     async def finish(self) -> None:
-        """Try once more to send the waiting alerts before the bot ends."""
+        """Finish the loops of all sites before the bot ends."""
         await asyncio.gather(*(loop.finish() for loop in self.loops))
 
     @app_commands.command(description=locale_str("Watch a guest, or change its thresholds"))

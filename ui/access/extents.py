@@ -22,9 +22,9 @@ LASTING = (*NOT_FOR_IT, GuestProtected)
 
 
 def refusals(authorizer: Authorizer, actor: Actor, guest: Guest | None) -> dict[Operation, BotError | None]:
-    """Return for each operation the refusal it would get, or None. `guest=None` asks about any guest.
+    """Return for each operation the refusal it would get, or None. `guest=None`: the level on any guest is enough.
 
-    Refusals that follow from the kind of guest, or from a template, are included.
+    Refusals in every state of the guest (by kind, template or protection) are included.
     """
     return {
         operation: authorizer.refusal(actor, operation, guest) or _never(operation, guest)
@@ -33,7 +33,7 @@ def refusals(authorizer: Authorizer, actor: Actor, guest: Guest | None) -> dict[
 
 
 def _never(operation: Operation, guest: Guest | None) -> BotError | None:
-    """Return the error that refuses the operation in every state of the guest, or None."""
+    """Return the error other than of access that refuses the operation in every state of the guest, or None."""
     if guest is not None and guest.template and operation is Operation.MONITOR_ADD:
         return CannotWatchTemplate(guest.vmid, guest.label)
     if guest is None or operation not in ACTIONS:

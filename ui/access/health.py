@@ -72,7 +72,7 @@ def health_card(t: Text, report: CheckReport, page: int, site: str, *, full: boo
 
 
 def _split_pages(lines: Iterable[str], most: int) -> list[list[str]]:
-    """Return the lines in pages of at most `most` characters. There is at least one page."""
+    """Return the lines in pages of at most `most` characters. Longer lines are cut. There is at least one page."""
     pages, room = [list[str]()], most
     for line in lines:
         if len(line) + 1 > room and pages[-1]:

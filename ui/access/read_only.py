@@ -35,7 +35,7 @@ async def turn_on(reply: Reply, site: str = "") -> None:
 
 
 def _turned_on(t: Text, switch: ReadOnlySwitch, *, was: bool) -> tuple[str, str]:
-    """Return the sentence about a switch, and a warning or ""."""
+    """Return the sentences about a switch, and a warning if it is not stored, else "". `was`: it was on before."""
     line = ""
     if switch.refusal is not None:
         since = read_only_line(t, switch.refusal)

@@ -1,4 +1,4 @@
-"""Describe a person's role in a sentence: their level, where it is higher, and the guests they own."""
+"""Describe a person's permissions in a few sentences: their level, where it is higher, and the guests they own."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -23,7 +23,7 @@ _HIGHER: Mapping[Level, Marked] = {
     Level.OPERATOR: N_("You are also an operator of {guests}."),
     Level.ADMIN: N_("You are also an admin of {guests}."),
 }
-"""For guests on which the level is higher than elsewhere."""
+"""For guests on which the level is higher than what an earlier sentence tells."""
 _FIRST: Mapping[Level, Marked] = {
     Level.VIEWER: N_("You are a viewer of {guests}."),
     Level.OPERATOR: N_("You are an operator of {guests}."),
@@ -65,7 +65,7 @@ def summary(t: Text, authorizer: Authorizer, actor: Actor, cluster: Cluster | No
 def _by_level(
     authorizer: Authorizer, actor: Actor, cluster: Cluster | None
 ) -> Iterator[tuple[Level, list[Guest]]]:
-    """Yield the guests on which roles give a higher level than everywhere, the highest level first."""
+    """Yield the guests on which roles give a higher level than on the whole site, the highest level first."""
     taken = NO_ROWS
     for level in sorted(Level, reverse=True):
         if level <= level_everywhere(authorizer.rules, actor):

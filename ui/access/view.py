@@ -37,9 +37,9 @@ from ui.messages.startup import pools_unseen
 from ui.sites.sections import fit_sections
 
 _FOR_EVERYBODY = (Operation.ACCESS,)
-"""Operations that a person without any role may use."""
+"""Operations that are not refused to a person without any role."""
 _UNBROKEN = "\N{NO-BREAK SPACE}"
-"""In a command, so that a narrow screen does not break it."""
+"""Replaces spaces in a command, so that a narrow screen does not break it."""
 
 
 def access_card(
@@ -81,7 +81,7 @@ def access_texts(
     wanted: Operation | None,
     cluster: Cluster | None = None,
 ) -> list[str]:
-    """Return the person's level here and the roles that give it, and then the allowed and the refused operations.
+    """Return the person's level here with their roles, then the allowed and refused operations, then notes.
 
     `wanted`: show only this operation.
     `guest`: show only this guest, otherwise the guests of `cluster` as last read.
@@ -207,12 +207,15 @@ def _why_not(t: Text, refusal: BotError) -> str:
 
 
 def _lacks_level(refusal: BotError | None) -> TypeGuard[NotAllowed]:
-    """Return whether the person has a level already, and a higher one would allow what was refused."""
+    """Return whether the person has a level already, and a higher level would allow the refused operation."""
     return isinstance(refusal, NotAllowed) and refusal.level > Level.NONE and not refusal.protected
 
 
 def _roles(t: Text, authorizer: Authorizer, actor: Actor, guest: Guest | None) -> str:
-    """List the person's roles that grant something, with their levels. One that does not apply is marked as such."""
+    """List the person's roles that grant something, with their levels, and pools that Proxmox does not show.
+
+    A role that does not apply to the guest is marked as such.
+    """
     lines = []
     for role, (level, scopes) in grants(authorizer.rules, actor).items():
         line = _role_line(t, role, level, scopes)

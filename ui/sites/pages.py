@@ -11,7 +11,7 @@ from ui.interaction.services import Services
 def page_reply(services: Services, interaction: Interaction, attempt: Attempt) -> Reply:
     """Return the reply that shows another page in place of the current one.
 
-    A scoped user gets a private reply on a public message, because other people still see the current page.
+    A scoped user gets a new private reply on a public message: their page may lack guests that others see there.
     """
     own, site = is_private(interaction), chosen_site(interaction)
     shown = list(services.sites) if site is None else [site]

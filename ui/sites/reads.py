@@ -58,7 +58,7 @@ async def _read(site: Site, wait: float) -> SiteRead:
 
 
 def read_note(t: Text, read: SiteRead) -> str:
-    """Say why a site could not be read, and how old its data is. "" if it is fresh. At most about 150 characters."""
+    """Say why a site could not be read, and how old its data is, in about 150 characters. "" if it is fresh."""
     if read.error is None:
         return ""
     reason = f"{WARNING} {reason_of(t, str(read.error))}"
