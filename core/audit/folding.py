@@ -1,9 +1,9 @@
 """Fold repeats in the audit trail: repeated attempts of one person share a row and a count.
 
-A refusal that repeats one of the last minute (same person, operation, guest and kind of refusal) is counted.
-Attempts beyond `ROWS_MOST` rows a minute are counted too, if they change nothing: one person cannot fill the
-trail. The count is written when the minute is over, as a record that follows the row. A crash before that loses
-the count, never the row.
+A person's minute begins with the first row. A refusal that repeats one of this minute (same person, operation, guest
+and kind of refusal) is counted. Attempts beyond `ROWS_MOST` rows a minute are counted too, if they change nothing:
+one person cannot fill the trail. The count is written when the minute is over, as a record that follows the row. A
+crash before that loses the count, never the row.
 """
 
 from dataclasses import dataclass, field, replace
@@ -23,6 +23,7 @@ VARIOUS = "various"
 """Operation of the row that counts all further attempts of a person."""
 
 _Whose = tuple[int, bool]
+"""A person's user id, and whether the records are refusals. Each has a window of its own."""
 _Key = tuple[AuditStep, str, int | None, str]
 _REST: _Key = (AuditStep.REFUSED, VARIOUS, None, "")
 
@@ -39,7 +40,7 @@ class _Fold:
 
 @dataclass(slots=True)
 class _Window:
-    """The rows of one person since the first of them."""
+    """The rows of one `_Whose` since the first of them. `until`: monotonic time of its end."""
 
     until: float
     rows: int = 0
@@ -51,14 +52,14 @@ class _Window:
 
 
 class Folding:
-    """Count attempts that need no row of their own. It remembers the rows of one window per person."""
+    """Count attempts that need no row of their own. Remember each person's rows of the current minute only."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._windows: dict[_Whose, _Window] = {}
 
     def counted(self, record: AuditRecord) -> bool:
-        """Count the record if it repeats an existing row, and return whether it does."""
+        """Count the record if it needs no row of its own, and return whether it was counted."""
         window = self._windows.get(_whose(record))
         if window is None or not (window.full or record.step is AuditStep.REFUSED):
             return False

@@ -1,4 +1,7 @@
-"""Define the measurements of the running bot. startup/operating takes them if METRICS_LISTEN is set."""
+"""Define the measurements of the running bot, and the id of the interaction that is being answered.
+
+startup/operating takes the measurements if METRICS_LISTEN is set.
+"""
 
 from contextvars import ContextVar
 from typing import Protocol

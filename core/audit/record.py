@@ -12,7 +12,7 @@ from core.tasks import TaskEnd, end_of
 UNKNOWN = "unknown: "
 """Prefix of an outcome when it is not known whether the action was done."""
 CUT_OFF = f"{UNKNOWN}cut off"
-"""Outcome of an attempt that was running when the bot ended."""
+"""Outcome of an attempt that was running when the bot ended, and whose result could not be found out."""
 NOTHING_STARTED = "nothing begun"
 """Outcome of an attempt that ended before Proxmox had the request."""
 CANCELLED = "cancelled"
@@ -110,8 +110,8 @@ def failure_step(error: BaseException) -> AuditStep:
 def outcome_of(error: BaseException) -> str:
     """Return the outcome of an attempt that ended in an error.
 
-    An unexpected error is named by its class alone, because its text may contain a secret. The log has the
-    text.
+    For a cancellation that is `NOTHING_STARTED`. An unexpected error is named by its class alone, because its text
+    may contain a secret. The log has the text.
     """
     if isinstance(error, asyncio.CancelledError):
         return NOTHING_STARTED

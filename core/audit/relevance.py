@@ -11,7 +11,7 @@ from core.operations import OPERATIONS, Operation
 READS = frozenset(
     {operation.value for operation in Operation if OPERATIONS[operation].effect is Effect.NOTHING} | {VARIOUS}
 )
-"""The stored words of the operations that change nothing."""
+"""The stored words of the operations that change nothing, and of the row that counts further attempts."""
 
 MISTAKES = frozenset(
     {name for name, kind in ERRORS.items() if kind.__module__ == wanted_errors.__name__}
@@ -27,7 +27,10 @@ DRY_RUN = "dry_run=True"
 """The options of a dry run end with this text."""
 
 ANSWER_SECONDS = 150.0
-"""Maximum age of a question that is answered: twice its time limit, because a form renews it once, plus a margin."""
+"""Maximum age in seconds of a question that is answered.
+
+It is twice the question's time limit, because a form renews it once, plus a margin.
+"""
 
 
 def is_posted(record: AuditRecord) -> bool:

@@ -39,10 +39,10 @@ class TrailExtent(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Filter of attempts; None and "" mean all. `since`: earliest start in Unix seconds.
+    """Filter of attempts. None means all, and so does "" as the operation. `since`: earliest start in Unix seconds.
 
     `until`: newest id to include. It keeps the pages stable while records are added.
-    `site`: name of a site, or "" as in AuditEntry; None: all.
+    `site`: name of a site, or "" as in AuditEntry.
     `extent`: leaves out attempts that change nothing, or questions that were answered.
     """
 
@@ -66,7 +66,7 @@ class NewRecord:
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """Stands for a record that is to be stored. `id`: its id once it is stored."""
+    """Stand for a record that is to be stored. `id`: the record's id once it is stored."""
 
     id: int | None = None
 
@@ -84,7 +84,7 @@ class AuditCursor:
 
     `there`: Discord's id of the last message, 0 if there is none.
     `tried`: last record id of a message that Discord may or may not have, 0 if there is none.
-    `tried_at`: Unix seconds of that attempt.
+    `tried_at`: Unix seconds at which that message was sent.
     """
 
     posted: int
@@ -102,7 +102,7 @@ class AuditStore(Protocol):
     async def audit_add_all(self, records: Sequence[NewRecord]) -> tuple[int, ...]:
         """Add all of these records durably or none, and return their ids. Later records have higher ids.
 
-        It returns, or raises, only when it is known whether they are stored, however long a hung disk takes.
+        Wait, however long a hung disk takes, until it is known whether the records are stored.
         """
 
     async def audit_page(
@@ -149,12 +149,12 @@ class AuditStore(Protocol):
     async def audit_prune(self, before: float, after: int = 0) -> int | None:
         """Delete the attempts whose records are all older than `before` (Unix seconds).
 
-        Checks the next few ids after `after`. Return the id for the next call, None at the end.
+        Check only the next few ids after `after`. Return the id for the next call, None at the end.
         """
 
 
 class PeopleReader:
-    """Read the names for completions. Keep them FRESH_SECONDS seconds, as long as a read of the cluster."""
+    """Read people's names for completions. Keep them FRESH_SECONDS seconds, as long as a read of the cluster."""
 
     def __init__(self, store: AuditStore, clock: Clock) -> None:
         self._store, self._clock = store, clock

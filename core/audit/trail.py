@@ -40,7 +40,7 @@ class AuditLog(Protocol):
     """Attempts of an earlier run whose result has to be found out."""
 
     def record(self, record: AuditRecord, attempt: Ticket | int | None = None) -> None:
-        """Record a step that has already happened. It is written soon, or when the disk allows it.
+        """Record a step that has already happened. The record is written soon, or when the disk allows it.
 
         `attempt`: an earlier record of the same attempt.
         """
@@ -48,14 +48,15 @@ class AuditLog(Protocol):
     async def record_first(self, record: AuditRecord) -> Ticket:
         """Store an ASKED record durably before the action.
 
-        Return the ticket to which later records of the attempt refer. A record that cannot be stored within two
+        Return the ticket to which later records of the attempt refer. A record that is not stored within two
         seconds is withdrawn. If it is stored all the same, a second record says that nothing was started.
-        Raises: JournalFailed.
+        Raises: JournalFailed if the disk refuses the record or is too slow.
         """
 
     async def close_cut_off(self) -> None:
-        """Find the actions that an earlier run left without a result (`cut_off`), and end all other attempts.
+        """Find the actions of earlier runs without a certain result (`cut_off`), and end the other open attempts.
 
+        Actions whose result is unknown count if they are less than RECHECK_SECONDS old.
         Raises: JournalFailed.
         """
 
