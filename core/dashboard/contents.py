@@ -16,7 +16,7 @@ from core.watch.incidents.model import Incident
 from core.watch.subjects import concerns, visible_part
 
 BUSIEST_MOST, MENU_MOST = 6, 25
-"""How many running guests are listed, and how many guests the menu offers (Discord)."""
+"""Maximum number of running guests that are listed, and of guests that the menu offers (Discord)."""
 _CONSOLES = frozenset({"vncproxy", "vncshell", "spiceproxy", "spiceshell", "termproxy", "vzconsole"})
 """Tasks that run as long as somebody looks at a console: they are not work of the cluster."""
 
@@ -55,7 +55,7 @@ class ReadPart:
 
 
 def part_of(extent: Extent, rules: AccessRules, guest_index: GuestIndex) -> ReadPart:
-    """Return the part of a read. That takes some milliseconds in a large cluster, and is done once for each read."""
+    """Return the part of a read within an extent. That takes some milliseconds in a large cluster."""
     cluster = _narrowed_cluster(extent, rules, guest_index)
     by_state: Counter[State | None] = Counter(
         None if guest.template else guest.state for guest in cluster.guests

@@ -102,7 +102,7 @@ class DashboardKeeper(Generic[C]):
         return live.dashboard
 
     async def refresh(self, mark: str, seconds: float) -> None:
-        """Edit the message soon, if something newer is known. Wait for that up to `seconds`."""
+        """Edit the message soon, if something newer is known. Wait for the edit up to `seconds`."""
         if (live := self._live.get(mark)) is None:
             return
         live.note(asked=True)
@@ -126,7 +126,7 @@ class DashboardKeeper(Generic[C]):
         self.wake()
 
     def wake(self) -> None:
-        """Look at all dashboards now, because something changed or Discord is back."""
+        """Let `run` look at all dashboards now, because something may have changed."""
         self._work.set()
 
     def store_again(self) -> None:
@@ -136,7 +136,7 @@ class DashboardKeeper(Generic[C]):
         self.wake()
 
     def on_reconnect(self) -> None:
-        """Try failed steps again: Discord is back. A limit named by Discord still holds."""
+        """Try failed steps again: Discord is back. A wait that Discord asked for all messages still holds."""
         for live in self._live.values():
             live.note(retry_at=NEVER, pin_at=NEVER)
         self.wake()

@@ -24,7 +24,10 @@ class DashboardFault:
 
 @dataclass(slots=True)
 class LiveDashboard(Generic[C]):
-    """A dashboard of this run. `view`: as Discord shows it, None if that is unknown."""
+    """A dashboard of this run. `view`: as Discord shows it, None if that is unknown.
+
+    `failures`: passing failures since the last success. `is_stored`: `dashboard` is stored as it is here.
+    """
 
     dashboard: Dashboard
     view: C | None = None

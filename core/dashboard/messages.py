@@ -15,7 +15,7 @@ C = TypeVar("C")
 
 
 class DashboardMessages(Generic[C]):
-    """Carry out one step on the message. Every method raises NotDelivered and JournalFailed."""
+    """Carry out one step on the message. Every method may raise NotDelivered and JournalFailed."""
 
     def __init__(self, store: DashboardStore, channel: DashboardChannel[C], clock: Clock) -> None:
         self._store, self._channel, self._clock = store, channel, clock
@@ -42,7 +42,10 @@ class DashboardMessages(Generic[C]):
         await self._note_arrived(live, message_id)
 
     async def find(self, live: LiveDashboard[C]) -> None:
-        """Search for the message of an attempt that may have arrived. If it is not there, it is sent once more."""
+        """Search for the message of an attempt that may have arrived.
+
+        If it is not there, let the next step send it again, unless the dashboard is being removed.
+        """
         found = await self._channel.find(live.dashboard)
         if found is not None:
             await self._note_arrived(live, found)
@@ -57,6 +60,7 @@ class DashboardMessages(Generic[C]):
         await self.save(live)
 
     async def edit(self, live: LiveDashboard[C], view: C, true_at: float | None) -> None:
+        """Edit the message to show this view. `true_at`: Unix seconds of the read that it shows."""
         live.view = None  # not known until the edit has arrived
         live.note(sent=self._clock.monotonic())
         await self._channel.edit(live.dashboard, view, true_at)
@@ -83,6 +87,7 @@ class DashboardMessages(Generic[C]):
         await self.save(live)
 
     async def delete(self, live: LiveDashboard[C]) -> None:
+        """Delete the message, and store that there is none any more."""
         await self.unless_gone(live, self._channel.delete(live.dashboard))
         if live.dashboard.message_id is not None:
             live.dashboard = after_loss(live.dashboard)

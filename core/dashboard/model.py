@@ -14,9 +14,10 @@ _NONCE_DIGITS = 8
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """The part of its site that a dashboard shows. Each field that is not empty limits it further.
+    """The part of its site that a dashboard shows. Each field that is not empty limits the part further.
 
-    `node`: this node and its guests. `tag`, `pool`: its guests, as in `Scope` (core/access/policy.py).
+    `node`: this node and its guests. `tag`, `pool`: guests with this tag or in this pool, as in `Scope`
+    (core/access/policy.py).
     `roles`: ids of the roles whose guests it shows, because its creator is limited to them.
     """
 
@@ -45,6 +46,7 @@ class Dashboard:
     `posted`: when the last message was posted (Unix seconds), 0 for never.
     `tried`: when a message was sent whose arrival is not known (Unix seconds), 0 if there is none.
     `run`: the bot's run (`Journal.run`) that tried.
+    `pinned`: its message was pinned.
     `ending`: it is being removed, and its message is still to be deleted.
     """
 

@@ -29,9 +29,9 @@ class DashboardStore(Protocol):
         """Return the dashboards, oldest first."""
 
     async def add_dashboard(self, dashboard: Dashboard) -> AddOutcome:
-        """Store a new dashboard, unless its channel has one of the same extent.
+        """Store a new dashboard, and return ADDED. If `AddOutcome` has a reason against it, return that.
 
-        If two such dashboards are added at once, one is stored.
+        If two dashboards of one channel and extent are added at once, one is stored.
         """
 
     async def put_dashboard(self, dashboard: Dashboard) -> None:

@@ -19,7 +19,7 @@ from core.proxmox_errors import ProxmoxError, TimedOut
 from core.watch.incidents.state import WatchState
 
 STALE_POLLS = 3
-"""Number of intervals without a good read after which nothing counts as current any more."""
+"""Number of intervals, at least 60 s, without a good read after which nothing counts as current any more."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class WatchView(Protocol):
 
 
 class ContentsSource:
-    """The facts of one site. `interval`: seconds between two polls."""
+    """Provide the contents of one site's dashboards. `interval`: seconds between two polls."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class ContentsSource:
         self._polled = True
 
     async def prepare(self) -> None:
-        """Take the tasks of the last poll, or read them if it did not. Does not raise."""
+        """Take the tasks that the last poll read. If it read none, read them now. Does not raise."""
         if not self._polled:
             return
         self._polled = False
@@ -89,7 +89,7 @@ class ContentsSource:
         )
 
     def _part(self, extent: Extent, guest_index: GuestIndex) -> ReadPart:
-        """Return the part of the last read. Those of earlier reads are forgotten."""
+        """Return the part of the last read within an extent. The parts of earlier reads are forgotten."""
         if self._parts_of is not guest_index.cluster:
             self._parts_of, self._parts = guest_index.cluster, {}
         if extent not in self._parts:

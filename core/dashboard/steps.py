@@ -15,7 +15,7 @@ RENEW_SECONDS = 600.0
 REPOST_SECONDS = 600.0
 """Minimum seconds between two new messages: a channel that is cleared all the time is not filled again at once."""
 NEW_SECONDS = 30.0
-"""A site's dashboards may post as many new messages at once as there may be dashboards, then one per NEW_SECONDS.
+"""Seconds between two new messages of a site, after a burst of as many as there may be dashboards.
 
 People who make and remove dashboards in a loop use up neither Discord's limits for posts and pins nor the time in
 which the others are edited.
@@ -36,7 +36,7 @@ class MessageStep(StrEnum):
     EDIT = "edit"
     PIN = "pin"
     DELETE = "delete"
-    FORGET = "forget"  # it is removed, and no message is left
+    FORGET = "forget"  # the dashboard is removed, and no message is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,5 +116,5 @@ def _edit_due(shown: Shown, now: Moment) -> float:
 
 
 def after_loss(dashboard: Dashboard) -> Dashboard:
-    """Return the dashboard without its message, which somebody has deleted."""
+    """Return the dashboard without its message, which is deleted. The next message gets another nonce."""
     return replace(dashboard, message_id=None, message=dashboard.message + 1, tried=0.0, pinned=False)
