@@ -1,1 +1,1 @@
-"""Judge the health check's reads. Pure functions."""
+"""Judge the data that the health check has read (pure functions), and keep its reports."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from core.health.result import Result, error, ok, warning
 
 SOON_DAYS = 21
-"""A certificate that expires within this many days is reported."""
+"""A certificate, user or token that expires within this many days is reported."""
 _DAY = 86400.0  # seconds
 
 

@@ -1,4 +1,4 @@
-"""Judge the bot's permissions and commands in Discord. Make the invitation with the least permissions."""
+"""Judge the bot's guild, channels, roles and commands in Discord. Make the invitation with the least permissions."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Discord's documentation, "Permissions". Pinning has a bit of its own since 2026.
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """The commands that Discord has. `allowed`: the invitation has `applications.commands`."""
+    """The commands that Discord has. `allowed`: the bot was invited with `applications.commands`."""
 
     names: frozenset[str] = frozenset()
     allowed: bool = True

@@ -9,7 +9,7 @@ from enum import StrEnum
 from core.health.privileges import NEEDS, Area, Need, names_in
 
 ZONE = "/sdn/zones/localnetwork"
-"""The path of all bridges that belong to no zone of their own."""
+"""The path of Proxmox' default zone, which has all bridges that are in no other zone."""
 
 
 class Use(StrEnum):
@@ -34,7 +34,7 @@ def needs_of(use: Use, version: int) -> tuple[Need, ...]:
     """Return the features of a use. `version`: the first number of Proxmox VE's version.
 
     The privilege with which version 8 shows the addresses of a guest also opens QEMU's monitor. So with version 8
-    only ALL includes it.
+    only ALL includes that feature.
     """
     if use is Use.ALL:
         return NEEDS

@@ -1,4 +1,4 @@
-"""Judge the machine the bot runs on: Python, packages, files and the data directory."""
+"""Judge the machine the bot runs on: its packages, files with secrets and the data directory."""
 
 from __future__ import annotations
 

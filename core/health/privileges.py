@@ -21,8 +21,8 @@ class Area(StrEnum):
     GUESTS = "guests"  # each guest
     ROOT = "root"  # each node
     STORAGES = "storages"  # each storage
-    A_STORAGE = "a_storage"  # any storage
-    A_ZONE = "a_zone"  # any zone of the network
+    A_STORAGE = "a_storage"  # at least one storage
+    A_ZONE = "a_zone"  # at least one zone of the network
     POOLS = "pools"  # each pool that ROLE_SCOPES names
 
 

@@ -12,6 +12,7 @@ from core.health.readiness import NOTES, check_proxmox
 from core.health.result import Result, error, of_finding, ok, warning
 
 OLDEST, NEWEST = (8, 4), 9
+"""Oldest version that the bot works with, and first number of the newest version that it is made for."""
 CLOCK_SECONDS = 30.0
 """Seconds by which the clocks may differ."""
 _DAY = 86400.0  # seconds
@@ -24,9 +25,8 @@ class Account:
 
     user_ends: float = 0.0
     token_ends: float = 0.0
-    enabled: bool = True
     known: bool = True
-    """Whether Proxmox shows them."""
+    """Whether Proxmox shows the token in that list."""
 
 
 def judge_version(version: str, where: str) -> Result:

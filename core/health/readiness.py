@@ -1,4 +1,7 @@
-"""Compare the settings with the existing nodes, channels and roles, for the check at the start. Pure functions."""
+"""Compare the settings with the existing nodes, channels and roles. Pure functions.
+
+The check at the start and the health check both use them.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,24 +14,24 @@ from core.guest import Cluster
 class Problem(StrEnum):
     """Kinds of findings. Each comment lists the fields of `Finding` that it fills."""
 
-    PROXMOX = "proxmox"  # error
+    PROXMOX = "proxmox"  # value (the error's class), error
     NO_GUESTS = "no_guests"
     NO_NODE = "no_node"  # value (as set), names (of the existing nodes)
     NODE_OFFLINE = "node_offline"  # value
-    NO_GUILD = "no_guild"  # value
+    NO_GUILD = "no_guild"  # value (its id)
     GUILD_AWAY = "guild_away"
-    NO_CHANNEL = "no_channel"  # value
-    NOT_TOLD = "not_told"  # value (of a channel or category)
-    NO_CATEGORY = "no_category"  # value
+    NO_CHANNEL = "no_channel"  # value (its id)
+    NOT_TOLD = "not_told"  # value (the id of a channel or category)
+    NO_CATEGORY = "no_category"  # value (its id)
     IS_A_CATEGORY = "is_a_category"  # value (its name)
     IS_A_CHANNEL = "is_a_channel"  # value (its name)
     TAKES_NO_MESSAGES = "takes_no_messages"  # value (its name)
     PERMISSIONS = "permissions"  # value (the channel's name), names (of the missing permissions)
-    NO_HISTORY = "no_history"  # value (the channel's name)
-    NO_FILES = "no_files"  # value (the channel's name)
-    NO_CHARTS = "no_charts"  # value (the category's name)
-    NO_PINS = "no_pins"  # value (the category's name)
-    NO_ROLE = "no_role"  # value
+    NO_HISTORY = "no_history"  # value (the channel's name), names (of the permission)
+    NO_FILES = "no_files"  # value (the channel's name), names (of the permission)
+    NO_CHARTS = "no_charts"  # value (the category's name), names (of the permission)
+    NO_PINS = "no_pins"  # value (the category's name), names (of the permission)
+    NO_ROLE = "no_role"  # value (its id)
     ROLE_IS_SILENT = "role_is_silent"  # value (the role's name)
     EVERYBODY_IS_ADMIN = "everybody_is_admin"
 
@@ -47,7 +50,7 @@ NOTES = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One fault of `setting`. `site`: the site that it concerns, "" if it concerns the bot or the only site."""
+    """One fault or note about `setting`. `site`: the site concerned, "" if it is the bot or the only site."""
 
     problem: Problem
     setting: str
@@ -85,7 +88,10 @@ VIEW, SEND, SEND_IN_THREAD, HISTORY, ATTACH, PIN = (
 WISHED = {HISTORY: Problem.NO_HISTORY, ATTACH: Problem.NO_FILES}
 """The permissions without which a channel of alerts or the audit trail still works, and the note about each."""
 WISHED_FOR_COMMANDS = {ATTACH: Problem.NO_CHARTS, PIN: Problem.NO_PINS}
-"""The same for the category, where only some commands need them. Discord split pinning off in February 2026."""
+"""The permissions that only some commands need in the category, and the note about each.
+
+Pinning has a permission of its own since February 2026.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,7 @@ class GuildView:
     """The guild as the gateway shows it.
 
     `channels` and `roles`: by id, those that were looked for and exist.
-    `silent`: a mention of the role would notify nobody.
+    `silent`: a mention of `RequiredSetup.mention_role` would notify nobody.
     `untold`: ids of channels whose existence Discord does not reveal now.
     """
 

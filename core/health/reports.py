@@ -14,7 +14,7 @@ from core.clock import Clock
 from core.health.result import Result
 
 HealthCheck = Callable[[Collection[str]], Awaitable[Sequence[Result]]]
-"""Check the named sites, and the bot itself if all are named."""
+"""Checks the named sites, and the bot itself if all are named."""
 KEPT_SECONDS = 600.0
 """Seconds for which the pages of a report can be turned, with its age, before another check is made."""
 FRESH_SECONDS = 10.0
@@ -42,7 +42,11 @@ class CheckReports:
         self._running: dict[tuple[str, ...], asyncio.Task[CheckReport]] = {}
 
     async def read(self, sites: Sequence[str], *, again: bool) -> CheckReport:
-        """Return the report on these sites. `again`: check again, unless the report was made just now."""
+        """Return the report on these sites.
+
+        `again`: check again, unless the report is at most FRESH_SECONDS seconds old.
+        Raises: the error of the check.
+        """
         key, now = tuple(sites), self._clock.monotonic()
         report = self._kept.get(key)
         if report is None or now - report.ended > (FRESH_SECONDS if again else KEPT_SECONDS):

@@ -61,7 +61,7 @@ def failed(check: str, problem: BotError, where: str = "") -> Result:
 
 
 def of_finding(check: str, finding: Finding, where: str = "") -> Result:
-    """Return the result for a finding of the check at the start."""
+    """Return the result for a finding of core/health/readiness.py."""
     level = Verdict.ERROR if finding.is_serious else Verdict.WARNING
     return Result(check, level, finding.problem.value, where, finding=finding)
 
