@@ -17,7 +17,7 @@ class OperationRow:
     guarded: bool = False
     """Whether it needs an admin, the guest's name and a reason if the guest is protected."""
     guarded_after: float | None = None
-    """Seconds. An operation that lasts longer needs an admin if the guest is protected. None: no such limit."""
+    """Seconds. An operation that lasts longer counts as `guarded`. None: no such limit."""
     on_alerts: bool = False
     """Whether an alert has a button for it. The button works in the alert channel, even outside the category."""
     tasks: Mapping[Kind, frozenset[str]] = field(default_factory=dict)
