@@ -21,9 +21,8 @@ from core.dashboard.pace import Pace
 from core.dashboard.ports import AddOutcome, DashboardChannel, DashboardStore
 from core.dashboard.source import ContentsSource
 from core.dashboard.steps import NEVER, NEW_SECONDS, MessageStep, Moment, next_step
-from core.delivery.alerts import BROKEN
 from core.delivery.channel import DeliveryFailure, NotDelivered
-from core.delivery.outbox import LIMIT_MOST, LONG_PAUSE, PAUSES, sleep_until_set
+from core.delivery.outbox import BROKEN, LIMIT_MOST, LONG_PAUSE, PAUSES, sleep_until_set
 from core.errors import JournalFailed
 from core.wanted_errors import DashboardExists, NoSuchDashboard, TooManyDashboards, TooManyOwnDashboards
 

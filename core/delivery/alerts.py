@@ -21,6 +21,7 @@ from core.delivery.late_alerts import (
     recovery_of,
 )
 from core.delivery.outbox import (
+    BROKEN,
     CLOCK_MARGIN_SECONDS,
     LIMIT_MOST,
     PAUSES,
@@ -36,8 +37,8 @@ from core.watch.journal import Journal, OutboxMessage
 
 _log = logging.getLogger(__name__)
 
-TOO_OLD, BROKEN = "too old", "an error of the bot's own"
-"""The bot's own reasons for a failure; all others are texts of Discord or of a library."""
+TOO_OLD = "too old"
+"""Reason for giving up a message because of its age, if no attempt at it has failed."""
 BREAKS_MOST = 5
 """Give up a message after this many of the bot's own errors."""
 GIVE_UP_SECONDS = 24 * 3600.0

@@ -28,6 +28,8 @@ _log = logging.getLogger(__name__)
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 LONG_PAUSE = 300.0
 """Seconds between two attempts: doubling up to a minute, then five minutes."""
+BROKEN = "an error of the bot's own"
+"""Reason of a failure by a bug of the bot. The log has the details."""
 LIMIT_MOST = 3600.0
 """Maximum seconds to obey a limit named by Discord; after that the bot tries again."""
 
@@ -83,6 +85,7 @@ class Retries:
             return self._next_pause()
         except Exception:  # noqa: BLE001 - a bug around the messages must not stop the sending either
             _log.exception("%s", self._failed)
+            self.error = BROKEN
             return self._next_pause()
         if self.error:
             _log.info("sent again, after %s: %s", self._failed, self.error)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from discord import ui
 
-from core.delivery.alerts import BROKEN, TOO_OLD
+from core.delivery.alerts import TOO_OLD
+from core.delivery.outbox import BROKEN
 from core.errors import BotError, JournalFailed, ReadOnly
 from core.guest import Cluster
 from core.watch.incidents.model import Mute
@@ -203,7 +204,7 @@ def _audit(t: Text, audit: AuditStatus, now: float) -> str:
     """Return the status of the audit channel. A line of the trail may wait for a moment without a warning."""
     parts = []
     if audit.error:
-        parts.append(t("cannot be sent: {reason}", reason=code(audit.error, 120)))
+        parts.append(t("cannot be sent: {reason}", reason=reason_words(t, audit.error)))
     if audit.unsent.waiting:
         parts.append(
             t.plural(

@@ -23,7 +23,7 @@ from core.audit.relevance import is_posted
 from core.audit.store import AuditCursor, AuditEntry, AuditFilter, Stream
 from core.delivery.audit import CONTENT_MOST, SPACING_SECONDS, AuditDelivery, count_fitting
 from core.delivery.channel import DeliveryFailure, NotDelivered
-from core.delivery.outbox import LONG_PAUSE
+from core.delivery.outbox import BROKEN, LONG_PAUSE
 from core.errors import BotError, NotHere
 from core.guest import State
 from core.guest_errors import GuestNotFound, WrongState
@@ -443,6 +443,22 @@ async def test_a_line_that_breaks_holds_up_no_other(office: Office, log: pytest.
     await office.post()
     assert office.shown() == ["1 done", "3 done"]
     assert "record 2 of the audit trail is not posted" in log.text
+
+
+async def test_an_unexpected_error_is_the_reason_until_the_lines_get_through(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_given: object, **_more: object) -> int:
+        raise KeyError("name")
+
+    await office.post()
+    office.record()
+    with monkeypatch.context() as patch:
+        patch.setattr(office.room, "post", broken)  # a bug of ours
+        assert await office.post() == 1.0
+    assert office.delivery.error == BROKEN
+    assert await office.post() is None
+    assert (office.delivery.error, office.shown()) == ("", ["1 done"])
 
 
 async def test_a_journal_that_refuses_sends_nothing_that_would_come_twice(office: Office) -> None:

@@ -53,6 +53,23 @@ async def test_a_refused_channel_tells_the_reason_and_how_much_waits(
     fault.times = fault.met
 
 
+async def test_a_bug_that_keeps_the_lines_back_is_reported(
+    bare_scene: Stage, audits: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_given: object, **_more: object) -> int:
+        raise KeyError("name")
+
+    scene = bare_scene
+    scene.expected_errors.append("the audit trail could not be posted")
+    await start_delivery(scene, audits)
+    delivery = scene.services.audit_delivery
+    monkeypatch.setattr(delivery._channel, "post", broken)
+    await scene.say(scene.emma, "info", vmid=100_001)
+    await scene.until(lambda: delivery.error)
+    line = line_of((await scene.say(scene.emma, "monitor status")).text, "Audit channel")
+    assert line.startswith("**Audit channel** ⚠️ cannot be sent: internal error, see the log · 1 line waiting")
+
+
 @pytest.mark.parametrize("language", ["ja", "en"])
 async def test_a_scoped_user_does_not_learn_the_number_of_all_guests(
     bare_scene: Stage, pve: Pve, language: str
