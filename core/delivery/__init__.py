@@ -1,1 +1,1 @@
-"""Send messages to Discord's channels: each at least once, and in order."""
+"""Send alerts and lines of the audit trail to their channels in Discord, in order, until they arrive."""

@@ -1,6 +1,7 @@
-"""Send the messages of the journal to Discord, each at least once and in order, however long Discord is away.
+"""Send the journal's messages to the alert channel in order, and edit those that are posted.
 
-core/delivery/outbox.py says how an attempt is repeated.
+A failed attempt is repeated as core/delivery/outbox.py says. A message is given up after a day, or if Discord rejects
+it. A test is tried once.
 """
 
 import asyncio
@@ -42,10 +43,11 @@ TOO_OLD = "too old"
 BREAKS_MOST = 5
 """Give up a message after this many of the bot's own errors."""
 GIVE_UP_SECONDS = 24 * 3600.0
+"""Age in seconds after which a message is given up instead of posted."""
 EDIT_GIVE_UP_SECONDS = 7 * 86400.0
-"""Seconds after which a message is no longer posted, and after which a posted one is no longer edited."""
+"""Age in seconds of a message after which an edit that Discord refuses or limits is not repeated."""
 TEST_GIVE_UP_SECONDS = 60.0
-"""Seconds after which a test is no longer posted: the person who asked for it was answered long ago."""
+"""Age in seconds after which a test is given up: the person who asked for it was answered long ago."""
 
 
 class AlertDelivery:
@@ -64,11 +66,10 @@ class AlertDelivery:
         self._bugs: dict[int, int] = {}
         self._limited_edits: dict[int, tuple[float, str]] = {}
         """Edits that Discord limits, by message: monotonic end of the limit, and Discord's words."""
-        self.tries = 0
 
     @property
     def error(self) -> str:
-        """Why the last attempt failed; empty while messages get through."""
+        """Why the last attempt to post or to edit failed; empty while both succeed."""
         return self._posts.error or self._edits.error
 
     def wake(self) -> None:
@@ -85,7 +86,7 @@ class AlertDelivery:
     async def run(self) -> None:
         """Send until the bot ends. Unexpected errors are logged and do not end the loop.
 
-        Edits run beside new messages and never before one: a slow edit delays no alert.
+        An edit begins while no new message waits for an attempt, and runs beside new ones: it delays no alert.
         """
         async with self._busy:
             await asyncio.gather(
@@ -101,7 +102,7 @@ class AlertDelivery:
                 await (work.wait() if pause is None else sleep_until_set(self._clock, pause, work))
 
     async def drain(self) -> None:
-        """Finish before the bot ends: let the current attempt end, then try all waiting messages once more.
+        """Finish before the bot ends: let the current attempt end, then try waiting messages and edits once more.
 
         No call is cancelled, because discord.py does not survive that during a rate limit. Unsent messages stay
         in the journal.
@@ -117,7 +118,7 @@ class AlertDelivery:
     async def outcome(self, message_id: int, seconds: float) -> OutboxMessage | None:
         """Wait up to `seconds` until a message is posted or has failed once, and return its outbox message.
 
-        Raises: JournalFailed.
+        Return None if the journal does not have the message. Raises: JournalFailed.
         """
         end = self._clock.monotonic() + seconds
         while self._clock.monotonic() < end:
@@ -128,7 +129,7 @@ class AlertDelivery:
         return await self._journal.outbox_message(message_id)
 
     async def _attempt(self) -> float | None:
-        """Send everything that can be sent. Return the seconds until the next attempt, None if nothing is left."""
+        """Post, and edit if no post failed. Return the seconds until the next attempt, None if nothing is left."""
         pause = await self._attempt_posts()
         return pause if pause is not None else await self._attempt_edits()
 
@@ -144,9 +145,10 @@ class AlertDelivery:
         return await self._edits.attempt(self._flush_edits)
 
     async def _flush_posts(self) -> None:
-        """Post all waiting messages, the tests last: whoever asks for many of them delays no alert.
+        """Post all waiting messages, the tests last: a person who asks for many tests delays no alert.
 
-        A message that cannot be composed delays no other and is tried again next time.
+        A message that fails by a bug delays no other and is tried again next time.
+        Raises: NotDelivered (at once if it is no bug), JournalFailed.
         """
         passed: set[int] = set()
         while waiting := tuple(
@@ -162,18 +164,20 @@ class AlertDelivery:
             raise NotDelivered(DeliveryFailure.PASSING, BROKEN)
 
     async def _flush_edits(self) -> None:
-        """Send all waiting edits. An edit that fails or is limited by Discord delays no other."""
+        """Send all waiting edits. An edit that is refused, is limited alone or fails by a bug delays no other.
+
+        Raises: NotDelivered (at once after any other failure), JournalFailed.
+        """
         passed: set[int] = set()
         trouble: NotDelivered | None = None
-        while editions := [each for each in await self._journal.to_edit() if each.stored.id not in passed]:
-            message, now = editions[0], self._clock.monotonic()
+        while waiting := [each for each in await self._journal.to_edit() if each.stored.id not in passed]:
+            message, now = waiting[0], self._clock.monotonic()
             number = message.stored.id
             until, reason = self._limited_edits.get(number, (0.0, ""))
             if until > now:
                 passed.add(number)
-                trouble = sooner_tried(
-                    trouble, NotDelivered(DeliveryFailure.PASSING, reason, wait=until - now)
-                )
+                limited = NotDelivered(DeliveryFailure.PASSING, reason, wait=until - now)
+                trouble = sooner_tried(trouble, limited)
                 continue
             await self._quiet.wait()
             try:
@@ -189,16 +193,14 @@ class AlertDelivery:
                 trouble = sooner_tried(trouble, error)
         if trouble is not None:
             if trouble.wait:  # the other edits took time meanwhile
-                due = min(
-                    self._limited_edits[number][0] for number in passed if number in self._limited_edits
-                )
+                due = min(self._limited_edits[each][0] for each in passed if each in self._limited_edits)
                 trouble.wait = max(PAUSES[0], due - self._clock.monotonic())
             raise trouble
 
     async def _attempt_one(self, message: OutboxMessage, work: Coroutine[Any, Any, None]) -> bool:
         """Run `work` and return whether it ended without a bug of the bot.
 
-        After `BREAKS_MOST` bugs the message is given up, or left as it is shown.
+        After `BREAKS_MOST` bugs the message is given up, or no longer edited. Raises: NotDelivered, JournalFailed.
         """
         try:
             await work
@@ -226,7 +228,6 @@ class AlertDelivery:
             await self._give_up(message, message.error or TOO_OLD)
             return
         text = self._channel.compose(message, age if age > LATE_SECONDS else None)
-        self.tries += 1
         is_repeat, blocked, found = bool(message.tried), "", None
         try:
             searched = self._must_search(message)
@@ -267,7 +268,7 @@ class AlertDelivery:
                 await self._journal.note_refused(stored.id, error.reason, not_taken=not_taken)
             error.everywhere = bool(error.wait)  # a limit on one new message applies to all of them
             raise
-        # the message that arrived shows the details as they were then
+        # the message that arrived may show the details of an earlier attempt
         earlier = is_repeat or found is not None
         other = sent_text != text or (earlier and (message.wanted > 0 or age > LATE_SECONDS))
         older = other and (is_repeat or stored.post is MessageKind.OPENING)
@@ -278,7 +279,7 @@ class AlertDelivery:
         self._forget(stored.id)
 
     def _must_search(self, message: OutboxMessage) -> bool:
-        """Return whether an earlier attempt may have succeeded too long ago for the nonce to detect it."""
+        """Return whether an earlier attempt may have succeeded, and the nonce no longer prevents a second message."""
         if not message.tried:
             return False
         recently = is_nonce_known(self._clock, self._tried_at.get(message.stored.id))
@@ -301,10 +302,8 @@ class AlertDelivery:
         try:
             _, blocked = await send_with_fallbacks(self._channel, text, partial(self._channel.edit, message))
         except NotDelivered as error:
-            young, passing = (
-                self._ages.age(message.stored) <= EDIT_GIVE_UP_SECONDS,
-                error.failure is DeliveryFailure.PASSING,
-            )
+            young = self._ages.age(message.stored) <= EDIT_GIVE_UP_SECONDS
+            passing = error.failure is DeliveryFailure.PASSING
             if (passing and not error.wait) or (
                 young and (passing or error.failure is DeliveryFailure.REFUSED)
             ):

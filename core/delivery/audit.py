@@ -1,7 +1,7 @@
-"""Post the audit trail to its channel: one line for each change and each refusal.
+"""Post the audit trail to its channel: one line for each result of a change and each refusal.
 
-The trail is posted in two streams: a flood of refusals delays no change. The journal stores a cursor for each.
-Several lines share one message.
+core/audit/relevance.py chooses the records. They are posted in two streams: a flood of refusals delays no change. The
+journal stores a cursor for each stream. Several lines share one message.
 Until the outcome of an attempt is known, the same records are sent again (core/delivery/outbox.py).
 """
 
@@ -80,7 +80,11 @@ def _format_lines(channel: AuditChannel, records: Sequence[AuditEntry]) -> dict[
 
 
 async def _find_posted(channel: AuditChannel, content: str, cursor: AuditCursor) -> int | None:
-    """Search for the message of an earlier attempt. None if it is not there, or if Discord rejects the search."""
+    """Return Discord's id of the message of an earlier attempt.
+
+    Return None if the message is not there, or if Discord rejects the search.
+    Raises: NotDelivered for any other failure.
+    """
     try:
         return await channel.find(
             content, max(0.0, cursor.tried_at - CLOCK_MARGIN_SECONDS), frozenset({cursor.there})
@@ -92,9 +96,10 @@ async def _find_posted(channel: AuditChannel, content: str, cursor: AuditCursor)
 
 
 class AuditDelivery:
-    """Post the trail while it runs.
+    """Post both streams of the audit trail.
 
-    `channel=None`: nothing is posted, and the cursors are deleted. Posting later starts with the next record.
+    `channel=None`: nothing is posted, and the cursors are deleted. A later run with a channel starts with the records
+    that follow its start.
     """
 
     def __init__(self, journal: Journal, channel: AuditChannel | None, clock: Clock) -> None:
@@ -106,7 +111,7 @@ class AuditDelivery:
         self._sent: float | None = None
         self._retries = Retries(clock, "the audit trail could not be posted")
         self.blocked = ""
-        """Why the last posted line was shortened; empty if it was not."""
+        """Why the last line was shortened or, if Discord rejects every version, left out; empty if it is complete."""
 
     @property
     def error(self) -> str:
@@ -119,8 +124,9 @@ class AuditDelivery:
         return self._channel is not None
 
     async def backlog(self) -> Backlog:
-        """Return the number and age of the waiting lines among the next `PAGE_RECORDS` records of each stream.
+        """Return how many lines wait, and since when the oldest does.
 
+        Only the next `PAGE_RECORDS` records of each stream are counted.
         Raises: JournalFailed.
         """
         waiting = [each for queue in self._queues for each in await queue.waiting()]
@@ -136,7 +142,10 @@ class AuditDelivery:
         self._work.set()
 
     async def run(self) -> None:
-        """Post until the bot ends. Unexpected errors are logged and do not end the loop."""
+        """Post until the bot ends. Unexpected errors are logged and do not end the loop.
+
+        Without a channel, delete the cursors and return.
+        """
         if self._channel is None:
             for queue in self._queues:
                 await queue.forget()
@@ -172,7 +181,10 @@ class AuditDelivery:
     # -- messages
 
     async def _flush(self, channel: AuditChannel) -> None:
-        """Send one message after the other. Each is taken from the first stream that has a line to post."""
+        """Send one message after the other. Each is taken from the first stream that has a line to post.
+
+        Raises: NotDelivered, JournalFailed.
+        """
         while True:
             await self._wait_spacing()
             for queue in self._queues:
@@ -231,7 +243,7 @@ class AuditDelivery:
         await queue.store(AuditCursor(last, there or cursor.there))
 
     async def _wait_spacing(self) -> None:
-        """Wait between two messages, but not before the last one at the end."""
+        """Wait until `SPACING_SECONDS` have passed since the last message, or until the bot ends."""
         if self._sent is not None and not self._ending.is_set():
             left = self._sent + SPACING_SECONDS - self._clock.monotonic()
             if left > 0:

@@ -9,8 +9,8 @@ from core.watch.journal import Journal
 
 PAGE_RECORDS = 200
 """Number of records read at a time."""
-UNMARKED_MOST = 500
-"""The cursor is stored after this many records that need no line."""
+SKIPPED_MOST = 500
+"""Number of record ids by which the cursor may be ahead of the stored one while no record needs a line."""
 
 
 class AuditQueue:
@@ -20,15 +20,17 @@ class AuditQueue:
         self._journal, self.stream = journal, stream
         self._cursor: AuditCursor | None = None
         self._stored_up_to = 0
-        """Last posted id according to the journal; the cursor in memory may be further on."""
+        """`posted` of the stored cursor; the cursor in memory may be ahead of it."""
         self.tried: float | None = None
         """Monotonic time at which this run tried to send the message that ends with the record `cursor.tried`."""
         self.separate_up_to = 0
         """Up to this record id each line is a message of its own, because Discord refused them together."""
 
     async def cursor(self) -> AuditCursor:
-        """Return the cursor of an earlier run. On the first run ever, it is at the newest record.
+        """Return the cursor. The first call reads it from the journal.
 
+        If the stream has none, it begins at the cursor that an earlier version had for both streams, else at the
+        newest record.
         Raises: JournalFailed.
         """
         if self._cursor is None:
@@ -42,8 +44,9 @@ class AuditQueue:
         return self._cursor
 
     async def records(self) -> tuple[tuple[AuditEntry, ...], int]:
-        """Return the records for the next message or page, and the last id covered.
+        """Return those of the next records that need a line, and the last id up to which they were read.
 
+        While the outcome of an attempt is unknown, only the records of its message are read.
         Raises: JournalFailed.
         """
         cursor = await self.cursor()
@@ -53,7 +56,7 @@ class AuditQueue:
         return tuple(each for each in records if is_posted(each.record) and each.id <= last), last
 
     async def waiting(self) -> list[AuditEntry]:
-        """Return the records to post among the next `PAGE_RECORDS`, without changing anything.
+        """Return those of the next `PAGE_RECORDS` records that need a line, without changing anything.
 
         Raises: JournalFailed.
         """
@@ -64,12 +67,12 @@ class AuditQueue:
         return [each for each in records if is_posted(each.record)]
 
     async def skip(self, last: int) -> None:
-        """Pass over the records up to `last`: none of them needs a line. The cursor is not stored each time.
+        """Pass over the records up to `last`: none of them needs a line. Not every call stores the cursor.
 
         Raises: JournalFailed.
         """
         cursor = await self.cursor()
-        if cursor.tried or last - self._stored_up_to >= UNMARKED_MOST:
+        if cursor.tried or last - self._stored_up_to >= SKIPPED_MOST:
             await self.store(AuditCursor(last, cursor.there))
         else:
             self._cursor = AuditCursor(last, cursor.there)
@@ -85,6 +88,7 @@ class AuditQueue:
             self.tried = None
 
     async def forget(self) -> None:
+        """Delete the stored cursor, if there is one. Does not raise."""
         with contextlib.suppress(JournalFailed):
             if await self._journal.audit_cursor(self.stream) is not None:
                 await self._journal.audit_put_cursor(None, self.stream)

@@ -50,7 +50,7 @@ class AlertText:
     """The words of one alert.
 
     `content`: one line, shown by a notification. The message is found again by it.
-    `details`: the text below it, "" for none. `colour`: its edge as 0xRRGGBB.
+    `details`: the text below `content`, "" for none. `colour`: of the message's edge, as 0xRRGGBB.
     """
 
     content: str
@@ -81,6 +81,6 @@ class AlertChannel(Protocol):
     ) -> int | None:
         """Find the bot's own message with this content and return its id, None if there is none.
 
-        Messages older than `since` (Unix seconds) and those in `known` are ignored, and those whose buttons
-        answer none of the `incidents`: two incidents may have the same first line.
+        Ignore messages older than `since` (Unix seconds), messages in `known`, and messages whose buttons answer none
+        of the `incidents`: two incidents may have the same first line.
         """

@@ -1,4 +1,4 @@
-"""Decide about alerts that had to wait: which are superfluous, which share a line, and which delay is mentioned."""
+"""Decide about alerts that had to wait: how late they are, which are superfluous, and which share a line."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from core.watch.journal import OutboxMessage
 LATE_SECONDS = 60.0
 """A message posted more than this many seconds after it was made mentions its delay."""
 STALE_PAIR_SECONDS = 15 * 60.0
-"""An opening older than this, whose incident ended before it was posted, shares one line with its recovery."""
+"""Age in seconds above which an unposted opening also reports the end of its incident. The recovery is not sent."""
 
 
 def delay_of(message: OutboxMessage) -> float | None:
@@ -20,7 +20,7 @@ def delay_of(message: OutboxMessage) -> float | None:
 def find_superfluous(waiting: Sequence[OutboxMessage]) -> list[int]:
     """Return the ids of reminders that are not needed: the incident is over, or another waiting message covers it.
 
-    Messages that were tried before are ignored, because they may have been posted long ago.
+    Messages that were tried before are ignored, because Discord may have had them for long.
     """
     fresh = [each for each in waiting if not each.tried]
     openings = {each.stored.incidents for each in fresh if each.stored.post is MessageKind.OPENING}
@@ -63,7 +63,7 @@ class AlertAges:
 
 
 def recovery_of(message: OutboxMessage, waiting: Sequence[OutboxMessage]) -> int | None:
-    """Return the id of the waiting recovery that a late opening reports in its own line, None if there is none."""
+    """Return the id of the waiting recovery of this opening's incident, None if there is none."""
     if message.stored.post is not MessageKind.OPENING:
         return None
     for other in waiting:

@@ -1,8 +1,8 @@
-"""Time the attempts of every at-least-once sender, judge the age of a nonce, and shorten blocked texts.
+"""Time the attempts to send alerts and the audit trail, and send shorter texts if Discord blocks one.
 
-A sender stores the attempt before it sends, and the success afterwards. If the answer was lost, it repeats the
-attempt with the same nonce. Discord remembers a nonce for a few minutes ("Create Message": enforce_nonce). After that
-the sender first searches the channel for the message.
+A sender stores the attempt before it sends, and the success afterwards. If the answer was lost, the sender repeats
+the attempt with the same nonce. Discord remembers a nonce for a few minutes ("Create Message": enforce_nonce). After
+that the sender first searches the channel for the message.
 """
 
 import asyncio
@@ -35,12 +35,15 @@ LIMIT_MOST = 3600.0
 
 
 def is_nonce_known(clock: Clock, tried: float | None) -> bool:
-    """Return whether Discord still knows the nonce of this run's attempt. `tried`: its monotonic time."""
+    """Return whether Discord still knows the nonce of an attempt.
+
+    `tried`: monotonic time of the attempt, None if this run has made none.
+    """
     return tried is not None and clock.monotonic() - tried < NONCE_SECONDS
 
 
 class Retries:
-    """Repeat one kind of work until it is done. `failed`: the text of the log line about a failure."""
+    """Attempt one kind of work, and time the next attempt. `failed`: text of the log line about a failure."""
 
     def __init__(self, clock: Clock, failed: str) -> None:
         self._clock, self._failed = clock, failed
@@ -51,18 +54,18 @@ class Retries:
         """Why the last attempt failed; empty while all is well."""
 
     def shorten_pause(self) -> None:
-        """Let the next passing failure wait at most a minute, because Discord is back.
+        """Wait at most a minute after the next temporary failure, because Discord is back.
 
         A limit named by Discord still holds.
         """
         self._failures = min(self._failures, len(PAUSES) - 1)
 
     def clear_limit(self) -> None:
-        """Forget the limit, because the last attempt before the bot ends follows."""
+        """Forget the limit: the last attempt before the bot ends ignores it."""
         self._limited_until = 0.0
 
     async def attempt(self, work: Callable[[], Awaitable[None]]) -> float | None:
-        """Do the work. Return the seconds until the next attempt, None when it is done.
+        """Do the work, unless a limit still holds. Return the seconds until the next attempt, None if it is done.
 
         Raises nothing but a cancellation.
         """
@@ -103,7 +106,7 @@ class Retries:
 
 
 async def sleep_until_set(clock: Clock, seconds: float, event: asyncio.Event) -> None:
-    """Wait between two attempts, or until the event is set."""
+    """Wait for this time, or until the event is set if that is sooner."""
     waits = [asyncio.ensure_future(clock.sleep(seconds)), asyncio.ensure_future(event.wait())]
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -115,6 +118,8 @@ async def sleep_until_set(clock: Clock, seconds: float, event: asyncio.Event) ->
 
 
 class FallbackTexts(Protocol[S]):
+    """A channel that has replacements for a blocked text."""
+
     def fallback_texts(self, text: S, /) -> tuple[S, ...]:
         """Return replacements for a text that Discord blocks, best first."""
 
@@ -145,7 +150,7 @@ def _texts(channel: FallbackTexts[S], content: S) -> Iterator[S]:
 
 
 def sooner_tried(one: NotDelivered | None, other: NotDelivered) -> NotDelivered:
-    """Return the one of two failed edits that is tried again first."""
+    """Return the failure of the edit that is tried again sooner. `one=None`: there is only `other`."""
 
     def seconds(error: NotDelivered) -> float:
         return error.wait or (LONG_PAUSE if error.failure is DeliveryFailure.REFUSED else 0.0)
