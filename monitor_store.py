@@ -1,10 +1,10 @@
 """Store the watch list in monitor_list.json. A crash at any moment loses no entry.
 
 adapters/files/watch_list_format.py defines the format; the lists of all sites are in one file. Beside it are
-monitor_list.json.bak (the previous good one) and, for a moment, .monitor_list.json.<hex>.tmp. An unreadable file is
-kept as monitor_list.json.corrupt-<UTC time>, and one that somebody changed while the bot ran as
-monitor_list.json.edited-<UTC time>; these are never overwritten or removed. The calls of `MonitorStore` block;
-`SiteStore` makes them in a thread. No other process may write the list (adapters/files/data_lock.py).
+monitor_list.json.bak (the previous good version) and, for a moment, .monitor_list.json.<hex>.tmp. An unreadable file
+is kept as monitor_list.json.corrupt-<UTC time>. A readable file that somebody changed while the bot ran is kept as
+monitor_list.json.edited-<UTC time>. These copies are never overwritten or removed. The calls of `MonitorStore` block;
+`SiteStore` saves in a thread. No other process may write the list (adapters/files/data_lock.py).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class StoreErrorKind(StrEnum):
 
 
 class StoreError(Exception):
-    """The list could not be read or saved. The files on the disk are unchanged."""
+    """The list could not be read or saved. It is unchanged, but its backup and copies set aside may be new."""
 
     def __init__(self, kind: StoreErrorKind, path: Path, reason: str) -> None:
         super().__init__(kind, path, reason)
@@ -56,19 +56,20 @@ class StoreError(Exception):
 
 
 class LoadOutcome(StrEnum):
-    """Results of `load`."""
+    """Results of `load` and `load_sites`."""
 
-    CREATED = "created"
+    CREATED = "created"  # the site had no list; it gets the initial one
     READ = "read"
-    UPGRADED = "upgraded"
-    RECOVERED_FROM_BACKUP = "recovered_from_backup"
-    UNREADABLE_NO_BACKUP = "unreadable_no_backup"
+    UPGRADED = "upgraded"  # the file was the plain list of older bots
+    RECOVERED_FROM_BACKUP = "recovered_from_backup"  # the file is missing or unreadable
+    UNREADABLE_NO_BACKUP = "unreadable_no_backup"  # neither is readable, and one exists
 
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """The list of a site, how it was loaded, and where an unreadable file was moved (None if there was none).
+    """The list of a site and how it was loaded.
 
+    `set_aside`: the copy of an unreadable file, None if there was none.
     `states`: guest states from a file of a former version, by VMID. The next save drops them.
     """
 
@@ -79,14 +80,14 @@ class LoadReport:
 
 
 class MonitorStore:
-    """The watch list in a file. `clock` returns Unix seconds, used only in names of files that are set aside."""
+    """The file of all sites' watch lists. `clock` returns Unix seconds, used only in names of files set aside."""
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._given_path = path
         self._clock = clock
         self._document = Document()
         self._own = ""
-        """The key of the only site's list."""
+        """The key of the only site's list; "" if there are several sites."""
         self._known: bytes | None = None
         """The file's content as it was last read or written."""
         self._lock = threading.Lock()
@@ -102,17 +103,18 @@ class MonitorStore:
             arrange(document, configured, first)
 
     def load(self, initial: Iterable[int]) -> LoadReport:
-        """Load the list of the only site. `initial` (VMIDs) is used only if no file exists or none can be read.
+        """Load the list of the only site. `initial` (VMIDs) is used only if neither file nor backup can be read.
 
-        Raises: as `load_sites` does.
+        Raises: as `load_sites`.
         """
         return self.load_sites({"": initial})[""]
 
     def load_sites(
         self, initial: Mapping[str, Iterable[int]], first: str | None = None
     ) -> dict[str, LoadReport]:
-        """Load the list of each site in `initial`. Its VMIDs are used only if the site has no readable list.
+        """Load the list of each site.
 
+        `initial`: VMIDs by site. They are used only if the site has no readable list.
         `first`: the site that owns a list that was stored without a site.
         Raises: StoreError (the lists are unchanged, but an unreadable file may have been copied aside), SiteFault,
         ValueError for an invalid VMID in `initial`.
@@ -210,7 +212,7 @@ class MonitorStore:
             raise StoreError(StoreErrorKind.NEWER_VERSION, path, str(newer)) from newer
 
     def _set_aside(self, path: Path, content: bytes, word: str = "corrupt") -> Path:
-        """Copy a file to a free name. The original stays until it is replaced."""
+        """Copy a file to a free name. The original stays until it is replaced. Raises: StoreError."""
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
         stem, number = f"{path.name}.{word}-{stamp}", 1
         with _translated_errors(path):
@@ -223,7 +225,11 @@ class MonitorStore:
                     number += 1
 
     def _write(self, path: Path, content: bytes, former: bytes | None, *, keep: bool) -> None:
-        """Replace `former` (None: no file) by `content`. With `keep`, `former` becomes the backup."""
+        """Replace `former` (None: no file) by `content`. With `keep`, `former` becomes the backup.
+
+        If the directory cannot be synced, `former` is put back.
+        Raises: StoreError.
+        """
         with _translated_errors(path):
             if former is not None and keep:
                 replace_file(_backup_path(path), former)

@@ -1,4 +1,7 @@
-"""Define the worker's input: numbers and finished texts. It knows no language, no unit and no time zone."""
+"""Define the input of the process that draws: numbers and finished texts.
+
+That process (adapters/charts/process.py) knows no language, no unit and no time zone.
+"""
 
 import json
 from dataclasses import dataclass, fields
@@ -15,8 +18,9 @@ class DrawnLine:
 
 @dataclass(frozen=True, slots=True)
 class DrawnPanel:
-    """One panel. `ticks`: values of its axis with their labels. `limit`: the threshold.
+    """One panel. All values are in the unit of its axis.
 
+    `top`: the end of the axis. `ticks`: values of the axis with their labels. `limit`: the threshold.
     `empty`: the text in a panel without lines.
     """
 
@@ -30,7 +34,10 @@ class DrawnPanel:
 
 @dataclass(frozen=True, slots=True)
 class DrawnMarker:
-    """Something that happened, as `core.charts.markers.Marker`. `kind`: the value of its MarkerKind."""
+    """Something that happened, as `core.charts.markers.Marker`. `kind`: the value of its MarkerKind.
+
+    `end`: the end of the chart if it still lasts.
+    """
 
     kind: str
     begin: float
@@ -56,7 +63,7 @@ class Drawing:
 
 
 def encode(drawing: Drawing) -> bytes:
-    """Return the drawing as JSON. This is quick, because a year in steps of half an hour is thousands of numbers."""
+    """Return the drawing as JSON. Do not use `asdict`: it would copy each of the thousands of numbers."""
     return json.dumps(drawing, default=_fields, allow_nan=False, separators=(",", ":")).encode()
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from core.watch.incidents.model import GuestEvent, Incident, Severity, Topic
 
 SAME_SECONDS = 300.0
-"""Two starts within this many seconds are the same one: the watch notices it up to a poll after Proxmox."""
+"""Two starts less than this many seconds apart are the same: the watch notices a start up to one poll late."""
 _STARTS = frozenset({GuestEvent.RESTARTED, GuestEvent.BACK, GuestEvent.ELSEWHERE})
 
 
@@ -29,7 +29,7 @@ class Marker:
 def markers_of(incidents: Iterable[Incident], started: float | None) -> tuple[Marker, ...]:
     """Return the markers, oldest first. `started`: when the guest or node was started last, None if unknown.
 
-    Wanted stops are not incidents, and the gap in the lines shows them.
+    Wanted stops get no marker: the gap in the lines shows them.
     """
     markers = [marker for incident in incidents if (marker := _marker_of(incident)) is not None]
     starts = [marker.begin for marker in markers if marker.kind is MarkerKind.START]

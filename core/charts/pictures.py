@@ -20,7 +20,7 @@ from core.proxmox import asker
 T = TypeVar("T")
 
 SHARED_SECONDS = 10.0
-"""Seconds for which a picture is shown to everybody who asks for the same."""
+"""Seconds from the start of making a picture for which it is shown to everybody who asks for the same."""
 AT_ONCE = 3
 """Maximum number of people for whom Proxmox is asked at once. The pictures are drawn one after the other."""
 OWN_MOST = 3
@@ -41,7 +41,7 @@ class Renderer(Protocol):
         """
 
     async def close(self) -> None:
-        """End. Later calls fail."""
+        """End the drawing. Later calls of `draw` fail."""
 
 
 class Pictures(Generic[T]):
@@ -54,7 +54,7 @@ class Pictures(Generic[T]):
         self._wanted = Counter[int | None]()
 
     async def take(self, key: Hashable, make: Callable[[], Awaitable[T]]) -> T:
-        """Return the picture with this key, made by `make` unless there is a fresh one.
+        """Return the picture with this key, made by `make` unless a fresh one exists or is being made.
 
         The caller has checked access. Raises: ChartsBusy, and the errors of `make`.
         """
@@ -82,7 +82,7 @@ class Pictures(Generic[T]):
         return len(self._wanted) < PEOPLE_MOST
 
     def _known(self, key: Hashable) -> asyncio.Task[T] | None:
-        """Return the picture that is being made, or was made a moment ago. Forget all older ones."""
+        """Return the picture with this key if it is being made or fresh, else None. Forget all others."""
         now = self._clock.monotonic()
         self._made = {
             each: (made, task)

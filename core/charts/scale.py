@@ -17,9 +17,10 @@ LEAST_PERCENT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """`factor`: divides a value of the panel into the shown unit. `top` and `ticks` are in that unit.
+    """The value axis of a panel.
 
-    `suffix`: the unit's name, such as "%" or "MiB". `digits`: after the point, to tell the ticks apart.
+    `factor`: divides a value of the panel into the shown unit. `top` and `ticks` are in that unit.
+    `suffix`: the unit's name, such as "%" or "MiB". `digits`: digits after the point that tell the ticks apart.
     """
 
     factor: float

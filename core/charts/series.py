@@ -14,7 +14,7 @@ GAP_STEPS = 1.5
 COVERED = 0.9
 """Share of a period that its samples must cover to count as complete. Proxmox 9 keeps 360 days of a year."""
 DIFFERENCE = 0.01
-"""Share of the total. If the host's figure of the memory differs by more from the guest's own, it is shown, too."""
+"""Share of the total by which the host's figure of the memory must differ from the guest's own to be shown, too."""
 
 
 class ChartTopic(StrEnum):
@@ -36,7 +36,7 @@ class Unit(StrEnum):
 
 
 class PanelKind(StrEnum):
-    """A panel of a chart."""
+    """Kinds of panel."""
 
     CPU = "cpu"
     MEMORY = "memory"
@@ -50,7 +50,10 @@ class PanelKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """`factor`: from the samples' values to the panel's unit. `total`: the measure of the greatest possible value."""
+    """How panels of one kind are built.
+
+    `factor`: multiplies the samples' values into the panel's unit. `total`: the measure of the greatest value.
+    """
 
     unit: Unit
     measures: tuple[Measure, ...]
@@ -97,9 +100,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class ChartPanel:
-    """One panel. `total`: the greatest possible value. `limit`: the threshold of the watch. Both in its unit.
+    """One panel. A panel without lines has no data.
 
-    `percent`: the threshold as it was set. A panel without lines has no data.
+    `total`: the greatest possible value. `limit`: the threshold of the watch. Both are in the panel's unit.
+    `percent`: the threshold as it was set. None if `limit` is not known.
     """
 
     kind: PanelKind
@@ -114,7 +118,7 @@ class ChartPanel:
 class Chart:
     """Everything that a picture shows. `times`, `start` and `end` are Unix seconds.
 
-    `step`: seconds between two samples, None if there is only one.
+    `step`: the usual seconds between two samples, None if there are fewer than two.
     """
 
     period: Period
@@ -133,7 +137,7 @@ def step_of(times: Sequence[float]) -> float | None:
 
 
 def has_pressure(samples: Iterable[Sample]) -> bool:
-    """Return whether this Proxmox records pressure."""
+    """Return whether the samples have pressure. Proxmox 8 does not record it."""
     measures = {measure for kind in PRESSURE_KINDS for measure in _FORMS[kind].measures}
     return any(not measures.isdisjoint(sample.values) for sample in samples)
 
@@ -195,7 +199,7 @@ def _line(measure: Measure, rows: Sequence[Sample], factor: float) -> Line:
 
 
 def _differ(lines: Sequence[Line], total: float | None) -> bool:
-    """Return whether the host's figure of the memory differs from the guest's own."""
+    """Return whether the host's figure of the memory differs from the guest's own, or the guest reports none."""
     own, host = lines
     least = (total or own.greatest if own.known else 0.0) * DIFFERENCE
     return not own.known or any(

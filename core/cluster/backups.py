@@ -10,7 +10,10 @@ Ask = Callable[[str], Awaitable[tuple[Backup, ...] | None]]
 
 
 async def ask_all(names: Iterable[str], ask: Ask, seconds: float) -> Backups:
-    """Return the backups, newest first, and the names of the storages that did not answer within `seconds`."""
+    """Return the backups, newest first, and the names of the storages that did not tell theirs within `seconds`.
+
+    Raises: the errors of `ask`.
+    """
     asked = {name: asyncio.ensure_future(ask(name)) for name in names}
     if asked:
         _, late = await asyncio.wait(asked.values(), timeout=seconds)

@@ -1,4 +1,4 @@
-"""Share reads of the cluster and of snapshot lists: Proxmox is asked only once."""
+"""Share reads of the cluster and of snapshot lists: one request serves all who ask within a few seconds."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -42,14 +42,15 @@ class ClusterCache:
     def overlay(self, vmid: int, guest: Guest | None) -> None:
         """Overlay the list with a guest as an action has just seen it (None: it is gone).
 
-        Only its state and figures are used. Access is decided by the pool, tags and node in the newest list.
+        Only the state and figures of a listed guest are replaced. Access is decided by the pool, tags and node in the
+        newest list.
         """
         self._overlays[vmid] = (self._clock.monotonic() + OVERLAY_SECONDS, guest)
         if self.last is not None:
             self.last = self._with_overlays(self.last)
 
     def drop_overlay(self, vmid: int) -> None:
-        """Drop the overlay of a guest, because the guest has moved and the list is right."""
+        """Drop the overlay of a guest that may have moved: the next read shows the guest as Proxmox lists it."""
         self._overlays.pop(vmid, None)
 
     async def read(self, max_age: float = FRESH_SECONDS) -> Cluster:
@@ -123,6 +124,7 @@ class SnapshotCache:
 def _overlaid(listed: Guest | None, seen: Guest) -> Guest:
     """Return the listed guest with the state and figures of the seen one.
 
+    If another kind of guest has got the VMID, return the listed guest unchanged.
     A guest that is not listed yet gets no tags and no pool: access must not depend on what only the bot remembers.
     """
     if listed is None or listed.kind is not seen.kind:

@@ -10,6 +10,7 @@ from core.proxmox_errors import ProxmoxError
 from core.validation import is_node, is_storage
 
 KEPT_SECONDS = 600.0
+"""Seconds after which a history is read again."""
 ASKED_MOST_SECONDS = 4.0
 """Seconds that all storages together may take. A later answer is not shown, but kept for the next request."""
 KEPT_MOST = 500
@@ -19,7 +20,10 @@ History = tuple[StorageUse, ...]
 
 
 class StorageHistories:
-    """Read the past week of storages: all at once, and each at most every ten minutes."""
+    """Read the past week of storages: all at once, and each at most every ten minutes.
+
+    A read that failed is repeated by the next request.
+    """
 
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
         self._proxmox, self._clock = proxmox, clock

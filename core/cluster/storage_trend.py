@@ -12,7 +12,7 @@ from core.proxmox import StorageUse
 
 DAY = 86400  # seconds
 DAYS_LEAST, DAYS_MOST = 4, 14
-"""Minimum number of days with data, and age of the oldest day that counts. Each pair of days is compared."""
+"""Minimum number of days with data, and age in days of the oldest that counts. Each pair of days is compared."""
 RISING_LEAST = 0.8
 """Minimum share of the pairs of days in which the later day has the greater usage."""
 AHEAD_MOST = 365
