@@ -1,7 +1,6 @@
-"""Watch the guests: turn each poll of the cluster into incidents, and these into alerts.
+"""Watch the cluster: turn each poll into incidents, and incidents into messages for the alert channel.
 
-`incidents/model.py` and `incidents/state.py` define the data. `polling/poller.py` reads and confirms.
-`incidents/step.py` decides, using `incidents/infrastructure.py`, `incidents/guests.py`,
-`incidents/thresholds.py` and `incidents/notifications.py`. `service.py` runs the watch.
-`core/delivery/alerts.py` sends the alerts to Discord.
+`service.py` runs the watch. `polling/poller.py` reads and confirms. `incidents/step.py` decides, using the rules in
+the other files of `incidents/`. `incidents/model.py`, `incidents/state.py` and `incidents/observation.py` define the
+data. `persistence.py` stores the result. `core/delivery/alerts.py` sends the messages to Discord.
 """

@@ -72,7 +72,7 @@ class AlertControls:
         await self.change(add, announce=False)
 
     async def change(self, make: Callable[[Transition], T], *, announce: bool = True) -> T:
-        """Make and store a change by a person between two polls. The clocks advance with the next poll.
+        """Make and store a change between two polls. The stored clocks advance with the next poll.
 
         `announce`: also store the alerts that follow from it.
 

@@ -51,4 +51,4 @@ class ChangeQueue:
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
         if not task.cancelled():
-            task.exception()  # it is known, even if nobody waits for it any more
+            task.exception()  # asyncio would log an error that nobody retrieves

@@ -39,7 +39,7 @@ def unmute(transition: Transition, target: str) -> None:
 
 
 def forget(transition: Transition, vmid: int) -> None:
-    """Forget a guest that is no longer watched."""
+    """Forget a guest that is no longer watched, and end its incidents silently."""
     guest = transition.guests.pop(vmid, None)
     if guest is not None:
         forget_guest(transition, guest)

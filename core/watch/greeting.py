@@ -1,7 +1,7 @@
 """Keep in the journal whether the first message of a data directory is still owed.
 
-A new directory gets the record before anything else is known of it. The record changes in the same write that stores
-the message, so that neither a restart nor a kill loses the message or sends it twice.
+A new directory gets the record before the first poll. The write that stores the message also changes the record, so
+that a restart or a kill neither loses the message nor sends it twice.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ OWED, STORED = {KEY: _OWED}, {KEY: "stored"}
 async def find_owing(journals: Sequence[Journal], *, has_watched: bool) -> int | None:
     """Return the position of the journal that still owes the first message, None if none does.
 
-    A directory without any record owes it if nobody has been alerted or has used the bot. Its first journal then gets
-    the record.
+    A directory without any record owes the message if nobody has been alerted or has used the bot. Its first journal
+    then gets the record.
     `has_watched`: an earlier run has left states of guests, even if only in a watch list that is older than the
     journal.
     Raises: JournalFailed.

@@ -1,8 +1,9 @@
-"""Define the journal as a protocol. It stores everything that must survive a crash.
+"""Define the journal as a protocol. It stores everything that must survive a crash, except the watch list.
 
 adapters/journal/off_loop.py implements it in SQLite, in threads of its own: no call holds up the event loop. Each
-call is one transaction: it happens completely or not at all, whenever the process dies. The calls are carried out in
-their order. core/watch/change_queue.py lets nothing else happen from a decision until it is stored.
+call is one transaction: it happens completely or not at all, whenever the process dies. Changes are made in their
+order, and a read sees every change that its caller has stored. core/watch/change_queue.py lets nothing else happen
+from a decision until it is stored.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -18,7 +19,8 @@ class Batch:
     """Data that is written together.
 
     `records`: by key; None deletes the key. `incidents` replace those with the same id.
-    A posted opening (MessageKind.OPENING) of a changed incident becomes due for an edit.
+    A posted opening (MessageKind.OPENING) of a changed incident becomes due for an edit. One that waits counts a new
+    version.
     """
 
     records: Mapping[str, str | None] = field(default_factory=dict)
@@ -34,8 +36,10 @@ class OutboxMessage:
 
     `posted`: Discord's id of the message, None until it is posted.
     `wanted` and `shown`: version numbers of the text (0: the first).
-    `tried`: content of an attempt whose outcome is unknown, "" if there is none.
-    `tried_at`: Unix seconds of that attempt. `late`: its delay in seconds. `run`: its run (`Journal.run`).
+    `tried`: of an unposted message, the content of an attempt whose outcome is unknown, "" if there is none.
+    `tried_at`: Unix seconds of the last attempt to post. `late`: its delay in seconds. `run`: its `Journal.run`.
+    `attempts`: number of attempts to post.
+    `error`: why the last attempt failed; of a posted message, why its text is shortened. "" if neither.
     `opening`: for a recovery, Discord's id of the message that it replies to. None if there is none.
     """
 
@@ -58,8 +62,8 @@ class Backlog:
     """Messages that did not arrive as they should.
 
     `waiting`: number not posted yet, the oldest since `oldest` (Unix seconds).
-    `given_up`: number never posted. `error`: Discord's last reason for one of these.
-    `blocked`: number shown with fewer words because Discord blocked the text. `blocked_error`: its last reason.
+    `given_up`: number never posted, without tests. `error`: the last reason why a waiting or given up one failed.
+    `blocked`: number shown with fewer words because Discord blocked the text. `blocked_error`: Discord's last reason.
     """
 
     waiting: int = 0
@@ -86,7 +90,7 @@ class Journal(AuditStore, Protocol):
     """The durable store of the bot, including the audit trail (core/audit/store.py).
 
     Every method raises JournalFailed (core/errors.py) if the disk refuses, or does not answer for two seconds.
-    Nothing was changed then. This is uncertain only if the disk hangs.
+    Nothing was changed then, except perhaps if the disk hangs: a call that has begun may still be carried out.
     """
 
     @property
@@ -131,7 +135,7 @@ class Journal(AuditStore, Protocol):
         """Return the posted messages that need an edit, ordered by id."""
 
     async def discord_ids(self) -> frozenset[int]:
-        """Return Discord's ids of all posted messages."""
+        """Return Discord's ids of the posted messages of all sites."""
 
     async def outbox_message(self, message_id: int) -> OutboxMessage | None:
         """Return one message by its own id (not Discord's), whatever its state."""
@@ -141,8 +145,8 @@ class Journal(AuditStore, Protocol):
     ) -> None:
         """Note an attempt just before it is sent, because from then on Discord may have the message.
 
-        It counts the attempts. `late`: seconds since the message was made.
-        `absorbs`: another message, not sent because this one includes it (no failure).
+        Also count the attempt. `late`: seconds since the message was made.
+        `absorbs`: id of another message that is not sent, because this one includes it (no failure).
         """
 
     async def absorb(self, message_ids: Iterable[int]) -> None:
@@ -152,7 +156,7 @@ class Journal(AuditStore, Protocol):
         """Note that Discord has the message in this version (-1: in one older than the first)."""
 
     async def note_edited(self, message_id: int, edition: int) -> None:
-        """Note the version that Discord shows."""
+        """Note the version that Discord shows, or that need not be shown any more."""
 
     async def note_blocked(self, message_id: int, error: str) -> None:
         """Note why a posted message is shortened; "" once it is complete."""
@@ -172,7 +176,7 @@ class Journal(AuditStore, Protocol):
     ) -> tuple[tuple[Incident, ...], int]:
         """Return incidents, newest first, and the number of all.
 
-        `vmids`: only those of these guests, including those of groups and nodes; None: all.
+        `vmids`: only incidents that name one of these guests, also among others; None: all incidents.
         """
 
     async def counts(self, since: float) -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""Look after the journal at each poll: check that it exists and accepts writes, and delete old records."""
+"""Look after the journal at each poll: check that it accepts writes, and delete old data."""
 
 import logging
 
@@ -8,9 +8,10 @@ from core.watch.change_queue import ChangeQueue
 from core.watch.journal import Journal, JournalRenewal
 
 RETENTION_SECONDS = 90 * 86400.0
+"""Seconds that closed incidents and settled messages are kept."""
 PRUNE_EVERY = 86400.0
 FIRST_PRUNE = 3600.0
-"""Seconds that closed incidents are kept, seconds between two prunings, and seconds before the first one."""
+"""Seconds between two prunings, and from the start of the bot to the first."""
 PIECES_MOST = 100
 """Maximum number of pieces pruned in one poll; each takes a few milliseconds."""
 
@@ -20,7 +21,7 @@ _log = logging.getLogger(__name__)
 class JournalMaintenance:
     """Check and prune the journal.
 
-    `error`: why the journal does not accept writes.
+    `error`: why the journal does not accept writes, None if it does.
     `renewed`: how the journal was recreated, until somebody has reported it.
     `has_lost_rows`: the state must be written again.
     """
@@ -55,7 +56,7 @@ class JournalMaintenance:
         """Delete old records in pieces: other changes are written in between. Does not raise.
 
         Pruning does not begin right after the start, when a wrong clock may not be corrected yet: the whole audit
-        trail might seem old. What is left waits for the next poll.
+        trail might seem old. The rest waits for the next poll.
         """
         unix, monotonic = self._clock.now(), self._clock.monotonic()
         if monotonic - self._pruned < PRUNE_EVERY:

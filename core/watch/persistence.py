@@ -11,7 +11,7 @@ from core.watch.change_queue import ChangeQueue
 from core.watch.incidents.model import GuestFact, Incident
 from core.watch.incidents.state import StateUpdate, WatchState
 from core.watch.journal import Batch, Journal
-from core.watch.records import EXPECTED_STOP, changed_records, decode_state, encode_state
+from core.watch.records import EXPECTED_STOP, changed_records, decode_state, split_state
 
 T = TypeVar("T")
 
@@ -40,7 +40,7 @@ class Persistence:
         self.state = WatchState()
         self._stored: dict[str, object] = {}
         self.on_messages: Callable[[tuple[int, ...]], None] = _ignore
-        """Called with the ids of newly stored messages."""
+        """Called after messages or incidents were stored, with the ids of the new messages (maybe none)."""
         self._dropping: set[asyncio.Task[None]] = set()
 
     async def load(self, unix: float) -> dict[int, str]:
@@ -53,7 +53,7 @@ class Persistence:
         if "pulse" not in records:  # buttons of a lost journal must not fit the incidents of this one
             first = await self._journal.first_id(unix)
             self.state = replace(self.state, pulse=replace(self.state.pulse, last_id=first))
-        self._stored = encode_state(self.state)
+        self._stored = split_state(self.state)
         return {
             int(key.removeprefix(EXPECTED_STOP)): by
             for key, by in records.items()
@@ -67,7 +67,7 @@ class Persistence:
         """
 
         async def write() -> None:
-            written = changed_records({}, encode_state(self.state))
+            written = changed_records({}, split_state(self.state))
             written |= {f"{EXPECTED_STOP}{vmid}": by for vmid, by in orders().items()}
             await self._journal.commit(Batch(written, tuple(self.state.open.values())))
 
@@ -118,7 +118,7 @@ class Persistence:
             raise JournalFailed(DISK_HUNG) from error
 
     async def _commit(self, update: StateUpdate, expired: Iterable[int]) -> None:
-        after = encode_state(update.state)
+        after = split_state(update.state)
         written = changed_records(self._stored, after)
         over = (*update.seen_stops, *expired)  # an order counts once
         written |= dict.fromkeys(f"{EXPECTED_STOP}{vmid}" for vmid in over)

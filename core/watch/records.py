@@ -1,4 +1,7 @@
-"""Encode the state of the watch as records of the journal, and decode it."""
+"""Encode the state of the watch as records of the journal, and decode it.
+
+Open incidents are not records: the journal stores them with all others.
+"""
 
 import json
 import logging
@@ -24,10 +27,10 @@ EXPECTED_STOP = "ordered/"
 """Prefix of the records of expected stops. core/actions/expected_stops.py keeps them, outside the state."""
 
 
-def encode_state(state: WatchState) -> dict[str, object]:
-    """Return each separately stored part.
+def split_state(state: WatchState) -> dict[str, object]:
+    """Return the parts of the state that are stored separately, by the key of their record.
 
-    The parts are not encoded yet, because most of them do not change between polls.
+    The parts are not encoded, because most of them do not change between polls.
     """
     parts: dict[str, object] = {
         "pulse": state.pulse,
@@ -48,7 +51,10 @@ def encode_state(state: WatchState) -> dict[str, object]:
 
 
 def changed_records(before: Mapping[str, object], after: Mapping[str, object]) -> dict[str, str | None]:
-    """Return the records that turn `before` into `after` when they are written. None deletes a record."""
+    """Return the records to write so that `after` is stored instead of `before`. None deletes a record.
+
+    Both are parts as `split_state` returns them.
+    """
     written: dict[str, str | None] = {
         key: encode(sorted(value) if isinstance(value, frozenset) else value)
         for key, value in after.items()
@@ -58,7 +64,7 @@ def changed_records(before: Mapping[str, object], after: Mapping[str, object]) -
 
 
 def decode_state(records: Mapping[str, str], open_incidents: Iterable[Incident]) -> WatchState:
-    """Rebuild the state from records.
+    """Rebuild the state from records and open incidents.
 
     An unreadable record is logged and left out. Its subject then starts anew.
     """

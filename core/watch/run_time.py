@@ -16,10 +16,10 @@ class RunTime:
         self._away = True
 
     def elapsed(self, pulse: PollState) -> float:
-        """Return what `PollState.elapsed` is now, in seconds.
+        """Return the present value of `PollState.elapsed`, in seconds.
 
-        It follows the monotonic clock. The first step of a run adds the wall time since the earlier run, never
-        a negative one.
+        It follows the monotonic clock. Before the first stored poll of a run it adds the wall time since the earlier
+        run, at least 0.
         """
         if self._stepped is None:
             now = self._clock.now()
@@ -33,7 +33,7 @@ class RunTime:
         return StepTime(unix, passed, self._stepped is None, self._away, self._quiet(unix))
 
     def between_polls(self, pulse: PollState) -> StepTime:
-        """Return the time of a change by a person."""
+        """Return the time of a change between two polls."""
         unix = self._clock.now()
         return StepTime(unix, self.elapsed(pulse) - pulse.elapsed, quiet=self._quiet(unix))
 

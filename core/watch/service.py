@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 class Watch:
-    """Hold the state of the watch. Every change and message is in the journal before it takes effect."""
+    """Hold the state of the watch. Every change of it and every message is in the journal before it takes effect."""
 
     blind: tuple[GuestState, ...] = ()
     """Watched guests whose state has been unknown for half an hour."""
@@ -70,9 +70,9 @@ class Watch:
         self.read_error: BotError | None = None
         """Why the last read cannot be used, None if it can."""
         self.tasks: tuple[TaskSummary, ...] | None = None
-        """The cluster's task list, if the last poll read it."""
+        """The task list, None if the last poll did not read it."""
         self.sees_tasks: bool | None = None
-        """Whether the last task list had any task: on a real cluster it always has."""
+        """Whether the last task list had any task, as it always has on a real cluster. None before the first list."""
         self.journal_error: JournalFailed | None = None
         """Why the last poll could not be stored and will be judged again, or why nothing can be stored any more."""
         self.last_read: float | None = None
@@ -103,11 +103,14 @@ class Watch:
         return tuple(name for name, node in sorted(self.state.nodes.items()) if node.stale_incident)
 
     def subscribe_messages(self, on_messages: Callable[[tuple[int, ...]], None]) -> None:
-        """Set the callback for the ids of newly stored messages."""
+        """Set the callback that runs after messages or incidents were stored.
+
+        It gets the ids of the new messages (maybe none).
+        """
         self._persistence.on_messages = on_messages
 
     def subscribe_edits(self, on_edited: Callable[[str], Awaitable[None]]) -> None:
-        """Set the callback for other people's edits of the list's file.
+        """Set the callback that runs after somebody else's edit of the list's file was found.
 
         It gets the name under which the edited file was kept.
         """

@@ -45,7 +45,7 @@ from core.watch.incidents.state import (
     ThresholdState,
     WatchState,
 )
-from core.watch.records import changed_records, decode_state, encode_state
+from core.watch.records import changed_records, decode_state, split_state
 from monitor_store import LoadOutcome, MonitorStore
 from tests.support.former_data import ALL, JOURNAL, OF_25, OF_26, WATCH_LIST, FormerData
 from tests.support.walked import walked
@@ -152,7 +152,7 @@ def test_every_field_of_the_watch_is_understood(rows: Rows, table: str, kind: ty
 def test_every_record_of_the_state_is_understood(former: FormerData, journal: SqliteJournal) -> None:
     records = journal.records()
     state = decode_state(records, journal.open_incidents())
-    again = changed_records(encode_state(WatchState()), encode_state(state))
+    again = changed_records(split_state(WatchState()), split_state(state))
     kept = {key: text for key, text in records.items() if key not in NOT_OF_THE_WATCH[former.name]}
     assert {key: json.loads(text or "null") for key, text in again.items()} == {
         key: json.loads(text) for key, text in kept.items()

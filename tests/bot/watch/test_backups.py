@@ -10,7 +10,7 @@ from core.watch.incidents.backups import BACK_SECONDS, EVERY_SECONDS, NODES_MOST
 from core.watch.incidents.observation import Observation
 from core.watch.incidents.state import StateUpdate, StepTime, WatchRules, WatchState
 from core.watch.incidents.step import step
-from core.watch.records import changed_records, decode_state, encode_state
+from core.watch.records import changed_records, decode_state, split_state
 from playground.pve.plan import TaskPlan
 from playground.pve.server import Pve
 from tests.bot.watch.test_sockets import poll, reads, watching
@@ -195,7 +195,7 @@ class Steps:
         moment = StepTime(NOW + 60 * self.count, 60.0 if self.count > 1 else 0.0, self.count == 1)
         update: StateUpdate = step(self.state, (), here, moment, WatchRules())
         self.state = update.state
-        written = changed_records({}, encode_state(self.state))
+        written = changed_records({}, split_state(self.state))
         records = {key: text for key, text in written.items() if text is not None}
         assert decode_state(records, self.state.open.values()) == self.state
         return [(fact.node, fact.error) for incident in update.incidents for fact in incident.backups]

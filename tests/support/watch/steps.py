@@ -9,7 +9,7 @@ from core.watch.incidents.model import Incident, Message, MessageKind, Topic, Wa
 from core.watch.incidents.observation import DiskReading, Observation, find_source_fault
 from core.watch.incidents.state import StateUpdate, StepTime, WatchRules, WatchState
 from core.watch.incidents.step import step
-from core.watch.records import changed_records, decode_state, encode_state
+from core.watch.records import changed_records, decode_state, split_state
 from tests.support.fakes import NOW, guest
 
 R, S, P, U, L = State.RUNNING, State.STOPPED, State.PAUSED, State.UNKNOWN, State.PRELAUNCH
@@ -123,7 +123,7 @@ class History:
         return told
 
     def _take(self, update: StateUpdate) -> list[str]:
-        written = changed_records(encode_state(self.state), encode_state(update.state))
+        written = changed_records(split_state(self.state), split_state(update.state))
         self.last, self.state = update, update.state
         self._changed += update.incidents
         self.incidents |= {incident.id: incident for incident in update.incidents}
@@ -135,7 +135,7 @@ class History:
         """Restart the bot from its stored records. Its next poll is `away` seconds after the last."""
         records = {
             key: text
-            for key, text in changed_records({}, encode_state(self.state)).items()
+            for key, text in changed_records({}, split_state(self.state)).items()
             if text is not None
         }
         kept = decode_state(records, self.state.open.values())
