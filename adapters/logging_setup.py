@@ -37,7 +37,7 @@ _TOKENS = (
 With such a token, anybody can answer in the bot's name for 15 minutes.
 """
 _QUIET = ("discord", "aiohttp", "proxmoxer", "urllib3", "asyncio")
-"""Libraries that may log only warnings and errors, unless LOG_LEVEL = DEBUG."""
+"""Libraries that log only warnings and errors if LOG_LEVEL = INFO. Other levels hold for them, too."""
 _NO_VOICE = ("PyNaCl is not installed", "davey is not installed")
 
 
@@ -126,7 +126,7 @@ def set_up_logging(settings: Settings) -> None:
     handler.setFormatter(formatter(secrets_of(settings)))
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.NOTSET if settings.log_level == "DEBUG" else logging.WARNING)
+        logging.getLogger(name).setLevel(logging.WARNING if settings.log_level == "INFO" else logging.NOTSET)
     logging.getLogger("discord.client").addFilter(is_useful)
     for name in unverified_sites(settings):
         _log.warning(

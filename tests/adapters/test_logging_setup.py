@@ -16,6 +16,7 @@ from adapters.logging_setup import (
     escape_line,
     is_useful,
     secrets_of,
+    set_up_logging,
     unverified_sites,
 )
 from adapters.settings.load import load
@@ -33,6 +34,7 @@ from core.watch.incidents.model import (
 from core.watch.persistence import incident_line
 from tests.support.walked import walked
 
+LIBRARIES = ("aiohttp", "proxmoxer", "urllib3", "asyncio")
 TOKEN = "aW50ZXJhY3Rpb246MTIzNDU2Nzg5MDEyMzQ1Njc4OnNlY3JldA"
 FORGED = "web\n2026-11-26 12:00:00,000 INFO    core.audit.trail: ended: stop by 'akiko' (1)"
 
@@ -151,6 +153,47 @@ def test_the_secrets_of_every_site_are_masked(tmp_path: Path) -> None:
     settings = load(tmp_path / "config.py", ids | urls)
     assert set(secrets_of(settings)) == {"of-home", "of-colo", "of-lab", *urls.values()}
     assert unverified_sites(settings) == ("home", "colo")
+
+
+@pytest.fixture
+def logging_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Give the root logger its handlers back, and each logger that the bot sets up its level and filters."""
+    loggers = [logging.getLogger(name) for name in (None, "discord", "discord.client", *LIBRARIES)]
+    before = [(logger, logger.level, logger.filters[:]) for logger in loggers]
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    yield
+    for logger, level, filters in before:
+        logger.setLevel(level)
+        logger.filters = filters
+
+
+@pytest.mark.usefixtures("logging_as_before")
+@pytest.mark.parametrize(
+    ("level", "own", "of_libraries"),
+    [
+        ("DEBUG", "DEBUG INFO WARNING ERROR", "DEBUG INFO WARNING ERROR"),
+        ("INFO", "INFO WARNING ERROR", "WARNING ERROR"),
+        ("WARNING", "WARNING ERROR", "WARNING ERROR"),
+        ("ERROR", "ERROR", "ERROR"),
+    ],
+)
+def test_the_level_holds_for_libraries_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], level: str, own: str, of_libraries: str
+) -> None:
+    ids = dict.fromkeys(("GUILD_ID", "ALLOWED_CATEGORY_ID", "ALERT_CHANNEL_ID"), "123456789012345678")
+    proxmox = {
+        "PROXMOX_HOST": "a",
+        "PROXMOX_USER": "bot@pve",
+        "PROXMOX_TOKEN_NAME": "bot",
+        "NODE_NAME": "pve1",
+    }
+    secrets = {"DISCORD_TOKEN": "of-discord", "PROXMOX_TOKEN_VALUE": "of-proxmox", "LOG_LEVEL": level}
+    set_up_logging(load(tmp_path / "config.py", ids | proxmox | secrets))
+    for name, expected in {"bot": own, **dict.fromkeys(("discord.http", *LIBRARIES), of_libraries)}.items():
+        for number in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+            logging.getLogger(name).log(number, "said")
+        lines = capsys.readouterr().out.splitlines()
+        assert " ".join(line.split()[2] for line in lines) == expected, name
 
 
 def test_warnings_about_missing_voice_packages_are_dropped() -> None:
