@@ -29,7 +29,8 @@ def write_config(path: Path, text: str, today: str) -> Path | None:
                 kept.rename(path)
             temporary.unlink()
         raise
-    sync_directory(path.parent)
+    with contextlib.suppress(OSError):  # the file is in its place, and only a power cut could still undo that
+        sync_directory(path.parent)
     return kept
 
 
@@ -40,7 +41,11 @@ def is_empty(path: Path) -> bool:
 
 
 def _keep(path: Path, today: str) -> Path:
-    """Give the file a second name that nothing has yet, and return it."""
+    """Give the file a further name that nothing has yet, and return this name.
+
+    On a file system without hard links, the file loses its old name.
+    Raises: OSError.
+    """
     for number in range(1, 1000):
         kept = path.with_name(f"{path.name}.old-{today}" + (f"-{number}" if number > 1 else ""))
         if os.path.lexists(kept):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shlex
 import stat
 from pathlib import Path
@@ -213,6 +215,20 @@ def test_config_py_is_private_and_nothing_is_lost(tmp_path: Path) -> None:
         write_config(folder / ("x" * 250), "# 5\n", "2026-11-28")
     assert list(folder.iterdir()) == []
     assert sorted(tmp_path.iterdir()) == sorted([*before, folder])
+
+
+def test_a_config_py_in_its_place_is_written_even_if_its_name_cannot_be_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sync(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", sync)
+    path = tmp_path / "config.py"
+    path.write_text("# 1\n")
+    kept = write_config(path, "# 2\n", "2026-11-27")
+    assert (path.read_text("utf-8"), kept and kept.read_text("utf-8")) == ("# 2\n", "# 1\n")
 
 
 def test_a_written_config_is_read_by_the_bot(tmp_path: Path) -> None:
