@@ -1,4 +1,4 @@
-"""Read guests, nodes and tasks of Proxmox. Each path is checked, and each answer becomes a dataclass of core/."""
+"""Make the reads of Proxmox, except that of the cluster's list. Each path is checked, and each answer is parsed."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,9 +34,9 @@ T = TypeVar("T")
 BACKUPS_SECONDS = 5.0
 """Seconds that all storages together may take to list their backups."""
 BACKUP_STORAGES_MOST = 20
-"""Number of storages that are asked for the backups of one guest: each costs a request, whenever a panel opens."""
+"""Maximum number of storages asked for the backups of one guest: each costs a request, whenever a panel opens."""
 ROWS_MOST = 10_000
-"""Maximum number of rows read from a list about one guest, or of tasks."""
+"""Maximum number of rows read from most lists."""
 EXIT_MOST = 900
 """Characters kept of a task's exit text."""
 FAILED_MOST, TASKS_MOST = 100, 500
@@ -85,7 +85,11 @@ class ProxmoxReads:
         return found
 
     async def backups(self, guest: Guest) -> Backups:
-        """Return the guest's backups, and the names of the storages that do not answer in time."""
+        """Return the guest's backups, and the names of the storages that were not read.
+
+        These are inactive, gave no answer in time, or are more than `BACKUP_STORAGES_MOST`.
+        Raises: ProxmoxError if the storages cannot be listed.
+        """
         names, away = await self._calls.get(
             self._storages_of(guest),
             list,
@@ -102,7 +106,7 @@ class ProxmoxReads:
         return ("nodes", node_path(guest.node), "storage")
 
     async def _backups_on(self, guest: Guest, name: str) -> tuple[Backup, ...] | None:
-        """Return the backups on one storage, None if it cannot be asked. The others still count."""
+        """Return the backups on one storage, None if it cannot be read."""
         path = (*self._storages_of(guest), storage_path(name), "content")
         try:
             found: tuple[Backup, ...] = await self._calls.get(

@@ -106,8 +106,8 @@ MOUNTS_MOST = 500
 def parse_file_systems(answer: dict[str, Any]) -> tuple[FileSystem, ...]:
     """Parse QEMU's agent (get-fsinfo): each real file system once, the fullest first.
 
-    One that is mounted at several places is shown at the shortest path. One without sizes is left out: old agents
-    name none.
+    A file system that is mounted at several places has the shortest of their paths. One without sizes is left out:
+    old agents report none.
     """
     rows = answer.get("result")
     found: dict[tuple[str, int, int], FileSystem] = {}

@@ -1,4 +1,4 @@
-"""Make the health check's reads of Proxmox, with the client's own calls. They need no further privileges."""
+"""Make the health check's reads of Proxmox over the same transport as the bot's. They need no further privileges."""
 
 from typing import Any
 
@@ -37,7 +37,10 @@ class HealthReads:
         return found
 
     async def account(self) -> Account:
-        """Return when the user and the token expire, from the list of users. Raises: ProxmoxError."""
+        """Return when the user and the token expire, from the list of users; unknown if the token is not listed.
+
+        Raises: ProxmoxError.
+        """
         found: Account = await self._calls.get(("access", "users"), list, read=self._account, full=1)
         return found
 

@@ -1,4 +1,4 @@
-"""Parse Proxmox' answers into the dataclasses of core/, except the cluster's list. Pure functions on plain data.
+"""Parse Proxmox' answers about guests, their backups, and tasks. Pure functions on plain data.
 
 Parsers never raise on unexpected data. A row without its identity (VMID, node, name, UPID) is left out. Sources
 are named next to each rule.

@@ -50,7 +50,10 @@ class ResourceRow(msgspec.Struct, gc=False):
 
 
 PIECE = 2**16
-"""Bytes in a piece of a body. Other threads wait while a piece is decoded, and only its rows are in memory."""
+"""Minimum bytes in a piece of a body, except the last piece.
+
+Other threads wait while a piece is decoded, and only its rows are in memory.
+"""
 
 decode_rows = msgspec.json.Decoder(tuple[ResourceRow, ...]).decode
 _BEGIN = re.compile(rb'[ \t\n\r]*\{[ \t\n\r]*"data"[ \t\n\r]*:[ \t\n\r]*\[')
@@ -63,8 +66,8 @@ _END_MOST = 64
 def pieces_of(body: bytes | bytearray) -> Iterator[bytes]:
     """Yield the list in the body as several lists.
 
-    A cut within a text or an inner object leaves a piece that is no JSON. So if all pieces are JSON, the body is,
-    too.
+    A cut within a text or an inner object leaves a piece that is no JSON. So if all pieces are JSON, the whole body
+    is JSON.
     Raises: ValueError for a body of another form.
     """
     begin, end = _BEGIN.match(body), _END.search(body, max(0, len(body) - _END_MOST))

@@ -53,6 +53,7 @@ class FormerRead:
         """A dictionary of its own, because 2 and 2.0 are one key."""
 
     def keep(self, cluster: Cluster) -> None:
+        """Keep this read for the next one. Forget the shared values of a kind if there are too many."""
         self.cluster = cluster
         for values in (self.texts, self.tags, self.sizes, self.counts):
             if len(values) > SHARED_MOST:

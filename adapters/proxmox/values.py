@@ -1,4 +1,7 @@
-"""Convert single values of Proxmox' rows: numbers, times, texts, flags and tags. An unusable value becomes None."""
+"""Convert single values of Proxmox' rows: numbers, times, texts, flags and tags.
+
+An unusable value becomes None, as a flag False, and as tags an empty tuple.
+"""
 
 import re
 
@@ -16,7 +19,7 @@ def parse_vmid(value: object) -> int | None:
 
 
 def parse_time(value: object) -> int | None:
-    """Return Unix seconds. None for 0: Proxmox sends it if there is no time."""
+    """Return Unix seconds. None for 0, which Proxmox sends if there is no time, and for a time after 2099."""
     seconds = parse_whole(value)
     return seconds if seconds is not None and 0 < seconds < _TIMES_MOST else None
 
@@ -36,7 +39,7 @@ def parse_number(value: object) -> float | None:
 
 
 def parse_whole(value: object) -> int | None:
-    """Convert a number, or a string of one, to an integer. Fractions are cut off."""
+    """Convert a number, or a string of an integer, to an integer. The fraction of a number is cut off."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Send requests over one proxmoxer session, and return raw answers within limits of size and time.
+"""Hold the connections to one entry point: send requests over proxmoxer's sessions, pool these, and cut them in time.
 
 Only this file imports proxmoxer. proxmoxer's own parsing is avoided: it drops the text in the body of a
 refusal, and accepts a proxy's page as an answer.
@@ -21,7 +21,10 @@ from core.entry_point import EntryPoint
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """The API of one cluster: its entry points, the bot's token, and the CA to trust."""
+    """The API of one cluster: its entry points and the bot's token.
+
+    `verify_ssl`: whether certificates are checked; a path: with the CAs in this file.
+    """
 
     entry_points: tuple[EntryPoint, ...]
     user: str
@@ -108,7 +111,7 @@ class ApiConnection:
 
 
 def _verify(endpoint: Endpoint, entry_point: EntryPoint) -> bool | str:
-    """Return `verify` for requests. A pin is stricter than the CAs of the system."""
+    """Return `verify` for requests. A pin takes the place of the CAs of the system, but not of a CA file."""
     if isinstance(endpoint.verify_ssl, Path):
         return str(endpoint.verify_ssl)
     return endpoint.verify_ssl and not entry_point.fingerprint

@@ -27,9 +27,9 @@ class TrackedEntryPoint:
         self.label = label
         """How errors and the log name it."""
         self.doubted = False
-        """A call failed here, and nothing has been answered since. The others are used first."""
+        """A call or a check failed here, and nothing has been answered since. The others are used first."""
         self.lost = False
-        """A check failed here, too, and the log says so."""
+        """A check failed here, and the log says so. An answer ends this."""
         self.check_at = 0.0
         """Monotonic time at which it is to be checked next."""
 

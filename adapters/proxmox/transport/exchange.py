@@ -1,4 +1,4 @@
-"""Make one try of a call at one entry point, in the thread of the caller.
+"""Define a call, and make one try of it at one entry point, in the thread that calls `Try.run`.
 
 Every exception of a library is translated in one place, `_translate`.
 """
@@ -36,7 +36,7 @@ class UnexpectedData(Exception):
 class Call:
     """One request. `read` converts the `data` of the answer, and runs in the thread.
 
-    `seconds`: to read the answer. `most`: maximum bytes of the answer. `decode`: see `parse_response`.
+    `seconds`: to read the answer. `most`: maximum bytes of its body. `decode`: see `parse_response`.
     """
 
     method: str
@@ -54,13 +54,13 @@ class Call:
 
 
 class ConnectionFault(Exception):
-    """The connection failed, or nothing was answered. An answer, even one of a proxy, is never a ConnectionFault.
+    """The connection failed, or no whole answer came in time. No answer, not even a proxy's, is a ConnectionFault.
 
     `error`: the error for the caller if nothing else is tried.
     `sent`: the request may have been sent.
     `elsewhere`: another entry point may be tried.
     `again`: the connection broke, so a read may be sent once more here.
-    `kept`: it was the connection of an earlier request. The server may just have closed it.
+    `kept`: the connection is that of an earlier request. The server may just have closed it.
     """
 
     def __init__(
@@ -91,7 +91,8 @@ class Try:
         self._lock = threading.Lock()
         self._connection: ApiConnection | None = None
         self._ends = 0.0
-        self._refused = False
+        self._distrusts = False
+        """The certificate is not trusted."""
 
     @property
     def connect_left(self) -> float:
@@ -103,7 +104,7 @@ class Try:
     def give_up(self) -> bool:
         """End the try if it is not connected yet, and return whether it was ended. Then nothing was sent."""
         with self._lock:  # afterwards the connection may belong to another call
-            if self._connection is None or self._refused:
+            if self._connection is None or self._distrusts:
                 return False
             return self._connection.sockets.give_up()
 
@@ -158,11 +159,12 @@ class Try:
     def _fault(
         self, error: Exception, call: Call, deadline: Deadline, connection: ApiConnection
     ) -> ConnectionFault | BotError:
-        self._refused = is_distrusted(error)
+        """Return the exception to raise for an error of a library: a ConnectionFault, or BadAnswer."""
+        self._distrusts = is_distrusted(error)
         broken = isinstance(error, requests.ConnectionError) and not isinstance(
             error, requests.ConnectTimeout
         )
-        ended = deadline.passed or self._refused or self.point.connections.closed
+        ended = deadline.passed or self._distrusts or self.point.connections.closed
         sent = connection.sockets.established
         lost = not sent or isinstance(error, _BREAKS) or is_keepalive_timeout(error)
         told = self._translate(error, call, deadline, connection)

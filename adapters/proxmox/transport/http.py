@@ -36,6 +36,7 @@ def threads(sites: int) -> int:
 
 
 CONNECT_SECONDS = 3.0
+"""Seconds to connect to the last entry point that can be tried."""
 NEXT_SECONDS = 0.8
 """Seconds to connect while the cluster has another entry point to go on to."""
 READ_SILENCE, CHANGE_SILENCE = 0.5, 3.0
@@ -45,6 +46,7 @@ Longer for changes: a short fault of the network must not leave a result unknown
 2 s if the request had arrived.
 """
 READ_SECONDS = 15.0
+"""Seconds to read the answer to a GET."""
 CHANGE_SECONDS = 35.0
 """Seconds to read the answer to a change: pveproxy itself gives up on another node after 30 s."""
 QUICK_SECONDS = 4.0
@@ -103,7 +105,8 @@ class Calls:
         `shape`: the expected type of `data`.
         `read`: runs in the thread, because an answer may be long. May raise UnexpectedData.
         `decode`: see `parse_response`. Its result has one of the types of `shape`, too.
-        `quick`: the storage, node or guest that the call is about may hang. It must not block other calls.
+        `quick`: the storage, node or guest that the call is about may hang. The call must not block others.
+        Raises: BotError.
         """
 
         def check_and_read(data: Any) -> Any:
@@ -120,7 +123,7 @@ class Calls:
     async def start_task(self, method: str, path: tuple[str, ...], guest: Guest, **parameters: object) -> str:
         """Send a change and return the UPID of its task.
 
-        Raises: BadAnswer if the answer is no UPID: the result is then unknown.
+        Raises: BotError; BadAnswer if the answer is no UPID: the result is then unknown.
         """
         upid: str = await self.change(method, path, guest, read=_read_upid, **parameters)
         return upid
@@ -134,7 +137,10 @@ class Calls:
         read: Callable[[Any], Any],
         **parameters: object,
     ) -> Any:
-        """Send a change once and return the `data` of the answer, converted by `read`."""
+        """Send a change once and return the `data` of the answer, converted by `read`.
+
+        Raises: BotError.
+        """
         return await self._run(
             Call(method, path, CallContext(guest), parameters, CHANGE_SECONDS, BODY_MOST, read)
         )
@@ -153,10 +159,11 @@ class Calls:
             self._on_call(self._lane.value, time.monotonic() - began, outcome)
 
     async def _send(self, call: Call, *, quick: bool = False) -> Any:
-        """Run a call in one thread at a time, with one slot and one deadline.
+        """Run a call with one slot and one deadline.
 
-        If the caller gives up while waiting, nothing is sent. If it gives up later, the thread continues and
-        keeps its slot until it ends, because Proxmox is still working too.
+        If the caller gives up while waiting for the slot, nothing is sent. If it gives up later, the thread continues
+        and keeps the slot until it ends, because Proxmox is still working, too.
+        Raises: BotError.
         """
         loop, context = asyncio.get_running_loop(), contextvars.copy_context()
         begun: list[tuple[Sending, asyncio.Task[Any]]] = []
@@ -210,8 +217,9 @@ class Calls:
     async def _over_entry_points(self, sending: Sending) -> Any:
         """Try the call at one entry point after the other, until one answers or the call must not go on.
 
-        The first try has begun. A GET is sent again if its connection breaks, because pveproxy closes idle ones
-        after 5 s.
+        The first try has begun. A GET is sent once more to the same entry point if its connection breaks, because
+        pveproxy closes idle connections after 5 s. If there are several, only an idle connection is a reason for it.
+        Raises: BotError.
         """
         call, points, is_second = sending.call, self._entry_points, False
         while True:
@@ -255,7 +263,7 @@ class Calls:
     def _in_thread(
         self, call: Call, deadline: Deadline, attempt: Try, on_settled: Callable[[], None] | None = None
     ) -> asyncio.Future[Any]:
-        """Begin a try in a thread. `on_settled`: called on the loop at its end, unless the connection failed."""
+        """Begin a try in a thread. `on_settled`: called on the loop at the end, unless the connection failed."""
         loop = asyncio.get_running_loop()
 
         def run() -> Any:
@@ -276,7 +284,7 @@ class Calls:
         return attempt.run(call, deadline)
 
     def _check_one(self) -> None:
-        """Check one entry point beside the calls, if it is time to."""
+        """Begin to check one entry point beside the calls, if a check is due."""
         point = self._entry_points.start_check()
         if point is not None:
             task = asyncio.create_task(self._check(point), name="entry point")

@@ -1,6 +1,7 @@
 """Decide whether an answer comes from Proxmox itself, and parse it. Pure functions on plain data.
 
-An answer is Proxmox' own if one of these holds. Any other comes from a proxy and says nothing about a request.
+An answer is Proxmox' own if one of these holds. Any other comes from a proxy, and does not tell what became of the
+request.
 
 - 2xx with a JSON object that has `data` (pve-http-server, Formatter.pm prepare_response_data);
 - 4xx or 5xx with a JSON object whose `data` is null, and whose `message` and `errors`, if any, have the usual

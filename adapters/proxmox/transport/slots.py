@@ -22,13 +22,13 @@ PLACES = 2000
 PERSON_PLACES = 100
 """Maximum requests of one person that wait in one lane: more than the allowed burst of commands needs."""
 LATE_SECONDS = 1.0
-"""Seconds after which a request about a node gives its slot back."""
+"""Seconds after which a request about a node gives its slot back, except a slot of the watch."""
 LATE_MOST = 8
 """Maximum requests that run without a slot. Further ones keep their slots."""
 HANGING_MOST = 2
-"""Number of late reads of one node. While this many run, its other reads wait.
+"""Maximum late reads of one node: while this many run, its other reads wait.
 
-Also the maximum reads of one node at once that may hang: pvedaemon has three workers there.
+Reads that may hang are counted apart, late or not: pvedaemon has three workers on the node.
 """
 
 

@@ -238,9 +238,9 @@ class Transport(HTTPAdapter):
 
 
 def presented_fingerprint(host: str, port: int, seconds: float, sockets: Sockets) -> str | None:
-    """Return the SHA-256 of the certificate that the server shows, for a person to compare.
+    """Return the SHA-256 of the certificate that the server shows, for a person to compare. None: it shows none.
 
-    Sends nothing secret.
+    Nothing secret is sent.
     """
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -256,7 +256,7 @@ def presented_fingerprint(host: str, port: int, seconds: float, sockets: Sockets
 
 
 def is_distrusted(error: Exception) -> bool:
-    """Return whether TLS failed because of the certificate. Its other errors are broken connections."""
+    """Return whether TLS failed because of the certificate. Other errors of TLS are broken connections."""
     if not isinstance(error, requests.exceptions.SSLError):
         return False
     return any(words in str(error) for words in ("certificate verify failed", "ingerprint", "X509"))
@@ -275,7 +275,7 @@ def is_keepalive_timeout(error: Exception) -> bool:
 def connection_lost(error: requests.RequestException, host: str, changing: bool) -> ProxmoxError:
     """Translate a broken connection.
 
-    Before it was established nothing was sent. Later a change may have been sent.
+    Unreachable: nothing was sent, or it was a read. TimedOut: a change may have been sent.
     """
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
