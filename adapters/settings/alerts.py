@@ -1,4 +1,4 @@
-"""Parse the settings of alerts: the role to mention, when to alert, and the heartbeat.
+"""Parse the settings of alerts: optional ids of a role or channel, when to alert, the time zone, and the heartbeat.
 
 Each parser raises SettingRejected.
 """

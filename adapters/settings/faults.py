@@ -65,7 +65,10 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. `value`: one printable line of at most 80 characters, None if it is or may be a secret."""
+    """One fault. `name`: of the setting, or of config.py. `value`: one printable line of at most 80 characters.
+
+    `value` is None if it is or may be a secret. The comments of `FaultKind` say what the other fields hold.
+    """
 
     kind: FaultKind
     name: str
@@ -225,7 +228,7 @@ def with_value(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def bytes_of(given: RawSetting, path: Path) -> bytes:
-    """Return the beginning of a file. Raises: SettingRejected if it cannot be read."""
+    """Return the first 64 KiB of a file. Raises: SettingRejected if the file cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(65536)

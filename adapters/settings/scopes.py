@@ -1,4 +1,4 @@
-"""Parse the settings that name guests, nodes, pools and sites: ROLE_SCOPES, PROTECTED_VM_IDS and names of sites.
+"""Parse the settings that name guests, tags, nodes, pools and sites: ROLE_SCOPES, PROTECTED_VM_IDS, names of sites.
 
 Each parser raises SettingRejected.
 """

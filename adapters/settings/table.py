@@ -41,7 +41,7 @@ from adapters.settings.written_sites import parse_sites
 class Setting:
     """One row of `SETTINGS`.
 
-    `form`: the word for WRONG_TYPE.expected. `default`: as it would be written in config.py.
+    `form`: the word for the form of the value (`Fault.expected`). `default`: as it would be written in config.py.
     `unlike`: the field of an earlier row, whose value this one must not have.
     """
 
@@ -77,7 +77,7 @@ SITE_ROWS: tuple[Setting, ...] = (
 )
 """The settings that each site has. The only site has them at the top level of config.py."""
 SITE_SETTINGS = (*SITE_ROWS, Setting("ALERT_CHANNEL_ID", "id", parse_optional_snowflake))
-"""The settings in an entry of SITES. Its alert channel is that of the bot if it has none of its own."""
+"""The settings in an entry of SITES. A site without ALERT_CHANNEL_ID has the alert channel of the bot."""
 SITE_NAMES = names_of(SITE_SETTINGS)
 
 SETTINGS: tuple[Setting, ...] = (

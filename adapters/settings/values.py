@@ -27,11 +27,14 @@ VMIDS = (100, 999_999_999)  # pve-common, JSONSchema.pm: pve-vmid
 INTERVALS = (5, 3600)  # seconds
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 _REALM = r"[A-Za-z][A-Za-z0-9._-]+"  # pve-access-control: realm_regex, the same as token_subid_regex
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_DNS = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"  # the name of a node
+_DNS = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"  # a part of a host's name; DNS allows `_`, too
 _PREFIX = r"(?:sha-?256(?: fingerprint)?\s*[=:]\s*)?"  # as openssl prints it
 _WEB_TEXT = re.compile(r"[!#-;=?-\[\]_a-z~]{1,300}")
-"""Printable ASCII without spaces, quotes and signs that end a link. Links made of it have at most 512 characters."""
+"""Printable ASCII without spaces, double quotes, backticks and signs that end a link.
+
+The length leaves room for the rest of a link: that of a Discord button has at most 512 characters.
+"""
 _WEB_URL = re.compile(r"https://([^/?#]*)((?:/[\w.~%-]*)*)(.*)", re.I | re.A)
 _FINGERPRINT = re.compile(_PREFIX + r"((?:[0-9a-f]{2}[: ]?){31}[0-9a-f]{2})", re.I)
 
@@ -92,7 +95,10 @@ def parse_host(given: RawSetting) -> tuple[str, int]:
 
 
 def host_port(text: str) -> tuple[str, int] | str:
-    """Return host and port, or the word for the fault. Accepts host, host:port, v6, [v6] and [v6]:port."""
+    """Return host and port (8006 if none is given), or the word for the fault: name | port.
+
+    The forms are host, host:port, v6, [v6] and [v6]:port.
+    """
     host, port = text, "8006"
     if match := re.fullmatch(r"\[([^\[\]]*)\](?::(.*))?|([^:]*):([^:]*)", text, re.S):
         host = match[1] if match[3] is None else match[3]
@@ -117,7 +123,8 @@ def host_port(text: str) -> tuple[str, int] | str:
 def parse_web_url(given: RawSetting) -> str:
     """Parse the address of Proxmox' web interface, for links to it. Behind a proxy it may have a path.
 
-    It may contain a password by mistake, so only the part that could be meant is ever shown.
+    The text may contain a password by mistake, so a fault never shows it whole. If it is the address of a page, the
+    fault proposes the part before the page.
     """
     text = given.text()
     if not _WEB_TEXT.fullmatch(text):
