@@ -2,7 +2,8 @@
 
 It logs in, registers the commands and holds the gateway. discord.py's own `start` gives up if Discord is away
 at the first attempt, and later sleeps up to 17 minutes between two attempts. Here a failed attempt is repeated
-after 1, 2, 4 … 60 s. Only a refused token or guild ends it.
+after 1, 2, 4 … 60 s, or later if Discord asks for it or only a change elsewhere can help. Only a refused token or
+guild ends the attempts.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ class DiscordRefused(Exception):
 class ConnectAttempts:
     """Count the failures in a row, and wait between attempts. Log each cause once, and the end of the problem once.
 
+    `over`: is set when the bot ends. `step`: the work that is attempted.
     `lasting`: seconds between two attempts when only a change elsewhere can help.
     """
 
@@ -79,8 +81,9 @@ class ConnectAttempts:
         self._t, self._clock, self._over, self._step, self._lasting = t, clock, over, step, lasting
         self.failures, self._since = 0, 0.0
         self._told = list[str]()
-        """The causes that are logged, in order."""
+        """The causes that were logged since the last success, in order."""
         self._is_over = True
+        """Whether the problem is over, or there was none."""
 
     def works(self) -> None:
         """Log that the problem is over. The same cause is not logged again before `succeeded`."""
@@ -106,7 +109,7 @@ class ConnectAttempts:
         await self.pause(diagnosis)
 
     async def pause(self, diagnosis: Diagnosis) -> None:
-        """Wait, and log the cause if it is not the same as before."""
+        """Wait until the next attempt, or the end of the bot. Log the cause unless it is logged already."""
         step = PAUSES[min(self.failures, len(PAUSES) - 1)]
         seconds = self._lasting if diagnosis.retry is RetryRule.LASTING else step
         seconds = max(seconds, min(diagnosis.wait, LONGEST_WAIT))
@@ -120,7 +123,7 @@ class ConnectAttempts:
 
 
 class Connection:
-    """The connection of one bot. `register` sends the commands to Discord. `over` is set when the bot ends."""
+    """The connection of one bot. `register`: sends the commands to Discord. `over`: is set when the bot ends."""
 
     def __init__(
         self,
@@ -176,7 +179,7 @@ class Connection:
                 await tries.failed(error)
 
     async def _commands(self, tried: asyncio.Event) -> None:
-        """Register the commands, and again whenever that is asked for. `tried` is set after the first attempt.
+        """Register the commands, and once more after each `register_again`. `tried` is set after the first attempt.
 
         No registration is cancelled: a cancelled wait for a rate limit would block discord.py for good.
         Raises: DiscordRefused, if the first registration is refused. A later one that is refused is only logged.
@@ -205,9 +208,9 @@ class Connection:
                 await self._again.wait()
 
     async def _gateway(self) -> None:
-        """Do the work of discord.py's Client.connect.
+        """Do the work of discord.py's Client.connect, with the pauses and the log of `ConnectAttempts`.
 
-        The pauses are at most a minute, and no attempt logs a traceback.
+        Raises: DiscordRefused.
         """
         client, tries = self._client, self._tries(ConnectStep.GATEWAY, REFUSED_SECONDS)
         how: dict[str, Any] = {"initial": True}
@@ -257,9 +260,9 @@ async def _close_for_resume(socket: DiscordWebSocket | None) -> None:
 
 
 def _how_to_return(socket: DiscordWebSocket | None, *, resumes: bool) -> dict[str, Any]:
-    """Return the arguments of the next connection: resume the session or start anew.
+    """Return the arguments of the next connection: resume the session, or start a new one.
 
-    They are empty for the first connection.
+    They are empty while there was no connection yet.
     """
     if socket is None:
         return {}

@@ -48,7 +48,7 @@ _log = logging.getLogger("bot")
 class SiteData:
     """The parts that hold the data of one site.
 
-    `name`: "" for the only one. `vm_ids`: MONITOR_VM_IDS, for a first start.
+    `name`: "" for the only site. `vm_ids`: MONITOR_VM_IDS, for a first start.
     """
 
     name: str
@@ -68,7 +68,10 @@ class StartFailed(Exception):
 
 @contextlib.contextmanager
 def start_failures(t: Text, directory: Path) -> Iterator[None]:
-    """Turn any fault of the data directory into StartFailed."""
+    """Turn any fault of the data directory in the `with` block into StartFailed.
+
+    Raises: StartFailed.
+    """
     try:
         yield
     except (DataDirInUse, ForeignFile, JournalError, JournalFailed, SiteFault, StoreError, OSError) as error:
@@ -85,15 +88,16 @@ async def read_data_dir(
     first: str | None = None,
     audit: AuditLog | None = None,
 ) -> None:
-    """Read the locked data directory. Losses are reported in the alert channel of the first of `sites`.
+    """Read the locked data directory, and end the attempts that the last run left open, except actions.
 
+    Losses are reported in the alert channel of the first of `sites`.
     `first`: FIRST_SITE. `audit`: the trail of attempts that belong to none of several sites.
-    Raises: JournalError, JournalFailed, StoreError; SiteFault if the data does not fit the sites. A SiteFault changes
-    nothing.
+    Raises: JournalError, JournalFailed, StoreError; SiteFault if the data does not fit the sites. Then no data is
+    changed.
     """
 
     def check(configured: SiteNames, stored: StoredSites) -> None:
-        is_off = os.path.lexists(directory / READ_ONLY_NAME)  # without a journal, only this file says so
+        is_off = os.path.lexists(directory / READ_ONLY_NAME)  # without a journal, only this shows data
         check_sites(configured, replace(stored, plain=stored.plain or is_off))
         store.check(configured, configured.first or stored.first)
 
@@ -143,7 +147,7 @@ def data_loss_lines(
 ) -> list[str]:
     """List the parts of the data directory that could not be read, for the alert channel.
 
-    `loaded`: the watch list of each site. `off`: changes are switched off; None: on some sites.
+    `loaded`: the watch list of each site. `off`: whether changes are switched off; None: on some sites only.
     """
     lines = []
     if opened.outcome is OpenOutcome.RECREATED:

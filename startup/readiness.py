@@ -35,6 +35,7 @@ from ui.interaction.services import Services, Site
 from ui.messages.readiness import back_line, finding_line, fixed_line, ready_line
 
 AGAIN_SECONDS = 60.0
+"""Seconds between two checks."""
 FIRST_POLL_SECONDS = 60.0
 """Seconds to wait for the watch's first poll: this check uses its result."""
 LATE_SECONDS = 6.0
@@ -64,7 +65,7 @@ def required_setup(settings: Settings) -> RequiredSetup:
 
 
 class StartCheck:
-    """Check one bot until every site is ready and the first message is stored.
+    """Check one bot until every site is ready, its first message is stored, and orphaned dashboards are deleted.
 
     `recheck` is called when Discord is connected or back, and when the commands are registered.
     """
@@ -79,7 +80,7 @@ class StartCheck:
         self._seen: dict[str, Cluster | BotError] = {}
         """The last read of each site, without those that have not answered yet."""
         self._swept = False
-        """Whether orphaned dashboards were searched for (ui/dashboard/messages.py)."""
+        """Whether orphaned dashboards were searched for and deleted (ui/dashboard/messages.py)."""
         self._ready: set[str] = set()
         """The sites that a line has called ready."""
 
@@ -111,7 +112,7 @@ class StartCheck:
             self._seen.clear()  # it would keep the first read for good
 
     async def _follow(self, site: Site) -> None:
-        """Read a site until nothing serious is wrong with it. Only changes are checked at once."""
+        """Read a site until nothing serious is wrong with it. Start a check at once when its findings change."""
         node, again = self._wanted.nodes[site.name], self._read_again[site.name]
         seen, before = await self._first_poll(site), None
         while True:
@@ -129,6 +130,7 @@ class StartCheck:
             await sleep_until_set(self._clock, AGAIN_SECONDS, again)
 
     async def _first_poll(self, site: Site) -> Cluster | BotError | None:
+        """Return the result of the watch's first poll, None if it takes too long."""
         watch, waited = site.watch, 0.0
         while watch.last_read is None and watch.read_error is None and waited < FIRST_POLL_SECONDS:
             await asyncio.sleep(0.1)
@@ -148,7 +150,7 @@ class StartCheck:
         return doubt if isinstance(doubt, (NothingVisible, HalfGone)) else found
 
     async def _check(self, *, is_late: bool) -> bool:
-        """Check once, and return whether every site is ready. `is_late`: do not wait for more sites."""
+        """Check once, and return whether nothing is left to check. `is_late`: do not wait for more sites."""
         found = [
             finding
             for site, seen in self._seen.items()

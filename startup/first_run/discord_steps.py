@@ -196,7 +196,10 @@ def _all_are_admins(talk: Talk) -> bool:
 def _channel(
     talk: Talk, question: str, before: ChannelPlace | None, *, optional: bool = False
 ) -> ChannelPlace | None:
-    """Return the chosen channel. Those of the category come first."""
+    """Return the chosen channel. The channels of the category are listed first.
+
+    None: none is wanted (`optional`), or the server had no text channel yet.
+    """
     t, seen, category = talk.t, _seen(talk), talk.draft.category
     inside = category.number if category else 0
     places = sorted(seen.channels, key=lambda place: place.category_id != inside)

@@ -39,7 +39,7 @@ class Given:
 class SiteDraft:
     """The answers about one cluster. `name`: used only if there are several clusters.
 
-    `cluster`: read with the help of the answers.
+    `cluster`: read with the token.
     """
 
     name: str = ""
@@ -57,7 +57,7 @@ class SiteDraft:
 
     @property
     def probe(self) -> SiteSettings:
-        """Return the settings for a probe. Without a token they have one that Proxmox refuses."""
+        """Return the settings for a probe of the cluster. Without a token they contain one that Proxmox refuses."""
         return SiteSettings(
             name="",
             entry_points=self.points,
@@ -94,7 +94,7 @@ class SiteDraft:
 
 @dataclass(slots=True)
 class Draft:
-    """The answers so far. `account` and `seen`: read with their help. `site`: the cluster that is asked about."""
+    """The answers so far. `account` and `seen`: read with the token. `site`: the cluster that is asked about."""
 
     language: Language = "ja"
     discord_token: Given | None = None

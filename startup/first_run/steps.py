@@ -163,14 +163,14 @@ class Asked:
     site: SiteDraft
 
     def title(self, t: Text, draft: Draft) -> str:
-        """Return its title, with the name of one of several clusters."""
+        """Return the title of the step, with the name of its cluster if there are several."""
         of_cluster = self.step in (_NAMING, *_OF_CLUSTER)
         named = draft.several and of_cluster and self.site.name
         return f"{t(self.step.title)} ({self.site.name})" if named else t(self.step.title)
 
 
 def asked_of(draft: Draft) -> list[Asked]:
-    """Return the steps in order. Those of a cluster are asked for each."""
+    """Return the steps in order. Those about a cluster are there once for each cluster."""
     first, steps = draft.sites[0], (_NAMING, *_OF_CLUSTER) if draft.several else _OF_CLUSTER
     return [
         *(Asked(step, first) for step in _BEFORE),
@@ -182,7 +182,7 @@ def asked_of(draft: Draft) -> list[Asked]:
 def walk(talk: Talk, pending: set[Asked]) -> None:
     """Ask the pending steps in order.
 
-    Going back asks the previous step again, and passes over those that ask nothing.
+    Going back asks the previous step again, and passes over steps that ask nothing.
 
     Raises: Cancelled.
     """

@@ -1,4 +1,4 @@
-"""Hold what every step of the dialogue needs: the terminal, the language, the answers, and a way to run a probe.
+"""Give every step of the dialogue the terminal, the language, the answers, and a way to run a probe.
 
 Every question raises Back or Cancelled (startup/first_run/terminal.py).
 """
@@ -65,9 +65,9 @@ class Talk:
         return self.terminal.ask(question, default)
 
     def wait(self, question: str) -> str:
-        """Return the answer of a person who was asked to fix something first. With a pipe, the dialogue ends.
+        """Return the answer of a person who was asked to fix something first.
 
-        Raises: Back, Cancelled.
+        Raises: Back; Cancelled, without a terminal always.
         """
         if not self.terminal.interactive:
             raise Cancelled(self.t("Fix this, then run it again."))

@@ -41,7 +41,8 @@ class Back(Exception):
 class Terminal:
     """Standard input and output of the dialogue.
 
-    `interactive`: a person answers. Otherwise each line of the input is one answer. `questions`: their number so far.
+    `interactive`: a person answers. Otherwise each line of the input is one answer.
+    `questions`: the number of questions that were asked so far.
     """
 
     def __init__(

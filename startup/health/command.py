@@ -1,4 +1,4 @@
-"""Carry out the options of the command line that look at a setup instead of running the bot."""
+"""Carry out --check, --print-config and --send-test-alert."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from ui.i18n import Text, Texts
 from ui.messages.faults import config_report
 
 THREADS = 16
+"""Maximum number of DNS look-ups and requests to Proxmox at once."""
 
 
 def run_instead(
@@ -32,7 +33,7 @@ def run_instead(
     environ: Mapping[str, str],
     cogs: Iterable[type[commands.Cog]],
 ) -> int:
-    """Do what the options ask for and return the exit code."""
+    """Do what the options ask for, and return the exit code: for --check that of its results, otherwise 0 or 2."""
     logging.captureWarnings(capture=True)
     logging.getLogger().addHandler(logging.NullHandler())  # the report says it all, and without secrets
     for stream in (sys.stdout, sys.stderr):

@@ -9,6 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 STEP_SECONDS = 20.0
+"""Maximum seconds of a step."""
 
 
 class Late(Exception):

@@ -63,6 +63,8 @@ async def fetch_guild(client: discord.Client, number: int) -> tuple[discord.Guil
 
 
 class _Logged:
+    """The checks that need a login, with a client that has logged in."""
+
     def __init__(self, t: Text, client: discord.Client, wanted: RequiredSetup) -> None:
         self._t, self._client, self._wanted = t, client, wanted
         self._link = invitation(client.application_id or 0, wanted.guild)

@@ -41,7 +41,7 @@ def check_packages(requirements: Path) -> Result:
 
 
 def check_files(config: Path, environ: Mapping[str, str]) -> list[Result]:
-    """Judge config.py, and the files that variables name."""
+    """Judge who may read config.py and the files with secrets that variables name."""
     named = {"config.py": config}
     named |= {
         name: Path(value)

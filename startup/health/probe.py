@@ -19,13 +19,14 @@ from email.utils import parsedate_to_datetime
 from core.health.certificate import Certificate
 
 CLOCK_SECONDS = 5.0
+"""Maximum seconds to read the clock."""
 _HEAD_MOST = 65536  # bytes
 _VERSION, _UTC_TIME = 0xA0, 0x17
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The answer of a TLS server. `offset`: seconds by which its clock is ahead; None if it named no time."""
+    """The answer of a TLS server. `offset`: seconds by which its clock is ahead; None if it showed no time."""
 
     certificate: Certificate
     offset: float | None

@@ -1,7 +1,7 @@
-"""Serve pages over HTTP to programs on this machine, such as Prometheus, with hard limits.
+"""Serve pages over HTTP to programs such as Prometheus, with hard limits.
 
-It reads one short GET and closes. A slow or hostile client takes one place for some seconds, and loses it as soon as
-another client needs it. aiohttp's web server is not used, so it need not be loaded.
+A connection serves one short GET and is closed. A slow or hostile client takes one place for some seconds, and loses
+the place as soon as another client needs it. aiohttp's web server is not used, so it need not be loaded.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class OperatingEndpoint:
         self._get = get
         self._server: asyncio.Server | None = None
         self._clients = set[asyncio.Task[None]]()
-        self._slow = dict[asyncio.StreamWriter, asyncio.Task[None]]()  # all but those that wait for a page
+        self._slow = dict[asyncio.StreamWriter, asyncio.Task[None]]()  # those that do not wait for a page
 
     @property
     def port(self) -> int:
@@ -73,7 +73,7 @@ class OperatingEndpoint:
         client.add_done_callback(lambda _: self._forget(client, writer))
 
     def _drop_slowest(self) -> bool:
-        """End the connection that has been slow for the longest. Return whether there was one."""
+        """End the connection that has been slow for the longest. Return whether there was a slow one."""
         writer, client = next(iter(self._slow.items()), (None, None))
         if writer is None or client is None:
             return False

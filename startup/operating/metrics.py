@@ -13,7 +13,11 @@ COMMAND_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)  # seconds
 
 @dataclass(frozen=True, slots=True)
 class SiteFigures:
-    """The figures of one site. `oldest`: seconds that its oldest undelivered message has waited."""
+    """The figures of one site.
+
+    `read_age`: seconds since the last good read of Proxmox. `watched`: guests on the watch list.
+    `waiting` and `given_up`: undelivered messages. `oldest`: seconds that the oldest waiting message has waited.
+    """
 
     read_age: float
     watched: int
@@ -26,7 +30,7 @@ class SiteFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures besides the counts. `latency` and `gateway_age`: seconds, None if not connected."""
+    """The figures that are read for a page. `latency` and `gateway_age`: seconds, None if not connected."""
 
     is_healthy: bool
     latency: float | None

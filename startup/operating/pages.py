@@ -15,14 +15,17 @@ from ui.interaction.services import Services, Site
 from ui.sites.vitals import read_vitals
 
 FRESH_SECONDS = 2.0
-"""Seconds for which a page serves everybody who asks."""
+"""Seconds for which a page is shown to everybody who asks."""
 Page = tuple[int, str, bytes]
 """Status, content type and body."""
 TEXT, JSON = "text/plain; version=0.0.4; charset=utf-8", "application/json"
 
 
 class Pages:
-    """Make each page once for all who ask at the same time. `latency`: that of Discord's gateway, in seconds."""
+    """Make each page once for all who ask within `FRESH_SECONDS`.
+
+    `latency`: returns that of Discord's gateway, in seconds.
+    """
 
     def __init__(self, services: Services, metrics: Metrics, latency: Callable[[], float]) -> None:
         self._services, self._metrics, self._latency = services, metrics, latency

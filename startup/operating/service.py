@@ -27,7 +27,7 @@ class Operating:
             self.measures = self._metrics = Metrics()
 
     async def open(self, services: Services, latency: Callable[[], float]) -> None:
-        """Listen. `latency`: returns that of Discord's gateway, in seconds."""
+        """Listen, if METRICS_LISTEN is set. `latency`: returns that of Discord's gateway, in seconds."""
         if self._listen is None or self._metrics is None:
             return
         from startup.operating.endpoint import OperatingEndpoint  # noqa: PLC0415 - as above
