@@ -58,8 +58,8 @@ def health_card(t: Text, report: CheckReport, page: int, site: str, *, full: boo
     ordered = sorted(report.results, key=lambda result: _ORDER.index(result.level))
     fine = [] if full else [result for result in ordered if result.level is Verdict.OK]
     lines = [discord_line(t, result) for result in ordered if result not in fine]
-    unsure = {result.check for result in ordered if result.level is not Verdict.OK}
-    pages = _split_pages([*lines, *passed_lines(t, fine, unsure)], PAGE_MOST)
+    mixed = {result.check for result in ordered if result.level is not Verdict.OK}
+    pages = _split_pages([*lines, *passed_lines(t, fine, mixed)], PAGE_MOST)
     page = min(page, len(pages) - 1)
     head = f"### {t('Setup check')}\n{summary_line(t, report.results)}"
     return card(

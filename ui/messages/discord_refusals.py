@@ -1,7 +1,7 @@
-"""Explain in one sentence why the bot cannot reach Discord: the cause, causes to rule out, and what to do.
+"""Explain why the bot cannot log in, register its commands or stay connected: the cause, and what to do.
 
-The sentences are for the log and the terminal. The error codes and close codes come from Discord's documentation
-("Opcodes and Status Codes").
+The explanations also name causes that are ruled out. They are for the log, the terminal and the health check. The
+error codes and close codes come from Discord's documentation ("Opcodes and Status Codes").
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class ConnectStep(StrEnum):
 
 
 class RetryRule(StrEnum):
-    """When to try again: soon (PASSING), now and then (LASTING), or not at all (FINAL)."""
+    """When to try again: soon (PASSING), at long intervals (LASTING), or not at all (FINAL)."""
 
     PASSING = "passing"
     LASTING = "lasting"
@@ -43,7 +43,7 @@ class RetryRule(StrEnum):
 class Diagnosis:
     """The explanation of an error, and when to try again.
 
-    `wait`: seconds that Discord itself asked to wait before the next attempt.
+    `wait`: seconds that the answer asks to wait before the next attempt, 0 if it names none.
     """
 
     retry: RetryRule
@@ -82,7 +82,7 @@ def invited_again(t: Text) -> str:
 
 
 def tried_again(t: Text, diagnosis: Diagnosis, seconds: float) -> str:
-    """Return the log line for the first failed attempt with this cause."""
+    """Return the log line for the first failed attempt with this cause. `seconds`: until the next attempt."""
     return t(
         "{what} Retrying in {seconds} s. Further attempts are not logged.",
         what=diagnosis.text,
@@ -91,7 +91,10 @@ def tried_again(t: Text, diagnosis: Diagnosis, seconds: float) -> str:
 
 
 def works_again(t: Text, cause: str, seconds: float) -> str:
-    """Return the log line for the end of a problem. `cause`: the last one, as logged."""
+    """Return the log line for the end of a problem.
+
+    `cause`: the last explanation that was logged. `seconds`: how long the problem lasted.
+    """
     return t(
         "Discord works again after {time}. The problem was: {what}",
         time=format_duration(t, seconds),
@@ -157,7 +160,7 @@ _CLOSED: dict[int, tuple[RetryRule, Marked]] = {
         ),
     ),
 }
-"""Close codes of Discord's gateway after which an immediate retry would fail again."""
+"""By close code of Discord's gateway: when to try again, and why. After any other code it is soon."""
 
 
 def _closed(t: Text, code: int) -> Diagnosis:
@@ -205,7 +208,7 @@ def _answer(t: Text, error: discord.HTTPException, step: ConnectStep) -> Diagnos
 
 
 def _page(t: Text, status: int, headers: object) -> Diagnosis:
-    """Explain an answer that comes from Cloudflare in front of Discord or from a proxy on the way."""
+    """Explain an answer that is not Discord's own: from Cloudflare in front of it, or from a proxy on the way."""
     wait = _seconds(headers)
     if status == 429:
         return Diagnosis(

@@ -1,7 +1,6 @@
-"""Define the row of words for an error, make the error's values safe, and put them into a message.
+"""Define the form of a row of words for an error, make the error's values safe, and put them into a message.
 
-The rows are in modules named like those of core: `ui/messages/errors.py`, `ui/messages/guest_errors.py`,
-`ui/messages/wanted_errors.py` and `ui/messages/proxmox_errors.py`.
+The rows are in modules named like those of core: errors.py, guest_errors.py, wanted_errors.py and proxmox_errors.py.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +27,7 @@ _MOST = {"choices": 500, "fingerprint": 100, "message": 200, "upid": 100}
 
 
 Wording = Marked | Callable[[Text, Any], str]
-"""A message for `fill_in`, or a function that chooses one according to the error's values."""
+"""A message for `fill_in`, or a function that returns the filled-in text according to the error's values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +39,18 @@ class ErrorWords:
     phrase: Marked
     """Short phrase for lists, without values."""
     choice: Wording | None = None
-    """Short text for a completion that offers nothing because of this error; no markdown, times or names."""
+    """Short text for a completion that offers nothing because of this error. Without markdown, timestamps or names.
+
+    None: the completion has no entry, or `plain_sentence` shortens the sentence.
+    """
 
 
 WordsByError = Mapping[type[BotError], ErrorWords]
 
 
-def put_in_words(t: Text, error: BotError, told: Wording) -> str:
-    return fill_in(t, error, told) if isinstance(told, str) else told(t, error)
+def put_in_words(t: Text, error: BotError, wording: Wording) -> str:
+    """Return the text of an error in this wording."""
+    return fill_in(t, error, wording) if isinstance(wording, str) else wording(t, error)
 
 
 def fill_in(t: Text, error: BotError, message: Marked, /, **more: object) -> str:
@@ -63,7 +66,7 @@ def _safe(name: str, value: object) -> object:
 
 
 def _named(t: Text, values: Mapping[str, Any]) -> dict[str, object]:
-    """Return the values that combine several fields or have words of their own."""
+    """Return the placeholders that are made of several fields, or of a field with words of its own."""
     found: dict[str, object] = {}
     if "label" in values:
         found["guest"] = title_of(values["vmid"], values["label"])

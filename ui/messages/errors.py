@@ -1,6 +1,6 @@
-"""Define the words for each error, one row each: a sentence for the person who asked, and a phrase for lists.
+"""Hold the words for each error of core/errors.py, one row each, and look up the words of any error.
 
-This module has the rows for core/errors.py. WORDS has all rows. A test compares it with the error classes.
+WORDS has the rows of all four modules. A test compares it with the error classes.
 """
 
 from core import errors as e
@@ -17,7 +17,7 @@ from ui.messages.wanted_errors import WANTED_WORDS
 
 _VALUE_MOST = 40  # characters
 _DETAILS = ("message", "privilege", "reason", "lock", "value")
-"""Fields of errors that say more than the phrase. The first one with a text is added to it."""
+"""Fields of errors that say more than the phrase. `reason_of` adds the first of them that has a text."""
 
 
 def _not_allowed(t: Text, error: e.NotAllowed) -> str:
@@ -31,7 +31,7 @@ def _not_allowed(t: Text, error: e.NotAllowed) -> str:
     return fill_in(t, error, message)
 
 
-def _no_choice(t: Text, error: e.NotAllowed) -> str:
+def _not_allowed_choice(t: Text, error: e.NotAllowed) -> str:
     if error.level is Level.NONE:
         return t("None of your roles may use this bot.")
     return fill_in(t, error, N_("Needs the “{needed}” level"))
@@ -68,7 +68,7 @@ def _journal_failed(t: Text, error: e.JournalFailed) -> str:
 
 WORDS: WordsByError = {
     e.NotHere: ErrorWords(N_("The bot does not work in this channel."), N_("outside the category")),
-    e.NotAllowed: ErrorWords(_not_allowed, N_("role too low"), _no_choice),
+    e.NotAllowed: ErrorWords(_not_allowed, N_("role too low"), _not_allowed_choice),
     e.ReadOnly: ErrorWords(_read_only, N_("read-only mode"), N_("Read-only mode is on.")),
     e.Unconfirmed: ErrorWords(_unconfirmed, N_("protected, not confirmed")),
     e.OnlySomeGuests: ErrorWords(
@@ -167,9 +167,9 @@ def error_sentence(t: Text, error: e.BotError) -> str:
 
 
 def choice(t: Text, error: e.BotError) -> str:
-    """Return the sentence for an empty completion, "" if the error has none."""
-    told = WORDS[type(error)].choice
-    return put_in_words(t, error, told) if told else ""
+    """Return the text for an empty completion, "" if the error has none."""
+    wording = WORDS[type(error)].choice
+    return put_in_words(t, error, wording) if wording else ""
 
 
 def plain_sentence(t: Text, error: e.BotError) -> str:
@@ -179,7 +179,10 @@ def plain_sentence(t: Text, error: e.BotError) -> str:
 
 
 def reason_of(t: Text, outcome: str, most: int = _VALUE_MOST) -> str:
-    """Format an outcome: an error as its phrase and its most useful value, any other text as code."""
+    """Format a stored outcome: an error as its phrase and its most useful value, any other text as code.
+
+    `most`: maximum characters of the value or text.
+    """
     error = from_text(outcome)
     words = WORDS.get(type(error)) if error else None
     if words is None:

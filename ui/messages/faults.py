@@ -1,4 +1,4 @@
-"""Explain every fault of the settings and of the stored files in one sentence for the terminal.
+"""Explain every fault of the settings and of the files in DATA_DIR, for the terminal and the health check.
 
 This module does not import the adapters that find the faults, so its tables use the values of their enums as keys.
 `_values_of` makes all values of a setting's fault safe. The sentences contain no Discord markdown and no line breaks.
@@ -60,7 +60,7 @@ FILE_ERRORS: Table = {
         "the file away."
     ),
 }
-"""Rows for the watch list and the journal. The error's kind and reason are the key."""
+"""Sentences for errors of the watch list and the journal, by kind and reason. "" stands for all other reasons."""
 
 SITE_FAULTS = {
     "missing": N_(
@@ -95,6 +95,7 @@ _SAME_AS = {
     "SQLITE_FULL": "ENOSPC",
     "SQLITE_LOCKED": "SQLITE_BUSY",
 }
+"""Reasons that have the sentence of another reason."""
 
 
 def fault_lines(t: Text, faults: Iterable[Fault]) -> list[str]:
@@ -166,7 +167,7 @@ def _fault_line(t: Text, fault: Fault) -> str:
 def _line(
     t: Text, table: Table, wanted: tuple[str, str], otherwise: tuple[str, str], values: FaultValues
 ) -> str:
-    """Fill in the row for this kind and reason, or the row for the kind alone, or the row `otherwise`."""
+    """Fill in the row for the wanted kind and reason, else for the kind alone, else the row `otherwise`."""
     kind, reason = wanted
     rows = [(kind, word) for word in (reason, _SAME_AS.get(reason, ""), "")]
     message = table[next((row for row in rows if row in table), otherwise)]

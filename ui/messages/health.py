@@ -160,7 +160,7 @@ WORDS: Mapping[str, Marked] = {
         "(nothing is lost): {line}"
     ),
 }
-"""One sentence for each result. The values are made harmless."""
+"""The problem and the remedy, by `Result.word`. Results with a finding or an error take their words from there."""
 
 
 def result_line(t: Text, result: Result) -> str:
@@ -190,7 +190,7 @@ def _discord_text(t: Text, result: Result) -> str:
 
 
 def result_text(t: Text, result: Result) -> str:
-    """Return the problem and the remedy."""
+    """Return the problem and the remedy, with harmless values."""
     if result.finding is not None:
         return finding_text(t, result.finding)
     if result.error is not None:
@@ -200,7 +200,7 @@ def result_text(t: Text, result: Result) -> str:
 
 
 def summary_line(t: Text, results: Sequence[Result]) -> str:
-    """Return how many errors and warnings there are, and how much was not checked."""
+    """Return the numbers of errors, of warnings and of checks that were not made."""
     levels = [result.level for result in results]
     errors, warnings, unchecked = map(levels.count, (Verdict.ERROR, Verdict.WARNING, Verdict.UNCHECKED))
     parts = [t.plural("{n} error", "{n} errors", errors)] if errors else []
@@ -209,15 +209,15 @@ def summary_line(t: Text, results: Sequence[Result]) -> str:
     return listed(t, parts) if parts else t("No errors or warnings")
 
 
-def passed_lines(t: Text, results: Sequence[Result], unsure: Collection[str] = ()) -> list[str]:
-    """Return the names of the good results: a line for the bot's machine, for Proxmox and for Discord.
+def passed_lines(t: Text, results: Sequence[Result], mixed: Collection[str] = ()) -> list[str]:
+    """Return the names of the good results: a line each for the bot's machine, for Proxmox and for Discord.
 
-    `unsure`: the checks that are not good everywhere. Their names are followed by the places where they are.
+    `mixed`: checks that are good at some places only. These places follow the names of the checks.
     """
     named: dict[Marked, dict[str, None]] = {}
     for result in results:
         area = _AREAS.get(result.check.partition(".")[0], N_("The bot"))
-        where = f" ({code(result.where, 200)})" if result.where and result.check in unsure else ""
+        where = f" ({code(result.where, 200)})" if result.where and result.check in mixed else ""
         named.setdefault(area, {})[f"{t(LABELS[result.check])}{where}"] = None
     folded = {area: fit_lines(t, names, _FOLDED_MOST, t(", ")) for area, names in named.items()}
     return [f"{OK} **{t(area)}**\n-# {text}" for area, text in folded.items()]

@@ -1,6 +1,6 @@
-"""Hold the words for a completion without choices.
+"""Hold the words for a completion that has nothing to offer.
 
-Each reason has a row: the words of its only entry, and the remedy for a person who chooses that entry.
+Each reason has a row: the words of the completion's only entry, and the remedy for a person who chooses that entry.
 """
 
 from collections.abc import Mapping
@@ -73,7 +73,7 @@ _ROWS: Mapping[Nothing, tuple[Marked, Marked | None]] = {
 
 
 def nothing_words(t: Text, error: NothingChosen) -> str:
-    """Return the entry's own words."""
+    """Return the words of the entry, without the remedy."""
     said, _ = _row_of(error)
     action = operation_noun(t, Operation(error.verb)) if error.verb in ACTIONS else "?"
     return t(said, action=action)

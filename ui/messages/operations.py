@@ -18,8 +18,9 @@ _NONE = Marked("")
 class Button:
     """A button that carries out the operation: green starts or resumes, red destroys or forces, grey is gentle.
 
-    `always`: a panel on which any such button fits the state shows them all, and greys out those that do not fit.
-    `on_panel=False`: only outcomes and refusals offer it, as the next step.
+    `always`: as long as one button with `always` fits the guest's state, a panel shows all of them, and greys out
+    those that do not fit.
+    `on_panel=False`: the button is only offered as the next step, under outcomes and refusals.
     """
 
     style: ButtonStyle
@@ -31,7 +32,8 @@ class Button:
 class Words:
     """The words for one operation.
 
-    Actions have `working`, `done` and `failed`. Actions that can ask for confirmation also have the next three.
+    Actions have `working`, `done` and `failed`. Actions that can ask for confirmation also have `question`, `yes`,
+    and a `consequence` if ui/guests/plan.py does not describe the effect.
     Placeholders: {guest} is the guest as displayed, {name} the new guest's name, {snapshot} the snapshot's name.
     """
 
@@ -43,12 +45,12 @@ class Words:
     question: Marked = _NONE
     """Title of the question's card."""
     consequence: Marked = _NONE
-    """Effect on the guest, for plans without details of their own."""
+    """Effect on the guest, the same for all guests."""
     yes: Marked = _NONE
     """Label of the question's confirming button: verb and object (Discord). Here {name} is the object's name."""
     button: Button | None = None
     refused: Mapping[State, Marked] = field(default_factory=dict)
-    """By state of the guest, the refusal used instead of the general sentence. Placeholders: {guest}, {state}."""
+    """Refusals by the guest's state, used instead of the general sentence. Placeholders: {guest}, {state}."""
 
 
 WORDS: Mapping[Operation, Words] = {
@@ -204,9 +206,9 @@ WORDS: Mapping[Operation, Words] = {
 BUTTONS: Mapping[Operation, Button] = {
     operation: words.button for operation, words in WORDS.items() if words.button is not None
 }
-"""Operations that have a button, in the panel's order."""
+"""The button of each operation that has one, in the panel's order."""
 PANEL_ACTIONS = tuple(operation for operation, button in BUTTONS.items() if button.on_panel)
-"""Operations that have a button on the panel."""
+"""Operations that have a button on the panel, in its order."""
 
 
 def operation_noun(t: Text, operation: Operation) -> str:

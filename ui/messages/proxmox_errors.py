@@ -1,4 +1,4 @@
-"""Define the words for each error of core/proxmox_errors.py, one row each, and hints for errors of tasks."""
+"""Hold the words for each error of core/proxmox_errors.py, one row each, and advice about errors of tasks."""
 
 import re
 
@@ -153,7 +153,7 @@ PROXMOX_WORDS: WordsByError = {
 }
 
 _MOST = 1000
-"""Maximum characters of a task's error that are searched."""
+"""Maximum characters of a task's error that are searched for a cause."""
 _HINTS: tuple[tuple[str, Marked], ...] = (
     (
         r"still in use by linked clone|base volume .* still in use",

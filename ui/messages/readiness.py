@@ -22,9 +22,8 @@ from ui.formatting import FAILED, OK, WARNING, code, plain
 from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
 
-_MOST = 100  # characters
-_NAMES_MOST = 20
-"""Maximum characters of a value, and number of names in a line."""
+_MOST, _NAMES_MOST = 100, 20
+"""Maximum number of characters of a value, and of names in a line."""
 _SETTING: dict[str, str] = {
     p.CertificateNotTrusted.__name__: "PROXMOX_VERIFY_SSL",
     p.TokenRefused.__name__: "PROXMOX_TOKEN_VALUE",
@@ -91,9 +90,9 @@ def fixed_line(t: Text, finding: Finding) -> str:
 def ready_line(
     t: Text, wanted: RequiredSetup, clusters: Mapping[str, Cluster | None], guild: GuildView
 ) -> str:
-    """Return the line that names the watched sites, and the places where people read and give commands.
+    """Return the line that names the sites with their size, the server, the category and the channels.
 
-    `clusters`: by site; None for one that is not ready.
+    `clusters`: by site; None for a site that is not ready.
     """
     parts = [_site_line(t, site, cluster) for site, cluster in clusters.items()]
     parts += [
@@ -120,7 +119,7 @@ def back_line(t: Text, site: str, cluster: Cluster) -> str:
 
 
 def _site_line(t: Text, site: str, cluster: Cluster | None) -> str:
-    """Return the size of a site. None: it is not ready."""
+    """Return the site's name and size. `cluster=None`: the site is not ready."""
     if cluster is None:
         return t("{site}: not ready", site=site)
     size = [

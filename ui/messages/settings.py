@@ -1,6 +1,6 @@
-"""Define one sentence for every fault of a setting: the problem and the remedy.
+"""Hold one sentence for every fault of a setting: the problem and the remedy.
 
-ui/messages/faults.py fills in the values and makes them safe. The keys are the words of the settings' own enum.
+ui/messages/faults.py makes the values safe and fills them in. Each key is a fault's kind (`FaultKind`) and reason.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from ui.i18n import N_, Marked
 
 FaultValues = Mapping[str, object]
-"""Safe values by placeholder name. A missing value is an empty text or None."""
+"""Safe values by placeholder. A value that the fault does not have is an empty text or None."""
 Table = Mapping[tuple[str, str], Marked | Callable[[FaultValues], Marked]]
-"""One row per fault, by kind and reason: its sentence, or a function that chooses between two by the values."""
+"""By kind and reason of a fault: its sentence, or a function that chooses one of two according to the values."""
 
 _BAD_HOST = N_("{name} has no valid host. Copy the whole URL again.")
 _BAD_PORT = N_("{name}: the port in the URL is not a number from 1 to 65535. Correct it, or leave it out.")

@@ -1,4 +1,7 @@
-"""Report problems with DATA_DIR, the watch and ROLE_SCOPES. ui/messages/faults.py explains faults of a setting."""
+"""Report problems with DATA_DIR, the watch list, the journal, the watch and what the API token shows.
+
+ui/messages/faults.py explains faults of the settings, and of files at the start.
+"""
 
 import shlex
 from collections.abc import Sequence
@@ -11,7 +14,7 @@ PATH_MOST = 300  # characters
 
 
 def no_data_dir_line(t: Text, path: str, reason: str) -> str:
-    """Return the terminal line for an unusable DATA_DIR. ui/messages/faults.py has those about the files in it."""
+    """Return the terminal line for an unusable DATA_DIR. ui/messages/faults.py has those about files in it."""
     return t(
         "{path} cannot be used as DATA_DIR ({reason}). Check the disk and the permissions.",
         path=t("“{value}”", value=plain(path, PATH_MOST)),
@@ -65,7 +68,10 @@ def list_edited(t: Text, file: str) -> str:
 
 
 def journal_gone(t: Text, *, off: bool | None) -> str:
-    """Report at the start that the journal is gone. `off`: changes are switched off; None: on some sites."""
+    """Report at the start that the journal is gone.
+
+    `off`: whether read-only mode stays on; None: on some sites.
+    """
     return f"{t('The journal was missing, so a new one was created.')} {_journal_had(t, off=off)}"
 
 

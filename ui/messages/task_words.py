@@ -1,6 +1,6 @@
-"""Put Proxmox' task types and the texts with which tasks end into words. Unknown ones stay as Proxmox writes them.
+"""Put Proxmox' task types, locks and the texts with which tasks end into words. Unknown ones are shown as code.
 
-The types are the first argument of `fork_worker` in qemu-server, pve-container, pve-manager and pve-ha-manager.
+A task's type is the first argument of `fork_worker` in qemu-server, pve-container, pve-manager and pve-ha-manager.
 """
 
 import re
@@ -25,7 +25,7 @@ _OF_BOTH_KINDS: Mapping[str, Marked] = {
     "rollback": N_("rollback"),
     "delsnapshot": N_("deletion of a snapshot"),
 }
-"""By the type without `qm` or `vz`."""
+"""Nouns of tasks that VMs and containers have, by the type without `qm` or `vz`."""
 
 TASK_WORDS: Mapping[str, Marked] = {
     **{f"{kind}{word}": words for kind in ("qm", "vz") for word, words in _OF_BOTH_KINDS.items()},
@@ -57,7 +57,7 @@ TASK_WORDS: Mapping[str, Marked] = {
     "spiceproxy": N_("console"),
     "vzconsole": N_("console"),
 }
-"""By task type, a noun."""
+"""Nouns by task type."""
 
 _LOCK_WORDS: Mapping[str, Marked] = {
     "backup": N_("backup"),
@@ -71,7 +71,7 @@ _LOCK_WORDS: Mapping[str, Marked] = {
     "suspended": N_("hibernation"),
     "suspending": N_("hibernation"),
 }
-"""By the lock of a guest, the work that holds it (QemuConfig.pm, LXC/Config.pm)."""
+"""The work that holds a guest's lock, by the lock (QemuConfig.pm, LXC/Config.pm)."""
 
 _ENDS: tuple[tuple[re.Pattern[str], Marked], ...] = (
     (re.compile(r"job errors"), N_("the job ended with errors")),
@@ -84,7 +84,7 @@ _ENDS: tuple[tuple[re.Pattern[str], Marked], ...] = (
     (re.compile(r"(?:VM|CT) [0-9]{1,9} already running"), N_("the guest was already running")),
     (re.compile(r"(?:VM|CT) [0-9]{1,9} not running"), N_("the guest was not running")),
 )
-"""Whole texts, and their words as a part of a sentence."""
+"""Patterns of whole end texts, and their words as a part of a sentence."""
 _WARNINGS = re.compile(r"WARNINGS: (?P<n>[0-9]{1,6})")
 
 

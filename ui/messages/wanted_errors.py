@@ -1,4 +1,4 @@
-"""Define the words for each error of core/wanted_errors.py, one row each."""
+"""Hold the words for each error of core/wanted_errors.py, one row each."""
 
 from core import wanted_errors as w
 from core.validation import VMID_LEAST, VMID_MOST
