@@ -1,1 +1,1 @@
-"""Show lists, panels, plans and outcomes of guests."""
+"""Show guests, and plan, confirm and carry out actions on them."""

@@ -34,8 +34,8 @@ async def act(
 ) -> None:
     """Carry out the order, and show progress and outcome in the reply's message.
 
-    `may_ask`: see `Executor.execute`.
-    Raises: as `Executor.execute`.
+    `shown`: the plan that the person confirmed. `may_ask`: see `Executor.execute`.
+    Raises: the errors of `Executor.execute`.
     """
     report = await _carry_out(site, reply, order, (), shown, may_ask=may_ask)
     text, colour = await _outcome_with_watch(site, reply.t, report)
@@ -48,7 +48,7 @@ async def act(
 async def act_on_panel(site: Site, reply: Reply, order: Order) -> None:
     """Carry out an order from a panel's button. The message stays a panel, with the outcome as its note.
 
-    Raises: as `Executor.execute`.
+    Raises: the errors of `Executor.execute`, except one after the action began, which becomes the note.
     """
     known = site.cluster_cache.find(order.vmid)
     buttons: list[Item] = []
@@ -80,7 +80,7 @@ def _is_hidden(site: Site, reply: Reply, vmid: int) -> bool:
 
 
 async def _refresh_panel(site: Site, reply: Reply, vmid: int, note: str, extras: Sequence[Item] = ()) -> None:
-    """Show the panel again with current values. If the guest cannot be read, show the note and a refresh button."""
+    """Show the panel again with current values, or the note, the error and a refresh button if it cannot be read."""
     try:
         await show_panel(site, reply, vmid, note, extras)
     except BotError as error:
@@ -125,8 +125,9 @@ async def show_panel(
 def _allowed_buttons(site: Site, reply: Reply, guest: Guest) -> tuple[Operation, ...]:
     """Return the actions whose buttons a panel may have in this place.
 
-    In an alert channel outside the category not all of them work. On a private panel there are only those that its
-    one reader may do. On a public one everybody sees the buttons; access is decided for the person who presses one.
+    A private panel has only the buttons of actions that its reader may carry out. Everybody sees those of a public
+    panel, so it has all that work in its channel (not all do in an alert channel outside the category). Access is
+    decided for the person who presses one.
     """
     authorizer, actor = site.authorizer, actor_of(reply.interaction)
     if reply.is_private:
@@ -165,7 +166,7 @@ async def _carry_out(
 
 
 async def _outcome_with_watch(site: Site, t: Text, report: Report) -> tuple[str, Colour]:
-    """Return text and colour of the outcome, and say if it changed the watch list."""
+    """Tell the watch about the outcome, and return its text and colour. Say if the guest left the watch list."""
     text, colour = outcome_text(t, report)
     if await site.watch.on_action_done(report):
         text += "\n" + t("It was also removed from the watch list.")

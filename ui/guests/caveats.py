@@ -1,4 +1,7 @@
-"""Write warnings for a plan that loses no data: the node is too small, or tags change owners or protection."""
+"""Write a plan's warnings about the node's size, and about tags that change owners, protection or scopes.
+
+Outcomes repeat some of them. ui/guests/plan.py warns of lost data.
+"""
 
 from collections.abc import Iterable
 
@@ -9,7 +12,8 @@ from ui.formatting import PROTECTED, WARNING, code, fit_lines
 from ui.i18n import Text
 from ui.sizes import format_memory, format_size
 
-TAGS_MOST = 300  # characters
+TAGS_MOST = 300
+"""Maximum characters of the tags or people in one line."""
 
 
 def caveats(t: Text, plan: Plan) -> list[str]:
@@ -55,7 +59,7 @@ def excess_lines(t: Text, plan: Plan) -> list[str]:
 
 
 def clone_caveats(t: Text, plan: Plan) -> list[str]:
-    """Say who will own the copy, and whether it will be protected."""
+    """Say what the tags that the clone keeps decide: its owners, its protection and its scopes."""
     after = plan.after
     if after is None:
         return []
@@ -103,7 +107,7 @@ def _rollback_caveats(t: Text, plan: Plan) -> list[str]:
 
 
 def running_lines(t: Text, change: Change) -> list[str]:
-    """Show the values in effect if an earlier change still waits for a restart."""
+    """Show the values in effect until the reboot, if an earlier change still waits for one."""
     values = []
     if change.cores and change.cores_now is not None:
         values.append(t.plural("{n} core", "{n} cores", change.cores_now))

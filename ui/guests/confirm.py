@@ -1,9 +1,10 @@
-"""Ask for confirmation before something is lost. Only the asker may answer, within sixty seconds and only once.
+"""Ask for confirmation before something is lost, a protected guest is changed, or a plan has unexpected effects.
 
+Only the asker may answer, within sixty seconds and only once. Opening the form starts the sixty seconds again, once.
 A question shows the plan on a card with a button that confirms it and a grey one that cancels. If something is
-destroyed or forced, the card and the first button are red. If more is at stake, that button opens a form for the
-guest's name, and for a protected guest also a reason. Nothing happens before the answer. A question without an answer
-greys out its buttons and says so. A press after a restart is refused, because the question is over.
+destroyed or forced, the card and the first button are red. For a deletion or a protected guest, that button opens a
+form for the guest's name, and for a protected guest also a reason. Nothing happens before the answer. A question
+without an answer greys out its buttons and says so. A press after a restart is refused, because the question is over.
 """
 
 import asyncio
@@ -85,7 +86,7 @@ async def _lapse(services: Services, question: Question) -> None:
 
 
 async def close_questions(services: Services) -> None:
-    """Show every open question as over, because the bot ends."""
+    """End every open question and show that nothing was done, because the bot ends."""
     questions = services.questions.take_all()
     await asyncio.gather(*(_end(question, _stopping(question.t)) for question in questions))
 
@@ -98,7 +99,7 @@ async def _end(question: Question, note: str) -> None:
 
 
 def question_over(question: Question, note: str) -> ui.LayoutView:
-    """Return the question's card with grey buttons and the reason."""
+    """Return the question's card with disabled buttons and the note, which says why the question is over."""
     return _question_card(question, note, over=True)
 
 
@@ -119,7 +120,7 @@ def _stopping(t: Text) -> str:
 async def on_press(interaction: Interaction, answer: str, nonce: str, attempt: Attempt) -> None:
     """Handle a press on a question's button, by anybody, at any time.
 
-    Raises: QuestionOver, QuestionAnswered, NotYours, Refused by access with the current roles.
+    Raises: QuestionOver, QuestionAnswered, NotYours; Refused if the asker's current roles no longer allow the action.
     """
     services = services_of(interaction)
     plan = services.questions.plan_of(nonce)
@@ -186,9 +187,9 @@ async def _disable_buttons(interaction: Interaction) -> None:
 
 
 def _describe(attempt: Attempt, nonce: str) -> None:
-    """Put the plan's order and guest into the attempt's audit record, whatever the result.
+    """Put the question's order and guest into the attempt, so that the audit trail names them whatever the result.
 
-    The question also tells which site the press is about.
+    Also note the question's site as that of the interaction. Do nothing for a question of an earlier run.
     """
     questions = attempt.services.questions
     plan, site = questions.plan_of(nonce), attempt.services.sites.find(questions.site_of(nonce) or "")
@@ -200,9 +201,9 @@ def _describe(attempt: Attempt, nonce: str) -> None:
 
 
 def _ensure_asker(interaction: Interaction, question: Question) -> None:
-    """Check that the asker is answering and still has access. Without the role they may not even cancel.
+    """Check that the asker answers, and still may do this. An asker who lost the role may not even cancel.
 
-    Raises: NotYours, Refused by access.
+    Raises: NotYours; Refused if access is refused.
     """
     order = question.plan.order
     if interaction.user.id != order.actor.user_id:
@@ -215,7 +216,7 @@ def _ensure_asker(interaction: Interaction, question: Question) -> None:
 async def on_submit(interaction: Interaction, data: Mapping[str, Any]) -> None:
     """Handle a submitted form, even one from before a restart.
 
-    The same rules apply as for a button: the gate, the asker, and a single use. `data`: as Discord sent it.
+    The rules of a button apply: the gate is passed, and only the asker answers, once. `data`: as Discord sent it.
     """
 
     async def work(attempt: Attempt) -> BotError | None:
@@ -257,9 +258,9 @@ async def ask_first(site: Site, reply: Reply, order: Order) -> None:
 
 
 async def act_or_ask(site: Site, reply: Reply, order: Order) -> None:
-    """Carry out the order at once, or ask first if the guest is protected or a person should see the plan.
+    """Carry out the order at once. Ask first if the guest is protected or the plan has effects to be seen before.
 
-    Raises: as `act` and `ask_first`.
+    Raises: the errors of `act` and `ask_first`, except Unconfirmed.
     """
     try:
         await act(site, reply, order, may_ask=True)

@@ -1,4 +1,4 @@
-"""Build, send and read the form for the name of a guest and a reason, the last step before something is lost."""
+"""Build, send and read the form in which the asker confirms with the guest's name, and sometimes a reason."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -33,7 +33,7 @@ async def send_form(interaction: Interaction, t: Text, question: Question) -> No
 def confirmation_form(t: Text, question: Question, *, bare: bool = False) -> ui.Modal:
     """Return the form for the guest's name, and for a protected guest the reason.
 
-    It is the last step before something is lost. `bare`: do not show the guest's name anywhere.
+    `bare`: do not show the guest's name anywhere.
     """
     plan = question.plan
     shown = replace(plan, guest=replace(plan.guest, name=None)) if bare else plan

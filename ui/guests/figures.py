@@ -1,4 +1,4 @@
-"""Show a guest's cores and memory, even if the guest itself reports no memory use to Proxmox."""
+"""Format a guest's cores, memory and disk sizes. Say so if its memory use is the host's figure."""
 
 import re
 
@@ -20,7 +20,7 @@ def cores_of(t: Text, count: float) -> str:
 
 
 def number_of(count: float) -> int | float:
-    """Return a number of cores as it is shown."""
+    """Round a number of cores to two decimals, and return a whole number as an int."""
     rounded = round(count, 2)
     return int(rounded) if rounded == int(rounded) else rounded
 
@@ -35,7 +35,7 @@ def memory_of(t: Text, guest: Guest) -> str:
 
 
 def in_units(value: str) -> str:
-    """Return a value of the configuration with the size of a disk (`size=16G`) in the units of all other sizes."""
+    """Return a configuration value, with disk sizes in it (`size=16G`) in the units of all other sizes."""
     return _SIZE.sub(lambda size: f"size={format_disk_size(size[1])}", value)
 
 
@@ -45,7 +45,7 @@ def shows_host_memory(guest: Guest) -> bool:
 
 
 def memory_advice(t: Text) -> str:
-    """Say what the guest does not report, and what to check. For guests for which `shows_host_memory` is true."""
+    """Say that a guest with `shows_host_memory` does not report its memory use, and what to check."""
     return t(
         "The guest does not report its memory usage (check its balloon driver), so there are no memory alerts."
     )

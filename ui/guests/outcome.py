@@ -40,7 +40,10 @@ def _say(t: Text, message: Marked, guest: str, order: Order) -> str:
 def working_card(
     t: Text, order: Order, guest: str, progress: Progress, buttons: Sequence[Item] = ()
 ) -> ui.LayoutView:
-    """Return the card of a running action: progress, time so far, and a note if it is slow or Proxmox is silent."""
+    """Return the card of a running action: progress, time so far, and a note if it is slow or Proxmox is silent.
+
+    `guest`: the guest's title.
+    """
     lines = [f"{WORKING} {_say(t, WORDS[order.operation].working, guest, order)}"]
     if progress.percent is not None:
         lines.append(f"{progress_bar(progress.percent / 100)} {progress.percent:.0f}%")
@@ -121,7 +124,7 @@ def _withdrawn(t: Text) -> str:
 
 
 def _subject(report: Report) -> Guest:
-    """Return the guest that the sentence names: the new guest for a copy, otherwise the guest of the plan."""
+    """Return the guest that the sentence names: a clone after it was made, otherwise the guest of the plan."""
     if report.plan.order.operation is Operation.CREATE and report.after is not None and report.good:
         return report.after
     return report.plan.guest
@@ -165,7 +168,7 @@ def change_lines(t: Text, change: Change) -> list[str]:
 
 
 def _log_without_error(message: str, log: Iterable[str]) -> tuple[str, ...]:
-    """Return the log without lines that repeat the task's error. Proxmox appends it as `TASK ERROR:`."""
+    """Return the log without lines that repeat the task's error, which Proxmox appends after `TASK ERROR:`."""
     told = " ".join(message.split())
 
     def repeats(line: str) -> bool:

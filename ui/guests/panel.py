@@ -64,10 +64,11 @@ def guest_panel(
     extras: Sequence[Item] = (),
     fullest: FileSystem | None = None,
 ) -> ui.LayoutView:
-    """Return the panel as far as the details are known. `note`: outcome of a button that was just pressed.
+    """Return the panel as far as the details are known.
 
-    `cut_off`: nobody will read the details that are still unread.
-    `extras`: the next step after that outcome, if the panel has no button for it.
+    `note`: outcome of a button that was just pressed. `operations`: those whose buttons the panel may have.
+    `cut_off`: the details that are still unread will not be read.
+    `extras`: buttons of the next step after the outcome in `note`, if the panel itself has none.
     `site`: name of the guest's site, "" if there is only one. `web_url`: address of its web interface.
     `fullest`: the fullest file system of a VM, where the watch knows it.
     """
@@ -95,9 +96,9 @@ def guest_buttons(
 ) -> list[Item]:
     """Return the buttons for the actions, and those that refresh, show the chart, the disks and the web interface.
 
-    A template has neither actions nor a chart or disks. `waits_for_restart`: the reboot is the obvious next step.
-    An action that does not fit the state has no button. It has a grey one if it is among those with fixed places
-    (`Button.always`), and any of these fits. None fits while the guest is paused or locked.
+    A template has only the refresh and the web interface. `waits_for_restart`: the reboot is the obvious next step.
+    An action that does not fit the guest has no button. But as long as one action with a fixed place fits
+    (`Button.always`), all of these have buttons, greyed out if they do not fit.
     """
     offered = () if guest.template else operations
     keeps_places = any(BUTTONS[each].always and can_act(each, guest) for each in offered)
@@ -153,7 +154,7 @@ def _rows(t: Text, details: GuestDetails, fullest: FileSystem | None) -> list[tu
 
 
 _MARKUP = re.compile(r"<[^<>]{0,500}>|!?\[([^][]{0,200})\]\([^()]{0,500}\)|[*_#>`|~]{1,6}")
-"""HTML and Markdown in Proxmox' notes: scripts that set up guests fill them with pictures."""
+"""HTML and Markdown in Proxmox' notes. Scripts that set up guests fill the notes with pictures."""
 NOTES_MOST, NOTE_MOST = 2000, 200
 """Characters of the notes that are read, and of those that are shown."""
 
@@ -190,7 +191,7 @@ def _after_restart(details: GuestDetails) -> GuestConfig | None:
 
 
 def _addresses(details: GuestDetails) -> str:
-    """Keep the place of addresses that are still being read, if the guest can report any."""
+    """Return the addresses, or UNREAD while they are being read, if the guest can report any."""
     guest, config = details.guest, details.config
     may_come = guest.state is State.RUNNING and (guest.kind is Kind.LXC or bool(config and config.agent))
     if Part.ADDRESSES in details.unread:
@@ -216,7 +217,7 @@ def _memory(t: Text, details: GuestDetails) -> str:
 
 
 def _disk(guest: Guest, fullest: FileSystem | None) -> str:
-    """Show how full a container's disk is. Of a VM only the size is known, or its fullest file system."""
+    """Show how full a container's disk is. For a VM show the fullest file system if it is known, else the size."""
     if fullest is not None and guest.state is State.RUNNING:
         usage = phone_lines(
             [format_usage(fullest.used, fullest.total), code(fullest.mountpoint, 40)], SMALL_PRINT, SMALL
@@ -228,9 +229,9 @@ def _disk(guest: Guest, fullest: FileSystem | None) -> str:
 
 
 def _with_bar(used: int | None, total: int | None, usage: str) -> str:
-    """Return a bar, and the figures below it in small print, because a phone has no room for them beside it.
+    """Return a bar, with the figures `usage` below it in small print, because a phone has no room beside a bar.
 
-    Return the figures alone if a bar cannot be drawn.
+    Return the figures alone if a number is missing for the bar.
     """
     return usage if used is None or not total else f"{usage_bar(used / total)}\n-# {usage}"
 

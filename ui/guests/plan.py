@@ -1,4 +1,4 @@
-"""Show the plan of an action before it runs. The same plan is carried out afterwards."""
+"""Show the plan of an action before it runs: what it does to this guest, and what can be restored afterwards."""
 
 from collections.abc import Callable, Mapping
 
@@ -180,4 +180,4 @@ _DETAILS: Mapping[Operation, Callable[[Text, Plan], list[str]]] = {
     Operation.SNAPSHOT_ROLLBACK: _rollback,
     Operation.SNAPSHOT_DELETE: _snapshot_delete,
 }
-"""Functions that describe the effect on this guest. The other actions have one sentence for all guests."""
+"""Functions that describe the effect on this guest. The other actions have one sentence (`Words.consequence`)."""

@@ -1,4 +1,4 @@
-"""Answer the buttons of guests, and the choice of one in a menu."""
+"""Answer the buttons of guests, and the choice of a guest in a menu."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -29,7 +29,7 @@ _READS: Mapping[str, tuple[Operation, Callable[[Site, Reply, int], Awaitable[Non
     "chart": (Operation.GRAPH_GUEST, _show_day),
     "disks": (Operation.INFO, show_storage_of),
 }
-"""The operation and the view of each button of a guest that only reads."""
+"""The operation and the view of each button of a guest that only reads, by its word in the `custom_id`."""
 
 
 def guest_operation(match: re.Match[str]) -> Operation | None:
@@ -39,7 +39,11 @@ def guest_operation(match: re.Match[str]) -> Operation | None:
 
 
 async def on_guest_press(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
-    """Handle the button of a guest. One that only reads gets a message of its own, except on the panel itself."""
+    """Handle the button of a guest.
+
+    A button that only reads shows a new private message, except the refresh of a panel. An action that asks shows its
+    question in a new message. Any other action uses the panel's message.
+    """
     services = services_of(interaction)
     vmid = int(match["read"] or match["vmid"])
     services.recent_guests.note(interaction.user.id, attempt.site.name, vmid)

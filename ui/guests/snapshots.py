@@ -48,7 +48,7 @@ async def show_snapshots(site: Site, reply: Reply, vmid: int) -> None:
 def snapshot_list_card(
     t: Text, guest: Guest, snapshots: Sequence[Snapshot], now: float, buttons: Sequence[Item] = ()
 ) -> ui.LayoutView:
-    """Show the snapshots as a tree, with age, description and a note if memory was saved."""
+    """Show the snapshots as a tree, with time, description, and notes if memory was saved or one is unfinished."""
     count = t.plural("{n} snapshot", "{n} snapshots", len(snapshots))
     head = f"### {title(guest)}\n{count}"
     lines = [_snapshot_row(t, snapshot, depth, now) for snapshot, depth in _tree(snapshots)]
@@ -60,7 +60,7 @@ def snapshot_list_card(
 def _tree(snapshots: Sequence[Snapshot]) -> list[tuple[Snapshot, int]]:
     """Return each snapshot after its parent, with its depth.
 
-    A snapshot whose parent is missing is a root. In a ring of parents the first snapshot is the root.
+    A snapshot without a known parent is a root. In a ring of parents the first snapshot is the root.
     """
     names = {snapshot.name for snapshot in snapshots}
     children: dict[str, list[Snapshot]] = {}

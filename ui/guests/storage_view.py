@@ -23,9 +23,10 @@ from ui.sizes import format_size, format_usage
 
 T = TypeVar("T")
 
-AGENT_SECONDS = 5.0
-"""Seconds to wait for the guest agent. A hung one must not hold up the backups."""
+READ_SECONDS = 5.0
+"""Seconds to wait for the guest agent, and for the backups. If one hangs, the other is shown."""
 SYSTEMS_MOST, BACKUPS_MOST = 10, 5
+"""Maximum number of file systems and of backups to list. Those left out are counted."""
 NEARLY = 0.9
 """Used fraction at which a file system is marked."""
 
@@ -53,8 +54,12 @@ async def _nothing() -> None:
 
 
 async def _in_time(read: Awaitable[T]) -> T | BotError:
+    """Return the result, or the error if Proxmox refuses or takes too long.
+
+    Raises: GuestMoved.
+    """
     try:
-        async with asyncio.timeout(AGENT_SECONDS):
+        async with asyncio.timeout(READ_SECONDS):
             return await read
     except GuestMoved:
         raise
@@ -71,7 +76,7 @@ def _storage_view_card(
     backups: Backups | BotError,
     now: float,
 ) -> ui.LayoutView:
-    """Build the card. `systems`: None if nobody can be asked, because the guest is not a running VM."""
+    """Build the card. `systems`: None if the guest is not a running VM, so that no guest agent can be asked."""
     parts = [f"### {title(guest)}", f"**{t('File systems')}**\n{_systems(t, guest, systems)}"]
     parts.append(f"**{t('Backups')}**\n{_backups(t, backups, now)}")
     full = not isinstance(systems, BotError) and any(each.fill >= NEARLY for each in systems or ())

@@ -1,4 +1,4 @@
-"""Complete the options of commands (such as VMIDs, snapshots, nodes, durations) from the last read."""
+"""Read clusters in time for a completion, and complete durations and operations."""
 
 import asyncio
 import contextlib
@@ -26,12 +26,13 @@ from ui.interaction.services import Site
 from ui.messages.operations import command_of, operation_noun
 
 CHOICES_MOST = 25
+"""Maximum number of choices of a completion (Discord)."""
 VMID = locale_str("Guest: VMID or name")
 DRY_RUN = locale_str("Show what would happen without doing it")
 WAIT_SECONDS = 2.0
 """Seconds that a completion waits for Proxmox. Then it uses the last read, because Discord allows only 3 s."""
 OTHERS_SECONDS = 0.3
-"""Seconds that a slower site is waited for once another one has answered."""
+"""Seconds to wait for the other sites once one has answered."""
 
 
 async def cluster_for_completion(site: Site, max_age: float = FRESH_SECONDS) -> Cluster | None:
@@ -44,9 +45,10 @@ async def cluster_for_completion(site: Site, max_age: float = FRESH_SECONDS) -> 
 
 
 async def clusters_of(sites: Sequence[Site]) -> list[Cluster | None]:
-    """Return the read of each site as `cluster_for_completion` does, without waiting long for a slow one.
+    """Return the last read of each site, after a new read if the site answers in time.
 
-    A site that the watch cannot read is not waited for, and the others only briefly once one has answered.
+    With several sites, do not wait for a site that the watch cannot read. Once one site has answered, wait only
+    briefly for the others.
     """
     waiting = {
         asyncio.ensure_future(_is_read(site))
@@ -86,9 +88,11 @@ def offered_on(interaction: Interaction, site: Site, cluster: Cluster) -> Rows:
 
 
 OFFERED = ("30m", "1h", "2h", "4h", "8h", "1d", "7d")
+"""Durations that are offered while nothing is typed."""
 
 
 async def complete_durations(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
+    """Complete a duration of at most 30 days."""
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
     return duration_choices(
         t, unicodedata.normalize("NFKC", current[:TYPED_MOST]).strip(), OFFERED, MOST_SECONDS
@@ -98,9 +102,9 @@ async def complete_durations(interaction: Interaction, current: str) -> list[app
 def duration_choices(
     t: Text, typed: str, offered: Iterable[str], most: int
 ) -> list[app_commands.Choice[str]]:
-    """Return the typed duration and the matching ones of `offered`; all of `offered` if nothing matches.
+    """Return the typed duration and the matching ones of `offered`, or all of `offered` if nothing matches.
 
-    The typed one must be at most `most` seconds long. A bare number is offered with each unit (m, h, d).
+    A typed duration of more than `most` seconds is left out. A typed number is offered with each unit (m, h, d).
     """
     wishes = [f"{typed}{unit}" for unit in ("m", "h", "d")] if re.fullmatch("[0-9]{1,5}", typed) else [typed]
     found: dict[int, str] = {}
@@ -121,7 +125,7 @@ def duration_choices(
 
 
 async def complete_operations(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-    """Complete the name of an operation in the reader's language."""
+    """Complete an operation by its noun in the reader's language or its command's name."""
     services = services_of(interaction)
     t = services.texts.of_locale(str(interaction.locale))
     typed = normalized(current).replace("_", " ").lstrip("/").strip()

@@ -32,7 +32,7 @@ from ui.options.typed_guest import (
 )
 
 LISTING_GONE = (Operation.AUDIT, Operation.MONITOR_HISTORY)
-"""Operations that also accept guests that are gone."""
+"""Operations that also accept a VMID that is not in the cluster."""
 
 
 def best_guests(
@@ -222,15 +222,15 @@ class GuestOption(app_commands.Transformer):
 
 
 async def _build_index(site: Site, cluster: Cluster) -> None:
-    """Build the index of this read in parts. Nothing else has to wait for all of them in a large cluster."""
+    """Build the index of this read in parts, so that other tasks can run in between in a large cluster."""
     for _ in site.authorizer.guest_index(cluster).build():
         await asyncio.sleep(0)
 
 
 def _narrowed_to_sites(sites: Iterable[Site], typed: str) -> list[tuple[Site, str]]:
-    """Return the sites that the typed text leaves, each with the text that is left for its guests.
+    """Return the sites to search, each with the text to search for among its guests.
 
-    `home/10` and `home 10` leave one site. Any other text is for the guests of all.
+    `home/10` and `home 10` mean `10` on one site. Any other text is searched for on all sites.
     """
     head, slash, rest = typed.partition("/")
     word, _, after = typed.partition(" ")

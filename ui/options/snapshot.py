@@ -17,7 +17,7 @@ from ui.options.typed_guest import TypedGuest, matching_guests, meant_sites
 
 
 def _reason(interaction: Interaction) -> Nothing:
-    """Say why there is no snapshot. It is the same for a hidden guest and for one that does not exist."""
+    """Say why there is no snapshot. The reason is the same for a hidden guest and one that does not exist."""
     return Nothing.SNAPSHOT if _typed_guest(interaction) else Nothing.NO_VMID
 
 

@@ -1,4 +1,4 @@
-"""Read what is typed for a guest: a VMID, the exact name of a guest, or either with a site, as in `home/101`.
+"""Find the guest of a typed text: a VMID, the exact name of a guest, or either with a site, as in `home/101`.
 
 Completions insert the VMID alone with one site, and `site/VMID` with several. A text that fits more than one
 guest is refused. Guests that the person may not see do not count.
@@ -51,7 +51,7 @@ class TypedGuest:
 
     @property
     def is_overlong_number(self) -> bool:
-        """Whether it is a number with too many digits for any VMID."""
+        """Return whether a number with too many digits for any VMID was typed."""
         return self.vmid is None and re.fullmatch(r"[+-]?[0-9]+", self.name) is not None
 
     def find(self, guest_index: GuestIndex) -> list[Guest]:
@@ -67,7 +67,7 @@ _TYPED = re.compile(r"(?P<site>[A-Za-z0-9-]{1,16})\s*/\s*(?P<rest>.+)", re.S)
 
 @dataclass(frozen=True, slots=True)
 class FoundGuest:
-    """The guest that a person means. Only the action asks Proxmox whether it exists.
+    """The guest that a person means. It may not exist: only the action asks Proxmox.
 
     `fingerprint`: that of the guest with the typed name in the last read, None if a VMID was typed.
     """
@@ -82,9 +82,10 @@ class FoundGuest:
 
 
 async def find_guest(interaction: Interaction, typed: str, operation: Operation) -> FoundGuest:
-    """Return the guest that the person typed, and set its site as that of the interaction.
+    """Return the guest that the person typed, and note its site as that of the interaction.
 
-    A VMID needs no read if there is only one site or the site is typed. A refusal is recorded in the audit trail.
+    Also note the guest as recently used. A refusal is recorded in the audit trail.
+    A VMID needs no read if there is only one site or the site is typed.
     Raises: BadVmid, GuestNotFound, NoSuchGuest, SeveralGuests, SitesUnread.
     """
     wanted = TypedGuest.parse(typed)
@@ -154,7 +155,7 @@ def matching_guests(
 
 
 def meant_sites(interaction: Interaction, wanted: TypedGuest) -> list[Site]:
-    """Return the typed site if the person may see anything of it, or all such sites if none was typed."""
+    """Return the sites where the person may see anything: all of them, or only the typed one."""
     return [site for site in visible_sites(interaction) if wanted.site in ("", site.name)]
 
 

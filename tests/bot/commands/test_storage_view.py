@@ -31,7 +31,7 @@ async def test_each_real_file_system_once_the_fullest_first(scene: Stage, pve: P
 async def test_unknown_disk_use_is_not_shown_as_zero(
     scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ui.guests.storage_view.AGENT_SECONDS", 1.5)
+    monkeypatch.setattr("ui.guests.storage_view.READ_SECONDS", 1.5)
 
     async def disks(vmid: int) -> str:
         return (await scene.press(scene.emma, panel, f"g1:disks:{vmid}", force=True)).text

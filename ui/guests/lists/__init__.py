@@ -1,1 +1,1 @@
-"""Show the list of guests: its filters, its pages, and the same over several sites."""
+"""Show the list of guests: its filters and its pages, for one site and for several."""

@@ -1,4 +1,4 @@
-"""List the guests of the cluster in pages."""
+"""List the guests of one site in pages."""
 
 from collections.abc import Mapping
 
@@ -66,17 +66,17 @@ def guest_list_card(
 
 
 def none_at_all(t: Text) -> str:
-    """Warn about the token. An empty cluster is rare, but a token without VM.Audit sees one.
+    """Warn that the token may lack VM.Audit. A cluster without guests is rare.
 
-    Proxmox' Cluster.pm filters the guests and still answers 200.
+    For such a token Proxmox' Cluster.pm leaves out the guests, and still answers 200.
     """
     return f"{WARNING} " + t("Proxmox shows no guests. The API token may lack the privilege `VM.Audit`.")
 
 
 def totals_line(t: Text, counts: Mapping[State | None, int]) -> str:
-    """Show the number of guests, and below it the number in each state, which also explains the dots.
+    """Show the number of guests, and below it the number in each state. These also explain the dots of the list.
 
-    None stands for the templates.
+    `counts`: by state. None stands for the templates.
     """
     whole = t.plural("{n} guest", "{n} guests", sum(counts.values()))
     parts = [
@@ -89,8 +89,8 @@ def totals_line(t: Text, counts: Mapping[State | None, int]) -> str:
 def guest_row(t: Text, guest: Guest, sort: str = "") -> str:
     """Show a guest in a line that fits a phone, and its figures in small print.
 
-    The dot says whether it runs. The head of the list explains the dots.
-    `sort`: of the list. If a figure other than the CPU decides the place of a guest, it is shown instead.
+    The dot shows the state. `totals_line` explains the dots.
+    `sort`: order of the list. The figure that decides the order comes first.
     """
     parts = [kind_word(t, guest.kind)]
     if guest.template:
@@ -119,7 +119,7 @@ def _figures(t: Text, guest: Guest, sort: str) -> list[str]:
 
 
 def page_of(page: int, count: int) -> tuple[int, int]:
-    """Return the page brought within bounds, and the number of pages, at least one."""
+    """Return the nearest page that exists, and the number of pages, at least one."""
     pages = max(1, -(-count // ROWS))
     return max(0, min(page, pages - 1)), pages
 

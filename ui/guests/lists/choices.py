@@ -23,7 +23,7 @@ VALUE_MOST = 100
 
 
 def _no_guests(interaction: Interaction, typed: str) -> Choices:
-    """Offer the typed text, although no guest matches it: /list then shows an empty list, and no error."""
+    """Offer the typed text, although no guest matches it. /list accepts it and shows an empty list."""
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
     name = plain_label(f"{UNSURE} {t('No matching guests.')}")
     return [app_commands.Choice(name=name, value=typed.strip()[:100])]
@@ -84,7 +84,7 @@ async def _complete(
 
 
 def _count(guest_index: GuestIndex, rows: Rows, names_of: Names) -> Counter[str]:
-    """Count the guests by each of these names. They are counted once per read."""
+    """Count the guests by each of their names. The result is kept with the read of the cluster."""
 
     def count() -> Counter[str]:
         return Counter(chain.from_iterable(map(names_of, guest_index.guests_in(rows))))

@@ -17,7 +17,8 @@ from ui.formatting import code, kind_word, listed
 from ui.i18n import N_, Marked, Text
 from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 
-_NAME_MOST, _DIGITS = 16, 12  # characters
+_NAME_MOST, _DIGITS = 16, 12
+"""Maximum characters of a name in a button, and hex digits of the hash of a longer name."""
 Disks: TypeAlias = Mapping[tuple[int, str], FileSystem]
 _NO_DISKS: Disks = {}
 _SHORT = "~"
@@ -25,7 +26,7 @@ _SHORT = "~"
 
 
 def short_name(name: str) -> str:
-    """Return a name as a button keeps it. A longer one becomes a hash: Discord limits a `custom_id`."""
+    """Return a name as a button keeps it. Discord limits a `custom_id`, so a long name becomes a hash."""
     if len(name) <= _NAME_MOST:
         return name
     return _SHORT + hashlib.sha256(name.encode(errors="replace")).hexdigest()[:_DIGITS]
@@ -33,10 +34,10 @@ def short_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The filters and the order of /list; empty means all, by VMID.
+    """The filters and the order of /list. An empty field filters nothing; an empty `sort` means by VMID.
 
-    `status`: running, stopped, other or template. `sort`: a key of `ORDERS`. `pool`: with the pools in it.
-    From a button, a long node, tag or pool is in its short form.
+    `status`: running, stopped, other or template. `sort`: a key of `ORDERS`. `pool`: includes the pools in it.
+    If the filters come from a button, a long node, tag or pool is in its short form.
     """
 
     status: str = ""
@@ -60,12 +61,12 @@ class Filters:
 
     @property
     def narrow(self) -> bool:
-        """Whether guests may be left out."""
+        """Return whether there is any filter."""
         return any((self.status, self.kind, self.node, self.tag, self.pool))
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """The fields of a button. The last three are left out if all are empty, as in earlier versions."""
+        """Return the fields for a button. The last three are left out if all are empty, as in earlier versions."""
         if not (self.sort or self.tag or self.pool):
             return (self.status, self.kind, self.node)
         names = map(short_name, (self.tag, self.pool))
@@ -73,11 +74,11 @@ class Filters:
 
     @property
     def is_short(self) -> bool:
-        """Whether a name is in its short form."""
+        """Return whether a name is in its short form."""
         return any(name.startswith(_SHORT) for name in (self.node, self.tag, self.pool))
 
     def restored(self, guests: Iterable[Guest]) -> "Filters":
-        """Return the filters with the full names that these guests have."""
+        """Return the filters with full names. These are found among the nodes, tags and pools of the guests."""
         known: dict[str, dict[str, str]] = {"node": {}, "tag": {}, "pool": {}}
         for guest in guests:
             known["node"].setdefault(short_name(guest.node), guest.node)
@@ -90,7 +91,7 @@ class Filters:
 
 
 def pools_around(pool: str | None) -> Iterator[str]:
-    """Yield the pool and those that it is in: `lab/web` is in `lab`."""
+    """Yield the pool and the pools that contain it, such as `lab/web` and `lab`."""
     while pool:
         yield pool
         pool = pool.rpartition("/")[0]
@@ -153,7 +154,7 @@ NO_SELECTION = Selection((), {})
 
 
 def select(guest_index: GuestIndex, visible: Rows, filters: Filters, disks: Disks = _NO_DISKS) -> Selection:
-    """Return those of the visible guests that match the filters. They are found once per read.
+    """Return the visible guests that match the filters. The result is kept with the read of the cluster.
 
     `disks`: the fullest file systems of VMs by VMID and fingerprint, for the order by disk.
     """
@@ -184,7 +185,7 @@ def _select(guest_index: GuestIndex, visible: Rows, filters: Filters, disks: Dis
 
 
 def _status_word(t: Text, status: str) -> str:
-    """Return the label of a `status` choice, empty if there is none."""
+    """Return the word for a value of the option `status`, "" for any other text."""
     return {
         "running": t("running"),
         "stopped": t("stopped"),

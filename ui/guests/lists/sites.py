@@ -1,4 +1,4 @@
-"""List the guests of several sites in pages."""
+"""Read the filters of /list, and list the guests of one site or of several in pages."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -32,8 +32,10 @@ from ui.sites.sections import Section, page_text, rows_on
 
 
 def typed_filters(interaction: Interaction, filters: Filters, site: str) -> Filters:
-    """Note the site named by the option `site` or by a node such as `home/pve1`. Return the filters without it.
+    """Note the site named by the option `site` or by a node such as `home/pve1`, and tidy the filters.
 
+    Return the filters without the site in the node. A node of another site than the chosen one keeps its site, so
+    that no guest matches.
     Raises: UnknownSite.
     """
     choose_typed_site(interaction, site)
@@ -54,8 +56,8 @@ def typed_filters(interaction: Interaction, filters: Filters, site: str) -> Filt
 async def list_guests(reply: Reply, filters: Filters, page: int = 0) -> None:
     """Show one page of the filtered guests of the chosen site, or of all sites that the person may see.
 
-    With several sites, one that cannot be read is named with the reason.
-    Raises: ProxmoxError, if there is one site only.
+    If there are several sites, one that cannot be read is shown with the reason.
+    Raises: ProxmoxError, if there is only one site.
     """
     interaction, services = reply.interaction, services_of(reply.interaction)
     if not services.sites.several:
@@ -72,7 +74,7 @@ async def list_guests(reply: Reply, filters: Filters, page: int = 0) -> None:
 class SiteGuests:
     """The matching guests of one site.
 
-    `note`: shown below its heading, "" for none. `empty`: shown there if there are no guests.
+    `note`: shown below the heading, "" for none. `empty`: shown instead of the guests if there are none.
     """
 
     site: str
@@ -104,7 +106,7 @@ def _guests_of(t: Text, read: SiteRead, filters: Filters, actor: Actor) -> SiteG
 def site_lists_card(
     t: Text, listed: Sequence[SiteGuests], filters: Filters, site: str, page: int, now: float
 ) -> ui.LayoutView:
-    """Build one page of the guests of these sites. `site`: what the menu and the buttons name."""
+    """Build one page of the guests of these sites. `site`: the site's name in the menu and buttons, or ALL_SITES."""
     restored = (each.selection.filters for each in listed if not each.selection.filters.is_short)
     filters = next((each for each in restored if each.parts == filters.parts), filters)
     sections = [found.section(t) for found in listed]
