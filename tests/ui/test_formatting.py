@@ -628,6 +628,16 @@ def test_a_watched_guest_is_shown_as_last_read_and_not_as_remembered() -> None:
     assert "not found" not in never_read
 
 
+def test_a_panel_counts_the_tags_that_it_leaves_out() -> None:
+    def tags_shown(count: int) -> str:
+        guest = replace(WEB, tags=tuple(f"tag-{number:02}" for number in range(count)))
+        text = shown(guest_panel(EN, GuestDetails(guest, None, None, None), site=""))
+        return next(line for line in text.splitlines() if line.startswith("**Tags**"))
+
+    assert tags_shown(10).endswith(" `tag-09`")
+    assert tags_shown(13).endswith(" `tag-09` … and 3 more")
+
+
 def test_a_template_has_only_refresh_and_a_panel_at_work_no_live_button() -> None:
     for each in (DEBIAN, replace(DEBIAN, state=State.RUNNING), replace(DEBIAN, kind=Kind.LXC)):
         details = GuestDetails(each, CONFIG, None, None)

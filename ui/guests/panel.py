@@ -48,6 +48,8 @@ from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 from ui.sizes import format_memory, format_usage
 from ui.web_links import guest_page, web_links
 
+TAGS_MOST = 10
+"""Maximum number of tags to show. Those left out are counted."""
 UNREAD = "…"
 """Stands for a value that is still being read, so that the lines below do not move when it arrives."""
 
@@ -139,7 +141,7 @@ def _rows(t: Text, details: GuestDetails, fullest: FileSystem | None) -> list[tu
         (t("Memory"), _memory(t, details)),
         (t("Disk"), _disk(guest, fullest)),
         (t("IP"), _addresses(details)),
-        (t("Tags"), " ".join(code(tag, 30) for tag in guest.tags[:10])),
+        (t("Tags"), fit_lines(t, (code(tag, 30) for tag in guest.tags), 400, " ", lines_most=TAGS_MOST)),
         (t("Lock"), f"{WARNING} {lock_word(t, guest.lock)}" if guest.lock else ""),
         (t("Protection"), _protection(t) if details.protected else ""),
         (t("HA"), t("managed") if guest.ha_managed else ""),
@@ -241,7 +243,7 @@ _IN_WORDS = frozenset({"cores", "sockets", "memory"})
 
 
 def _waiting(t: Text, details: GuestDetails) -> str:
-    """List the other changes that take effect only after a restart by Proxmox."""
+    """List the changes that wait for a restart, except those that `_cpu` and `_memory` show."""
     rows = []
     for item in details.pending or ():
         if item.key in _IN_WORDS and details.config is not None:
