@@ -735,6 +735,17 @@ def test_an_alert_about_a_few_guests_with_long_names_names_each(t: Text) -> None
 
 
 @walked("t", [JA, EN])
+def test_an_alert_that_is_over_names_each_guest_however_it_ended(t: Text) -> None:
+    for one in (fact(), fact(GuestEvent.UNKNOWN), fact(GuestEvent.FORGOTTEN)):
+        for facts in ((one,), (one, replace(one, vmid=105))):
+            for each in (UNSEEN, MANY) if len(facts) > 1 else (DOWN, THRESHOLD, FLAPS, UNSEEN, MANY):
+                for forgotten in (True, False):
+                    ended = over(each, guests=facts, forgotten=forgotten)
+                    text = message_text(t, outbox_message(MessageKind.OPENING, ended))
+                    assert all(f"**{known.vmid}**" in text for known in facts), (each.topic, forgotten)
+
+
+@walked("t", [JA, EN])
 def test_no_row_of_a_group_is_left_out(t: Text) -> None:
     """The heads and counts of a group's rows are shown even if the rows before them name many guests."""
     people = [f"somebody{n}@pve" for n in range(6)]

@@ -64,6 +64,11 @@ def blind_text(t: Text, incident: Incident) -> str:
 
 
 def blind_over_text(t: Text, incident: Incident) -> str:
+    if incident.forgotten and len(incident.guests) == 1:
+        return t(
+            "The state of {guest} was unknown; it is no longer watched, or its node is offline",
+            guest=guest_name(incident.guests[0]),
+        )
     if incident.forgotten:
         return t(
             "The state of these guests was unknown; they are no longer watched, or their node is offline"
