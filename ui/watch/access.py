@@ -19,7 +19,8 @@ from ui.options.completions import cluster_for_completion
 async def cluster_for_decision(attempt: Attempt, vmids: Iterable[int]) -> Cluster | None:
     """Return the list by which access to these guests is decided.
 
-    It is read anew for a change to which access depends on pools, tags or nodes; otherwise a recent read is enough.
+    The list is read anew for a change, if access to it depends on pools, tags or nodes. Otherwise a recent read is
+    enough.
     If Proxmox does not answer, the last read is used, None if there is none.
     Raises: ProxmoxError, if a change of guests or of the watch list needs a new read.
     """

@@ -141,7 +141,7 @@ class DiscordAlertChannel:
         return await find_own_message(self._client, self._channel, content, since, known, fits)
 
     async def send_line(self, text: str) -> None:
-        """Send one line without the journal, for when that cannot be written. Tries once and does not raise."""
+        """Send one line without the journal, because the journal cannot store it now. Try once, and do not raise."""
         try:
             await send_with_fallbacks(self, AlertText(self._named(text)), self._send_line)
         except NotDelivered as error:
@@ -158,7 +158,7 @@ class DiscordAlertChannel:
         return self._client.get_partial_messageable(self._channel_id)
 
     def _mentions(self, message: OutboxMessage) -> bool:
-        """Return whether to mention the role. An incident that lasted a while and is over has none."""
+        """Return whether to mention the role. If an incident lasted a while and is over, nobody is mentioned."""
         over = any(not incident.open and bool(incident.seconds) for incident in message.incidents)
         return self._role_id is not None and message.stored.mention and not over
 

@@ -40,7 +40,7 @@ def alert_text(t: Text, message: OutboxMessage, late: float | None = None, menti
 
 
 def text_with_site(text: str, site: str) -> str:
-    """Put the site's name at the head of a text, behind the sign there. `site`: "" if there is only one."""
+    """Put the site's name at the head of a text, after a sign that begins it. `site`: "" if there is only one."""
     if not site:
         return text
     sign, _, rest = text.partition(" ")

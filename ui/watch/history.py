@@ -123,8 +123,8 @@ async def skip(
     """Return for each of several lists how many of its items are among the `count` newest of all.
 
     Each list has its newest item first. `opened`: returns the time of an item by its list and its index.
-    Only a few items are read. In each round, the items that are still to be skipped are divided equally among the
-    lists. The part with the newest last item can then be skipped as a whole.
+    Only a few items are read. Each round divides the items that are still to be skipped equally among the lists. The
+    part whose last item is the newest of all last items can then be skipped as a whole.
     """
     starts = [0] * len(totals)
     while count > 0:

@@ -86,9 +86,9 @@ class WatchStatus:
     mutes: tuple[Mute, ...] = ()
     sees_no_tasks: bool = False
     unknown: tuple[GuestState, ...] = ()
-    """Watched guests whose state has been unknown for a long time."""
+    """Watched guests whose state has been unknown for `BLIND_SECONDS`."""
     unmeasured: tuple[GuestState, ...] = ()
-    """Watched guests whose disk use is not known."""
+    """Running watched guests whose disk use is not known although it has a threshold."""
     stale: tuple[str, ...] = ()
     """Nodes for which Proxmox has no new figures."""
     dashboards: int = 0
@@ -171,7 +171,7 @@ class SiteStatus:
 def status_of_sites_card(
     t: Text, sites: Sequence[SiteStatus], counting: Collection[str], now: float
 ) -> ui.LayoutView:
-    """Return one section for each site, and one that they share.
+    """Return the card: a section for each site, and one for the bot as a whole.
 
     `counting`: names of the sites whose reads the heartbeat needs. A site that does not fit is shown in brief.
     """

@@ -214,12 +214,15 @@ def unmuted_card(t: Text, target: str, cluster: Cluster | None, steps: str = "")
 
 
 def muted_everywhere_card(
-    t: Text, held: Mapping[Site, Mute], failed: Mapping[Site, BotError], now: float
+    t: Text, made: Mapping[Site, Mute], failed: Mapping[Site, BotError], now: float
 ) -> ui.LayoutView:
-    """Return the answer to a mute of everything on all sites. `failed`: the sites where it could not be stored."""
-    mute = next(iter(held.values()))
+    """Return the answer to a mute of everything on all sites.
+
+    `made`: the mutes; at least one. `failed`: the errors of sites where the mute could not be stored.
+    """
+    mute = next(iter(made.values()))
     time = t("{time} ({relative})", time=until_time(mute.until, now), relative=timestamp(mute.until))
-    text = t("All alerts of {sites} muted until {time}.", sites=_site_names(t, held), time=time)
+    text = t("All alerts of {sites} muted until {time}.", sites=_site_names(t, made), time=time)
     return card(f"{MUTED} {text}", _failures(t, failed), colour=Colour.WARN if failed else Colour.QUIET)
 
 

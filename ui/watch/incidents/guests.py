@@ -163,7 +163,7 @@ def event_text(t: Text, what: GuestEvent) -> str:
 
 
 def group_rows(t: Text, facts: Iterable[GuestFact]) -> list[str]:
-    """List the guests, one row per event, user and held state."""
+    """List the guests, one row per event, user and (for `HELD` guests) state."""
     alike = _alike(facts)
     share = min(NAMES_MOST, GROUP_MOST // max(1, len(alike)) - 70)  # leaves room for every row
     return [
@@ -172,7 +172,7 @@ def group_rows(t: Text, facts: Iterable[GuestFact]) -> list[str]:
 
 
 def _alike(facts: Iterable[GuestFact]) -> list[list[GuestFact]]:
-    """Return the guests grouped by event, user and held state."""
+    """Return the guests grouped as in `group_rows`."""
     order = list(_EVENTS)
     rows: dict[tuple[int, str, str], list[GuestFact]] = {}
     for fact in facts:
@@ -226,7 +226,7 @@ def group_back_text(t: Text, incident: Incident) -> str:
 
 
 def group_short_text(t: Text, incident: Incident) -> str:
-    """Name the guests that are down, or all guests of the group if none is."""
+    """Name the guests that are down, or all guests of the group if none is down."""
     down = incident.down
     if down:
         names = guest_names(t, down, SHORT_MOST)

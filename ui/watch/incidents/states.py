@@ -9,6 +9,7 @@ from ui.i18n import N_, Marked, Text
 from ui.watch.incidents.names import guest_name
 
 HELD = frozenset({GuestEvent.HALTED, GuestEvent.STUCK})
+"""Events of guests in a state in which they neither run nor are stopped."""
 
 _HEADS: Mapping[State, Marked] = {
     State.INTERNAL_ERROR: N_("{guest} was halted by a QEMU internal error"),
