@@ -169,7 +169,7 @@ async def on_button_press(interaction: Interaction, custom_id: str) -> None:
 
 
 def _finds_site(interaction: Interaction, named: str | None, pattern: re.Pattern[str]) -> bool:
-    """Choose the site of a press. Return False if there is none, or the person may see nothing of it."""
+    """Choose the site of a press. Return False if there is no such site, or if the person may see nothing of it."""
     sites = services_of(interaction).sites
     if not sites.several:
         return named is None

@@ -13,7 +13,7 @@ from ui.sites.reads import read_sites
 
 
 async def show_access(reply: Reply, attempt: Attempt, action: str) -> None:
-    """Show what the person may do to the attempt's guest, else on the chosen site or on all that they may see.
+    """Show what the person may do to the attempt's guest, else on the chosen site, else on all sites they may see.
 
     `action`: show only this action; "": all.
     Raises: UnknownOperation, GuestNotFound, ProxmoxError.

@@ -49,7 +49,7 @@ GROUPS: tuple[tuple[Marked, tuple[Operation, ...]], ...] = (
 
 
 def in_groups(operations: Collection[Operation]) -> Iterator[tuple[Marked, list[Operation]]]:
-    """Yield each group that has any of these operations, with those."""
+    """Yield each group that has any of these operations, with those that it has."""
     for name, group in GROUPS:
         if found := [each for each in group if each in operations]:
             yield name, found

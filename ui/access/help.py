@@ -60,8 +60,8 @@ async def show_help(reply: Reply) -> None:
 def _has_use(site: Site, actor: Actor, operation: Operation) -> bool:
     """Return whether the person may do this on the site, to at least one of its guests if it is about a guest.
 
-    Nothing is read for this: before the first read the answer is yes. People who may do it to every guest need not
-    have one yet.
+    Nothing is read for this. Before the first read the answer is yes. People who may do it to every guest are told
+    yes even if there is no guest.
     """
     if site.authorizer.refusal(actor, operation) is not None:
         return False
@@ -98,7 +98,7 @@ def help_card(
 
 
 def _commands(mentions: CommandMentions, group: Sequence[Operation]) -> str:
-    """Return the commands of a task: those of every day, and the others in small print below."""
+    """Return the commands of a group: the usual ones, and those of `_SELDOM` in small print below."""
     often = [each for each in group if each not in _SELDOM]
     seldom = [each for each in group if each in _SELDOM]
     lines = [" ".join(map(mentions.of, often)), f"-# {' '.join(map(mentions.of, seldom))}" if seldom else ""]

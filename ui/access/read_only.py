@@ -71,7 +71,7 @@ async def _switch(
     site: str,
     act: Callable[[ReadOnlySwitch], Awaitable[None]],
 ) -> tuple[dict[Site, bool], dict[Site, BotError]]:
-    """Turn the switches. Return for each site whether it was on before, and the errors of the others."""
+    """Turn the switches. Return for each site whether its switch was on before, and the errors of the other sites."""
 
     async def turn(site: Site, _attempt: Attempt) -> bool:
         switch = site.authorizer.read_only

@@ -13,10 +13,10 @@ _STEPS = (
     *(hours * _HOUR for hours in (1, 2, 3, 4, 6, 12)),
     *(days * _DAY for days in (1, 2, 5, 7, 14)),
 )
-"""Seconds between two labels. Above the last one they are months apart."""
+"""Seconds between two labels. If these steps give too many labels, the labels are months apart."""
 _MONTHS = (1, 2, 3, 6, 12)
 _WIDER = 2
-"""Number of labels to leave out if they name the year, too."""
+"""Number by which labels of months are fewer, because they name the year, too."""
 
 
 def time_ticks(

@@ -159,7 +159,7 @@ async def _draw_node(site: Site, t: Text, name: str, wish: Wish, seen: frozenset
 def _kinds(wish: Wish, samples: Sequence[Sample], disk: tuple[PanelKind, ...]) -> tuple[PanelKind, ...]:
     """Return the panels that a person wants to see.
 
-    Raises: PressureUnknown, if only pressure is wanted and there is none.
+    Raises: PressureUnknown, if only pressure is wanted and the samples have none.
     """
     if wish.topic is None:
         return (*_USUAL, *disk)

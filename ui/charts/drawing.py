@@ -15,7 +15,10 @@ from ui.i18n import Text
 TITLE_MOST = 38
 """Maximum characters of a name in the title of a picture."""
 NONSENSE_FROM = 10_000
-"""Numbers from here on are invalid data: valid ones are shown in a larger unit. They are written with an exponent."""
+"""Numbers from here on are written with an exponent.
+
+Such a number is invalid data, because a valid number is shown in a larger unit.
+"""
 ALT_MOST = 1000
 """Maximum characters of a picture's description (Discord: 1,024)."""
 

@@ -67,7 +67,7 @@ LINES: Mapping[Measure, Marked] = {
     Measure.MEMORY_SOME: N_("Some"),
     Measure.MEMORY_FULL: N_("Full"),
 }
-"""Names of lines, where a panel can have more than one."""
+"""Names of lines in panels that can have several lines."""
 MARKERS: Mapping[MarkerKind, Marked] = {
     MarkerKind.START: N_("Start"),
     MarkerKind.WARNING: N_("Warning"),

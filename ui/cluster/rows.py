@@ -37,9 +37,9 @@ def node_row(t: Text, node: Node) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ListedStorage:
-    """A storage as it is listed: a shared one once, with its fullest row.
+    """A storage as it is listed. A shared storage is listed once, as the node reports it that finds it fullest.
 
-    `nodes`: those that have it. `away`: those of them where it is not available now.
+    `nodes`: the nodes that have it. `away`: the nodes among them where it is not available now.
     """
 
     storage: Storage
@@ -53,7 +53,7 @@ class ListedStorage:
 
 
 def listed_storages(storages: Iterable[Storage]) -> list[ListedStorage]:
-    """Return the storages, a shared one once. Nodes may report different figures for it: the greatest counts."""
+    """Return the storages as they are listed. The row of a shared storage with the greatest used fraction counts."""
     groups: dict[tuple[str, str], list[Storage]] = {}
     for storage in storages:
         groups.setdefault((storage.name, "" if storage.shared else storage.node), []).append(storage)

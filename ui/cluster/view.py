@@ -25,7 +25,7 @@ _ROOM = 3300
 class ClusterStatus:
     """The present state of one site, as a person may see it.
 
-    `cluster`: the last read, None if there is none. `narrowed`: parts of it may be hidden from the person.
+    `cluster`: the last read, None if there is none. `narrowed`: parts may be hidden.
     `read_at`: Unix seconds of the read. `incidents`: the open ones.
     `note`: why there is no newer read, "" if it is fresh.
     `faults`: lines about what the watch does not read, send or store.
