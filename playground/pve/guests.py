@@ -56,7 +56,7 @@ class GuestTruth(PowerTruth):
         return await super()._lxc_snapshot(user, v)
 
     async def _qm_rollback(self, v: Values, user: str) -> Any:
-        """Follow AbstractConfig.pm snapshot_rollback: stop the VM. After a snapshot with RAM it always runs."""
+        """Follow AbstractConfig.pm snapshot_rollback: stop the VM. Run it for `start` and for a snapshot with RAM."""
         vm, name = self.find(v["node"], v["vmid"]), v["snapname"]
         if v.get("start"):
             self.require(user, f"/vms/{vm.vmid}", "VM.PowerMgmt")

@@ -1,4 +1,4 @@
-"""Remember the usage of the playground's guests and nodes: rrddata, as Proxmox 8 and 9 answer it.
+"""Serve the past usage of the playground's guests and nodes: rrddata, as Proxmox 8 and 9 answer it.
 
 A part of the seventh layer over fakepve. Follows RRD.pm create_rrd_data: a row for each step, with its time alone
 where nothing is known.

@@ -63,7 +63,7 @@ class Others(Serving):
         user: str = ROOT,
         mode: str = "snapshot",
     ) -> TaskPlan:
-        """Start a vzdump and return its plan, which has the `upid`. With `hold`, release() ends it.
+        """Start a vzdump and return its plan, which has the `upid`. With `hold`, release() ends the job.
 
         vmid None: a job of several guests. Its task has an empty id and locks no guest (use snapshot_lock()).
         node: the guest's by default.

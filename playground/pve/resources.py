@@ -20,7 +20,7 @@ class ResourceTruth(HistoryTruth):
 
     def __init__(self, host: str, port: int, seed: int) -> None:
         super().__init__(host, port, seed)
-        # The last round of pvestatd while it is held, None while /cluster/resources is always fresh.
+        # The last round of a held pvestatd by VMID, None while /cluster/resources is always fresh.
         self._broadcast: dict[int, Values] | None = None
         # Offline nodes whose broadcasts are older than 300 s: their guests have lost name and usage.
         self.expired_nodes: set[str] = set()
@@ -122,7 +122,10 @@ class ResourceTruth(HistoryTruth):
         return self.allowed(user, f"/pool/{pool}", "Pool.Audit")
 
     def _storage_row(self, node: str, sid: str, user: str) -> Values | None:
-        """Follow API2Tools.pm extract_storage_stats: without a broadcast it is `unknown` and has no figures."""
+        """Return a storage of a node; None if the node does not have it, or the user must not see it.
+
+        Without a broadcast the storage is `unknown` and has no figures (API2Tools.pm extract_storage_stats).
+        """
         row: Values | None = self._storage_resource(node, sid)
         if row is None or not self.allowed(user, f"/storage/{sid}", "Datastore.Audit"):
             return None

@@ -114,7 +114,7 @@ class Scenes(Others):
     def bounce(self, vmid: int) -> None:
         """Let a running guest restart by itself: no task, and its uptime starts anew.
 
-        Raises: ValueError, if it does not run.
+        Raises: ValueError, if the guest does not run.
         """
         if self.guest(vmid).status != "running":
             raise ValueError(f"guest {vmid} does not run")
@@ -157,7 +157,7 @@ class Scenes(Others):
     def lose_balloon(self, vmid: int, *, back: bool = False) -> None:
         """Stop the VM from reporting its memory, because its balloon driver is gone.
 
-        The list then shows the host's figure, a little more than its maximum. `back`: it reports again.
+        The list then shows the host's figure, a little more than its maximum. `back`: the VM reports again.
         Raises: ValueError, for a container.
         """
         if self.vm(vmid) is None:
@@ -230,7 +230,7 @@ class Scenes(Others):
     def fill_storage(self, name: str, fraction: float | None, *, node: str | None = None) -> None:
         """Set the used fraction (0..1) of the storage, on one node only if `node` is given.
 
-        None: Proxmox has no figures for it, as when an NFS server is away.
+        None: Proxmox has no figures for the storage, as when an NFS server is away.
         """
         store: dict[str, Any] = self.storages[name]
         store["active"] = int(fraction is not None)

@@ -45,7 +45,7 @@ class Transports(weakref.WeakValueDictionary[int, Any]):
         self._all.add(transport)
 
     def close(self) -> None:
-        """Close the connections that the loop has left open. Call it when the loop has ended."""
+        """Close the connections that the loop has left open. Call this when the loop has ended."""
         for transport in self._all:
             sock, secure = transport._sock, getattr(transport._protocol, "_app_transport", None)  # noqa: SLF001  # nothing public leads to them
             if sock is not None:
@@ -89,7 +89,7 @@ class Serving(NodeFacts):
     def open(self) -> Self:
         """Start serving, and return when requests are answered.
 
-        Raises: RuntimeError if it serves already.
+        Raises: RuntimeError if the cluster serves already.
         """
         if self._thread is not None:
             raise RuntimeError("already open")
@@ -106,7 +106,10 @@ class Serving(NodeFacts):
         return self
 
     def close(self) -> None:
-        """Stop serving, end everything that still runs, and remove its own certificates. May be called twice."""
+        """Stop serving, end everything that still runs, and remove the certificates that only this cluster has.
+
+        May be called twice.
+        """
         if self._loop is not None and self._thread is not None:
             if self._thread.is_alive():
                 self.call(self._shut())

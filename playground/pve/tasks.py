@@ -18,7 +18,7 @@ from playground.pve.network.http import HttpTruth, TaskError, Values, size_bytes
 from playground.pve.plan import WARNINGS, TaskPlan, kind_of_end, render_bytes
 
 CLONES = ("qmclone", "vzclone")
-# Task type without its qm or vz: the lock that it shows.
+# The lock that a guest shows during a task, by the type of the task without qm or vz.
 LOCKS = {"snapshot": "snapshot", "delsnapshot": "snapshot-delete", "rollback": "rollback"}
 
 # An error for the running clone while it copies. The clone then cleans up after itself as in Proxmox.

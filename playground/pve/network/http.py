@@ -321,10 +321,8 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
     ) -> None:
         """Delay requests (of this method) whose path contains `path_part` by real seconds; `seconds=0` ends it.
 
-        `times`: number of requests, None for all.
-
-        `acts`: Proxmox does the work first, and only its answer is late. A client then times out although its POST
-        takes effect.
+        `times`: number of requests, None for all. `acts`: Proxmox does the work first, and only its answer is late.
+        A client then times out although its POST takes effect.
         """
         self._hangs = [h for h in self._hangs if h.part != path_part]
         if seconds > 0:

@@ -1,4 +1,4 @@
-"""Compile fakepve's routes once per process. Every cluster has the same 240, and compiling takes 15 ms.
+"""Compile fakepve's routes once per process. Every cluster has the same 250, and compiling them takes 15 ms.
 
 Their handlers belong to one cluster. The handlers of a table of fakepve are made when one of them is needed: most
 clusters need few tables.
