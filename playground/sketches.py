@@ -18,7 +18,7 @@ from ui.discord.permissions import permission_names
 from ui.i18n import Language, Text, Texts
 
 WIDTH = 390
-"""Pixels: the width of a phone. `_STYLE` has it, too."""
+"""Pixels: the width of a phone. `_STYLE` has the same number."""
 _STYLE = """
 body { margin: 0; width: 390px; background: #2b2d31; color: #dbdee1; font: 15px/1.4 "Noto Sans CJK JP", sans-serif }
 main { padding: 16px } h1 { font-size: 18px; margin: 0 0 12px } p { margin: 6px 0 }
@@ -104,7 +104,7 @@ SKETCHES: dict[str, Callable[[Text], str]] = {
     "category": _category,
     "ids": _ids,
 }
-"""Each sketch by its name, which is also that of its file."""
+"""The sketches by name. Their files have the same names."""
 
 
 def page_of(name: str, language: Language) -> str:

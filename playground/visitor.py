@@ -109,8 +109,8 @@ class Visitor:
     def type_command(self, name: str) -> Locator:
         """Type the command, choose it from the list, and return its entry in the list.
 
-        When the page is published anew (an alert came, or another person looks) the typed text is lost, and it
-        is typed once more.
+        When the page is published anew (an alert came, or another person looks) the typed text is lost. The
+        command is then typed once more.
         """
         box = self.page.locator("#channel-composer-input")
         entry = self.page.locator(".command-entry").filter(has_text=f"/{name}").first

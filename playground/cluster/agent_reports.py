@@ -37,7 +37,7 @@ def agent_interfaces(vmid: int, net: str) -> list[dict[str, Any]]:
 def agent_file_systems(gib: int) -> list[dict[str, Any]]:
     """Return the agent's report of file systems on a disk of `gib` GiB.
 
-    Some of them are no part of the disk: memory, images, mounts of another file system, and one without figures.
+    Some rows are no part of the disk: memory, images, and further mounts. One row has no figures.
     """
 
     def row(name: str, mount: str, kind: str, used: float, total: float) -> dict[str, Any]:

@@ -55,7 +55,7 @@ class Breakages:
         return [name for name, each in self.known.items() if each.is_broken()]
 
     def change(self, name: str, *, broken: bool) -> None:
-        """Break or mend one thing. Do nothing for an unknown name, or if it is in that state already."""
+        """Break or mend one thing. Do nothing for an unknown name, or if the thing is in that state already."""
         each = self.known.get(name)
         if each is None or each.is_broken() == broken:
             return

@@ -4,9 +4,10 @@
 
 With --calm nothing happens by itself. Each SIGUSR1 lets the next guests of `BURST` crash. Once all of them have
 crashed, a SIGUSR1 lets a backup fail. SIGUSR2 starts the guests again.
-Once the sites answer, the program prints one line of JSON: for each site its address, certificate fingerprint, API
-token and guests to watch. Then it takes orders to break and mend the first site (playground/cluster/orders.py). It
-ends on SIGTERM, on SIGINT, or when its standard input closes, which happens when the parent ends.
+Once the sites answer, the program prints one line of JSON: for each site its address, CA file, certificate
+fingerprint, API token, a node and the guests to watch. Then it takes orders to break and mend the first site
+(playground/cluster/orders.py). It ends on SIGTERM, on SIGINT, or when its standard input closes, which happens when
+the parent ends.
 """
 
 from __future__ import annotations

@@ -63,7 +63,10 @@ class Orders:
 
 
 def read_orders(receive: Callable[[str], None], ended: threading.Event) -> None:
-    """Pass on each line of standard input, in a thread. Set `ended` once the parent has closed it or has ended."""
+    """Pass on each line of standard input, in a thread. Set `ended` at the end of standard input.
+
+    Standard input also ends with the parent.
+    """
 
     def read() -> None:
         rest = b""

@@ -69,7 +69,7 @@ def build_parents(pve: Pve) -> None:
 
 
 class Crash:
-    """Let a guest crash after 2 min 10 s, and start it a minute later unless somebody acts on it then."""
+    """Let a guest crash after 2 min 10 s, and start it a minute later. Do neither while others act on the guest."""
 
     def __init__(self, pve: Pve, started: float) -> None:
         self._pve, self._at, self._back_at = pve, started + 130, started + 190

@@ -17,7 +17,7 @@ from simcord.backend.models import Role
 from playground.discord.rest import Call, CallRefused
 
 PINS_MOST, PAGE_MOST = 250, 50
-"""How many messages a channel may pin, and how many of them one answer lists."""
+"""Maximum number of pins in a channel, and in one answer."""
 _PINS = re.compile(r"/channels/(?P<channel>\d+)/messages/pins(?:/(?P<message>\d+))?")
 _GUILD = re.compile(r"(?:/applications/\d+)?/guilds/(?P<guild>\d+)(?:/.*)?")
 _CHANNEL = re.compile(r"/channels/(?P<channel>\d+)(?:/.*)?")

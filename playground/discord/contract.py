@@ -21,7 +21,7 @@ _KEYWORDS_OF_A_CHOICE = ("anyOf", "oneOf")
 class Contract:
     """Discord's OpenAPI 3.1 description, read from a .json or .json.gz file.
 
-    Raises: OSError if the file cannot be read, ValueError if it is not such a description.
+    Raises: OSError if the file cannot be read, ValueError if it is no OpenAPI description.
     """
 
     def __init__(self, file: str | Path) -> None:

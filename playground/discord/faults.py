@@ -62,7 +62,7 @@ class PlannedFault:
 
     @property
     def met(self) -> int:
-        """The number of requests that it has affected."""
+        """The number of requests that the fault has affected."""
         return len(self.hits)
 
     def fits(self, method: str, path: str, body: Any = None) -> bool:

@@ -67,7 +67,10 @@ class Session:
             self.socket.send(frame)
 
     def replay(self, after: int) -> list[Frame] | None:
-        """Return the events after a sequence number, None if some of them are no longer kept."""
+        """Return the events after a sequence number.
+
+        Return None if some of these are no longer kept, or if the number is higher than the last one.
+        """
         if after > self.sequence or (self._sent and after + 1 < self._sent[0]["s"]):
             return None
         return [frame for frame in self._sent if frame["s"] > after]

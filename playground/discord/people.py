@@ -80,7 +80,7 @@ class PressResult:
 
     @property
     def post(self) -> SeenMessage | None:
-        """The first response; for a press that edits or keeps its own message, that message."""
+        """The first response. If the press edits or keeps the message with the button: that message."""
         return self._server.find(self._record.channel_id, self._record.message_id)
 
     @property

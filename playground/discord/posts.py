@@ -76,7 +76,7 @@ class SeenMessage:
 
     @property
     def ephemeral(self) -> bool:
-        """Whether only the person who asked sees it."""
+        """Whether only the person who asked sees the message."""
         return bool(self._message.flags & EPHEMERAL)
 
     @property
@@ -86,12 +86,12 @@ class SeenMessage:
 
     @property
     def command(self) -> str:
-        """The name of the command that it answers, without subcommands; "" for anything else."""
+        """The name of the command that the message answers, without subcommands; "" for anything else."""
         return str((self._message.interaction_metadata or {}).get("name", ""))
 
     @property
     def asker(self) -> int | None:
-        """The user id of the person whose command or press it answers."""
+        """The user id of the person whose command or press the message answers; None for anything else."""
         told = self._message.interaction_metadata
         return None if told is None else int(told["user"]["id"])
 

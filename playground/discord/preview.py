@@ -207,7 +207,7 @@ class Answerer(Protocol):
 
 
 def answer_beside(preview: Preview, answerer: Answerer) -> None:
-    """Let `answerer` answer its requests, and put its files into the page. Call it when the page is entered.
+    """Let `answerer` answer its requests, and put its files into the page. Call this when the page is entered.
 
     This applies to all later connections. Requests under foreign names are left to SimCord, which refuses them.
     """

@@ -81,7 +81,7 @@ class DiscordServer(DiscordService):
 
         Wait `ack_limit` for the acknowledgement and then `answer_wait` for the answer, and return in any case.
 
-        Raises: simcord.SetupError if this person could not type it: no such command or option, or not visible.
+        Raises: simcord.SetupError if this person could not type the command: no such command or option, or hidden.
         """
         return self._reply(await person.actor.slash(channel, command, **self._as_typed(command, options)))
 

@@ -49,7 +49,7 @@ class DiscordService:
         self.ack_seconds: dict[int, float] = {}
         """Seconds that the bot took to acknowledge a press, by the id of the interaction."""
         self.ack_limit = 3.0
-        """Seconds that the bot has to acknowledge a press; later it gets 404, code 10062."""
+        """Seconds that the bot has to acknowledge a press; a later acknowledgement gets 404, code 10062."""
         self.token_limit = 15 * 60.0
         """Seconds that the token of a press lives; later edits and followups get 404, code 10015."""
         self.answer_wait = 10.0
@@ -174,7 +174,7 @@ class DiscordService:
 
     @property
     def journal(self) -> list[Request]:
-        """Every REST request of the bot, oldest first."""
+        """The last 20,000 REST requests of the bot, oldest first."""
         return self.rest.journal
 
     def requests(self, method: str, path_part: str = "") -> list[Request]:

@@ -155,7 +155,7 @@ class World(simcord.Env):
     def identify(self, session: Session, intents: int, approved: discord.Intents, url: str) -> int | None:
         """Push READY and the guilds into a new session.
 
-        Return the close code 4014 for a privileged intent that is not approved.
+        Return the close code 4014 for a privileged intent that is not approved, otherwise None.
         """
         asked = discord.Intents._from_value(intents)  # noqa: SLF001  # discord.py has no public way to make intents from a number
         if any(getattr(asked, one) and not getattr(approved, one) for one in PRIVILEGED_INTENTS):

@@ -211,7 +211,7 @@ class DemoPage:
         self._published = 0
 
     async def start(self, beside: Answerer | None = None) -> None:
-        """Start serving. `beside`: answers the other requests of the pages.
+        """Start serving. `beside`: answers the requests of the pages that are not for SimCord.
 
         If another program has taken one of the ports since they were chosen, the next three are used, unless people
         know the address already.

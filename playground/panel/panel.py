@@ -71,7 +71,10 @@ class Panel:
         self._seen = Seen(self.server, self.guild)
 
     async def answer(self, request: web.BaseRequest, *, trusted: bool) -> web.Response | None:
-        """Answer a request for the panel; None for any other. `trusted`: it comes from a page with the secret."""
+        """Answer a request for the panel; None for any other.
+
+        `trusted`: the request comes from a page with the secret.
+        """
         if request.path in _TYPES and request.method == "GET":
             return web.Response(
                 text=(HERE / request.path[1:]).read_text("utf-8"), content_type=_TYPES[request.path]
@@ -162,7 +165,7 @@ class Panel:
         self.order({"by_itself": False})
 
     def _act(self, body: dict[str, Any]) -> None:
-        """Do a step for the visitor. Until it is done, and afterwards, further presses do nothing."""
+        """Do a step for the visitor. Do nothing if the step is done already, or if any step is under way."""
         step = _step(body)
         if step.key in self._done or (self._acting is not None and not self._acting.done()):
             return
@@ -188,7 +191,7 @@ class Panel:
             self._failed = True
 
     def _reset(self, body: dict[str, Any]) -> None:
-        """Start everything again, once however often it is pressed."""
+        """Start everything again. Further presses do nothing."""
         language = body.get("language", self.guild.language)
         if language not in LANGUAGES:
             raise ValueError(language)
@@ -216,7 +219,7 @@ def _flag(body: dict[str, Any]) -> bool:
 async def _body(request: web.BaseRequest) -> dict[str, Any]:
     """Return the JSON object that was sent.
 
-    Raises: ValueError, if it is none or too long.
+    Raises: ValueError, if the body is something else or too long.
     """
     raw = await request.read()
     value = json.loads(raw) if 0 < len(raw) <= _MOST_BODY else None

@@ -39,7 +39,10 @@ class Seen:
             self._since = max((post.id for post in self._all_posts()), default=0)
 
     def answered(self, command: str) -> bool:
-        """Return whether the bot has answered this command in a message for everybody. A refusal is for one."""
+        """Return whether the bot has answered this command in a message for everybody.
+
+        A refusal is a message for one person.
+        """
         return any(not post.ephemeral for post in self._answers(command))
 
     def audit_read(self) -> bool:
@@ -78,7 +81,7 @@ class Seen:
         return found
 
     def alert_answered(self) -> bool:
-        """Return whether an alert has fewer buttons than at first: one was pressed, or the guest is back."""
+        """Return whether an alert has fewer buttons than at first: a button was pressed, or the guest is back."""
         now = {post.id: set(offers) for post, offers in self.alerts()}
         return any(not at_first <= now.get(id_, set()) for id_, at_first in self._offered.items())
 

@@ -80,7 +80,7 @@ async def _roll_back(guide: Guide) -> None:
 
 
 async def _answer_alert(guide: Guide) -> None:
-    """Start the guest of the newest alert that offers it, else acknowledge the newest alert.
+    """Start the guest of the newest alert that offers a start, else acknowledge the newest alert.
 
     Raises: LookupError, if there is no alert to answer.
     """
