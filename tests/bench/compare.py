@@ -31,7 +31,7 @@ class Move:
 
 
 def move(before: list[float], after: list[float]) -> Move | None:
-    """Compare the rounds of two runs. None if one of them has none."""
+    """Compare the rounds of two runs. Return None if one run has no rounds."""
     if not before or not after:
         return None
     low, high = statistics.median(before), statistics.median(after)

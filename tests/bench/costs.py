@@ -36,7 +36,7 @@ DASHBOARD_READS = 40
 
 
 async def _reads(stage: Stage, count: int) -> int:
-    """Wait until the cluster was read at least this often, and return how often it was."""
+    """Wait for at least `count` reads of the cluster, and return how many there were."""
     await stage.proxmox.order()
     read, end = 0, time.monotonic() + PATIENCE
     while read < count:
@@ -160,7 +160,7 @@ async def loop(stage: Stage) -> Figures:
 
 
 async def _ask(stage: Stage, over: asyncio.Event) -> None:
-    """Send commands that are written to the journal, until they are not needed any more."""
+    """Send commands that are written to the journal, until `over` is set."""
     while not over.is_set():
         (person,) = stage.town.next_people(1)
         await stage.town.say(person, "list")

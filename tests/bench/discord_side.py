@@ -168,7 +168,7 @@ async def at_once(asks: Sequence[Callable[[], Awaitable[T]]]) -> list[T]:
     tasks = []
     for ask in asks:
         tasks.append(asyncio.ensure_future(_run(ask)))
-        for _ in range(3):  # lets it be written to the socket before the next one is made
+        for _ in range(3):  # lets the request be written before the next one is made
             await asyncio.sleep(0)
     return list(await asyncio.gather(*tasks))
 

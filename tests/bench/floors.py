@@ -20,7 +20,7 @@ WORKERS = 4
 
 
 class RawProxmox:
-    """Ask Proxmox with http.client over connections that stay open, and leave the bytes as they are."""
+    """Ask Proxmox with http.client over connections that stay open. The answers are not parsed."""
 
     def __init__(self, proxmox: Proxmox) -> None:
         self._proxmox = proxmox
@@ -42,7 +42,7 @@ class RawProxmox:
 
     async def seconds(self, path: str, times: int) -> float:
         """Return the median time of a round trip, over one connection."""
-        await self._timed(path)  # opens it
+        await self._timed(path)  # opens the connection
         return statistics.median([(await self._timed(path))[1] for _ in range(times)])
 
     async def rate(self, paths: Sequence[str]) -> float:

@@ -85,7 +85,7 @@ class Program:
     log: Path
     ticks: Path
     started: float
-    """Seconds of time.monotonic() at which it was started."""
+    """Seconds of time.monotonic() at which the program was started."""
 
     def output(self) -> str:
         return self.log.read_text("utf-8", "replace")
@@ -99,7 +99,7 @@ class Program:
         return _memory_mb(self.process.pid)
 
     def children_mb(self) -> list[float]:
-        """Return the resident memory of each process that it has started and that still runs."""
+        """Return the resident memory in MB of each running process that the program has started."""
         pid = self.process.pid
         listed = Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()
         found = []
@@ -144,8 +144,8 @@ async def program(
 ) -> AsyncIterator[Program]:
     """Run a program, and end it with SIGTERM.
 
-    `command`: its file and arguments. `haste`: seconds that pass on the bot's clock in each second. 0 runs it as it
-    is, without the ticks.
+    `command`: its file and arguments. `haste`: seconds that pass on the bot's clock in each second. 0 runs the
+    program itself, which then cannot tick.
     """
     name = Path(command[0]).stem
     ticks, log = directory / f"{name}.ticks", directory / f"{name}.log"

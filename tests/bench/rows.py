@@ -1,6 +1,7 @@
 """List the measurements, and the rows of the table with their goals.
 
-A new row is one entry of ROWS. A new measurement is one entry of MEASUREMENTS, and a function beside its siblings.
+A new row is one entry of ROWS, and a line in both halves of docs/performance.md. A new measurement is one entry of
+MEASUREMENTS, and a function beside its siblings.
 """
 
 from __future__ import annotations

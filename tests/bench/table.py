@@ -22,7 +22,7 @@ def number(value: float | None) -> str:
 
 
 def is_met(results: Results, row: Row) -> bool | None:
-    """Return whether the row meets its goal, None if it was not measured or has none."""
+    """Return whether the row meets its goal, None if the row was not measured or has no goal."""
     figure = results.figure(row)
     if row.goal is None or figure is None:
         return None
