@@ -71,7 +71,7 @@ GC_THRESHOLDS = (10_000, 10, 10)
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the examples of Hypothesis, collect garbage less often, and keep temporary files in memory.
 
-    The files are in memory only if it has plenty of room. SQLite waits for no disk then.
+    The files are in memory only if that has plenty of room. SQLite waits for no disk then.
     """
     settings.load_profile("deep" if config.getoption("--deep") else "bot")
     if config.getoption("--deep"):

@@ -19,7 +19,7 @@ WORST_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """Count the lines and branches of some code, and those of them that ran."""
+    """The numbers of lines and branches in some code, and of those that ran."""
 
     lines: int = 0
     lines_run: int = 0

@@ -34,7 +34,7 @@ MADE = re.compile(
 def renewed(text: str) -> str:
     """Return the text of a document with its parts made anew.
 
-    Raises: KeyError, if it names a part that does not exist.
+    Raises: KeyError, if the text names a part that does not exist.
     """
     texts = Texts("ja")
 

@@ -310,7 +310,7 @@ def test_a_cog_knows_no_other_cog() -> None:
 
 
 def test_nothing_is_imported_by_name_at_run_time() -> None:
-    """Such an import would get around the other tests of this file."""
+    """Find calls that import by name, which would get around the other tests of this file."""
     importing = ("__import__", "import_module", "importlib.import_module", "runpy.run_module")
     wrong = [
         f"{module.name}: {ast.unparse(node)}"

@@ -179,7 +179,7 @@ def test_words_that_read_as_translated_do_not_come_back() -> None:
 
 
 def test_the_translation_of_a_sentence_ends_as_a_sentence() -> None:
-    """It may also end with a value."""
+    """Let a translation also end with a value."""
     wrong = [
         message
         for message, texts in catalogue("ja").items()

@@ -1,4 +1,4 @@
-"""Test docs/proxmox.md: its commands give the token what the bot's calls need, and no more."""
+"""Test docs/proxmox.md: its commands give the token the privileges that the bot's calls need, and no others."""
 
 import re
 from collections.abc import Awaitable
@@ -114,7 +114,7 @@ def test_the_table_has_every_privilege_and_says_which_are_optional(language: str
 
 
 def test_the_demo_and_the_tests_have_these_privileges_too() -> None:
-    """Otherwise a command could work there and be refused for a reader of the document."""
+    """With other privileges a command could work in the demo, and be refused for a reader of the document."""
     assert sorted(BOT_PRIVILEGES) == sorted(set().union(*NEEDED.values()))
 
 

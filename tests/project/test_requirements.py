@@ -95,7 +95,7 @@ def test_the_public_checks_run_on_every_python_from_the_oldest_that_is_allowed()
 
 
 def test_hooks_download_nothing() -> None:
-    """Each is a program of .venv."""
+    """Check that each hook is a program of .venv."""
     text = (ROOT / ".pre-commit-config.yaml").read_text("utf-8")
     entries = re.findall(r"^ +entry: (.+)$", text, re.M)
     assert len(entries) == text.count("- id: ") == text.count("language: system")
