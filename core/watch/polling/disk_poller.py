@@ -31,7 +31,7 @@ EVERY_SECONDS = 600.0
 GAP_SECONDS = 10.0
 """Seconds between readings of two VMs. The gap is shorter if there are more VMs than fit into `EVERY_SECONDS`."""
 FRESH_SECONDS = 2 * EVERY_SECONDS
-"""Age at which a value counts as not known."""
+"""Age in seconds at which an answer counts as not known."""
 BOOT_SECONDS = 120
 """Uptime below which a VM is not asked: its agent may not be running yet."""
 SILENT_DELAY = 10 * EVERY_SECONDS
@@ -54,7 +54,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """The result of one request. `at`: monotonic time. `fingerprint`: of the guest that was asked."""
+    """The result of one request. `at`: monotonic time of the request. `fingerprint`: of the guest that was asked."""
 
     at: float
     fingerprint: str
@@ -62,7 +62,7 @@ class _Answer:
 
 
 class DiskPoller:
-    """Remember the VMs to be asked, the time of each last request, and the answers.
+    """Ask VMs in turn, and keep their answers.
 
     `proxmox`: a client of its own, so that the polls of the cluster do not wait for its calls.
     """
@@ -85,10 +85,10 @@ class DiskPoller:
     def aim(
         self, entries: Iterable[WatchEntry], cluster: Cluster | None, unsure: Collection[int] = ()
     ) -> None:
-        """Set which VMs are asked from now on.
+        """Set which VMs are asked from now on, and drop the answers of stopped or replaced VMs.
 
-        `cluster`: the last poll; None if it failed: then no VM is asked. `unsure`: the guests that it could not
-        confirm. Their answers are kept.
+        `cluster`: the last poll; None if it failed: then no VM is asked, and no answer is dropped.
+        `unsure`: the guests that the last poll could not confirm. Their answers are kept.
         """
         self._targets.clear()
         if cluster is not None:
@@ -110,7 +110,7 @@ class DiskPoller:
             self._has_targets.clear()
 
     def _keeps(self, vmid: int, answer: _Answer) -> bool:
-        """Return whether the answer counts: not if its guest has stopped, or another guest has its VMID."""
+        """Return whether to keep the answer: not if its guest has stopped, or another guest has the VMID."""
         return vmid in self._doubtful or _is_of(answer, self._running.get(vmid))
 
     def readings(self, cluster: Cluster | None = None) -> dict[int, DiskReading]:
@@ -134,7 +134,7 @@ class DiskPoller:
     def known(self) -> Mapping[tuple[int, str], FileSystem]:
         """Return the fullest file systems by VMID and fingerprint, as far as they are known now.
 
-        Another guest, which other people may see, may have got the VMID since the last poll.
+        The fingerprint matters, because another guest, which other people may see, may have got the VMID since.
         """
         return {
             (vmid, answer.fingerprint): answer.reading.fullest

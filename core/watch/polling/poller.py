@@ -29,7 +29,7 @@ from core.watch.polling.task_lists import complete_task_list
 SECOND_READ = 12.0
 """Seconds until a second read shows new data: pvestatd's round of 10 s, and 2 s of pmxcfs' caching."""
 ACTED_SECONDS = 120.0
-"""Seconds for which a list may still show a guest as it was before the action."""
+"""Seconds after an action for which a list may still show the guest as it was before."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,8 +37,8 @@ _log = logging.getLogger(__name__)
 class Poller:
     """Poll the cluster at each interval.
 
-    Up to five suspects are confirmed by `status/current`, and more by a second read. Guests of unknown state
-    are queried in turn.
+    Up to five suspected guests are confirmed by `status/current`. More guests, and nodes, are confirmed by a second
+    read. Guests of unknown state are queried in turn.
     """
 
     def __init__(self, cluster_cache: ClusterCache, proxmox: Proxmox, clock: Clock) -> None:
@@ -56,8 +56,8 @@ class Poller:
         """Poll once. Does not raise: a failed read is a result too.
 
         `elapsed`: the present time on the clock `elapsed` (core/watch/incidents/model.py).
-        `previous`: the last usable poll, without its lists. Suspects that it could not confirm are now believed
-        to be as listed.
+        `previous`: the last usable poll, without its lists. Suspects that `previous` could not confirm are now
+        believed to be as listed.
         """
         try:
             listed = await self._cluster_cache.read(max_age=0)
@@ -127,7 +127,7 @@ class Poller:
     async def _confirm(self, first: Cluster, found: Suspects, unanswered: frozenset[int]) -> Observation:
         """Query all suspects individually and at once.
 
-        `unanswered`: those that did not answer last time.
+        `unanswered`: suspects that the previous poll could not confirm. If they do not answer, the list is believed.
         """
         answers = await asyncio.gather(*(self._confirm_one(first, guest) for guest in found.guests))
         confirmed, unsure = dict[int, Guest | None](), set[int]()

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class StatusPoller:
-    """Remember which guest is queried next.
+    """Query guests in turn, those that have waited longest first.
 
     If a node did not answer last time, only one of its guests is queried as a trial.
     """

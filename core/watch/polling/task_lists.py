@@ -15,6 +15,7 @@ from core.proxmox import Proxmox
 LISTED_LEAST = 25
 """Minimum number of tasks that the cluster lists per node, if the node has had as many."""
 NODES_MOST = 8
+"""Maximum number of nodes asked in one poll."""
 TIMEOUT_SECONDS = 6.0
 """Seconds that all nodes together may take."""
 BEFORE_SECONDS = 300
@@ -31,8 +32,8 @@ async def complete_task_list(
 ) -> tuple[TaskSummary, ...]:
     """Return the listed tasks and, for these nodes, the tasks that the list had no room for.
 
-    `known`: UPIDs of the previous list. If a finished task of a node is in both lists, no newer one can be
-    missing. Does not raise.
+    `known`: UPIDs of the earlier lists, None if there was none. If a listed finished task of a node is known, no
+    newer task of the node can be missing. Does not raise.
     """
     asking = {
         node: _tasks_of(proxmox, node, since)
