@@ -21,17 +21,20 @@ from core.watch.incidents.state import WatchState
 from core.watch.incidents.transition import Transition
 
 EVERY_SECONDS = 300.0
+"""Seconds between two requests to a node, doubled in a poll that may open an incident."""
 NODES_MOST = 8
-"""Maximum number of nodes asked in one poll; those that have waited longest come first."""
+"""Maximum number of nodes asked in one poll: first those with a vanished backup, then those that waited longest."""
 ASK_SECONDS = 6.0
+"""Seconds that all nodes together may take."""
 BACK_SECONDS = 86_400
 """Seconds to look back beyond the previous request to a node.
 
 A task that ended since then may have started long ago, and the node's clock may be wrong.
 """
 FAILED_MOST, RUNNING_MOST, LATELY_MOST = 1000, 500, 2000
-"""Maximum number of UPIDs remembered of each kind; the newest are kept."""
+"""Maximum number of UPIDs of failed, running and lately listed tasks that are remembered; the newest are kept."""
 BACKUPS = "backups"
+"""Subject of an incident about failed backups."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +57,7 @@ class BackupPoller:
         """Return the failed backups by node, for the nodes that answered. Does not raise.
 
         `tasks`: the cluster's task list if it has just been read.
-        `busy`: this poll may open an incident. That must not wait long for these requests.
+        `busy`: this poll may open an incident, which must not wait long for these requests.
         """
         chosen = self._due(cluster, frozenset() if busy else _vanished(state, tasks), busy)
         unix = self._clock.now()
@@ -91,7 +94,7 @@ def query_start(state: WatchState, node: str, unix: float) -> int:
 
 
 def _vanished(state: WatchState, tasks: Iterable[TaskSummary] | None) -> frozenset[str]:
-    """Return the nodes of running backups that are no longer listed."""
+    """Return the nodes whose backups were seen running and are no longer listed."""
     if tasks is None:
         return frozenset()
     listed = {task.upid for task in tasks}
@@ -115,9 +118,9 @@ def _newest(upids: Iterable[str], most: int) -> frozenset[str]:
 
 
 def note_backups(transition: Transition) -> None:
-    """Report backups that failed since the last poll.
+    """Report newly found failures of backups.
 
-    Failures present in the first read of a list count as old, unless the backup was seen running.
+    Failures in the first read of a list count as old, unless the backup was seen running.
     """
     tasks, lists = transition.observation.tasks, transition.observation.backups
     new = _new_in_list(transition, tasks) if tasks is not None else {}

@@ -1,6 +1,6 @@
-"""Judge the file systems of VMs as their guest agents report them, and report once that an agent is silent.
+"""Choose the file system of a VM that counts, and report once that its guest agent is silent.
 
-Proxmox itself does not know how full the disks of a VM are.
+Proxmox itself does not know how full the disks of a VM are. thresholds.py judges the values.
 """
 
 import re
@@ -51,10 +51,10 @@ _ELSEWHERE = frozenset(
         ),
     }
 )
-"""File systems that others fill, too: network shares, and directories of the host."""
+"""Types of file systems that others fill, too: network shares, and directories of the host."""
 _ELSEWHERE_START = ("fuse.", "nfs.", "cifs.")
 _PATH = re.compile(r"/|[A-Za-z]:[\\/]|[A-Za-z]:$")
-"""The start of a mount point. Windows' agent calls a volume without a letter `System Reserved`."""
+"""The start of a mount point. A name such as `System Reserved`, for a Windows volume without a letter, is none."""
 
 
 def fullest_of(systems: Iterable[FileSystem]) -> FileSystem | None:
@@ -70,7 +70,7 @@ def _is_own(system: FileSystem) -> bool:
 
 
 def is_asked(guest: Guest, metric: Metric) -> bool:
-    """Return whether only the guest's agent knows its use of this resource."""
+    """Return whether the guest agent must be asked for the guest's use of this resource."""
     return metric is Metric.DISK and guest.kind is Kind.QEMU
 
 
@@ -86,7 +86,7 @@ class Silence:
 
 
 def unjudged_reading(transition: Transition, vmid: int) -> DiskReading | None:
-    """Return the last reading of a VM, None if it was judged already: each counts once."""
+    """Return the last reading of a VM, None if there is none or it was judged already: each counts once."""
     reading = transition.observation.disks.get(vmid)
     return None if reading is None or reading.judged else reading
 
@@ -121,7 +121,7 @@ def is_silent(threshold: ThresholdState | None) -> bool:
 
 
 def was_reported(threshold: ThresholdState) -> bool:
-    """Return whether the silence was reported, and the agent has answered too rarely since to report it again."""
+    """Return whether a silence was reported, and the agent has not yet answered often enough to report another."""
     return threshold.silent == SILENT_READINGS or threshold.silent < 0
 
 
@@ -140,7 +140,7 @@ def after_answer(threshold: ThresholdState) -> int:
 
 
 def silent_guests(state: WatchState, entries: Iterable[WatchEntry]) -> tuple[GuestState, ...]:
-    """Return the running guests whose disk use is not known although it has a threshold."""
+    """Return the running guests with a disk threshold whose disk use is not known."""
     found = []
     for entry in entries:
         guest = state.guests.get(entry.vmid)

@@ -42,7 +42,7 @@ def make_fact(
 
 
 def down_event(state: State) -> GuestEvent:
-    """Map the state of a guest that is down to the word that reports it."""
+    """Map the state of a guest that is down to the event that reports it."""
     if state is State.IO_ERROR:
         return GuestEvent.IO_ERROR
     if state in HALTED_STATES:
@@ -75,7 +75,7 @@ def record_change(
 def leave_incident(
     transition: Transition, guest: GuestState, what: GuestEvent, *, ago: float = 0.0
 ) -> GuestState:
-    """Take the guest out of its incident and record there what became of it. The last guest out ends a group."""
+    """Take the guest out of its incident, and record `what` there. The last guest that is down ends a group."""
     incident = transition.open.get(guest.incident or 0)
     guest = replace(guest, incident=None)
     if incident is None:

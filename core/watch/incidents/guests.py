@@ -1,6 +1,6 @@
-"""Decide what became of a watched guest: down, back, restarted, or nothing to report.
+"""Decide whether a watched guest is down, back, restarted, or as before.
 
-Before a change is reported, the bot checks whether somebody wanted it.
+Before a change is reported, the tasks and locks are checked: somebody may have wanted it.
 """
 
 from dataclasses import replace
@@ -133,7 +133,7 @@ def _enter_missing(transition: Transition, old: GuestState) -> GuestState:
 def _enter_stopped(transition: Transition, old: GuestState, listed: Guest) -> GuestState:
     """Report the stop, unless it was ordered or wanted, follows a node's return, or belongs to other work.
 
-    A stop that a person ordered never leaves a VM in one of HALTED_STATES: something later did.
+    A stop by a person never leaves a VM in one of HALTED_STATES: such a VM failed later, which is reported.
     """
     if old.vmid in transition.expected_stops:
         transition.seen_stops.append(old.vmid)
@@ -201,7 +201,7 @@ def _ordered_stop(listed: Guest, tasks: list[RecentTask]) -> RecentTask | None:
 
 
 def _stop_while_held(tasks: list[RecentTask], held: HeldStop) -> RecentTask | None:
-    """Return the stop that a person ordered while the bot was waiting for the guest."""
+    """Return the stop that a person ordered while the bot was waiting for the guest, None if there is none."""
     newest = next(iter(tasks), None)
     ordered = newest and newest.effect in STOP_EFFECTS and not newest.is_work and newest.seen > held.since
     return newest if ordered else None
@@ -236,7 +236,7 @@ def _enter_running(transition: Transition, old: GuestState, listed: Guest) -> Gu
 
 
 def _recover(transition: Transition, old: GuestState, listed: Guest) -> GuestState:
-    """Handle a guest that runs again. If its stop was not reported, its return is not either."""
+    """Handle the return of a guest that was down or missing. It is reported only if its stop was."""
     incident = transition.open.get(old.incident or 0)
     if incident is None:
         return record_change(transition, old, None) if old.flapping and not old.wanted else old

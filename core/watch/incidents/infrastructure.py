@@ -1,4 +1,4 @@
-"""Judge the connection to Proxmox and the nodes. While one of them fails, its guests are not judged."""
+"""Judge the connection to Proxmox and the nodes. While the connection or a node fails, its guests are not judged."""
 
 from dataclasses import replace
 
@@ -24,9 +24,9 @@ SOURCE_SECONDS = 120.0
 
 
 def check_source(transition: Transition) -> bool:
-    """Return whether this poll says anything about the guests.
+    """Report once that Proxmox could not be read for a while, and once that it can be read again.
 
-    Report once that Proxmox could not be read for a while, and once that it can be read again.
+    Return whether this poll says anything about the guests.
     """
     fault, old = transition.observation.fault, transition.source
     since = transition.elapsed if old.since is None else old.since

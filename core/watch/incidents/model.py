@@ -1,8 +1,8 @@
 """Define the data of the watch: watched guests, events, incidents and messages.
 
 Two clocks count in seconds and ignore jumps of the wall clock. `elapsed` always runs; between two runs of the
-bot it follows the wall clock. `clock` runs only while Proxmox can be read. `unix` times are Unix seconds, for
-display only.
+bot it follows the wall clock. `clock` stops between two runs, and while Proxmox is reported as unreachable. `unix`
+times are Unix seconds, for display only.
 Data that outlives the process (adapters/journal/store.py) has fields of plain values only.
 """
 
@@ -19,9 +19,10 @@ from core.guest import Kind, State, fingerprint_of
 
 ALL = "all"
 SOURCE = "source"
-"""Special subjects.
+"""The subjects of everything (for mutes), and of the connection to Proxmox.
 
-The others are `guest/101`, `node/pve1` and `storage/pve1/local` (shared ones: `storage/nfs`).
+The others are `guest/101`, `node/pve1` and `storage/pve1/local` (shared ones: `storage/nfs`). Some incidents have the
+subject `group`, `backups` or `disks`, which cannot be muted.
 """
 
 
@@ -44,7 +45,7 @@ def threshold_key(vmid: int, metric: Metric) -> str:
 
 
 class Metric(StrEnum):
-    """Metrics of a guest that can have a threshold. DISK of a VM: its fullest file system, says its agent."""
+    """Metrics of a guest that can have a threshold. DISK of a VM: its fullest file system, as the agent reports."""
 
     CPU = "cpu"
     MEMORY = "memory"
@@ -67,7 +68,7 @@ class WatchEntry:
 class Severity(StrEnum):
     """Severity of an incident.
 
-    CRITICAL is reported even in quiet hours; INFO mentions nobody and makes no sound.
+    CRITICAL is reported even in quiet hours, except its recovery. INFO mentions nobody and makes no sound.
     """
 
     CRITICAL = "critical"
@@ -84,10 +85,10 @@ class GuestEvent(StrEnum):
     STUCK = "stuck"  # it has been in a passing `state` for too long
     MISSING = "missing"  # no longer in the cluster: deleted
     RESTARTED = "restarted"
-    BACK = "back"
+    BACK = "back"  # it runs again, or is not down (for THRESHOLD)
     ELSEWHERE = "elsewhere"  # HA runs it again on another node
     FLAPPING = "flapping"  # reported by an incident of its own from now on
-    UNKNOWN = "unknown"  # its state has been unknown for a long time
+    UNKNOWN = "unknown"  # its state is unknown, or its disk use (for UNMEASURED)
     FORGOTTEN = "forgotten"  # taken off the watch list, or made a template
 
 
@@ -151,12 +152,15 @@ class Topic(StrEnum):
 
 
 ONE_OFF = frozenset({Topic.RESTART, Topic.BACKUP, Topic.UNMEASURED, Topic.NOTE})
-"""Topics that are over as soon as they are reported."""
+"""Topics of incidents that are over as soon as they open."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFault:
-    """Why Proxmox cannot be read: a ProxmoxError (core/proxmox_errors.py) in a form to compare and to store."""
+    """Why Proxmox or a guest agent cannot be read: an error in a form to compare and to store.
+
+    `error`: the name of its class. `values`: its fields.
+    """
 
     error: str
     values: tuple[tuple[str, Any], ...] = ()
@@ -179,7 +183,10 @@ class SourceFault:
 
 @dataclass(frozen=True, slots=True)
 class BackupFact:
-    """One failed backup task. `vmid=None`: a job of several guests. `error`: the exit text of the task."""
+    """One failed backup task. `vmid=None`: a job of several guests.
+
+    `by`: the task's `user@realm`. `error`: the exit text of the task.
+    """
 
     node: str
     vmid: int | None
@@ -195,9 +202,9 @@ class Incident:
     """One incident. It is over once `ended` is set.
 
     `opened`, `ended`, `acked` and `muted_until` are Unix seconds. `began` is on `elapsed`.
-    `seconds`: how long it lasted.
+    `seconds`: how long it lasted. `watched`: number of watched guests. `limit`: in percent, as `percent`.
     `said`: when it was last reported, on `clock` (for SOURCE on `elapsed`).
-    `told=False`: not reported yet, because it is muted.
+    `told`: whether it was reported, or is to be in the digest of the quiet hours.
     """
 
     id: int
@@ -248,10 +255,10 @@ class Incident:
 class MessageKind(StrEnum):
     """Kinds of message."""
 
-    OPENING = "opening"  # opens one incident; edited whenever the incident changes
+    OPENING = "opening"  # says that an incident has begun; edited whenever the incident changes
     RECOVERY = "recovery"  # says that an incident is over
     REMINDER = "reminder"  # says that an incident is still open
-    UNMUTED = "unmuted"  # lists the open incidents of a large mute that has ended
+    UNMUTED = "unmuted"  # lists the open incidents when the mutes of many have ended
     DIGEST = "digest"  # lists the incidents of the quiet hours
     TEST = "test"  # /monitor test; no incident
     WORD = "word"  # the bot about itself; no incident; text
@@ -259,7 +266,7 @@ class MessageKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message to the alert channel. `mention`: it pings ALERT_MENTION_ROLE_ID."""
+    """One message to the alert channel. `created`: Unix seconds. `mention`: it pings ALERT_MENTION_ROLE_ID."""
 
     id: int
     post: MessageKind

@@ -1,4 +1,4 @@
-"""Turn news into messages: grouped if there are many, silent while muted, repeated until acknowledged."""
+"""Turn news into incidents, and incidents into messages: grouped if there are many, none while muted."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,8 +7,9 @@ from core.watch.incidents.model import GuestEvent, Incident, MessageKind, Severi
 from core.watch.incidents.transition import News, Transition
 
 SINGLE_MOST = 5
-"""More guests than this in one poll share one message."""
+"""More news than this in one poll, or more open incidents than this that are unmuted at once, share one message."""
 GROUP = "group"
+"""Subject of an incident about several guests."""
 
 
 def open_incidents(transition: Transition) -> None:
@@ -100,7 +101,7 @@ def announce_all(transition: Transition, *, reminds: bool = True) -> None:
 
 
 def _new_one_offs(transition: Transition) -> list[Incident]:
-    """Return the one-off incidents of this poll.
+    """Return the new incidents that were over at once, and are not reported yet.
 
     Every other closed incident was reported before, or never will be.
     """
@@ -113,7 +114,7 @@ def _new_one_offs(transition: Transition) -> list[Incident]:
 
 
 def post_digest(transition: Transition) -> None:
-    """Report the incidents of the quiet hours in one message."""
+    """Report the incidents of the quiet hours in one message when these end."""
     if transition.quieted and not transition.now.quiet:
         transition.add_message(MessageKind.DIGEST, tuple(transition.quieted), silent=True)
         transition.quieted.clear()

@@ -1,4 +1,4 @@
-"""Define one poll of the cluster: the data it read, the suspicions to confirm, and the tasks that excuse a stop."""
+"""Define one poll of the cluster: its data, the suspicions to confirm, and the tasks and locks that excuse a stop."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -28,10 +28,10 @@ NOT_RUNNING_STATES = DOWN_STATES | PASSING_STATES
 
 @dataclass(frozen=True, slots=True)
 class DiskReading:
-    """The last reading of a VM's file systems.
+    """One reading of a VM's file systems.
 
-    `number`: counts the readings of this run. `fullest`: None if the agent named no file system. `error`: why it did
-    not answer, None if it did. `judged`: an earlier step has judged this reading.
+    `number`: counts the readings of this run. `fullest`: None if the agent named no file system, or did not answer.
+    `error`: why the agent did not answer, None if it did. `judged`: an earlier step has judged this reading.
     """
 
     number: int
@@ -42,11 +42,12 @@ class DiskReading:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The result of one poll. `cluster=None`: it could not be read or believed, because of `fault`.
+    """The result of one poll. `cluster=None`: the cluster could not be read or believed, because of `fault`.
 
     `first`: the first of two reads, if there were two.
-    `confirmed`: guests that were queried individually; `cluster` holds their answers.
-    `unsure`: guests that could not be confirmed.
+    `confirmed`: guests that answered an individual query; `cluster` holds their answers.
+    `unsure`: guests that this poll does not judge, because they were not confirmed, unread tasks may explain their
+    change, or they are shown as before an action of the bot.
     `tasks=None`: the task list was not read.
     """
 
@@ -56,7 +57,7 @@ class Observation:
     confirmed: frozenset[int] = frozenset()
     unsure: frozenset[int] = frozenset()
     unanswered: frozenset[int] = frozenset()
-    """The `unsure` guests that did not answer in this poll."""
+    """The `unsure` guests that this poll could not confirm. The next poll believes the list about them."""
     unexplained: frozenset[int] = frozenset()
     """The `unsure` guests whose tasks could not be read in this poll."""
     overlooked: frozenset[int] = frozenset()
@@ -65,7 +66,7 @@ class Observation:
     backups: Mapping[str, tuple[TaskSummary, ...]] = field(default_factory=dict)
     """Failed backups by node, from the nodes that were asked and answered."""
     listed: Cluster | None = None
-    """The list without the answers of single guests, if it differs from `cluster`."""
+    """The last list as Proxmox sent it, without the answers of single guests."""
     disks: Mapping[int, DiskReading] = field(default_factory=dict)
     """The last readings of VMs with a disk threshold, by VMID."""
     own_identity: str = ""
@@ -76,10 +77,9 @@ class Observation:
     ) -> list["RecentTask"]:
         """Return the guest's recent tasks of the kinds in `TASK_EFFECTS`, newest first.
 
-        A task is recent while it runs, or for five minutes after it was first seen (`seen`, on `clock`). Backup
-        jobs of several guests on its node are included.
-        The time of first sight counts, because the node's clock and the bot's may differ. The bot's own stop
-        and everything before it are left out: its orders are known, and each counts once.
+        A task is recent while it runs, and for five minutes after it was first seen (`seen`, on `clock`): the node's
+        clock and the bot's may differ. Backup jobs of several guests on the guest's node are included.
+        The bot's own stop and all earlier tasks are left out: the bot's orders are known, and each counts once.
         """
         found: list[RecentTask] = []
         for task in sorted(self.tasks or (), key=lambda task: task.started, reverse=True):
@@ -97,7 +97,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Suspects:
-    """Parts of a read that need confirmation. `restarts`: guests whose uptime went back."""
+    """Parts of a read that need confirmation. `guests`: their former states. `restarts`: VMIDs whose uptime fell."""
 
     guests: tuple[GuestState, ...] = ()
     nodes: tuple[str, ...] = ()
@@ -105,6 +105,7 @@ class Suspects:
 
 
 def find_suspects(state: WatchState, entries: Iterable[WatchEntry], read: Cluster) -> Suspects:
+    """Return the watched guests and the nodes that seem to have failed, and the guests that seem restarted."""
     guests, restarts = [], set()
     for entry in entries:
         old = state.guests.get(entry.vmid)

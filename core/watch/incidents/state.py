@@ -1,7 +1,7 @@
-"""Define the state between two polls.
+"""Define the state of the watch between two polls, and the input and result of a step.
 
-It outlives the process (core/watch/records.py): its fields are plain values. core/watch/incidents/model.py explains
-the clocks `elapsed` and `clock`.
+The state outlives the process (core/watch/records.py): its fields are plain values. core/watch/incidents/model.py
+explains the clocks `elapsed` and `clock`.
 """
 
 from collections.abc import Mapping
@@ -16,8 +16,8 @@ class HoldReason(StrEnum):
     """Why a stop is not reported yet."""
 
     WORK = "work"  # a lock, or a task such as a backup
-    NODE = "node"  # its node has just come back
-    HA = "ha"  # HA has just moved it
+    NODE = "node"  # the guest's node has just come back
+    HA = "ha"  # HA has just moved the guest
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +31,15 @@ class HeldStop:
 
 @dataclass(frozen=True, slots=True)
 class GuestState:
-    """The settled state of a watched guest. `state` UNKNOWN: not seen yet. `since`: Unix seconds.
+    """The settled state of a watched guest. `state` UNKNOWN: not seen yet.
 
-    `incident`: the open GUEST or GROUP incident it is down in.
-    `lost_node`: the offline node it was on.
+    `since`: Unix seconds when `state` began, None if that is not known.
+    `missing`: the guest is no longer in the cluster. `node` and `name`: where and as what it was last seen.
     `wanted`: somebody stopped or deleted it, or created it again without starting it.
-    `changes`: times of the latest changes on `clock`, for flapping.
-    `flapping`: the open FLAPPING incident.
-    `passing`: start of its passing state, on `clock`.
-    `unknown`: since when its state has been unknown, on `clock`.
+    `incident`: the open GUEST or GROUP incident in which it is down.
+    `held`: why its stop is not reported yet. `lost_node`: the offline node on which it was.
+    `changes`: times of the latest changes on `clock`, for flapping. `flapping`: the open FLAPPING incident.
+    `passing`: when its passing state began. `unknown`: when its state became unknown. Both are on `clock`.
     """
 
     vmid: int
@@ -67,7 +67,7 @@ class GuestState:
 class NodeState:
     """State of a node.
 
-    `suspect`: offline in the last poll, to be confirmed by the next.
+    `suspect`: offline in the last poll, to be confirmed by the next. `incident`: the open NODE incident.
     `stale`: polls in a row without new figures, counted up to 2.
     `stale_incident`: the open STALE incident.
     """
@@ -112,9 +112,9 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True)
 class PollState:
-    """Values that change with every poll.
+    """Values that change with every poll. `unix`: Unix seconds of the last step.
 
-    `good`: the last read succeeded. `last_id`: the last id of incidents and messages.
+    `good`: the last read succeeded and was believed. `last_id`: the last id of incidents and messages.
     """
 
     elapsed: float = 0.0
@@ -129,7 +129,7 @@ class WatchState:
     """The whole state of the watch.
 
     `thresholds`: by `guest/101/cpu` or the storage's subject. `mutes`: by target. `open`: by id.
-    `uptimes`: seconds as last read. `known`: all VMIDs of the last good read.
+    `uptimes`: seconds, by VMID. `known`: all VMIDs of the last good read.
     `tasks`: `clock` when each UPID of the cluster's task list was first seen, None before the first read.
     `failed`: UPIDs of failed backups. `running`: UPIDs of backups seen running whose end is not known.
     `asked`: Unix seconds when each node last listed its failed backups.
@@ -156,7 +156,8 @@ class WatchState:
 class WatchRules:
     """Settings of the watch.
 
-    `repeat`: seconds, 0 for never. `storage_limit`: percent. `audit_days`: days the trail is kept.
+    `repeat`: seconds between two reminders, 0 for none. `storage_limit`: percent, 0 for none.
+    `audit_days`: days for which the audit trail is kept.
     """
 
     repeat: float = 240 * 60.0
@@ -168,7 +169,7 @@ class WatchRules:
 class StepTime:
     """The time of a step.
 
-    `passed`: seconds since the last step by the monotonic clock.
+    `passed`: seconds since the last stored poll by the monotonic clock.
     `fresh`: the first step of a run, where `passed` follows the wall clock and is never negative.
     `away`: no poll of this run has been good yet.
     `quiet`: within the quiet hours.
@@ -183,9 +184,10 @@ class StepTime:
 
 @dataclass(frozen=True, slots=True)
 class StateUpdate:
-    """The result of a step: the state, new or changed incidents, and messages to send.
+    """The result of a step, or of a change between two polls.
 
-    `seen_stops`: VMIDs whose expected stop has now been seen. `records`: further records to write with them.
+    `incidents`: new or changed ones. `messages`: to be sent. `seen_stops`: VMIDs whose expected stop was seen now.
+    `records`: further records to store with the state.
     """
 
     state: WatchState

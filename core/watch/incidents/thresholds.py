@@ -39,6 +39,7 @@ from core.watch.incidents.state import ThresholdState
 from core.watch.incidents.transition import Transition
 
 READS_IN_A_ROW = 3
+"""Reads in a row that open or end an incident."""
 BETWEEN_STATES = PASSING_STATES | {State.UNKNOWN}
 """States in which a guest may be running again with the next read: its values are kept."""
 MARGIN = 5
@@ -47,7 +48,7 @@ MARGIN = 5
 
 @dataclass(frozen=True, slots=True)
 class ThresholdReading:
-    """One measured value of this poll. `percent=None`: not known now. `limit=None`: no threshold is set.
+    """One value of this poll to be judged. `percent=None`: not known now. `limit=None`: storages have no threshold.
 
     `idle`: there is nothing to measure (the guest does not run). The incident ends.
     `blind`: the listed value is not the guest's own use. The third such read in a row ends the incident.
@@ -101,7 +102,7 @@ def _check_reading(transition: Transition, reading: ThresholdReading) -> Silence
     old = transition.thresholds.get(reading.key, ThresholdState())
     if reading.limit is None or reading.idle:
         _drop_threshold(transition, reading.key)
-        if reading.idle and was_reported(old):  # it is not reported again after each start of the guest
+        if reading.idle and was_reported(old):  # the silence is not reported again after each start
             transition.thresholds[reading.key] = ThresholdState(silent=old.silent)
     elif reading.blind:
         _lose_sight(transition, reading.key, old)
@@ -149,8 +150,8 @@ def _lose_sight(transition: Transition, key: str, old: ThresholdState) -> None:
 def _note_silence(transition: Transition, key: str, silence: Silence, old: ThresholdState) -> Silence | None:
     """Count a reading without an answer. Return the silence if it must be reported now.
 
-    An open incident shows the silence itself. If the guest is muted, a silence that lasts is reported after the mute.
-    The reads before and after the silence still count as in a row, because nothing is known of the value.
+    An open incident shows the silence, which is then not reported. If the guest is muted, a silence that lasts is
+    reported after the mute. The reads before and after the silence still count as in a row: no read between is known.
     """
     incident = transition.open.get(old.incident or 0)
     muted = incident is None and transition.guest_muted(silence.fact.vmid, silence.fact.node)
@@ -243,7 +244,7 @@ def _share(used: int | None, total: int | None) -> float | None:
 
 
 def _no_incident(_transition: Transition, _percent: float, _limit: int) -> Incident:
-    raise LookupError("a guest that is not there has no use")
+    raise LookupError("a guest that is not listed has no value")
 
 
 def _guest_incident(

@@ -1,4 +1,4 @@
-"""Collect the changes of one step."""
+"""Collect the changes of one step, or of one change between two polls."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ from core.watch.incidents.observation import Observation, RecentTask
 from core.watch.incidents.state import GuestState, StateUpdate, StepTime, WatchRules, WatchState
 
 SINCE_TOLERANCE = 60.0
-"""Keep `since` unless the start moved by more than this many seconds."""
+"""A running guest keeps `since` until its start, computed from the uptime, is this many seconds later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class News:
 
 
 class Transition:
-    """Collect the changes of a step. The dictionaries start as copies of the former state's."""
+    """Collect changes of the state. The dictionaries start as copies of the former state's."""
 
     def __init__(
         self,
@@ -130,7 +130,7 @@ class Transition:
         return self.update_incident(incident)
 
     def update_incident(self, incident: Incident) -> Incident:
-        """Store a changed incident and return it."""
+        """Take a new or changed incident into the changes, and return it."""
         self.changed[incident.id] = incident
         if incident.open:
             self.open[incident.id] = incident
@@ -152,7 +152,7 @@ class Transition:
     # -- messages
 
     def announce(self, incident: Incident) -> Incident:
-        """Post the opening of an incident. In quiet hours only critical ones are posted at once."""
+        """Post the opening of an incident. In quiet hours only that of a critical incident is posted at once."""
         timer = self.elapsed if incident.topic is Topic.SOURCE else self.clock
         incident = self.update_incident(replace(incident, told=True, said=timer))
         info = incident.level is Severity.INFO
@@ -160,7 +160,7 @@ class Transition:
         return incident
 
     def announce_together(self, incidents: Iterable[Incident]) -> None:
-        """Post the opening of many incidents in one message."""
+        """Post one message about many open incidents. In quiet hours only critical ones are posted at once."""
         told = [
             self.update_incident(replace(each, told=True, said=self.clock, muted_until=None))
             for each in incidents
@@ -176,7 +176,7 @@ class Transition:
             self.post(MessageKind.RECOVERY, incident, silent=True)
 
     def remind(self, incident: Incident, timer: float) -> None:
-        """Post a reminder if one is due."""
+        """Post a reminder if one is due. `timer`: present time on the clock of `Incident.said`."""
         due = self.rules.repeat > 0 and timer - incident.said >= self.rules.repeat
         if due and incident.told and incident.acked is None and not self.muted(incident):
             self.post(MessageKind.REMINDER, self.update_incident(replace(incident, said=timer)))
@@ -184,6 +184,7 @@ class Transition:
     def post(
         self, post: MessageKind, incident: Incident, *, mention: bool = False, silent: bool = False
     ) -> None:
+        """Add a message about one incident. In quiet hours most incidents wait for the digest instead."""
         if self.now.quiet and (incident.level is not Severity.CRITICAL or post is MessageKind.RECOVERY):
             if incident.id not in self.quieted:
                 self.quieted.append(incident.id)
@@ -297,7 +298,7 @@ def guest_targets(vmid: int, node: str) -> tuple[str, ...]:
 
 
 def subjects_of(incident: Incident) -> tuple[tuple[str, ...], ...]:
-    """Return the mute targets of an incident: one tuple for each thing it is about."""
+    """Return one tuple for each thing that an incident is about: its subject, then the subjects that include it."""
     match incident.topic:
         case Topic.SOURCE:
             return ((SOURCE, ALL),)

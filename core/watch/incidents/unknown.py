@@ -1,6 +1,6 @@
 """Find guests and nodes without new data, because pvestatd hangs or a guest does not answer.
 
-Such a watched guest is queried individually. If that does not help, the watch cannot see it and reports that.
+Such a watched guest is queried individually. If its state stays unknown for half an hour, that is reported.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -25,6 +25,7 @@ BLIND_SECONDS = 1800.0
 STALE_POLLS = 2
 """Polls in a row without new figures after which a node is reported."""
 STORAGES_LEAST = 2
+"""Minimum number of storages of a node for their missing figures to count."""
 
 
 def unknown_guests(entries: Iterable[WatchEntry], read: Cluster) -> list[Guest]:
