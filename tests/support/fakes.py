@@ -110,7 +110,7 @@ def do_nothing() -> None:
     """Do nothing."""
 
 
-FakeReaction = BotError | Lost | Callable[[], None] | None
+PlannedEvent = BotError | Lost | Callable[[], None] | None
 """Event planned for a call: an error, a lost answer, a callback to run just before the call, or nothing."""
 
 
@@ -183,13 +183,13 @@ class FakeProxmox:
     """Seconds that the HA manager takes to carry out a request after the task has ended."""
     snapshots_possible: bool = True
     next_free: int = 200
-    _steps: defaultdict[str, deque[FakeReaction]] = field(default_factory=lambda: defaultdict(deque))
+    _steps: defaultdict[str, deque[PlannedEvent]] = field(default_factory=lambda: defaultdict(deque))
     _pid: int = 0
 
     def add(self, *guests: Guest) -> None:
         self.guests |= {guest.vmid: guest for guest in guests}
 
-    def next(self, method: str, *steps: FakeReaction) -> None:
+    def next(self, method: str, *steps: PlannedEvent) -> None:
         """Plan an event for each of the next calls of a method. Nothing is planned for later calls."""
         self._steps[method].extend(steps)
 
@@ -291,126 +291,124 @@ class FakeProxmox:
 
     # -- reading
 
-    async def cluster(self) -> Cluster:
-        if error := await self._meet("cluster"):
+    async def _read(self, method: str) -> None:
+        """Apply the event planned for a read. Raises: the planned error, also that of a lost answer."""
+        if error := await self._meet(method):
             raise error
+
+    async def cluster(self) -> Cluster:
+        await self._read("cluster")
         guests = {**self.guests, **self.listed}
         listed = tuple(guests[vmid] for vmid in sorted(guests))
         return Cluster(listed, self.nodes, self.clock.mono, self.storages)
 
     async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
-        await self._meet("status")
+        await self._read("status")
         return replace(self._there(guest), pool=guest.pool)  # only the list knows the pool
 
     async def config(self, guest: Guest) -> GuestConfig:
-        await self._meet("config")
+        await self._read("config")
         self._there(guest)
         return self.configs.get(guest.vmid, CONFIG)
 
     async def backups(self, guest: Guest) -> Backups:
-        await self._meet("backups")
+        await self._read("backups")
         return self.saved.get(guest.vmid, Backups())
 
     async def pending(self, guest: Guest) -> tuple[Pending, ...]:
-        await self._meet("pending")
+        await self._read("pending")
         self._there(guest)
         return self.waiting.get(guest.vmid, ())
 
     async def config_with_pending(self, guest: Guest) -> tuple[GuestConfig, tuple[Pending, ...]]:
-        await self._meet("config_with_pending")
+        await self._read("config_with_pending")
         self._there(guest)
         waiting = tuple(item for item in self.waiting.get(guest.vmid, ()) if item.is_waiting)
         return self.configs.get(guest.vmid, CONFIG), waiting
 
     async def snapshots(self, guest: Guest) -> tuple[Snapshot, ...]:
-        await self._meet("snapshots")
+        await self._read("snapshots")
         self._there(guest)
         return self.kept.get(guest.vmid, ())
 
     async def snapshot_config(self, guest: Guest, name: str) -> GuestConfig:
-        await self._meet("snapshot_config")
+        await self._read("snapshot_config")
         self._there(guest)
         return self.configs.get(guest.vmid, CONFIG)
 
     async def can_snapshot(self, guest: Guest) -> bool:
-        await self._meet("can_snapshot")
+        await self._read("can_snapshot")
         self._there(guest)
         return self.snapshots_possible
 
     async def addresses(self, guest: Guest) -> tuple[str, ...] | None:
-        await self._meet("addresses")
+        await self._read("addresses")
         return ("192.0.2.1",)
 
     async def recent_tasks(self, guest: Guest, limit: int) -> tuple[TaskSummary, ...]:
-        await self._meet("recent_tasks")
+        await self._read("recent_tasks")
         here = [task for task in self.tasks.values() if (task.vmid, task.node) == (guest.vmid, guest.node)]
         return _summaries(here)[:limit]
 
     async def file_systems(self, guest: Guest) -> tuple[FileSystem, ...]:
-        if error := await self._meet("file_systems"):
-            raise error
+        await self._read("file_systems")
         return ()
 
     async def node_status(self, node: str) -> NodeStatus:
-        if error := await self._meet("node_status"):
-            raise error
+        await self._read("node_status")
         return NodeStatus()
 
     async def ha_status(self) -> HaStatus:
-        if error := await self._meet("ha_status"):
-            raise error
+        await self._read("ha_status")
         return HaStatus()
 
     async def storage_history(self, storage: Storage) -> tuple[StorageUse, ...]:
-        if error := await self._meet("storage_history"):
-            raise error
+        await self._read("storage_history")
         return ()
 
     async def guest_history(self, guest: Guest, period: Period) -> tuple[Sample, ...]:
-        await self._meet("guest_history")
+        await self._read("guest_history")
         self._there(guest)
         return self.histories.get(str(guest.vmid), ())
 
     async def node_history(self, node: str, period: Period) -> tuple[Sample, ...]:
-        await self._meet("node_history")
+        await self._read("node_history")
         return self.histories.get(node, ())
 
     async def cluster_tasks(self) -> tuple[TaskSummary, ...]:
-        if error := await self._meet("cluster_tasks"):
-            raise error
+        await self._read("cluster_tasks")
         return _summaries(self.tasks.values())
 
     async def node_tasks(self, node: str, since: int) -> tuple[TaskSummary, ...]:
-        await self._meet("node_tasks")
+        await self._read("node_tasks")
         return _summaries(task for task in self.tasks.values() if task.node == node and task.started >= since)
 
     async def failed_backups(self, node: str, since: int) -> tuple[TaskSummary, ...]:
-        if error := await self._meet("failed_backups"):
-            raise error
+        await self._read("failed_backups")
         ended = [task for task in self.tasks.values() if task.node == node and task.done]
         return _summaries(
             task for task in ended if task.type == "vzdump" and task.exit != "OK" and task.started >= since
         )
 
     async def next_id(self) -> int:
-        await self._meet("next_id")
+        await self._read("next_id")
         while self.next_free in self.guests:
             self.next_free += 1
         return self.next_free
 
     async def task_status(self, upid: str) -> TaskStatus:
-        await self._meet("task_status")
+        await self._read("task_status")
         task = self.tasks.get(upid)
         if task is None:
             raise TaskUnknown(upid)
         return TaskStatus(not task.done, task.exit if task.done else None)
 
     async def task_log(self, upid: str, start: int, limit: int) -> tuple[str, ...]:
-        await self._meet("task_log")
+        await self._read("task_log")
         task = self.tasks[upid]
         written = [text for second, text in task.lines if task.began + second <= self.clock.mono]
         if not written:
-            return ("no content",)[start:]  # Tools.pm dump_logfile: never an empty list
+            return ("no content",)[start:]  # Tools.pm dump_logfile: the line of a log without lines
         return tuple(written[start : start + limit])
 
     # -- changing

@@ -188,3 +188,13 @@ async def test_two_copies_at_once_get_a_vmid_each() -> None:
 
     report = await world.executor.execute(create(world), meanwhile)
     assert (report.plan.new_vmid, seen) == (200, [201])
+
+
+async def test_a_read_whose_answer_is_lost_fails() -> None:
+    world = FakeWorld([RUNNING])
+    for method in ("status", "cluster"):
+        world.proxmox.next(method, Lost(Unreachable("pve1")))
+    with pytest.raises(Unreachable):
+        await world.proxmox.status(RUNNING)
+    with pytest.raises(Unreachable):
+        await world.proxmox.cluster()

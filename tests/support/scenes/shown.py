@@ -21,7 +21,7 @@ def numbers(*found: object) -> set[str]:
 
 
 async def act_and_wait(scene: Stage, acting: Awaitable[Any], held: Collection[asyncio.Task[Any]]) -> Any:
-    """Act, and wait until the bot has finished and recorded everything except the tasks held up."""
+    """Act, and wait until the bot has finished and recorded everything but the tasks in `held`."""
     result = await acting
     while tasks := working_tasks().difference(held):
         _, late = await asyncio.wait(tasks, timeout=PATIENCE)
