@@ -49,7 +49,7 @@ from ui.messages.errors import error_sentence
 
 T = TypeVar("T")
 
-_LEFT = re.compile(r"GET /guilds/[0-9]+/members/[0-9]+")
+_PERSON = re.compile(r"GET /guilds/[0-9]+/members/[0-9]+")
 """The request that looks for a person. Discord refuses it if they have left."""
 _HANDLERS = ("CommandTree-invoker", "discord-ui-", "discord.py: on_interaction")
 """Name prefixes of the tasks in which discord.py runs commands, buttons and forms."""
@@ -399,7 +399,7 @@ class Stage(HomeGuild):
             if request.status >= 400 or request.status == 0:
                 if planned[line]:
                     planned[line] -= 1
-                elif request.status not in self.expected_statuses and not _LEFT.fullmatch(line):
+                elif request.status not in self.expected_statuses and not _PERSON.fullmatch(line):
                     found.append(f"{line} -> {request.status}")
             if _may_mention(request, self.mentionable):
                 found.append(f"{line} may mention: {request.body}")

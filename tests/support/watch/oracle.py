@@ -208,8 +208,6 @@ class Seen:
         """Nodes that are listed as offline but not confirmed."""
         self.raw = cluster
         """The cluster as it was listed."""
-        self.answered: set[int] = set()
-        """Guests whose state the list did not know and that answered a query of their own."""
         self.gone: set[int] = set()
         """Watched guests that no longer exist."""
 
@@ -250,6 +248,7 @@ class Oracle:
         self.source: Case | None = None
         self.tasks: list[TaskSummary] = []
         self.first_seen: dict[str, float | None] = {}
+        """By UPID, the clock time of the first list with the task, None for tasks of the very first list."""
         self.tasks_known = False
         self.failed_backups: set[str] = set()
         self.seen_running: set[str] = set()
@@ -269,7 +268,9 @@ class Oracle:
         self.askable: dict[int, float] = {}
         """VMs whose agents are to be asked, each with the time since which they are to be asked."""
         self.mutes: dict[str, float] = {}
+        """By target, the elapsed time at which the mute ends."""
         self.orders: dict[int, float] = {}
+        """By VMID, the monotonic time until which a stop is expected."""
         self.noted: list[Case] = []
         self.cases: list[Case] = []
         self.mails: list[Mail] = []
