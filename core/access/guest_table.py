@@ -205,7 +205,7 @@ class GuestTable:
     def at_level(self, rules: AccessRules, actor: Actor, least: Level) -> Rows:
         """Return the guests on which the person has at least this level.
 
-        The result depends on nothing but these guests, the scopes of the person's roles and their owner tag.
+        The result depends only on these guests, the scopes of the person's roles and their owner tag.
         The scopes and the owner are its key in the cache.
         """
         if not rules.levels:

@@ -156,7 +156,10 @@ def level_everywhere(rules: AccessRules, actor: Actor) -> Level:
 
 
 def level_anywhere(rules: AccessRules, actor: Actor, guests: Iterable[Guest]) -> Level:
-    """Return the person's highest level on any guest. `guests`: the guests whose owner tags are checked."""
+    """Return the person's highest level on any guest. A role's scopes count even if no guest is in them now.
+
+    `guests`: the guests whose owner tags are checked.
+    """
     if not rules.levels:
         return Level.ADMIN
     held = [level for level, _ in grants(rules, actor).values()]

@@ -14,9 +14,9 @@ from core.errors import TooManyChanges, TooQuick
 
 WINDOW_SECONDS = 60.0
 PEOPLE_MOST = 1000
-"""If more people are remembered, those whom nothing limits now are forgotten.
+"""If more people are remembered, those with their whole limit free are forgotten.
 
-`RateLimiter` counts a person once for each kind of request. It then also forgets the oldest.
+`RateLimiter` counts a person once for each kind of request. If there are still too many, it forgets the oldest.
 """
 
 

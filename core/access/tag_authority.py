@@ -1,4 +1,4 @@
-"""Read the access that a guest's tags and protection give: now, after a rollback, or to a clone. Compare two such."""
+"""Read the access that a guest's tags and protection give: now, after a rollback, or to a clone."""
 
 import re
 from collections.abc import Iterable
