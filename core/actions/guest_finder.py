@@ -76,7 +76,7 @@ class GuestFinder:
         *,
         max_age: float = FRESH_SECONDS,
     ) -> T:
-        """Run `work` with the guest as it is now, on any node. If it moves meanwhile, find it once more.
+        """Run `work` with the guest as it is now, on any node. If the guest moves meanwhile, find it once more.
 
         `work` must change nothing. If `check` refuses the guest, only that refusal is raised.
         Raises: GuestNotFound, ProxmoxError, the refusal of `check`, and the errors of `work`.

@@ -82,7 +82,7 @@ class _SharedRead:
     def __init__(self, listed: Guest, inspector: "Inspector") -> None:
         self.key = _key_of(listed)
         self.waiting = 0
-        self.read_at = self._read = 0.0
+        self.read_at = self._read_monotonic = 0.0
         self._status_took = 0.0
         self._listed, self._inspector = listed, inspector
         # the first read gets the first slot
@@ -113,7 +113,7 @@ class _SharedRead:
         if not self.status.done():
             return True
         failed = self.status.cancelled() or self.status.exception() is not None
-        return not failed and self._inspector.clock.monotonic() - self._read < SHARED_SECONDS
+        return not failed and self._inspector.clock.monotonic() - self._read_monotonic < SHARED_SECONDS
 
     def cancel(self) -> None:
         for task in self._tasks:
@@ -128,7 +128,7 @@ class _SharedRead:
             for part in self.parts.values():
                 part.cancel()
             raise
-        self._read, self.read_at = clock.monotonic(), clock.now()
+        self._read_monotonic, self.read_at = clock.monotonic(), clock.now()
         self._status_took = loop.time() - began
         return guest
 

@@ -61,7 +61,9 @@ class Plan:
     order: Order
     guest: Guest
     config: GuestConfig | None = None
+    """Only read for guarded operations."""
     snapshots: tuple[Snapshot, ...] = ()
+    """The guest's snapshots, for DELETE and the operations on snapshots."""
     snapshot: Snapshot | None = None
     """The snapshot to roll back to or delete."""
     new_vmid: int | None = None

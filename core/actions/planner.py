@@ -1,4 +1,4 @@
-"""Make the plan of an order: decide access, find the guest, and check what prevents the action. Changes nothing."""
+"""Make the plan of an order: decide access, find the guest, and check that it can be done. Changes nothing."""
 
 import asyncio
 from collections.abc import Awaitable, Iterable
@@ -107,7 +107,10 @@ class Planner:
         return await self._resize(plan) if order.operation is Operation.RESIZE else plan
 
     async def _checked(self, order: Order, guest: Guest) -> Plan:
-        """Check the order and return the plan, as far as possible without the configuration."""
+        """Check the order and return the plan, as far as possible without the configuration.
+
+        Raises: Refused, ProxmoxError.
+        """
         if order.fingerprint is not None and not guest.has_fingerprint(order.fingerprint):
             raise ChangedMeanwhile(guest.vmid)
         plan, refusal = Plan(order, guest), failed_precondition(order.operation, guest)

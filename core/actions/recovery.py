@@ -204,9 +204,9 @@ class ActionRecovery:
         return ours[0]
 
     async def _without_task(self, attempt: _OpenAttempt) -> str | None:
-        """Return the outcome of a request without a task, None while the request may still start one.
+        """Return the outcome of a request without a task: OK if Proxmox made the change at once, or NOTHING_STARTED.
 
-        Nothing has begun, unless Proxmox has made the change at once.
+        None while the request may still start a task.
         Raises: ProxmoxError.
         """
         if await self._resize_applied(attempt.entry):

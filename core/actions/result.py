@@ -92,7 +92,7 @@ class ResultReader:
     async def _applied_change(self, plan: Plan) -> Change | None:
         """Return the change, and note whether it waits for a restart. If Proxmox does not answer, guess.
 
-        None if the order changed nothing but what waited for a restart.
+        None if the order only took back a change that waited for a restart.
         """
         change = plan.change
         if change is None or plan.withdraws_pending:
