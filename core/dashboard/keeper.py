@@ -106,9 +106,9 @@ class DashboardKeeper(Generic[C]):
             return
         live.note(asked=True)
         self.wake()
-        await self.attended(lambda: not live.shown.asked, seconds)
+        await self.wait_until(lambda: not live.shown.asked, seconds)
 
-    async def attended(self, condition: Callable[[], bool], seconds: float) -> bool:
+    async def wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Wait until the condition is true after a round, up to `seconds` seconds. Return whether it is."""
         try:
             async with asyncio.timeout(seconds), self._rounds:
@@ -195,9 +195,8 @@ class DashboardKeeper(Generic[C]):
         for _ in range(len(MessageStep)):
             if self._ending.is_set():
                 return None
-            left = self._limited_until
-            if left > self._clock.monotonic():
-                return left
+            if self._limited_until > self._clock.monotonic():
+                return self._limited_until
             try:
                 if not live.is_stored:
                     await self._messages.save(live)

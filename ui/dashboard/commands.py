@@ -70,7 +70,7 @@ async def create_dashboard(
         if attempt.services.orphan_searches.take((attempt.site.name, checked.id)):
             await delete_orphans(checked, [attempt.site])
     mark = dashboard.mark
-    await keeper.attended(lambda: _is_settled(attempt.site, mark), POST_SECONDS)
+    await keeper.wait_until(lambda: _is_settled(attempt.site, mark), POST_SECONDS)
     await reply.show(_created_card(reply.t, attempt.site, keeper.find(mark) or dashboard))
 
 
