@@ -39,7 +39,7 @@ class OperationRow:
     needs_unprotected: bool = False
     """Whether Proxmox refuses it while its own protection flag is set."""
     stops: bool = False
-    """Whether the guest stops during it. The watch reports no such stop."""
+    """Whether the guest stops during it. The watch does not report that stop."""
 
     @property
     def changes(self) -> bool:

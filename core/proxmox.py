@@ -245,15 +245,15 @@ class Proxmox(Protocol):
         """
 
     async def node_tasks(self, node: str, since: int) -> tuple[TaskSummary, ...]:
-        """Return a node's tasks that started at or after `since` (Unix seconds), newest first.
+        """Return a node's tasks that started at or after `since` (Unix seconds), newest first, a limited number.
 
-        Running ones are included. A token without Sys.Audit on the node sees only its own.
+        Running ones are included. A token without Sys.Audit on the node sees only its own tasks.
         """
 
     async def failed_backups(self, node: str, since: int) -> tuple[TaskSummary, ...]:
-        """Return the failed vzdump tasks of a node, started at `since` (Unix seconds) or later, newest first.
+        """Return a node's failed vzdump tasks that started at or after `since` (Unix seconds), newest first.
 
-        A token without Sys.Audit on the node sees only its own.
+        Their number is limited. A token without Sys.Audit on the node sees only its own tasks.
         """
 
     async def power(self, guest: Guest, operation: Operation) -> str:

@@ -118,7 +118,7 @@ class UnknownSite(Refused):
 class NothingChosen(Refused):
     """The chosen completion entry only explains why there is nothing to choose.
 
-    `reason`: what it explains, "" if it gives no reason. `verb`: the operation that was typed.
+    `reason`: the explanation, "" if there is none. `verb`: the operation that was typed.
     """
 
     reason: str = ""

@@ -30,7 +30,8 @@ class Area(StrEnum):
 class Need:
     """The privileges of one feature.
 
-    `role`: end of the role's name in the remedy. `used`: the commands, or the setting, that need the privileges.
+    `role`: the feature's name, which ends the role's name in the remedy.
+    `used`: the commands, or the setting, that need the privileges.
     """
 
     role: str
