@@ -69,19 +69,22 @@ class Metrics:
             ["error"],
             registry=self._registry,
         )
-        self._healthy = self._gauge("healthy", "1 if /healthz says so")
+        self._healthy = self._gauge("healthy", "1 if the bot is healthy, as /healthz says")
         self._connected = self._gauge("discord_connected", "1 while Discord's gateway is connected")
         self._latency = self._gauge("discord_latency_seconds", "Latency of Discord's gateway")
         self._gateway_age = self._gauge(
-            "discord_acknowledged_age_seconds", "Since Discord last acknowledged the connection"
+            "discord_acknowledged_age_seconds",
+            "Seconds since Discord last acknowledged a heartbeat of its gateway",
         )
         self._site_gauges = {
-            "read_age": self._gauge("last_read_age_seconds", "Since the last good read of Proxmox", "site"),
+            "read_age": self._gauge(
+                "last_read_age_seconds", "Seconds since the last good read of Proxmox", "site"
+            ),
             "watched": self._gauge("watched_guests", "Guests on the watch list", "site"),
             "incidents": self._gauge("open_incidents", "Open incidents", "site"),
             "waiting": self._gauge("undelivered_messages", "Messages not delivered yet", "site"),
             "oldest": self._gauge(
-                "oldest_undelivered_seconds", "How long the oldest of them has waited", "site"
+                "oldest_undelivered_seconds", "Seconds that the oldest undelivered message has waited", "site"
             ),
             "given_up": self._gauge("given_up_messages", "Messages that were never delivered", "site"),
             "is_read_only": self._gauge("read_only", "1 in read-only mode", "site"),
