@@ -67,7 +67,7 @@ ORPHAN_SEARCH_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The parts that the bot itself makes, because they need its client, its files or its other processes.
+    """The parts that the bot itself makes: those that need the Discord client, the files or other processes.
 
     `store`: the watch lists. `disk`: the thread that writes their file and those of the read-only switches.
     `audit_channel`: None without AUDIT_CHANNEL_ID.

@@ -163,7 +163,7 @@ class ProxmoxBot(commands.Bot):
         self.on_started: Callable[[], None] = lambda: None
         """Called once everything that does not need Discord runs, above all the watch."""
         self.running: asyncio.Task[None] | None = None
-        """The task that runs `start`. `close` cancels it, unless it is the caller. None: nothing to cancel."""
+        """The task that runs `start`, None before it. `close` cancels the task, unless `close` runs in it."""
 
     async def start(self, token: str, *, reconnect: bool = True) -> None:  # noqa: ARG002  # discord.py's signature
         """Start watching Proxmox, and stay connected to Discord whenever it can be reached.

@@ -18,7 +18,8 @@ ARENAS = 2
 def limit_heap() -> None:
     """Let the C library give memory back: otherwise it keeps the memory of one large answer, in each thread.
 
-    By itself it raises its threshold for large blocks with each one that is freed. Only glibc has these options.
+    By default the library raises its threshold for large blocks whenever a large block is freed. Only glibc has these
+    options.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -39,7 +39,7 @@ AGAIN_SECONDS = 60.0
 FIRST_POLL_SECONDS = 60.0
 """Seconds to wait for the watch's first poll: this check uses its result."""
 LATE_SECONDS = 6.0
-"""Seconds from the start in which `ready:` waits for a site that does not answer, if another one is ready."""
+"""Seconds from the start for which `ready:` waits for sites that do not answer, if another site is ready."""
 
 _log = logging.getLogger("bot")
 

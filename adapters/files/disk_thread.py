@@ -26,7 +26,7 @@ class DiskCalls(Protocol):
     """Run calls one after the other."""
 
     async def run(self, call: Callable[[], T], *, certain: bool = False) -> T:
-        """Run a call after those before it, and return its result.
+        """Run a call after all earlier ones, and return its result.
 
         A call that has not begun after `HUNG_SECONDS`, or when its caller is cancelled, is never made.
         `certain`: wait for the end of a call that has begun, however long it takes.

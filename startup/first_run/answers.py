@@ -39,7 +39,7 @@ def clean_secret(text: str) -> str:
 
 
 def split_token(text: str) -> tuple[str, str, str] | None:
-    """Return user, name and value of an API token, "" without a value. None: it is something else."""
+    """Return user, name and value of an API token; the value is "" if it is missing. None: the text is no token."""
     narrow = unicodedata.normalize("NFKC", _BEFORE_SECRET.sub("", _ESCAPES.sub("", text), count=1))
     found = _WHOLE_TOKEN.fullmatch(clean(narrow).strip("'\"`"))
     return (found[1], found[2], found[3] or "") if found else None
@@ -66,7 +66,7 @@ def split_names(text: str) -> list[str]:
 
 
 def yes_or_no(text: str, *, default: bool) -> bool | None:
-    """Return the answer to a yes-or-no question; None if it is neither."""
+    """Return the answer to a yes-or-no question, `default` for an empty one; None if it is neither."""
     word = unicodedata.normalize("NFKC", clean(text)).casefold()
     if not word:
         return default

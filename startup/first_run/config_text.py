@@ -1,4 +1,4 @@
-"""Write the text of config.py: that of config.py.example, with the answers in it and the notes of one language."""
+"""Write the text of config.py: config.py.example with the answers in it, and the notes of one language only."""
 
 from __future__ import annotations
 

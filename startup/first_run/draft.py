@@ -17,9 +17,9 @@ from startup.first_run.discord_reads import BotAccount, ChannelPlace, SeenGuild
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A secret, and the file that contains it; "" if config.py will contain it.
+    """A secret. `file`: the file that contains it; "": config.py will contain it.
 
-    `typed=False`: it comes from the environment, where the bot will read it as it is.
+    `typed=False`: the secret comes from the environment, where the bot will read it unchanged.
     """
 
     secret: Secret
@@ -123,7 +123,7 @@ class Draft:
     def settings(self) -> dict[str, object]:
         """Return the settings as config.py has them: those that were answered.
 
-        FIRST_SITE is the first of several clusters. Whatever was named while it was the only one belongs to it.
+        FIRST_SITE is the first of several clusters: it owns the data from the time when it was the only one.
         """
         found: dict[str, object] = {
             "GUILD_ID": self.seen.number if self.seen else 0,

@@ -30,7 +30,7 @@ UNTRUSTED = ("tls_untrusted", "tls_other_fingerprint")
 
 
 def ask_name(talk: Talk) -> None:
-    """Ask for the name of one cluster beside others. The answer `-` leaves it out, unless it is the first."""
+    """Ask for the name of one of several clusters. The answer `-` removes the cluster, unless it is the first."""
     t, site, sites = talk.t, talk.draft.site, talk.draft.sites
     others = [other.name for other in sites if other is not site]
     first = site is sites[0]

@@ -73,7 +73,7 @@ def system_timezone(environ: Mapping[str, str], link: Path = Path("/etc/localtim
 
 @dataclass(frozen=True, slots=True)
 class DialogueStep:
-    """One step. `shown`: its answer for the summary. `again`: titles of later steps that a new answer calls for."""
+    """One step. `shown`: returns its answer for the summary. `again`: titles of the later steps to ask again, too."""
 
     title: Marked
     ask: Callable[[Talk], None]

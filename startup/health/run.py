@@ -29,7 +29,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SetupPlace:
-    """The files of the setup. `commands`: the names of the bot's commands."""
+    """The parts of the setup that are not settings.
+
+    `directory`: of bot.py. `config`: config.py. `commands`: the names of the bot's commands.
+    """
 
     directory: Path
     config: Path

@@ -137,7 +137,7 @@ class ConnectionPool:
             connection.close()
 
     def drop_idle(self) -> None:
-        """Close the idle connections: they may be as dead as one that just broke."""
+        """Close the idle connections, which may be dead."""
         with self._lock:
             idle, self._idle = self._idle, []
         for connection in idle:

@@ -68,7 +68,7 @@ OnCall = Callable[[str, float, str], None]
 class Calls:
     """The calls of one lane. All lanes share the connections.
 
-    A call of any lane takes a free slot of READS if its own lane is full when it starts.
+    A call of any lane takes a free slot of READS if its own lane has none.
     """
 
     def __init__(self, endpoint: Endpoint, on_call: OnCall | None = None) -> None:

@@ -26,7 +26,7 @@ CONTAINERS_MOST, ITEMS_MOST = 200_000, 1_000_000
 """Maximum number of lists and objects, and of commas, in a body. Decoding more would block every thread."""
 _SERVER = "pve-api-daemon"
 _MEANINGLESS = re.compile(r"status code \d+|<none>|unknown(?: error)?")
-"""Phrases that proxies write where they know none (Go's net/http, among others)."""
+"""Reason phrases that proxies write for a status that they do not know (Go's net/http, among others)."""
 
 
 class TooLarge(Exception):

@@ -75,7 +75,7 @@ class Sockets:
     def give_up(self) -> bool:
         """Cut the connection for good unless it is established, and return whether it was cut.
 
-        If it was, nothing was sent and nothing will be.
+        After a cut nothing was sent, and nothing will be.
         """
         with self._lock:
             if self.established:
