@@ -251,7 +251,7 @@ class Answer:
     ) -> None:
         """Show the view in the channel with the bot's own permissions, because the token has expired or failed.
 
-        Log a failure. A private view is not sent there.
+        Log a failure if `last`. A private view is not sent there.
         `error`: why the token failed, None if it has expired. `last`: as in `put`.
         """
         if self.private:

@@ -13,7 +13,7 @@ from ui.interaction.empty_choices import Choices, explain_empty, unmatched_choic
 from ui.messages.nothing import Nothing
 from ui.options import completions
 from ui.options.completions import CHOICES_MOST, clusters_of, offers
-from ui.options.typed_guest import TypedGuest, matching_guests, meant_sites
+from ui.options.typed_guest import TypedGuest, matching_guests, meant_sites, missing_guest
 
 
 def _reason(interaction: Interaction) -> Nothing:
@@ -26,10 +26,15 @@ def _typed_guest(interaction: Interaction) -> str:
 
 
 def _unmatched(interaction: Interaction, typed: str) -> Choices:
+    """Return the entry for a text that fits no snapshot.
+
+    If Proxmox was too slow to tell whether there are snapshots, the guest itself may be missing or hidden.
+    """
     wanted = TypedGuest.parse(_typed_guest(interaction))
     known = ((site, site.cluster_cache.last) for site in meant_sites(interaction, wanted))
-    _, guest = next(matching_guests(interaction, wanted, known))
-    return unmatched_choice(interaction, typed, SnapshotNotFound(guest.vmid, guest.label, typed.strip()))
+    guest = next((guest for _, guest in matching_guests(interaction, wanted, known)), None)
+    error = SnapshotNotFound(guest.vmid, guest.label, typed.strip()) if guest else missing_guest(wanted)
+    return unmatched_choice(interaction, typed, error)
 
 
 @explain_empty(_reason, _unmatched)

@@ -192,3 +192,15 @@ async def test_in_time_also_where_proxmox_hangs(
     assert await scene.choices(scene.emma, "info", "vmid", "zzz") == ["⛔ No guest zzz found. See /list."]
     assert max(scene.server.ack_seconds.values()) < 1.2
     pve.hang("/cluster/resources", 0)
+
+
+async def test_a_snapshot_of_no_guest_in_time_also_where_proxmox_hangs(
+    scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.options.completions.WAIT_SECONDS", 0.4)
+    monkeypatch.setattr(empty_choices, "RECHECK_SECONDS", 0.2)
+    scene.clock.skip(11)
+    pve.hang("/cluster/resources", 1.5)
+    said = await scene.choices(scene.emma, "snapshot rollback", "name", "daily", vmid="999")
+    assert said == ["⛔ No guest with VMID 999 found. See /list."]
+    pve.hang("/cluster/resources", 0)

@@ -90,7 +90,7 @@ def guest_row(t: Text, guest: Guest, sort: str = "") -> str:
     """Show a guest in a line that fits a phone, and its figures in small print.
 
     The dot shows the state. `totals_line` explains the dots.
-    `sort`: order of the list. The figure that decides the order comes first.
+    `sort`: order of the list. If a figure decides the order, it comes first.
     """
     parts = [kind_word(t, guest.kind)]
     if guest.template:
