@@ -19,6 +19,8 @@ CONTENT_MOST = 2000
 """Maximum characters of the content of a message (Discord)."""
 TEST = "🔔"
 _LATE_MOST = 200  # characters
+_NAMING = (Topic.BACKUP, Topic.BLIND, Topic.UNMEASURED)
+"""Topics whose short phrase names all guests that it has room for, if there are several."""
 
 Lines = tuple[str, list[str], Colour]
 """The first line, the details, and the colour of their edge."""
@@ -79,9 +81,10 @@ def _reminder(t: Text, message: OutboxMessage) -> Lines:
 
 
 def _brief(t: Text, incident: Incident) -> str:
-    """Return a phrase for the first line, where a group names few guests."""
-    if incident.topic is Topic.GROUP:
-        return (HEADS if incident.open else OVER)[Topic.GROUP](t, incident)
+    """Return a phrase for the first line, where an incident about several guests names few of them."""
+    several = len(incident.guests or incident.backups) > 1
+    if incident.topic is Topic.GROUP or (several and incident.topic in _NAMING):
+        return (HEADS if incident.open else OVER)[incident.topic](t, incident)
     return short_text(t, incident)
 
 

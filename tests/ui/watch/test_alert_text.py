@@ -746,6 +746,19 @@ def test_an_alert_that_is_over_names_each_guest_however_it_ended(t: Text) -> Non
 
 
 @walked("t", [JA, EN])
+def test_a_digest_and_the_history_name_each_of_a_few_guests(t: Text) -> None:
+    """Neither has details, and during quiet hours the digest is the only message."""
+    facts = tuple(fact(GuestEvent.UNKNOWN, vmid, name="n" * 20) for vmid in range(101, 106))
+    backups = tuple(BackupFact("pve1", each.vmid, "root@pam", "no space") for each in facts)
+    for each in (SILENT, UNSEEN, replace(OPENINGS["backups"], backups=backups), MANY):
+        told = each if each.backups else replace(each, guests=facts)
+        digest = message_text(t, outbox_message(MessageKind.DIGEST, told))
+        (past,) = checked(history_card(t, [told], 1, None, 0, NOW, site=""))[1:2]
+        for text in (digest, past):
+            assert [known.vmid for known in facts if f"**{known.vmid}**" not in text] == [], each.topic
+
+
+@walked("t", [JA, EN])
 def test_no_row_of_a_group_is_left_out(t: Text) -> None:
     """The heads and counts of a group's rows are shown even if the rows before them name many guests."""
     people = [f"somebody{n}@pve" for n in range(6)]

@@ -9,7 +9,7 @@ from core.watch.incidents.model import Incident
 from ui.formatting import UNSURE, code
 from ui.i18n import Text
 from ui.messages.errors import WORDS, reason_of
-from ui.watch.incidents.names import few_guests, guest_name, guest_names, names_all
+from ui.watch.incidents.names import SHORT_MOST, few_guests, guest_name, guest_names, names_all
 
 PRIVILEGE = "VM.GuestAgent.Audit"
 """The privilege to ask a guest agent; Proxmox VE 8 calls it VM.Monitor."""
@@ -18,20 +18,22 @@ PRIVILEGE = "VM.GuestAgent.Audit"
 def unmeasured_text(t: Text, incident: Incident) -> str:
     if len(incident.guests) == 1:
         return t("Disk usage of {guest} is unknown", guest=guest_name(incident.guests[0]))
+    return _several_unmeasured(t, incident, few_guests(t, incident.guests))
+
+
+def _several_unmeasured(t: Text, incident: Incident, names: str) -> str:
     return t.plural(
         "Disk usage of {n} guest is unknown: {names}",
         "Disk usage of {n} guests is unknown: {names}",
         len(incident.guests),
-        names=few_guests(t, incident.guests),
+        names=names,
     )
 
 
 def unmeasured_short_text(t: Text, incident: Incident) -> str:
     if len(incident.guests) == 1:
         return t("Disk usage of {guest} unknown", guest=guest_name(incident.guests[0]))
-    return t.plural(
-        "Disk usage of {n} guest unknown", "Disk usage of {n} guests unknown", len(incident.guests)
-    )
+    return _several_unmeasured(t, incident, guest_names(t, incident.guests, SHORT_MOST))
 
 
 def unmeasured_notes(t: Text, incident: Incident) -> list[str]:

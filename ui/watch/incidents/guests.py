@@ -9,6 +9,7 @@ from ui.messages.task_words import task_word
 from ui.watch.incidents.names import (
     NAME_MOST,
     NAMES_MOST,
+    SHORT_MOST,
     duration_text,
     few_guests,
     guest_name,
@@ -21,8 +22,6 @@ IncidentText = Callable[[Text, Incident], str]
 
 GROUP_MOST = 1300
 """Maximum characters of all rows of a group."""
-SHORT_MOST = 200
-"""Maximum characters of the guests' names in a line of a list."""
 
 
 def _person(t: Text, fact: GuestFact) -> str:

@@ -8,6 +8,8 @@ from ui.i18n import Text
 
 NAMES_MOST = 500
 """Maximum characters of a row of guests' names."""
+SHORT_MOST = 200
+"""Maximum characters of guests' names in the short phrase of an incident."""
 NAME_MOST = 32
 """Maximum characters of one name in the first line of an alert."""
 MOUNT_MOST = 24

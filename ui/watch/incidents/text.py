@@ -7,7 +7,7 @@ code spans.
 from collections.abc import Mapping
 
 from core.watch.incidents.model import DOWN, ONE_OFF, BackupFact, GuestEvent, Incident, Severity, Topic
-from ui.formatting import ALARM, BACK, QUIET, WARNING, Colour, timestamp
+from ui.formatting import ALARM, BACK, QUIET, WARNING, Colour, fit_lines, timestamp
 from ui.i18n import Text
 from ui.watch.incidents.disks import unmeasured_short_text, unmeasured_text
 from ui.watch.incidents.guests import (
@@ -25,6 +25,7 @@ from ui.watch.incidents.guests import (
     short_note_text,
 )
 from ui.watch.incidents.names import (
+    SHORT_MOST,
     duration_text,
     few,
     fill_percent,
@@ -88,19 +89,23 @@ def backup_of(t: Text, fact: BackupFact) -> str:
 def _backup_short(t: Text, incident: Incident) -> str:
     if len(incident.backups) == 1:
         return t("{backup} failed", backup=backup_of(t, incident.backups[0]))
-    return t.plural("{n} failed backup", "{n} failed backups", len(incident.backups))
+    names = fit_lines(t, (_backed_up(t, fact) for fact in incident.backups), SHORT_MOST, t(", "))
+    return _several_backups(t, incident, names)
 
 
 def _backup(t: Text, incident: Incident) -> str:
     if len(incident.backups) != 1:
-        names = few(t, (_backed_up(t, fact) for fact in incident.backups))
-        return t.plural(
-            "{n} backup failed: {names}", "{n} backups failed: {names}", len(incident.backups), names=names
-        )
+        return _several_backups(t, incident, few(t, (_backed_up(t, fact) for fact in incident.backups)))
     fact = incident.backups[0]
     if fact.vmid is None:
         return t("Backup job on node {node} failed", node=node_name(fact.node))
     return t("Backup of {guest} failed", guest=label_of(fact.vmid, fact.name))
+
+
+def _several_backups(t: Text, incident: Incident, names: str) -> str:
+    return t.plural(
+        "{n} backup failed: {names}", "{n} backups failed: {names}", len(incident.backups), names=names
+    )
 
 
 def _backed_up(t: Text, fact: BackupFact) -> str:

@@ -3,7 +3,7 @@
 from core.watch.incidents.model import Incident
 from ui.formatting import timestamp
 from ui.i18n import Text
-from ui.watch.incidents.names import duration_text, few_guests, guest_name, guest_names, node_name
+from ui.watch.incidents.names import SHORT_MOST, duration_text, few_guests, guest_name, guest_names, node_name
 
 # -- a node without new figures
 
@@ -55,11 +55,15 @@ def stale_notes(t: Text, incident: Incident) -> list[str]:
 def blind_text(t: Text, incident: Incident) -> str:
     if len(incident.guests) == 1:
         return t("The state of {guest} is unknown", guest=guest_name(incident.guests[0]))
+    return _several_blind(t, incident, few_guests(t, incident.guests))
+
+
+def _several_blind(t: Text, incident: Incident, names: str) -> str:
     return t.plural(
         "The state of {n} watched guest is unknown: {names}",
         "The state of {n} watched guests is unknown: {names}",
         len(incident.guests),
-        names=few_guests(t, incident.guests),
+        names=names,
     )
 
 
@@ -107,7 +111,7 @@ def blind_recovery_text(t: Text, incident: Incident) -> str:
 def blind_short_text(t: Text, incident: Incident) -> str:
     if len(incident.guests) == 1:
         return t("State of {guest} unknown", guest=guest_name(incident.guests[0]))
-    return t.plural("State of {n} guest unknown", "State of {n} guests unknown", len(incident.guests))
+    return _several_blind(t, incident, guest_names(t, incident.guests, SHORT_MOST))
 
 
 def blind_notes(t: Text, incident: Incident) -> list[str]:
