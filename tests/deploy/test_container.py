@@ -1,4 +1,4 @@
-"""Test the files of the container image: what is copied, what is kept out, and what is promised."""
+"""Test the files of the two container images: the copied code, and the rights and settings of the services."""
 
 import re
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_the_service_has_no_right_that_it_does_not_need() -> None:
 
 
 def test_the_demo_has_no_secret_and_is_reached_from_its_own_machine_only() -> None:
-    """The page has three ports in a row, and they are the same inside and outside of the container."""
+    """Check also that the page's three ports in a row are the same inside and outside of the container."""
     service = DEMO_COMPOSE.partition("services:")[2]
     values = dict(re.findall(r"^ {4}(\w+): (\S.*)$", service, re.M))
     assert values["read_only"] == values["init"] == "true"

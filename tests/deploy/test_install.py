@@ -1,6 +1,6 @@
-"""Test install.sh in a folder of its own: what it refuses, where it puts things, and how it moves its links.
+"""Test install.sh in a folder of its own: its refusals, its layout, its links, and the check that it runs.
 
-The programs that would change this machine are stand-ins (`STAND_INS`): they note what they were asked for.
+The programs that would change this machine are stand-ins (`STAND_INS`). Some note their arguments (`Machine.asked`).
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ class Machine:
 
     @property
     def asked(self) -> str:
-        """What the stand-ins were asked for."""
+        """Return the calls that the stand-ins noted, one a line."""
         noted = self.place / "asked"
         return noted.read_text("utf-8") if noted.exists() else ""
 
     def take_source(self, folder: Path, version: str = "0.1.0") -> Path:
-        """Put a copy of the project into a folder, with another version in it."""
+        """Put a stand-in of the project into a folder: its real install.sh, which stays below `place`, and empty modules."""
         for part in ("bot.py", "bootstrap.py", "monitor_store.py", "proxmox_client.py", "requirements.txt"):
             (folder / part).parent.mkdir(parents=True, exist_ok=True)
             (folder / part).write_text(f"# {part}\n")
@@ -96,7 +96,7 @@ class Machine:
         )
 
     def releases(self) -> list[str]:
-        """Return what `current` and `previous` lead to, "" for a missing link."""
+        """Return the targets of the links `current` and `previous`, "" for a missing link."""
         links = [self.app / name for name in ("current", "previous")]
         return [str(link.readlink()) if link.is_symlink() else "" for link in links]
 
@@ -122,9 +122,9 @@ def test_half_a_copy_is_refused_before_anything_is_made(machine: Machine) -> Non
 
 
 def test_the_layout_is_the_one_of_the_community_scripts(machine: Machine) -> None:
-    """Theirs: /opt/<name>, /etc/<name>, /var/lib/<name>, <name>.service, and the same command for an update.
+    """Check their paths /opt/<name>, /etc/<name>, /var/lib/<name> and <name>.service, and update as they do.
 
-    Their update stops the service, empties /opt/<name>, unpacks the new release there, and starts it again.
+    Their update stops the service, empties /opt/<name>, unpacks the new release there, and starts the service again.
     """
     source = machine.take_source(machine.app)
     assert machine.run(source=source).returncode == 0
@@ -174,7 +174,7 @@ def test_an_update_keeps_the_release_before_it_and_a_failed_one_changes_nothing(
 
 
 def test_a_container_without_nesting_is_remembered(machine: Machine) -> None:
-    """The choice holds for updates and after a removal, until another one is made."""
+    """Keep the choice for updates and after a removal, until another choice is made."""
     assert machine.run(LXC_WITHOUT_NESTING="yes").returncode == 1
     assert not machine.app.exists()
     assert machine.run().returncode == 0
@@ -211,7 +211,7 @@ def test_the_check_without_systemd_has_the_settings_of_the_service(machine: Mach
 
 
 def test_the_check_runs_as_the_service_does(machine: Machine) -> None:
-    """Root may write everywhere, and reads secrets that the service does not get."""
+    """Run the check as a unit: root could write everywhere, and read secrets that the service does not get."""
     (machine.place / "none").mkdir()
     assert machine.run().returncode == 0
     machine.drop_in.parent.mkdir(exist_ok=True)

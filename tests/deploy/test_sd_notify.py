@@ -1,4 +1,4 @@
-"""Test what the service manager is told, over a real datagram socket."""
+"""Test the messages to the service manager, over a real datagram socket."""
 
 import asyncio
 import signal
@@ -27,7 +27,7 @@ def words(told: socket.socket) -> list[str]:
 
 
 def drain(told: socket.socket) -> None:
-    """Read what has arrived. Raises: BlockingIOError or TimeoutError once there is no more."""
+    """Read all messages that have arrived. Raises: BlockingIOError or TimeoutError, when no more comes."""
     while True:
         words(told)
 

@@ -1,4 +1,4 @@
-"""Test the files with which systemd runs the bot: what they rely on, and what they promise."""
+"""Test the files with which systemd runs the bot: they fit its code, and take all needless rights from it."""
 
 import re
 import shutil
@@ -80,7 +80,7 @@ def test_the_drop_in_removes_exactly_the_options_that_need_a_namespace() -> None
 
 
 def test_every_package_of_the_bot_is_installed_and_no_secret() -> None:
-    """install.sh lists the bot's packages, and has to change with them."""
+    """Compare the list in install.sh with the bot's packages."""
     text = (DEPLOY / "install.sh").read_text("utf-8")
     parts = re.search(r"PARTS='([^']+)'", text)
     assert parts
@@ -99,7 +99,7 @@ def test_every_package_of_the_bot_is_installed_and_no_secret() -> None:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
 def test_systemd_finds_nothing_to_complain_of(tmp_path: Path) -> None:
-    """systemd prints a line about an unknown option, ignores it, and still exits with 0."""
+    """Read the lines that systemd prints, because it ignores an unknown option and exits with 0."""
     python = tmp_path / "opt/proxmox-bot/current/.venv/bin/python"
     python.parent.mkdir(parents=True)
     python.symlink_to("/bin/true")
