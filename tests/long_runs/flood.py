@@ -302,7 +302,7 @@ class Flood:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def _journal(self) -> float:
-        """Return the size of the journal in MiB, no matter which of SQLite's files holds the pages."""
+        """Return the size of the journal in MiB, also of pages that are still in SQLite's other files."""
         with contextlib.closing(sqlite3.connect(self.stage.directory / "journal.db")) as journal:
             ((pages,),), ((size,),) = (
                 journal.execute(f"PRAGMA {word}") for word in ("page_count", "page_size")

@@ -736,7 +736,7 @@ def test_histories_agree_with_the_oracle(deep: bool) -> None:
 async def believed(
     _self: Poller, first: Cluster, _found: Suspects, _unanswered: frozenset[int]
 ) -> Observation:
-    """Trust the list, whatever the guest itself would answer."""
+    """Trust the list, and ask no guest."""
     return Observation(first)
 
 

@@ -46,12 +46,12 @@ class Action:
 
     @property
     def power(self) -> str:
-        """Proxmox' word in `status/WORD`, empty for other requests."""
+        """Return Proxmox' word in `status/WORD`, empty for other requests."""
         return self.request.removeprefix("status/") if self.request.startswith("status/") else ""
 
     @property
     def begins(self) -> State:
-        """A state in which the action is possible."""
+        """Return a state in which the action is possible."""
         return next(state for state in State if state in self.states)
 
 

@@ -37,12 +37,12 @@ class FormerData:
 
     @property
     def left_at(self) -> float:
-        """Unix time at which that bot was killed."""
+        """Return the Unix time at which that bot was killed."""
         return float(self._made["left_at"])
 
     @property
     def ids(self) -> dict[str, int]:
-        """Discord's former ids of the guild, its channels and the people, by name."""
+        """Return Discord's former ids of the guild, its channels and the people, by name."""
         return dict(self._made["ids"])
 
     @property

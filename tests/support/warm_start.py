@@ -43,7 +43,7 @@ class WarmProcess:
 
     @property
     def returncode(self) -> int | None:
-        """The exit code, negative for a signal; None while it runs."""
+        """Return the exit code: negative for a signal, None while the process runs."""
         self._starter.read()
         return self.code
 
