@@ -1,7 +1,7 @@
 """Judge the meaning of a request and the view of a person: the rules of several sites, apart from the product's.
 
 The typed text or pressed button, the settings of `PEOPLE` and the guests decide. The bot may not know the latest
-changes of the guests yet: any answer that was right at some time since it last read a site counts as right.
+changes of the guests yet: any answer that was right at some time since the bot last read a site counts as right.
 """
 
 from collections.abc import Callable, Collection, Mapping

@@ -1,6 +1,6 @@
-"""Give a second opinion on the messages to send. It is written only from the contract of the watch, in its order.
+"""Decide a second time which messages to send, only from the contract of the watch and in the contract's order.
 
-It shares nothing with core/watch but the names of `core/watch/incidents/model.py`. It keeps plain, mutable
+The oracle shares nothing with core/watch but the names of `core/watch/incidents/model.py`. It keeps plain, mutable
 books and judges the same `Visible` of a poll as the bot. `poll` returns the messages that this poll must
 send. Where the contract leaves something open, the chosen reading is marked with "Reading:".
 """
@@ -59,7 +59,7 @@ class Fact:
     after: str = ""
     """Event after which the guest was not started again in time: its node's return (node) or its move (ha)."""
     state: State = State.UNKNOWN
-    """State in which QEMU holds the guest (HALTED) or in which it is stuck (STUCK)."""
+    """State in which QEMU holds the guest (HALTED), or in which the guest is stuck (STUCK)."""
     note: bool = False
     """Whether the fact is not an alarm and does not count as "down", because somebody wanted the guest stopped."""
 
@@ -161,9 +161,9 @@ class Book:
     passing: float | None = None
     """Clock time since which the guest has been in passing states."""
     unknown: float | None = None
-    """Clock time since which its state is unknown."""
+    """Clock time since which the guest's state is unknown."""
     unasked: int = 0
-    """Number of consecutive polls in which the list did not know its state and it was not queried."""
+    """Number of consecutive polls in which the list did not know the state and the bot did not query the guest."""
 
 
 @dataclass(eq=False)
@@ -266,7 +266,7 @@ class Oracle:
         self.looked: dict[int, float] = {}
         self.silences: list[Guest] = []
         self.askable: dict[int, float] = {}
-        """VMs whose agents are to be asked, each with the time since which they are to be asked."""
+        """VMs whose agents are to be asked, each with the monotonic time since which this holds."""
         self.mutes: dict[str, float] = {}
         """By target, the elapsed time at which the mute ends."""
         self.orders: dict[int, float] = {}
