@@ -61,7 +61,7 @@ class Machine:
         return noted.read_text("utf-8") if noted.exists() else ""
 
     def take_source(self, folder: Path, version: str = "0.1.0") -> Path:
-        """Put a stand-in of the project into a folder: its real install.sh, which stays below `place`, and empty modules."""
+        """Put empty modules and the real files of deploy/ into a folder. Its install.sh stays below `place`."""
         for part in ("bot.py", "bootstrap.py", "monitor_store.py", "proxmox_client.py", "requirements.txt"):
             (folder / part).parent.mkdir(parents=True, exist_ok=True)
             (folder / part).write_text(f"# {part}\n")
