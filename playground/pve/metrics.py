@@ -113,7 +113,7 @@ class MetricTruth(GuestTruth):
 
     # ------------------------------------------------------------- guests
 
-    def _seen(self, guest: Any) -> None:
+    def _note_run(self, guest: Any) -> None:
         """Note since when and until when the guest ran."""
         runs = self._runs.setdefault(guest.vmid, [])
         since = guest.started_at if guest.status == "running" else None
@@ -126,7 +126,7 @@ class MetricTruth(GuestTruth):
 
     def _measured(self, guest: Any, maxmem: int, maxdisk: int) -> Values:
         """Return the changing fields of a guest: cpu 0..1, bytes, and seconds of uptime."""
-        self._seen(guest)
+        self._note_run(guest)
         if guest.status != "running":
             moving = ("cpu", "mem", "disk", "netin", "netout", "diskread", "diskwrite", "uptime")
             return dict.fromkeys(moving, 0)
@@ -229,5 +229,5 @@ class MetricTruth(GuestTruth):
         return int(time.time() - self.nodes[name].setdefault("booted", time.time() - 12 * 86400))
 
     def _ran(self, guest: Any, when: float) -> bool:
-        self._seen(guest)
+        self._note_run(guest)
         return any(start <= when and (end is None or when < end) for start, end in self._runs[guest.vmid])

@@ -126,13 +126,13 @@ class Others(Serving):
 
     def stop_dead(self, guest: Any) -> None:
         """Mark the guest as stopped, for any reason."""
-        self._seen(guest)
+        self._note_run(guest)
         guest.status = "stopped"
         if guest.guest.startswith("qemu/"):
             guest.qmpstatus = "stopped"
         else:
             guest.pid = None
-        self._seen(guest)
+        self._note_run(guest)
 
     def run_anew(self, guest: Any) -> None:
         """Mark the guest as running from now on."""

@@ -1,4 +1,4 @@
-"""Plan how a task of the playground's Proxmox runs, and classify the words that tasks end with."""
+"""Plan how a task of the playground's Proxmox runs, classify the exit texts of tasks, and format bytes for logs."""
 
 from __future__ import annotations
 

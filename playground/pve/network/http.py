@@ -86,7 +86,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
     async def _served(
         self, request: web.Request, handler: Callable[[Values, str], Awaitable[Any]]
     ) -> web.Response:
-        """Answer after the schema's checks (rights, then parameters, typed values), like Proxmox' REST layer."""
+        """Check rights and parameters by the schema, convert the values, and answer with the result of `handler`."""
         user = request[fake_server.USER]
         match = self.resolve(request, fake_server.API)
 
@@ -232,9 +232,10 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         super().check_permissions(user, perms, values, declared)
 
     def allowed(self, user: str, path: str, priv: str) -> bool:
-        """Return whether a user has a privilege.
+        """Return whether a user or token has a privilege on a path.
 
-        A token's rights are the intersection of its own and its user's (RPCEnvironment.pm permissions).
+        deny() counts first. root@pam and its tokens have everything else. A token with privilege separation has what
+        both the token and its user have (RPCEnvironment.pm permissions).
         """
         if any(
             priv == denied and (path == at or path.startswith(at.rstrip("/") + "/"))
