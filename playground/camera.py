@@ -1,4 +1,4 @@
-"""Act on the demo and look at it, for the pictures of playground/screens.py: run a command, wait for its answer."""
+"""Bring the demo to each screen of playground/screens.py: run commands, press buttons, wait for answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Camera:
             Visitor(self.phone).become(name)
 
     def command(self, name: str, options: dict[str, str]) -> Locator:
-        """Run a command with typed options, and return its answer. A form that is still open is closed.
+        """Close a form that is still open, run a command with typed options, and return its answer.
 
         The value of one of `CHOSEN` is the English label of a choice.
         """
@@ -108,7 +108,7 @@ Show = Callable[[Camera], Locator]
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """One row of the table. `name`: of the files. `titles`: in Japanese and English."""
+    """One row of the table. `name`: beginning of the names of its pictures. `titles`: in Japanese and English."""
 
     name: str
     titles: tuple[str, str]

@@ -122,7 +122,7 @@ class Demo:
             self._children = (cluster,)
             stack.push_async_callback(cluster.stop)
             await cluster.start({**clean_environment(), OWNER: str(guild.viewer.id)})
-            sites = _sites_told(await cluster.first_line(_CLUSTER_PATIENCE))
+            sites = _parse_sites(await cluster.first_line(_CLUSTER_PATIENCE))
             server.block(BLOCKED)
             write_history(Path(data), list(sites), guild.admin, guild.names.admin)
             # no such config.py: the user's own, beside bot.py, is for a real server
@@ -192,7 +192,7 @@ class Demo:
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _sites_told(line: str) -> dict[str, dict[str, Any]]:
+def _parse_sites(line: str) -> dict[str, dict[str, Any]]:
     try:
         return dict(json.loads(line)["sites"])
     except (ValueError, KeyError, TypeError) as error:

@@ -52,7 +52,9 @@ class Contract:
         schema = content.get("application/json", {}).get("schema")
         if schema is None:
             return [] if content else [f"{method} {path}: takes no body"]
-        return sorted({_told(error) for error in self._validator(schema).iter_errors(_with_text_ids(body))})
+        return sorted(
+            {_description(error) for error in self._validator(schema).iter_errors(_with_text_ids(body))}
+        )
 
     def _validator(self, schema: Mapping[str, Any]) -> jsonschema.Draft202012Validator:
         known = self._validators.get(id(schema))
@@ -92,7 +94,7 @@ def _nearest(causes: Sequence[jsonschema.ValidationError]) -> jsonschema.Validat
     return best_match(fewest) or fewest[0]
 
 
-def _told(error: jsonschema.ValidationError) -> str:
+def _description(error: jsonschema.ValidationError) -> str:
     """Describe the innermost error. In a choice between schemas, take the error of the one that fits best."""
     while error.validator in _KEYWORDS_OF_A_CHOICE and error.context:
         error = _nearest(error.context)

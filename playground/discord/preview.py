@@ -1,4 +1,7 @@
-"""Adapt SimCord's Preview page to a bot that writes while somebody is typing.
+"""Adapt SimCord's Preview page to the demo.
+
+The bot may write while somebody types. Pages link to each other, describe commands in the language of each viewer,
+and can show something beside the channel.
 
 It uses private names of SimCord 3.2.1, see playground/discord/world.py.
 """

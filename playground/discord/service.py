@@ -53,7 +53,7 @@ class DiscordService:
         self.token_limit = 15 * 60.0
         """Seconds that the token of a press lives; later edits and followups get 404, code 10015."""
         self.answer_wait = 10.0
-        """Seconds that `slash`, `click` and `submit` wait for the answer to a deferred press."""
+        """Seconds that `slash`, `click` and the like wait for the answer to a deferred press."""
         self.approved_intents = discord.Intents.none()
         """Privileged intents granted in the (imagined) developer portal; others are refused with 4014."""
         self.message_version = 0

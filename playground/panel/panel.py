@@ -82,19 +82,19 @@ class Panel:
         if not request.path.startswith("/demo/"):
             return None
         if not trusted:
-            return _told(401, error="unauthorized")
+            return _json_answer(401, error="unauthorized")
         if request.path == "/demo/state" and request.method == "GET":
-            return _told(200, **self.state())
+            return _json_answer(200, **self.state())
         if request.method != "POST":
-            return _told(405, error="method")
+            return _json_answer(405, error="method")
         wish = self._wishes().get(request.path.removeprefix("/demo/"))
         if wish is None:
-            return _told(404, error="unknown")
+            return _json_answer(404, error="unknown")
         try:
             wish(await _body(request))
         except (KeyError, TypeError, ValueError):
-            return _told(400, error="unknown")
-        return _told(200, **self.state())
+            return _json_answer(400, error="unknown")
+        return _json_answer(200, **self.state())
 
     def state(self) -> dict[str, Any]:
         """Return everything that the panel shows."""
@@ -228,5 +228,5 @@ async def _body(request: web.BaseRequest) -> dict[str, Any]:
     return value
 
 
-def _told(status: int, **values: Any) -> web.Response:
+def _json_answer(status: int, **values: Any) -> web.Response:
     return web.json_response(values, status=status)
