@@ -1,4 +1,4 @@
-"""Measure the bot's memory, CPU, delays of its event loop, and its start. See tests/bench/answers.py."""
+"""Measure the bot's memory, CPU, event loop, dashboards, charts and start. See tests/bench/answers.py."""
 
 from __future__ import annotations
 

@@ -42,11 +42,11 @@ class Proxmox:
 
         Return the requests since the last order.
         """
-        told = await _told(self._process, json.dumps(wanted))
+        told = await _next_answer(self._process, json.dumps(wanted))
         return Asked(tuple(told["asked"]), told["most_in_flight"])
 
 
-async def _told(process: asyncio.subprocess.Process, line: str = "") -> dict[str, Any]:
+async def _next_answer(process: asyncio.subprocess.Process, line: str = "") -> dict[str, Any]:
     assert process.stdin is not None
     assert process.stdout is not None
     if line:
@@ -70,7 +70,7 @@ async def proxmox(guests: int) -> AsyncIterator[Proxmox]:
         limit=2**24,
     )
     try:
-        yield Proxmox(process, await _told(process))
+        yield Proxmox(process, await _next_answer(process))
     finally:
         assert process.stdin is not None
         process.stdin.close()
