@@ -382,7 +382,7 @@ def test_a_prefix_of_three_files_is_a_folder() -> None:
     assert [shared for shared, count in prefixes.items() if count > 2] == []
 
 
-def test_no_file_is_too_long() -> None:
+def test_no_file_of_the_bot_is_too_long() -> None:
     lines = {module.name: len(module.path.read_text("utf-8").splitlines()) for module in MODULES}
     long = {name: number for name, number in lines.items() if number > LINES_MOST}
     assert long == {}, "split them by idea, and name the parts by what they hold"
@@ -417,7 +417,7 @@ def test_every_ignore_names_its_rule_and_its_reason() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_file_has_a_docstring() -> None:
+def test_every_file_of_the_bot_has_a_docstring() -> None:
     assert [module.name for module in MODULES if not ast.get_docstring(module.tree)] == []
 
 

@@ -10,7 +10,7 @@ from tests.project.test_architecture import ROOT
 
 
 def test_a_file_that_cannot_be_imported_is_left_to_pytest() -> None:
-    """An error raised by `pytest_collection` would end the worker, and nobody would read why."""
+    """Let `pytest_collection` raise nothing: an error there would end the worker, and nobody would read why."""
     config = SimpleNamespace(
         workerinput={"workerid": "gw0", "workercount": 1},
         args=[str(ROOT / "tests/project/test_of_nothing.py")],

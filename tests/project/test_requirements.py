@@ -22,7 +22,7 @@ def entries(name: str) -> list[str]:
 
 @every_file
 def test_each_pin_has_its_hashes(name: str) -> None:
-    """Each pin has the hash of at least one wheel or source archive, and pip need not trust any line."""
+    """Check that each pin has the hash of at least one wheel or source archive."""
     pins = [entry for entry in entries(name) if not entry.startswith("-r ")]
     for entry in pins:
         assert PIN.match(entry), entry
@@ -35,7 +35,7 @@ def test_each_pin_has_its_hashes(name: str) -> None:
 
 @every_file
 def test_no_line_says_where_to_fetch_from(name: str) -> None:
-    """The files name no registry and no link. Each person's own pip settings do that."""
+    """Find registries and links in the files. The pip settings of each person name the registry."""
     lines = [entry for entry in entries(name) if not PIN.match(entry)]
     before = [f"-r {earlier}" for earlier, later in pairwise(FILES) if later == name]
     assert lines == before
@@ -48,7 +48,7 @@ def test_no_package_is_pinned_twice() -> None:
 
 
 @walked("file", ["Makefile", "README.md", "README.en.md", "docs/install.md"])
-def test_the_install_guide_requires_hashes(file: str) -> None:
+def test_every_pip_command_in_the_guides_requires_hashes(file: str) -> None:
     installs = re.findall(r"pip install(?:(?! && ).)*-r requirements\S*", (ROOT / file).read_text("utf-8"))
     assert installs
     assert all("--require-hashes" in line for line in installs)
@@ -69,7 +69,10 @@ def test_new_hashes_leave_the_rest_as_it_is_written() -> None:
 
 
 def test_the_public_checks_run_nothing_that_can_be_replaced() -> None:
-    """Actions are pinned to commits, and the check for known vulnerabilities is among the steps."""
+    """Check that actions are pinned to commits, and images to versions or digests.
+
+    The check for known vulnerabilities is among the steps.
+    """
     workflows = sorted((ROOT / ".github/workflows").glob("*.yml"))
     texts = [path.read_text("utf-8") for path in workflows]
     images = [name for text in texts for name in re.findall(r"\bdocker\.io/(\S+)", text)]

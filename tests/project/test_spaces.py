@@ -45,7 +45,7 @@ def sentences() -> Iterator[str]:
 
 
 def test_the_whole_catalogue_keeps_the_rule() -> None:
-    """A placeholder counts as Latin: where its value is Japanese, `fill_japanese` drops the space."""
+    """Let a placeholder count as Latin: where its value is Japanese, `fill_japanese` drops the space."""
     found = [breach for sentence in sentences() for line in sentence.split("\n") for breach in breaches(line)]
     assert not found, "\n".join(found)
 
@@ -60,7 +60,7 @@ def test_durations_keep_the_rule(seconds: float) -> None:
 
 
 def test_a_timestamp_counts_with_the_length_that_discord_shows() -> None:
-    """A relative one ends in Japanese ("3 分前"), a time of day in a digit ("18:42")."""
+    """Try relative times, which end in Japanese ("3 分前"), and times of day, which end in a digit ("18:42")."""
     for style, joined in (("R", "から"), ("D", "から"), ("t", " から"), ("f", " から")):
         time = timestamp(1_790_000_000, style)
         assert T("since {time}", time=time) == f"{time}{joined}"
@@ -76,7 +76,10 @@ def test_other_values_keep_the_rule() -> None:
 
 
 def prose(path: Path) -> Iterator[str]:
-    """Yield the lines without code blocks, code spans' content and the targets of links."""
+    """Yield the lines of a Markdown file, or the comments of another file.
+
+    Code blocks, the content of code spans and the targets of links are left out.
+    """
     text = path.read_text("utf-8")
     if path.suffix == ".md":
         text = re.sub(r"^ *```.*?^ *```", "", text, flags=re.DOTALL | re.MULTILINE)
