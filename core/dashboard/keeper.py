@@ -96,7 +96,7 @@ class DashboardKeeper(Generic[C]):
         except JournalFailed:
             live.change(ending=False)
             raise
-        live.note(retry_at=NEVER)
+        live.note(retry_at=live.limited_until)
         self.wake()
         return live.dashboard
 
@@ -135,9 +135,9 @@ class DashboardKeeper(Generic[C]):
         self.wake()
 
     def on_reconnect(self) -> None:
-        """Try failed steps again: Discord is back. A wait that Discord asked for all messages still holds."""
+        """Try failed steps again: Discord is back. A wait that Discord asked for still holds, except for pins."""
         for live in self._live.values():
-            live.note(retry_at=NEVER, pin_at=NEVER)
+            live.note(retry_at=live.limited_until, pin_at=NEVER)
         self.wake()
 
     async def run(self) -> None:
@@ -253,6 +253,7 @@ class DashboardKeeper(Generic[C]):
     def _pause_after(self, live: LiveDashboard[C], error: NotDelivered) -> None:
         if error.wait:
             pause = max(PAUSES[0], min(error.wait, LIMIT_MOST))
+            live.limited_until = self._clock.monotonic() + pause
         elif error.failure is DeliveryFailure.PASSING:
             pause = live.next_pause()
         else:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from core.dashboard.model import Dashboard
-from core.dashboard.steps import Shown
+from core.dashboard.steps import NEVER, Shown
 from core.delivery.outbox import LONG_PAUSE, PAUSES
 
 C = TypeVar("C")
@@ -27,6 +27,7 @@ class LiveDashboard(Generic[C]):
     """A dashboard of this run. `view`: as Discord shows it, None if that is unknown.
 
     `failures`: passing failures since the last success. `is_stored`: `dashboard` is stored as it is here.
+    `limited_until`: monotonic end of a wait that Discord asked for. Pins have their own wait (`Shown.pin_at`).
     """
 
     dashboard: Dashboard
@@ -35,6 +36,7 @@ class LiveDashboard(Generic[C]):
     failures: int = 0
     fault: DashboardFault | None = None
     is_stored: bool = True
+    limited_until: float = NEVER
 
     def change(self, **values: Any) -> None:
         """Change the stored data of the dashboard. It must be stored after that."""
