@@ -37,7 +37,8 @@ def copy_all(source: sqlite3.Connection, target: Path) -> bool:
 def keep_former(source: sqlite3.Connection, path: Path, version: int) -> None:
     """Keep a copy of the journal as it is, if its tables are about to be migrated.
 
-    `version`: the journal's. The copy is beside the journal, and a bot of this version can open it.
+    `version`: the number of steps that are applied to it. The copy is beside the journal, and a bot that knows only
+    these steps can open it.
     Raises: sqlite3.Error, OSError.
     """
     if not 0 < version < len(MIGRATIONS):

@@ -66,6 +66,7 @@ class SharedJournal:
         return stored_key(name, self._first)
 
     def name_of(self, key: str) -> str:
+        """Return the name to show for a stored key. "": the only site, or data without a site."""
         return site_rows.site_name(key, self._first, several=self._configured.several)
 
     def site_number(self, key: str) -> int:

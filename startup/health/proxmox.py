@@ -216,7 +216,7 @@ def _endpoint_of(site: SiteSettings, point: EntryPoint) -> Endpoint:
 
 
 async def _read(read: Callable[[], Awaitable[T]]) -> T | Result | BotError:
-    """Return the answer, or why there is none. After one lost connection the read is repeated once."""
+    """Return the answer, or why there is none. After Unreachable or TimedOut, ask once more."""
     try:
         try:
             return await in_time(read())

@@ -16,7 +16,7 @@ from startup.operating.pages import TEXT, Page
 CLIENTS_MOST = 64
 """Maximum connections at once. A further one takes the place of the one that has been slow for the longest."""
 BACKLOG = 16
-"""Maximum connections accepted at once: far fewer than there are places, so that each one can send its request."""
+"""Maximum connections accepted at once: far fewer than `CLIENTS_MOST`, so that each one can send its request."""
 SECONDS = 5.0
 """Seconds that a connection may last."""
 HEAD_MOST = 8192
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class OperatingEndpoint:
-    """Listen at one address. `get` returns the page of a path."""
+    """Listen at one address. `get`: returns the page of a path."""
 
     def __init__(self, get: Callable[[str], Awaitable[Page]]) -> None:
         self._get = get

@@ -218,7 +218,8 @@ class Calls:
         """Try the call at one entry point after the other, until one answers or the call must not go on.
 
         The first try has begun. A GET is sent once more to the same entry point if its connection breaks, because
-        pveproxy closes idle connections after 5 s. If there are several, only an idle connection is a reason for it.
+        pveproxy closes idle connections after 5 s. With several entry points, this is done only if the connection was
+        kept from an earlier request.
         Raises: BotError.
         """
         call, points, is_second = sending.call, self._entry_points, False
