@@ -21,7 +21,7 @@ from tools.messages import LANGUAGES, Message, compiled, in_source, messages_of,
 from ui.guests.plan import _DETAILS
 from ui.i18n import N_, Text, fill_japanese
 from ui.messages.errors import WORDS as ERROR_WORDS
-from ui.messages.errors import choice, error_sentence, unexpected_sentence
+from ui.messages.errors import completion_text, error_sentence, unexpected_sentence
 from ui.messages.operations import WORDS, operation_noun
 from ui.messages.proxmox_errors import task_hint
 
@@ -266,7 +266,10 @@ def test_every_error_is_one_sentence_of_the_readers_language(error: type[BotErro
 @walked("t", JA_AND_EN)
 def test_completions_are_plain_text(t: Text) -> None:
     said = [
-        choice(t, example) for error in ERRORS for example in examples(error) if ERROR_WORDS[error].choice
+        completion_text(t, example)
+        for error in ERRORS
+        for example in examples(error)
+        if ERROR_WORDS[error].choice
     ]
     assert len(set(said)) > 3
     for text in said:

@@ -21,7 +21,7 @@ from ui.i18n import Text
 from ui.interaction.attempt import ensure_awaited
 from ui.interaction.buttons import refresh_button
 from ui.interaction.context import actor_of
-from ui.interaction.next_steps import outcome_buttons, panel_extras
+from ui.interaction.next_steps import force_stop_buttons, outcome_buttons
 from ui.interaction.reply import Reply
 from ui.interaction.services import Site
 from ui.messages.errors import error_sentence
@@ -68,7 +68,7 @@ async def act_on_panel(site: Site, reply: Reply, order: Order) -> None:
             raise
         return
     text, _ = await _outcome_with_watch(site, reply.t, report)
-    extras = panel_extras(reply.t, site, report)
+    extras = force_stop_buttons(reply.t, site, report)
     await _refresh_panel(site, reply, order.vmid, f"{text}\n{footer(reply.t, report)}", extras)
 
 

@@ -15,7 +15,7 @@ from core.wanted_errors import NothingChosen
 from ui.formatting import REFUSED, plain_label
 from ui.i18n import Text
 from ui.interaction.context import Interaction, operation_of, services_of, visible_sites
-from ui.messages.errors import choice, plain_sentence
+from ui.messages.errors import completion_text, plain_sentence
 from ui.messages.nothing import Nothing
 
 WORD = "!nothing"
@@ -29,7 +29,7 @@ Choices = list[app_commands.Choice[Any]]
 
 def refusal_choice(t: Text, refusal: Refused) -> Choices:
     """Return the entry for a refusal by the gate, or no entry where the bot may not be used at all."""
-    said = choice(t, refusal)
+    said = completion_text(t, refusal)
     return [_entry(said)] if said else []
 
 

@@ -166,8 +166,8 @@ def outcome_buttons(t: Text, site: Site, report: Report) -> list[Item]:
     return found or step_buttons(t, site, order.actor, guest, _LOOK)
 
 
-def panel_extras(t: Text, site: Site, report: Report) -> list[Item]:
-    """Return the force-stop button if it is the next step after the reported action. A panel has no such button."""
+def force_stop_buttons(t: Text, site: Site, report: Report) -> list[Item]:
+    """Return the force-stop button, for a panel, if it is the next step after the reported action."""
     order, guest = report.plan.order, report.after
     steps = [
         step for step in _steps_after(order.operation, _action_ending(report)) if step is NextStep.FORCE_STOP

@@ -160,7 +160,7 @@ _CLOSED: dict[int, tuple[RetryRule, Marked]] = {
         ),
     ),
 }
-"""By close code of Discord's gateway: when to try again, and why. After any other code it is soon."""
+"""By close code of Discord's gateway: when to try again, and why. After any other code, try again soon."""
 
 
 def _closed(t: Text, code: int) -> Diagnosis:

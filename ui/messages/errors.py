@@ -166,7 +166,7 @@ def error_sentence(t: Text, error: e.BotError) -> str:
     return put_in_words(t, error, WORDS[type(error)].sentence)
 
 
-def choice(t: Text, error: e.BotError) -> str:
+def completion_text(t: Text, error: e.BotError) -> str:
     """Return the text for an empty completion, "" if the error has none."""
     wording = WORDS[type(error)].choice
     return put_in_words(t, error, wording) if wording else ""
@@ -174,7 +174,7 @@ def choice(t: Text, error: e.BotError) -> str:
 
 def plain_sentence(t: Text, error: e.BotError) -> str:
     """Return the words of an error for a completion: one line without markdown."""
-    told = choice(t, error) or error_sentence(t, error)
+    told = completion_text(t, error) or error_sentence(t, error)
     return told.partition("\n")[0].replace("`", "").replace("**", "")
 
 
