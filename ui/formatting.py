@@ -259,7 +259,7 @@ def format_duration(t: Text, seconds: float) -> str:
 def timestamp(unix: float, style: str = "R") -> str:
     """Return a Discord timestamp. Discord shows it in the reader's time zone and language and keeps it current.
 
-    `style`: `R` for "5 minutes ago", `f` for date and time in full.
+    `style`: `R` for "5 minutes ago", `f` for date and time in full, `t` for the time, `d` for the date.
     """
     return f"<t:{int(unix)}:{style}>"
 

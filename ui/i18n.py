@@ -111,7 +111,7 @@ ENGLISH = (discord.Locale.american_english, discord.Locale.british_english)
 
 
 class CatalogueTranslator(app_commands.Translator):
-    """Give Discord the descriptions and choices of commands in both languages. Names are not translated."""
+    """Give Discord the texts of commands in both languages, except the names of commands and options."""
 
     def __init__(self, texts: Texts) -> None:
         self._texts = texts

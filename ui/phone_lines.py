@@ -50,15 +50,15 @@ def columns(text: str) -> int:
     return width(shown) + text.count("`") // 2
 
 
-def phone_lines(parts: Iterable[str], lead: str = "", width: int = BODY) -> str:
+def phone_lines(parts: Iterable[str], lead: str = "", most: int = BODY) -> str:
     """Join parts with a dot, and begin a new line before a part that no longer fits. Empty parts are left out.
 
-    `lead`: put before each line, such as the sign for small print.
+    `lead`: put before each line, such as the sign for small print. `most`: maximum columns of a line.
     """
     lines: list[str] = []
     for part in filter(None, parts):
         longer = f"{lines[-1]}{BETWEEN}{part}" if lines else ""
-        if longer and columns(longer) <= width:
+        if longer and columns(longer) <= most:
             lines[-1] = longer
         else:
             lines.append(f"{lead}{part}")

@@ -62,7 +62,7 @@ async def send_card_with_fallbacks(
 ) -> T:
     """Send a card under the name of its site, with fewer words each time Discord blocks it.
 
-    Every answer passes here. `site`: "" if there is only one site, or if the card is about none of several.
+    Every answer about a site passes here. `site`: "" if there is only one, or if the card is about none of several.
     Raises: the errors of `send`.
     """
     blocked: Exception | None = None

@@ -67,7 +67,10 @@ class Arrivals:
 async def acknowledge_first(
     acknowledge: Callable[[], Awaitable[None]], interaction: discord.Interaction[Any], arrivals: Arrivals
 ) -> None:
-    """Acknowledge a late interaction before the work. If Discord no longer accepts an answer, mark it GIVEN_UP."""
+    """Acknowledge an interaction that seems late, before the work.
+
+    If Discord no longer accepts an answer, mark the interaction as GIVEN_UP. If it does, forget the arrivals.
+    """
     try:
         await acknowledge()
     except DISCORD_ERRORS as error:

@@ -53,7 +53,7 @@ _DATED_SECONDS = 20 * 3600.0
 
 def details_of(t: Text, incident: Incident) -> list[str]:
     """Return the lines under the first line of an opening."""
-    place = phone_lines((*_place(t, incident), _time(t, incident)), width=SMALL)
+    place = phone_lines((*_place(t, incident), _time(t, incident)), most=SMALL)
     return [*_full_name(incident), place, *rows(t, incident), *notes(t, incident)]
 
 
