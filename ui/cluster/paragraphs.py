@@ -15,7 +15,7 @@ from ui.formatting import OK, UNSURE, code, fit_lines, more_word, timestamp
 from ui.i18n import Text
 from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 from ui.sizes import format_usage
-from ui.watch.incidents.text import short_text, sign_of
+from ui.watch.incidents.text import brief_text, short_text, sign_of
 
 T = TypeVar("T")
 
@@ -35,12 +35,15 @@ def incidents_text(
     if not ordered:
         return f"{UNSURE} {t('No known open incidents')}" if unsure else f"{OK} {t('No open incidents')}"
     head = f"**{t('Open incidents')}** {t('{incidents}', incidents=len(ordered))}"
-    return f"{head}\n{fold_rows(t, [_incident(t, each) for each in ordered[:most]], len(ordered), room)}"
+    rows = [_incident(each, short_text(t, each)) for each in ordered[:most]]
+    if not _fits(rows, room):  # with fewer names, more incidents fit
+        rows = [_incident(each, brief_text(t, each)) for each in ordered[:most]]
+    return f"{head}\n{fold_rows(t, rows, len(ordered), room)}"
 
 
-def _incident(t: Text, incident: Incident) -> str:
+def _incident(incident: Incident, text: str) -> str:
     """Show an incident with its time: beside it, or below it in small print if a phone has no room beside it."""
-    parts = (f"{sign_of(incident)} {short_text(t, incident)}", timestamp(incident.opened))
+    parts = (f"{sign_of(incident)} {text}", timestamp(incident.opened))
     return phone_lines(parts).replace("\n", f"\n{SMALL_PRINT}")
 
 
@@ -89,11 +92,16 @@ def _worst(items: Sequence[T], most: int, urgency: Callable[[T], tuple[float, ..
     return [items[place] for place in sorted(ranked[:most])]
 
 
+def _fits(rows: Iterable[str], room: int) -> bool:
+    """Return whether the rows, and a count of further ones, fit into `room` characters."""
+    return sum(len(row) + 1 for row in rows) + 40 <= room
+
+
 def fold_rows(t: Text, rows: Sequence[str], total: int, room: int) -> str:
     """Join as many rows as fit into `room` characters, and count the rest of `total`."""
     kept: list[str] = []
     for row in rows:
-        if sum(len(each) + 1 for each in (*kept, row)) + 40 > room:
+        if not _fits((*kept, row), room):
             break
         kept.append(row)
     left = total - len(kept)

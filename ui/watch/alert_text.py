@@ -13,14 +13,12 @@ from ui.i18n import Text
 from ui.watch.incidents.details import DETAILS_MOST, ROWS_MOST, details_of, unmuted_line
 from ui.watch.incidents.guests import event_text
 from ui.watch.incidents.names import duration_text, few
-from ui.watch.incidents.text import HEADS, OVER, RECOVERIES, colour_of_incident, headline, short_text, sign_of
+from ui.watch.incidents.text import RECOVERIES, brief_text, colour_of_incident, headline, short_text, sign_of
 
 CONTENT_MOST = 2000
 """Maximum characters of the content of a message (Discord)."""
 TEST = "🔔"
 _LATE_MOST = 200  # characters
-_NAMING = (Topic.BACKUP, Topic.BLIND, Topic.UNMEASURED)
-"""Topics whose short phrase names all guests that it has room for, if there are several."""
 
 Lines = tuple[str, list[str], Colour]
 """The first line, the details, and the colour of their edge."""
@@ -76,26 +74,18 @@ def _reminder(t: Text, message: OutboxMessage) -> Lines:
         return _opening(t, message)
     incident = message.incidents[0]
     time = format_duration(t, max(0.0, message.stored.created - incident.opened))
-    text = t("Still open after {time}: {what}", time=time, what=_brief(t, incident))
+    text = t("Still open after {time}: {what}", time=time, what=brief_text(t, incident))
     return f"{sign_of(incident)} {text}", details_of(t, incident), colour_of_incident(incident)
 
 
-def _brief(t: Text, incident: Incident) -> str:
-    """Return a phrase for the first line, where an incident about several guests names few of them."""
-    several = len(incident.guests or incident.backups) > 1
-    if incident.topic is Topic.GROUP or (several and incident.topic in _NAMING):
-        return (HEADS if incident.open else OVER)[incident.topic](t, incident)
-    return short_text(t, incident)
-
-
 def _digest(t: Text, message: OutboxMessage) -> Lines:
-    what = few(t, (_brief(t, incident) for incident in message.incidents))
+    what = few(t, (brief_text(t, incident) for incident in message.incidents))
     text = t("During quiet hours ({n}): {what}", n=len(message.incidents), what=what)
     return f"{QUIET} {text}", _rows_of(t, message), Colour.QUIET
 
 
 def _unmuted(t: Text, message: OutboxMessage) -> Lines:
-    what = few(t, (_brief(t, incident) for incident in message.incidents))
+    what = few(t, (brief_text(t, incident) for incident in message.incidents))
     text = t("Still open after a mute ({n}): {what}", n=len(message.incidents), what=what)
     critical = any(incident.level is Severity.CRITICAL for incident in message.incidents)
     sign, colour = (ALARM, Colour.BAD) if critical else (WARNING, Colour.WARN)

@@ -125,6 +125,14 @@ def test_storages_of_one_name_are_shown_as_the_fullest_of_them() -> None:
     ]
 
 
+def test_an_incident_of_many_guests_is_shown_although_several_sites_share_the_card() -> None:
+    facts = tuple(fact(vmid=vmid, name="n" * 20) for vmid in range(101, 141))
+    site = replace(WELL, incidents=(incident(Topic.GROUP, guests=facts),))
+    for count in (1, 3, 4):
+        text = "\n".join(checked(cluster_statuses_card(EN, [site] * count, ALL_SITES)))
+        assert text.count("40 guests down: **101**") == count
+
+
 def test_a_blind_watch_does_not_say_that_there_are_no_incidents() -> None:
     faulty = replace(WELL, faults=("**Proxmox** ⚠️ not read yet",))
     assert "✅ No open incidents" in "\n".join(checked(cluster_status_card(EN, WELL, "")))

@@ -308,3 +308,15 @@ def headline(t: Text, incident: Incident) -> str:
 
 def short_text(t: Text, incident: Incident) -> str:
     return SHORT[incident.topic](t, incident)
+
+
+_NAMING = (Topic.BACKUP, Topic.BLIND, Topic.UNMEASURED)
+"""Topics whose short phrase names as many guests as `SHORT_MOST` allows, if there are several."""
+
+
+def brief_text(t: Text, incident: Incident) -> str:
+    """Return a phrase like `short_text`, but name few guests of an incident about several."""
+    several = len(incident.guests or incident.backups) > 1
+    if incident.topic is Topic.GROUP or (several and incident.topic in _NAMING):
+        return (HEADS if incident.open else OVER)[incident.topic](t, incident)
+    return short_text(t, incident)
