@@ -111,7 +111,9 @@ class AuditDelivery:
         self._sent: float | None = None
         self._retries = Retries(clock, "the audit trail could not be posted")
         self.blocked = ""
-        """Why the last line was shortened or, if Discord rejects every version, left out; empty if it is complete."""
+        """Why the last line was posted with fewer words; empty if it was not."""
+        self.rejected = ""
+        """Why the last line was left out: Discord rejects every version of it. Empty if it was posted."""
 
     @property
     def error(self) -> str:
@@ -237,8 +239,10 @@ class AuditDelivery:
                 queue.separate_up_to = last
                 await queue.store(AuditCursor(cursor.posted, cursor.there))
                 return
-            self.blocked = error.reason
+            self.blocked, self.rejected = "", error.reason
             _log.error("Discord rejects the line of record %d: %s", last, error.reason)
+        else:
+            self.rejected = ""
         self._sent = self._clock.monotonic()
         await queue.store(AuditCursor(last, there or cursor.there))
 

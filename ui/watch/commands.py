@@ -136,6 +136,6 @@ async def _audit_status(services: Services) -> AuditStatus | None:
     if not delivery.is_enabled:
         return None
     try:
-        return AuditStatus(delivery.error, await delivery.backlog(), delivery.blocked)
+        return AuditStatus(delivery.error, await delivery.backlog(), delivery.blocked, delivery.rejected)
     except JournalFailed as error:
         return AuditStatus(delivery.error or error.reason)

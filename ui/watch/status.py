@@ -49,12 +49,13 @@ class AuditStatus:
     """Status of the audit channel.
 
     `error`: why nothing can be posted, "" while posting works. `unsent`: the waiting lines.
-    `blocked`: why the last line was posted without names, "" if it is complete.
+    `blocked`: why the last line was posted without names, "" if it was not. `rejected`: why it was not posted at all.
     """
 
     error: str = ""
     unsent: Backlog = field(default_factory=Backlog)
     blocked: str = ""
+    rejected: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,12 +215,13 @@ def _audit(t: Text, audit: AuditStatus, now: float) -> str:
                 time=timestamp(audit.unsent.oldest or 0),
             )
         )
+    elif audit.rejected and not audit.error:
+        parts.append(f"{t('Discord rejected the last line')}\n-# {code(audit.rejected, 120)}")
     elif audit.blocked and not audit.error:
         parts.append(f"{t('all delivered, the last line without names')}\n-# {code(audit.blocked, 120)}")
     late = now - (audit.unsent.oldest or now) > LATE_LINES
-    return (
-        f"{WARNING if audit.error or audit.blocked or late else OK} {' · '.join(parts) or t('all delivered')}"
-    )
+    is_faulty = audit.error or audit.blocked or audit.rejected or late
+    return f"{WARNING if is_faulty else OK} {' · '.join(parts) or t('all delivered')}"
 
 
 def _reading(t: Text, status: WatchStatus, now: float) -> str:

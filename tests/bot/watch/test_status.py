@@ -70,6 +70,27 @@ async def test_a_bug_that_keeps_the_lines_back_is_reported(
     assert line.startswith("**Audit channel** ⚠️ cannot be sent: internal error, see the log · 1 line waiting")
 
 
+async def test_a_line_that_discord_rejects_is_not_called_delivered(
+    bare_scene: Stage, audits: Channel
+) -> None:
+    scene = bare_scene
+    scene.expected_statuses.add(400)
+    scene.expected_errors.append("Discord rejects the line of record")
+    await start_delivery(scene, audits)
+    fault = scene.server.fail(
+        "POST", f"/channels/{audits.id}/messages", 400, 1000, message="Invalid Form Body"
+    )
+    await scene.say(scene.emma, "info", vmid=100_001)
+    assert await posted_lines(scene, audits) == []
+    fault.times = fault.met
+    line = line_of((await scene.say(scene.emma, "monitor status")).text, "Audit channel")
+    assert line == "**Audit channel** ⚠️ Discord rejected the last line"
+    await scene.say(scene.emma, "info", vmid=100_002)
+    assert len(await posted_lines(scene, audits)) == 1
+    status = (await scene.say(scene.emma, "monitor status")).text
+    assert line_of(status, "Audit channel") == "**Audit channel** ✅ all delivered"
+
+
 @pytest.mark.parametrize("language", ["ja", "en"])
 async def test_a_scoped_user_does_not_learn_the_number_of_all_guests(
     bare_scene: Stage, pve: Pve, language: str
