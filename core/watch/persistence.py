@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[T]):
-    """A change of the state that was decided on, and what its caller gets.
+    """A change of the state that was decided on. `result`: returned to the caller once it is stored.
 
     `expired`: VMIDs whose stop orders are deleted, like those of `update.seen_stops`.
     `on_stored`: called as soon as the update is stored.

@@ -131,7 +131,7 @@ def _enter_missing(transition: Transition, old: GuestState) -> GuestState:
 
 
 def _enter_stopped(transition: Transition, old: GuestState, listed: Guest) -> GuestState:
-    """Report the stop, unless it was ordered or wanted, follows a node's return, or belongs to other work.
+    """Report a stop that nobody ordered or wanted. Hold it back after a node's return and during other work.
 
     A stop by a person never leaves a VM in one of HALTED_STATES: such a VM failed later, which is reported.
     """

@@ -184,7 +184,7 @@ def _open_blind(
 
 
 def _node_of(transition: Transition, guest: GuestState) -> str:
-    """Return the guest's node. Proxmox lists it even if nothing else is known."""
+    """Return the guest's node. Proxmox lists it even if it knows nothing else of the guest."""
     listed = transition.observation.cluster.find(guest.vmid) if transition.observation.cluster else None
     return listed.node if listed else guest.node
 

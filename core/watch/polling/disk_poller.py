@@ -176,7 +176,7 @@ class DiskPoller:
         return max(0.0, self._last + self._gap - self._clock.monotonic())
 
     def _next(self) -> Guest | None:
-        """Return the VM whose turn it is. VMs that answered last time go first."""
+        """Return the VM whose turn it is, None if none is due. VMs with a silent agent let others go first."""
         now = self._clock.monotonic()
         self._asked = {vmid: at for vmid, at in self._asked.items() if now - at < 2 * SILENT_DELAY}
         due = [vmid for vmid in self._targets if now - self._asked.get(vmid, -EVERY_SECONDS) >= EVERY_SECONDS]
