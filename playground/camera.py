@@ -159,10 +159,12 @@ def completions(command: str, option: str, typed: str, who: str = "admin") -> Sh
 
 
 def hello(camera: Camera) -> Locator:
+    """Show the first message that the bot posts in a new channel."""
     return camera.posts.filter(has_text="👋").first
 
 
 def past(camera: Camera) -> Locator:
+    """Show the oldest message: the incident of playground/history.py."""
     return camera.me.messages.locator("article").first
 
 
@@ -176,12 +178,13 @@ def board(camera: Camera) -> Locator:
 
 
 def first_alerts(camera: Camera) -> Locator:
+    """Let the first guests crash, and show the newest of their alerts."""
     camera.send(signal.SIGUSR1)
     return camera.alerts(3)
 
 
 def burst(camera: Camera) -> Locator:
-    """Show all alerts as a person scrolls past them."""
+    """Let the other guests crash, and show all alerts as a person scrolls past them."""
     camera.send(signal.SIGUSR1)
     camera.alerts(6)
     return camera.page.locator("#channel-timeline")
@@ -213,6 +216,7 @@ def full_disk(camera: Camera) -> Locator:
 
 
 def failed_backup(camera: Camera) -> Locator:
+    """Let a backup fail, and show its alert."""
     camera.send(signal.SIGUSR1)
     words = max(camera.t.raw("Backup of {guest} failed").split("{guest}"), key=len).strip()
     return camera.post(camera.posts.filter(has_text="nas").filter(has_text=words))

@@ -27,8 +27,8 @@ _REPLAY_FRAMES = 5000
 _HEARTBEAT_TRIP = 0.02
 """Seconds until a heartbeat is answered.
 
-discord.py 2.7.1 notes the time only after sending. It takes a quicker answer for one that is an interval late, and
-warns that it cannot keep up.
+discord.py 2.7.1 notes the time only after sending. A quicker answer looks to it like an answer that is an interval
+late, and it warns that it cannot keep up.
 """
 
 _PATIENCE = 2.0

@@ -3,7 +3,7 @@
 The bot may write while somebody types. Pages link to each other, describe commands in the language of each viewer,
 and can show something beside the channel.
 
-It uses private names of SimCord 3.2.1, see playground/discord/world.py.
+This file uses private names of SimCord 3.2.1 (see playground/discord/world.py).
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _SIMPLE = frozenset({str, int, float, bool, type(None)})
 
 
 def copy_json(value: Any) -> Any:
-    """Copy plain JSON values ten times as fast as `copy.deepcopy`, and all others as it does."""
+    """Copy plain JSON values many times as fast as `copy.deepcopy`, and other values with its help."""
     try:
         return marshal.loads(marshal.dumps(value))  # noqa: S302 - made on the same line
     except ValueError:  # SimCord's enums are among them

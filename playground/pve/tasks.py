@@ -60,7 +60,7 @@ class TaskTruth(HttpTruth):
         return plan
 
     def past_task(self, node: str, ttype: str, tid: object, days_ago: float, user: str = "root@pam") -> None:
-        """Add a task that ended well some days ago, as every node's list has them."""
+        """Add a task of a node that ended well `days_ago` days ago. `tid`: the id of its guest, "" for none."""
         upid, pid, start = self._upid(node, ttype, tid, user)
         began = int(start - days_ago * 86400)
         upid = upid.replace(f":{start:08X}:", f":{began:08X}:")
