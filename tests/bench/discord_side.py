@@ -65,7 +65,7 @@ class Answer:
 
 
 class BenchDiscord(DiscordServer):
-    """A Discord that only waits until a press is acknowledged, and notes all texts of its answer."""
+    """A Discord that waits until a press is acknowledged, not for its answer, and notes all texts of the answer."""
 
     def __init__(self) -> None:
         super().__init__()

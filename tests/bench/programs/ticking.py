@@ -2,8 +2,8 @@
 
     python -m tests.bench.programs.ticking FILE HASTE PROGRAM [ARGUMENT…]
 
-SIGUSR1 starts the ticks. The next one ends them and writes to FILE by how many seconds each of them was late. With a
-HASTE above 1, time passes faster for the bot: it polls more often.
+SIGUSR1 starts the ticks. The next SIGUSR1 ends the ticks, and writes to FILE by how many seconds each tick was late.
+With a HASTE above 1, time passes faster for the bot, so that it polls more often.
 """
 
 from __future__ import annotations
