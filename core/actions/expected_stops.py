@@ -79,7 +79,7 @@ class ExpectedStops:
         """Expect the guest's stop during the `async with` block, if the operation stops the guest.
 
         After the block it is expected for GRACE_SECONDS or LAG_SECONDS more. It is not if the request was not sent,
-        or if the stop was seen.
+        or if the stop was seen. If the request was not sent, an earlier stop counts again.
         Raises: JournalFailed before the block.
         """
         expected_stop = ExpectedStop(plan.order.actor.name, self._clock.monotonic())
@@ -95,7 +95,7 @@ class ExpectedStops:
             yield expected_stop
         finally:
             if former is not None and not expected_stop.sent and not expected_stop.seen:
-                self._stops[vmid] = former  # the guest may still obey the earlier order
+                self._stops[vmid] = former  # the guest may still obey the earlier request
             elif not expected_stop.sent or expected_stop.seen:
                 self._drop(vmid)
             else:

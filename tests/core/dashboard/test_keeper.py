@@ -1,4 +1,4 @@
-"""Test that a wait that Discord asked for is kept, whatever happens meanwhile."""
+"""Test that a wait that Discord asked for is kept over a reconnection and a removal."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
