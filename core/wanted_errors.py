@@ -19,7 +19,10 @@ class NoSuchGuest(Refused):
 
 @dataclass(eq=False)
 class SeveralGuests(Refused):
-    """The value fits more than one guest. `choices`: labels of at most five of them, one a line."""
+    """The value fits more than one guest.
+
+    `choices`: one a line, the labels of at most five of them, and the number of the others if there are any.
+    """
 
     value: str
     choices: str

@@ -4,10 +4,9 @@ Completions insert the VMID alone with one site, and `site/VMID` with several. A
 guest is refused. Guests that the person may not see do not count.
 """
 
-import itertools
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from core.access.guest_index import GuestIndex
@@ -22,14 +21,14 @@ from core.levels import Level
 from core.operations import Operation
 from core.validation import is_vmid
 from core.wanted_errors import BadVmid, NoSuchGuest, SeveralGuests, SitesUnread
-from ui.formatting import choice_label
+from ui.formatting import choice_label, more_word
 from ui.interaction.attempt import Attempt
 from ui.interaction.context import Interaction, actor_of, choose_site, services_of, visible_sites
 from ui.interaction.services import Services, Site
 from ui.options.completions import clusters_of
 
 NAMED_MOST = 5
-"""Maximum number of guests named when a text fits several."""
+"""Maximum number of guests named when a text fits several. The others are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +118,7 @@ async def _found_by_reading(interaction: Interaction, wanted: TypedGuest) -> Fou
     known = list(zip(sites, await clusters_of(sites), strict=True))
     found = list(matching_guests(interaction, wanted, known))
     if len(found) > 1:
-        services = services_of(interaction)
-        labels = (guest_label(services, interaction, site, guest) for site, guest in found)
-        raise SeveralGuests(wanted.text, "\n".join(itertools.islice(labels, NAMED_MOST)))
+        raise SeveralGuests(wanted.text, "\n".join(_choices_of(interaction, found)))
     unread = tuple(site.name for site, cluster in known if cluster is None)
     if unread and services_of(interaction).sites.several:
         raise SitesUnread(wanted.text, "\n".join(unread))
@@ -129,6 +126,15 @@ async def _found_by_reading(interaction: Interaction, wanted: TypedGuest) -> Fou
         site, guest = found[0]
         return FoundGuest(site, guest.vmid, guest.fingerprint if wanted.vmid is None else None)
     raise missing_guest(wanted)
+
+
+def _choices_of(interaction: Interaction, found: Sequence[tuple[Site, Guest]]) -> Iterator[str]:
+    """Yield the labels of the first NAMED_MOST guests, and a line with the number of the others."""
+    services = services_of(interaction)
+    for site, guest in found[:NAMED_MOST]:
+        yield guest_label(services, interaction, site, guest)
+    if len(found) > NAMED_MOST:
+        yield more_word(services.texts.of_locale(str(interaction.locale)), len(found) - NAMED_MOST)
 
 
 def missing_guest(wanted: TypedGuest) -> Refused:

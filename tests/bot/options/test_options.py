@@ -168,3 +168,13 @@ async def test_snapshots_that_take_long_are_left_out_in_time(
     assert max(scene.server.ack_seconds.values()) < 0.8
     assert len(scene.sent("GET", "/qemu/103/snapshot")) == 1, "they wait for one and the same read"
     pve.hang("/snapshot", 0)
+
+
+async def test_guests_of_one_name_that_are_not_listed_are_counted(scene: Stage, pve: Pve) -> None:
+    for vmid in range(101, 108):
+        pve.vm(vmid).name = "twin"
+    scene.clock.skip(11)
+    reply = await scene.say(scene.emma, "info", vmid="twin")
+    assert "matches more than one guest" in reply.text
+    assert reply.text.count(" twin ") == 5
+    assert "… and 2 more" in reply.text
