@@ -36,7 +36,7 @@ POST_SECONDS = 6.0
 async def create_dashboard(
     reply: Reply, channel: discord.TextChannel | None, site: str, filters: Filters, extent: Extent
 ) -> None:
-    """Create a dashboard in the channel, in the present one if none was chosen.
+    """Create a dashboard in the chosen channel, else in the channel of the command.
 
     `filters`: their node is used, which may name its site. `extent`: its tag and its pool are used.
     Raises: Refused, JournalFailed.
@@ -75,7 +75,7 @@ async def create_dashboard(
 
 
 def _choose_site(interaction: Interaction, typed: str, filters: Filters) -> Filters:
-    """Note the site that was typed, or the only one that the person sees. Return the filters without it.
+    """Note the typed site, else the only site that the person sees. Return the filters without the site.
 
     Raises: UnknownSite.
     """
@@ -181,7 +181,7 @@ async def remove_dashboard(reply: Reply, typed: str) -> None:
 
 
 async def list_dashboards(reply: Reply) -> None:
-    """List the dashboards that the person may know of, and why one is not up to date."""
+    """List the dashboards that the person may know of, each with the reason if it is not up to date or not pinned."""
     t, actor = reply.t, actor_of(reply.interaction)
     found = [(site, *each) for site in asked_sites(reply.interaction) for each in dashboards_of(site, actor)]
     gone = await gone_from(reply.interaction, (dashboard.by_id for _, dashboard, _ in found))

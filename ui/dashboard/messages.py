@@ -1,4 +1,4 @@
-"""Recognise the messages of dashboards by their buttons, and delete those whose dashboard is not stored.
+"""Recognise the messages of dashboards by their buttons, and delete messages whose dashboard is not stored.
 
 Such an orphan remains after the journal was lost, or a former one was put back: nothing would edit it any more, and
 a new dashboard would appear beside it.

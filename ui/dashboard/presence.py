@@ -13,7 +13,7 @@ from ui.i18n import Text
 from ui.interaction.services import Site
 
 UPDATES_MOST, UPDATES_SECONDS = 4, 20.0
-"""Maximum number of changes of the presence in this many seconds. Discord drops the sixth one."""
+"""Maximum number of changes of the presence in this many seconds. Discord drops the sixth."""
 
 _log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """Divide the rows of several sites into pages, and fit the texts about several sites into one message.
 
-Each site has a heading, repeated on a page that begins in the middle of its rows.
+Each site has a heading. A page that begins in the middle of the rows of a site repeats it.
 """
 
 from collections.abc import Callable, Sequence
