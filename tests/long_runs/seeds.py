@@ -77,4 +77,8 @@ def run_seeds(
 def _run_seed(trial: Trial, seed: int) -> SeedResult:
     logging.getLogger().addHandler(logging.NullHandler())
     with tempfile.TemporaryDirectory() as directory:
-        return asyncio.run(trial(seed, REQUESTS_A_SEED, Path(directory)))
+        try:
+            return asyncio.run(trial(seed, REQUESTS_A_SEED, Path(directory)))
+        except Exception as error:
+            error.add_note(f"in the seed {seed}")
+            raise

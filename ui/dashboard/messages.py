@@ -59,7 +59,7 @@ async def delete_orphan(message: discord.Message, site: Site) -> bool:
     me = message.guild.me.id if message.guild else 0
     names = {site.name or None} | ({None} if site is site.services.sites.first else set())
     found = tuple(dashboard_marks(message.components))
-    if message.author.id != me or not any(named in names for named, _ in found):
+    if message.author.id != me or message.flags.ephemeral or not any(named in names for named, _ in found):
         return False
     # one stored mark is enough, on any site: other buttons of the message may be forged
     for each in site.services.sites:

@@ -1,5 +1,6 @@
 """Test dashboards in channels with as many pinned messages as Discord allows, and the search for orphans."""
 
+from core.wanted_errors import NoSuchDashboard
 from playground.discord.additions import PINS_MOST
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
@@ -73,6 +74,13 @@ async def test_an_orphan_is_found_after_a_start_at_which_discord_failed(scene: S
         return not orphan.exists
 
     await scene.until(is_gone, "it is found a minute later")
+
+
+async def test_a_private_message_with_a_forged_button_is_no_orphan(scene: Stage) -> None:
+    refused = await scene.say(scene.emma, "info", vmid=999)
+    pressed = await scene.press(scene.emma, refused, "d1:refresh:0123456789abcdef", force=True)
+    scene.assert_refused(pressed, scene.emma, NoSuchDashboard("0123456789abcdef"))
+    assert scene.server.requests("DELETE", "") == [], "Discord does not delete it, and refuses to"
 
 
 async def test_an_orphan_that_somebody_has_unpinned_is_found_too(scene: Stage) -> None:
