@@ -1,5 +1,7 @@
 """Test a completion without choices: one entry gives the reason, and choosing it is refused and never acts."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from core.levels import Effect, Level
@@ -182,25 +184,22 @@ async def test_the_entry_does_nothing(scene: Stage, command: str, options: dict[
     assert scene.site.watch.alerts.mutes() == ()
 
 
-async def test_in_time_also_where_proxmox_hangs(
-    scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def hung(scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """Provide the stage while Proxmox answers late, with less patience for it than the bot has."""
     monkeypatch.setattr("ui.options.completions.WAIT_SECONDS", 0.4)
     monkeypatch.setattr(empty_choices, "RECHECK_SECONDS", 0.2)
     scene.clock.skip(11)
     pve.hang("/cluster/resources", 1.5)
-    assert await scene.choices(scene.emma, "info", "vmid", "zzz") == ["⛔ No guest zzz found. See /list."]
-    assert max(scene.server.ack_seconds.values()) < 1.2
+    yield scene
     pve.hang("/cluster/resources", 0)
 
 
-async def test_a_snapshot_of_no_guest_in_time_also_where_proxmox_hangs(
-    scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ui.options.completions.WAIT_SECONDS", 0.4)
-    monkeypatch.setattr(empty_choices, "RECHECK_SECONDS", 0.2)
-    scene.clock.skip(11)
-    pve.hang("/cluster/resources", 1.5)
-    said = await scene.choices(scene.emma, "snapshot rollback", "name", "daily", vmid="999")
+async def test_in_time_also_where_proxmox_hangs(hung: Stage) -> None:
+    assert await hung.choices(hung.emma, "info", "vmid", "zzz") == ["⛔ No guest zzz found. See /list."]
+    assert max(hung.server.ack_seconds.values()) < 1.2
+
+
+async def test_a_snapshot_of_no_guest_in_time_also_where_proxmox_hangs(hung: Stage) -> None:
+    said = await hung.choices(hung.emma, "snapshot rollback", "name", "daily", vmid="999")
     assert said == ["⛔ No guest with VMID 999 found. See /list."]
-    pve.hang("/cluster/resources", 0)
