@@ -17,7 +17,7 @@ from core.errors import JournalFailed
 class ReadingFile(JournalFile):
     """Read the file that another `JournalFile` has open, with a connection of its own for another thread.
 
-    With a -wal, a reader waits for no writer, and no writer waits for it.
+    With a -wal, reads and commits do not wait for each other. A long read only delays emptying the -wal.
     """
 
     def __init__(self, writing: JournalFile) -> None:
@@ -39,7 +39,7 @@ class ReadingFile(JournalFile):
                 db.close()
 
     def _connect(self) -> None:
-        """Connect to the current file. Raises: JournalFailed."""
+        """Connect if the file was opened again since the last connection. Raises: JournalFailed."""
         current = self._writing.opened
         if current == self._connected_to:
             return

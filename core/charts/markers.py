@@ -7,7 +7,7 @@ from enum import StrEnum
 from core.watch.incidents.model import GuestEvent, Incident, Severity, Topic
 
 SAME_SECONDS = 300.0
-"""Two starts less than this many seconds apart are the same: the watch notices a start up to one poll late."""
+"""A start by the uptime gets no marker if an incident notes one this near: the watch sees it up to a poll late."""
 _STARTS = frozenset({GuestEvent.RESTARTED, GuestEvent.BACK, GuestEvent.ELSEWHERE})
 
 

@@ -5,7 +5,7 @@ from core.clock import Clock
 
 
 class Pace:
-    """Let things happen at this rate, for all people together."""
+    """Count things that happen, and say when the next one may. `take` checks nothing: look at `free_at` first."""
 
     def __init__(self, clock: Clock, rate: Rate) -> None:
         self._clock, self._rate = clock, rate

@@ -26,8 +26,9 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+"""Seconds between attempts after temporary failures. After the last one follows LONG_PAUSE."""
 LONG_PAUSE = 300.0
-"""Seconds between two attempts: doubling up to a minute, then five minutes."""
+"""Seconds to the next attempt after many failures, or at once if the channel refuses the bot."""
 BROKEN = "an error of the bot's own"
 """Reason of a failure by a bug of the bot. The log has the details."""
 LIMIT_MOST = 3600.0
@@ -78,7 +79,7 @@ class Retries:
             pause = self._pause_after(error)
             if error.everywhere:
                 self._limited_until = self._clock.monotonic() + pause
-            if error.reason != self.error:  # each reason once, however long it lasts
+            if error.reason != self.error:  # not again while the reason stays the same
                 _log.warning("%s, next try in %.0f s: %s", self._failed, pause, error.reason)
             self.error = error.reason
             return pause
@@ -150,7 +151,7 @@ def _texts(channel: FallbackTexts[S], content: S) -> Iterator[S]:
 
 
 def sooner_tried(one: NotDelivered | None, other: NotDelivered) -> NotDelivered:
-    """Return the failure of the edit that is tried again sooner. `one=None`: there is only `other`."""
+    """Return the failure with the shorter pause, `one` if they are equal. `one=None`: there is only `other`."""
 
     def seconds(error: NotDelivered) -> float:
         return error.wait or (LONG_PAUSE if error.failure is DeliveryFailure.REFUSED else 0.0)

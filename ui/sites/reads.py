@@ -19,7 +19,10 @@ BROKEN_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class SiteRead:
-    """The last read of one site. `cluster`: None if there is none. `error`: why it is not fresh."""
+    """The last read of one site. `cluster`: None if there is none.
+
+    `error`: why a new read failed or was late. `reads_for_completion` never sets it.
+    """
 
     site: Site
     cluster: Cluster | None
@@ -33,7 +36,10 @@ class SiteRead:
 
 
 async def read_sites(sites: Sequence[Site]) -> list[SiteRead]:
-    """Read each site. If that takes longer than a completion may wait, return its last read."""
+    """Read all sites at once. A site that fails or is late gives its last read and the error.
+
+    A site is late after WAIT_SECONDS, or BROKEN_SECONDS if the watch cannot read it.
+    """
     all_broken = all(site.watch.read_error for site in sites)
     waits = (
         WAIT_SECONDS if all_broken or site.watch.read_error is None else BROKEN_SECONDS for site in sites
