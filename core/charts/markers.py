@@ -29,7 +29,7 @@ class Marker:
 def markers_of(incidents: Iterable[Incident], started: float | None) -> tuple[Marker, ...]:
     """Return the markers, oldest first. `started`: when the guest or node was started last, None if unknown.
 
-    Wanted stops get no marker: the gap in the lines shows them.
+    Of the incidents without urgency only starts get one. A wanted stop shows as a gap in the lines.
     """
     markers = [marker for incident in incidents if (marker := _marker_of(incident)) is not None]
     starts = [marker.begin for marker in markers if marker.kind is MarkerKind.START]

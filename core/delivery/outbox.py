@@ -32,7 +32,7 @@ LONG_PAUSE = 300.0
 BROKEN = "an error of the bot's own"
 """Reason of a failure by a bug of the bot. The log has the details."""
 LIMIT_MOST = 3600.0
-"""Maximum seconds to obey a limit named by Discord; after that the bot tries again."""
+"""Longest pause in seconds that Discord can ask for."""
 
 
 def is_nonce_known(clock: Clock, tried: float | None) -> bool:
