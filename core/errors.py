@@ -27,7 +27,8 @@
     ├── StoreFailed                  the file of the watch list or of the read-only switch failed
     ├── JournalFailed                the journal could not be written or read
     ├── ChartTooSlow                 a chart was not drawn in time
-    └── ChartFailed                  a chart could not be drawn
+    ├── ChartFailed                  a chart could not be drawn
+    └── UnexpectedFailure            a bug stopped one part of an answer about several sites
 
 An error carries values and no sentence. `ui` has one row of words for each class.
 """
@@ -265,6 +266,16 @@ class ChartTooSlow(BotError):
 @dataclass(eq=False)
 class ChartFailed(BotError):
     """A chart could not be drawn. The log says why."""
+
+
+@dataclass(eq=False)
+class UnexpectedFailure(BotError):
+    """A bug stopped one part of an answer, such as one of several sites. The other parts are shown.
+
+    `error_id`: the number by which to find the error in the log.
+    """
+
+    error_id: str
 
 
 DISK_HUNG = "ETIMEDOUT"

@@ -20,18 +20,23 @@ from ui.sites.everywhere import on_each_site, whole_sites
 async def turn_on(reply: Reply, site: str = "") -> None:
     """Turn read-only mode on for the named site, or for all.
 
-    Raises: UnknownSite, Refused by access.
+    Raises: UnknownSite, Refused by access; UnexpectedFailure if a bug kept it off everywhere.
     """
     person = reply.interaction.user
 
     async def act(switch: ReadOnlySwitch) -> None:
         await switch.turn_on(person.display_name, person.id)
 
-    was, _ = await _switch(reply.interaction, Operation.READONLY_ON, site, act)
-    said = {each: _turned_on(reply.t, each.authorizer.read_only, was=before) for each, before in was.items()}
-    note = reply.t("Guests cannot be changed. Viewing, alerts and mutes still work.")
+    t = reply.t
+    was, failed = await _switch(reply.interaction, Operation.READONLY_ON, site, act)
+    said = {each: _turned_on(t, each.authorizer.read_only, was=before) for each, before in was.items()}
+    for each, error in failed.items():
+        switch = each.authorizer.read_only
+        state = _turned_on(t, switch, was=False)[0] or f"{FAILED} {t('Read-only mode is still off.')}"
+        said[each] = f"{state} {error_sentence(t, error)}", ""
+    note = t("Guests cannot be changed. Viewing, alerts and mutes still work.")
     steps = reply.mention(Operation.READONLY_OFF)
-    await reply.show(card(*_lines(reply.t, said), f"-# {note}", steps, colour=Colour.WARN))
+    await reply.show(card(*_lines(t, said), f"-# {note}", steps, colour=Colour.WARN))
 
 
 def _turned_on(t: Text, switch: ReadOnlySwitch, *, was: bool) -> tuple[str, str]:

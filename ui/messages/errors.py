@@ -16,7 +16,7 @@ from ui.messages.subjects import subject_name
 from ui.messages.wanted_errors import WANTED_WORDS
 
 _VALUE_MOST = 40  # characters
-_DETAILS = ("message", "privilege", "reason", "lock", "value")
+_DETAILS = ("message", "privilege", "reason", "lock", "value", "error_id")
 """Fields of errors that say more than the phrase. `reason_of` adds the first of them that has a text."""
 
 
@@ -149,6 +149,9 @@ WORDS: WordsByError = {
     e.ChartFailed: ErrorWords(
         N_("The chart could not be drawn. Try again; if that does not help, look at the bot's log."),
         N_("chart could not be drawn"),
+    ),
+    e.UnexpectedFailure: ErrorWords(
+        N_("Something went wrong. Look for {error_id} in the bot's log."), N_("internal error, see the log")
     ),
     e.StoreFailed: ErrorWords(
         N_("The watch list could not be saved ({reason}), so nothing was changed."),

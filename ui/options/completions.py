@@ -17,6 +17,7 @@ from core.guest import Cluster, Guest
 from core.operations import Operation
 from core.validation import MOST_SECONDS, parse_duration
 from core.wanted_errors import BadDuration, UnknownOperation
+from ui.discord.failures import log_unexpected
 from ui.formatting import format_duration, plain_label
 from ui.i18n import Text
 from ui.interaction.context import Interaction, actor_of, operation_of, services_of
@@ -72,6 +73,9 @@ async def _is_read(site: Site) -> bool:
         async with asyncio.timeout(WAIT_SECONDS):
             await site.cluster_cache.read()
     except (BotError, TimeoutError):
+        return False
+    except Exception as error:  # noqa: BLE001 - a bug at one site must not hide the choices of the others
+        log_unexpected(error)
         return False
     return True
 

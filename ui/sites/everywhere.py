@@ -6,8 +6,9 @@ from typing import TypeVar
 
 from core.access.policy import mildest
 from core.audit.record import failure_step
-from core.errors import BotError, JournalFailed, OnlySomeSites, Refused, StoreFailed
+from core.errors import BotError, JournalFailed, OnlySomeSites, Refused, StoreFailed, UnexpectedFailure
 from core.operations import Operation
+from ui.discord.failures import log_unexpected
 from ui.interaction.attempt import Attempt, recording
 from ui.interaction.context import Interaction, actor_of, choose_site, chosen_site, services_of, visible_sites
 from ui.interaction.services import Site
@@ -70,8 +71,9 @@ async def on_each_site(
 ) -> tuple[dict[Site, T], dict[Site, BotError]]:
     """Do something on the site of each attempt. Return the results, and the errors of the other sites.
 
-    Every attempt is recorded. `even_unrecorded`: as in `Attempt.start`.
-    Raises: Refused by access, and an error of a store if nothing could be done on any site.
+    Every attempt is recorded. `even_unrecorded`: as in `Attempt.start`. A bug at one site does not keep it from the
+    others.
+    Raises: Refused by access, and the first error if nothing could be done on any site.
     """
     done: dict[Site, T] = {}
     failed: dict[Site, BotError] = {}
@@ -83,6 +85,10 @@ async def on_each_site(
                 done[attempt.site] = await act(attempt.site, attempt)
         except (JournalFailed, StoreFailed) as error:
             failed[attempt.site] = error
+        except BotError:
+            raise
+        except Exception as error:  # noqa: BLE001 - all sites are meant, and the others may be in order
+            failed[attempt.site] = UnexpectedFailure(log_unexpected(error))
     if failed and not done:
         raise next(iter(failed.values()))
     return done, failed

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.errors import BotError
+from core.errors import BotError, UnexpectedFailure
 from core.guest import Cluster
 from core.proxmox_errors import TimedOut
+from ui.discord.failures import log_unexpected
 from ui.formatting import WARNING, timestamp
 from ui.i18n import Text
 from ui.interaction.services import Site
@@ -36,7 +37,7 @@ class SiteRead:
 
 
 async def read_sites(sites: Sequence[Site]) -> list[SiteRead]:
-    """Read all sites at once. A site that fails or is late gives its last read and the error.
+    """Read all sites at once. A site that fails or is late gives its last read and the error. Does not raise.
 
     A site is late after WAIT_SECONDS, or BROKEN_SECONDS if the watch cannot read it.
     """
@@ -61,6 +62,8 @@ async def _read(site: Site, wait: float) -> SiteRead:
     except TimeoutError:
         late = site.watch.read_error or TimedOut("", changing=False)
         return SiteRead(site, site.cluster_cache.last, late)
+    except Exception as error:  # noqa: BLE001 - a bug at one site must not hide the others
+        return SiteRead(site, site.cluster_cache.last, UnexpectedFailure(log_unexpected(error)))
 
 
 def read_note(t: Text, read: SiteRead) -> str:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from discord import ui
 
-from core.errors import BotError
+from core.errors import BotError, UnexpectedFailure
 from core.operations import Operation
 from core.watch.journal import OutboxMessage
 from ui.cards import card
+from ui.discord.failures import log_unexpected
 from ui.formatting import FAILED, MESSAGE_MOST, OK, Colour, fit_lines, format_duration
 from ui.i18n import Text
 from ui.interaction.attempt import record_attempt
@@ -46,13 +47,9 @@ async def send_test(reply: Reply, site: str = "") -> None:
     if len(sites) == 1:
         await reply.show(trial_card(reply.t, await _try_out(sites[0], reply.interaction)))
         return
-    found = await asyncio.gather(
-        *(_try_out(each, reply.interaction) for each in sites), return_exceptions=True
-    )
+    found = await asyncio.gather(*(_outcome(each, reply.interaction) for each in sites))
     lines, well = [], True
     for each, trial in zip(sites, found, strict=True):
-        if isinstance(trial, BaseException) and not isinstance(trial, BotError):
-            raise trial
         arrived = isinstance(trial, Trial) and trial.arrived
         said = error_sentence(reply.t, trial) if isinstance(trial, BotError) else _trial_text(reply.t, trial)
         link = f" {_link(trial)}" if isinstance(trial, Trial) and arrived else ""
@@ -61,6 +58,16 @@ async def send_test(reply: Reply, site: str = "") -> None:
     advice = "" if well else _advice(reply.t)
     colour = Colour.GOOD if well else Colour.BAD
     await reply.show(card(fit_lines(reply.t, lines, MESSAGE_MOST - 400), advice, colour=colour))
+
+
+async def _outcome(site: Site, interaction: Interaction) -> Trial | BotError:
+    """Try out one of several sites. Return the error instead of raising it: the other sites have their results."""
+    try:
+        return await _try_out(site, interaction)
+    except BotError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - a bug at one site must not hide the others
+        return UnexpectedFailure(log_unexpected(error))
 
 
 async def _try_out(site: Site, interaction: Interaction) -> Trial:
