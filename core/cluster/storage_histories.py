@@ -1,6 +1,7 @@
 """Keep the histories of storages for a while. They change only twice an hour, and many people may look at them."""
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping
 
 from core.clock import Clock
@@ -17,6 +18,8 @@ KEPT_MOST = 500
 """Maximum number of histories kept."""
 
 History = tuple[StorageUse, ...]
+
+_log = logging.getLogger(__name__)
 
 
 class StorageHistories:
@@ -58,4 +61,7 @@ class StorageHistories:
         try:
             return await self._proxmox.storage_history(storage)
         except ProxmoxError:
+            return None
+        except Exception:  # noqa: BLE001 - a bug in one history must not hide the storages
+            _log.exception("the history of a storage could not be read")
             return None

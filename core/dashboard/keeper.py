@@ -145,7 +145,11 @@ class DashboardKeeper(Generic[C]):
         async with self._busy:
             while not self._ending.is_set():
                 self._work.clear()
-                pause = await self.attend()
+                try:
+                    pause = await self.attend()
+                except Exception:  # noqa: BLE001 - any exception that left this loop would end it for good
+                    _log.exception("the dashboards cannot be kept")
+                    pause = LONG_PAUSE
                 if not self._ending.is_set():
                     await (
                         self._work.wait()

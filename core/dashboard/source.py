@@ -69,6 +69,8 @@ class ContentsSource:
                 tasks = await self._proxmox.cluster_tasks()
             except ProxmoxError as error:
                 _log.info("the tasks could not be read for the dashboards: %s", error)
+            except Exception:  # noqa: BLE001 - a bug here must not leave the dashboards without the rest
+                _log.exception("the tasks could not be read for the dashboards")
         self._tasks = tasks or None  # a token without Sys.Audit sees none, and a real cluster always has some
 
     def contents(self, extent: Extent) -> Contents | None:
