@@ -76,7 +76,10 @@ class UnknownTarget(Refused):
 
 @dataclass(eq=False)
 class SeveralTargets(Refused):
-    """The value fits more than one guest, node or storage. `choices`: at most five of them, as they can be typed."""
+    """The value fits more than one guest, node or storage.
+
+    `choices`: some of them, as they can be typed, and the number of the others if there are any.
+    """
 
     value: str
     choices: str

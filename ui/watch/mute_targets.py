@@ -4,7 +4,7 @@ With several sites a typed target may name its site, as in `home/101`, `home/nod
 """
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from discord import app_commands
@@ -18,7 +18,7 @@ from core.guest import Cluster, Guest, Kind
 from core.wanted_errors import SeveralTargets, UnknownTarget
 from core.watch.incidents.model import ALL, guest_subject, node_subject, storage_subject
 from core.watch.subjects import targets_of
-from ui.formatting import kind_word, plain_label
+from ui.formatting import kind_word, more_word, plain_label
 from ui.i18n import Text
 from ui.interaction.context import (
     Interaction,
@@ -38,7 +38,7 @@ from ui.sites.reads import SiteRead, read_sites, reads_for_completion
 from ui.watch.access import is_subject_visible_to, is_visible_to
 
 NAMED_MOST = 5
-"""Maximum number of targets named when a text fits several."""
+"""Maximum number of targets named when a text fits several. The others are counted."""
 EVERYTHING = "everything"
 """The word for a whole site."""
 
@@ -55,7 +55,7 @@ async def choose_target(interaction: Interaction, typed: str, *, only_muted: boo
     """Note the site of the typed target, and return the target without the site.
 
     If the bot has one site only, the typed text is returned unchanged. Only targets that the person may see count.
-    A site that cannot be read may have any target.
+    A site that cannot be read may have any target. A storage counts there only if the text names the site.
     `only_muted`: targets that are muted are preferred.
     Raises: UnknownTarget, SeveralTargets.
     """
@@ -73,11 +73,19 @@ async def choose_target(interaction: Interaction, typed: str, *, only_muted: boo
     if not found:
         raise UnknownTarget(typed)
     if len(found) > 1:
-        names = (_target_value(site, subject) for site, subject in found[:NAMED_MOST])
-        raise SeveralTargets(typed, ", ".join(names))
+        raise SeveralTargets(typed, _choices_of(interaction, found))
     site, subject = found[0]
     choose_site(interaction, site)
     return subject
+
+
+def _choices_of(interaction: Interaction, found: Sequence[tuple[Site, str]]) -> str:
+    """Return the first NAMED_MOST targets as they can be typed, and the number of the others."""
+    names = ", ".join(_target_value(site, subject) for site, subject in found[:NAMED_MOST])
+    if len(found) <= NAMED_MOST:
+        return names
+    t = services_of(interaction).texts.of_locale(str(interaction.locale))
+    return f"{names} {more_word(t, len(found) - NAMED_MOST)}"
 
 
 def _muted_on(site: Site) -> set[str]:

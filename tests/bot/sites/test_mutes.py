@@ -86,6 +86,19 @@ async def test_a_text_that_matches_several_sites_is_refused_with_the_choices(
     assert mutes(scene)["home"] == set()
 
 
+async def test_targets_that_are_not_listed_in_a_refusal_are_counted(
+    bare_scene: Stage, people: People, pve: Pve
+) -> None:
+    scene = bare_scene
+    for vmid in range(101, 108):
+        pve.vm(vmid).name = "twin"
+    scene.clock.skip(60.0)
+    reply = await scene.say(people["chief"], "monitor mute", target="twin", duration="1h")
+    assert "matches more than one target" in reply.text
+    assert reply.text.count("home/10") == 5
+    assert "… and 2 more" in reply.text
+
+
 async def test_the_mute_of_a_deleted_guest_is_offered_and_lifted(
     bare_scene: Stage, people: People, pve: Pve
 ) -> None:
