@@ -95,6 +95,14 @@ def test_a_dashboard_fits_at_every_size(count: int, language: str) -> None:
 
 
 @languages
+def test_no_foreign_text_stays_in_a_dashboard_without_names(language: str) -> None:
+    t = TEXTS.of(language)  # type: ignore[arg-type]  # "ja" or "en"
+    bare = without_names(t, dashboard_view(t, board(WIDE), contents(25)))
+    built = dashboard_card(t, board(WIDE), bare, 1.0, "")
+    assert LONG[:20] not in str(built.to_components())  # type: ignore[no-untyped-call]  # of discord.py
+
+
+@languages
 def test_no_connection_is_shown_instead_of_figures(language: str) -> None:
     t = TEXTS.of(language)  # type: ignore[arg-type]  # "ja" or "en"
     index = GuestIndex(Cluster((), (), 0.0))

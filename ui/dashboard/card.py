@@ -1,4 +1,4 @@
-"""Write the message of a dashboard. The view lacks the time of its read, because a changed view means an edit."""
+"""Write the message of a dashboard. Its view is without the time of the read, because each new view is an edit."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -35,7 +35,7 @@ TASKS_MOST, ROLES_MOST = 5, 3
 
 @dataclass(frozen=True, slots=True)
 class DashboardView:
-    """The view of the message. Equal views look the same. `menu`: guests, without their figures."""
+    """The message without the time of its read. Equal views look the same. `menu`: guests, without their figures."""
 
     texts: tuple[str, ...]
     colour: Colour
@@ -71,7 +71,7 @@ def dashboard_card(
 def without_names(t: Text, view: DashboardView) -> DashboardView:
     """Return the view without foreign text, because Discord blocks it."""
     texts = (*map(without_foreign, view.texts), f"-# {blocked_note(t)}")
-    return replace(view, texts=texts, menu=tuple(replace(guest, name=None) for guest in view.menu))
+    return replace(view, texts=texts, menu=tuple(replace(guest, name=None, node="") for guest in view.menu))
 
 
 def extent_words(t: Text, extent: Extent) -> str:

@@ -79,11 +79,11 @@ def _menu(custom_id: str, placeholder: str, options: list[discord.SelectOption])
 
 
 def _option(t: Text, site: str, guest: Guest) -> discord.SelectOption:
-    value = f"{site}/{guest.vmid}" if site else str(guest.vmid)
+    value, kind = f"{site}/{guest.vmid}" if site else str(guest.vmid), kind_word(t, guest.kind)
     return discord.SelectOption(
         label=plain_label(f"{value} {plain(guest.name)}" if guest.name else value),
         value=value,
-        description=plain_label(f"{plain(guest.node, 30)} · {kind_word(t, guest.kind)}"),
+        description=plain_label(f"{plain(guest.node, 30)} · {kind}" if guest.node else kind),
         emoji=emoji_of(guest),
     )
 
