@@ -1,6 +1,6 @@
-"""Format values: colours, emoji, times, and the escaping of foreign text. ui/sizes.py formats bytes.
+"""Format values: times, percentages, lists, the words, emoji and colours of states, and foreign text made harmless.
 
-The functions are pure. Emoji and colours mean the same everywhere: see STATE_EMOJI and Colour.
+The functions are pure. ui/sizes.py formats bytes.
 """
 
 import re
@@ -108,7 +108,7 @@ def code(text: str, most: int = NAME_MOST) -> str:
 def person(name: str, user_id: int, most: int = NAME_MOST) -> str:
     """Return a person's mention, which Discord shows as a name. Unlike a name, a mention cannot be faked.
 
-    `user_id=0`: the person was stored before ids were kept, so the stored name is shown.
+    `user_id=0` gives the stored name instead: the id is not stored, or the person has left the guild.
     """
     return f"<@{user_id}>" if user_id else code(name, most)
 
@@ -130,6 +130,7 @@ def fit_lines(
 ) -> str:
     """Join as many lines (or other items) as fit into `most` characters, and say how many more there are.
 
+    40 of the characters are kept free for that note.
     `lines_most`: maximum number of lines to join, even if more would fit.
     """
     everything = list(lines)

@@ -5,7 +5,7 @@ import re
 from ui.formatting import code
 
 _LEAST_SCALED = 0.1
-"""Least amount used that is shown in the unit of the total, as a number of that unit. Less would be shown as 0.0."""
+"""Least amount used that is shown in the unit of the total, as a number of that unit. Less has its own unit."""
 _MOST_SCALED = 1000.0
 """An amount of more than this many times the total is shown in its own unit. Such an amount is nonsense."""
 UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -23,7 +23,7 @@ def format_size(count: float) -> str:
 
 
 def format_memory(count: int) -> str:
-    """Format configured MiB as `format_size` does, or in MiB if that would round the value."""
+    """Format configured MiB as `format_size` does, or in MiB if that would round the value or it is 0."""
     text = format_size(count * MIB)
     number, unit = text.split()
     exact = float(number) * 1024 ** UNITS.index(unit) == count * MIB

@@ -1,7 +1,8 @@
 """Resend a message that Discord blocks for its words: first without foreign text, then as a fixed sentence.
 
-AutoMod and the link filter refuse a message, for example, if a guest's name looks like a link. All text from outside
-is in code spans and code blocks (`ui/formatting.py`), so these are removed. VMIDs and the bot's own words stay.
+AutoMod and the link filter refuse a message, for example, if a guest's name looks like a link. All foreign text in
+sentences is in code spans and code blocks (`ui/formatting.py`), so these are removed, except names of commands.
+VMIDs and the bot's other words stay.
 """
 
 import logging
@@ -24,14 +25,14 @@ CONTENT_MOST = 2000
 _FILTERS = frozenset({20009, 200000, 200001, 240000})
 """Discord's codes for explicit content, AutoMod (message, title) and harmful links, with any HTTP status."""
 _NOT_THE_WORDS = frozenset({40060, 50001, 50008, 50013, 50024, 50083, 160005}) | LIMITED
-"""Codes of a 400 that is not caused by the words.
+"""Codes of errors that other words would not prevent.
 
 The interaction already has an answer, the channel accepts no messages, or a limit is reached.
 """
 _BLOCK = re.compile(r"```.*?```", re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]*)`")
 _OWN = re.compile(r"/[a-z]+(?: [a-z]+)?")
-"""Matches the content of the bot's own code spans: commands."""
+"""Matches a command: the only content of a code span that stays."""
 _LEFT_OUT = "`…`"
 
 _log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def is_blocked(error: Exception) -> bool:
 
 
 def without_foreign(text: str) -> str:
-    """Remove code blocks and replace code spans, so that only the bot's own words, numbers and VMIDs stay."""
+    """Remove code blocks, and replace all code spans but those of commands, so that no foreign text stays."""
     return _SPAN.sub(lambda span: span[0] if _OWN.fullmatch(span[1]) else _LEFT_OUT, _BLOCK.sub("", text))
 
 
@@ -62,7 +63,7 @@ async def send_card_with_fallbacks(
 ) -> T:
     """Send a card under the name of its site, with fewer words each time Discord blocks it.
 
-    Every answer about a site passes here. `site`: "" if there is only one, or if the card is about none of several.
+    `site`: "" if there is only one site, or if the card names none.
     Raises: the errors of `send`.
     """
     blocked: Exception | None = None
@@ -85,7 +86,10 @@ def _fallback_views(t: Text, view: ui.LayoutView) -> Iterator[ui.LayoutView]:
 
 
 def _strip_foreign(t: Text, view: ui.LayoutView) -> ui.LayoutView:
-    """Remove foreign text from the card in place, because its old form is not shown again. Add a note about it."""
+    """Remove foreign text from the card in place, because its old form is not shown again.
+
+    Add a note about it if there is room.
+    """
     room = MESSAGE_MOST
     for item in view.walk_children():
         if isinstance(item, ui.TextDisplay):

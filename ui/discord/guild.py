@@ -25,9 +25,9 @@ from ui.discord.failures import DISCORD_ERRORS
 
 
 async def read_guild(client: discord.Client, wanted: RequiredSetup) -> GuildView | None:
-    """Return which of the wanted channels and roles exist; None if the bot is not in the guild.
+    """Return the guild as `view_guild` does, without details while it is unavailable.
 
-    The gateway sends everything except quiet threads. Only these are fetched.
+    Return None if the bot is not in the guild.
     """
     guild = client.get_guild(wanted.guild)
     if guild is None:
@@ -40,6 +40,7 @@ async def read_guild(client: discord.Client, wanted: RequiredSetup) -> GuildView
 async def view_guild(guild: discord.Guild, me: discord.Member, wanted: RequiredSetup) -> GuildView:
     """Return which of the wanted channels and roles exist, and the permissions that the bot lacks in the channels.
 
+    The gateway sends no archived threads, so Discord is asked about each channel that it has not sent.
     `me`: the bot in the guild.
     """
     channels: dict[int, ChannelView] = {}
@@ -48,7 +49,7 @@ async def view_guild(guild: discord.Guild, me: discord.Member, wanted: RequiredS
         found = guild.get_channel_or_thread(number)
         if found is None:
             try:
-                found = await _quiet_thread(guild, number)
+                found = await _fetch_thread(guild, number)
             except DISCORD_ERRORS:
                 untold.add(number)
         if found is not None:
@@ -58,8 +59,8 @@ async def view_guild(guild: discord.Guild, me: discord.Member, wanted: RequiredS
     return GuildView(guild.name, True, channels, roles, _is_silent(guild, me, wanted), frozenset(untold))
 
 
-async def _quiet_thread(guild: discord.Guild, number: int) -> discord.Thread | None:
-    """Fetch a thread that the gateway did not send. Return None if it does not exist or the bot may not see it.
+async def _fetch_thread(guild: discord.Guild, number: int) -> discord.Thread | None:
+    """Fetch a thread that the gateway did not send. Return None if the bot sees no thread with this id.
 
     Raises: DISCORD_ERRORS, if Discord gives no answer.
     """
@@ -92,7 +93,7 @@ def missing_for_dashboard(channel: discord.TextChannel) -> tuple[str, ...]:
 
 
 def _is_silent(guild: discord.Guild, me: discord.Member, wanted: RequiredSetup) -> bool:
-    """Return whether a mention of the role in an alert channel would notify nobody."""
+    """Return whether a mention of the role would notify nobody in at least one alert channel."""
     role = guild.get_role(wanted.mention_role) if wanted.mention_role else None
     if role is None or role.mentionable:
         return False

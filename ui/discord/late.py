@@ -19,7 +19,7 @@ from discord.utils import DISCORD_EPOCH
 from ui.discord.failures import DISCORD_ERRORS
 
 GIVEN_UP = "given up"
-"""Key in the extras of an interaction whose answer nobody waits for any more."""
+"""Key in the extras of an interaction whose answer Discord no longer accepts."""
 _DEAD = (10062, 10015)
 """Discord's error codes for an unknown interaction and an unknown token."""
 LATE_SECONDS = 2.5
@@ -27,7 +27,7 @@ LATE_SECONDS = 2.5
 REMEMBERED_SECONDS, REMEMBERED_MOST = 600.0, 200
 """Seconds for which an arrival is remembered, and maximum number of remembered arrivals."""
 CROWD = 4
-"""Number of awaited answers at which all are acknowledged at once, before the work on them continues."""
+"""Number of awaited answers from which on all are acknowledged at once."""
 CROWD_SECONDS = 0.05
 """Maximum seconds that the work on the newest of them waits for its acknowledgement."""
 
@@ -92,7 +92,7 @@ class Awaited(Protocol):
 
 
 async def acknowledge_crowd(replies: Iterable[Awaited], own: asyncio.Task[None]) -> None:
-    """If CROWD or more of the replies are awaited, acknowledge all of them now.
+    """If CROWD or more of the replies are awaited, acknowledge all of them now, and wait briefly for the newest.
 
     `own`: the task that acknowledges the newest.
     """

@@ -9,7 +9,7 @@ from core.clock import Clock
 from ui.discord.failures import DISCORD_ERRORS
 
 KNOWN_SECONDS = 600.0
-"""Seconds for which the answer about a person is used."""
+"""Seconds before Discord is asked again about a person. Until it answers, its last answer is used."""
 UNTOLD_SECONDS = 30.0
 """Seconds before Discord is asked again about a person, if it gave no answer."""
 KNOWN_MOST, ASKED_MOST = 1000, 20
@@ -24,7 +24,7 @@ class Members:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._known: dict[int, tuple[float, bool]] = {}
-        """By user id: the monotonic time until which the answer is used, and whether the person has left."""
+        """By user id: the monotonic time from which on Discord is asked again, and whether the person has left."""
         self._asking: dict[int, asyncio.Task[None]] = {}
 
     async def gone(self, guild: discord.Guild | None, ids: Iterable[int]) -> frozenset[int]:

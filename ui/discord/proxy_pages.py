@@ -1,7 +1,7 @@
 """Reject answers that do not come from Discord: the page of a proxy, or one that asks for a log-in.
 
-discord.py takes every answer for Discord's. It would read a page with a success status as an object without fields,
-one with 400 as a refused message, and one with 401 as a refused token. Here such a page becomes a broken connection,
+discord.py takes every answer for Discord's. It would take a page with a success status for the wanted object, one
+with 400 for a refused message, and one with 401 for a refused token. Here such a page becomes a broken connection,
 before discord.py sees it.
 """
 
@@ -19,7 +19,7 @@ async def refuse_proxy_pages(
 ) -> None:
     """Refuse pages, as `on_request_end` of an `aiohttp.TraceConfig`.
 
-    Let 429 and 5xx pass, because they are retried whoever sent them, and answers without a body.
+    Let 429 and 5xx pass, because they count as passing whoever sent them, and answers without a body.
     Raises: aiohttp.ContentTypeError.
     """
     response = params.response

@@ -3,7 +3,7 @@
 discord.py waits for a 429 inside the call. The caller cannot see that wait and must not cancel it: after a cancelled
 wait for a global limit, discord.py blocks every later call (HTTPClient._global_over). So a long limit becomes an
 error here, before discord.py sees the answer. A time limit applies to each request on the wire, never to the waits
-between requests. No call of discord.py is cancelled anywhere in the bot.
+between requests.
 """
 
 import json
@@ -19,7 +19,7 @@ from core.clock import Clock
 from ui.discord.failures import LongRateLimit
 
 TRY_SECONDS = 60.0
-"""Time limit in seconds of one request, from its first byte to the last byte of the answer.
+"""Time limit in seconds of one request, from the opening of its connection to the last byte of the answer.
 
 A longer request counts as a lost connection.
 """
@@ -41,7 +41,7 @@ class RateLimitWatch:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._until = 0.0
-        """Monotonic time at which the last global limit ends."""
+        """Monotonic time at which the last global limit that was too long for discord.py ends."""
         self._answer: tuple[aiohttp.ClientResponse, dict[str, Any]] | None = None
         """The answer that reported this limit, and its body."""
 
@@ -58,7 +58,7 @@ class RateLimitWatch:
         _context: SimpleNamespace,
         params: aiohttp.TraceRequestStartParams,
     ) -> None:
-        """Stop requests about channels while a long global limit lasts.
+        """Stop requests about channels while the rest of a global limit is too long for discord.py.
 
         Discord would refuse them, and many refusals lead to a ban.
         Raises: LongRateLimit.
@@ -80,7 +80,7 @@ class RateLimitWatch:
         response, place = params.response, _place_of(params.url.path)
         if response.status != 429 or not response.headers.get("Via"):
             return  # without Via it comes from a proxy, and discord.py does not wait for it either
-        data = _reason_of(await response.text(errors="replace"))
+        data = _object_in(await response.text(errors="replace"))
         seconds = _seconds(data.get("retry_after"), response.headers.get("Retry-After"))
         if seconds <= _MOST[place]:
             return
@@ -116,7 +116,7 @@ def _place_of(path: str) -> str:
     return "interactions" if path.endswith("/callback") else found[1]
 
 
-def _reason_of(text: str) -> dict[str, Any]:
+def _object_in(text: str) -> dict[str, Any]:
     try:
         data = json.loads(text)
     except ValueError:

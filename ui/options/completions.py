@@ -37,7 +37,7 @@ OTHERS_SECONDS = 0.3
 
 
 async def cluster_for_completion(site: Site, max_age: float = FRESH_SECONDS) -> Cluster | None:
-    """Return a read at most `max_age` seconds old, or the last read if Proxmox is too slow for a completion."""
+    """Return a read at most `max_age` seconds old, or the last read (None: none) if Proxmox fails or is too slow."""
     try:
         async with asyncio.timeout(WAIT_SECONDS):
             return await site.cluster_cache.read(max_age)
@@ -46,7 +46,7 @@ async def cluster_for_completion(site: Site, max_age: float = FRESH_SECONDS) -> 
 
 
 async def clusters_of(sites: Sequence[Site]) -> list[Cluster | None]:
-    """Return the last read of each site, after a new read if the site answers in time.
+    """Return the last read of each site, after a fresh read if the site answers in time.
 
     With several sites, do not wait for a site that the watch cannot read. Once one site has answered, wait only
     briefly for the others.
@@ -92,7 +92,7 @@ def offered_on(interaction: Interaction, site: Site, cluster: Cluster) -> Rows:
 
 
 OFFERED = ("30m", "1h", "2h", "4h", "8h", "1d", "7d")
-"""Durations that are offered while nothing is typed."""
+"""Durations that are offered, all of them while nothing is typed."""
 
 
 async def complete_durations(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:

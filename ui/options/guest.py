@@ -48,7 +48,7 @@ def best_guests(
 
     The guest with exactly the typed VMID comes first, then guests on which the operation can act, then the others.
     Within these, guests that begin with the typed text come first, then the order is by VMID.
-    CREATE offers only templates. Operations that do not apply to templates offer none.
+    CREATE offers only templates. None and DELETE offer templates beside other guests. Other operations offer none.
     `templates=False`: offer no templates.
     `recent`: VMIDs that come first while nothing is typed, if the operation can act on them.
     """
@@ -130,7 +130,10 @@ class GuestOption(app_commands.Transformer):
         return bool(offered if self._operation in (None, Operation.DELETE) else offered & ~table.templates)
 
     def _unmatched(self, interaction: Interaction, typed: str) -> Choices:
-        """Return the entry for a text that fits no offered guest, with the refusal that the command then gives."""
+        """Return the entry for a text that fits no offered guest, with the refusal that the command then gives.
+
+        For operations of LISTING_GONE, a VMID that is not in the cluster becomes a choice.
+        """
         services, actor, operation = (
             services_of(interaction),
             actor_of(interaction),

@@ -28,7 +28,7 @@ def _typed_guest(interaction: Interaction) -> str:
 def _unmatched(interaction: Interaction, typed: str) -> Choices:
     """Return the entry for a text that fits no snapshot.
 
-    If Proxmox was too slow to tell whether there are snapshots, the guest itself may be missing or hidden.
+    The guest may be missing or hidden, too: nobody knows whether there are snapshots if Proxmox is too slow.
     """
     wanted = TypedGuest.parse(_typed_guest(interaction))
     known = ((site, site.cluster_cache.last) for site in meant_sites(interaction, wanted))

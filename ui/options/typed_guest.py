@@ -33,7 +33,10 @@ NAMED_MOST = 5
 
 @dataclass(frozen=True, slots=True)
 class TypedGuest:
-    """A typed text in parts. `site`: "" if none was typed. `vmid`: None for a name."""
+    """A typed text in parts. `text`: the whole text. `name`: the text without the site, even if it is a number.
+
+    `site`: "" if none was typed. `vmid`: the number, valid or not; None for a name or an overlong number.
+    """
 
     text: str
     site: str
@@ -66,7 +69,7 @@ _TYPED = re.compile(r"(?P<site>[A-Za-z0-9-]{1,16})\s*/\s*(?P<rest>.+)", re.S)
 
 @dataclass(frozen=True, slots=True)
 class FoundGuest:
-    """The guest that a person means. It may not exist: only the action asks Proxmox.
+    """The guest that a person means. It may not exist: the command itself finds out.
 
     `fingerprint`: that of the guest with the typed name in the last read, None if a VMID was typed.
     """
@@ -149,7 +152,7 @@ def missing_guest(wanted: TypedGuest) -> Refused:
 def matching_guests(
     interaction: Interaction, wanted: TypedGuest, known: Iterable[tuple[Site, Cluster | None]]
 ) -> Iterator[tuple[Site, Guest]]:
-    """Yield the guests that fit and that the person may see, including those that are only on a watch list."""
+    """Yield the guests that fit and that the person may see. A VMID also fits a guest only on the watch list."""
     actor = actor_of(interaction)
     for site, cluster in known:
         fitting = wanted.find(site.authorizer.guest_index(cluster)) if cluster else []
