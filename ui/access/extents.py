@@ -49,7 +49,7 @@ def exists_for(operation: Operation, guest: Guest) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class AllowedGuests:
-    """The guests that a person sees and that have an operation, divided by whether it is allowed on them.
+    """The guests that a person sees and for which an operation exists, divided by whether it is allowed on them.
 
     `hidden`: there may be more guests that the person does not see.
     """
@@ -69,6 +69,7 @@ def extents(
     """Return the guests on which each operation is allowed, for the operations on a single guest.
 
     The decision is the same for all guests with the same level, protection and kind, so it is asked for one of them.
+    Templates are a kind of their own.
     """
     seen = visible_guests(authorizer.rules, actor, cluster.guests) if cluster else ()
     alike: dict[tuple[Level, bool, Kind, bool], list[Guest]] = {}

@@ -33,7 +33,7 @@ async def show_health(
 ) -> None:
     """Check the named site, or all of them and the bot itself, and show a page of the results.
 
-    `again`: check even if there is a report of the last minutes. `full`: as in `health_card`.
+    `again`: do not show a report that is minutes old. `full`: as in `health_card`.
     Raises: UnknownSite, Refused by access.
     """
     services = services_of(reply.interaction)

@@ -1,4 +1,4 @@
-"""Read the audit trail and show it, for the command and for the buttons that turn its pages."""
+"""Read the audit trail and show it, for the command and for the buttons below it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ FILE_NAME = "audit.csv"
 
 
 async def _write_waiting(services: Services) -> None:
-    """Wait until all records so far are written, so that people see their latest actions."""
+    """Wait up to two seconds until all records so far are written, so that people see their latest actions."""
     await asyncio.gather(*(trail.flush(counts=True) for trail in services.trails))
 
 
@@ -46,7 +46,7 @@ async def show_audit(services: Services, reply: Reply, wanted: AuditFilter, page
 
 
 async def send_audit(services: Services, reply: Reply, wanted: AuditFilter) -> None:
-    """Show the first page, and attach a file of all attempts, or of the newest that fit Discord's size limit.
+    """Show the first page, and attach a file of all wanted attempts, or of the newest that fit Discord's size limit.
 
     If the page includes reading operations, the file has every attempt as stored, also questions that were answered.
     A person's next file is begun when Discord has received the previous one. A few files are made at a time.

@@ -115,7 +115,7 @@ def audit_page(
 
     `page` counts from 0 and is brought within bounds. `several`: whether there are several sites.
     `zone`: where the days begin and end.
-    `attached`: a file, described by `note`. The page then has no buttons.
+    `note`: replaces the lines below the entries. `attached`: a file. The page then has no buttons.
     """
     page, pages = page_of(page, total)
     rows = audit_rows(t, found, zone) or [t("No matching records.")]

@@ -1,4 +1,4 @@
-"""Answer the buttons that turn the pages of the audit trail."""
+"""Answer the buttons below the audit trail: other pages, and views included or left out."""
 
 import re
 from dataclasses import replace

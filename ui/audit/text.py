@@ -151,7 +151,7 @@ def result_part(t: Text, record: AuditRecord, room: int) -> tuple[str, int]:
     """Return how the attempt ended, and the width of that text.
 
     The sign before the line tells the ending, so that a reason stands alone. If the reason does not fit into `room`
-    columns, its values are left out.
+    columns, only its words before the first value are shown. If it begins with a value, only that is shown.
     """
     ending, outcome = ending_of(record), record.outcome
     word = ending_word(t, ending)
@@ -192,9 +192,9 @@ def options_text(t: Text, record: AuditRecord) -> str:
 # -- the audit channel
 
 LINE = 72
-"""Columns of a line in the audit channel. A phone shows so many in two rows."""
+"""Columns of a line in the audit channel. A phone shows about as many in two rows."""
 GUEST_MOST = 24
-"""Columns of a guest in a line."""
+"""Maximum columns of a guest, or of options in its place."""
 
 
 def audit_line(t: Text, entry: AuditEntry) -> str:

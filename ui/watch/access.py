@@ -19,10 +19,9 @@ from ui.options.completions import cluster_for_completion
 async def cluster_for_decision(attempt: Attempt, vmids: Iterable[int]) -> Cluster | None:
     """Return the list by which access to these guests is decided.
 
-    The list is read anew for a change, if access to it depends on pools, tags or nodes. Otherwise a recent read is
-    enough.
-    If Proxmox does not answer, the last read is used, None if there is none.
-    Raises: ProxmoxError, if a change of guests or of the watch list needs a new read.
+    A recent read is enough, unless the operation has an effect and access to it may depend on pools, tags or nodes.
+    If Proxmox does not answer in time, return the last read (None: there is none).
+    Raises: ProxmoxError, if a change of guests or of the watch list needs a new read and there is no answer.
     """
     site, operation = attempt.site, Operation(attempt.word)
     if any(site.authorizer.needs_fresh_list(attempt.actor, operation, vmid) for vmid in vmids):
@@ -70,7 +69,7 @@ def authorize_subject(attempt: Attempt, subject: str, cluster: Cluster | None) -
 async def authorize_incident(attempt: Attempt, incident: Incident) -> None:
     """Check that the person may do this to everything that the incident is about.
 
-    Raises: Refused; ProxmoxError as `cluster_for_decision`.
+    Raises: Refused.
     """
     vmids: list[int | None] = [fact.vmid for fact in incident.guests or incident.backups]
     if incident.topic in (Topic.NODE, Topic.STALE, Topic.SOURCE, Topic.STORAGE) or not vmids or None in vmids:
@@ -88,7 +87,7 @@ async def authorize_incident(attempt: Attempt, incident: Incident) -> None:
 def dashboards_of(site: Site, actor: Actor) -> list[tuple[Dashboard, DashboardFault | None]]:
     """Return the dashboards of a site that the person may know of, each with its fault, None if it has none.
 
-    A person who is limited to some guests knows only dashboards that were made for their roles.
+    A person who is limited to some guests knows only dashboards that are limited to roles, if they have all of these.
     """
     if site.authorizer.refusal(actor, Operation.DASHBOARD_LIST) is not None:
         return []

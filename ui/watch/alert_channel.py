@@ -36,7 +36,7 @@ MARGIN_SECONDS = 60.0
 NO_CONNECTION, ENDING = "no connection to Discord", "the bot is ending"
 OUTSIDE = "outside of the category"
 PINS_FULL = "too many pinned messages"
-"""Reasons worded by the bot; all others are quoted."""
+"""Reasons in the bot's own words, which `reason_words` translates (ui/watch/status.py)."""
 _UNKNOWN_MESSAGE, _PINS_FULL = 10008, 30003
 
 _log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ class DiscordAlertChannel:
         self._site, self._web_url, self._category_id = site, web_url, category_id
 
     def compose(self, message: OutboxMessage, late: float | None) -> AlertText:
-        """Write the text, with the mention if there is to be one. Only the first message has no site name."""
+        """Write the text, with the mention if there is to be one. The bot's first message gets no site name."""
         mention = f"<@&{self._role_id}>" if self._mentions(message) else ""
         text = alert_text(self._t, message, late, mention)
         return text if is_greeting(message) else replace(text, content=self._named(text.content))
@@ -266,7 +266,10 @@ async def translate_errors(client: discord.Client) -> AsyncIterator[None]:
 
 
 def _failure_of(error: discord.HTTPException) -> DeliveryFailure:
-    """Classify an error. An unknown one is PASSING or REFUSED: both are tried again, so that no alert is lost."""
+    """Classify an error. An unknown one with status 400 is BLOCKED, and a shorter text is tried.
+
+    Any other unknown one is PASSING or REFUSED: both are tried again, so that no alert is lost.
+    """
     if error.status >= 500 or error.status in (408, 429) or error.code in LIMITED:
         return DeliveryFailure.PASSING
     if error.code == _UNKNOWN_MESSAGE:

@@ -15,9 +15,9 @@ from ui.watch.incidents.text import backup_of, short_text
 
 LOGS_MOST = 3
 LINES_SHOWN = 12
-"""Number of backups of one incident whose logs are shown, and number of last lines of each."""
+"""Maximum number of backups of one incident whose logs are shown, and of last lines of each."""
 READ_LINES, READS_MOST = 500, 20
-"""Lines of one read, and maximum number of reads of one log: Proxmox returns a log from its beginning only."""
+"""Lines of one read, and maximum number of reads of one log. Proxmox cannot be asked for the end of a log."""
 
 
 async def show_backup_logs(reply: Reply, site: Site, incident: Incident) -> None:

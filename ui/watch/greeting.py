@@ -26,7 +26,7 @@ _TROUBLES_MOST = 800  # characters
 class GreetedSite:
     """The facts of a site for the first message.
 
-    `name`: "" if it is the only one. `cluster`: None if it is not ready. `watched`: the VMIDs on the watch list.
+    `name`: "" if it is the only one. `cluster`: None if the site is not ready. `watched`: VMIDs on the watch list.
     `sees_no_tasks`: the token shows no tasks. `unseen_pools`: pools of ROLE_SCOPES that Proxmox does not show.
     """
 

@@ -137,7 +137,7 @@ async def unmute(reply: Reply, target: str) -> None:
 
 
 async def _mute_all_sites(reply: Reply, duration: str, detail: str, reason: str) -> None:
-    """Mute everything on every site. Nothing is muted if the person may not do it on each.
+    """Mute everything on all sites that the person may see, or nothing if they may not do it on each of them.
 
     Raises: BadDuration, NoReason, JournalFailed if nothing could be stored, Refused by access.
     """

@@ -104,7 +104,7 @@ async def _show_chart(attempt: Attempt, incident: Incident, *, of_node: bool) ->
 def _vmid_of(incident: Incident) -> int:
     """Return the VMID of an incident about one guest.
 
-    Raises: IncidentOver, for any other incident. Such an incident has a button of this kind only if it is forged.
+    Raises: IncidentOver, for any other incident. Only a forged button asks for that.
     """
     vmid = guest_of(incident)
     if vmid is None:

@@ -44,7 +44,7 @@ class Background:
 
 
 class Pulse:
-    """Send a heartbeat whenever all sites that count have had a good poll since the last heartbeat."""
+    """Send a heartbeat whenever the last poll of each site that counts was good and followed the last heartbeat."""
 
     def __init__(self, heartbeat: Heartbeat, counting: Collection[str]) -> None:
         """Set the names of the sites that count. If none does, no heartbeat is ever sent."""

@@ -101,7 +101,7 @@ class WatchStatus:
 def status_card(
     t: Text, status: WatchStatus, cluster: Cluster | None, now: float, steps: str = ""
 ) -> ui.LayoutView:
-    """Return the card: one line per part of the watch, each with a sign of its status. `steps`: the next steps."""
+    """Return the card: one line per part of the watch, with a sign if something is wrong. `steps`: the next steps."""
     body = "\n".join(
         (
             *_reading_lines(t, status, now),

@@ -52,7 +52,7 @@ _DATED_SECONDS = 20 * 3600.0
 
 
 def details_of(t: Text, incident: Incident) -> list[str]:
-    """Return the lines under the first line of an opening."""
+    """Return the lines under the first line of an opening or a reminder."""
     place = phone_lines((*_place(t, incident), _time(t, incident)), most=SMALL)
     return [*_full_name(incident), place, *rows(t, incident), *notes(t, incident)]
 
@@ -81,7 +81,7 @@ def _place(t: Text, incident: Incident) -> list[str]:
 
 
 def _time(t: Text, incident: Incident) -> str:
-    """Return when the incident began, with the time since then. Once it is over, return its start and end."""
+    """Return when the incident began, with the time since then. For one that lasted a while, return start and end."""
     if incident.open or incident.topic in ONE_OFF or not incident.seconds:
         return t("{time} ({ago})", time=timestamp(incident.opened, "t"), ago=timestamp(incident.opened))
     style = "f" if incident.seconds > _DATED_SECONDS else "t"

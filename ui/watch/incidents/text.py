@@ -311,7 +311,7 @@ def short_text(t: Text, incident: Incident) -> str:
 
 
 _NAMING = (Topic.BACKUP, Topic.BLIND, Topic.UNMEASURED)
-"""Topics whose short phrase names as many guests as `SHORT_MOST` allows, if there are several."""
+"""Topics, besides GROUP, whose short phrase names as many guests as `SHORT_MOST` allows if there are several."""
 
 
 def brief_text(t: Text, incident: Incident) -> str:
