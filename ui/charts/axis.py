@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ui.i18n import Text
 
 LABELS_MOST = 7
-"""Maximum number of labels for which a phone has room."""
+"""Maximum number of steps from label to label. A phone has room for one label more."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _STEPS = (
     *(minutes * _MINUTE for minutes in (5, 10, 15, 30)),
@@ -22,7 +22,7 @@ _WIDER = 2
 def time_ticks(
     t: Text, start: float, end: float, zone: datetime.tzinfo, most: int = LABELS_MOST
 ) -> tuple[tuple[float, str], ...]:
-    """Return Unix times of round hours, days or months, each with its label."""
+    """Return round times of the clock, midnights or first days of months, as Unix seconds with their labels."""
     span = end - start
     for step in _STEPS:
         if span / step <= most:

@@ -1,4 +1,4 @@
-"""Build the message of a chart: its picture, described for screen readers, and buttons for other periods."""
+"""Build the message of a chart: its picture, described for screen readers, and a button for each period."""
 
 from dataclasses import dataclass
 
@@ -46,7 +46,7 @@ class Wish:
 def chart_card(
     t: Text, title: str, picture: ChartPicture, wish: Wish, site: str, note: str = ""
 ) -> ui.LayoutView:
-    """Show the picture, and offer the other periods. `note`: why there is no data."""
+    """Show the picture, and offer all periods. `note`: why there is no data."""
     gallery: ui.MediaGallery[ui.LayoutView] = ui.MediaGallery(
         discord.MediaGalleryItem(f"attachment://{FILE_NAME}", description=picture.description)
     )

@@ -42,7 +42,7 @@ class SiteNodes:
 
     @property
     def nodes(self) -> Sequence[Node]:
-        """The nodes. Those that are offline or without new data come first: they are hard to find among many."""
+        """The nodes. Those that are offline or without new data come first: they would be hard to find among many."""
         nodes = self.cluster.nodes if self.cluster else ()
         return sorted(nodes, key=lambda node: (node.online, node.known))
 
@@ -105,7 +105,7 @@ def lacking(t: Text, privilege: str) -> str:
 class NodeView:
     """One node as a person may see it. `status` and `ha`: as read, or why they could not be.
 
-    `guests`: those on the node that the person may see.
+    `guests`: those on the node that the person may see. `read_at`: Unix seconds.
     """
 
     node: Node

@@ -77,7 +77,7 @@ def storages_text(t: Text, storages: Iterable[Storage], room: int, most: int) ->
 
 
 def _storage(t: Text, alike: Sequence[Storage]) -> str:
-    """Show storages with the same name, the fullest first, as one."""
+    """Show storages with the same name as one. `alike`: these storages, the fullest first."""
     fullest = alike[0]
     where = t("shared") if fullest.shared else code(fullest.node, NAME_MOST)
     small = [format_usage(fullest.used, fullest.total), where]

@@ -11,7 +11,7 @@ from ui.i18n import Text
 from ui.sizes import format_size, format_usage
 
 SLOTS = 8
-"""Rows and headings on a page of nodes or storages, each of at most 450 characters."""
+"""Maximum number of rows and headings on a page of nodes or storages. Each has at most 450 characters."""
 NAME_MOST = 40  # characters
 
 
@@ -37,7 +37,7 @@ def node_row(t: Text, node: Node) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ListedStorage:
-    """A storage as it is listed. A shared storage is listed once, as the node reports it that finds it fullest.
+    """A storage as it is listed. A shared storage is listed once: as the node that finds it fullest reports it.
 
     `nodes`: the nodes that have it. `away`: the nodes among them where it is not available now.
     """
@@ -53,7 +53,7 @@ class ListedStorage:
 
 
 def listed_storages(storages: Iterable[Storage]) -> list[ListedStorage]:
-    """Return the storages as they are listed. The row of a shared storage with the greatest used fraction counts."""
+    """Return the storages as they are listed: of a shared one, only the row with the greatest used fraction."""
     groups: dict[tuple[str, str], list[Storage]] = {}
     for storage in storages:
         groups.setdefault((storage.name, "" if storage.shared else storage.node), []).append(storage)

@@ -54,7 +54,7 @@ class SiteStorages:
 def sections_of(
     t: Text, sites: Sequence[SiteStorages], ahead: Mapping[tuple[str, Storage], float], *, several: bool
 ) -> list[Section]:
-    """Return a section for each site. `ahead`: days until a storage is full, by its site."""
+    """Return a section for each site. `ahead`: by site and storage, days until it is full."""
     return [_section(t, each, ahead, several=several) for each in sites]
 
 
@@ -109,12 +109,15 @@ def storages_card(
 
 
 def _is_alike(one: Storage, other: Storage) -> bool:
-    """Return whether two storages differ in nothing but their nodes and how full they are."""
+    """Return whether two storages have the same name, type and content."""
     return (one.name, one.type, one.content) == (other.name, other.type, other.content)
 
 
 def _row(t: Text, each: ListedStorage, ahead: float | None, *, again: bool = False) -> str:
-    """Show a storage in at most 450 characters. `again`: the row above says what such a storage is for."""
+    """Show a storage in at most 450 characters. `ahead`: days until it is full, None if that is not foreseen.
+
+    `again`: the row above has the type and the content.
+    """
     storage = each.storage
     top = storage_row(t, storage) if fill_of(storage) is not None else _unknown(t, each)
     nodes = t.plural("{n} node", "{n} nodes", len(each.nodes)) if storage.shared else ""

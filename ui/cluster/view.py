@@ -27,7 +27,7 @@ class ClusterStatus:
 
     `cluster`: the last read, None if there is none. `narrowed`: parts may be hidden.
     `read_at`: Unix seconds of the read. `incidents`: the open ones.
-    `note`: why there is no newer read, "" if it is fresh.
+    `note`: why there is no newer read, "" if it is fresh or if `faults` say why.
     `faults`: lines about what the watch does not read, send or store.
     """
 

@@ -71,7 +71,7 @@ async def delete_orphan(message: discord.Message, site: Site) -> bool:
 
 
 async def delete_all_orphans(guild: discord.Guild | None, category_id: int, sites: Iterable[Site]) -> bool:
-    """Delete the orphans of these sites in all channels of the category.
+    """Delete the orphans of these sites in all text channels of the category whose history the bot may read.
 
     Return False if another search is worthwhile, as `delete_orphans` does. Does not raise.
     """

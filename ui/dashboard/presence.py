@@ -58,7 +58,7 @@ class Presence:
         self._shown = None
 
     async def show(self, sites: Iterable[Site]) -> None:
-        """Show the known numbers, if they changed. Does not raise."""
+        """Show the known numbers, if they changed and Discord takes another change now. Does not raise."""
         text, now = _presence_text(self._t, sites), self._clock.monotonic()
         full = len(self._sent) == UPDATES_MOST and now - self._sent[0] < UPDATES_SECONDS
         if text == self._shown or full or self._client.ws is None or not self._client.is_ready():
