@@ -12,7 +12,10 @@ VERSION = "0.1.0"
 
 
 def parse_command_line(arguments: list[str] | None, config: Path) -> argparse.Namespace:
-    """Return the options. `config`: the usual config.py. Ends the process for a wrong option, or after --help."""
+    """Return the options. `config`: the usual config.py.
+
+    End the process for a wrong option, and after --help or --version.
+    """
     parser = argparse.ArgumentParser(prog="bot.py", description="Manage and watch Proxmox VE from Discord.")
     parser.add_argument("--init", action="store_true", help="be asked for the settings, and write config.py")
     parser.add_argument("--check", action="store_true", help="check the whole setup and say what is wrong")

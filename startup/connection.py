@@ -2,8 +2,8 @@
 
 It logs in, registers the commands and holds the gateway. discord.py's own `start` gives up if Discord is away
 at the first attempt, and later sleeps up to 17 minutes between two attempts. Here a failed attempt is repeated
-after 1, 2, 4 … 60 s, or later if Discord asks for it or only a change elsewhere can help. Only a refused token or
-guild ends the attempts.
+after 1, 2, 4 … 60 s, or later if Discord asks for it or only a change elsewhere can help. The attempts end if Discord
+refuses the token, or if it refuses the guild before the commands were ever registered.
 """
 
 from __future__ import annotations
@@ -38,30 +38,30 @@ from ui.messages.discord_refusals import (
 TRY_SECONDS = 60.0
 """Seconds that a log-in, or opening the gateway, may take."""
 COMMANDS_SECONDS = 30.0
-"""Seconds to wait for the first registration of the commands before the gateway is opened.
+"""Maximum seconds for which the first attempt to register the commands delays the gateway.
 
-Meanwhile the previously registered commands work.
+If it takes longer, the commands of an earlier run work meanwhile.
 """
 REFUSED_SECONDS = 600.0
-"""Seconds between two attempts when only a change elsewhere can help.
+"""Seconds between two attempts to log in or to open the gateway when only a change elsewhere can help.
 
-Discord revokes a token that identifies itself more than 1,000 times a day.
+Discord resets the token of a bot that identifies itself more than 1,000 times a day.
 """
 COMMANDS_RETRY_SECONDS = 3600.0
 """Seconds between two attempts to register refused commands."""
 LONGEST_WAIT = 3600.0
-"""Maximum seconds to obey Discord's own "try again in …"."""
+"""Maximum seconds to wait because an answer asks for it."""
 CAUSES_MOST = 10
 """Maximum number of causes of one outage that are remembered as logged."""
 STEADY_SECONDS = 60.0
-"""Seconds after which a connection counts as good: the next attempt then comes at once."""
+"""Seconds after which a connection counts as good: failures before it then no longer lengthen the pauses."""
 
 STAND_IN = "DISCORD_STAND_IN"
-"""The variable that must be set before another Discord's addresses are accepted."""
+"""The environment variable that must be 1 before the addresses of another Discord are accepted."""
 
 _AWAY = (discord.DiscordException, aiohttp.ClientError, OSError, TimeoutError)
 _TROUBLE = (*_AWAY, TypeError, KeyError, ValueError)
-"""Includes the errors that discord.py raises when something else answers: it takes a proxy's page for JSON."""
+"""Includes the errors that discord.py raises when it takes a proxy's page for Discord's JSON."""
 
 _log = logging.getLogger(__name__)
 
@@ -181,8 +181,8 @@ class Connection:
     async def _commands(self, tried: asyncio.Event) -> None:
         """Register the commands, and once more after each `register_again`. `tried` is set after the first attempt.
 
-        No registration is cancelled: a cancelled wait for a rate limit would block discord.py for good.
-        Raises: DiscordRefused, if the first registration is refused. A later one that is refused is only logged.
+        No attempt has a deadline: a cancelled wait for a rate limit would block discord.py for good.
+        Raises: DiscordRefused, if no registration has succeeded yet. A later refusal is only logged.
         """
         tries, registered = self._tries(ConnectStep.COMMANDS, COMMANDS_RETRY_SECONDS), False
         while not self._over.is_set():
@@ -246,7 +246,9 @@ class Connection:
             elif tries.failures:
                 await tries.pause(closed_by_discord(self._t))
             else:
-                tries.failures = 1  # reconnect at once, but pause if this is lost within STEADY_SECONDS too
+                tries.failures = (
+                    1  # reconnect at once, but pause if the next one is lost within STEADY_SECONDS
+                )
 
     def _tries(self, step: ConnectStep, lasting: float) -> ConnectAttempts:
         return ConnectAttempts(self._t, self._clock, self._over, step, lasting)
@@ -278,9 +280,9 @@ def _how_to_return(socket: DiscordWebSocket | None, *, resumes: bool) -> dict[st
 
 
 def use_other_discord(environ: Mapping[str, str]) -> None:
-    """Use another Discord, for the demo and the tests. It must be on this machine. Not a setting.
+    """Use the Discord that DISCORD_API_BASE and DISCORD_GATEWAY_URL name, if any, for the demo and the tests.
 
-    Raises: SystemExit for an address elsewhere, or if `STAND_IN` is not set to 1.
+    Raises: SystemExit if an address is not on this machine, or `STAND_IN` is not 1.
     """
     base, gateway = environ.get("DISCORD_API_BASE"), environ.get("DISCORD_GATEWAY_URL")
     given = [name for name in ("DISCORD_API_BASE", "DISCORD_GATEWAY_URL") if environ.get(name)]

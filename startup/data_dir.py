@@ -88,16 +88,18 @@ async def read_data_dir(
     first: str | None = None,
     audit: AuditLog | None = None,
 ) -> None:
-    """Read the locked data directory, and end the attempts that the last run left open, except actions.
+    """Read the locked data directory, and end the attempts that earlier runs left open, except actions.
 
-    Losses are reported in the alert channel of the first of `sites`.
+    Losses are logged, and reported in the alert channel of the first of `sites`.
     `first`: FIRST_SITE. `audit`: the trail of attempts that belong to none of several sites.
-    Raises: JournalError, JournalFailed, StoreError; SiteFault if the data does not fit the sites. Then no data is
-    changed.
+    Raises: JournalError, JournalFailed, StoreError; SiteFault if the data does not fit the sites (it is then
+    unchanged).
     """
 
     def check(configured: SiteNames, stored: StoredSites) -> None:
-        is_off = os.path.lexists(directory / READ_ONLY_NAME)  # without a journal, only this shows data
+        is_off = os.path.lexists(
+            directory / READ_ONLY_NAME
+        )  # without a journal, only this file shows data under ""
         check_sites(configured, replace(stored, plain=stored.plain or is_off))
         store.check(configured, configured.first or stored.first)
 
@@ -145,7 +147,7 @@ def failure_line(t: Text, error: Exception, directory: Path) -> str:
 def data_loss_lines(
     t: Text, opened: JournalReport, loaded: Sequence[LoadReport], *, off: bool | None
 ) -> list[str]:
-    """List the parts of the data directory that could not be read, for the alert channel.
+    """Return a line for each part of the data directory that was missing or unreadable, for the alert channel.
 
     `loaded`: the watch list of each site. `off`: whether changes are switched off; None: on some sites only.
     """

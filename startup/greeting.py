@@ -38,7 +38,7 @@ class Greeting:
         self._site = None if owing is None else sites[owing]
 
     async def post(self, clusters: Mapping[str, Cluster | None], findings: Sequence[Finding]) -> bool:
-        """Queue the message for the alert channel if it is owed, and its site and the commands' ids are known.
+        """Queue the message for the alert channel if it is owed, its site is ready and the commands' ids are known.
 
         `clusters`: by site, None for a site that is not ready.
         Return whether the message is no longer owed.

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 
 SECONDS = 4.0
-"""Seconds to wait for the answer."""
+"""Maximum seconds to wait for the connection, and for each part of the answer."""
 
 
 def ask(environ: Mapping[str, str]) -> tuple[int, str]:

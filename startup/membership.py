@@ -24,7 +24,7 @@ class Membership:
     def __init__(self, client: commands.Bot, t: Text, guild_id: int, *on_new: Callable[[], None]) -> None:
         self._client, self._t, self._guild_id, self._on_new = client, t, guild_id, on_new
         self._since: datetime.datetime | None = None
-        """When the known membership began, None before the first connection."""
+        """When the known membership began, None until the bot was seen in the guild."""
         for event in ("on_ready", "on_guild_join", "on_guild_available"):
             client.add_listener(self._compare, event)
         client.add_listener(self._on_removed, "on_guild_remove")

@@ -12,7 +12,7 @@ _MMAP_THRESHOLD, _TRIM_THRESHOLD, _ARENA_MAX = -3, -1, -8
 LARGE = 256 * 1024
 """Minimum bytes of a block that gets its own mapping, and of free memory at the heap's end that is given back."""
 ARENAS = 2
-"""Number of heaps of the C library for all threads together. Without a limit each thread makes its own."""
+"""Maximum number of heaps of the C library, which its threads share. By default it is eight for each core."""
 
 
 def limit_heap() -> None:
@@ -33,7 +33,7 @@ def limit_heap() -> None:
 
 
 def settle_memory() -> None:
-    """Let the garbage collector skip all present objects, because they stay until the end.
+    """Enable the garbage collector, and let it skip all present objects, because they stay until the end.
 
     Call this once everything is imported. Otherwise each full collection would hold all threads for 30 ms.
     """

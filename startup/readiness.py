@@ -1,7 +1,7 @@
 """Check at the start that everything named in the settings exists, and log `ready:` or the faults.
 
-The bot runs in any case. Faults are checked again, every minute and when Discord is back, until they are
-mended. After that the check ends: the watch reports on Proxmox, and the delivery on its channels.
+The bot runs in any case. Faults that keep it from being ready are checked again, every minute and when Discord is
+back, until they are mended. After that the check ends: the watch reports on Proxmox, the delivery on its channels.
 Each site is read by itself, so the others can be ready while one is down.
 """
 
@@ -78,7 +78,7 @@ class StartCheck:
         self._read_again = {site.name: asyncio.Event() for site in services.sites}
         self._logged: dict[str, Finding] = {}
         self._seen: dict[str, Cluster | BotError] = {}
-        """The last read of each site, without those that have not answered yet."""
+        """The result of the last read of each site. A site that has none yet is missing."""
         self._swept = False
         """Whether orphaned dashboards were searched for and deleted (ui/dashboard/messages.py)."""
         self._ready: set[str] = set()
@@ -102,14 +102,16 @@ class StartCheck:
                     if self._seen and await self._check(is_late=is_late):
                         return
                 except Exception:  # noqa: BLE001 - a bug in this check must not stop the bot
-                    if self._client.is_closed():  # it ends, and a request that began has lost its session
+                    if (
+                        self._client.is_closed()
+                    ):  # the bot ends, and a request that had begun lost its session
                         return
                     _log.exception("the check at the start failed")
                 await sleep_until_set(self._clock, AGAIN_SECONDS if is_late else LATE_SECONDS, self._wake)
         finally:
             for task in following:
                 task.cancel()
-            self._seen.clear()  # it would keep the first read for good
+            self._seen.clear()  # this object stays, and would keep the clusters in memory
 
     async def _follow(self, site: Site) -> None:
         """Read a site until nothing serious is wrong with it. Start a check at once when its findings change."""
@@ -138,7 +140,7 @@ class StartCheck:
         return watch.read_error or site.cluster_cache.last
 
     async def _read(self, site: Site) -> Cluster | BotError | None:
-        """Return the cluster, or why it cannot be read. None if a bug prevents it."""
+        """Return the cluster, or why it cannot be read or the watch doubts it. None if a bug prevents it."""
         try:
             found = await site.cluster_cache.read(max_age=0)
         except BotError as error:
@@ -165,7 +167,7 @@ class StartCheck:
         sites = list(self._read_again)
         faulty = {finding.site for finding in found if finding.is_serious}
         if guild is None or (faulty if len(sites) == 1 else faulty - set(sites)):
-            return False  # a fault that concerns every site
+            return False  # Discord is not connected, or a fault concerns every site
         clusters = {
             site: seen
             for site, seen in self._seen.items()

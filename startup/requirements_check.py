@@ -1,7 +1,8 @@
 """Check the requirements before they are imported: Python 3.11, and the packages of requirements.txt.
 
 bot.py imports this first. `make` runs it as a script: then only the version of Python is checked. An old Python must
-be able to read both files, so they use only the syntax of Python 3.6. This file uses only that version's library.
+be able to read bot.py and this file, so both use only the syntax of Python 3.6. This file uses only that version's
+library.
 """
 
 import contextlib

@@ -3,7 +3,7 @@
 import signal
 
 ENDING: tuple[int, ...] = (signal.SIGTERM, signal.SIGINT)
-"""The signals of every service manager and terminal, and on Linux those with which LXC halts a container.
+"""The signals of service managers and terminals, and on Linux those with which LXC halts a container.
 
 The bot may be the first process of the container. The kernel ignores signals that the first process does not handle.
 """

@@ -1,4 +1,4 @@
-"""Clean typed or pasted answers. Pure functions: no answer is tested here."""
+"""Clean typed or pasted answers, and find what they mean. Pure functions: no answer is tested here."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def clean(text: str) -> str:
 
 
 def clean_secret(text: str) -> str:
-    """Return a secret without anything copied along with it: spaces, line ends, quotes, `Bot `, a setting's name."""
+    """Return a secret without anything copied along with it, such as spaces, quotes, `Bot ` or a setting's name."""
     narrow = unicodedata.normalize("NFKC", _ESCAPES.sub("", text))
     joined = plain(_BEFORE_SECRET.sub("", narrow, count=1), _MOST).replace(" ", "")
     return clean(joined).strip("'\"`")
@@ -46,7 +46,7 @@ def split_token(text: str) -> tuple[str, str, str] | None:
 
 
 def token_value(text: str) -> str:
-    """Return the value of an API token. In a copied table it is the only text of its form."""
+    """Return the value of an API token: the only UUID in the text, such as a copied table, else the cleaned text."""
     found = list(dict.fromkeys(UUID.findall(unicodedata.normalize("NFKC", text))))
     return found[0] if len(found) == 1 else clean_secret(text)
 
@@ -100,7 +100,10 @@ def find_row(text: str, names: Sequence[str], numbers: Sequence[int] = ()) -> in
 
 
 def find_rows(text: str, names: Sequence[str], numbers: Sequence[int] = ()) -> list[int] | None:
-    """Return the indexes of several rows: `1, 3-5`, or names separated by commas. None: one of them is not a row."""
+    """Return the indexes of several rows: `1, 3-5`, or names separated by commas.
+
+    None: one of them means no row, or several.
+    """
     found = list[int]()
     for part in filter(None, re.split(r"[,;、]", unicodedata.normalize("NFKC", clean(text)))):
         span = _SPAN.fullmatch(part.replace(" ", ""))
@@ -119,7 +122,7 @@ def find_rows(text: str, names: Sequence[str], numbers: Sequence[int] = ()) -> l
 def find_vmids(text: str, known: Mapping[int, str]) -> list[int] | None:
     """Return the VMIDs that an answer means: VMIDs, ranges of them, or names. `known`: name by VMID.
 
-    None: a part of it means no known guest, or several.
+    None: a part of it means no known guest, or a name means several.
     """
     found = list[int]()
     for word in split_names(text):

@@ -1,4 +1,4 @@
-"""Carry out `--init`, and say what to do where there is no config.py."""
+"""Carry out `--init`, and explain settings with which the bot cannot start."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _run_first_run(
 
 @contextlib.contextmanager
 def _handling_signals(handler: SignalHandler = signal.default_int_handler) -> Iterator[None]:
-    """Call the handler for each signal that would end the process.
+    """Call the handler for SIGINT, SIGTERM and SIGHUP in the `with` block.
 
     The default raises KeyboardInterrupt, so that the terminal shows typed text again at the end.
     """
@@ -150,7 +150,7 @@ def _begin(talk: Talk, path: Path) -> None:
 
 
 def introduce(talk: Talk, path: Path) -> None:
-    """Introduce the dialogue, and make sure that config.py can be written at the end.
+    """Introduce the dialogue, and check that config.py can be written at the end.
 
     Raises: Cancelled, Back.
     """

@@ -14,6 +14,7 @@ from adapters.files.atomic_file import create_file, sync_directory
 def write_config(path: Path, text: str, today: str) -> Path | None:
     """Write the file and return where the previous one was moved, None if there was none or it was empty.
 
+    `today`: the date for the name of the previous file.
     Nothing is written through a link: a link in this place is moved like a file.
     Raises: OSError. The previous file is then still in its place.
     """

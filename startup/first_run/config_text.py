@@ -48,7 +48,7 @@ def _assignment(name: str, value: object) -> str:
 
 
 def _literal(value: object) -> str:
-    """Return a value as Python. Text is in double quotes, as in the template."""
+    """Return a value as Python. Text without quotes is in double quotes, as in the template."""
     if isinstance(value, list):
         return f"[{', '.join(map(_literal, value))}]"
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Read the bot's account, its servers and their content, with the health check's own connection."""
+"""Read the bot's account, its servers, and the channels and roles of one. Log in as the health check does."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ui.discord.guild import view_channel
 
 @dataclass(frozen=True, slots=True)
 class BotAccount:
-    """The bot that a token belongs to. `guilds`: name by id, sorted by name."""
+    """The bot that a token belongs to. `application`: its id. `guilds`: name by id, sorted by name."""
 
     name: str
     application: int
@@ -23,7 +23,7 @@ class BotAccount:
 
 @dataclass(frozen=True, slots=True)
 class ChannelPlace:
-    """A category or a channel. `category`: the name of the category that it is in."""
+    """A category or a channel. `number`: its id. `category`: the name of the category that it is in."""
 
     number: int
     view: ChannelView
@@ -33,7 +33,10 @@ class ChannelPlace:
 
 @dataclass(frozen=True, slots=True)
 class SeenGuild:
-    """A server: its categories and text channels in Discord's order, and its roles from the top."""
+    """A server: its categories and text channels in Discord's order, and its roles from the top.
+
+    `number`: its id. `roles`: name by id, without @everyone and the roles of bots and other integrations.
+    """
 
     number: int
     name: str
@@ -51,7 +54,7 @@ class SeenGuild:
         )
 
     def find(self, place: ChannelPlace | None) -> ChannelPlace | None:
-        """Return the same category or channel as it is now."""
+        """Return the same category or channel in this read, None if it is missing."""
         places = (*self.categories, *self.channels)
         return next((each for each in places if place and each.number == place.number), None)
 
@@ -68,10 +71,10 @@ async def _guilds(client: discord.Client) -> dict[int, str]:
     return {number: name for name, number in sorted(found, key=lambda row: (row[0].casefold(), row[1]))}
 
 
-async def read_server(token: str, number: int) -> SeenGuild:
+async def read_server(token: str, guild_id: int) -> SeenGuild:
     """Return a server that the bot is in. Raises: one of the health check's AWAY."""
     async with logged_in(token) as client:
-        guild, me = await in_time(fetch_guild(client, number))
+        guild, me = await in_time(fetch_guild(client, guild_id))
         return SeenGuild(
             guild.id,
             guild.name,

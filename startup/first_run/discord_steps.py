@@ -74,7 +74,7 @@ def read(talk: Talk, probe: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
 
 
 def ask_guild(talk: Talk) -> None:
-    """Ask for the server, after an invitation if the bot is in none."""
+    """Ask for the server if the bot is in several. If it is in none, ask for an invitation first."""
     t, draft = talk.t, talk.draft
     account, given = draft.account, draft.discord_token
     assert account is not None and given is not None  # noqa: S101, PT018  # the step before
@@ -221,7 +221,8 @@ def _channel(
 def settle(talk: Talk, setting: str, chosen: ChannelPlace) -> bool:
     """Return whether a category or channel is accepted. If permissions are missing, the person decides.
 
-    Raises: Back, Cancelled.
+    Without a terminal, warnings are accepted.
+    Raises: Back; Cancelled, without a terminal after an error.
     """
     t = talk.t
     while True:

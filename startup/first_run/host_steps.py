@@ -50,7 +50,7 @@ def ask_name(talk: Talk) -> None:
 
 
 def proposed_name(site: SiteDraft, others: Sequence[str]) -> str:
-    """Return the beginning of the first host's name if it can be a name and is free, otherwise a number."""
+    """Return the first part of the first host's name if it can be a name and is free, otherwise site2, site3 …"""
     host = site.points[0].host.lower() if site.points else ""
     found = re.match(r"[a-z][a-z0-9-]{0,15}(?=\.|$)", host)
     numbered = (f"site{number}" for number in count(len(others) + 1))
@@ -58,7 +58,7 @@ def proposed_name(site: SiteDraft, others: Sequence[str]) -> str:
 
 
 def ask_hosts(talk: Talk) -> None:
-    """Ask for the hosts, and test name, connection and certificate of each."""
+    """Ask for the hosts, and test name, connection, certificate and clock of each."""
     t, site = talk.t, talk.draft.site
     talk.say(
         t(
@@ -123,7 +123,7 @@ def _test_host(talk: Talk, at: int) -> bool:
 
 
 def _trust(talk: Talk, at: int, untrusted: Result) -> bool:
-    """Ask about a certificate that is not trusted. Return whether it is to be tested again.
+    """Ask about a certificate that is not trusted. Return whether to test the host again.
 
     Raises: Back, Cancelled.
     """

@@ -35,7 +35,7 @@ USES: tuple[tuple[Use, Marked], ...] = (
 
 
 def ask_use(talk: Talk) -> None:
-    """Ask what the bot may do, and print the commands that create its token."""
+    """Ask what the bot may do and for the version of Proxmox, and print the commands that create the token."""
     t, site = talk.t, talk.draft.site
     rows = [Row(t(words), t(words)) for _, words in USES]
     uses = [use for use, _ in USES]
@@ -87,7 +87,10 @@ def ask_access(talk: Talk) -> None:
 
 
 def _ask_token(talk: Talk, *, first: bool, known: Given | None) -> bool:
-    """Ask for the name and the value of the token. Return whether both could be right."""
+    """Ask for the name and the value of the token. Return whether both could be right.
+
+    `first`: take the value from the environment if it is there. `known`: the value that an empty answer keeps.
+    """
     t, site = talk.t, talk.draft.site
     typed = talk.ask(t("Token ID (user@realm!name)"), f"{site.user}!{site.token_name}")
     whole = split_token(typed)
@@ -129,7 +132,7 @@ def _token_variable(draft: Draft) -> str:
 
 
 def _test_access(talk: Talk) -> bool:
-    """Test the token, and offer to add missing privileges. Return whether the token is accepted.
+    """Test the token, again while the person adds missing privileges. Return whether the token is accepted.
 
     Raises: Back, Cancelled.
     """
@@ -152,9 +155,9 @@ def _test_access(talk: Talk) -> bool:
 
 
 def _read_cluster(talk: Talk) -> list[Result]:
-    """Return the health check's results through the first host that works.
+    """Return the health check's results through the first host that works, else through the last one.
 
-    Results about the node of new guests are left out, because it is not chosen yet.
+    Skipped checks are left out, and results about the node of new guests, because it is not chosen yet.
     """
     site = talk.draft.site
     talk.say(talk.t("Testing the token…"))

@@ -183,7 +183,6 @@ def walk(talk: Talk, pending: set[Asked]) -> None:
     """Ask the pending steps in order.
 
     Going back asks the previous step again, and passes over steps that ask nothing.
-
     Raises: Cancelled.
     """
     draft, is_back = talk.draft, False

@@ -27,6 +27,7 @@ T = TypeVar("T")
 ROWS_MOST = 40
 """Maximum number of rows in a list to choose from. The others can be chosen by name."""
 THREADS = 16
+"""Maximum number of DNS look-ups and requests to Proxmox at once."""
 
 
 @dataclass(slots=True)

@@ -31,7 +31,7 @@ _BREAKS = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff60])(?![、。」）・ー,.
 
 
 class Cancelled(Exception):
-    """The dialogue ends without a result. The text says why; it is "" if the person ended it."""
+    """The dialogue ends without a result. The text says why; it is "" if the person or the input ended it."""
 
 
 class Back(Exception):
@@ -72,7 +72,7 @@ class Terminal:
 
     @contextlib.contextmanager
     def silent(self) -> Iterator[None]:
-        """Show and keep nothing that a person types in the `with` block."""
+        """Show and keep nothing that a person types in the `with` block. On Windows, do nothing."""
         if self.interactive and sys.platform != "win32":
             with _without_echo(self._in.fileno()):
                 yield
@@ -153,7 +153,7 @@ class Terminal:
 
 @contextlib.contextmanager
 def _without_echo(descriptor: int) -> Iterator[None]:
-    """Turn off the terminal's echo in the `with` block, and drop anything typed before it."""
+    """Turn off the terminal's echo in the `with` block. Drop anything typed before it, or not read in it."""
     before = termios.tcgetattr(descriptor)
     silent = [*before]
     silent[3] &= ~termios.ECHO

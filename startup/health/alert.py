@@ -17,7 +17,10 @@ _AWAY = (*DISCORD_ERRORS, discord.LoginFailure, Late)
 
 
 async def send_test_alerts(t: Text, settings: Settings) -> tuple[list[str], bool]:
-    """Send a test alert to each alert channel. Return a line for each, and whether all arrived."""
+    """Send a test alert to each alert channel. Return a line for each, and whether all arrived.
+
+    If the log-in fails, the only line says why.
+    """
     client = discord.Client(
         intents=discord.Intents(guilds=True),
         allowed_mentions=discord.AllowedMentions.none(),
@@ -27,8 +30,8 @@ async def send_test_alerts(t: Text, settings: Settings) -> tuple[list[str], bool
     lines, all_arrived = list[str](), True
     try:
         await in_time(client.login(settings.discord_token.reveal()))
-        for number in channels:
-            line, arrived = await _send(t, client, number)
+        for channel_id in channels:
+            line, arrived = await _send(t, client, channel_id)
             lines.append(line)
             all_arrived = all_arrived and arrived
     except _AWAY as fault:
@@ -38,9 +41,9 @@ async def send_test_alerts(t: Text, settings: Settings) -> tuple[list[str], bool
     return lines, all_arrived
 
 
-async def _send(t: Text, client: discord.Client, number: int) -> tuple[str, bool]:
+async def _send(t: Text, client: discord.Client, channel_id: int) -> tuple[str, bool]:
     try:
-        await in_time(client.get_partial_messageable(number).send(test_alert(t)))
+        await in_time(client.get_partial_messageable(channel_id).send(test_alert(t)))
     except (*DISCORD_ERRORS, Late):
-        return sent_line(t, number, arrived=False), False
-    return sent_line(t, number, arrived=True), True
+        return sent_line(t, channel_id, arrived=False), False
+    return sent_line(t, channel_id, arrived=True), True

@@ -1,4 +1,4 @@
-"""Limit the time of each step of the health check."""
+"""Limit the time of each step of the health check and of the first run."""
 
 from __future__ import annotations
 

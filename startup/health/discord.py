@@ -19,7 +19,7 @@ from ui.messages.discord_refusals import ConnectStep, diagnose
 AFTER_LOGIN = ("discord.guild", "discord.channels", "discord.permissions", "discord.commands")
 """Checks that need a login."""
 AWAY = (*DISCORD_ERRORS, discord.LoginFailure, Late)
-"""Errors that mean that Discord gave no answer, or refused the token."""
+"""Errors that mean that Discord gave no answer, or refused."""
 
 
 async def check_discord_side(
@@ -50,12 +50,12 @@ async def logged_in(token: str) -> AsyncIterator[discord.Client]:
         await client.close()
 
 
-async def fetch_guild(client: discord.Client, number: int) -> tuple[discord.Guild, discord.Member]:
+async def fetch_guild(client: discord.Client, guild_id: int) -> tuple[discord.Guild, discord.Member]:
     """Return a guild with its channels, and the bot in it.
 
-    Raises: discord.NotFound or discord.Forbidden if the bot is not there, and one of AWAY.
+    Raises: discord.NotFound or discord.Forbidden if the bot is not there, or another one of `DISCORD_ERRORS`.
     """
-    guild = await client.fetch_guild(number)
+    guild = await client.fetch_guild(guild_id)
     for channel in await guild.fetch_channels():
         guild._add_channel(channel)  # noqa: SLF001  # as the gateway does; permissions need the categories
     assert client.user is not None  # noqa: S101  # logged in

@@ -39,7 +39,7 @@ def _site_lines(site: SiteSettings) -> Iterator[str]:
 
 
 def _shown(value: object) -> str:
-    """Return a value as config.py would have it. A secret is masked."""
+    """Return a value in Python's notation. A secret is masked."""
     if isinstance(value, Secret):
         return MASK
     if isinstance(value, dict):

@@ -21,7 +21,7 @@ from core.health.certificate import Certificate
 CLOCK_SECONDS = 5.0
 """Maximum seconds to read the clock."""
 _HEAD_MOST = 65536  # bytes
-_VERSION, _UTC_TIME = 0xA0, 0x17
+_VERSION, _UTC_TIME = 0xA0, 0x17  # tags of DER
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from startup.health.deadline import Late, in_time
 from startup.health.probe import addresses_of, connect, probe
 
 T = TypeVar("T")
-AFTER_TOKEN = ("proxmox.privileges", "proxmox.guests", "proxmox.tags")
+AFTER_TOKEN = ("proxmox.version", "proxmox.privileges", "proxmox.guests", "proxmox.tags")
 """Checks that need a valid token."""
 
 
@@ -46,9 +46,7 @@ async def check_site(site: SiteSettings) -> list[Result]:
         if usable is None and not any(result.level == "error" for result in seen):
             usable = point
     if usable is None:
-        return found + [
-            unchecked(check, site.name) for check in ("proxmox.token", "proxmox.version", *AFTER_TOKEN)
-        ]
+        return found + _unchecked(("proxmox.token", *AFTER_TOKEN), site.name)
     return found + await ClusterCheck(site, usable).run()
 
 
@@ -108,7 +106,7 @@ class _EntryPointCheck:
         return [*found, judge_clock("proxmox.clock", seen.offset, where)]
 
     async def _trusted(self) -> bool:
-        """Return whether the bot's own client accepts the certificate, even if the request then fails."""
+        """Return False only if the bot's own client rejects the certificate."""
         reads = HealthReads(_endpoint_of(self._site, self._point))
         try:
             await in_time(reads.version())
@@ -146,7 +144,7 @@ class ClusterCheck:
         version = await _read(self._reads.version)
         if isinstance(version, Result | BotError):
             told = version if isinstance(version, Result) else self._refused(version)
-            return [told, *_unchecked(("proxmox.version", *AFTER_TOKEN), where)]
+            return [told, *_unchecked(AFTER_TOKEN, where)]
         account = await _read(self._reads.account)
         found: list[Result] = []
         if isinstance(account, Result | BotError):

@@ -1,4 +1,4 @@
-"""Print the health check's results: for people, a line each, or as JSON."""
+"""Write the health check's results: for people, a line each, or as JSON."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ async def check_all(place: SetupPlace) -> tuple[Text, list[Result]]:
 
 
 async def _data_dir(t: Text, settings: Settings, disk: DiskCalls, *, is_ours: bool = False) -> Result:
-    """Judge DATA_DIR, without waiting for a disk that hangs."""
+    """Judge DATA_DIR, without waiting long for a disk that hangs."""
     try:
         return await disk.run(partial(check_data_dir, t, settings, is_ours=is_ours))
     except DiskHung:
@@ -90,7 +90,7 @@ class RunningCheck:
     """Check the setup while the bot runs: the bot itself and each site.
 
     Each of these checks runs once at a time, for all who ask: nobody takes threads and requests from others by asking
-    again and again. DATA_DIR is not locked again, because releasing the second lock would release the first, too.
+    again and again. DATA_DIR is not locked again: the bot's own lock would look like that of another bot.
     """
 
     def __init__(

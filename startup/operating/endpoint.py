@@ -14,7 +14,10 @@ from collections.abc import Awaitable, Callable
 from startup.operating.pages import TEXT, Page
 
 CLIENTS_MOST = 64
-"""Maximum connections at once. A further one takes the place of the one that has been slow for the longest."""
+"""Maximum connections at once. A further one takes the place of the one that has been slow for the longest.
+
+If none is slow, because all wait for their page, the further one is dropped.
+"""
 BACKLOG = 16
 """Maximum connections accepted at once: far fewer than `CLIENTS_MOST`, so that each one can send its request."""
 SECONDS = 5.0
@@ -100,7 +103,7 @@ class OperatingEndpoint:
                 await writer.wait_closed()
         except (TimeoutError, OSError):
             pass
-        except Exception:  # noqa: BLE001 - a bug here must not fill the log of asyncio
+        except Exception:  # noqa: BLE001 - a bug ends this connection only
             _log.exception("a page could not be made")
         finally:
             with contextlib.suppress(RuntimeError):  # the loop may be closed

@@ -1,4 +1,4 @@
-"""Count and measure for Prometheus. Labels name sites, commands and errors, but no guest and no person."""
+"""Count and measure for Prometheus. No label names a guest or a person."""
 
 from __future__ import annotations
 
@@ -30,7 +30,11 @@ class SiteFigures:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The figures that are read for a page. `latency` and `gateway_age`: seconds, None if not connected."""
+    """The figures that are read for a page.
+
+    `latency`: seconds, None if it is not known. `gateway_age`: seconds since Discord acknowledged a heartbeat, None
+    if the bot is not connected.
+    """
 
     is_healthy: bool
     latency: float | None
