@@ -11,7 +11,6 @@ from bot import COGS
 from core.guest import Guest, Kind, State
 from core.levels import Level, Reach
 from core.operations import OPERATIONS, Operation
-from core.proxmox import Period
 from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Severity, Topic
 from tools.markdown import table
 from ui.access.groups import GROUPS
@@ -20,7 +19,6 @@ from ui.guests.panel import guest_buttons
 from ui.i18n import Text
 from ui.interaction.buttons import (
     alert_buttons,
-    chart_button,
     dashboard_buttons,
     list_buttons,
     status_button,
@@ -98,7 +96,6 @@ _PLACES: tuple[tuple[tuple[str, str], Callable[[Text], Iterable[Any]]], ...] = (
     (("操作の後", "results"), lambda t: (step_button(t, step, _VM, "") for step in NextStep)),
     (("一覧", "lists"), lambda t: list_buttons(t, "list", 0, 1, ("running", "", ""), "", empty=True)),
     (("`/status`", "`/status`"), lambda t: [status_button(t, "")]),
-    (("グラフ", "charts"), lambda _: [chart_button("…", "g101", Period.DAY, None, "", current=True)]),
     (("ダッシュボード", "dashboards"), lambda t: dashboard_buttons(t, "0" * 16, "")),
     (("最初のメッセージ", "first message"), welcome_buttons),
 )
@@ -113,12 +110,8 @@ _OPERATIONS = {
     "mute1": Operation.MONITOR_MUTE,
     "mute8": Operation.MONITOR_MUTE,
     "unmute": Operation.MONITOR_UNMUTE,
-    "list": Operation.LIST,
-    "status": Operation.STATUS,
-    "day": Operation.GRAPH_GUEST,
     "alerts": Operation.MONITOR_STATUS,
     "test": Operation.MONITOR_TEST,
-    "access": Operation.ACCESS,
 }
 """The operation of a word in a custom_id, if it is not the operation's own word."""
 
@@ -138,13 +131,12 @@ def _label_and_operation(item: Any) -> tuple[str, Operation]:
 
 
 def button_table(t: Text) -> str:
-    """Return every button, its place, and the level that it needs."""
+    """Return the buttons, their places, and the level that each needs. Those of a chart's periods are left out."""
     places: dict[Operation, dict[str, dict[str, None]]] = {}
     for names, make in _PLACES:
         for label, operation in map(_label_and_operation, filter(_has_id, make(t))):
-            if label != "…":  # a period of a chart: there are many
-                labels = places.setdefault(operation, {})
-                labels.setdefault(label, {})[names[t.language == "en"]] = None
+            labels = places.setdefault(operation, {})
+            labels.setdefault(label, {})[names[t.language == "en"]] = None
     groups: dict[str, dict[str, dict[str, None]]] = {}
     for operation in sorted(places, key=_rank):
         group = groups.setdefault(_level_name(t, operation), {})

@@ -23,7 +23,7 @@ RANGES = (
     (0xFF01, 0xFF9F),  # full-width letters, half-width kana
 )
 DROPPED = ("GPOS", "GSUB", "GDEF", "BASE", "VORG", "vhea", "vmtx")
-"""Tables of vertical text and of alternative letters."""
+"""Tables of vertical text, and of the choice and placement of letters."""
 
 
 def wanted() -> str:

@@ -2,7 +2,7 @@
 
 This asks uv (not among the requirements: `pip install uv`) for every file of every package, for all systems and all
 Pythons from 3.11 on. Versions, order and comments stay as written. New dependencies of the packages are added at
-the end.
+the end of requirements-dev.txt.
 """
 
 import re

@@ -95,7 +95,7 @@ def pveum_block(t: Text) -> str:
 
 
 def feature_block(t: Text) -> str:
-    """Return, for each feature, the commands that the check prints if its privileges are missing."""
+    """Return, for each feature, the commands that grant its privileges."""
     return "\n".join(["```sh", "\n\n".join(_feature_lines(t)), "```"])
 
 
