@@ -1,4 +1,4 @@
-"""Configure all tests: Hypothesis, snapshots, languages, garbage collection, and the order and workers of tests.
+"""Configure all tests: Hypothesis, snapshots, languages, memory, bytecode, and the order and workers of tests.
 
 `pytest --update-snapshots` rewrites the files in tests/snapshots/. Read the difference before keeping it.
 """
@@ -45,7 +45,7 @@ SETTING_UP = (
     "tests/process/test_readiness.py",
     "tests/startup/test_first_run.py",
 )
-"""Files of tests about setting up the bot, which share one more worker."""
+"""Files of tests about setting up the bot. They are a group of their own."""
 ONE_PROCESS = ("tests/ui/charts/test_pictures.py", "tests/playground/test_discord_server.py")
 """Files whose tests share a process. Each other worker would start its own."""
 
@@ -64,14 +64,14 @@ ROOM = 1 << 30
 
 
 GC_THRESHOLDS = (10_000, 10, 10)
-"""With Python's default of 700, a test that makes many objects has all objects of the worker walked again and again.
+"""With Python's lower defaults, a test that makes many objects has all objects of the worker walked again and again.
 """
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the examples of Hypothesis, collect garbage less often, and keep temporary files in memory.
 
-    The files are in memory only if that has plenty of room. SQLite waits for no disk then.
+    If the memory has little room, they stay on the disk, and SQLite waits for it.
     """
     settings.load_profile("deep" if config.getoption("--deep") else "bot")
     if config.getoption("--deep"):
@@ -102,7 +102,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection(session: pytest.Session) -> None:
-    """Let each worker import other files first, and find the rest compiled by its siblings.
+    """Let each worker begin with different files, and find the rest compiled by its siblings.
 
     pytest compiles assertions slowly. In a fresh clone every worker would compile every file.
     """
@@ -139,7 +139,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def _is_turn_of_the_other_language(item: pytest.Item) -> bool:
-    """Return whether this is a test of the bot in one of two languages, and the turn is the other language's.
+    """Return whether to leave out this test of the bot, because only its twin in the other language runs this time.
 
     The words themselves are compared in both languages by tests/ui and the tests of the catalogues.
     """

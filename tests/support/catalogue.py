@@ -1,7 +1,7 @@
-"""List every command once, for all tests. Written by hand: nothing is taken from core/operations.py.
+"""List every command once, for all tests. Written by hand: only the names of operations come from the bot.
 
 A registered command without a row here fails tests/project/test_command_catalogue.py. The access table is separate:
-tests/bot/access/test_table.py reads it from docs/access.md.
+tests/support/access_document.py reads it from docs/access.md.
 """
 
 from collections.abc import Mapping
@@ -61,7 +61,7 @@ class Command:
 
     `options`: names in their order; required ones have a star.
     `example`: values with which the demo cluster carries it out.
-    `completes`: options with completion, each with the values filled in before it.
+    `completes`: options whose completion is tried, each with the values filled in before it.
     `guarded`: a protected guest needs an admin, the guest's name and a reason.
     """
 

@@ -103,6 +103,7 @@ VM_CHANGES: dict[str, _Call] = {
 }
 """Every change that only VMs have."""
 EVERY = READS | CHANGES
+"""Every method, without the changes that only VMs have."""
 
 
 def changes_of(guest: Guest) -> dict[str, _Call]:
@@ -114,12 +115,12 @@ def some_of(calls: dict[str, _Call], number: int, deep: bool) -> dict[str, _Call
     return calls if deep else dict(list(calls.items())[number % 4 :: 4])
 
 
-def client_of(server: "Pve | Rude", secret: str = SECRET, **trust: Any) -> ProxmoxClient:
-    """Return a client that trusts this server's CA. `trust` overrides fields of `EntryPoint` and `Endpoint`."""
-    ways = {name: trust.pop(name) for name in ("host", "port", "fingerprint") if name in trust}
-    address = replace(EntryPoint(server.host, server.port), **ways)
+def client_of(server: "Pve | Rude", secret: str = SECRET, **changes: Any) -> ProxmoxClient:
+    """Return a client that trusts this server's CA. `changes` override fields of `EntryPoint` and `Endpoint`."""
+    of_point = {name: changes.pop(name) for name in ("host", "port", "fingerprint") if name in changes}
+    address = replace(EntryPoint(server.host, server.port), **of_point)
     end = Endpoint((address,), BOT_USER, BOT_TOKEN, secret, Path(server.ca_file))
-    return ProxmoxClient(replace(end, **trust), Clock())
+    return ProxmoxClient(replace(end, **changes), Clock())
 
 
 def fill(pve: Pve) -> None:

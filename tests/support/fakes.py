@@ -119,7 +119,7 @@ class FakeTask:
     """Describe a task.
 
     `began`, `ends`: on the monotonic clock. `started`: `began` as whole Unix seconds.
-    `exit`: the result once it has ended. `effect`: called at the end of a task that succeeds, `undo` of another.
+    `exit`: the result once it has ended. `effect`: called at its end if it succeeds. `undo`: called if it fails.
     `lines`: its log, each line with the seconds after `began` at which it is written.
     """
 
@@ -142,7 +142,7 @@ class FakeTask:
 class Sent:
     """Record a call that changes something, whether carried out or not.
 
-    `what`: the operation of a power request, otherwise the method. `values`: its other arguments.
+    `what`: the operation of a power request, otherwise the method. `values`: further arguments.
     """
 
     what: str
@@ -157,7 +157,7 @@ class FakeProxmox:
 
     `guests`: the true state. `listed`: replaces entries of the cluster's list, because the real list may lag behind.
     `kept`, `saved`, `waiting`: the snapshots, backups and pending changes by VMID.
-    `asked`: the methods called so far. `sent`: the changes among them.
+    `asked`: the methods called so far. `sent`: the changes.
     """
 
     clock: FakeClock
@@ -600,7 +600,7 @@ class MemoryRecords:
 
 
 class FakeWorld:
-    """Build the core as `bootstrap.py` does, over a fake cluster and a fake clock.
+    """Build the core of the actions as `bootstrap.py` does, over a fake cluster and a fake clock.
 
     `home`: the node for new guests. `most`: changes a minute for each person, 0 for no limit.
     """
@@ -640,5 +640,5 @@ class FakeWorld:
 
 
 def refusal(status: int = 500, message: str = "no") -> BotError:
-    """Return the error for a refusal by Proxmox that the bot does not tell from others."""
+    """Return the error for a refusal by Proxmox for which the bot has no error of its own."""
     return Rejected(status, message)

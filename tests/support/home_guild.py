@@ -1,4 +1,4 @@
-"""Define the guild of the tests, the settings for a cluster, and a data directory without the first message."""
+"""Define the guild of the tests, the settings for a cluster, and data directories that owe no first message."""
 
 import functools
 import tempfile
@@ -55,7 +55,7 @@ def mark_greeted(directory: Path, sites: Iterable[str] = (), first: str | None =
 
 @functools.cache
 def _greeted_journal(names: tuple[str, ...], first: str | None) -> bytes:
-    """Return a journal's file, made once per process: its schema takes longer than the rest of a start's files."""
+    """Return the content of such a journal, made once per process: its schema takes longer than the other files."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / JOURNAL_NAME
         journal = SqliteJournal(path)

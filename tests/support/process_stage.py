@@ -37,7 +37,7 @@ INTERVAL = 5
 HASTE = 5.0
 """Seconds that pass on the clock of a warm bot in each second. Its own waits are shorter by this factor."""
 _CONNECTED = "connected to Discord as"
-"""Log text of a connected bot. It appears after the commands are registered."""
+"""Log text of a connected bot. It appears after the first attempt to register the commands."""
 _LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE")
 
 
@@ -123,7 +123,7 @@ class BotProcess:
 class ProcessStage(HomeGuild):
     """Hold a guild, a cluster and the bot process between them.
 
-    On leaving, the bot is stopped and its output is checked with `assert_well`.
+    At the end of `process_stage`, the bot is stopped and its output is checked with `assert_well`.
     """
 
     def __init__(self, pve: Pve, server: DiscordServer, directory: Path) -> None:
@@ -299,7 +299,7 @@ async def process_stage(
 ) -> AsyncIterator[ProcessStage]:
     """Start Discord and a Proxmox cluster whose tasks end at once. The test starts the bot.
 
-    `made`: the class of Pve to use; `prepare` receives its instance.
+    `contract`: Discord's OpenAPI description. `made`: the class of Pve to use; `prepare` receives its instance.
     """
     with made(nodes=NODES) as pve:
         prepare(pve)
@@ -322,7 +322,7 @@ async def process_stage(
 class Wire:
     """Relay TCP and break it on demand.
 
-    After `cut` nobody listens. While `frozen` is set nobody answers.
+    After `cut` nobody listens. While `frozen` is set, all data is dropped.
     """
 
     def __init__(self, host: str, port: int) -> None:

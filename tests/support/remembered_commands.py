@@ -1,7 +1,7 @@
 """Remember results that discord.py works out again at each start of a bot.
 
-It asks its translator about every text in each of its 34 locales, 5,500 times. It looks at every attribute of its
-state for parsers of events.
+discord.py asks its translator about every text in each of its 32 locales, some 5,000 times. It looks at every
+attribute of its state for parsers of events.
 """
 
 import functools

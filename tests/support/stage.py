@@ -280,10 +280,7 @@ class Stage(HomeGuild):
         return [str(choice["name"]) for choice in found]
 
     async def until(self, condition: Callable[[], T], what: str = "the condition") -> T:
-        """Wait until the condition is true and return its value.
-
-        The condition may be about anything, such as the cluster.
-        """
+        """Wait until the condition is true and return its value."""
         end = time.monotonic() + PATIENCE
         while not (value := condition()):
             assert time.monotonic() < end, f"not within {PATIENCE} s: {what}"
@@ -337,7 +334,7 @@ class Stage(HomeGuild):
         running = asyncio.create_task(poll)
         while (await asyncio.wait({running}, timeout=0.01))[1]:
             if running in self.clock.waiting:
-                self.clock.skip(12.0)
+                self.clock.skip(12.0)  # the seconds of this pause
         running.result()
 
     async def delivered(self) -> None:
@@ -366,7 +363,7 @@ class Stage(HomeGuild):
         self.assert_private(reply, error)
 
     def assert_pressed_in_vain(self, reply: PressResult, person: Person, error: BotError) -> None:
-        """Check that a press was refused with one private follow-up message. The public message was only updated."""
+        """Check that a press was refused with one private follow-up message, and not in the public message."""
         assert [post.text for post in reply.followups] == [self.told(person, error)], reply.text
         assert reply.followups[0].ephemeral
         assert_only_next_steps(reply.followups[0], error)
@@ -451,7 +448,7 @@ def answer_of(reply: PressResult) -> SeenMessage:
 
 
 def assert_only_next_steps(post: SeenMessage, error: BotError | None) -> None:
-    """Check that the message of a refusal has no buttons but those of its next step."""
+    """Check that the message of a refusal has buttons of guests only, and none if the error has no next step."""
     if error is None or not steps_after_refusal(error):
         assert not post.buttons
     for button in post.buttons:

@@ -26,7 +26,7 @@ class StageClock(Clock):
         self.wall = 0.0
         """Seconds by which the wall clock is off, as after somebody set it."""
         self.waiting: set[asyncio.Task[Any] | None] = set()
-        """Tasks in a wait longer than `SHORT`. A `skip` lets them continue."""
+        """Tasks in a wait longer than `SHORT`. A `skip` that is long enough lets them continue."""
         self._skips: list[tuple[float, float]] = [(0.0, 0.0)]
         self._moved = asyncio.Event()
 

@@ -145,7 +145,7 @@ def starter() -> Starter:
 def serve(client: socket.socket) -> dict[str, Any] | None:
     """Fork a process for each request of the client and report each exit code, until the client is gone.
 
-    Returns None in the starter. Returns the request in each forked process.
+    Return None in the starter. Return the request in each forked process.
     """
     woken, wakes = os.pipe()
     os.set_blocking(wakes, False)

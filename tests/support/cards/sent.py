@@ -48,7 +48,7 @@ def buttons_of(view: ui.LayoutView) -> list[dict[str, Any]]:
 
 
 def shown(view: ui.LayoutView) -> str:
-    """Describe a view for a person to read: its colour, its texts, its buttons."""
+    """Describe a view for a person to read: its colour, texts, buttons and menus."""
     lines: list[str] = []
     for part in walk(payload(view)):
         match part["type"]:

@@ -1,7 +1,8 @@
 """Draw the charts of the tests in processes that have matplotlib imported already. That import takes 0.7 s of CPU.
 
 The bot starts `COMMAND` as it starts its own worker, with the same pipes. The started process hands its pipes to a
-starter, which forks the worker. The two end together. All test workers share one starter, from the first chart on.
+starter, which forks the worker. The started process and the worker end together. All test workers share one starter,
+from the first chart on.
 Tests of the chart worker (tests/adapters/charts) use the bot's own command.
 """
 
@@ -76,7 +77,8 @@ def _command() -> tuple[str, ...]:
 def serve(listening: socket.socket, whole_run: int) -> socket.socket | None:
     """Fork a process for each connection, until the process with the id `whole_run` ends.
 
-    Returns None in the starter. Returns the connection in each forked process, which has the pipes of the other side.
+    Return None in the starter. Return the connection in each forked process, which has the other side's pipes as its
+    standard input and output.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests; the starter ends with them
     ended = os.pidfd_open(whole_run)
@@ -103,7 +105,7 @@ def serve(listening: socket.socket, whole_run: int) -> socket.socket | None:
 
 
 def end_with(connection: socket.socket) -> None:
-    """End this process as soon as the bot kills the process that it started."""
+    """End this process as soon as the process that the bot started is killed."""
 
     def wait() -> None:
         connection.recv(1)

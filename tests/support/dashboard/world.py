@@ -45,6 +45,8 @@ class View:
 
 @dataclass
 class Post:
+    """A message. `mark`: that of its dashboard. `true_at`: Unix time of the read that it shows."""
+
     id: int
     mark: str
     view: View
@@ -336,7 +338,7 @@ class BoardTrial:
         assert all(count == 1 for count in there.values()), f"two of the same: {there}"
         for number, times in self.discord.edits.items():
             gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-            least = 10.0 if self.asked else 30.0
+            least = 10.0 if self.asked else 30.0  # seconds
             assert all(gap >= least for gap in gaps) or self.deaths, f"{number} was edited too often: {gaps}"
 
     def check_all_well(self) -> None:
@@ -386,7 +388,8 @@ async def run_sequence(seed: int, path: Path, events: int = 25) -> Counter[str]:
         await trial.pass_time(2400.0)
         trial.check_all_well()
         before = trial.discord.requests.total()
-        await trial.pass_time(500.0)  # nothing changes: nothing is sent, except for channels that are gone
+        # nothing changes: each message is renewed once at most, and more is tried only for channels that are gone
+        await trial.pass_time(500.0)
         gone = sum(each.channel_id not in trial.discord.rooms for each in trial.made.values())
         assert trial.discord.requests.total() - before <= len(trial.made) + gone * 3
         trial.check_all_well()

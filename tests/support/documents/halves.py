@@ -36,7 +36,7 @@ def anchors(text: str) -> list[str]:
 
 
 def is_in_halves(path: Path) -> bool:
-    """Return whether a document has a Japanese half and then an English one, and links to it at the top."""
+    """Return whether a document links to its English half, which stands below the Japanese one."""
     return bool(_ENGLISH.search(text_of(path)))
 
 

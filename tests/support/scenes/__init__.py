@@ -1,1 +1,1 @@
-"""Use one running bot for several scenes, each of which finds everything as it was."""
+"""Provide people for a running bot, collect all that they are shown, and walk tables on one bot."""

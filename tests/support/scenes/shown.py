@@ -49,5 +49,5 @@ def marks_in(post: SeenMessage) -> set[str]:
 
 
 def without_variable_parts(text: str) -> str:
-    """Remove the parts that must differ: the VMID asked for, and times."""
+    """Remove the parts that may differ: private numbers, such as the VMID asked for, and times."""
     return re.sub(r"<t:[0-9]+", "<t:", NUMBER.sub("VMID", text))

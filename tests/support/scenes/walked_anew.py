@@ -64,7 +64,7 @@ def walked_anew(
 
     def decorate(test: Callable[..., Any]) -> Callable[..., Any]:
         kept: dict[Stage, KeptCluster] = {}
-        """The stage of the running test, with its first cluster. Stacked decorators share this stage."""
+        """The cluster as the first row found it, by the stage of the running test."""
 
         @functools.wraps(test)
         async def begin(**given: Any) -> None:

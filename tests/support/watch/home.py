@@ -15,11 +15,7 @@ from tests.support.watch.at_once import AT_ONCE, at_once, done
 
 
 class WatchHarness:
-    """Hold a watch and its surroundings.
-
-    `poll` runs one poll, a minute later, and returns its messages as words such as `opening guest`. `restart`
-    starts a new process.
-    """
+    """Hold a watch and its surroundings. `quiet`: whether it is in the quiet hours. `messages`: their ids so far."""
 
     def __init__(
         self, directory: Path, guests: Iterable[Guest] = (), watched: Iterable[int | WatchEntry] = (101,)
@@ -67,7 +63,10 @@ class WatchHarness:
         self.proxmox.change(vmid, state=state, **values)
 
     async def poll(self, *states: State) -> list[str]:
-        """Run one poll, or one poll after each of these states of guest 101. Return the new messages as words."""
+        """Run one poll, or one for each of these states of guest 101, a minute apart.
+
+        Return the new messages as words, such as `opening guest`.
+        """
         told: list[str] = []
         for state in states or (None,):
             if state is not None:

@@ -18,6 +18,8 @@ from core.watch.incidents.model import DOWN, GuestEvent, MessageKind, Metric, Se
 from tests.support.watch.world import BOT, Visible
 
 MINUTE = 60.0  # seconds
+LATE = 75.0
+"""Maximum seconds from the moment when a read is due to the poll that makes it."""
 STOPS = {f"{kind}{what}" for kind in ("qm", "vz") for what in ("stop", "shutdown", "suspend", "destroy")} | {
     "hastop"
 }
@@ -48,7 +50,10 @@ OUT = (*DEAD, *PASSING)
 
 @dataclass(eq=False)
 class Fact:
-    """Describe an event of a guest. `works`: names of tasks that may be given as the reason."""
+    """Describe an event of a guest. `works`: names of tasks and locks that may be given as the reason.
+
+    `away`: whether a run found it in its first good poll.
+    """
 
     what: GuestEvent
     node: str = ""
@@ -80,7 +85,7 @@ class Case:
     since: tuple[float, float]
     facts: dict[int, Fact] = field(default_factory=dict)
     maybe: set[int] = field(default_factory=set)
-    """Guests that may be named or not (NODE: those held at that moment)."""
+    """Guests that may be named or not (NODE: those with a `Hold` at that moment)."""
     node: str = ""
     storage: str = ""
     metric: Metric | None = None
@@ -129,7 +134,10 @@ class Mail:
 
 @dataclass(eq=False)
 class Hold:
-    """Describe a stop that waits. `kind`: for what: node, ha or work. `works`: names of the tasks, for work."""
+    """Describe a stop that is not judged yet. `kind`: the reason: node, ha or work. `since`: on `clock`.
+
+    `works`: names of the tasks and of the lock, for work.
+    """
 
     kind: str
     since: float
@@ -215,8 +223,8 @@ class Seen:
 class Oracle:
     """Keep the books of one cluster.
 
-    `elapsed`: seconds that have passed between all polls. `clock`: the same, without the time in which Proxmox was
-    reported as unreadable.
+    `elapsed`: seconds that have passed between all polls. `clock`: the same, without the time between two runs and
+    that in which Proxmox was reported as unreadable.
     `complaints`: the bot's needless requests and its missing ones.
     `repeat`: seconds between two reminders.
     """
@@ -233,12 +241,12 @@ class Oracle:
         """Whether this run has had its first good poll."""
         self.was_good = False
         self.blind = True
-        """Whether the last poll saw nothing, or this run has had no poll yet."""
+        """Whether the last poll saw nothing or was not stored, or this run has had no poll yet."""
         self.known: set[int] = set()
         self.unanswered: set[int] = set()
-        """Suspects that could not be queried in the last good poll."""
+        """Suspects that were not confirmed in the last good poll."""
         self.unexplained: set[int] = set()
-        """Guests whose tasks could not be read in the last good poll."""
+        """Guests that the last good poll did not judge, because the task list could not be read."""
         self.nodes: dict[str, bool] = {}
         self.doubted: set[str] = set()
         self.node_cases: dict[str, Case] = {}
@@ -309,7 +317,7 @@ class Oracle:
     def not_stored(self, sight: Visible) -> None:
         """Note a poll whose result was not stored.
 
-        Reading: the bot need not read the task lists of this poll again before they are due anyway.
+        Reading: the task lists that this poll has read need not be read again at any certain time.
         """
         self.blind = True
         if sight.tasks_read:
@@ -509,8 +517,8 @@ class Oracle:
     def ask_for_unknown(self, seen: Seen, sight: Visible) -> dict[int, Guest]:
         """Check the queries of watched guests whose state the list does not know although their node is online.
 
-        The bot queries at most five in a poll, and each gets its turn. Returns the answers with a state, by
-        VMID.
+        The bot queries at most five in a poll, and each gets its turn within 15 polls. Return the answers with a
+        state, by VMID.
         """
         unknown = {
             vmid
@@ -563,7 +571,7 @@ class Oracle:
             else:
                 waited = self.clock - asked
                 # Reading: at most five minutes, or ten while every poll has an alarm to handle first
-                self.expect(waited < 10 * MINUTE + 75, f"the backups of {name} were not asked for")
+                self.expect(waited < 10 * MINUTE + LATE, f"the backups of {name} were not asked for")
         for name in sorted(sight.nodes_asked):
             rows = sight.failed[name]
             if isinstance(rows, BotError):
@@ -583,7 +591,7 @@ class Oracle:
     def failed_in_list(self, sight: Visible) -> list[TaskSummary]:
         """Return the failed backups that are new in the cluster's list."""
         held = any(book.hold for book in self.books.values())
-        due = self.tasks_clock is None or self.clock - self.tasks_clock >= 5 * MINUTE + 75
+        due = self.tasks_clock is None or self.clock - self.tasks_clock >= 5 * MINUTE + LATE
         if held or due:
             self.expect(sight.tasks_read, f"the task list was not read (held: {held})")
         if not sight.tasks_read or isinstance(sight.tasks, BotError):
@@ -604,8 +612,8 @@ class Oracle:
     def with_unlisted(self, listed: list[TaskSummary], sight: Visible) -> list[TaskSummary]:
         """Add tasks that no longer fit into the cluster's list.
 
-        Somebody may start more tasks at once than the list holds. If none of a node's formerly listed tasks is
-        listed any more, the node is asked for its tasks of the five minutes before its newest one.
+        Somebody may start more tasks at once than the list holds. If a node's part is full and none of its ended
+        tasks was listed before, the node is asked for its tasks of the five minutes before its newest one.
         """
         tasks = {task.upid: task for task in listed}
         for name in {task.node for task in listed}:

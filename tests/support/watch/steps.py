@@ -35,7 +35,7 @@ def task(
 
 
 class History:
-    """Run a sequence of polls. Guests not named in a call of `see` stay as in the poll before."""
+    """Run a sequence of polls. A guest stays as it is until `put` or `see` changes it."""
 
     def __init__(
         self, *entries: WatchEntry, rules: WatchRules | None = None, nodes: Iterable[str] = ("pve1", "pve2")
@@ -87,7 +87,7 @@ class History:
 
         Without states, run one poll with the guests as they are.
         `seconds`: before each poll. `jump`: further seconds before each, by the wall clock only.
-        `ordered`: guests with an expected stop. `fault`: error of the read. `values`: further ones of guest 101.
+        `ordered`: guests with an expected stop. `fault`: error of the read. `values`: further fields of guest 101.
         `first`, `unsure`, `tasks`, `disks`: as in `Observation`.
         """
         told: list[str] = []

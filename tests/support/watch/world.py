@@ -68,8 +68,9 @@ class SimClock(Clock):
 
 @dataclass
 class SimGuest:
-    """Hold the true state of one guest. The variables are named `box`, because `guest` is the bot's `Guest`.
+    """Hold the true state of one guest.
 
+    Variables of this class are named `box`, because `guest` is the bot's `Guest`.
     `booted` is on the monotonic clock. CPU, memory and disk are percentages.
     """
 
@@ -89,7 +90,10 @@ class SimGuest:
 
 @dataclass
 class Visible:
-    """Hold the data that one poll can see, and below it the requests that the poll made."""
+    """Hold the data that one poll can see, and from `reads` on the requests that it made.
+
+    `began`: its start on the monotonic clock. `reads`: how often it read the list. `asked`: the guests it asked for.
+    """
 
     began: float
     first: Cluster | ProxmoxError
@@ -138,9 +142,9 @@ def trouble(word: str) -> ProxmoxError | None:
 class SimCluster:
     """Hold the true state and the Proxmox that shows it.
 
-    `fault`: fault of all reads until it is changed. `unreachable`, `refused`, `slow` and `page` are errors. With
-    `empty` the list has no guests. With `half` and `half-there` it lacks those in `hidden`, and with `half` no
-    request about them is allowed.
+    `fault`: fault of the lists and the guest agents until it is changed. `unreachable`, `refused`, `slow` and `page`
+    are errors. With `empty` the list has no guests. With `half` and `half-there` it lacks those in `hidden`, and with
+    `half` no request about them is allowed.
     """
 
     identity = BOT
@@ -413,7 +417,7 @@ class SimDiscord:
         """Journal IDs of the messages that were answered with a 400."""
         self.on_compose: Callable[[OutboxMessage, str], None] = lambda _message, _text: None
         self.limited_until = self.edits_limited_until = 0.0
-        """Times on the monotonic clock until which Discord limits all requests, or only edits of old messages."""
+        """Times on the monotonic clock until which Discord limits all requests, or only edits."""
         self.removed: set[int] = set()
         """Journal IDs of the messages that somebody deleted in Discord."""
         self._nonces: dict[str, tuple[float, int]] = {}
