@@ -1,4 +1,4 @@
-"""Hold the rules of guests, access, actions and the watch.
+"""Hold the rules: access, actions, audit trail, charts, dashboards, deliveries, health check and watch.
 
-Standard library only. Nothing here knows Discord, proxmoxer, files or sentences, and time is passed in.
+Standard library only, without files and sockets. The texts of Discord's messages are in ui.
 """

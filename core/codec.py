@@ -1,4 +1,4 @@
-"""Encode dataclasses of plain values as JSON, for the journal and the process that draws charts. Decode them.
+"""Encode dataclasses of plain values as JSON for the journal, and decode them.
 
 Enums, None, tuples and nested dataclasses are allowed. A field that a former version did not write takes its
 default. A field that this version does not know is ignored. A class may define another form with `to_dict` and
@@ -18,7 +18,7 @@ _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def encode(value: Any) -> str:
-    """Encode a dataclass or a JSON value in one line. Fields that equal their default are left out."""
+    """Encode a dataclass or a JSON value in one line. Fields that equal their default value are left out."""
     return json.dumps(_to_plain(value), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class EntryPoint:
     """One address of the API of a cluster, that of a node.
 
-    `host`: IPv6 without brackets. `fingerprint`: SHA-256, colons allowed. Without one, the cluster's CA decides.
+    `host`: IPv6 without brackets. `fingerprint`: SHA-256 of its certificate, colons allowed; None: it is not pinned.
     """
 
     host: str

@@ -11,9 +11,9 @@
     │   ├── TooManyChanges           the person has reached the limit of changes per minute
     │   ├── TooQuick                 the person sends requests too quickly
     │   ├── NotYours                 the question was put to somebody else
-    │   ├── QuestionOver             the question has expired, or an earlier run asked it
+    │   ├── QuestionOver             the question has expired, an earlier run asked it, or the button is unknown
     │   ├── QuestionAnswered         the question was already answered
-    │   ├── AnswerTooLate            Discord accepts no answer to this interaction any more, or the bot ends
+    │   ├── AnswerTooLate            Discord did not accept an answer to the interaction, or the bot ends
     │   ├── NameMismatch, NoReason   the typed name is wrong, or the reason is missing
     │   ├── ChangedMeanwhile         the guest, or the effect of the action, is no longer as it was shown
     │   ├── AlreadyWatched, NotWatched, CannotWatchTemplate, DiskUnknown, NotMuted
@@ -47,7 +47,7 @@ _CUTS = (600, 300, 100, 30, 10)
 
 
 class BotError(Exception):
-    """The root of all errors. A subclass whose sentence needs values is a dataclass of these values."""
+    """The root of the tree. A subclass whose sentence needs values is a dataclass of these values."""
 
     def to_dict(self) -> dict[str, Any]:
         """Encode the error for the journal: its class name, and its fields as JSON types.
@@ -59,7 +59,7 @@ class BotError(Exception):
     def __str__(self) -> str:
         """Return `to_dict` as one line of JSON, for the audit trail and the log.
 
-        Long texts among the values are cut, and the line stays valid JSON.
+        If the line is longer than TEXT_MOST, the texts among the values are cut. It stays valid JSON.
         """
         encoded = self.to_dict()
         text = _in_one_line(encoded)
@@ -153,9 +153,9 @@ class TooManyChanges(Refused):
 
 @dataclass(eq=False)
 class TooQuick(Refused):
-    """The person sends requests too quickly.
+    """The person sends requests too quickly, or has too many slow ones at once.
 
-    `wait`: whole seconds until the next request is allowed.
+    `wait`: whole seconds after which the person may try again.
     `skipped`: number of such refusals since the last one that got an audit record. None: this one gets no record
     and is only counted.
     """
@@ -176,18 +176,18 @@ class NotYours(Refused):
 
 
 class QuestionOver(Refused):
-    """The question has expired, or an earlier run of the bot asked it."""
+    """The question has expired, or an earlier run of the bot asked it.
+
+    A press on a button that the bot does not know is refused like this, too.
+    """
 
 
 class QuestionAnswered(Refused):
-    """The question was already answered. The action of the first press is running or done."""
+    """The question was already answered: its action has begun, or was cancelled."""
 
 
 class AnswerTooLate(Refused):
-    """Nothing may be changed any more.
-
-    Discord has told the person that the bot did not respond, or the bot ends.
-    """
+    """Discord did not accept an answer to the interaction, or the bot ends. Nothing may be changed then."""
 
 
 @dataclass(eq=False)
@@ -197,7 +197,7 @@ class NameMismatch(Refused):
 
 
 class NoReason(Refused):
-    """The name of a protected guest was typed, but no reason was given."""
+    """A protected guest is concerned, and no reason was given."""
 
 
 @dataclass(eq=False)
@@ -237,7 +237,7 @@ class DiskUnknown(Refused):
 
 @dataclass(eq=False)
 class NotMuted(Refused):
-    """The target is not muted. `value`: the target as it was typed."""
+    """The target is not muted. `value`: its subject, such as `guest/101`."""
 
     value: str
 
@@ -265,7 +265,7 @@ class ChartTooSlow(BotError):
 
 @dataclass(eq=False)
 class ChartFailed(BotError):
-    """A chart could not be drawn. The log says why."""
+    """A chart could not be drawn. The log says why, unless the bot ends."""
 
 
 @dataclass(eq=False)
@@ -287,9 +287,9 @@ A write that has begun may then still be made.
 
 @dataclass(eq=False)
 class StoreFailed(BotError):
-    """The watch list or the copy of the read-only switch could not be read or written.
+    """The watch list could not be written, or the file of the read-only switch could not be read or written.
 
-    A watch list that could not be written is unchanged, but see `DISK_HUNG`.
+    The watch list is unchanged, but see `DISK_HUNG`.
     """
 
     reason: str

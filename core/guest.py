@@ -1,4 +1,4 @@
-"""Define the cluster as one read of `/cluster/resources` shows it, and the further data of a guest."""
+"""Define the cluster as one read of `/cluster/resources` shows it, and what other reads show, such as snapshots."""
 
 import hashlib
 import zlib
@@ -110,14 +110,13 @@ class Guest:
 
     @property
     def fingerprint(self) -> str:
-        """Hex digits that distinguish this guest from another that gets its VMID later."""
+        """Hex digits that distinguish this guest from one of another kind or name that gets its VMID later."""
         return fingerprint_of(self.kind, self.name)
 
     def has_fingerprint(self, fingerprint: str) -> bool:
         """Return whether the fingerprint in a button belongs to this guest.
 
-        The shorter fingerprints of earlier versions are accepted too. They can only come from an old message,
-        because new messages do not contain them.
+        The shorter fingerprints of earlier versions are accepted too, for the buttons of old messages.
         """
         return fingerprint in (self.fingerprint, _old_fingerprint_of(self.kind, self.name))
 
@@ -129,7 +128,9 @@ class Guest:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node. Units are as in `Guest`. Figures are None if the token lacks Sys.Audit. `disk`: its root file system.
+    """One node. Units are as in `Guest`. Figures are None if they are unknown, as without the privilege Sys.Audit.
+
+    `disk`: its root file system.
 
     `known=False`: it is online, but Proxmox has had no data from it for five minutes (its pvestatd hangs).
     """
@@ -287,7 +288,7 @@ class Backup:
 
 @dataclass(frozen=True, slots=True)
 class Backups:
-    """The backups visible to the bot's token, newest first. `unread`: storages that could not be asked."""
+    """The backups visible to the bot's token, newest first. `unread`: names of the storages that were not read."""
 
     found: tuple[Backup, ...] = ()
     unread: tuple[str, ...] = ()
@@ -295,7 +296,7 @@ class Backups:
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """The backups and snapshots that an action leaves. None if Proxmox did not report them, or not in time."""
+    """The backups and snapshots that an action leaves. None if they could not be read, or not in time."""
 
     backups: Backups | None
     snapshots: tuple[Snapshot, ...] | None

@@ -10,7 +10,7 @@ Refused
 ├── GuestProtected           Proxmox' protection flag is set
 ├── GuestBusy                another action of the bot is running
 ├── VmidTaken                the VMID belongs to another guest
-├── NothingGiven             /resize without cores and memory
+├── NothingGiven             /resize with neither cores nor memory
 ├── NothingToChange          /resize to the values that the guest already has
 ├── BalloonTooLarge          the memory is below the ballooning minimum
 └── SnapshotNotFound, SnapshotExists, SnapshotUnsupported, MemoryNotSaved

@@ -39,7 +39,7 @@ class OperationRow:
     needs_unprotected: bool = False
     """Whether Proxmox refuses it while its own protection flag is set."""
     stops: bool = False
-    """Whether the guest stops during it. The watch does not report that stop."""
+    """Whether the guest stops or is reset during it. The watch does not report that."""
 
     @property
     def changes(self) -> bool:

@@ -11,7 +11,7 @@ from core.operations import Operation
 
 
 class Lane(StrEnum):
-    """Purpose of a request. Each has slots of its own: people's reads never delay the watch or a change."""
+    """Purpose of a request. Each has slots of its own: people's reads take none from the watch or a change."""
 
     READS = "reads"  # people's reads
     CHANGES = "changes"  # a change, from its plan to its end
@@ -52,7 +52,8 @@ class Pending:
 class NodeStatus:
     """A node as it reports itself (`/nodes/{node}/status`). Sizes in bytes; `cpu`: fraction of `cpus`.
 
-    `load`: the averages of 1, 5 and 15 minutes. A value is None if it was not sent.
+    `load`: the averages of 1, 5 and 15 minutes, empty if they were not sent. Any other missing value is None.
+    `uptime`: seconds.
     """
 
     cpu: float | None = None
@@ -158,8 +159,8 @@ class Measure(StrEnum):
 class Sample:
     """A part of the past of a guest or node: averages up to one moment (Unix seconds).
 
-    Unknown values are left out, such as those of a stopped guest. The longer the period, the longer the time from one
-    sample to the next. How long depends on the version of Proxmox, so take it from the samples.
+    Unknown values are left out, such as those of a stopped guest. The time from one sample to the next depends on the
+    period and on the version of Proxmox, so take it from the samples.
     """
 
     time: float
@@ -169,7 +170,9 @@ class Sample:
 class Proxmox(Protocol):
     """The requests to Proxmox.
 
-    Every method raises a ProxmoxError (core/proxmox_errors.py) and nothing else. `clone` also raises VmidTaken.
+    Every method may raise a ProxmoxError (core/proxmox_errors.py), and one about a guest also GuestLocked,
+    GuestProtected or ChangedMeanwhile. `clone` may raise VmidTaken. Arguments that Proxmox would not accept in a path
+    raise ValueError, BadVmid or BadSnapshotName.
     """
 
     identity: str
@@ -212,13 +215,16 @@ class Proxmox(Protocol):
         """Return whether the guest's storages support snapshots."""
 
     async def addresses(self, guest: Guest) -> tuple[str, ...] | None:
-        """Return IP addresses without loopback and link-local ones; None if the agent or LXC reports no others."""
+        """Return at most six IP addresses, without loopback and link-local ones. None if there are no others.
+
+        The agent of a VM or the kernel of a container reports them. The call may hang.
+        """
 
     async def file_systems(self, guest: Guest) -> tuple[FileSystem, ...]:
         """Return the real file systems that a VM's guest agent reports, the fullest first. The call may hang."""
 
     async def recent_tasks(self, guest: Guest, limit: int) -> tuple[TaskSummary, ...]:
-        """Return the guest's tasks on its node, newest first, including running ones."""
+        """Return at most `limit` of the guest's tasks on its node, newest first, including running ones."""
 
     async def node_status(self, node: str) -> NodeStatus:
         """Return a node's own status. The call may hang and must not block others."""
@@ -260,18 +266,24 @@ class Proxmox(Protocol):
         """Do an action that has a `power` in `OPERATIONS`, and return the UPID."""
 
     async def clone(self, template: Guest, newid: int, name: str, *, target: str | None, full: bool) -> str:
-        """Clone a template and return the UPID."""
+        """Clone a template and return the UPID.
+
+        `target`: node of the clone, None for the template's. `full`: copy the disks instead of linking them.
+        """
 
     async def resize(
         self, guest: Guest, cores: int | None, memory_mb: int | None, digest: str | None
     ) -> str | None:
-        """Change cores and memory. Return the UPID for QEMU, None for LXC, where it takes effect at once."""
+        """Change cores and memory. Return the UPID for QEMU, None for LXC, where it takes effect at once.
+
+        `digest`: of the configuration as it was read. If that has changed, Proxmox refuses: ChangedMeanwhile.
+        """
 
     async def delete(self, guest: Guest) -> str:
         """Delete a guest and return the UPID."""
 
     async def snapshot_create(self, guest: Guest, name: str, description: str, memory: bool) -> str:
-        """Create a snapshot and return the UPID."""
+        """Create a snapshot and return the UPID. `memory`: include the RAM."""
 
     async def snapshot_rollback(self, guest: Guest, name: str) -> str:
         """Roll a guest back to a snapshot and return the UPID."""
@@ -280,7 +292,7 @@ class Proxmox(Protocol):
         """Delete a snapshot and return the UPID."""
 
     async def next_id(self) -> int:
-        """Return the lowest free VMID. It is not reserved."""
+        """Return a free VMID. It is not reserved."""
 
     async def task_status(self, upid: str) -> TaskStatus:
         """Return the state of a task.
@@ -289,4 +301,4 @@ class Proxmox(Protocol):
         """
 
     async def task_log(self, upid: str, start: int, limit: int) -> tuple[str, ...]:
-        """Return lines of the log, starting at number `start` (0-based)."""
+        """Return at most `limit` lines of the log, starting at number `start` (0-based)."""

@@ -1,11 +1,11 @@
 """Define the errors of Proxmox and of the connection to it: a branch of the tree in core/errors.py.
 
 ProxmoxError
-├── Unreachable              no connection to PROXMOX_HOST
+├── Unreachable              no connection to the API
 ├── CertificateNotTrusted    TLS refused
-├── QueueFull                too many requests wait for PROXMOX_HOST
+├── QueueFull                too many requests wait to be sent
 ├── TimedOut                 no answer in time; Proxmox may carry out a change all the same
-├── NodeUnreachable          595, 596, 599, or listed as offline: another node does not answer
+├── NodeUnreachable          595 to 599, or listed as offline: another node does not answer
 ├── NoQuorum                 the cluster is read-only
 ├── TokenRefused             401
 ├── MissingPrivilege         403, with privilege and path
@@ -16,10 +16,10 @@ ProxmoxError
 ├── LinkedCloneUnsupported   the storage supports full copies only
 ├── TaskUnknown              Proxmox does not know this UPID
 ├── Rejected                 Proxmox' own words
-├── NothingVisible, HalfGone all known guests, or half of them, are missing at once: the token has probably
-│                            lost a privilege
+├── NothingVisible, HalfGone no guest is listed any more, or half of the known ones are gone: the token has
+│                            probably lost a privilege
 └── BadAnswer                not an answer of the Proxmox API (a proxy's page, broken JSON)
-    └── AnswerTooLarge       more than any answer of its kind
+    └── AnswerTooLarge       larger than the limit for its kind
 """
 
 from dataclasses import dataclass
@@ -126,7 +126,10 @@ class NothingVisible(ProxmoxError):
 
 @dataclass(eq=False)
 class HalfGone(ProxmoxError):
-    """`gone` of the `known` guests are no longer listed; None for people who may not know the numbers."""
+    """`gone` of the `known` guests are not listed any more: half of them or more.
+
+    Both are None for people who may not know the numbers.
+    """
 
     gone: int | None
     known: int | None

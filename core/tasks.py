@@ -22,7 +22,7 @@ LOG_EMPTY = ("no content",)
 LOG_AFTER = 3.0
 """Seconds that a task runs before its log is read for a percentage: short tasks need no second request."""
 LOST_AFTER = 600.0
-"""Seconds without any answer about the task after which it counts as LOST."""
+"""Seconds after which a task counts as LOST if its status could not be read meanwhile."""
 
 
 class TaskEnd(StrEnum):
@@ -35,7 +35,7 @@ class TaskEnd(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TaskResult:
-    """How a task ended. VANISHED: Proxmox does not know it any more. LOST: Proxmox did not answer for LOST_AFTER.
+    """How a task ended. VANISHED: Proxmox does not know it (any more). LOST: see LOST_AFTER.
 
     `message`: Proxmox' exit text. `log`: the last lines of the task's log, for WARNINGS and ERROR.
     """
@@ -50,7 +50,7 @@ class TaskResult:
 class Progress:
     """Progress of an action: elapsed seconds, and percent if the log shows one.
 
-    `out_of_sight`: Proxmox did not answer the last question about the task.
+    `out_of_sight`: the status of the task could not be read just now.
     """
 
     elapsed: float
@@ -74,7 +74,7 @@ def end_of(exit_text: str) -> TaskEnd:
 
 
 def percent_in(lines: tuple[str, ...]) -> float | None:
-    """Return the last percentage in the lines, None if there is none."""
+    """Return the last percentage in the lines, None if there is none. Lines with more than 100 % are skipped."""
     for line in reversed(lines):
         found = _PERCENT.findall(line)
         if found and float(found[-1]) <= 100:
@@ -111,8 +111,8 @@ async def follow(
 ) -> TaskResult:
     """Wait for the task's end, however long it takes, and return it.
 
-    The pauses between checks are 0.5, 1, 2 and then 4 s. After ten minutes without an answer from Proxmox the task
-    counts as LOST. A task that Proxmox does not know (any more) is VANISHED.
+    The pauses between checks are 0.5, 1, 2 and then 4 s. A task whose status cannot be read for LOST_AFTER counts as
+    LOST. One that Proxmox does not know (any more) is VANISHED.
     """
     began = seen = clock.monotonic()
     delay, percent, log = 0.5, None, _TaskLog(proxmox, upid)

@@ -21,14 +21,14 @@ LEAST_SECONDS, MOST_SECONDS = 60, 30 * 86_400
 """The shortest duration, and the longest unless the caller of `parse_duration` names another."""
 
 _NODE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
-_STORAGE = re.compile(r"[a-zA-Z][a-zA-Z0-9._-]{0,98}[a-zA-Z0-9]")  # parse_storage_id has no length limit
+_STORAGE = re.compile(r"[a-zA-Z][a-zA-Z0-9._-]{0,98}[a-zA-Z0-9]")  # Proxmox has no limit of length
 _SNAPSHOT = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{1,39}")
 _DNS_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _DNS_NAME = re.compile(rf"(?:{_DNS_LABEL}\.)*{_DNS_LABEL}")
 _UPID = re.compile(
     r"UPID:(?P<node>[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?):(?P<pid>[0-9A-Fa-f]{8}):"
     r"(?P<pstart>[0-9A-Fa-f]{8,9}):(?P<starttime>[0-9A-Fa-f]{8}):(?P<type>[^:\s/?#%]+):(?P<id>[^:\s/?#%]*):"
-    # as in pve-access-control: `#`, `?` and `%` are allowed, but nothing that a proxy could unescape twice
+    # pve-access-control also allows `#`, `?` and `%`. `%` before two hex digits is refused: a proxy might unescape it
     r"(?P<user>(?:[^:\s/%\x00-\x1f\x7f]|%(?![0-9A-Fa-f]{2}))+):"
 )
 
@@ -87,7 +87,8 @@ def checked_vmid(value: int) -> int:
 def checked_snapshot_name(text: str, kind: Kind | None = None) -> str:
     """Return the name if it is valid and not reserved.
 
-    It has 2 to 40 letters, digits, `-` and `_`, and begins with a letter. `kind` None: names reserved for VMs.
+    It has 2 to 40 letters, digits, `-` and `_`, and begins with a letter. `kind` None: the names that are reserved
+    for VMs are refused.
     Raises: BadSnapshotName.
     """
     reserved = _RESERVED[kind] if kind else _RESERVED[Kind.QEMU]
@@ -97,7 +98,7 @@ def checked_snapshot_name(text: str, kind: Kind | None = None) -> str:
 
 
 def checked_guest_name(text: str) -> str:
-    """Return the name if it is a DNS name (no spaces, no underscore).
+    """Return the name if it is a DNS name of at most 253 characters (no spaces, no underscore).
 
     Raises: BadGuestName.
     """

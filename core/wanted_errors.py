@@ -12,7 +12,7 @@ class BadVmid(Refused):
 
 @dataclass(eq=False)
 class NoSuchGuest(Refused):
-    """No guest has this name, the person may not see it, or the site typed before the name does not exist."""
+    """No guest that the person may see has this name, or no guest of the site that was typed has this VMID."""
 
     value: str
 
@@ -30,7 +30,7 @@ class SeveralGuests(Refused):
 
 @dataclass(eq=False)
 class SitesUnread(Refused):
-    """The value may fit a guest of a site that could not be read. `sites`: their names, one a line."""
+    """The value may fit a guest of a site that could not be read. `sites`: names of all such sites, one a line."""
 
     value: str
     sites: str
@@ -69,14 +69,17 @@ class BadDuration(Refused):
 
 @dataclass(eq=False)
 class UnknownTarget(Refused):
-    """The value is not exactly one target (guest, node, storage, everything) that the person may see."""
+    """The value fits no target (guest, node, storage, everything) that the person may see.
+
+    If there is only one site, a value that fits several targets is refused like this, too.
+    """
 
     value: str
 
 
 @dataclass(eq=False)
 class SeveralTargets(Refused):
-    """The value fits more than one guest, node or storage.
+    """With several sites: the value fits several targets or nodes.
 
     `choices`: some of them, as they can be typed, and the number of the others if there are any.
     """
@@ -94,7 +97,7 @@ class BadSince(Refused):
 
 @dataclass(eq=False)
 class UnknownPerson(Refused):
-    """The value is not a user id, and nobody in the audit trail has this name."""
+    """The value is not a user id, and nobody found in the audit trail has this name."""
 
     value: str
 
@@ -108,14 +111,14 @@ class SeveralPeople(Refused):
 
 @dataclass(eq=False)
 class UnknownNode(Refused):
-    """No node has this name, or the person may see nothing of it."""
+    """No node that the person may see has this name, or nodes of several sites have it."""
 
     value: str
 
 
 @dataclass(eq=False)
 class UnknownSite(Refused):
-    """No site has this name, or the person may see nothing of it."""
+    """No site has this name, the person may see nothing of it, or a site was needed and not typed."""
 
     value: str
 
@@ -124,7 +127,7 @@ class UnknownSite(Refused):
 class NothingChosen(Refused):
     """The chosen completion entry only explains why there is nothing to choose.
 
-    `reason`: the explanation, "" if there is none. `verb`: the operation that was typed.
+    `reason`: a word for the explanation (ui/messages/nothing.py), "" if there is none. `verb`: the operation's word.
     """
 
     reason: str = ""
