@@ -100,7 +100,7 @@ class Authorizer:
         return changes and depends_on_list(self.rules, actor, operation, vmid)
 
     def guest_index(self, cluster: Cluster) -> GuestIndex:
-        """Return the index of this read. It is built once per read."""
+        """Return the index of this read. The latest one is kept."""
         known = self._guest_index
         if known is None or known.cluster is not cluster:
             self._guest_index = known = known.next(cluster) if known else GuestIndex(cluster)

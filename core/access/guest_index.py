@@ -1,8 +1,8 @@
 """Index one read of the cluster for completions and lists: by text, state and access.
 
-The index is built once per read and shared by all people: each keystroke is then cheap in a large cluster. It only
-offers guests and grants nothing. Access is checked again for the chosen guest (core/access/policy.py). A test
-ensures that index and policy agree.
+The index is built once per read and shared by all people: each keystroke is then cheap in a large cluster. It decides
+only which guests are offered and shown. For an operation on one of them core/access/policy.py decides. A test ensures
+that index and policy agree.
 """
 
 from collections import Counter
@@ -45,7 +45,7 @@ class GuestIndex:
         table, natures, guests = self.table.next(cluster.guests), None, cluster.guests
         if self._kept_natures and table is self.table and table.count > FEW:
             changes = rows_where(map(is_not, guests, self.cluster.guests))
-            if changes.bit_count() <= FEW:  # an action has overlaid the list
+            if changes.bit_count() <= FEW:  # as after an action, which overlays the list
                 changed = {row: guests[row] for row in numbers_of(changes, table.count)}
                 natures = self._kept_natures.with_changes(changed)
         return GuestIndex(cluster, table, natures)

@@ -60,7 +60,7 @@ class GuestTable:
         return self if other._columns == self._columns else other
 
     def build(self) -> Iterator[None]:
-        """Build the missing parts, one in each step of the iterator. No part takes long."""
+        """Build the missing parts for completions, one in each step of the iterator. No part takes long."""
         for part in ("texts", "_joined", "_starts", "_sorted_texts", "_sorted_names", "_by_tag"):
             if part not in self.__dict__:
                 getattr(self, part)
@@ -205,7 +205,7 @@ class GuestTable:
     def at_level(self, rules: AccessRules, actor: Actor, least: Level) -> Rows:
         """Return the guests on which the person has at least this level.
 
-        The result depends only on these guests, the scopes of the person's roles and their owner tag.
+        The result depends only on the table, on the scopes of the person's roles and on the owner tag of the person.
         The scopes and the owner are its key in the cache.
         """
         if not rules.levels:

@@ -1,7 +1,7 @@
 """Decide who may do what, to which guest, and where.
 
-One pure function, `decide`, is called by the gate, by every view and form, and by the action itself. The roles
-are those of the current interaction. Scopes may limit a role to some guests. The tag `owner-<user id>` makes that
+One pure function, `decide`, decides for the gate, the views and forms, and the action itself. The roles are those
+of the current interaction. Scopes may limit a role to some guests. The tag `owner-<user id>` makes that
 person an operator of the guest. A guest that a person may not see does not exist for them.
 """
 
@@ -30,7 +30,7 @@ class InteractionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Place of an interaction. None: there is none, or it is unknown. It fits no setting.
+    """Place of an interaction. A value that does not exist or is unknown is None, and fits no setting.
 
     `category_id`: category of the channel; for threads and forum posts, of the parent channel.
     `channel_id`: the channel or thread itself.
@@ -148,7 +148,7 @@ def level_on(rules: AccessRules, actor: Actor, guest: Guest) -> Level:
 
 
 def level_everywhere(rules: AccessRules, actor: Actor) -> Level:
-    """Return the person's level on the whole cluster, and so on every guest."""
+    """Return the person's level on the whole cluster. On each guest the level is at least this one."""
     if not rules.levels:
         return Level.ADMIN
     held = [level for role, level in rules.levels.items() if role in actor.roles - rules.scopes.keys()]
@@ -201,7 +201,7 @@ def decide(
 ) -> Refused | None:
     """Return why this person may not do this here, to this guest, or None. The default is to deny.
 
-    `guest`: None if it is not known yet; then the person needs the level on any guest.
+    `guest`: None if it is not known yet; then `level_anywhere` counts.
     `guests`: the guests whose owner tags are checked if no guest is given, or with `whole`.
     `whole`: the operation is about more than guests (a node, everything).
     `read_only`: the refusal of every change while changes are switched off.
@@ -249,7 +249,7 @@ def mildest(refusals: Iterable[Refused | None]) -> Refused | None:
 def depends_on_list(rules: AccessRules, actor: Actor, operation: Operation, vmid: int) -> bool:
     """Return whether the person's access may depend on the guest's tags, pool or node. Others can change these.
 
-    The guest counts as protected.
+    The guest is assumed to be protected.
     """
     right, sure = OPERATIONS[operation], level_everywhere(rules, actor)
     for level, scopes in grants(rules, actor).values():
@@ -269,7 +269,7 @@ def scoped_vmids(rules: AccessRules, actor: Actor) -> frozenset[int]:
 
 
 def unseen_pools(rules: AccessRules, cluster: Cluster, actor: Actor | None = None) -> tuple[str, ...]:
-    """Return the pools that scopes name but the cluster does not show. They give nobody access to a guest.
+    """Return the pools that scopes name but the cluster does not show.
 
     Such a pool does not exist, or the token lacks Pool.Audit on `/pool/NAME` (Proxmox then omits the pool of a
     guest). `actor`: check only the roles of this person.

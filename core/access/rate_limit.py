@@ -129,7 +129,7 @@ RATES: Mapping[RequestKind, Rate] = {
     RequestKind.COMPLETION: Rate(20, 0.25),
 }
 AUDITED_EVERY = 60.0
-"""Seconds between two refusals of one person and kind that get an audit record. Refusals in between are counted."""
+"""Minimum seconds between two refusals of one person and kind that get an audit record. Others are counted."""
 
 
 class RateLimiter:

@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class RecordStore(Protocol):
-    """The methods of the `Journal` that the switch needs."""
+    """The methods of the `Journal` that the switch needs. `put_record` deletes the record if the text is None."""
 
     async def records(self) -> dict[str, str]: ...
 
