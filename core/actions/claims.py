@@ -12,7 +12,7 @@ from core.operations import Operation
 
 
 class Claims:
-    """Hold the claims. `busy`: by VMID, the error for everybody else while an action runs."""
+    """Hold the claims. `busy`: by VMID, the error for any other action on the guest while one runs."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

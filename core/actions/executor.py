@@ -61,7 +61,7 @@ class Executor:
         self.ending = False  # True while the bot shuts down: no action starts any more
 
     def subscribe_unknown(self, on_unknown: Callable[[int], None]) -> None:
-        """Set the callback for attempts whose result is unknown. It gets the attempt's id."""
+        """Set the callback for attempts whose result has to be found out. It gets the attempt's id."""
         self._on_unknown = on_unknown
 
     def is_busy(self, vmid: int) -> bool:
@@ -98,11 +98,12 @@ class Executor:
     ) -> Report:
         """Carry out the order once and follow it to its end.
 
-        `shown`: the plan that a person agreed to; another guest under the same VMID is refused.
+        `shown`: the plan that a person agreed to; a different plan is refused (`Plan.ensure_unchanged`).
         `on_start`: awaited after the checks and before the request. An error in it cancels the action.
-        `may_ask`: the caller asks the person after Unconfirmed. This error is then not recorded as an attempt.
-        Raises: the errors of `plan` and of the request; JournalFailed if the audit trail cannot store the attempt
-        (nothing is done then).
+        `may_ask`: the caller asks the person after Unconfirmed. A plan that should be seen first raises it, too. This
+        error is not recorded as an attempt.
+        Raises: the errors of `plan` and of the request; JournalFailed if the attempt or the expected stop cannot be
+        stored (nothing is done then).
         """
         began = self._clock.monotonic()
         step, progress_id = AuditStep.REFUSED, None

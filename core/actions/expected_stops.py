@@ -56,7 +56,7 @@ class StopStore(Protocol):
 
 
 class ExpectedStops:
-    """The guests that are expected to stop now."""
+    """The ordered stops, at most one per guest."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -119,7 +119,7 @@ class ExpectedStops:
     def renew(self, vmid: int) -> None:
         """Expect a stop for GRACE_SECONDS from now, because the result of its action is not known yet.
 
-        Does nothing if no stop of this guest is expected, or while an action of this run is running.
+        Does nothing if no stop of this guest is remembered, or while an action of this run is running.
         """
         stop = self._stops.get(vmid)
         if stop is not None and stop.until is not None:

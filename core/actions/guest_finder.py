@@ -29,7 +29,8 @@ class GuestFinder:
         """Return the guest from the list. A list that permits the action is at most `max_age` seconds old.
 
         A refused person does not cause a new read each time. A new permission takes effect within REFUSAL_SECONDS
-        seconds. Raises: BadVmid, GuestNotFound, ProxmoxError, and the refusal of `check`.
+        seconds.
+        Raises: BadVmid, GuestNotFound, ProxmoxError, and the refusal of `check`.
         """
         checked_vmid(vmid)
         last, allowed = self._cluster_cache.last, None
@@ -47,7 +48,7 @@ class GuestFinder:
         return guest
 
     def known(self, vmid: int, check: Check) -> Guest | None:
-        """Return the guest as last listed, whatever its age, to begin reads that reveal nothing by themselves.
+        """Return the guest as last listed, however long ago, to begin reads that reveal nothing by themselves.
 
         None if it is not listed, its node is offline, or `check` refuses it.
         """

@@ -1,7 +1,7 @@
 """Read one guest for the info panel: its state first, and the rest as it arrives.
 
-The reads begin together, because the last read of the cluster tells where the guest is. Only the addresses may have
-to wait for the state and the configuration. People who ask for the same guest share the reads. Parts that are
+The reads begin almost together, because the last read of the cluster tells where the guest is. Only the addresses may
+have to wait for the state and the configuration. People who ask for the same guest share the reads. Parts that are
 unavailable are left out.
 """
 
@@ -77,7 +77,7 @@ _Key = tuple[int, Kind, str]
 
 
 class _SharedRead:
-    """The running reads of one guest, and the number of callers that wait for them."""
+    """The reads of one guest, and the number of callers that use them."""
 
     def __init__(self, listed: Guest, inspector: "Inspector") -> None:
         self.key = _key_of(listed)
@@ -216,7 +216,7 @@ class Inspector:
         """Yield the details of a guest: with its state, with all but one part, and with all. At most three times.
 
         Parts that arrive at about the same time are yielded together. Only the first step raises.
-        Raises: GuestNotFound, the refusal of `check`, or a ProxmoxError if the guest itself cannot be read.
+        Raises: BadVmid, GuestNotFound, the refusal of `check`, or a ProxmoxError if the guest itself cannot be read.
         """
         finder = self.planner.finder
         held = list[_SharedRead]()

@@ -14,7 +14,10 @@ from core.tasks import TaskEnd, TaskResult
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The request of one person. `vmid` is the guest's, for CREATE the template's. Memory is in MiB."""
+    """The request of one person. `vmid` is the guest's, for CREATE the template's.
+
+    `cores` are per socket, `memory_mb` is in MiB.
+    """
 
     operation: Operation
     vmid: int
@@ -176,7 +179,7 @@ class Plan:
 class Change:
     """A resize, as (before, after): cores over all sockets, memory in MiB; None if it stays the same.
 
-    `waits_for_restart`: the change does not take effect before. Only known afterwards.
+    `waits_for_restart`: it takes effect at the next restart. Only known afterwards.
     `cores_now`, `memory_now`: current values, if an earlier change waits for a restart.
     """
 

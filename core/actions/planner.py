@@ -107,14 +107,14 @@ class Planner:
         return await self._resize(plan) if order.operation is Operation.RESIZE else plan
 
     async def _checked(self, order: Order, guest: Guest) -> Plan:
-        """Check the order and return the plan, as far as possible without the configuration.
+        """Check the order, and return the plan without the guest's configuration and protection.
 
         Raises: Refused, ProxmoxError.
         """
         if order.fingerprint is not None and not guest.has_fingerprint(order.fingerprint):
             raise ChangedMeanwhile(guest.vmid)
         plan, refusal = Plan(order, guest), failed_precondition(order.operation, guest)
-        # A guest that must be unprotected is refused later, with the configuration.
+        # If Proxmox' flag can prevent the action, it is refused later: the flag comes with the configuration.
         if refusal and not OPERATIONS[order.operation].needs_unprotected:
             raise refusal
         match order.operation:
@@ -157,15 +157,18 @@ class Planner:
         )
 
     async def with_protection(self, guest: Guest) -> Guest:
-        """Return the guest as `configured` does, or unchanged if that cannot be read."""
+        """Return the guest as `configured` does, or unchanged if its configuration cannot be read."""
         try:
             return await self.configured(guest)
         except ProxmoxError:
             return guest
 
     async def configured(self, guest: Guest) -> Guest:
-        """Return the guest with its current tags and Proxmox' protection flag. Raises: ProxmoxError."""
-        if not guest.node:  # not in the list
+        """Return the guest with its current tags and Proxmox' protection flag, unchanged if it is not in the list.
+
+        Raises: ProxmoxError.
+        """
+        if not guest.node:
             return guest
         config = await self._proxmox.config(guest)
         return replace(guest, protected=config.protection, tags=config.tags)

@@ -1,8 +1,8 @@
 """Find out the results of attempts that were left open when the bot ended, or whose result is unknown.
 
 If Proxmox accepted the request, the task is known by its UPID. If the answer was lost, the task is searched
-for. The person is informed, and the trail gets the real result. Until then the attempt stays open in the trail:
-if the bot ends again, nothing is lost. An ordered stop stays expected.
+for. The person is informed, and the trail gets the real result. Until then the attempt stays open or
+unknown in the trail: if the bot ends again, nothing is lost. An ordered stop stays expected.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ First the person is told that the result is unknown. That message must not overw
 TASKS_READ = 50
 """Number of latest tasks of a guest that are searched for the attempt's own."""
 IDS_BACK = 500
-"""Number of audit ids before the attempt that are searched for known tasks of its guest."""
+"""Records from this many audit ids before the attempt on are searched for known tasks of its guest."""
 
 
 class OutcomeNotifier(Protocol):
@@ -80,7 +80,7 @@ class _OpenAttempt:
 
 
 class ActionRecovery:
-    """Find out the results of attempts that an earlier run left open, or that ended unknown in this run.
+    """Find out the results of attempts that an earlier run left open, or that ended unknown.
 
     `is_busy`: returns whether an action of this run is running on a guest.
     """

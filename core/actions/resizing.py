@@ -1,4 +1,4 @@
-"""Calculate the stored configuration for a resize, and check it against the size of the node."""
+"""Calculate the size of a guest after its next restart, and compare a resize with the size of the node."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -35,7 +35,7 @@ def find_excess(
 
 
 def with_pending(config: GuestConfig, kind: Kind, pending: Iterable[Pending]) -> GuestConfig:
-    """Return the configuration as it will be after the next restart."""
+    """Return the configuration with the cores, sockets and memory that it will have after the next restart."""
     waiting = {item.key: item for item in pending if item.is_waiting}
     cores, sockets, memory = config.cores, config.sockets, config.memory_mb
     if "cores" in waiting:

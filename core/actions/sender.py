@@ -20,6 +20,7 @@ from core.proxmox_errors import (
 CLOCK_SKEW = 60
 """Seconds that the node's clock may differ from the bot's when the task of an attempt is searched for."""
 ID_TRIES = 5
+"""Maximum number of free VMIDs that are tried for a clone."""
 UPIDS_REMEMBERED = 1000
 """Number of remembered UPIDs: none of them is taken for the answer to a later request."""
 
@@ -35,7 +36,7 @@ class Sender:
         """Return the plan as it was really started, and its UPID.
 
         The UPID is None if the change took effect at once, without a task.
-        Raises: ProxmoxError, for a clone also VmidTaken.
+        Raises: the errors of the request (core/proxmox.py).
         """
         if plan.order.operation is Operation.CREATE:
             return await self._clone(plan)
@@ -81,7 +82,7 @@ class Sender:
         """Return the UPID of the task that the unanswered request started, None if there is none.
 
         The task is found by type, guest, time and the bot's own token. A task that answers an earlier request does
-        not count. For CREATE the copy must exist. If Proxmox does not answer, there is none.
+        not count. For CREATE the copy must exist. Return None if Proxmox does not answer.
         """
         types = OPERATIONS[plan.order.operation].tasks[plan.guest.kind]
         try:
