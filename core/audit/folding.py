@@ -3,7 +3,7 @@
 A person's minute begins with the first row. A refusal that repeats one of this minute (same person, operation, guest
 and kind of refusal) is counted. Attempts beyond `ROWS_MOST` rows a minute are counted too, if they change nothing:
 one person cannot fill the trail. The count is written when the minute is over, as a record that follows the row. A
-crash before that loses the count, never the row.
+crash before that loses the count.
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ from core.error_codec import word_of
 
 WINDOW_SECONDS = 60.0
 ROWS_MOST = 30
-"""Maximum number of rows per person and window.
+"""Maximum number of rows per person and window, besides one for all further attempts.
 
 It applies to refusals, and again to everything else that changes nothing.
 """

@@ -7,7 +7,7 @@ from core.audit.measures import interaction_id
 from core.audit.record import AuditRecord
 
 DETAIL_MOST, OUTCOME_MOST = 500, 1000
-"""Characters kept of the typed text, and of the outcome."""
+"""Characters kept of the detail, and of the outcome."""
 
 _log = logging.getLogger("audit")
 

@@ -14,7 +14,7 @@ UNKNOWN = "unknown: "
 CUT_OFF = f"{UNKNOWN}cut off"
 """Outcome of an attempt that was running when the bot ended, and whose result could not be found out."""
 NOTHING_STARTED = "nothing begun"
-"""Outcome of an attempt that ended before Proxmox had the request."""
+"""Outcome of an attempt that ended before anything was begun."""
 CANCELLED = "cancelled"
 """Outcome of a question that its asker cancelled."""
 NOT_SETTLED = "the task ended well, but the guest is not in the state expected"
@@ -36,13 +36,15 @@ class AuditStep(StrEnum):
 class AuditRecord:
     """One step of an attempt.
 
-    `operation`: the word of an `Operation`, otherwise the request as it came in (such as a custom_id).
+    `operation`: the word of an `Operation`, `VARIOUS` (core/audit/folding.py), or the request as it came in (such as
+    a custom_id).
     `detail`: the options in one line. `guest`, `node`, `state`: name, node and state of the guest before the attempt.
     `reason`: as the person typed it. `upid`: the task's UPID. `seconds`: duration of the action.
     `message_id`: Discord's id of the public progress message.
     `times`: number of repeated requests that this record stands for.
-    `interaction_id`: Discord's id of the interaction, for repeats that of the first. The log lines about it name it,
-    too. None in records of earlier versions, and in a record that stands for different requests.
+    `interaction_id`: Discord's id of the interaction, for repeats that of the first. Log lines written during the
+    interaction show the same id. None in records of earlier versions, and in a record that stands for different
+    requests.
     """
 
     step: AuditStep
@@ -103,7 +105,7 @@ def ending_of(record: AuditRecord) -> Ending:
 
 
 def failure_step(error: BaseException) -> AuditStep:
-    """Return the step that records an attempt ended by this error: REFUSED, or ENDED for any other failure."""
+    """Return the step that records an attempt ended by this error: REFUSED for a refusal, else ENDED."""
     return AuditStep.REFUSED if isinstance(error, Refused) else AuditStep.ENDED
 
 

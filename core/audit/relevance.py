@@ -18,7 +18,7 @@ MISTAKES = frozenset(
     - {wanted_errors.SitesUnread.__name__}
     | {NothingGiven.__name__}
 )
-"""The stored names of the errors for a mistyped option.
+"""The stored names of the errors for an option that cannot be used, such as a mistyped one.
 
 The error for a VMID without a guest is not one of them, because the guest may be hidden.
 """
@@ -27,7 +27,7 @@ DRY_RUN = "dry_run=True"
 """The options of a dry run end with this text."""
 
 ANSWER_SECONDS = 150.0
-"""Maximum age in seconds of a question that is answered.
+"""Maximum age in seconds of a question when it is answered.
 
 It is twice the question's time limit, because a form renews it once, plus a margin.
 """

@@ -34,7 +34,7 @@ class TrailExtent(StrEnum):
 
     RECORDS = "records"  # every attempt as it is stored
     ENTRIES = "entries"  # every attempt, but an answered question only by its result
-    CHANGES = "changes"  # the entries that are a change, a refusal or a question
+    CHANGES = "changes"  # the entries without reads, dry runs and refusals of mistyped options
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Stream(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AuditCursor:
-    """The point up to which a stream was posted. `posted`: the id of the last posted record.
+    """The point up to which a stream was posted. `posted`: id of the last record that was posted or needs no line.
 
     `there`: Discord's id of the last message, 0 if there is none.
     `tried`: last record id of a message that Discord may or may not have, 0 if there is none.
@@ -108,7 +108,7 @@ class AuditStore(Protocol):
     async def audit_page(
         self, wanted: AuditFilter, offset: int, limit: int
     ) -> tuple[tuple[AuditEntry, ...], int]:
-        """Return the latest record of each attempt, newest attempt first, and the number of attempts."""
+        """Return the latest record of each attempt on a page, newest attempt first, and the total of attempts."""
 
     async def audit_people(self, limit: int) -> tuple[tuple[int, str], ...]:
         """Return ids and latest names of the people who asked for something, latest first."""
@@ -134,7 +134,7 @@ class AuditStore(Protocol):
         """Return the latest record of each attempt without a result."""
 
     async def audit_unknown(self, since: float) -> tuple[AuditEntry, ...]:
-        """Return the latest record of each attempt whose result is unknown.
+        """Return the latest record of each attempt whose result is unknown and may still be found out.
 
         Records before `since` (Unix seconds) are left out.
         """
@@ -149,7 +149,7 @@ class AuditStore(Protocol):
     async def audit_prune(self, before: float, after: int = 0) -> int | None:
         """Delete the attempts whose records are all older than `before` (Unix seconds).
 
-        Check only the next few ids after `after`. Return the id for the next call, None at the end.
+        Check only the next attempts with ids above `after`. Return the `after` of the next call, None at the end.
         """
 
 

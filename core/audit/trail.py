@@ -2,7 +2,7 @@
 
 An attempt is one record (refused, planned, or an answered read) or several: asked, written before anything is
 sent; sending and sent, around the request to Proxmox; and ended. If the bot ends before the end is recorded,
-the next start finds out how the attempt ended (core/actions/recovery.py). Repeated attempts share one row
+the next start finds out how an action on a guest ended (core/actions/recovery.py). Repeated attempts share one row
 with a count (core/audit/folding.py).
 """
 
@@ -64,7 +64,7 @@ class AuditLog(Protocol):
         """Try again to write the records that the disk refused, and the counts of repeats whose minute is over."""
 
     async def flush(self, *, counts: bool = False) -> None:
-        """Wait until everything recorded so far is written, for two seconds at most.
+        """Wait until everything recorded so far is written or refused, for two seconds at most.
 
         `counts`: write all counts. Does not raise.
         """
@@ -80,7 +80,8 @@ class AuditLog(Protocol):
 class _Row:
     """A record that waits to be written.
 
-    `number`: counts the records of this run. `stored`: set while somebody waits for it.
+    `number`: counts the records of this run. `at`: Unix seconds. `follows`: an earlier record of the same attempt.
+    `stored`: set while somebody waits for it.
     `is_late`: the disk has refused it. `given_up`: an ASKED record that nobody waits for any more.
     """
 
@@ -112,7 +113,7 @@ class AuditTrail:
         """Number of the last record that was queued."""
         self._writing: asyncio.Task[None] | None = None
         self._flushes: list[tuple[int, asyncio.Future[None]]] = []
-        """For each number, the futures that are set once its record is written."""
+        """Numbers of records, each with a future that is set once the record is written or refused."""
         self._folding = Folding(clock)
         self._finished = False
         self.cut_off: tuple[AuditEntry, ...] = ()

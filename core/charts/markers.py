@@ -7,7 +7,10 @@ from enum import StrEnum
 from core.watch.incidents.model import GuestEvent, Incident, Severity, Topic
 
 SAME_SECONDS = 300.0
-"""A start by the uptime gets no marker if an incident notes one this near: the watch sees it up to a poll late."""
+"""A start that the uptime shows gets no marker of its own if an incident notes one within this many seconds.
+
+The watch sees a start up to a poll late.
+"""
 _STARTS = frozenset({GuestEvent.RESTARTED, GuestEvent.BACK, GuestEvent.ELSEWHERE})
 
 
@@ -27,9 +30,10 @@ class Marker:
 
 
 def markers_of(incidents: Iterable[Incident], started: float | None) -> tuple[Marker, ...]:
-    """Return the markers, oldest first. `started`: when the guest or node was started last, None if unknown.
+    """Return the markers, oldest first.
 
-    Of the incidents without urgency only starts get one. A wanted stop shows as a gap in the lines.
+    Of the incidents with severity INFO only starts get one. A wanted stop shows as a gap in the lines.
+    `started`: Unix seconds of the last start of the guest or node, None if unknown.
     """
     markers = [marker for incident in incidents if (marker := _marker_of(incident)) is not None]
     starts = [marker.begin for marker in markers if marker.kind is MarkerKind.START]

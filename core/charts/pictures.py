@@ -28,7 +28,7 @@ OWN_MOST = 3
 SPARE_MOST = 20
 """While this many pictures are wanted, nobody gets a place for a second one."""
 PEOPLE_MOST = 100
-"""Maximum number of people who want a picture at once. The last of them waits half a minute."""
+"""Maximum number of people who want a picture at once. The last of them waits about half a minute."""
 
 
 class Renderer(Protocol):
@@ -82,7 +82,7 @@ class Pictures(Generic[T]):
         return len(self._wanted) < PEOPLE_MOST
 
     def _known(self, key: Hashable) -> asyncio.Task[T] | None:
-        """Return the picture with this key if it is being made or fresh, else None. Forget all others."""
+        """Return the picture with this key if it is being made or fresh, else None. Forget all old pictures."""
         now = self._clock.monotonic()
         self._made = {
             each: (made, task)

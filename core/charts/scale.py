@@ -1,4 +1,4 @@
-"""Choose the unit and the rounded ends of a value axis."""
+"""Choose the unit, the end and the ticks of a value axis."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ LEAST_PERCENT = 10.0
 class Scale:
     """The value axis of a panel.
 
-    `factor`: divides a value of the panel into the shown unit. `top` and `ticks` are in that unit.
+    `factor`: a value of the panel divided by it is in the shown unit. `top` and `ticks` are in that unit.
     `suffix`: the unit's name, such as "%" or "MiB". `digits`: digits after the point that tell the ticks apart.
     """
 
@@ -58,7 +58,7 @@ def _decimal_step(reach: float) -> float:
 
 
 def _binary_step(reach: float) -> float:
-    """Return a step that is a power of two, like sizes of memory: two or three steps reach the top."""
+    """Return a step that is a power of two, like sizes of memory: two or three steps fit into the axis."""
     return 2.0 ** math.floor(math.log2(reach * HEADROOM / 2))
 
 

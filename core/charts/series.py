@@ -52,7 +52,8 @@ class PanelKind(StrEnum):
 class _Form:
     """How panels of one kind are built.
 
-    `factor`: multiplies the samples' values into the panel's unit. `total`: the measure of the greatest value.
+    `factor`: multiplies the samples' values into the panel's unit. `total`: the measure of the greatest possible
+    value.
     """
 
     unit: Unit

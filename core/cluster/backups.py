@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from core.guest import Backup, Backups
 
 Ask = Callable[[str], Awaitable[tuple[Backup, ...] | None]]
-"""Takes a storage's name and returns its backups, None if it cannot be asked."""
+"""Takes a storage's name and returns its backups, None if they cannot be read."""
 
 
 async def ask_all(names: Iterable[str], ask: Ask, seconds: float) -> Backups:
-    """Return the backups, newest first, and the names of the storages that did not tell theirs within `seconds`.
+    """Return the backups, newest first, and the names of the storages that could not be read within `seconds`.
 
     Raises: the errors of `ask`.
     """

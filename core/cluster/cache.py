@@ -12,7 +12,7 @@ from core.proxmox import Proxmox
 T = TypeVar("T")
 
 FRESH_SECONDS = 10.0
-"""Seconds for which a read is used for completions and lists. Proxmox updates its figures every 10 s (pvestatd)."""
+"""Seconds for which a read is used if no newer one is needed. Proxmox updates its figures every 10 s (pvestatd)."""
 OVERLAY_SECONDS = 12.0
 """Seconds for which an action's view of a guest is newer than the list: pvestatd's 10 s and 2 s of pmxcfs caching."""
 
@@ -32,7 +32,7 @@ class ClusterCache:
         self.last: Cluster | None = None
 
     def subscribe(self, on_read: Callable[[], None]) -> None:
-        """Add a function to call after each read of Proxmox."""
+        """Add a function to call after each successful read."""
         self._on_read.append(on_read)
 
     def find(self, vmid: int) -> Guest | None:
@@ -97,7 +97,7 @@ class ClusterCache:
 
 
 class SnapshotCache:
-    """Read snapshot lists for completions, one request per guest at a time. Keep them FRESH_SECONDS seconds."""
+    """Read snapshot lists for completions, one request for all who ask about a guest within FRESH_SECONDS seconds."""
 
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
         self._proxmox, self._clock = proxmox, clock

@@ -1,4 +1,4 @@
-"""Keep the histories of storages for a while. They change only twice an hour, and many people may look at them."""
+"""Keep the histories of storages for a while. They change twice an hour at most, and many people may look at them."""
 
 import asyncio
 import logging
