@@ -1,4 +1,4 @@
 """Declare the commands, handle presses on buttons, and run the loops of the watch and of the audit trail.
 
-Each command is a few lines: open the reply, find the guest or site, make one call.
+Most commands are a few lines: open the reply, find the guest or site, make one call.
 """

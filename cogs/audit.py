@@ -48,7 +48,7 @@ class Audit(commands.Cog):
             site.action_recovery.stop()
 
     async def _counts(self) -> None:
-        """Write the counts of repeated requests to the trail once their minute is over."""
+        """Write the counts of repeated requests once their minute is over, and the records that the disk refused."""
         while True:
             await asyncio.sleep(COUNTS_EVERY)
             for trail in self._services.trails:

@@ -1,7 +1,7 @@
 """Handle presses on lasting buttons and choices in lasting menus, even after a restart.
 
-The site of a press is found before anything else. Each press passes the gate here, because CommandTree's check does
-not cover buttons. Access is decided for the person who presses.
+The site of a press is found before access is decided. Each press passes the gate here, because CommandTree's check
+does not cover buttons. Access is decided for the person who presses.
 """
 
 import contextlib
@@ -160,7 +160,7 @@ _HANDLERS: tuple[tuple[re.Pattern[str], OperationOf, Handler], ...] = (
 _OF_ALL_SITES = frozenset({PAGE, HISTORY, AUDIT, STATUS, HEALTH})
 """Buttons that may be about all sites."""
 _OF_NO_SITE = frozenset({QUESTION, WELCOME})
-"""Buttons without a site: a stored question knows its site, and the first message is about the whole bot."""
+"""Buttons without a site: an open question knows its site, and the first message is about the whole bot."""
 
 
 async def on_button_press(interaction: Interaction, custom_id: str) -> None:
@@ -169,7 +169,10 @@ async def on_button_press(interaction: Interaction, custom_id: str) -> None:
 
 
 def _finds_site(interaction: Interaction, named: str | None, pattern: re.Pattern[str]) -> bool:
-    """Choose the site of a press. Return False if there is no such site, or if the person may see nothing of it."""
+    """Choose the site of a press, none for a button about all sites.
+
+    Return False if there is no such site, or if the person may see nothing of it.
+    """
     sites = services_of(interaction).sites
     if not sites.several:
         return named is None

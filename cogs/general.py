@@ -40,7 +40,7 @@ KINDS = [Choice(name=locale_str("VM"), value="qemu"), Choice(name=locale_str("CT
 
 
 class General(commands.Cog):
-    """List, show, create, resize and delete guests."""
+    """Show the cluster and the commands. List, show, create, resize and delete guests."""
 
     def __init__(self, services: Services) -> None:
         self._services = services

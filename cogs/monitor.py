@@ -38,7 +38,7 @@ from ui.watch.views import added_card, muted_until, success_card
 _log = logging.getLogger(__name__)
 
 POLL_SECONDS = 150.0
-"""Seconds after which a running poll counts as hung and is started again.
+"""Minimum seconds after which a running poll counts as hung and is started again.
 
 Two reads that run into every timeout of the client, the 12 s between them and the queries after them take less.
 """
