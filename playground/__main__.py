@@ -1,4 +1,4 @@
-"""Run the demo with `python -m playground`. Nothing has to be set up. Needs requirements-demo.txt."""
+"""Run the demo with `python -m playground`. Only the packages of requirements-demo.txt have to be installed."""
 
 from __future__ import annotations
 
@@ -44,8 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _port(text: str) -> int:
     number = int(text)
-    if not 0 <= number <= 65534:
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65534")
+    if not 0 <= number <= 65533:
+        raise argparse.ArgumentTypeError(
+            "a number from 0 to 65533 is needed, because the page takes three ports"
+        )
     return number
 
 

@@ -1,4 +1,4 @@
-"""Hold the demo's messages in the terminal, in Japanese and English."""
+"""Hold what the demo writes to the terminal, in Japanese and English."""
 
 BLOCKED = "free-nitro"
 """A text that the link filter of the demo's Discord blocks."""

@@ -120,7 +120,10 @@ class Screen:
 def run(
     command: str, operation: Operation | None = None, *, button: str = "", who: str = "admin", **options: str
 ) -> Show:
-    """Run a command as `who`. Wait for the success of `operation`, or for a button with this label (in English)."""
+    """Run a command. Wait for the success of `operation`, and for a button with this label (in English), if given.
+
+    `who`: the person, by the field of GuildNames.
+    """
 
     def show(camera: Camera) -> Locator:
         camera.become(getattr(camera.names, who))
@@ -137,7 +140,7 @@ def run(
 
 
 def settle(camera: Camera, answer: Locator) -> None:
-    """Wait until the answer has a card or a text, and all of it has been read."""
+    """Wait until the answer has a card or a text, and says nowhere that the bot is still reading."""
     expect(answer.locator(".components-v2, .message-content").first).to_be_visible()
     expect(answer).not_to_contain_text(camera.t.raw("reading…"))
 
@@ -184,14 +187,14 @@ def first_alerts(camera: Camera) -> Locator:
 
 
 def burst(camera: Camera) -> Locator:
-    """Let the other guests crash, and show all alerts as a person scrolls past them."""
+    """Let the other guests crash, and show the channel with their alerts."""
     camera.send(signal.SIGUSR1)
     camera.alerts(6)
     return camera.page.locator("#channel-timeline")
 
 
 def recovery(camera: Camera) -> Locator:
-    """Mute the newest alert, and end all incidents: the mute ends with its incident."""
+    """Mute the newest alert with its button, and start all guests again. This mute ends with its incident."""
     acknowledge = camera.page.get_by_role("button", name=camera.t("Acknowledge"))
     newest = camera.posts.filter(has_text="🔴").filter(has=acknowledge).last
     identity = newest.get_attribute("data-message-id")

@@ -25,12 +25,12 @@ class ChildDied(Exception):
 
 
 class Child:
-    """A Python program as a child process. Its last lines of output are kept; `show` prints all of it.
+    """A Python program as a child process. Its last 40 lines of output are kept; `show` also prints each line.
 
     It gets SIGTERM when the demo stops, and SIGKILL after 8 s more. Ctrl-C does not reach it directly, because
     it has a session of its own. On Linux the kernel ends it if the demo is killed.
-    With `announces`, the program's first line is returned by `first_line`. That line may hold a secret and is
-    not shown. `hears` gets each later line of its standard output. The lines for which it returns True are not shown.
+    With `announces`, `first_line` returns the first line of standard output, and `hears` gets each later one. The
+    first line may hold a secret: it is neither kept nor printed. Nor are the lines for which `hears` returns True.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Child:
         ]
 
     async def first_line(self, timeout: float) -> str:
-        """Return the first line on its standard output, waiting up to `timeout` seconds.
+        """Return the first line of a child that `announces`, waiting up to `timeout` seconds.
 
         Raises: ChildDied if the child ends first, TimeoutError, RuntimeError before `start`.
         """
@@ -104,7 +104,7 @@ class Child:
         raise ChildDied(self.name, code, () if self._show else self.lines)
 
     def say(self, line: str) -> None:
-        """Write a line to its standard input. If the child has ended, the line is dropped."""
+        """Write a line to its standard input. If the child does not run, the line is dropped."""
         stdin = self._process.stdin if self._process is not None else None
         if stdin is not None and not stdin.is_closing():
             stdin.write(f"{line}\n".encode())

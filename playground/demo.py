@@ -125,7 +125,7 @@ class Demo:
             sites = _parse_sites(await cluster.first_line(_CLUSTER_PATIENCE))
             server.block(BLOCKED)
             write_history(Path(data), list(sites), guild.admin, guild.names.admin)
-            # no such config.py: the user's own, beside bot.py, is for a real server
+            # a config.py that does not exist: the one beside bot.py is for a real server
             program = (*self._programs[0], "--config", str(Path(data) / "config.py"))
             bot = Child("bot", program, directory=ROOT, show=self._verbose)
             self._children = (cluster, bot)

@@ -1,4 +1,4 @@
-"""Give the demo a past: an incident that is over, in the journal of a data directory before the bot starts.
+"""Give the demo a past: an incident that is over. It is written to the journal before the bot starts.
 
 The bot posts this incident first, and then the first message that every new directory gets.
 """
@@ -33,9 +33,10 @@ VMID, NAME, NODE = 103, "minecraft", "pve2"
 
 
 def write_history(directory: Path, sites: Sequence[str], by: Person, display: str) -> None:
-    """Create the journal with the incident.
+    """Create the journal with the incident, which happened at the first site.
 
-    `sites`: ("",) for one without a name. `by`, `display`: the person who acknowledged the incident, and their name.
+    `sites`: their names; ("",) for one without a name. `by`, `display`: the person who acknowledged the incident, and
+    their name.
     """
     now = time.time()
     opened = now - AGO

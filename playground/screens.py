@@ -35,7 +35,10 @@ _LAID_OUT = """width => {
   const resting = /updated|completed|ready|uncertain/.test(document.querySelector("#action-status").textContent);
   return resting && document.fonts.status === "loaded" && wide <= width && wide > width / 2;
 }"""
-"""Whether the page has adapted to the width of its window. Not async: a promise counts as true at once."""
+"""Whether the page has its fonts, no press is under way, and the messages fit the width of the window.
+
+Not async: a promise counts as true at once.
+"""
 _RESTS = (
     "() => /updated|completed|ready|uncertain/.test(document.querySelector('#action-status').textContent)"
 )

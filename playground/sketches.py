@@ -93,7 +93,7 @@ def _ids(t: Text) -> str:
 
 
 def _either(t: Text, japanese: str, english: str) -> str:
-    """Return the text in the language of the sketch. Discord's own pages have these words, not the catalogue."""
+    """Return the text in the language of the sketch. The bot does not say these words, so no catalogue has them."""
     return japanese if t.language == "ja" else english
 
 

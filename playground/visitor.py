@@ -79,7 +79,7 @@ class DemoProcess:
         }
 
     def end(self) -> int:
-        """Send Ctrl-C and return the exit code."""
+        """Send Ctrl-C and return the exit code. Raises: subprocess.TimeoutExpired."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
@@ -107,10 +107,10 @@ class Visitor:
         self.completions = page.locator(".command-suggestion")
 
     def type_command(self, name: str) -> Locator:
-        """Type the command, choose it from the list, and return its entry in the list.
+        """Type the command, and return its entry in the list, which is not chosen yet.
 
         When the page is published anew (an alert came, or another person looks) the typed text is lost. The
-        command is then typed once more.
+        command is then typed again.
         """
         box = self.page.locator("#channel-composer-input")
         entry = self.page.locator(".command-entry").filter(has_text=f"/{name}").first
@@ -152,7 +152,7 @@ class Visitor:
         """Send the command and return the message that answers it.
 
         When the page is published anew, the typed options are lost even while Send is pressed. The command is
-        then typed and sent once more. The message is pinned by its ID: later messages do not replace it.
+        then typed and sent again. The message is found by its ID, so that later ones do not take its place.
         """
         header = self.page.locator(".message-interaction-header").filter(
             has_text=f"/{name.split(maxsplit=1)[0]}"

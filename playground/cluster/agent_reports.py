@@ -35,9 +35,9 @@ def agent_interfaces(vmid: int, net: str) -> list[dict[str, Any]]:
 
 
 def agent_file_systems(gib: int) -> list[dict[str, Any]]:
-    """Return the agent's report of file systems on a disk of `gib` GiB.
+    """Return the agent's report of file systems: those of a guest with `gib` GiB of disk, and other rows.
 
-    Some rows are no part of the disk: memory, images, and further mounts. One row has no figures.
+    The others are memory, images, an overlay, a CD, a second mount of the same disk, and a row without figures.
     """
 
     def row(name: str, mount: str, kind: str, used: float, total: float) -> dict[str, Any]:

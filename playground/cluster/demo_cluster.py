@@ -46,7 +46,7 @@ WATCHED = (101, 102, 103, 107, 201)
 
 
 BURST = ((101, 102, 103), (107, 201, 202))
-"""Guests that crash one group after the other: more at once would raise one alert for all."""
+"""Guests that crash one group after the other. All of them at once would raise one alert."""
 
 
 class Calm:

@@ -203,7 +203,10 @@ def add_guests(pve: Pve, vms: Iterable[GuestRow], cts: Iterable[GuestRow], net: 
 
 
 def set_pace(pve: Pve) -> None:
-    """Set the seconds that tasks take. They count only if `time_scale` is not 0."""
+    """Set the seconds that tasks and the HA manager take, and that a refused login waits.
+
+    Only the refused login (3 s) waits also if `time_scale` is 0.
+    """
     pve.task_secs = {
         "qmclone": 8,
         "vzclone": 6,

@@ -114,7 +114,7 @@ class FailedBackup:
 
 
 class FillingStorage:
-    """Fill a storage with backups after 4 minutes, to 94 % after 11 minutes. Delete old ones after 13 minutes."""
+    """Fill a storage with backups: from minute 4 on, up to 94 % in minute 11. Delete old ones in minute 13."""
 
     FULL = 0.94
 
@@ -216,8 +216,8 @@ class Tunnel:
 class Life:
     """Run all happenings, with one `step` per second.
 
-    Within a quarter of an hour each usual kind of event happens once. Then come two that are hard to notice,
-    and after them only crashes. The same seed gives the same events if nobody interferes.
+    Within a quarter of an hour each usual kind of event happens at least once. Then come two that are hard to
+    notice. Crashes go on all the time. The same seed gives the same events if nobody interferes.
     """
 
     def __init__(self, pve: Pve, started: float, seed: int = 1) -> None:

@@ -1,7 +1,7 @@
 """Take orders for the demo's cluster on standard input, and report its state on standard output.
 
-An order is a line of JSON: {"break": "node"}, {"mend": "node"} or {"by_itself": false}. A report is a line: STATE and
-{"broken": ["node"], "by_itself": false}. Other lines are ignored.
+An order is a line of JSON: {"break": "node"}, {"mend": "node"} or {"by_itself": false}. Other lines are ignored. A
+report is a line: STATE and {"broken": ["node"], "by_itself": false}.
 """
 
 from __future__ import annotations
@@ -63,10 +63,7 @@ class Orders:
 
 
 def read_orders(receive: Callable[[str], None], ended: threading.Event) -> None:
-    """Pass on each line of standard input, in a thread. Set `ended` at the end of standard input.
-
-    Standard input also ends with the parent.
-    """
+    """Pass on each line of standard input, in a thread. Set `ended` at its end, which the parent's end causes too."""
 
     def read() -> None:
         rest = b""

@@ -69,7 +69,11 @@ def build_parents(pve: Pve) -> None:
 
 
 class Crash:
-    """Let a guest crash after 2 min 10 s, and start it a minute later. Do neither while others act on the guest."""
+    """Let a guest crash after 2 min 10 s, and start it a minute later.
+
+    There is no crash if the guest does not run, or if somebody acted on it within the two minutes before. It is not
+    started if somebody has started it, or is acting on it.
+    """
 
     def __init__(self, pve: Pve, started: float) -> None:
         self._pve, self._at, self._back_at = pve, started + 130, started + 190

@@ -32,7 +32,7 @@ class Pins:
         self._counter = itertools.count(1)
 
     def ensure_room(self, call: Call) -> None:
-        """Check that a channel has room for one more pin.
+        """Refuse a new pin beyond the limit, and note the order of the others. Let all other calls pass.
 
         Raises: CallRefused.
         """
@@ -52,7 +52,8 @@ class Pins:
         if found is None or call.method != "GET":
             return answer
         items = [{**each, "pinned_at": self._pinned_at(each)} for each in answer["items"]]
-        before, limit = str(call.params.get("before") or "9"), int(call.params.get("limit") or PAGE_MOST)
+        before = str(call.params.get("before") or "9")  # sorts after each time
+        limit = int(call.params.get("limit") or PAGE_MOST)
         left = sorted(
             (each for each in items if each["pinned_at"] < before),
             key=lambda each: each["pinned_at"],
@@ -62,7 +63,7 @@ class Pins:
         return {"items": left[:most], "has_more": len(left) > most}
 
     def _pinned_at(self, item: Mapping[str, Any]) -> str:
-        """Return when a message was pinned: later for each pin of the bot, earlier for the pins of others."""
+        """Return a made-up time of a pin: the bot's pins in their order, after those of others."""
         number = int(item["message"]["id"])
         micro = self._order.get(number, 0) or number % 1_000_000
         minute = 1 if number in self._order else 0

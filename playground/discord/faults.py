@@ -1,4 +1,4 @@
-"""Define the faults between a bot and Discord: planned faults, rate limits, and the journal of requests."""
+"""Define planned faults, rate limits, and the entries of the journal of requests between a bot and Discord."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Request:
 class PlannedFault:
     """A planned fault for the next `times` requests with a matching method, path and body.
 
-    `method`: "*" for any. `holding`: text that the request's body must contain.
+    `method`: "*" for any. `path_part`: text that the path must contain. `holding`: text that the body must contain.
     `status`: of the answer; 0 cuts the connection. `code` and `message`: Discord's JSON error in the answer.
     `retry_after` (seconds), `is_global`: of a 429. `via`: whether the answer has the header Via.
     `seconds`: delay the request by this long, and answer as usual.

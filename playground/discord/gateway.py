@@ -1,6 +1,6 @@
 """Serve Discord's gateway v10 on a websocket: sessions that outlive their socket, replay, compression.
 
-It knows no guilds or messages: a `GatewayWorld` fills READY and feeds events into `Session.push`.
+This file knows no guilds or messages: a `GatewayWorld` fills READY and feeds events into `Session.push`.
 Source: "Gateway" in Discord's developer documentation (opcodes, close codes, resuming, compression).
 """
 
@@ -14,15 +14,29 @@ import json
 import zlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from enum import IntEnum
 from typing import Any, Protocol
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-DISPATCH, HEARTBEAT, IDENTIFY, PRESENCE, VOICE_STATE, RESUME = 0, 1, 2, 3, 4, 6
-RECONNECT, REQUEST_MEMBERS, INVALID_SESSION, HELLO, HEARTBEAT_ACK = 7, 8, 9, 10, 11
+
+class Op(IntEnum):
+    """The opcodes that are sent or understood here."""
+
+    DISPATCH = 0
+    HEARTBEAT = 1
+    IDENTIFY = 2
+    PRESENCE = 3
+    VOICE_STATE = 4
+    RESUME = 6
+    REQUEST_MEMBERS = 8
+    INVALID_SESSION = 9
+    HELLO = 10
+    HEARTBEAT_ACK = 11
+
 
 _REPLAY_FRAMES = 5000
-"""Number of events that a session keeps for RESUME. An older position is answered with an invalid session."""
+"""Maximum number of events that a session keeps for RESUME. An older position is answered with INVALID_SESSION."""
 
 _HEARTBEAT_TRIP = 0.02
 """Seconds until a heartbeat is answered.
@@ -47,7 +61,7 @@ class GatewayWorld(Protocol):
 
 
 class Session:
-    """One identified session. It exists without a socket until it is resumed, replaced or ended."""
+    """One identified session. Without a socket it is kept until it is resumed, replaced or ended."""
 
     def __init__(self, session_id: str) -> None:
         self.id = session_id
@@ -61,7 +75,7 @@ class Session:
 
     def push(self, event: str, payload: Mapping[str, Any]) -> None:
         self.sequence += 1
-        frame = {"op": DISPATCH, "t": event, "s": self.sequence, "d": payload}
+        frame = {"op": Op.DISPATCH, "t": event, "s": self.sequence, "d": payload}
         self._sent.append(frame)
         if self.socket is not None:
             self.socket.send(frame)
@@ -84,7 +98,7 @@ class _Socket:
     ):
         self.request, self.socket, self._encode = request, socket, encode
         self.ended_here = False
-        """Whether the gateway closed the websocket."""
+        """Whether the gateway closed the websocket or cut it off."""
         self._frames: asyncio.Queue[Frame] = asyncio.Queue()
         self.writer = asyncio.create_task(self._write())
 
@@ -92,7 +106,7 @@ class _Socket:
         self._frames.put_nowait(frame)
 
     async def flushed(self) -> None:
-        """Wait until everything is written, or the peer has not read for a while."""
+        """Wait until everything is written, for at most `_PATIENCE`."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._frames.join(), _PATIENCE)
 
@@ -167,7 +181,7 @@ class Gateway:
         if not resumable:
             self.sessions.clear()
         for socket in list(self._sockets):
-            socket.send(_bare(INVALID_SESSION, resumable))
+            socket.send(_bare(Op.INVALID_SESSION, resumable))
             await socket.flushed()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -180,7 +194,7 @@ class Gateway:
         await response.prepare(request)
         socket = _Socket(request, response, encode)
         self._sockets.add(socket)
-        socket.send(_bare(HELLO, {"heartbeat_interval": round(self.heartbeat_interval * 1000)}))
+        socket.send(_bare(Op.HELLO, {"heartbeat_interval": round(self.heartbeat_interval * 1000)}))
         try:
             await self._converse(socket)
         finally:
@@ -210,24 +224,24 @@ class Gateway:
                 await socket.close(4002)
                 return
             match op:
-                case 1:
+                case Op.HEARTBEAT:
                     if self.answer_heartbeats:
-                        ack = _bare(HEARTBEAT_ACK, None)
+                        ack = _bare(Op.HEARTBEAT_ACK, None)
                         asyncio.get_running_loop().call_later(_HEARTBEAT_TRIP, socket.send, ack)
-                case 2 | 6 if session is not None:
+                case Op.IDENTIFY | Op.RESUME if session is not None:
                     await socket.close(4005)
-                case 2:
+                case Op.IDENTIFY:
                     session = await self._identify(socket, data)
-                case 6:
+                case Op.RESUME:
                     session = await self._resume(socket, data)
                 case _ if session is None:
                     await socket.close(4003)
-                case 3:
+                case Op.PRESENCE:
                     self.presences.append([each["state"] for each in data.get("activities", ())])
                     self._changed()
-                case 4:
+                case Op.VOICE_STATE:
                     pass  # voice changes nothing in the playground
-                case 8:
+                case Op.REQUEST_MEMBERS:
                     if session.ask_members is not None:
                         await session.ask_members(data)
                 case _:
@@ -267,7 +281,7 @@ class Gateway:
         missed = session.replay(int(data.get("seq") or 0)) if session is not None else None
         if session is None or missed is None:
             self.refused_resumes += 1
-            socket.send(_bare(INVALID_SESSION, False))
+            socket.send(_bare(Op.INVALID_SESSION, False))
             return None
         for frame in missed:
             socket.send(frame)

@@ -29,7 +29,7 @@ _V2_TYPES = (9, 10, 11, 12, 13, 14, 17)
 
 
 def breaches(method: str, path: str, body: Any, raw: bytes | None = None) -> list[str]:
-    """Return every documented limit that one REST request breaks, as "where: what"; empty if there is none.
+    """Return the breaches of the limits checked here by one REST request, as "where: what".
 
     `path` is relative to the API base ("/channels/1/messages"). `body` is the decoded JSON, or None. `raw`: the JSON
     as it was sent, if it is known.
@@ -85,7 +85,7 @@ def _named(where: str, item: Mapping[str, Any]) -> Iterator[str]:
     names = {"name": item.get("name"), **_localised("name", item)}
     for key, name in names.items():
         if not isinstance(name, str) or not _is_command_name(name):
-            yield f"{where}.{key}: {name!r} must be 1 to 32 lower-case letters, digits, - or _"
+            yield f"{where}.{key}: {name!r} must be 1 to 32 lower-case letters, digits, -, _ or '"
     for key, text in {"description": item.get("description"), **_localised("description", item)}.items():
         yield from _length(f"{where}.{key}", text, 1, 100)
 

@@ -19,7 +19,7 @@ _CREATE = re.compile(r"/channels/\d+/messages")
 class Nonces:
     """The messages of one author (the bot) by nonce.
 
-    `seconds`: Discord remembers a nonce for "the past few minutes".
+    `seconds`: how long a nonce is remembered; in Discord, for "the past few minutes".
     """
 
     def __init__(self, seconds: float = 180.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -31,7 +31,7 @@ class Nonces:
         self._sent.clear()
 
     def answer(self, call: Call, create: Callable[[Call], Any]) -> Any:
-        """Answer a call with the message that already has its nonce, or with the result of `create`."""
+        """Answer with the message that already has the nonce, if the call enforces it, else with that of `create`."""
         body = call.body if isinstance(call.body, Mapping) else {}
         nonce = body.get("nonce")
         if nonce is None or call.method != "POST" or not _CREATE.fullmatch(call.path):

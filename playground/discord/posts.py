@@ -182,7 +182,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form (modal) as shown to a person. `text` is shown between its controls."""
+    """A form (modal) as shown to a person. `text`: the texts beside its controls."""
 
     custom_id: str
     title: str

@@ -200,7 +200,8 @@ def _in_language(registered: Mapping[str, Any], key: str, locale: str) -> str:
 class Answerer(Protocol):
     """Answer requests of a page for something beside its channel.
 
-    `files`: paths of the style sheets and scripts that are put into the page.
+    `files`: paths of the style sheets and scripts that are put into the page. `answer` returns None for a request
+    that is SimCord's. `trusted`: the request comes from a page with the secret.
     """
 
     @property
@@ -210,7 +211,7 @@ class Answerer(Protocol):
 
 
 def answer_beside(preview: Preview, answerer: Answerer) -> None:
-    """Let `answerer` answer its requests, and put its files into the page. Call this when the page is entered.
+    """Let `answerer` answer its requests, and put its files into the page. Call this once the page is entered.
 
     This applies to all later connections. Requests under foreign names are left to SimCord, which refuses them.
     """
@@ -241,7 +242,7 @@ def answer_beside(preview: Preview, answerer: Answerer) -> None:
 async def listen_on(preview: Preview, host: str) -> None:
     """Serve an entered page on another address of this machine, in place of 127.0.0.1.
 
-    The page still answers only requests to 127.0.0.1 or localhost.
+    The page still answers only requests whose Host is 127.0.0.1 or localhost.
     """
     page = preview._server  # noqa: SLF001  # private to SimCord
     await page.site.stop()

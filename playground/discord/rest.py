@@ -1,6 +1,6 @@
-"""Serve Discord's REST v10 over HTTP: authorization, rate limits, planned faults, the journal.
+"""Serve Discord's REST v10 over HTTP: authorization, rate limits, planned faults, checks of bodies, the journal.
 
-The given `answer` function carries out the requests; this file only transports them.
+The given `answer` function carries out the requests.
 Sources: "HTTP API", "Rate Limits" and "Uploading Files" in Discord's developer documentation.
 """
 

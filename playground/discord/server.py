@@ -1,7 +1,7 @@
 """Provide a Discord: SimCord's model behind real REST v10 and gateway v10 sockets on 127.0.0.1.
 
-The bot is a separate program. It finds this server by two environment variables, DISCORD_API_BASE and
-DISCORD_GATEWAY_URL; `DiscordServer.environment()` has both, and the token. All times are seconds.
+The bot finds this server by environment variables, which `DiscordServer.environment()` returns. All times are
+seconds.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class DiscordServer(DiscordService):
     async def slash(self, person: Person, channel: Channel, command: str, /, **options: Any) -> PressResult:
         """Run a command ("snapshot create") and return when it is answered.
 
-        Wait `ack_limit` for the acknowledgement and then `answer_wait` for the answer, and return in any case.
+        Wait at most `ack_limit` for the acknowledgement and then at most `answer_wait` for the answer.
 
         Raises: simcord.SetupError if this person could not type the command: no such command or option, or hidden.
         """
@@ -88,7 +88,7 @@ class DiscordServer(DiscordService):
     async def autocomplete(
         self, person: Person, channel: Channel, command: str, option: str, typed: str = "", /, **filled: Any
     ) -> list[dict[str, Any]]:
-        """Type into an option and return the choices as {"name": …, "value": …}."""
+        """Type into an option and return the choices as {"name": …, "value": …}. `filled`: the other options."""
         filled = self._as_typed(command, filled)
         return await person.actor.autocomplete(channel, command, option, typed, **filled)
 
@@ -174,9 +174,9 @@ class DiscordServer(DiscordService):
         *,
         viewer: Person | None = None,
     ) -> SeenMessage:
-        """Wait for a message that contains `wanted`, or for which `wanted(post)` is true.
+        """Wait for a message that contains `wanted`, or for which `wanted(post)` is true. Return the newest one.
 
-        Return the newest one.
+        Raises: TimeoutError.
         """
         check = wanted if callable(wanted) else lambda post: wanted in post.text
 

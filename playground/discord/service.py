@@ -144,7 +144,7 @@ class DiscordService:
         return value
 
     async def wait_ready(self, timeout: float = 20.0, *, commands: bool = True) -> None:
-        """Wait until a bot is connected and, with `commands`, has registered some."""
+        """Wait until a bot is connected and, with `commands`, has registered some. Raises: TimeoutError."""
         await self.wait_until(
             lambda: self.gateway.connected and (not commands or self.world.has_commands),
             timeout,
@@ -183,9 +183,10 @@ class DiscordService:
 
     @property
     def violations(self) -> list[str]:
-        """Breaches by requests.
+        """The breaches by requests, as "METHOD path: what".
 
-        They concern documented limits, Discord's schema (with a contract), and features that are not modelled.
+        They concern the limits of limits.py, Discord's schema (with a contract), any other refusal with 400, and
+        features that SimCord lacks.
         """
         return self.rest.violations
 

@@ -1,4 +1,4 @@
-"""Change SimCord where it is slower than needed, stricter or laxer than Discord, or made for one process."""
+"""Change SimCord where it is slower than needed, differs from Discord, or expects the bot in its own process."""
 
 from __future__ import annotations
 

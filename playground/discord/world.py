@@ -1,6 +1,7 @@
 """Open up SimCord's model of Discord, so that the bot can be another process.
 
-Only this file, simcord_changes.py, odd_presses.py and preview.py use private names of SimCord, those of 3.2.1.
+Of the playground only this file, simcord_changes.py, odd_presses.py and preview.py use private names of SimCord,
+those of 3.2.1.
 """
 
 from __future__ import annotations
@@ -241,7 +242,7 @@ class World(simcord.Env):
         change(role.guild.id, user_id, role.id)
 
     def find(self, channel_id: int, message_id: int | None) -> SeenMessage | None:
-        """Return the message as it is now, whoever may see it; None if it is deleted."""
+        """Return the message as it is now, whoever may see it; None if there is none (any more)."""
         message = self.backend.messages.get(channel_id, {}).get(message_id or 0)
         return None if message is None else self._post(message)
 

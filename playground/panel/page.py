@@ -50,7 +50,10 @@ class PortTaken(OSError):
 
 @dataclass(frozen=True, slots=True)
 class GuildNames:
-    """Names of the guild, its channels, roles and people, and their language. emma always reads English."""
+    """The names of the guild, its channels, roles and people, in one language.
+
+    `locale`: the language of the guild and of all people but emma, who always reads English.
+    """
 
     locale: str
     guild: str

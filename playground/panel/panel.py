@@ -1,4 +1,4 @@
-"""Answer the requests of the panel beside the channels: for its state, and for the wishes of a visitor."""
+"""Answer the requests of the panel beside the channels: for its files, its state, and the wishes of a visitor."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class Panel:
         self._acting = asyncio.create_task(self._do(step))
 
     async def _do(self, step: TourStep) -> None:
-        """Do a step and wait for the bot's answer, so that an impatient press asks for nothing twice."""
+        """Do a step and wait until it is done, so that an impatient press asks for nothing twice."""
         guide = Guide(
             self.server, self.guild, self._seen, self.site, lambda name: self.order({"break": name})
         )

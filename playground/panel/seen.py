@@ -13,7 +13,7 @@ from ui.i18n import Text, Texts
 from ui.messages.operations import WORDS
 
 _ALERT = re.compile(r"a\d:(?:[\w-]+:)?(start|ack):")
-"""The custom_id of an alert's button, with or without a site (ui/interaction/custom_ids.py)."""
+"""The custom_id of an alert's Start or Acknowledge, with or without a site (ui/interaction/custom_ids.py)."""
 _FOR_EVERYBODY = ("help", "access")
 """Commands that answer people without a role too."""
 
@@ -71,7 +71,7 @@ class Seen:
         return any(post.pinned for post in self._posts())
 
     def alerts(self) -> list[tuple[SeenMessage, dict[str, str]]]:
-        """Return the alerts that can be answered, each with the custom_id of its buttons by action."""
+        """Return the alerts that can be answered, each with the custom_ids of these buttons by action."""
         found = []
         for post in self._posts():
             ids = [button.custom_id or "" for button in post.buttons if not button.disabled]
@@ -81,7 +81,7 @@ class Seen:
         return found
 
     def alert_answered(self) -> bool:
-        """Return whether an alert has fewer buttons than at first: a button was pressed, or the guest is back."""
+        """Return whether an alert has lost one of these buttons: it was pressed, or the guest is back."""
         now = {post.id: set(offers) for post, offers in self.alerts()}
         return any(not at_first <= now.get(id_, set()) for id_, at_first in self._offered.items())
 
@@ -98,5 +98,5 @@ class Seen:
 
 
 def words_of_success(t: Text, operation: Operation) -> str:
-    """Return the longest part between the names in the sentence about the success of an operation."""
+    """Return the longest part without placeholders of the sentence about the success of an operation."""
     return max(re.split(r"\{\w+\}", t.raw(WORDS[operation].done)), key=len).strip(" .。")

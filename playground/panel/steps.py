@@ -68,7 +68,7 @@ class TourStep:
 async def _roll_back(guide: Guide) -> None:
     """Ask for the roll-back, let the visitor read the question, and confirm it.
 
-    Raises: LookupError, if the bot refuses it: the visitor may have deleted the snapshot. TimeoutError.
+    Raises: LookupError or TimeoutError, if the bot asks nothing: the visitor may have deleted the snapshot.
     """
     asked = await guide.run("snapshot rollback", vmid="web01", name="nginx-ok")
     question = (await asked.until(lambda reply: reply.post and reply.post.buttons)).post

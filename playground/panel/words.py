@@ -1,4 +1,4 @@
-"""Hold the panel's texts in Japanese and English: its buttons, and the effect of each breakage."""
+"""Hold the panel's labels, and its texts about each breakage, in Japanese and English."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from playground.panel.steps import Words
 
 @dataclass(frozen=True, slots=True)
 class BreakageWords:
-    """The texts about one breakage. `sight`: the bot's reaction, and how long it takes in the demo."""
+    """The texts about one breakage. `sight`: what happens, the bot's reaction, and how long it takes in the demo."""
 
     title: Words
     sight: Words

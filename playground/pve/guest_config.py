@@ -34,7 +34,7 @@ class ConfigTruth(TaskListTruth):
     def add_vm(self, vmid: int, name: str, *args: Any, **kwargs: Any) -> Any:
         """Add a QEMU VM (arguments as for fakepve's FakeVm).
 
-        A config without disk, net or memory gets the usual ones.
+        Missing keys of its config, such as memory, scsi0 and net0, get usual values.
         Raises: ValueError, if the VMID is taken.
         """
         if self.guest(vmid) is not None:
@@ -71,7 +71,7 @@ class ConfigTruth(TaskListTruth):
         return vm
 
     def add_ct(self, vmid: int, *args: Any, **kwargs: Any) -> Any:
-        """Add an LXC container (arguments as for fakepve's FakeCt). A template's volumes become base volumes."""
+        """Add an LXC container (arguments as for fakepve's FakeCt). A template's root becomes a base volume."""
         ct = super().add_ct(vmid, *args, **kwargs)
         if ct.template:
             ct.config["rootfs"] = ct.config["rootfs"].replace(":vm-", ":base-")
@@ -134,7 +134,7 @@ class ConfigTruth(TaskListTruth):
 
     async def _config_post(self, request: web.Request) -> web.Response:
         async def asynchronously(v: Values, user: str) -> str:
-            """Follow Qemu.pm update_vm_api: refuse all that can be refused before the task begins."""
+            """Follow Qemu.pm update_vm_api: check privileges, digest and lock before the task begins."""
             vm = self.find(v["node"], v["vmid"])
             for key in v.keys() - {*NOT_OPTIONS, "delete", "revert"}:
                 self.require(user, f"/vms/{vm.vmid}", self._config_priv(key))
@@ -153,7 +153,7 @@ class ConfigTruth(TaskListTruth):
         return await self._served(request, asynchronously)
 
     async def _update_vm(self, v: Values, user: str) -> None:
-        """Follow Qemu.pm update_vm_api: typed values. Values that a running VM cannot take at once stay pending."""
+        """Follow Qemu.pm update_vm_api. Values that a running VM cannot take at once stay pending."""
         vm = self.find(v["node"], v["vmid"])
         options = {key: value for key, value in v.items() if key not in NOT_OPTIONS}
         if not options:

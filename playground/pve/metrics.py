@@ -18,7 +18,7 @@ from playground.pve.guests import GuestTruth
 from playground.pve.network.http import Values
 
 GIB = 1024**3
-# Number of a node's guests whose use its history adds up; more would only cost time.
+# Maximum number of a node's guests whose use is added up; more would only cost time.
 SUMMED_GUESTS = 40
 
 
@@ -36,6 +36,10 @@ class Use:
 
 @functools.lru_cache(maxsize=16384)
 def _habits(seed: int, key: str) -> tuple[float, ...]:
+    """Return the constants of a guest or node, as `use_at` names them.
+
+    base, daily, short and mem are fractions. period is in seconds, phase in radians, net and disk in bytes a second.
+    """
     rng = random.Random(f"{seed}/{key}")
     return (
         rng.uniform(0.02, 0.22),
@@ -52,7 +56,7 @@ def _habits(seed: int, key: str) -> tuple[float, ...]:
 _WAVES = ((0.4, 1.0), (0.3, 2.7), (0.2, 0.37), (0.1, 0.13))
 """The waves of several minutes or hours: the share of each, and its period as a multiple of the guest's own.
 
-Their sum never repeats within a chart, so that it looks as if somebody used the guest.
+Together they look as if somebody used the guest.
 """
 _QUICK = 47.0
 """Period of the small quick wave, in seconds."""

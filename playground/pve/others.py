@@ -144,7 +144,7 @@ class Others(Serving):
 
 
 async def _nothing() -> None:
-    """Do nothing: the plan does all of a vzdump's work."""
+    """Do nothing: the plan does all of a vzdump's work, and the other tasks have none."""
 
 
 class _Backup(TaskPlan):

@@ -11,7 +11,7 @@ WARNINGS = re.compile(r"WARNINGS: \d+")
 
 
 class TaskPlan:
-    """A plan for the next task of a type. Made by TaskTruth.next_task()."""
+    """A plan for the next task of a type. Made by next_task() or backup_job()."""
 
     def __init__(
         self, ttype: str, vmid: int | None, lines: Sequence[str], ends: str, seconds: float, hold: bool

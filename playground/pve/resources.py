@@ -124,7 +124,7 @@ class ResourceTruth(HistoryTruth):
     def _storage_row(self, node: str, sid: str, user: str) -> Values | None:
         """Return a storage of a node; None if the node does not have it, or the user must not see it.
 
-        Without a broadcast the storage is `unknown` and has no figures (API2Tools.pm extract_storage_stats).
+        Inactive or without a broadcast it is `unknown` and has no figures (API2Tools.pm extract_storage_stats).
         """
         row: Values | None = self._storage_resource(node, sid)
         if row is None or not self.allowed(user, f"/storage/{sid}", "Datastore.Audit"):

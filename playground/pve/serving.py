@@ -89,7 +89,7 @@ class Serving(NodeFacts):
     def open(self) -> Self:
         """Start serving, and return when requests are answered.
 
-        Raises: RuntimeError if the cluster serves already.
+        Raises: RuntimeError if the cluster serves already, OSError if the port is taken.
         """
         if self._thread is not None:
             raise RuntimeError("already open")
@@ -137,7 +137,7 @@ class Serving(NodeFacts):
         self._loop.run_forever()
 
     def _register_stateful(self, router: SharedRoutes, prefixes: tuple[str, ...]) -> None:
-        """Register only the JSON API, because the format of Proxmox' own pages would double the time of a start."""
+        """Register only the JSON API. The format of Proxmox' own pages (extjs) would double the time of a start."""
         # unbound, because it is called for parts of this cluster
         register = super()._register_stateful.__func__
         add_tables(router, self, lambda part, into: register(part, into, prefixes[:1]))
@@ -224,7 +224,7 @@ class Serving(NodeFacts):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the node's certificate, `AA:BB:…`, as Proxmox shows it."""
+        """SHA-256 of the certificate that the first address shows at the start, `AA:BB:…`, as Proxmox shows it."""
         return self._made.fingerprint
 
     @property

@@ -1,7 +1,7 @@
 """Serve the HTTP side of the playground's Proxmox: rights, the form of requests, network trouble.
 
-First layer over fakepve. The other layers use the names of fakepve that this file exports. Each correction names the
-place in Proxmox' source that it follows.
+First layer over fakepve. The other layers use the names of fakepve that this file exports. Corrections name the
+place in Proxmox' source that they follow.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Values = dict[str, Any]
 # Paths whose rights /access/permissions always reports (RPCEnvironment.pm get_effective_permissions).
 USUAL_PATHS = ("/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms")
 ON_8 = {"VM.GuestAgent.Audit": "VM.Monitor"}
-"""Names of privileges in Proxmox VE 9, and in 8. Proxmox VE 8 has no other privilege VM.GuestAgent.*."""
+"""Privileges by their names in Proxmox VE 9, with those in 8, which has no privileges VM.GuestAgent.*."""
 # Accepted booleans in a form (JSONSchema.pm check_type), and JSON's own.
 BOOLEANS = ("0", "1", 0, 1, True, False)
 
@@ -117,7 +117,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
 
     @web.middleware
     async def _middleware(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        """Serve a request with the web interface, proxies on the way, and the times and ends of real answers.
+        """Serve a request, also for the web interface, through the proxies on the way.
 
         A 401 comes late, and to an API token without a body. The connection is closed after an error. Follows
         AnyEvent.pm (response).
@@ -187,7 +187,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
     def _check_request(self, request: web.Request, generic: Any, path_node: str | None, sent: Values) -> None:
         """Refuse unknown paths and nodes, loose booleans and changes without quorum, which fakepve would accept.
 
-        Raises: PveError, first for missing rights.
+        Raises: PveError. For a known path, missing rights come before all else.
         """
         match = generic or self.resolve(request, fake_server.API)
         info = match.methods.get(request.method) if match else None
@@ -234,8 +234,8 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
     def allowed(self, user: str, path: str, priv: str) -> bool:
         """Return whether a user or token has a privilege on a path.
 
-        deny() counts first. root@pam and its tokens have everything else. A token with privilege separation has what
-        both the token and its user have (RPCEnvironment.pm permissions).
+        deny() counts first. root@pam and its tokens have everything else, and so has everybody while there is no ACL.
+        A token with privilege separation has what both the token and its user have (RPCEnvironment.pm permissions).
         """
         if any(
             priv == denied and (path == at or path.startswith(at.rstrip("/") + "/"))
@@ -320,9 +320,10 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         acts: bool = False,
         method: str = "",
     ) -> None:
-        """Delay requests (of this method) whose path contains `path_part` by real seconds; `seconds=0` ends it.
+        """Delay requests whose path contains `path_part` by real seconds; `seconds=0` ends it.
 
-        `times`: number of requests, None for all. `acts`: Proxmox does the work first, and only its answer is late.
+        `method`: "" for any. `times`: number of requests, None for all. `acts`: Proxmox does the work first, and only
+        its answer is late.
         A client then times out although its POST takes effect.
         """
         self._hangs = [h for h in self._hangs if h.part != path_part]

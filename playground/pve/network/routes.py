@@ -1,7 +1,7 @@
 """Compile fakepve's routes once per process. Every cluster has the same 250, and compiling them takes 15 ms.
 
-Their handlers belong to one cluster. The handlers of a table of fakepve are made when one of them is needed: most
-clusters need few tables.
+Each cluster has handlers of its own. Those of a table of fakepve are made when one of them is needed: most clusters
+need few tables.
 """
 
 from __future__ import annotations
