@@ -1,7 +1,7 @@
 """Measure answers to one person at a time: completions, /list and /info.
 
-Every function measures once and returns its figures by name. Times are milliseconds. A floor that belongs to a figure
-is measured right after it, so that the machine is equally busy for both.
+Each measurement returns its figures by name. tests/bench/rows.py has their units. The floor of a figure is measured
+right after it or at the same time, so that the machine is equally busy for both.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ async def _look(stage: Stage, *, quiet: float = 0.4) -> tuple[Answer, int]:
 
 
 async def info(stage: Stage) -> Figures:
-    """Look at guests one after the other, while Proxmox answers at once."""
+    """Look at guests one after the other."""
     looks = [await _look(stage, quiet=0.2) for _ in range(stage.samples(4))]
     floor = milliseconds(await stage.raw.seconds(STATUS, stage.samples(10)))
     return _of_looks(looks) | {"floor": floor}

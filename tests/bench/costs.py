@@ -49,7 +49,7 @@ async def _reads(stage: Stage, count: int) -> int:
 async def memory(stage: Stage) -> Figures:
     """Measure the resident memory after twelve reads, a completion, a list and a panel.
 
-    Meanwhile Proxmox keeps the next read waiting, so that the bot works on none.
+    While it is measured, Proxmox keeps the next read waiting, so that the bot works on none.
     """
     town = stage.town
     await _reads(stage, stage.samples(SETTLED_READS))
@@ -85,7 +85,7 @@ async def reads(stage: Stage) -> Figures:
 
 
 async def dashboards(stage: Stage) -> Figures:
-    """Keep as many dashboards as a site may have, and count the requests to Proxmox in each interval.
+    """Keep as many dashboards as a site may have. Count the requests to Proxmox and the edits in an interval.
 
     Then draw a chart, and measure the process that draws: its memory, and after how many seconds of the bot's clock
     it is gone. The bot's memory is measured while it has all the dashboards.

@@ -27,10 +27,12 @@ _TEXT = 10
 
 @dataclass
 class Answer:
-    """The texts that a person has read so far after one press. All times are seconds since the press."""
+    """The texts that a person has read so far after one press. All other times are seconds since `opened`."""
 
     person: int
+    """The user id."""
     opened: float = field(default_factory=time.monotonic)
+    """When the press was sent, in seconds of time.monotonic()."""
     acknowledged: float | None = None
     texts: list[tuple[float, str]] = field(default_factory=list)
     """Each text of the answer, with the time of its arrival."""

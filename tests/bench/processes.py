@@ -20,10 +20,11 @@ PATIENCE = 90.0
 
 @dataclass(frozen=True)
 class Asked:
-    """The requests that reached Proxmox between two orders: their paths, and the most that were open at once."""
+    """The requests that reached Proxmox between two orders, by their paths."""
 
     paths: tuple[str, ...]
     most_in_flight: int
+    """Maximum number of requests open at once, without those for the list."""
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -133,7 +134,10 @@ class Program:
 
 
 def _memory_mb(pid: int) -> float:
-    """Return the resident memory in MB. Raises: StopIteration if the process has ended, but was not waited for."""
+    """Return the resident memory in MB.
+
+    Raises: FileNotFoundError or ProcessLookupError if the process is gone, StopIteration if it has ended.
+    """
     status = Path(f"/proc/{pid}/status").read_text("utf-8")
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
 

@@ -94,9 +94,9 @@ class Stage:
 
     @contextlib.asynccontextmanager
     async def started(self, how: Running) -> AsyncIterator[None]:
-        """Run the bot in this way. The block begins once it is connected and has read the cluster.
+        """Run the bot in this way, or none. The block begins once it is connected and has read the cluster.
 
-        If `small`, it begins before the read.
+        If `small`, the read is not waited for.
         """
         if how is Running.NO_BOT:
             yield

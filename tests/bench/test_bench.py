@@ -1,6 +1,6 @@
 """Test the bench: every measurement by a small run, the table, the comparison and the chart.
 
-The measured figures are not checked, because those of a busy machine prove nothing.
+No goal is checked, because the figures of a busy machine prove nothing.
 """
 
 from __future__ import annotations

@@ -65,7 +65,10 @@ class Crash:
 
 @dataclass
 class Chaos:
-    """Hold a run in progress: the stage, the events so far, and the faults found."""
+    """Hold a run in progress: the stage, the events so far, and what went wrong.
+
+    `crashing`: VMIDs of the guests that crash. `operated`: those on which people act.
+    """
 
     stage: ProcessStage
     random_: random.Random
@@ -255,7 +258,7 @@ class Chaos:
                     self.wrong.append(f"the run itself failed: {result!r}")
 
     async def settle(self) -> None:
-        """End all faults, and wait until every crash is told, every message sent, and every attempt ended."""
+        """End all faults, and wait until for six polls nothing is left to tell, to send or to find out."""
         self.stage.server.rest.faults.clear()
         self.pve.hang("/cluster/resources", 0)
         self.pve.hang("/status/st", 0)
@@ -292,7 +295,10 @@ class Chaos:
 
     @staticmethod
     def _tells(incident: dict[str, Any], crash: Crash) -> bool:
-        """Return whether the incident is the alarm for this crash. A group that only says "back" does not count."""
+        """Return whether the incident is the alarm for this crash.
+
+        Of one that opened after the guest's return, "back" does not count.
+        """
         opened: float = incident["opened"]
         over = crash.up is not None and opened >= crash.up
         return crash.covers(opened) and any(
@@ -318,7 +324,10 @@ class Chaos:
                     self.wrong.append(f"false: incident {incident['id']} about {fact}")
 
     def compare_messages(self) -> None:
-        """Check that every message in the journal is in the channel exactly once, and no other message is."""
+        """Check that each message posted by the journal is in the channel exactly once, and no other message is.
+
+        No incident may have two openings, and no message may have been given up.
+        """
         with self.open_journal() as db:
             rows = db.execute("SELECT id, status, discord_id, incident, post FROM messages").fetchall()
         known = Counter(discord for _, status, discord, _, _ in rows if status == "posted")
@@ -356,7 +365,8 @@ class Chaos:
     def compare_audit(self) -> None:
         """Check the audit trail against the bot's tasks.
 
-        Each task must have one attempt with its true end. The end must not be unknown if Proxmox knows it.
+        Each task must have one attempt with its true end. Each attempt must have ended, and not with an unknown end
+        that Proxmox knows.
         """
         tasks = {upid: task for upid, task in self.pve.tasks.items() if task["user"] == IDENTITY}
         attempts = [each for each in self.attempts() if each.operation in CHANGING]

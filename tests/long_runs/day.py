@@ -4,9 +4,9 @@
 
 The real bot runs in this process on the clock of `tests/support/stage_clock.py`, between a Discord and a Proxmox on
 loopback. It polls once a minute. Meanwhile people give commands, guests stop and come back, and Proxmox and Discord
-fail in turn. The second half of the day must not leave more behind than the first: memory of the bot, open files and
-sockets, tasks. No warning may be logged again within a minute, and each stop of a guest must be noticed. The exit
-code is 1 if anything is wrong.
+fail in turn. In the second half of the day the memory of the bot, the number of open files and sockets, and that of
+tasks must hardly grow. No warning may be logged again within a minute, and each stop of a guest must be noticed. The
+exit code is 1 if anything is wrong.
 """
 
 from __future__ import annotations
@@ -211,7 +211,10 @@ class Day:
         self.wrong += self.half.grown_to(self.end)
 
     def _due(self, most: int, minute: int, *, to_the_end: bool) -> int:
-        """Return how many of `most` are due in this minute. Not `to_the_end`: none in the last tenth of the day."""
+        """Return how many of `most` are due in this minute.
+
+        Without `to_the_end` none is due in the last tenth of the day.
+        """
         minutes = self.size.minutes if to_the_end else self.size.minutes * 9 // 10
         return 0 if minute >= minutes else most * (minute + 1) // minutes - most * minute // minutes
 

@@ -254,7 +254,7 @@ class Flood:
                 began = time.monotonic()
                 shown = await server.slash(self.ada, channel, command, **options)
                 result.acknowledged.append(shown.ack_seconds or PATIENCE)
-                await self._until(lambda shown=shown: is_whole(shown), command)  # type: ignore[misc]  # as below
+                await self._until(lambda shown=shown: is_whole(shown), command)  # type: ignore[misc]  # mypy does not infer the type of a lambda's default
                 into.append(time.monotonic() - began)
             looked = await server.slash(self.ada, channel, "info", vmid=self.vmids[-1])
             result.acknowledged.append(looked.ack_seconds or PATIENCE)
@@ -262,7 +262,7 @@ class Flood:
             began = time.monotonic()
             reply = await server.slash(self.ada, channel, "start", vmid=vmid)
             result.acknowledged.append(reply.ack_seconds or PATIENCE)
-            await self._until(lambda reply=reply: "was started" in reply.text, reply.text)  # type: ignore[misc]  # as above
+            await self._until(lambda reply=reply: "was started" in reply.text, reply.text)  # type: ignore[misc]  # mypy does not infer the type of a lambda's default
             result.started.append(time.monotonic() - began)
             await asyncio.sleep(2.0)
 

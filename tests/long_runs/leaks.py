@@ -2,11 +2,12 @@
 
     python -m tests.long_runs.leaks [REQUESTS] [--seed N]
 
-The people may see only some guests. Each guest has numbers of its own: its VMID, and one in each private text (name,
-tags, pool, notes, snapshots). Everything that a request shows to the person is searched for numbers: new and edited
-messages with their buttons and custom_ids, choices, forms. Only two kinds of number are allowed: those of guests that
-the person may see, and those that the person typed. The rules of access are written here a second time, apart from
-core/access/policy.py. A hidden VMID must get the same answer as one that does not exist.
+The people may see only some guests. Each guest has numbers of its own: its VMID, and those in its private texts
+(name, tags, pool, notes, snapshots). Everything that a request shows to the person is searched for numbers: new and
+edited messages with their buttons and custom_ids, choices, forms. Only two kinds of number are allowed: those of
+guests that the person may see, or could see since the bot last read the cluster, and those that the person typed. The
+rules of access are written here a second time, apart from core/access/policy.py. A hidden VMID must get the same
+answer as one that does not exist.
 
 Each seed makes REQUESTS_A_SEED requests on a stage of its own. Meanwhile guests crash, move, and change their tags
 and names. New guests take the VMIDs of removed ones. Actions run, tasks fail, and Proxmox is away at times.
@@ -261,7 +262,7 @@ class LeakTrial:
                 self._own[post.id] = (name, whole(post))
 
     def check_dashboards(self) -> None:
-        """Check that a dashboard of a person who may see only some guests shows no others.
+        """Check that a dashboard of a person who may see only some guests shows none that they could never see.
 
         Root's dashboards are meant for everybody.
         """

@@ -24,7 +24,7 @@ HISTORIES_A_SEED = 50
 
 @dataclass
 class SeedResult:
-    """Hold the result of one seed. `wrong` is the story, or empty if all went well."""
+    """Hold the result of one seed. `wrong` is the story, or empty if all went well. `kind`: of the fault."""
 
     seed: int
     wrong: str = ""

@@ -1,6 +1,6 @@
 """Test that the measurement in tests/long_runs/flood.py works, with a short run.
 
-Its figures are not checked, because those of a busy machine prove nothing.
+Its times are not checked, because those of a busy machine prove nothing.
 """
 
 import asyncio

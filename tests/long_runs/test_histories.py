@@ -403,7 +403,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(polls=POLLS)
     def node_is_taken_away(self, polls: int) -> None:
-        """Remove a dead node without guests from the cluster."""
+        """Remove the dead nodes that have neither guests nor a full storage from the cluster."""
         cluster = self.trial.cluster
         homes = {box.node for box in cluster.boxes.values()}
         for name in [name for name, online in cluster.online.items() if not online and name not in homes]:
@@ -849,7 +849,7 @@ SEEDS = {
     "held guests told as full storages": 3,
     "blindness not told": 3,
 }
-"""Seeds whose first histories find the mutant. Any other seed finds it as well, but later."""
+"""Seeds whose first histories find the mutant. Other seeds may need more histories."""
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)

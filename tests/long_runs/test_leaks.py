@@ -98,7 +98,7 @@ SEEDS = {
     "dashboards of those who see some guests": 80_011,
     "a guest that is read": 80_001,
 }
-"""Seeds that find the leak in their first requests. Other seeds need more requests."""
+"""The first of ten seeds to try. One of them finds the leak in its first requests."""
 
 
 @pytest.mark.parametrize("forgotten", FORGOTTEN)

@@ -1,8 +1,8 @@
 """Run the playground's Proxmox as a process of its own, and take orders on its standard input.
 
-Each order is a line of JSON with values to set, such as `{"latency": 0.03, "workers": 3}`. Each answer is a line
-of JSON, with the requests since the last order. The first line tells how to reach the cluster. The process ends with
-its standard input.
+The first line that it writes is JSON and tells how to reach the cluster. Each order is a line of JSON with values to
+set, such as `{"latency": 0.03, "workers": 3}`. Each answer is a line of JSON, with the requests since the last order.
+The process ends with its standard input.
 """
 
 from __future__ import annotations

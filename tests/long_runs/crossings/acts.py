@@ -58,7 +58,7 @@ class Acts:
         )
 
     async def follow(self, name: str, reply: Any) -> None:
-        """Confirm most questions at once, mostly as the person who was asked."""
+        """Confirm most questions, mostly as the person who was asked."""
         if not isinstance(reply, PressResult) or reply.post is None or self.chance.random() < 0.4:
             return
         if nonces := NONCE.findall(whole(reply.post)):

@@ -1,4 +1,4 @@
-"""Make requests, and check all results of each: effects, answers, the audit trail, and alerts."""
+"""Make requests, and check their results: effects, answers and the audit trail. Also check alerts and dashboards."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class Checks:
     def judge(
         self, request: str, shown: list[str], may_tell: set[str], may_name: frozenset[str] | set[str]
     ) -> None:
-        """Check that the texts have no numbers and sites but these, and no button without a site."""
+        """Check that the texts have no numbers and sites but the allowed ones, and no button without a site."""
         for text in shown:
             if wrong := sorted(numbers(text) - may_tell):
                 self.crossed(request, f"{wrong} in {text}")

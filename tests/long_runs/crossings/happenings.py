@@ -1,4 +1,4 @@
-"""Let things happen between the requests: to guests, to the connection, to the bot, and by another administrator."""
+"""Let things happen between the requests: to guests, to the connection and to the bot, and commands of `root`."""
 
 from __future__ import annotations
 

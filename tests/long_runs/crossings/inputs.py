@@ -114,9 +114,9 @@ class Inputs:
         return self.chance.choice(found or ["0123456789abcdef"])
 
     def twin(self, command: str, values: dict[str, Any], want: Want) -> dict[str, Any] | None:
-        """Return most requests about something hidden as requests about something that does not exist.
+        """Return the options of a request about something hidden, with something that does not exist in its place.
 
-        Returns None for other requests.
+        Return None for some of these requests at random, and for all others.
         """
         if want.places or want.several or self.chance.random() < 0.3:
             return None

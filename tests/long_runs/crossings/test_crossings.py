@@ -98,7 +98,7 @@ SEEDS = {
     "alerts name the first site": 61_001,
     "every site is seen": 61_000,
 }
-"""Seeds whose first requests find the fault."""
+"""The first of five seeds to try. One of them finds the fault in its first requests."""
 
 
 @pytest.mark.parametrize("planted", PLANTED)
