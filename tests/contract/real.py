@@ -51,9 +51,9 @@ class Settings:
 
 
 def settings(environ: Mapping[str, str] = os.environ) -> Settings | None:
-    """Read the environment. Returns None if it names no target.
+    """Read the environment. Return None if it names no target.
 
-    Raises: KeyError, if a variable is missing; ValueError, if a number is none.
+    Raises: KeyError, if a variable is missing; ValueError, if the port or the generation is no number.
     """
     if not environ.get("PVE_CONTRACT_HOST"):
         return None
@@ -81,7 +81,10 @@ def _tool(vmid: int) -> str:
 
 
 class Real:
-    """Arrange everything by the command line of a real Proxmox. All methods may raise AssertionError."""
+    """Arrange everything by the command line of a real Proxmox.
+
+    All methods may raise AssertionError, and subprocess.TimeoutExpired.
+    """
 
     played = False
 
@@ -90,7 +93,7 @@ class Real:
         self._holder: subprocess.Popen[str] | None = None
 
     def run(self, line: str) -> str:
-        """Run a line of bash as root, and return what it prints. Raises: AssertionError if it fails."""
+        """Run a line of bash as root, and return its output. Raises: AssertionError if it fails, TimeoutExpired."""
         done = subprocess.run(  # noqa: S603 - the maintainer's own machine and command
             [*self._named.root, "bash", "-c", line],
             capture_output=True,

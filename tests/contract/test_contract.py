@@ -1,6 +1,7 @@
 """Test that Proxmox answers as the bot expects: against the playground as 8.4 and 9, or against a real one.
 
-The environment names a real one (tests/README.md). Then only the first test runs, against it.
+The environment names a real one (tests/README.md). Then the first test runs against it, and those of the playground
+are skipped.
 """
 
 import asyncio

@@ -119,7 +119,7 @@ def test_the_demo_and_the_tests_have_these_privileges_too() -> None:
 
 
 async def everything(pve: Pve, client: ProxmoxClient) -> list[str]:
-    """Use each of the bot's privileges on a VM and on a container. Return the failures in Proxmox' words."""
+    """Use the bot's privileges on a VM and on a container. Return the failures, or what is not visible."""
     trouble: list[str] = []
     pve.pools.setdefault("lab", set())
 

@@ -1,4 +1,4 @@
-"""Test that installations, public checks and hooks fetch nothing that somebody could replace."""
+"""Test that installations, public checks and hooks fetch only what is pinned."""
 
 import re
 from itertools import pairwise
@@ -68,7 +68,7 @@ def test_new_hashes_leave_the_rest_as_it_is_written() -> None:
         assert with_hashes(lines, found) == text
 
 
-def test_the_public_checks_run_nothing_that_can_be_replaced() -> None:
+def test_the_public_checks_run_only_pinned_actions_and_images() -> None:
     """Check that actions are pinned to commits, and images to versions or digests.
 
     The check for known vulnerabilities is among the steps.

@@ -78,7 +78,7 @@ def test_other_values_keep_the_rule() -> None:
 def prose(path: Path) -> Iterator[str]:
     """Yield the lines of a Markdown file, or the comments of another file.
 
-    Code blocks, the content of code spans and the targets of links are left out.
+    Code blocks, HTML, the content of code spans and the targets of links are left out.
     """
     text = path.read_text("utf-8")
     if path.suffix == ".md":

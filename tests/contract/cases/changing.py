@@ -65,7 +65,7 @@ async def _deaf(talk: Talk) -> None:
 
 
 async def _log(talk: Talk) -> None:
-    """Check that a task's log ends with its result, and that the lists name its user and its end."""
+    """Check that a task's log ends with its result, and that the guest's tasks name its user and its end."""
     talk.host.set_running(CT, False)
     ct = talk.guest(CT)
     upid = await talk.bot.power(ct, Operation.START)

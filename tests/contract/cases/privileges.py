@@ -1,4 +1,4 @@
-"""Check the refusal of each call without its privilege: a case for each privilege, and a row for each call."""
+"""Check the refusal of each call without its privileges: a case for each group of them, and a row for each call."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -107,7 +107,7 @@ GROUPS = (
 
 
 def case_without(group: tuple[str, ...]) -> Case:
-    """Return the case without these privileges. Each refusal must name privilege and path, which the bot shows."""
+    """Return the case without these privileges. Each refusal must name the path and privileges of its row."""
 
     async def run(talk: Talk) -> None:
         all_denied = list(_denied(talk))

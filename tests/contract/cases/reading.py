@@ -111,7 +111,7 @@ FIGURES = {
 
 
 def _check_rows(talk: Talk) -> None:
-    """Check that all rows have their figures, and those of running guests in the right unit."""
+    """Check that all rows have their figures, and some figures of VM and CT in the right unit."""
     for row in talk.data():
         wanted = FIGURES.get(row["type"], set())
         if row["type"] == "qemu" and talk.facts.generation >= 9:
@@ -124,7 +124,7 @@ def _check_rows(talk: Talk) -> None:
 
 
 def _check_use(guest: Guest) -> None:
-    """Check that a running guest uses more than a few KiB of memory, and a stopped one nothing."""
+    """Check that a running guest has an uptime and at least 256 KiB of memory in use, and a stopped one neither."""
     if guest.state is State.RUNNING:
         assert guest.memory
         assert guest.memory >= MIB // 4

@@ -29,7 +29,7 @@ WRONG = "00000000-0000-0000-0000-000000000000"
 
 
 async def _filtered(talk: Talk) -> None:
-    """Check that lists without their privilege are shorter, not refused."""
+    """Check that lists without their privilege show less, and are not refused."""
     bot, vm = talk.bot, talk.guest(VM)
     talk.host.set_running(VM, True)
     talk.host.keep_backup(VM)
@@ -53,7 +53,7 @@ async def _filtered(talk: Talk) -> None:
 
 
 async def _token(talk: Talk) -> None:
-    """Check that a wrong token is refused without a reason."""
+    """Check that a wrong token is refused with 401."""
     error, _ = await talk.refused(talk.as_other(WRONG).cluster(), 401)
     assert isinstance(error, TokenRefused)
 
@@ -176,10 +176,10 @@ async def _held(talk: Talk) -> None:
         talk.host.hold_config(VM, False)
 
 
-async def _already(talk: Talk) -> None:
-    """Check power actions on guests that are already in the wanted state.
+async def _unfit(talk: Talk) -> None:
+    """Check power actions that do not fit the state of the guest.
 
-    Starting a running VM fails at the end of its task. Of the actions on stopped guests only stopping a VM succeeds.
+    Starting a running VM fails at the end of its task. On stopped guests only stopping a VM succeeds.
     """
     talk.host.set_running(VM, True)
     error, words = await talk.refused(talk.bot.power(talk.guest(VM), Operation.START))
@@ -249,7 +249,7 @@ REFUSALS = (
     Case("locked guests", _locked),
     Case("protected guests", _protected),
     Case("a configuration file in use", _held),
-    Case("a guest that already is in the wanted state", _already),
+    Case("power actions that do not fit the state", _unfit),
     Case("a snapshot that does not exist", _unknown_snapshot),
     Case("a cluster without quorum", _no_quorum, needs_play=True),
     Case("another node", _elsewhere, needs_play=True),
