@@ -47,7 +47,7 @@ def _parser_names(kind: type) -> list[str]:
 @functools.cache
 def remember_commands() -> None:
     """Let discord.py remember the payloads and the names of the parsers."""
-    setattr(discord.state, "inspect", SimpleNamespace(getmembers=_parsers))  # noqa: B010 - as below
+    setattr(discord.state, "inspect", SimpleNamespace(getmembers=_parsers))  # noqa: B010 - mypy forbids assigning to another module's import
     for kind in (Command, Group):
         translated = _remember(kind.get_translated_payload)
         setattr(kind, "get_translated_payload", translated)  # noqa: B010 - mypy forbids assigning to a method

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -14,10 +15,12 @@ NINE, EIGHT = (1800, 336), (10800, 60)
 """Step in seconds and number of rows of a week, in Proxmox 9 and 8."""
 
 
-def week(use: object, step: int = 1800, rows: int = 336, total: float = 1000.0) -> list[StorageUse]:
+def week(
+    use: Callable[[float], float], step: int = 1800, rows: int = 336, total: float = 1000.0
+) -> list[StorageUse]:
     """Return a history. `use`: a function of the days from now, which are negative for the past."""
     times = [NOW - step * (rows - 1 - place) for place in range(rows)]
-    return [StorageUse(when, use((when - NOW) / DAY), total) for when in times]  # type: ignore[operator]  # a lambda
+    return [StorageUse(when, use((when - NOW) / DAY), total) for when in times]
 
 
 @pytest.mark.parametrize(("step", "rows"), [NINE, EIGHT])
