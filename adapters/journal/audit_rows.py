@@ -1,10 +1,10 @@
 """Store the audit trail in journal.db. A part of adapters/journal/store.py.
 
-It holds the SQL, and turns rows into records (core/audit/record.py) and back. Filters, `began` and the order
-follow the first record of an attempt: setting the clock back moves no attempt. The displayed values are those of
-the latest record. A person's roles are not stored and are read as none.
+It holds the SQL, and turns rows into records (core/audit/record.py) and back. Filters, `began` and the order of
+pages follow the first record of an attempt: setting the clock back moves no attempt. The displayed values are those
+of the latest record. A person's roles are not stored and are read as none.
 
-Every function takes the connection of a running transaction. adapters/journal/database.py translates the errors.
+`db`: the connection of a running transaction. adapters/journal/database.py translates the errors.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _ADD = """
 _CURSORS = {Stream.CHANGES: "audit_posting", Stream.REFUSALS: "audit_posting_refusals"}
 """Name of each stream's cursor in the table `meta`."""
 PIECE = 500
-"""Attempts checked in one pruning step: it blocks everything else for a few milliseconds."""
+"""Attempts checked in one pruning step. A step delays other changes by a few milliseconds."""
 
 _CONDITIONS = {
     "vmid": "vmid = :vmid",
@@ -94,7 +94,10 @@ _FORGET = """
 
 
 def add_record(db: sqlite3.Connection, row: Mapping[str, object], follows: int | None) -> int:
-    """Insert a record and return its id. `row`: from `encode_row`."""
+    """Insert a record and return its id. `row`: from `encode_row`.
+
+    `follows`: id of an earlier record of the same attempt, None for the first record of an attempt.
+    """
     db.execute(_ADD, {**row, "follows": follows})
     (number,) = db.execute("SELECT last_insert_rowid()").fetchone()
     return int(number)
@@ -147,6 +150,12 @@ def read_last_id(db: sqlite3.Connection) -> int:
     return int(number)
 
 
+def read_last_given_id(db: sqlite3.Connection) -> int:
+    """Return the highest id that was ever given to a record, even if the record is pruned. 0: none was."""
+    row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'audit'").fetchone()
+    return int(row[0]) if row else 0
+
+
 def read_unknown(db: sqlite3.Connection, site: str, since: float) -> dict[int, AuditEntry | None]:
     """Return the last record of each attempt at a site that ended at or after `since` with an unknown result.
 
@@ -173,7 +182,7 @@ def read_upids(db: sqlite3.Connection, site: str, vmid: int, after: int, but: in
 
 
 def read_cursor(db: sqlite3.Connection, stream: Stream) -> AuditCursor | None:
-    """Return a stream's cursor. None if it is not stored or unreadable: posting then starts anew."""
+    """Return a stream's cursor, None if it is not stored or unreadable."""
     row = db.execute("SELECT value FROM meta WHERE name = ?", (_CURSORS[stream],)).fetchone()
     try:
         return decode(AuditCursor, str(row[0])) if row else None
@@ -215,7 +224,7 @@ def page_queries(wanted: AuditFilter, before: int | None = None) -> tuple[str, s
     """
     asked: dict[str, object] = {
         "vmid": wanted.vmid,
-        "person_id": wanted.person_id and min(wanted.person_id, 2**63 - 1),  # the most in SQLite
+        "person_id": wanted.person_id and min(wanted.person_id, 2**63 - 1),  # the greatest integer of SQLite
         "operation": encode_text(wanted.operation) or None,
         "since": wanted.since,
         "until": wanted.until,

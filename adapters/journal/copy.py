@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from adapters.journal.schema import MIGRATIONS, migrate
@@ -53,9 +53,10 @@ def keep_former(source: sqlite3.Connection, path: Path, version: int) -> None:
 
 
 def salvage(source: sqlite3.Connection, target: Path, meta: Mapping[str, object], last_audit: int) -> None:
-    """Save as many rows as can be read, and the rows `meta`, to `target`.
+    """Save the rows of each table, up to the first unreadable one, to `target`.
 
     Rows without the row that they belong to are left out.
+    `meta`: rows of the table of this name, which are stored even if they cannot be read.
     `last_audit`: the last id of the audit trail. No new record gets it or a lower one.
     Raises: sqlite3.Error if `target` cannot be written.
     """
@@ -78,18 +79,23 @@ def _save(source: sqlite3.Connection, db: sqlite3.Connection, table: str) -> Non
 
     Raises: sqlite3.DatabaseError if the target cannot be written.
     """
+    for row in _readable_rows(source, table):
+        marks = ", ".join("?" * len(row))
+        try:
+            db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", row)  # noqa: S608 - fixed words
+        except sqlite3.IntegrityError:
+            continue
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorname", "SQLITE_ERROR") == "SQLITE_ERROR":
+                return  # the table of the source has other columns
+            raise
+
+
+def _readable_rows(source: sqlite3.Connection, table: str) -> Iterator[tuple[object, ...]]:
+    """Yield the rows of a table until one cannot be read."""
     with contextlib.suppress(sqlite3.DatabaseError):
-        rows = source.execute(f"SELECT * FROM {table} ORDER BY rowid")  # noqa: S608 - fixed words
-        marks = ", ".join("?" * len(rows.description))
-        for row in rows:
-            try:
-                db.execute(f"INSERT OR IGNORE INTO {table} VALUES ({marks})", tuple(row))  # noqa: S608 - fixed words
-            except sqlite3.IntegrityError:
-                continue
-            except sqlite3.DatabaseError as error:
-                if _of_target(error):
-                    raise
-                return
+        for row in source.execute(f"SELECT * FROM {table} ORDER BY rowid"):  # noqa: S608 - fixed words
+            yield tuple(row)
 
 
 def _of_target(error: sqlite3.DatabaseError) -> bool:

@@ -24,7 +24,10 @@ _log = logging.getLogger(__name__)
 
 
 class SharedJournal:
-    """The file, the sites and the renewals that all views know. `last_audit`: the last id of the audit trail."""
+    """The file, the sites and the renewals that all views share.
+
+    `last_audit`: the last id that a record of the audit trail got, even if the record is pruned.
+    """
 
     def __init__(self, file: JournalFile) -> None:
         self.file = file
@@ -42,7 +45,7 @@ class SharedJournal:
     # -- the sites
 
     def begin(self, configured: SiteNames) -> None:
-        """Store the configured sites in the open file if there are several, and read the numbers of all sites.
+        """Store the configured sites in the open file if there are several, and read all known sites.
 
         Raises: JournalFailed.
         """
@@ -66,18 +69,21 @@ class SharedJournal:
         return stored_key(name, self._first)
 
     def name_of(self, key: str) -> str:
-        """Return the name to show for a stored key. "": the only site, or data without a site."""
+        """Return the name to show for a stored key, "" for the only site and for data without a site."""
         return site_rows.site_name(key, self._first, several=self._configured.several)
 
     def site_number(self, key: str) -> int:
-        """Return the number of a site. Raises: JournalFailed."""
+        """Return the number of a site, and store one if it has none. `key`: stored key. Raises: JournalFailed."""
         if key and key not in self._numbers:
             with self.file.transaction() as db:
                 self._numbers[key] = site_rows.site_number(db, key)
         return self._numbers.get(key, 0)
 
     def unknown_sites(self, names: frozenset[str]) -> tuple[str, ...]:
-        """Return the sites that were ever configured, except these."""
+        """Return the named sites that were ever configured, except these.
+
+        With a single site, the one that owned the key "" is left out, too: its data is now that of the single site.
+        """
         known = {*self._numbers} - {NO_SITE}
         if self._first is not None and self._configured.several:
             known.add(self._first)
@@ -127,7 +133,10 @@ class SharedJournal:
     # -- rows
 
     def readable(self, found: Mapping[int, T | None], sentence: str) -> tuple[T, ...]:
-        """Return the readable values. Each unreadable one is logged once, stays stored and blocks no other."""
+        """Return the readable values. Each unreadable one is logged once, stays stored and blocks no other.
+
+        `found`: values by id, None for an unreadable one. `sentence`: the log entry, with %d for the id.
+        """
         for number in (number for number, value in found.items() if value is None):
             if (sentence, number) not in self._logged:
                 self._logged.add((sentence, number))

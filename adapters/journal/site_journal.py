@@ -1,7 +1,7 @@
 """View the journal as that of a single site, in the thread of its connection. A part of adapters/journal/store.py.
 
-Incidents, messages, records, dashboards and the attempts to be finished are those of the site. Discord's ids of
-messages, and the pages, people and cursors of the audit trail are those of all sites. Pruning covers all sites.
+Incidents, messages, records, dashboards and the attempts to be finished are those of the site. The rest of the audit
+trail, Discord's ids of messages, and pruning cover all sites.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _NOT_SHOWN = "record %d of the audit trail cannot be read, and is not shown"
 
 
 class SiteJournal:
-    """The rows of one site. Every method blocks. adapters/journal/off_loop.py calls the methods in threads.
+    """The rows of one site. adapters/journal/off_loop.py calls the methods in threads.
 
     `name`: the site's name. NO_SITE: the only site or, with several, data that belongs to none of them.
-    Every method raises JournalFailed if the disk refuses (core/watch/journal.py).
+    The methods that read or write block, and raise JournalFailed if the disk refuses (core/watch/journal.py).
     """
 
     def __init__(self, shared: SharedJournal, name: str) -> None:
@@ -236,6 +236,10 @@ class SiteJournal:
     def audit_last(self) -> int:
         with self._file.transaction(READ) as db:
             return audit_rows.read_last_id(db)
+
+    def audit_last_given(self) -> int:
+        with self._file.transaction(READ) as db:
+            return audit_rows.read_last_given_id(db)
 
     def audit_open(self) -> tuple[AuditEntry, ...]:
         with self._file.transaction(READ) as db:

@@ -1,11 +1,14 @@
-"""Store everything that must survive a crash in journal.db, with SQLite.
+"""Store in journal.db, with SQLite, everything that must survive a crash, except the watch list.
 
-While the bot runs, journal.db-wal and journal.db-shm are beside it. An unreadable file is kept as
-journal.db.corrupt-<UTC time>. Only one process may use journal.db (adapters/files/data_lock.py).
-In adapters/journal, database.py opens it and runs transactions, and copy.py saves it. schema.py has the tables,
-watch_rows.py the incidents and messages, audit_rows.py the audit trail, dashboard_rows.py the dashboards, and
-site_rows.py the sites. shared.py is what all sites share, and site_journal.py the rows of one site. All this blocks:
-off_loop.py calls it in threads and implements the `Journal`.
+While the bot runs, journal.db-wal and journal.db-shm are beside it. A file that cannot be understood at the start is
+kept as journal.db.corrupt-<UTC time>. One that is renewed while the bot runs is kept as
+journal.db.replaced-<UTC time>. A copy from before a migration is kept as journal.db.version-<number>. Only one bot at
+a time may use journal.db (adapters/files/data_lock.py).
+
+In adapters/journal, database.py opens the file and runs transactions. reading_file.py makes further connections, and
+copy.py makes copies. schema.py has the tables, watch_rows.py the incidents and messages, audit_rows.py the audit
+trail, dashboard_rows.py the dashboards, and site_rows.py the sites. shared.py has the parts that all sites share, and
+site_journal.py the rows of one site. All this blocks: off_loop.py calls it in threads and implements the `Journal`.
 """
 
 from __future__ import annotations
@@ -48,16 +51,16 @@ class SqliteJournal(SiteJournal):
         """
         report = self._file.open(lambda stored: check(sites, stored))
         with contextlib.suppress(JournalFailed):  # every later read reports unreadable content itself
-            self._shared.last_audit = self.audit_last()
+            self._shared.last_audit = self.audit_last_given()
         self._shared.begin(sites)
         return report
 
     def close(self) -> None:
-        """Merge the -wal into the file if the disk allows it. Nothing is lost if it does not."""
+        """Close the file, and merge the -wal into it if the disk allows that. Nothing is lost if it does not."""
         self._file.close()
 
     def reading_file(self) -> ReadingFile:
-        """Return a further connection to the file, for another thread. It connects when it is used."""
+        """Return a further connection to the file, for another thread. It is made on first use."""
         return ReadingFile(self._file)
 
     # -- the sites
@@ -77,5 +80,5 @@ class SqliteJournal(SiteJournal):
         return self._shared.first_site
 
     def unknown_sites(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Return the sites in the journal that are not among these."""
+        """Return the named sites in the journal that are not among these."""
         return self._shared.unknown_sites(frozenset(names))
