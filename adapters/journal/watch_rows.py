@@ -1,7 +1,7 @@
-"""Store incidents and messages in journal.db. A part of adapters/journal/store.py.
+"""Store incidents, messages and records in journal.db. A part of adapters/journal/store.py.
 
-It holds their SQL, and converts incidents and outbox messages to and from rows. Every function takes the
-connection of a running transaction. adapters/journal/database.py translates the errors.
+It holds most of their SQL, and converts them to and from rows. adapters/journal/site_journal.py has the short
+statements. `db`: the connection of a running transaction. adapters/journal/database.py translates the errors.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ from core.watch.journal import Backlog, Batch, OutboxMessage
 T = TypeVar("T")
 
 PIECE = 500
-"""Rows deleted in one pruning step: it blocks everything else for a few milliseconds."""
+"""Approximate number of messages, and of incidents, deleted in one pruning step.
+
+A step delays other changes by a few milliseconds.
+"""
 
 ABSORB = "UPDATE messages SET status = 'absorbed' WHERE id = ? AND status = 'waiting'"
 _SETTLED = """
@@ -218,6 +221,10 @@ def _outbox_message(db: sqlite3.Connection, row: sqlite3.Row) -> OutboxMessage |
     message = _read(Message, row["json"])
     if message is None:
         return None
+    try:
+        tried, error = decode_text(row["tried"]), decode_text(row["error"])
+    except ValueError:
+        return None
     return OutboxMessage(
         message,
         tuple(
@@ -229,12 +236,12 @@ def _outbox_message(db: sqlite3.Connection, row: sqlite3.Row) -> OutboxMessage |
         posted=row["discord_id"],
         wanted=row["wanted"],
         shown=row["shown"],
-        tried=decode_text(row["tried"]),
+        tried=tried,
         tried_at=row["tried_at"],
         late=row["late"],
         run=row["run"],
         attempts=row["attempts"],
-        error=decode_text(row["error"]),
+        error=error,
         opening=_posted_opening(db, message),
     )
 

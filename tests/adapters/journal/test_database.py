@@ -228,6 +228,11 @@ def test_rows_that_this_version_did_not_write_are_no_crash(tmp_path: Path) -> No
             db.execute("""UPDATE messages SET json = '{"post":"of tomorrow"}'""")
         assert journal.to_post() == ()
         assert journal.backlog().waiting == 1
+        journal.commit(batch(3))
+        journal.commit(batch(4))
+        with journal._file.transaction() as db:
+            db.execute("UPDATE messages SET tried = 'a text and no BLOB' WHERE id = ?", (1_000_003,))
+        assert [message.stored.id for message in journal.to_post()] == [1_000_004]
         journal.prune(1e12)
         journal.commit(batch(2))
         assert journal.incident(2) is not None
