@@ -1,6 +1,6 @@
 """Store the dashboards in journal.db. A part of adapters/journal/store.py.
 
-Every function takes the connection of a running transaction. `site`: stored key.
+`db`: the connection of a running transaction. `site`: stored key.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def read_dashboards(db: sqlite3.Connection, site: str) -> dict[int, Dashboard | 
 def add_dashboard(db: sqlite3.Connection, site: str, dashboard: Dashboard) -> AddOutcome:
     """Insert a dashboard, and return whether this was done or why not.
 
-    Its channel may have none of the same extent, and the site must have room. If it is limited to roles, the person
-    who adds it must have room, too.
+    Its channel may have none of the same extent, and the site may have `DASHBOARDS_MOST` at most. If it is limited to
+    roles, the person who adds it may have `LIMITED_MOST` such dashboards at most.
     """
     values = _row(site, dashboard)
     (same,) = db.execute(

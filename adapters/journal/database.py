@@ -1,6 +1,6 @@
-"""Open the file of adapters/journal/store.py, whatever state it is in, and run its transactions.
+"""Open the file of adapters/journal/store.py, renew it if it is lost or damaged, and run its transactions.
 
-Every error of SQLite and of the disk becomes `JournalError` (at the start) or `JournalFailed` (later).
+Errors of SQLite and of the disk become `JournalError` (at the start) or `JournalFailed` (later).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ BUSY_SECONDS = 0.25
 """Seconds that one try waits for the lock of another connection."""
 _LETTERS, _LENGTH = string.ascii_lowercase + string.digits, 10
 PROBE_BYTES = 16_384
-"""Bytes written to learn whether the disk accepts data: more than any change needs."""
+"""Bytes written to learn whether the disk accepts data: more than most changes need."""
 READ = "BEGIN"
 """Starts a transaction that changes nothing."""
 
@@ -61,7 +61,7 @@ class _CorruptFile(Exception):
 class JournalFile:
     """Hold one connection to the file.
 
-    `run`: the number of this start of the bot. `nonce_prefix`: made with the file.
+    `run` and `nonce_prefix`: see `Journal` (core/watch/journal.py).
     `clock`: returns Unix seconds, for the names of files that are set aside.
     """
 
@@ -92,7 +92,7 @@ class JournalFile:
         # only links of the directory are followed, because the file's own name may be a planted link
         self._path = path = self._given_path.parent.resolve() / self._given_path.name
         try:
-            for stale in path.parent.glob(f".{path.name}.*.tmp*"):  # left by a crash in `renew`
+            for stale in path.parent.glob(f".{path.name}.*.tmp*"):  # left by a crash amid a copy
                 stale.unlink(missing_ok=True)
             fresh = _create_if_missing(path)
             try:
@@ -123,9 +123,9 @@ class JournalFile:
     def _begin(
         self, path: Path, fresh: bool, check: Callable[[StoredSites], None] | None, *, again: bool = False
     ) -> bool:
-        """Connect, check and migrate the file. Return whether it had no tables yet.
+        """Connect, check and migrate the file, and count the run. Return whether the file had no tables yet.
 
-        `fresh`: it was just created. `again`: the run is counted already.
+        `fresh`: it was just created. `check`: see `open`. `again`: the run is counted already.
         Raises: _CorruptFile, NewerSchema, sqlite3.Error, OSError, or the errors of `check`.
         """
         if not fresh and path.stat().st_size == 0:
@@ -144,7 +144,7 @@ class JournalFile:
             migrate(db, version)
             self.run, self.nonce_prefix = _count_run(db, 0 if again else 1)
             with contextlib.suppress(sqlite3.Error):
-                db.execute("PRAGMA wal_checkpoint")  # data that is only in -wal would be lost with it
+                db.execute("PRAGMA wal_checkpoint")  # if the -wal is lost, data that is only there is lost, too
         except BaseException as error:
             with contextlib.suppress(sqlite3.Error, OSError):
                 db.close()
@@ -171,7 +171,10 @@ class JournalFile:
             db.execute("DELETE FROM probe WHERE id < last_insert_rowid()")
 
     def lost(self) -> bool:
-        """Return whether the open file was deleted, replaced or truncated, or was not opened after `renew`."""
+        """Return whether the open file was truncated, or it or its -wal was deleted or replaced.
+
+        Also return True if the last `renew` made a new file and could not open it.
+        """
         if self._db is None:
             return self._unopened is not None
         try:
@@ -241,7 +244,10 @@ class JournalFile:
         return JournalRenewal(whole)
 
     def _set_aside(self, path: Path, word: str = "corrupt") -> Path:
-        """Rename a file and its -wal and -shm, those that exist, to free names. Return the new path of the file."""
+        """Rename a file and its -wal and -shm, those that exist, to free names. Return the new path of the file.
+
+        `word`: says in the new name why: corrupt or replaced.
+        """
         stem = f"{path.name}.{word}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(self._clock()))}"
         aside, number = path.with_name(stem), 1
         while os.path.lexists(aside):
@@ -254,9 +260,9 @@ class JournalFile:
 
     @contextlib.contextmanager
     def transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
-        """Run the block as one transaction, completely or not at all. Translate every error of SQLite and `decode`.
+        """Run the block as one transaction, completely or not at all.
 
-        Raises: JournalFailed, and the block's own errors except OSError and ValueError.
+        Raises: JournalFailed for an error of SQLite, an OSError or a ValueError, and the block's other errors.
         """
         if self._db is None:
             raise JournalFailed("closed")
@@ -274,7 +280,7 @@ class JournalFile:
                 raise
         except (sqlite3.Error, OSError) as error:
             raise JournalFailed(error_reason(error), reading=begin == READ) from error
-        except ValueError as error:  # from `decode`: not written by this version
+        except ValueError as error:  # a row that this version cannot decode
             raise JournalFailed("unreadable", reading=True) from error
 
 

@@ -52,7 +52,10 @@ def error_kind(error: Exception) -> JournalErrorKind:
 
 
 def error_reason(error: Exception) -> str:
-    """Return the errno name, or SQLite's primary result code (SQLITE_IOERR for SQLITE_IOERR_WRITE)."""
+    """Return the errno name, or SQLite's primary result code (SQLITE_IOERR for SQLITE_IOERR_WRITE).
+
+    For an error that has neither, return the name of its class.
+    """
     if isinstance(error, OSError):
         return errno.errorcode.get(error.errno or 0, "EIO")
     name = getattr(error, "sqlite_errorname", type(error).__name__)

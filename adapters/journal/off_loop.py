@@ -66,6 +66,7 @@ class SiteJournalOffLoop:
     async def _write(self, change: Callable[[SiteJournal], T], *, certain: bool = False) -> T:
         """Make a change. Wait up to `PATIENCE_SECONDS` for a lock that another process holds, and then give up.
 
+        The wait for earlier changes counts, too: a change that has not begun by then is not made.
         `certain`: see `DiskCalls.run`.
         Raises: JournalFailed.
         """
@@ -259,14 +260,14 @@ class JournalOffLoop(SiteJournalOffLoop):
         sites: SiteNames = ONLY_SITE,
         check: Callable[[SiteNames, StoredSites], None] = check_sites,
     ) -> JournalReport:
-        """Open the file as `SqliteJournal.open` does. Blocks: nothing else runs before the journal is open.
+        """Open the file as `SqliteJournal.open` does, and block until it is open: nothing else runs before.
 
         Raises: as `SqliteJournal.open` does, and DiskHung after `close`.
         """
         return self._threads[0].run_blocking(lambda: self._file.open(sites, check))
 
     async def close(self) -> None:
-        """Make the waiting writes, and close the file.
+        """Carry out the waiting calls, and close the file.
 
         Do not wait long for a hung disk: every acknowledged write is stored.
         """
@@ -282,5 +283,5 @@ class JournalOffLoop(SiteJournalOffLoop):
         return self._file.first_site
 
     def unknown_sites(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Return the sites in the journal that are not among these."""
+        """Return the named sites in the journal that are not among these."""
         return self._file.unknown_sites(names)

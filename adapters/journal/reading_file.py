@@ -39,7 +39,7 @@ class ReadingFile(JournalFile):
                 db.close()
 
     def _connect(self) -> None:
-        """Connect if the file was opened again since the last connection. Raises: JournalFailed."""
+        """Connect if the file was opened since the last connection. Raises: JournalFailed."""
         current = self._writing.opened
         if current == self._connected_to:
             return

@@ -147,7 +147,7 @@ MIGRATIONS: tuple[str, ...] = (
         UNIQUE (site, channel_id, extent)
     );
     """,
-    # the number of the interaction, which the log lines name, too
+    # adds Discord's id of the interaction, which the log names, too
     "ALTER TABLE audit ADD COLUMN interaction_id INTEGER",
 )
 
@@ -159,7 +159,7 @@ class NewerSchema(Exception):
 def checked_version(db: sqlite3.Connection) -> int:
     """Return the number of applied steps, 0 for a new file.
 
-    Raises: NewerSchema.
+    Raises: NewerSchema, sqlite3.Error.
     """
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > len(MIGRATIONS):

@@ -1,8 +1,8 @@
 """Store which sites the journal knows. A part of adapters/journal/store.py.
 
 The table `meta` has the name of the site whose data has the key "" (`first_site`), and a number for every other site
-that was ever configured (`site/<name>`). The ids of a site's incidents and messages begin at its number times
-`IDS_EACH`, so they are unique over all sites.
+that was ever configured (`site/<name>`). The ids of a site's incidents and messages are counted from its number times
+`IDS_EACH` plus the Unix time, so they are unique over all sites.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def is_of_other_site(record_key: str) -> bool:
 
 
 def read_stored(db: sqlite3.Connection, version: int) -> StoredSites:
-    """Return the sites that have data in a file of this version (adapters/journal/schema.py). 0: a new file."""
+    """Return the sites that have data in a file. `version`: its applied steps (adapters/journal/schema.py)."""
     if version == 0:
         return StoredSites()
     if version < _WITH_SITES:
@@ -62,7 +62,7 @@ def read_stored(db: sqlite3.Connection, version: int) -> StoredSites:
 
 
 def read_site_numbers(db: sqlite3.Connection) -> tuple[str | None, dict[str, int]]:
-    """Return the site whose data has the key "", None if it has no name yet, and the numbers of the others."""
+    """Return the site whose data has the key "" (None: it has no name yet), and the numbers of the others."""
     meta = dict(db.execute("SELECT name, value FROM meta").fetchall())
     numbers = {
         name.removeprefix(_NUMBER): value
