@@ -67,9 +67,9 @@ ORPHAN_SEARCH_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The parts that the bot itself makes: those that need the Discord client, the files or other processes.
+    """The parts that `ProxmoxBot` (bot.py) makes itself.
 
-    `store`: the watch lists. `disk`: the thread that writes their file and those of the read-only switches.
+    `store`: the watch lists. `disk`: makes the blocking calls to their file and to those of the read-only switches.
     `audit_channel`: None without AUDIT_CHANNEL_ID.
     `alert_channel`: returns the alert channel of a site.
     `notifier`: tells people how their cut-off actions ended.

@@ -6,8 +6,8 @@
     python bot.py --demo   try it without an account or server (needs requirements-demo.txt); others: --help
 
 Exit codes: 0 the bot was told to stop, 1 Discord refused the token or the guild, DATA_DIR cannot be used, or a bug
-ended it, 2 the configuration, Python or its packages are not usable. Those of --check: 0 all is well, 1 warnings or
-unchecked parts, 2 errors. Those of --init: 0 config.py is written, 1 it is not.
+ended it, 2 the options, the configuration, Python or its packages are not usable. Those of --check: 0 all is well,
+1 warnings or unchecked parts, 2 errors. Those of --init: 0 config.py is written, 1 it is not.
 """
 
 import sys
@@ -161,7 +161,7 @@ class ProxmoxBot(commands.Bot):
         self.connected = False
         """Whether the gateway is connected now."""
         self.on_started: Callable[[], None] = lambda: None
-        """Called once everything that does not need Discord runs, above all the watch."""
+        """Called when everything that does not need Discord runs, above all the watch."""
         self.running: asyncio.Task[None] | None = None
         """The task that runs `start`, None before it. `close` cancels the task, unless `close` runs in it."""
 

@@ -1,10 +1,10 @@
 """Store the watch list in monitor_list.json. A crash at any moment loses no entry.
 
 adapters/files/watch_list_format.py defines the format; the lists of all sites are in one file. Beside it are
-monitor_list.json.bak (the previous good version) and, for a moment, .monitor_list.json.<hex>.tmp. An unreadable file
-is kept as monitor_list.json.corrupt-<UTC time>. A readable file that somebody changed while the bot ran is kept as
-monitor_list.json.edited-<UTC time>. These copies are never overwritten or removed. The calls of `MonitorStore` block;
-`SiteStore` saves in a thread. No other process may write the list (adapters/files/data_lock.py).
+monitor_list.json.bak (an earlier good version) and, for a moment, .monitor_list.json.<hex>.tmp. A file that is no
+watch list is kept as monitor_list.json.corrupt-<UTC time>. A watch list that somebody changed while the bot ran is
+kept as monitor_list.json.edited-<UTC time>. The bot never overwrites or removes these copies. The calls of
+`MonitorStore` block; `SiteStore` saves in a thread. adapters/files/data_lock.py keeps other bots away.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class StoreErrorKind(StrEnum):
 
 
 class StoreError(Exception):
-    """The list could not be read or saved. It is unchanged, but its backup and copies set aside may be new."""
+    """The list could not be read or saved. Its backup and copies set aside may be new all the same."""
 
     def __init__(self, kind: StoreErrorKind, path: Path, reason: str) -> None:
         super().__init__(kind, path, reason)
@@ -61,16 +61,16 @@ class LoadOutcome(StrEnum):
     CREATED = "created"  # the site had no list; it gets the initial one
     READ = "read"
     UPGRADED = "upgraded"  # the file was the plain list of older bots
-    RECOVERED_FROM_BACKUP = "recovered_from_backup"  # the file is missing or unreadable
-    UNREADABLE_NO_BACKUP = "unreadable_no_backup"  # neither is readable, and one exists
+    RECOVERED_FROM_BACKUP = "recovered_from_backup"  # the file is missing or no watch list
+    UNREADABLE_NO_BACKUP = "unreadable_no_backup"  # neither file nor backup is a watch list, and one exists
 
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
     """The list of a site and how it was loaded.
 
-    `set_aside`: the copy of an unreadable file, None if there was none.
-    `states`: guest states from a file of a former version, by VMID. The next save drops them.
+    `set_aside`: the copy of a file that was no watch list. None if there was none, or with CREATED.
+    `states`: guest states from a file of a former version, by VMID. They are not written again.
     """
 
     entries: tuple[WatchEntry, ...]
@@ -89,7 +89,7 @@ class MonitorStore:
         self._own = ""
         """The key of the only site's list; "" if there are several sites."""
         self._known: bytes | None = None
-        """The file's content as it was last read or written."""
+        """The file's content as the bot loaded or last wrote it. None: there was no file."""
         self._lock = threading.Lock()
 
     def check(self, configured: SiteNames, first: str | None) -> None:
@@ -103,10 +103,7 @@ class MonitorStore:
             arrange(document, configured, first)
 
     def load(self, initial: Iterable[int]) -> LoadReport:
-        """Load the list of the only site. `initial` (VMIDs) is used only if neither file nor backup can be read.
-
-        Raises: as `load_sites`.
-        """
+        """Load the list of the only site. `initial` (VMIDs) and the errors are those of `load_sites`."""
         return self.load_sites({"": initial})[""]
 
     def load_sites(
@@ -116,8 +113,8 @@ class MonitorStore:
 
         `initial`: VMIDs by site. They are used only if the site has no readable list.
         `first`: the site that owns a list that was stored without a site.
-        Raises: StoreError (the lists are unchanged, but an unreadable file may have been copied aside), SiteFault,
-        ValueError for an invalid VMID in `initial`.
+        Raises: StoreError (a file that is no watch list may have been copied aside, and the backup put in its place),
+        SiteFault, ValueError for an invalid VMID in `initial`.
         """
         new = {name: SiteList(checked(WatchEntry(vmid) for vmid in vmids)) for name, vmids in initial.items()}
         with self._lock:
@@ -161,9 +158,9 @@ class MonitorStore:
         """Replace the list of a site ("": the only one). It is on the disk when this returns.
 
         The first entry of a repeated VMID counts.
-        Return a file name if somebody changed the file since the bot last read or wrote it: their version is
+        Return a file name if somebody changed the file since the bot loaded or last wrote it: their version is
         kept under that name.
-        Raises: StoreFailed (the former list is unchanged; the cause is the StoreError), ValueError for an
+        Raises: StoreFailed (the former list stays in use; the cause is the StoreError), ValueError for an
         invalid entry.
         """
         entries, key = checked(guests), name or self._own
@@ -192,7 +189,7 @@ class MonitorStore:
         return self._given_path.parent.resolve() / self._given_path.name
 
     def _read(self, path: Path) -> tuple[bytes | None, Document | None]:
-        """Return the file's content (None: no file) and its parsed form (None: unreadable).
+        """Return the file's content (None: no file) and its parsed form (None: no file, or no watch list).
 
         Raises: StoreError.
         """
@@ -212,7 +209,10 @@ class MonitorStore:
             raise StoreError(StoreErrorKind.NEWER_VERSION, path, str(newer)) from newer
 
     def _set_aside(self, path: Path, content: bytes, word: str = "corrupt") -> Path:
-        """Copy a file to a free name. The original stays until it is replaced. Raises: StoreError."""
+        """Copy a file to a free name, which contains `word`. The original stays until it is replaced.
+
+        Raises: StoreError.
+        """
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
         stem, number = f"{path.name}.{word}-{stamp}", 1
         with _translated_errors(path):
@@ -227,7 +227,7 @@ class MonitorStore:
     def _write(self, path: Path, content: bytes, former: bytes | None, *, keep: bool) -> None:
         """Replace `former` (None: no file) by `content`. With `keep`, `former` becomes the backup.
 
-        If the directory cannot be synced, `former` is put back.
+        If the directory cannot be synced, `former` is put back if possible.
         Raises: StoreError.
         """
         with _translated_errors(path):

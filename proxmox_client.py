@@ -32,7 +32,7 @@ class ProxmoxClient(ProxmoxReads):
         self.identity = f"{endpoint.user}!{endpoint.token_name}"
 
     def in_lane(self, lane: Lane) -> Self:
-        """Return a copy for another lane that shares connections and slots."""
+        """Return a copy for another lane. Both share the connections and the slots of all lanes."""
         other = copy.copy(self)
         other._calls = self._calls.in_lane(lane)  # noqa: SLF001  # a copy of its own class
         return other

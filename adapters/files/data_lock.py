@@ -63,7 +63,10 @@ class DataDirInUse(Exception):
 
 
 class ForeignFile(Exception):
-    """The file at `path` is not the bot's. `reason`: link | kind | owner. `owner`: the owner's user id, for owner."""
+    """The file at `path` is not the bot's. `reason`: link | kind | owner.
+
+    `owner`: the owner's user id if that is the reason, else None.
+    """
 
     def __init__(self, path: Path, reason: str, owner: int | None = None) -> None:
         super().__init__(path, reason, owner)
@@ -90,7 +93,8 @@ def lock_data_dir(directory: Path) -> DataLock:
 
     The lock file is never removed, because another process may have it open already and would lock a file that
     nobody else can find.
-    Raises: DataDirInUse, ForeignFile, OSError if the lock file cannot be opened or locked.
+    Raises: DataDirInUse, ForeignFile; OSError if the directory cannot be read, or the lock file cannot be opened or
+    locked.
     """
     flags = os.O_RDWR | os.O_CREAT | NO_FOLLOW
     try:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 T = TypeVar("T")
 
 PATIENCE_SECONDS = 1.5
-"""Seconds after which a call that waits for another process' lock is given up."""
+"""Seconds after which a change of the journal that waits for a lock or for its turn is given up."""
 HUNG_SECONDS = 2.0
 """Seconds after which a call's caller takes the disk for hung."""
 
@@ -30,7 +30,8 @@ class DiskCalls(Protocol):
 
         A call that has not begun after `HUNG_SECONDS`, or when its caller is cancelled, is never made.
         `certain`: wait for the end of a call that has begun, however long it takes.
-        Raises: DiskHung, and the errors of the call. Without `certain`, the call may still be made after DiskHung.
+        Raises: DiskHung, and the errors of the call. Without `certain`, a call that has begun may still succeed after
+        DiskHung.
         """
 
 

@@ -1,7 +1,7 @@
 """Keep a copy of the read-only switch (core/access/read_only.py) in readonly.json, or in readonly-<site>.json.
 
-The other copy is in the journal. The file exists while changes are switched off, so that they stay switched off even
-if the journal is lost or restored.
+The other copy is in the journal. The file is written when changes are switched off, and removed when they are allowed
+again. So they stay switched off even if the journal is lost or restored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from core.errors import DISK_HUNG, StoreFailed
 T = TypeVar("T")
 
 READ_ONLY_NAME = "readonly.json"
-"""Name of the file of the only site, and of the one in FIRST_SITE."""
+"""Name of the file of the only site, or of the site in FIRST_SITE."""
 
 
 class ReadOnlyFile:

@@ -1,7 +1,8 @@
 """Name the sites in stored data, and decide at the start whether the stored data fits the configured sites.
 
 Data of the only site is stored under the key "". With several sites this key belongs to the site in FIRST_SITE, so
-nothing is rewritten when a second site is added. Every other site is stored under its name.
+that the journal and the read-only files stay as they are when a second site is added. Every other site is stored
+under its name. The file of the watch lists names all sites, if there are several.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class SiteFaultKind(StrEnum):
     GONE = "gone"  # the data under "" is that of `site`, which is not configured; FIRST_SITE names another
     TAKEN = "taken"  # FIRST_SITE names `site`, which has data under its own name; there is data under "", too
     UNNEEDED = "unneeded"  # as TAKEN, without data under "": FIRST_SITE can be removed
-    UNCLEAR = "unclear"  # a single site is configured, and the watch list has the lists of several (`sites`)
+    UNCLEAR = "unclear"  # a single site is configured, and nothing says which of the lists of several `sites` it owns
 
 
 class SiteFault(Exception):

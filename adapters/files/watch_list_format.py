@@ -48,7 +48,7 @@ class SiteList:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The content of a file. `sites`: the list of each site by name; "" is the only one, in the form without sites.
+    """The content of a file. `sites`: the list of each site by name; "" is the only one, of version 1.
 
     `foreign`: unknown keys beside the lists. `upgraded`: the file was the plain list of older bots.
     """
@@ -81,8 +81,10 @@ def checked(entries: Iterable[WatchEntry]) -> tuple[WatchEntry, ...]:
 def arrange(document: Document, configured: SiteNames, first: str | None) -> tuple[Document, str]:
     """Assign the lists of a file to the configured sites.
 
-    Return them, and the name under which the only site's list is; "" with several sites.
-    `first`: the site that owns a list without a site's name, None if that is not known.
+    Return the content with the assigned lists, and the name under which the list of the only site stands ("" with
+    several sites).
+    `first`: the site that owns a list without a site's name. If only one site is configured, the list of this name
+    is its own. None if the site is not known.
     Raises: SiteFault if it is not known which site a list belongs to.
     """
     sites = dict(document.sites)
@@ -143,7 +145,7 @@ def decode_watch_list(content: bytes) -> Document:
         if not isinstance(lists, dict) or (version != _ONE_LIST and "" in lists):
             raise Unreadable
         return Document({name: _site_list(guests) for name, guests in lists.items()}, data)
-    except (ValueError, OverflowError, RecursionError) as error:  # ValueError: bad UTF-8, bad JSON, bad VMID
+    except (ValueError, OverflowError, RecursionError) as error:  # ValueError: bad UTF-8, JSON or number
         raise Unreadable from error
 
 

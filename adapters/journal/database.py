@@ -144,7 +144,7 @@ class JournalFile:
             migrate(db, version)
             self.run, self.nonce_prefix = _count_run(db, 0 if again else 1)
             with contextlib.suppress(sqlite3.Error):
-                db.execute("PRAGMA wal_checkpoint")  # if the -wal is lost, data that is only there is lost, too
+                db.execute("PRAGMA wal_checkpoint")  # the data in the -wal survives the loss of the -wal then
         except BaseException as error:
             with contextlib.suppress(sqlite3.Error, OSError):
                 db.close()
