@@ -20,7 +20,7 @@ REPEATS = (5, 10_080)  # minutes; the second is a week
 PERCENTS = (10, 100)
 DAY = 24 * 60  # minutes
 _SPAN = re.compile(r"([0-9]{1,2}):([0-9]{2})\s*[-~〜ー‐‒–—―−]\s*([0-9]{1,2}):([0-9]{2})")
-_ADDRESS = re.compile(r"[!#-;=?-\[\]-~]+")  # printable ASCII without spaces, quotes, <, > and backslashes
+_ADDRESS = re.compile(r"[!#-;=?-\[\]-~]+")  # printable ASCII without spaces, `"`, `<`, `>`, `\`
 _MEANT = dict.fromkeys(("jst", "jst-9", "gmt+9", "utc+9", "utc+09:00"), "asia/tokyo")
 """Common names of a time zone that are not similar to its real name."""
 
@@ -46,7 +46,7 @@ def minute_of_day(zone: ZoneInfo, unix: float) -> int:
 
 
 def parse_optional_snowflake(given: RawSetting) -> int | None:
-    """Parse an optional id. 0 means none, because config.py.example uses it as a placeholder."""
+    """Parse an optional id. 0 means none, because config.py.example uses 0 as a placeholder for required ids."""
     value = given.value.strip() if isinstance(given.value, str) else given.value
     if value == "0" or (type(value) is int and value == 0):
         return None
@@ -78,7 +78,7 @@ def parse_quiet_hours(given: RawSetting) -> QuietHours:
 
 
 def parse_timezone(given: RawSetting) -> ZoneInfo:
-    """Parse a name of the IANA database in upper or lower case."""
+    """Parse a name of the IANA database, in upper or lower case."""
     word = given.text().lower().replace(" ", "_")
     name = _zones().get(word)
     try:

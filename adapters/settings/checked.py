@@ -18,11 +18,12 @@ from core.entry_point import EntryPoint
 class SiteSettings:
     """Checked settings of one Proxmox cluster or stand-alone host.
 
-    `name`: "" if it is the only site. `entry_points`: at least one, the first one is preferred.
+    `name`: "" if it is the only site, even if a name is configured.
+    `entry_points`: at least one, the first one is preferred.
     `proxmox_verify_ssl`: a bool, or the absolute path of a CA file.
     `alert_channel_id`: its own, or that of the bot.
     `proxmox_web_url`: without a slash at the end.
-    `role_scopes`: by role id; a role with an empty tuple has no rights on this site.
+    `role_scopes`: by role id. A role with an empty tuple has no rights on this site, a missing one is not limited.
     """
 
     name: str
@@ -44,8 +45,8 @@ class Settings:
     """Checked settings.
 
     `sites`: at least one, in the order of the configuration.
-    `first_site`: name of the site that is meant where none is written: FIRST_SITE, or the only one in SITES. None
-    without SITES, and with several sites but no FIRST_SITE.
+    `first_site`: name of the site that is meant where none is written: FIRST_SITE, or the name of the only site. None
+    if the only site has no name, and with several sites but no FIRST_SITE.
     `data_dir` exists and is writable, or is on a read-only file system.
     `alert_repeat_minutes` and `storage_alert_percent`: 0 for never. `changes_per_minute`: 0 for no limit.
     `metrics_listen`: the address and the port of /healthz and /metrics.

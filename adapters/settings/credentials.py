@@ -12,8 +12,8 @@ DIRECTORY = "CREDENTIALS_DIRECTORY"
 def with_credentials(environ: Mapping[str, str], secrets: Iterable[str]) -> Mapping[str, str]:
     """Return the environment with NAME_FILE for each file with the name of a secret, in upper or lower case.
 
-    `secrets`: the names of their settings. The file of a site's secret has SITE_<name>_ before that name. Empty files
-    do not count. Values in the environment itself have priority.
+    `secrets`: the names of the secret settings. The file of a site's secret has SITE_<name>_ before that name. Empty
+    files do not count. Values in the environment itself have priority.
     """
     directory = environ.get(DIRECTORY, "").strip()
     if not directory:

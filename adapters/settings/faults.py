@@ -38,12 +38,12 @@ class FaultKind(StrEnum):
     NOT_AN_ID = "not_an_id"  # value
     GUILD_AS_ROLE = "guild_as_role"  # value: the role @everyone, which has the server's id; reason: level
     DUPLICATE_HOST = "duplicate_host"  # value; other (the setting that has it too; missing: this one, twice)
-    BAD_SCOPE = "bad_scope"  # value, other (role), reason: shape | empty | no_level | no_site | any_site
+    BAD_SCOPE = "bad_scope"  # value (or the role), other (role), reason: shape | empty | no_level | no_site | any_site
     BAD_SITE_NAME = "bad_site_name"  # value
     UNKNOWN_SITE = "unknown_site"  # value, other (the names of the sites)
     ALL_SITES = "all_sites"  # every site is in a list that must leave one out
     BOTH_FORMS = "both_forms"  # other (the names of the plain settings): both these and sites are configured
-    BAD_HOST = "bad_host"  # value, reason: url | path | port | name; nearest (the likely host; url, path)
+    BAD_HOST = "bad_host"  # value, reason: url | path (then nearest: the likely host) | port | name
     BAD_USER = "bad_user"  # value
     USER_WITH_TOKEN = "user_with_token"  # noqa: S105 - a word; value (user@realm only), other (setting for the rest)
     BAD_TOKEN_NAME = "bad_token_name"  # noqa: S105 - a word; value, reason: whole_token | secret | pattern; nearest
@@ -123,7 +123,7 @@ class SettingRejected(Exception):
 class RawSetting:
     """A raw value for a parser. `hide`: texts never shown in a fault. `base`: directory of relative paths.
 
-    `sites`: names of the configured sites, empty without SITES; None: they could not be read.
+    `sites`: the configured names of sites, empty if none has a name; None: they could not be read.
     """
 
     name: str
@@ -136,7 +136,7 @@ class RawSetting:
     sites: tuple[str, ...] | None = ()
 
     def has_site(self, name: str) -> bool:
-        """Return whether a site has this name. Any name is taken while the names are not known."""
+        """Return whether a site has this name. Any name is accepted while the names are not known."""
         return self.sites is None or name in self.sites
 
     @property
@@ -206,7 +206,10 @@ class RawSetting:
 
 
 def printable(value: object, hide: Iterable[str] = ()) -> str | None:
-    """Return a value for a fault: one printable line of at most 80 characters, None if it may be a secret."""
+    """Return a value for a fault: one printable line of at most 80 characters.
+
+    None if it may be a secret, or is no text, number or path.
+    """
     if not isinstance(value, str | int | float | Path):
         return None
     if isinstance(value, int) and value.bit_length() > 100:

@@ -65,7 +65,7 @@ class SettingsError(Exception):
 def load(config_path: Path, environ: Mapping[str, str]) -> Settings:
     """Read config.py (may be absent) and the environment. The environment has priority.
 
-    An empty value, or None in config.py, counts as not given. Nothing is written, but DATA_DIR may be created.
+    An empty value, or None in config.py, counts as not given. DATA_DIR is created if it is missing.
     Raises: SettingsError with all faults.
     """
     secrets = [row.name for row in SETTINGS if row.secret]
@@ -79,7 +79,7 @@ def load(config_path: Path, environ: Mapping[str, str]) -> Settings:
 def language_of(environ: Mapping[str, str], configured: object = None) -> Language:
     """Return the language of faults: a valid LANGUAGE (environment, then config.py), else that of the locale.
 
-    Japanese if no locale (or C) is set, English for any other.
+    Japanese for a Japanese locale, for C, and if none is set; else English.
     """
     for word in (environ.get("LANGUAGE"), configured):
         if isinstance(word, str) and word.strip().lower() in ("ja", "en"):

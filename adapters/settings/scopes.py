@@ -100,7 +100,7 @@ def _scope(given: RawSetting, role: int, item: object) -> SiteScope:
 def _apart(given: RawSetting, value: str, *, pool: bool) -> tuple[str | None, str]:
     """Split `home/pve1` into site and name.
 
-    The name of a pool may contain a slash itself: its first part is a site only if a site has this name.
+    The name of a pool may contain a slash itself: the part before it is a site only if a site has this name.
     """
     head, slash, rest = value.partition("/")
     if not slash or (pool and head.strip() not in (given.sites or ())):
@@ -164,7 +164,8 @@ def rules_of_site(
 ) -> GuestRules:
     """Return the part of both settings for one site. `first`: the site that an entry without a site means.
 
-    A role with an entry for the whole site is not limited there. A role without any entry for it has no rights there.
+    A role with an entry for the whole site is not limited there. A role whose entries are all for other sites has no
+    rights there.
     """
     found = dict[int, tuple[Scope, ...]]()
     for role, entries in scopes.items():

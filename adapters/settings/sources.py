@@ -128,7 +128,7 @@ def _from_file(name: str, form: str, given: RawSetting) -> RawSetting:
 
 
 def secrets_in(places: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
-    """Return the secrets in these places, but none of up to five characters, which would mask too much.
+    """Return the secrets in these places, except those of up to five characters, which would mask too much.
 
     Each place has values by the name of their row.
     """
@@ -142,7 +142,7 @@ def secrets_in(places: Iterable[Mapping[str, object]]) -> tuple[str, ...]:
 
 
 def read_config(path: Path, faults: list[Fault]) -> tuple[dict[str, object], ConfigState]:
-    """Return the UPPER_CASE names of config.py that have a value, and add its faults to `faults`.
+    """Return the settings of config.py that have a value, and whether it was read. Add its faults to `faults`.
 
     Warnings are silenced: those of the compiler print the source line, and with it a secret.
     """

@@ -75,7 +75,7 @@ SITE_ROWS: tuple[Setting, ...] = (
     Setting("PROXMOX_FINGERPRINT", "fingerprints", parse_fingerprints),
     Setting("PROXMOX_WEB_URL", "text", parse_web_url),
 )
-"""The settings that each site has. The only site has them at the top level of config.py."""
+"""The settings of each site. If no site has a name, they are given like those of the bot."""
 SITE_SETTINGS = (*SITE_ROWS, Setting("ALERT_CHANNEL_ID", "id", parse_optional_snowflake))
 """The settings in an entry of SITES. A site without ALERT_CHANNEL_ID has the alert channel of the bot."""
 SITE_NAMES = names_of(SITE_SETTINGS)

@@ -31,7 +31,7 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"  # the name of a node
 _DNS = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"  # a part of a host's name; DNS allows `_`, too
 _PREFIX = r"(?:sha-?256(?: fingerprint)?\s*[=:]\s*)?"  # as openssl prints it
 _WEB_TEXT = re.compile(r"[!#-;=?-\[\]_a-z~]{1,300}")
-"""Printable ASCII without spaces, double quotes, backticks and signs that end a link.
+"""Printable ASCII except spaces, backticks and these: " < > \\ ^ { | }
 
 The length leaves room for the rest of a link: that of a Discord button has at most 512 characters.
 """

@@ -19,7 +19,10 @@ _SETTING_LIKE = re.compile(r"[A-Z][A-Z_]{0,39}")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class WrittenSite:
-    """One site with its raw values, by name. `config`: None if config.py does not have it."""
+    """One site with its raw values, by the names of their settings.
+
+    `config`: the values in config.py, None if config.py does not have the site.
+    """
 
     name: str
     variables: dict[str, object] = field(default_factory=dict)
@@ -68,7 +71,7 @@ def parse_sites(known: Sequence[str], given: RawSetting) -> dict[str, Mapping[st
 
 
 def _unknown(label: str, key: object, known: Sequence[str], given: RawSetting) -> Fault:
-    """Return the fault of a key that is not a setting. It is shown only if it looks like a setting, not a secret."""
+    """Return the fault of a key that is not a setting. Show the key only if it looks like a setting, not a secret."""
     if not isinstance(key, str) or printable(key, given.hide) != key or len(key) > 40:
         return Fault(FaultKind.UNKNOWN_NAME, label.rstrip("."), reason="key")
     nearest = next(iter(difflib.get_close_matches(key.upper(), known, 1)), None)
