@@ -25,7 +25,7 @@ REDIRECTS = 3
 BODY_MOST, BODY_SECONDS = 2048, 1.0
 """Bytes read of an answer, and seconds to wait for them."""
 SENTENCE_MOST = 300
-"""Maximum characters of an answer in words. A longer one is a page and is not interpreted."""
+"""Maximum characters of a text that is searched for words of a refusal. A longer one counts as accepted."""
 
 _log = logging.getLogger("heartbeat")
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
@@ -84,7 +84,7 @@ class Heartbeat:
     def _note(self, reason: str | None) -> bool:
         """Note why a beat was not accepted (None: it was), and return whether it was accepted.
 
-        The first failure and the first success after it are logged.
+        The first of several failures is logged, and the first success after them.
         """
         if self._closed:  # closed during the beat: not the monitor's fault
             return False
@@ -170,8 +170,8 @@ def _refusal_in(body: bytes) -> str | None:
 
     healthchecks.io answers `OK (not found)` for a deleted check, and `OK (rate limited)`. Uptime Kuma answers
     `{"ok":false,"msg":"…"}`, and its own page at an address that is not the push monitor's. Other JSON objects that
-    report a failure, and texts that begin with a word such as `error`, are refusals, too. Any other answer counts as
-    accepted.
+    report a failure are refusals, too, and so are texts that begin with a word such as `error` or contain a phrase of
+    `_REFUSALS`. Any other answer counts as accepted.
     """
     text = body.decode("utf-8", "replace").strip()
     answer = _object(text)

@@ -1,4 +1,4 @@
-"""Set up the bot's log: one line per entry, without secrets, and without the chatter of libraries.
+"""Set up the bot's log, without secrets and without the chatter of libraries.
 
 A line may contain text from outside, for example names from Proxmox and error messages. So every line of every
 logger is escaped: characters that a terminal or a reader could take for another line or for a command are shown
