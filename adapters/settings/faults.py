@@ -38,7 +38,8 @@ class FaultKind(StrEnum):
     NOT_AN_ID = "not_an_id"  # value
     GUILD_AS_ROLE = "guild_as_role"  # value: the role @everyone, which has the server's id; reason: level
     DUPLICATE_HOST = "duplicate_host"  # value; other (the setting that has it too; missing: this one, twice)
-    BAD_SCOPE = "bad_scope"  # value (or the role), other (role), reason: shape | empty | no_level | no_site | any_site
+    # with empty and no_level, the value is the role, and there is no `other`
+    BAD_SCOPE = "bad_scope"  # value, other (role), reason: shape | empty | no_level | no_site | any_site
     BAD_SITE_NAME = "bad_site_name"  # value
     UNKNOWN_SITE = "unknown_site"  # value, other (the names of the sites)
     ALL_SITES = "all_sites"  # every site is in a list that must leave one out
