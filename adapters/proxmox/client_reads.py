@@ -1,4 +1,4 @@
-"""Make the reads of Proxmox, except that of the cluster's list. Each path is checked, and each answer is parsed."""
+"""Make the reads of `core.proxmox.Proxmox`, except that of the cluster's list."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -87,7 +87,7 @@ class ProxmoxReads:
     async def backups(self, guest: Guest) -> Backups:
         """Return the guest's backups, and the names of the storages that were not read.
 
-        These are inactive, gave no answer in time, or are more than `BACKUP_STORAGES_MOST`.
+        These are inactive, could not be read in time, or exceed `BACKUP_STORAGES_MOST`.
         Raises: ProxmoxError if the storages cannot be listed.
         """
         names, away = await self._calls.get(

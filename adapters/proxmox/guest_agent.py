@@ -43,7 +43,7 @@ def parse_addresses(interfaces: Iterable[Any]) -> tuple[str, ...] | None:
     Loopback, link-local, multicast and unspecified addresses are left out.
     Both forms of LXC's list and the form of QEMU's agent are read.
     Physical-looking interfaces come first, then unknown ones, then bridges and tunnels. Within each group IPv4
-    comes before IPv6. Only the first rows in this order are read.
+    comes before IPv6. If there are many rows, those of the last interfaces are not read.
     """
     found: dict[tuple[int, int], dict[_Address, None]] = {}
     ordered = sorted(((_rank(each), each) for each in interfaces if isinstance(each, dict)), key=_first)

@@ -1,7 +1,7 @@
 """Parse Proxmox' answers about guests, their backups, and tasks. Pure functions on plain data.
 
-Parsers never raise on unexpected data. A row without its identity (VMID, node, name, UPID) is left out. Sources
-are named next to each rule.
+Parsers never raise on unexpected data. A row without its identity (key, name, volume, UPID) is left out. The comments
+name files of Proxmox as sources.
 """
 
 import re
@@ -105,7 +105,8 @@ def _memory(value: object) -> int:
 def _disk(key: str, value: str) -> Disk | None:
     """Parse a disk.
 
-    Return None for CD drives, cloud-init media and directories of the host: they are not lost with the guest.
+    Return None for CD drives and cloud-init media, which hold no data of the guest, and for directories of the host,
+    which stay when the guest is deleted.
     """
     volume, *options = value.split(",")
     if volume == "none" or volume.startswith("/") or "media=cdrom" in options:

@@ -52,7 +52,7 @@ class ResourceRow(msgspec.Struct, gc=False):
 PIECE = 2**16
 """Minimum bytes in a piece of a body, except the last piece.
 
-Other threads wait while a piece is decoded, and only its rows are in memory.
+Other threads wait while a piece is decoded. Rows of guests are in memory for one piece at a time.
 """
 
 decode_rows = msgspec.json.Decoder(tuple[ResourceRow, ...]).decode

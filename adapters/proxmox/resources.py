@@ -41,7 +41,7 @@ def decode_resources(body: bytes | bytearray, former: "FormerRead | None" = None
 class FormerRead:
     """Keep the last read, and the values that many guests share.
 
-    The next read takes unchanged rows from here. Two reads in memory then cost little more than one.
+    The next read takes unchanged guests from here. Two reads in memory then cost little more than one.
     """
 
     def __init__(self) -> None:
@@ -92,7 +92,8 @@ def _node(row: ResourceRow, name: str) -> Node:
 def _storage(row: ResourceRow, name: str, node: str, offline: Set[str]) -> Storage:
     """Make a storage.
 
-    Without a broadcast its status is `unknown` and it has no figures (API2Tools.pm extract_storage_stats).
+    If its node has broadcast no state of it, its status is `unknown` and it has no figures (API2Tools.pm
+    extract_storage_stats).
     """
     used, total = row.disk, row.maxdisk or None
     known = row.status == "available" and used is not None and total is not None
@@ -136,7 +137,7 @@ class Listed:
         self._pools: set[str] = set()
 
     def add(self, rows: Iterable[ResourceRow]) -> None:
-        """Add rows. There are no calls per value, because a cluster can have very many guests."""
+        """Add rows, with few calls for each: a cluster can have very many guests."""
         former = self._former
         text, size, count = former.texts.setdefault, former.sizes.setdefault, former.counts.setdefault
         former_guest, tags_of = former.cluster.find if former.cluster else _no_guest, former.tags

@@ -111,7 +111,7 @@ class ApiConnection:
 
 
 def _verify(endpoint: Endpoint, entry_point: EntryPoint) -> bool | str:
-    """Return `verify` for requests. A pin takes the place of the CAs of the system, but not of a CA file."""
+    """Return `verify` for requests. A pin takes the place of certifi's CAs, but not of a CA file."""
     if isinstance(endpoint.verify_ssl, Path):
         return str(endpoint.verify_ssl)
     return endpoint.verify_ssl and not entry_point.fingerprint

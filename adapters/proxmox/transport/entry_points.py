@@ -1,6 +1,6 @@
 """Choose the address of the cluster for each call, and remember which ones work.
 
-Only the event loop uses these objects, so they need no lock. With one address nothing is chosen, checked or logged.
+Only the event loop changes these objects, so they need no lock. A single address is never checked.
 """
 
 import logging
@@ -14,9 +14,12 @@ from core.errors import BotError
 _log = logging.getLogger(__name__)
 
 LOST_CHECK_SECONDS = 30.0
-"""Seconds between two checks of an entry point that does not work."""
+"""Minimum seconds between two checks of an entry point that does not work. Checks begin when a call ends."""
 SPARE_CHECK_SECONDS = 600.0
-"""Seconds between two checks of an entry point that is not in use, to learn of a wrong pin before it is needed."""
+"""Minimum seconds between two checks of an entry point that is not in use.
+
+They show a wrong pin before the entry point is needed.
+"""
 
 
 class TrackedEntryPoint:
@@ -80,14 +83,17 @@ class EntryPoints:
             _log.info("the entry point %s works again", point.label)
 
     def on_fault(self, point: TrackedEntryPoint) -> None:
-        """Use the others first from now on, and have this one checked at once."""
+        """Use the others first from now on. Have this one checked next, unless it was doubted already."""
         if not point.doubted:
             point.doubted, point.check_at = True, 0.0
         if self.current is point:
             self.current = self.choose({point}) or point
 
     def start_check(self) -> TrackedEntryPoint | None:
-        """Return the entry point that is to be checked now, None if there is none or one is being checked."""
+        """Return the entry point to check now, and note that a check runs.
+
+        Return None if no check is due, or one runs already.
+        """
         if not self.several or self.checking or self.closed:
             return None
         now = time.monotonic()

@@ -1,6 +1,6 @@
 """Translate Proxmox' refusals into the project's errors. Pure functions on plain data.
 
-Sources are named next to each rule.
+The comments name files of Proxmox as sources.
 """
 
 import re
@@ -32,7 +32,10 @@ FIELDS_MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class CallContext:
-    """The facts of a call that the error of a refusal needs. `not_found`: the error for an unknown object."""
+    """The facts of a call that the error of a refusal needs.
+
+    `not_found`: the error if Proxmox does not know the task that the call is about.
+    """
 
     guest: Guest | None = None
     not_found: BotError | None = None
@@ -115,7 +118,8 @@ def make_error(
 ) -> BotError:
     """Return the project's error for an HTTP refusal of Proxmox.
 
-    `message` is Proxmox' own; `fields` are the errors by parameter.
+    `message`: Proxmox' own. `fields`: the errors by parameter. `host`: the entry point, as errors name it.
+    `changing`: whether the request was a change.
     """
     text = _words(message, fields)
     if status == 401:

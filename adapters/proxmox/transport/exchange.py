@@ -54,7 +54,7 @@ class Call:
 
 
 class ConnectionFault(Exception):
-    """The connection failed, or no whole answer came in time. No answer, not even a proxy's, is a ConnectionFault.
+    """The connection failed, no whole answer came in time, or the answer was too large.
 
     `error`: the error for the caller if nothing else is tried.
     `sent`: the request may have been sent.
@@ -80,7 +80,8 @@ class ConnectionFault(Exception):
 class Try:
     """One try of a call at one entry point, as its thread and the event loop see it.
 
-    `connect_seconds`: to connect. `silence`: see `Sockets`.
+    `connect_seconds`: to connect. `silence`: see `Sockets`. `answered`: whether a whole answer came, even a
+    proxy's.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Try:
         self._connection: ApiConnection | None = None
         self._ends = 0.0
         self._distrusts = False
-        """The certificate is not trusted."""
+        """Whether the certificate is not trusted."""
 
     @property
     def connect_left(self) -> float:

@@ -27,7 +27,7 @@ from core.validation import Upid
 CHECKS = 1
 """Maximum checks of an entry point at once, beside the calls in their slots."""
 FREE_THREADS = 6
-"""Number of threads that stay free for Discord's DNS look-ups while every slot and check of every site takes one."""
+"""Number of threads for Discord's DNS look-ups, besides those for every slot, late call and check of every site."""
 
 
 def threads(sites: int) -> int:
@@ -62,7 +62,7 @@ LIST_MOST = 16 * 2**20
 
 
 OnCall = Callable[[str, float, str], None]
-"""Takes the lane of a finished call, its seconds, and "ok" or the class of its error."""
+"""Takes the lane of a finished call, its seconds, and "ok" or the name of its error's class."""
 
 
 class Calls:
@@ -78,7 +78,7 @@ class Calls:
         self._checks = set[asyncio.Task[None]]()
 
     def in_lane(self, lane: Lane) -> Self:
-        """Return a copy for another lane that shares connections and slots."""
+        """Return a copy for another lane. Both share the connections and the slots of all lanes."""
         other = copy.copy(self)
         other._lane = lane  # noqa: SLF001  # a copy of its own class
         return other
@@ -102,9 +102,10 @@ class Calls:
     ) -> Any:
         """Send a GET and return its `data`, converted by `read`.
 
-        `shape`: the expected type of `data`.
+        `shape`: the expected type of `data`. `context`: for the error of a refusal; by default the guest alone.
         `read`: runs in the thread, because an answer may be long. May raise UnexpectedData.
         `decode`: see `parse_response`. Its result has one of the types of `shape`, too.
+        `most`: maximum bytes of the unpacked answer.
         `quick`: the storage, node or guest that the call is about may hang. The call must not block others.
         Raises: BotError.
         """
@@ -161,8 +162,8 @@ class Calls:
     async def _send(self, call: Call, *, quick: bool = False) -> Any:
         """Run a call with one slot and one deadline.
 
-        If the caller gives up while waiting for the slot, nothing is sent. If it gives up later, the thread continues
-        and keeps the slot until it ends, because Proxmox is still working, too.
+        If the caller gives up while waiting for the slot, nothing is sent. If it gives up later, the call goes on
+        as if the caller still waited, because Proxmox is still working, too.
         Raises: BotError.
         """
         loop, context = asyncio.get_running_loop(), contextvars.copy_context()

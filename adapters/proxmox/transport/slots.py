@@ -1,7 +1,7 @@
 """Hand out the slots in which requests to Proxmox run: some for each lane, and in a lane to one person after another.
 
-Whoever has forty requests waiting does not hold up somebody with one. A request that takes long gives its slot back
-and runs on beside the others, so that a hung node or storage holds up only requests about it.
+Whoever has forty requests waiting does not hold up somebody with one. A request about a node that takes long gives
+its slot back and runs on beside the others, so that a hung node or storage holds up only requests about it.
 """
 
 import asyncio
@@ -28,13 +28,14 @@ LATE_MOST = 8
 HANGING_MOST = 2
 """Maximum late reads of one node: while this many run, its other reads wait.
 
-Reads that may hang are counted apart, late or not: pvedaemon has three workers on the node.
+Reads that may hang have a maximum of their own, which is the same. All that run count, late or not: pvedaemon has
+three workers on the node.
 """
 
 
 @dataclass(eq=False, slots=True)
 class _Request:
-    """A request that waits or runs. `slot`: the lane whose slot it holds, None if it waits or runs late.
+    """A request that waits or runs. `slot`: the lane whose slot it holds, None if it waits or runs without one.
 
     `begin`: see `RequestSlots.acquire`.
     """
@@ -51,12 +52,12 @@ class _Request:
 
 
 class _Line(deque[_Request]):
-    """The waiting requests of one person in one lane. `hanging_next`: one that may hang has its turn."""
+    """The waiting requests of one person in one lane. `hanging_next`: the next turn is for one that may hang."""
 
     hanging_next = False
 
     def find(self, may_run: Callable[[_Request], bool]) -> _Request | None:
-        """Return the oldest request that may run.
+        """Return the next request, None if none may run. It is the oldest that may run, with one exception.
 
         Every other turn of the person goes to a request that may hang, if one can run. Few of these may run at once,
         so they must not all be left for the end.
@@ -94,7 +95,10 @@ class _Queue:
             del self._waiting[request.person]
 
     def take(self, may_run: Callable[[_Request], bool]) -> _Request | None:
-        """Take out the oldest request that may run, of the person who has waited longest for a turn."""
+        """Take out the next request (`_Line.find`) of the person who has waited longest for a turn.
+
+        People without a request that may run are passed over.
+        """
         for person, own in self._waiting.items():
             request = own.find(may_run)
             if request is not None:
@@ -122,7 +126,7 @@ class RequestSlots:
         node: str | None = None,
         may_hang: bool = False,
     ) -> Callable[[], None]:
-        """Wait for a slot and return the function that gives it back. Calling that again does nothing.
+        """Wait for a slot and return the function that gives it back. A second call of the function does nothing.
 
         `begin`: called with this function at the moment the slot is granted, before the caller gets its turn
         on the event loop. From then on only this function gives the slot back, even if the caller is cancelled.
