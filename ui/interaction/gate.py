@@ -37,9 +37,9 @@ from ui.messages.errors import unexpected_sentence
 
 _log = logging.getLogger(__name__)
 
-PRIVATE_RETRIES = (0.3, 0.6, 0.9)  # seconds
+PRIVATE_RETRIES = (0.3, 0.6, 0.9)  # seconds between the tries
 FIRST_SECONDS, FOLLOWUP_SECONDS = 3.0, 14 * 60.0
-"""Seconds in which Discord accepts the first answer, and seconds for later answers."""
+"""Maximum seconds from the first to the last try of a first answer, and of a later one."""
 
 
 def refusal_of(
@@ -56,9 +56,9 @@ def refusal_of(
 
 
 def authorize(interaction: Interaction, operation: Operation, guest: Guest | None = None) -> None:
-    """Check access.
+    """Check access at the chosen site.
 
-    Raises: the refusal that `refusal_of` returns.
+    Raises: the refusal that `refusal_of` returns; LookupError if none of several is chosen.
     """
     site_of(interaction).authorizer.authorize(actor_of(interaction), operation, guest)
 
@@ -81,7 +81,7 @@ async def run_guarded(
 ) -> None:
     """Run the work of a button or form. Record and answer its refusal or exception, because discord.py would not.
 
-    The work fills in the attempt's fields as soon as they are known.
+    `work`: fills in the attempt's fields as soon as they are known, and returns or raises the refusal.
     """
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
     attempt = attempt_of(interaction)
@@ -91,6 +91,7 @@ async def run_guarded(
         refusal = error
     except Exception as error:  # noqa: BLE001 - discord.py would only log it, without an answer to the person
         error_id = log_unexpected(error)
+        services_of(interaction).measures.on_error(type(error).__name__)
         attempt.record(AuditStep.ENDED, f"unknown: {type(error).__name__}")
         await reply_privately(interaction, notice(unexpected_sentence(t, error_id)))
         return
@@ -134,7 +135,7 @@ _ARRIVED = "arrived"
 
 
 def measure_command(interaction: Interaction) -> None:
-    """Measure how long a command that passed the gate has taken. Ignore other interactions."""
+    """Measure how long a command has taken. Ignore presses and forms."""
     services, arrived = services_of(interaction), interaction.extras.get(_ARRIVED)
     if arrived is not None and interaction.command is not None:
         seconds = services.clock.monotonic() - arrived
@@ -175,7 +176,7 @@ class GatedTree(app_commands.CommandTree[discord.Client]):
         return False
 
     async def on_error(self, interaction: Interaction, error: app_commands.AppCommandError) -> None:
-        """Answer an error that the command did not answer itself.
+        """Answer an error that the command did not answer itself. A completion gets no answer.
 
         Must not raise, because asyncio would only log it.
         """

@@ -1,8 +1,8 @@
 """Answer one interaction: acknowledge it in time, edit the same message, and refuse in private.
 
 Put `async with Reply(...) as reply:` around the work of a command or button. A BotError that leaves the block
-becomes one private sentence. Any other exception is logged, and the person gets its error id. Discord's limits: 3 s
-to acknowledge, 15 min for the token. While many people ask at the same moment, all are acknowledged first.
+becomes one sentence, in private unless the message already shows a running action. Any other exception is logged, and
+the sentence has its error id. While many answers are awaited at the same moment, all are acknowledged first.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from ui.messages.errors import unexpected_sentence
 _log = logging.getLogger(__name__)
 
 ACKNOWLEDGE_AFTER = 0.6
-"""Seconds until an answer is acknowledged. A quicker answer needs no acknowledgement, which saves a request."""
+"""Seconds until an interaction is acknowledged. A quicker answer needs no acknowledgement, which saves a request."""
 EDIT_EVERY = 2.0  # seconds
 FIRST_RETRIES = (0.3, 0.6, 0.9)
 """Seconds between the tries of a first answer or a refusal. Discord waits only 3 s for a first answer."""
@@ -41,9 +41,9 @@ STEP_BACK_SECONDS = 1.0
 
 
 class Reply:
-    """Decide when each message of an answer is sent, one at a time.
+    """Decide when the views of an answer are shown, one at a time.
 
-    ui/interaction/answer.py sends them, and explains `t` and `private`.
+    ui/interaction/answer.py sends them, and explains `private`, `anew`, `reader` and `t`.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Reply:
         self._entering = True
         self._farewell: ui.LayoutView | None = None
         self._replaced = False
-        """Whether the message shows another answer or the farewell instead of this answer."""
+        """Whether another answer or the farewell takes the place of this answer in its message."""
         self.about: int | None = None
         """VMID of the guest that an action is about, for the next step after an error that does not name it."""
 
@@ -104,6 +104,7 @@ class Reply:
             return True
         if isinstance(error, Exception):
             error_id = log_unexpected(error)
+            self._services.measures.on_error(type(error).__name__)
             await self._refuse(lambda t: notice(unexpected_sentence(t, error_id)))
             return True
         return False
@@ -131,7 +132,7 @@ class Reply:
         return self._answer.interaction
 
     def mention(self, *operations: Operation) -> str:
-        """Return in small print the commands of these operations that the reader may use, "" if there are none."""
+        """Return mentions of the operations' commands that the reader may use, in small print, "" if there are none."""
         mentions = self._services.command_mentions
         allowed = [mentions.of(each) for each in operations if refusal_of(self.interaction, each) is None]
         return f"-# {' · '.join(allowed)}" if allowed else ""
@@ -148,7 +149,7 @@ class Reply:
         return self._answer.state in (AnswerState.NEW, AnswerState.DEFERRED)
 
     def hurry(self) -> None:
-        """Acknowledge now, because many people ask at once and the answer may take long."""
+        """Acknowledge now, because many answers are awaited at once and this one may take long."""
         self._hurried.set()
 
     @property
@@ -160,8 +161,8 @@ class Reply:
         """Send the first answer before something is changed. Return the id of the message.
 
         The id is None for a private message, because another run of the bot cannot edit it.
-        `working`: shown at once in the message of a press. `farewell`: shown if the bot ends from now on.
-        Raises: AnswerTooLate, if Discord does not accept the answer. Nothing may be changed then.
+        `working`: shown at once in the message of a press. `farewell`: shown if the bot ends before `show`.
+        Raises: AnswerTooLate, if Discord does not accept the answer or the bot ends. Nothing may be changed then.
         """
 
         async def show_working() -> None:
@@ -174,7 +175,7 @@ class Reply:
         return None if self.is_private else self._answer.message_id
 
     async def accept(self) -> None:
-        """Acknowledge a press before it changes something. Another part of the bot then shows the change.
+        """Acknowledge a press whose effect another part of the bot shows, before the work.
 
         Raises: AnswerTooLate.
         """
@@ -191,7 +192,7 @@ class Reply:
     # -- showing
 
     async def show(self, view: ui.LayoutView, *, farewell: ui.LayoutView | None = None) -> None:
-        """Show the answer, always in the same message. Try again if Discord fails.
+        """Show the answer in the same message, or as a last resort in a new one. Try again if Discord fails.
 
         `farewell`: shown if the bot ends before `fill_in`.
         """
@@ -206,7 +207,8 @@ class Reply:
     async def fill_in(self, view: ui.LayoutView, *, farewell: ui.LayoutView | None = None) -> bool:
         """Show more of the answer that is shown.
 
-        Return False if nothing more can be shown: the message is gone, or shows another answer.
+        `farewell`: shown if the bot ends before the next `fill_in`.
+        Return False if nothing more can be shown: the message cannot be edited, or shows another answer.
         """
 
         async def put() -> None:
@@ -254,7 +256,7 @@ class Reply:
                 pass
 
     async def show_file(self, view: ui.LayoutView, attached: Attachment, without: ui.LayoutView) -> None:
-        """Show the answer with a file. Show `without` if Discord does not accept it."""
+        """Show the answer with a file. Show `without` if that fails."""
         await self._take_place()
         self._answer.attached = attached
         try:

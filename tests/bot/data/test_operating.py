@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.logging_setup import JsonFormatter, escape_line
@@ -83,6 +84,27 @@ async def test_health_figures_and_the_log_of_a_command(bare_scene: Stage) -> Non
     scene.clock.skip(3 * scene.services.poll_seconds + 1)
     status, health = await ask(port, "/healthz")
     assert (status, json.loads(health)["ailments"]) == (503, ["read"])
+
+
+async def test_unexpected_errors_that_people_are_told_count(
+    bare_scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a command and of a press alike."""
+    scene, port = bare_scene, free_port()
+    await scene.start_bot(METRICS_LISTEN=f"127.0.0.1:{port}")
+    scene.expected_errors.append("unexpected error")
+    panel = await scene.say(scene.emma, "info", vmid=101)
+
+    def broken(*_: object, **__: object) -> None:
+        raise KeyError("no such word")
+
+    monkeypatch.setattr("adapters.proxmox.client_reads.parse_status", broken)
+    scene.clock.skip(11)
+    await scene.say(scene.emma, "info", vmid=101)
+    monkeypatch.setattr("ui.guests.presses.Reply", broken)
+    await scene.press(scene.emma, panel, "Refresh")
+    _, page = await ask(port, "/metrics")
+    assert samples(page)["proxmox_bot_refusals_total error=KeyError"] == 2
 
 
 async def test_nothing_listens_unless_it_is_asked_for(bare_scene: Stage) -> None:
