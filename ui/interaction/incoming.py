@@ -43,7 +43,9 @@ Parse = Callable[[Any], None]
 
 def missing_field(data: Mapping[str, Any]) -> str | None:
     """Return the first field of an interaction that is missing or cannot be used, or None."""
-    for path, kind in _FIELDS.get(_at(data, "type"), {}).items():
+    number = _at(data, "type")
+    fields = _FIELDS.get(number, {}) if isinstance(number, int) else {}
+    for path, kind in fields.items():
         if not isinstance(_at(data, path), kind):
             return path
     person = _person_path(data)
@@ -119,25 +121,20 @@ class GatewayGuard:
 
     def _answer(self, data: Any) -> None:
         """Send a private notice to a command, press or form, if the interaction has a usable id and token."""
-        number, token = _at(data, "id"), _at(data, "token")
+        number, token = _number(data), _at(data, "token")
         answerable = _at(data, "type") in (_COMMAND, _PRESS, _FORM)
-        if (
-            answerable
-            and str(number).isdecimal()
-            and isinstance(token, str)
-            and len(self._notices) < NOTICES_MOST
-        ):
-            sending = asyncio.ensure_future(self._say(str(number), token, str(_at(data, "locale"))))
+        if answerable and number and isinstance(token, str) and len(self._notices) < NOTICES_MOST:
+            sending = asyncio.ensure_future(self._say(number, token, str(_at(data, "locale"))))
             self._notices.add(sending)
             sending.add_done_callback(self._notices.discard)
 
-    async def _say(self, number: str, token: str, locale: str) -> None:
+    async def _say(self, number: int, token: str, locale: str) -> None:
         view = notice(_unreadable(self._texts, locale))
         flags = discord.MessageFlags(ephemeral=True, components_v2=True).value
         route = Route(
             "POST",
             "/interactions/{webhook_id}/{webhook_token}/callback",
-            webhook_id=int(number),
+            webhook_id=number,
             webhook_token=token,
         )
         components = view.to_components()  # type: ignore[no-untyped-call]  # discord.py leaves it without types
@@ -154,7 +151,7 @@ def _unreadable(texts: Texts, locale: str) -> str:
 
 
 async def answer_unreadable_press(interaction: Interaction) -> None:
-    """Answer a button press whose message discord.py could not read, because discord.py ignores it silently."""
+    """Answer a press or choice whose message discord.py could not read, because discord.py ignores it silently."""
     if interaction.type is discord.InteractionType.component and interaction.message is None:
         text = _unreadable(services_of(interaction).texts, str(interaction.locale))
         await reply_privately(interaction, notice(text))

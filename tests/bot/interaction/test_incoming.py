@@ -16,7 +16,7 @@ from tests.support.stage import Stage
 from tests.support.walked import walked
 from tests.support.watch.at_once import rows_of
 from ui.guests.confirmation_form import typed_fields
-from ui.interaction.incoming import missing_field
+from ui.interaction.incoming import GatewayGuard, missing_field
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -135,7 +135,10 @@ async def test_other_events_that_cannot_be_read_do_not_end_the_bot(scene: Stage)
     assert "17 guests" in (await scene.say(scene.emma, "list")).text
 
 
-@walked("data", [{}, {"type": 3}, {"type": "3"}, {"type": 2, "data": 5}, {"type": 5, "guild_id": "1"}, []])
+@walked(
+    "data",
+    [{}, {"type": 3}, {"type": "3"}, {"type": []}, {"type": 2, "data": 5}, {"type": 5, "guild_id": "1"}, []],
+)
 def test_an_interaction_without_any_field_is_incomplete(data: Any) -> None:
     assert missing_field(data) if isinstance(data, dict) else True
 
@@ -161,3 +164,10 @@ async def test_a_press_with_an_id_that_no_store_can_hold(scene: Stage, path: str
 @walked(("number", "missing"), [(str(2**63 - 1), None), (str(2**63), "id"), ("1" + "0" * 5000, "id")])
 def test_an_id_that_no_store_can_hold_is_not_usable(number: str, missing: str | None) -> None:
     assert missing_field({"type": 2, "id": number, "user": {"id": "7"}, "data": {"name": "list"}}) == missing
+
+
+@walked("number", [str(2**63), "1" + "0" * 5000, "0", "x", None])
+def test_nobody_is_answered_without_a_usable_id(number: Any) -> None:
+    guard = GatewayGuard(None, None)  # type: ignore[arg-type]  # nothing is sent without a usable id
+    guard._answer({"type": 2, "id": number, "token": "t"})
+    assert guard._notices == set()
