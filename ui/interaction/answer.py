@@ -1,6 +1,6 @@
-"""Put the one answer to an interaction where the person reads it.
+"""Send the views of an answer to where the person reads them.
 
-The first answer goes to the interaction, and later ones use its token. If the token has expired or does not work, the
+The first view goes to the interaction, and later ones use its token. If the token has expired or does not work, the
 bot edits or sends the message with its own permissions in the channel. A private answer is never sent there.
 Discord's limits: 3 s for the first answer, 15 min for the token.
 """
@@ -124,7 +124,7 @@ class Answer:
 
     @property
     def seconds_left(self) -> float:
-        """Return the seconds for which the current way to answer stays open."""
+        """Return the seconds in which Discord accepts the first answer, or after that the token."""
         age = self._clock.monotonic() - self._began
         return max(0.0, (TOKEN_SECONDS if self.answered else FIRST_SECONDS) - age)
 
@@ -143,13 +143,13 @@ class Answer:
         self._note_first()
 
     async def show(self, view: ui.LayoutView) -> None:
-        """Show the view. Retry when Discord fails, and send it to the channel as the last resort."""
+        """Show the view. Retry when Discord fails, and use the channel as the last resort."""
         error = await send_with_retries(self._clock, lambda: self.put(view), RETRIES, self.seconds_left)
         if error is not None:
             await self._show_in_channel(view, error)
 
     async def fill_in(self, view: ui.LayoutView) -> None:
-        """Replace the shown view in its message. Never send a new message.
+        """Replace the view that is shown, in its message. Send no new message.
 
         Raises: DISCORD_ERRORS.
         """
@@ -242,7 +242,7 @@ class Answer:
         return await self.interaction.edit_original_response(view=view, attachments=self._files() or MISSING)
 
     def _files(self) -> list[discord.File]:
-        """Return new file objects for each attempt, because an attempt reads them to the end."""
+        """Return new file objects for each try, because a try reads them to the end."""
         kept = self.attached
         return [discord.File(io.BytesIO(kept.data), kept.name)] if kept else []
 
@@ -251,8 +251,8 @@ class Answer:
     ) -> None:
         """Show the view in the channel with the bot's own permissions, because the token has expired or failed.
 
-        Log a failure if `last`. A private view is not sent there.
-        `error`: why the token failed, None if it has expired. `last`: as in `put`.
+        A private view is not sent there, and a failure is logged if `last`.
+        `error`: why the token failed, None if it was not tried. `last`: as in `put`.
         """
         if self.private:
             _log.warning("a private answer could not be delivered: %r", error)
@@ -270,7 +270,10 @@ class Answer:
             await message.edit(view=view, attachments=self._files() or MISSING, allowed_mentions=nobody)
 
     async def _put_in_channel(self, view: ui.LayoutView) -> None:
-        """Edit the message, or send a new one if that fails."""
+        """Edit the message, or send a new one if there is none or that fails.
+
+        Raises: DISCORD_ERRORS. The error of the edit, if Discord blocks the words or names a time to wait.
+        """
         try:
             await self._edit_in_channel(view)
         except DISCORD_ERRORS as error:

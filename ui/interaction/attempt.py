@@ -1,7 +1,7 @@
-"""Record each attempt of a person: who asked for what with which options, and how it ended.
+"""Record the attempts of people: who asked for what with which options, and how it ended.
 
-core/actions/executor.py records the steps of an action on a guest. Everything else that people ask for, and what the
-gate refuses, is recorded here.
+core/actions/executor.py records the steps of an action on a guest. All other attempts, and those that the gate
+refuses, are recorded here.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ class Attempt:
 
     @property
     def check(self) -> Check:
-        """Return the access check of a guest for this attempt."""
+        """Return the check whether this attempt is allowed on a guest."""
         return self.site.authorizer.check_for(self.actor, Operation(self.word))
 
     def authorize(self, guest: Guest | None = None, *, whole: bool = False, seconds: float = 0.0) -> None:
@@ -83,7 +83,7 @@ class Attempt:
         self.begun = True
 
     def record(self, step: AuditStep, outcome: str = "") -> None:
-        """Queue a record of this step in the site's audit trail."""
+        """Queue a record of this step in the audit trail of the site, or in that of attempts without a site."""
         self._trail.record(self._make_record(step, outcome), self.ticket)
 
     @property
@@ -111,7 +111,7 @@ class Attempt:
     def record_refusal(self, refusal: BotError) -> None:
         """Record that the attempt was refused or failed.
 
-        A `TooQuick` that is only counted is not recorded. The next record contains the count.
+        A `TooQuick` that is only counted is not recorded. The next one that is recorded contains the count.
         """
         if not isinstance(refusal, TooQuick) or refusal.skipped is not None:
             self.record(failure_step(refusal), str(refusal))
@@ -146,7 +146,8 @@ def recording(attempt: Attempt, detail: str | None = None) -> Iterator[Attempt]:
     """Record how the work in the block ends. Do not use it for actions on guests, which the executor records.
 
     `detail`: replaces `attempt.detail`.
-    Raises: AnswerTooLate if nobody waits for the answer; AssertionError if a change was made without `start`.
+    Raises: AnswerTooLate if nobody waits for the answer; AssertionError if the operation has an effect and the block
+    did not call `start`.
     """
     interaction, operation = attempt.interaction, Operation(attempt.word)
     if detail is not None:
@@ -185,7 +186,8 @@ def ensure_awaited(interaction: Interaction) -> None:
 def attempt_of(interaction: Interaction) -> Attempt:
     """Create the attempt of an interaction.
 
-    Its word and detail come from the name and options of a command, or from the custom_id and values of a component.
+    Its word, VMID and detail come from the name and options of a command. For a component or form, word and detail
+    come from the custom_id and the chosen values.
     """
     command = interaction.command
     if command is not None:

@@ -1,6 +1,7 @@
-"""Create the buttons. They still work after a restart: ui/interaction/custom_ids.py says how each names its object.
+"""Create the buttons. They still work after a restart, except those of a question.
 
-`cogs/buttons.py` handles the presses and is called through `Services`.
+ui/interaction/custom_ids.py says how each names its object. `cogs/buttons.py` handles the presses and is called
+through `Services`.
 """
 
 import re
@@ -90,7 +91,7 @@ def chart_button(
 ) -> PersistentButton:
     """Return the button that shows another period in a chart's message.
 
-    `target`: `g101` for a guest, `npve1` for a node. `current`: the chart shows this period, and is drawn anew.
+    `target`: `g101` for a guest, `npve1` for a node. `current`: the chart shows this period, and a press renews it.
     """
     style = discord.ButtonStyle.primary if current else discord.ButtonStyle.secondary
     custom_id = with_site(f"c1:{period.value}:{topic.value if topic else ''}:{target}", site)

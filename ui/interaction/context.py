@@ -53,7 +53,7 @@ def named_site(interaction: Interaction) -> str:
     """Return the name of the interaction's site, to be shown on the answers.
 
     Return "" if there is only one site, if none is chosen, or if the person may not see anything of the chosen one.
-    This is decided once per interaction: a person who deletes the only guest that they see still reads its site.
+    This is decided once after a site is chosen: a person who deletes the only guest that they see still reads its site.
     """
     site = chosen_site(interaction)
     if site is None or not site.name:
@@ -74,7 +74,8 @@ _INTERACTION_KINDS = {
 def actor_of(interaction: Interaction) -> Actor:
     """Return the person with roles and place.
 
-    They come only from this interaction, never from memory or from a `custom_id`.
+    Roles and channel come only from this interaction, never from memory or from a `custom_id`. The client knows the
+    channel's category.
     """
     user = interaction.user
     place = Place(interaction.guild_id, _category_of(interaction), interaction.channel_id)
@@ -95,7 +96,7 @@ def visible_sites(interaction: Interaction) -> list[Site]:
 
 
 def _category_of(interaction: Interaction) -> int | None:
-    """Return the category of the channel, or of its parent for a thread or forum post. None if unknown."""
+    """Return the category of the channel, or of its parent for a thread or forum post. None without one."""
     channel, guild = interaction.channel, interaction.guild
     if channel is None or guild is None:
         return None
@@ -114,10 +115,10 @@ def operation_of(interaction: Interaction) -> Operation | None:
 
 
 async def gone_from(interaction: Interaction, people: Iterable[int]) -> frozenset[int]:
-    """Return which of these people have left the guild. Write their names: a mention would show only a number."""
+    """Return which of these people have left the guild. A mention of them would show only a number."""
     return await services_of(interaction).members.gone(interaction.guild, people)
 
 
 def is_private(interaction: Interaction) -> bool:
-    """Return whether only one person sees the message with the pressed button. False for a command."""
+    """Return whether only one person sees the message with the pressed button or menu. False for a command."""
     return interaction.message is not None and interaction.message.flags.ephemeral

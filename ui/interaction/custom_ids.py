@@ -9,7 +9,7 @@ A `custom_id` says what a press asks for. It may be forged, so it proves nothing
   backups, and `g1:chart:101` its chart. Each is a new message that only the person who presses sees.
 - `a1:ack:17` acknowledges an incident, which is named by its id. `:r` at the end marks an alert that is not edited.
   `a1:unmute:17` ends the mute that has outlasted the incident.
-- `a1:chart:17` shows the chart of the incident's guest below the alert, `a1:nodechart:17` that of its node.
+- `a1:chart:17` shows the chart of the incident's guest as a new message, `a1:nodechart:17` that of its node.
 - `n1:chart:pve1` shows a chart of a node as a new message. `s1:node:pve1` is a choice in a list of nodes.
 - `c1:week:cpu:g101` (`…:npve1` of a node) replaces the chart in its message.
 - `p1:…` turns a page, or reads a list or the card of the whole cluster again. `p3:…` is the same with shorter fields.
@@ -51,7 +51,7 @@ AUDIT = re.compile(
     r":(?P<person>[0-9]{0,19}):(?P<operation>[a-z_]{0,24}):(?P<since>[0-9]{0,11})"
     r":(?P<until>[0-9]{0,9})(?::(?P<readings>[01]))?"
 )
-"""A button of an earlier version has no `readings`. `shorten` makes the `custom_id` of a newer button (`p3:`)."""
+"""A button of an earlier version has no `readings`. A newer button has shortened fields (`p2:` or `p3:`)."""
 HISTORY = re.compile(
     r"p1:history:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
 )

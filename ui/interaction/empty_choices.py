@@ -19,7 +19,7 @@ from ui.messages.errors import completion_text, plain_sentence
 from ui.messages.nothing import Nothing
 
 WORD = "!nothing"
-"""Start of the entry's value. A reason may follow after a colon. No value of an option starts with it."""
+"""Start of the entry's value. A reason may follow after a colon. No other entry's value starts with it."""
 
 RECHECK_SECONDS = 0.5
 """Seconds allowed for a second completion, without the typed text. Discord allows 3 s for both together."""
@@ -28,7 +28,7 @@ Choices = list[app_commands.Choice[Any]]
 
 
 def refusal_choice(t: Text, refusal: Refused) -> Choices:
-    """Return the entry for a refusal by the gate, or no entry where the bot may not be used at all."""
+    """Return the entry for a refusal by the gate, or no entry in a place where the bot may not be used."""
     said = completion_text(t, refusal)
     return [_entry(said)] if said else []
 

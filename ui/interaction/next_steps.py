@@ -157,7 +157,7 @@ def outcome_buttons(t: Text, site: Site, report: Report) -> list[Item]:
     """Return the buttons under an outcome, for the person who acted: the details if they may take no other step."""
     order, plan = report.plan.order, report.plan
     guest = report.after or plan.guest
-    if guest.vmid == plan.guest.vmid:  # the state alone does not tell whether Proxmox protects the guest
+    if guest.vmid == plan.guest.vmid:  # `after` was read without Proxmox' protection flag
         guest = replace(guest, protected=guest.protected or plan.guest.protected)
     steps = _steps_after(order.operation, _action_ending(report))
     if report.after is None:  # its state is not known

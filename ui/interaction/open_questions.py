@@ -56,7 +56,7 @@ class Questions:
     def find(self, nonce: str) -> Question:
         """Return the open question.
 
-        Raises: QuestionOver; QuestionAnswered for a press after the one that counted.
+        Raises: QuestionAnswered if it is remembered as answered, otherwise QuestionOver.
         """
         question = self._open.get(nonce)
         if question is None:
@@ -65,12 +65,12 @@ class Questions:
         return question
 
     def plan_of(self, nonce: str) -> Plan | None:
-        """Return the plan of an open or remembered question, None for a question of an earlier run."""
+        """Return the plan of an open or remembered question, None for any other."""
         question = self._known(nonce)
         return question.plan if question else None
 
     def site_of(self, nonce: str) -> str | None:
-        """Return the name of the site of an open or remembered question, None for one of an earlier run."""
+        """Return the name of the site of an open or remembered question, None for any other."""
         question = self._known(nonce)
         return question.site if question else None
 

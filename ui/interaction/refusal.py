@@ -27,7 +27,7 @@ def refusal_card(
 ) -> ui.LayoutView:
     """Return the card of a refusal, and count the error.
 
-    While the site is read-only, a refusal of access also says so to people who see the site.
+    While the site is read-only, any other refusal also says so to people who see the site.
     `t`: the reader's language. `asker`: the refused person, given only if the refusal names no guest.
     `about`: VMID of the guest that was asked for, if it is known.
     """

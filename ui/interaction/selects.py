@@ -1,4 +1,4 @@
-"""Create the menu of a list, which opens the chosen guest or node. It still works after a restart.
+"""Create the menu of a list. A choice opens the guest or node. The menu still works after a restart.
 
 The values of `s1:guest` are the VMIDs of the shown page, those of `s1:node` its nodes. With several sites the menu
 names the site, as in `s2:home:guest`. In a list of all sites (`s2:*:guest`) each value names its site, as in

@@ -45,8 +45,8 @@ Each person has one file made at a time.
 class Heartbeat(Protocol):
     """Send heartbeats to a monitor outside of the bot.
 
-    `error`: why the last heartbeat did not arrive, None if it did.
-    `last_beat`: Unix seconds of the last heartbeat that arrived.
+    `error`: why the last heartbeat did not arrive, None if it did or none was sent yet.
+    `last_beat`: Unix seconds of the last heartbeat that arrived in this run.
     `is_enabled`: whether a monitor is set up.
     """
 
@@ -57,14 +57,14 @@ class Heartbeat(Protocol):
     def is_enabled(self) -> bool: ...
 
     async def beat(self) -> bool:
-        """Send one heartbeat. Does not raise."""
+        """Send one heartbeat, and return whether it arrived. Does not raise."""
 
 
 class OpenReply(Awaited, Protocol):
     """A reply that may still change its message."""
 
     async def say_farewell(self) -> None:
-        """Tell the person that the bot ends."""
+        """Show that the bot ends, if the answer is not complete."""
 
     def step_back(self, message: discord.Message) -> bool:
         """Stop filling in this answer if the message shows it, because another takes its place.
@@ -101,13 +101,13 @@ class Services:
     health: CheckReports
     """Checks the setup, for /health."""
     audit: AuditLog
-    """Records the attempts that belong to no site."""
+    """Records the attempts that belong to no site. If there is only one site, it records those of the site, too."""
     audit_delivery: AuditDelivery
     clock: Clock
     texts: Texts
     questions: Questions
     press: Callable[[discord.Interaction[discord.Client], str], Awaitable[None]]
-    """Handles a press on a lasting button: `on_button_press` in cogs/buttons.py."""
+    """Handles a press on a button, or a choice in a menu: `on_button_press` in cogs/buttons.py."""
     guild_id: int
     category_id: int
     timezone: datetime.tzinfo
@@ -123,7 +123,7 @@ class Services:
     recent_guests: RecentGuests = field(default_factory=RecentGuests)
     """Remembers the guests that each person used last, to offer them first."""
     open_replies: set[OpenReply] = field(default_factory=set)
-    """Unfinished answers. Each shows a farewell when the bot ends."""
+    """The answers that are being worked on. When the bot ends, those that are not complete say so."""
     measures: Measures = field(default_factory=NoMeasures)
     gateway_age: Callable[[], float | None] = lambda: 0.0
     """Returns the seconds since Discord last acknowledged a heartbeat of the gateway, None if it never did."""
