@@ -1,4 +1,4 @@
-"""Carry out an order and show its outcome, in the same way for commands, buttons and questions."""
+"""Carry out an order and show its outcome: on a card, or on the panel whose button was pressed. Show panels."""
 
 import contextlib
 from collections.abc import Sequence
@@ -48,7 +48,9 @@ async def act(
 async def act_on_panel(site: Site, reply: Reply, order: Order) -> None:
     """Carry out an order from a panel's button. The message stays a panel, with the outcome as its note.
 
-    Raises: the errors of `Executor.execute`, except one after the action began, which becomes the note.
+    An error after the action began becomes the note.
+    Raises: the errors of `Executor.execute` before that; AnswerTooLate, ChangedMeanwhile and GuestBusy, and every
+    error if the guest is hidden from this person.
     """
     known = site.cluster_cache.find(order.vmid)
     buttons: list[Item] = []
@@ -58,7 +60,7 @@ async def act_on_panel(site: Site, reply: Reply, order: Order) -> None:
     try:
         report = await _carry_out(site, reply, order, buttons, None)
     except (AnswerTooLate, ChangedMeanwhile, GuestBusy):
-        raise  # the panel belongs to another press or to another guest
+        raise  # nothing can be shown, or the panel is that of another guest or of a running action
     except BotError as error:
         if _is_hidden(site, reply, order.vmid):  # other people may still see the panel
             raise

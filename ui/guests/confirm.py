@@ -4,7 +4,7 @@ Only the asker may answer, within sixty seconds and only once. Opening the form 
 A question shows the plan on a card with a button that confirms it and a grey one that cancels. If something is
 destroyed or forced, the card and the first button are red. For a deletion or a protected guest, that button opens a
 form for the guest's name, and for a protected guest also a reason. Nothing happens before the answer. A question
-without an answer greys out its buttons and says so. A press after a restart is refused, because the question is over.
+that times out greys out its buttons and says so. A press after a restart is refused, because the question is over.
 """
 
 import asyncio
@@ -120,7 +120,8 @@ def _stopping(t: Text) -> str:
 async def on_press(interaction: Interaction, answer: str, nonce: str, attempt: Attempt) -> None:
     """Handle a press on a question's button, by anybody, at any time.
 
-    Raises: QuestionOver, QuestionAnswered, NotYours; Refused if the asker's current roles no longer allow the action.
+    Raises: QuestionOver, QuestionAnswered, NotYours; Refused if the asker's current roles no longer allow the action;
+    DISCORD_ERRORS if the form cannot be sent.
     """
     services = services_of(interaction)
     plan = services.questions.plan_of(nonce)
@@ -172,7 +173,7 @@ def _asker_of(interaction: Interaction, plan: Plan | None) -> int | None:
 
 
 async def _disable_buttons(interaction: Interaction) -> None:
-    """Grey out the buttons of a question from before a restart, because they no longer work."""
+    """Grey out the buttons of a question that is over, because they no longer work."""
     if interaction.message is None:
         return
     view = ui.LayoutView.from_message(interaction.message, timeout=1)
@@ -189,7 +190,7 @@ async def _disable_buttons(interaction: Interaction) -> None:
 def _describe(attempt: Attempt, nonce: str) -> None:
     """Put the question's order and guest into the attempt, so that the audit trail names them whatever the result.
 
-    Also note the question's site as that of the interaction. Do nothing for a question of an earlier run.
+    Also note the question's site as that of the interaction. Do nothing for a question that is not remembered.
     """
     questions = attempt.services.questions
     plan, site = questions.plan_of(nonce), attempt.services.sites.find(questions.site_of(nonce) or "")
@@ -258,7 +259,7 @@ async def ask_first(site: Site, reply: Reply, order: Order) -> None:
 
 
 async def act_or_ask(site: Site, reply: Reply, order: Order) -> None:
-    """Carry out the order at once. Ask first if the guest is protected or the plan has effects to be seen before.
+    """Carry out the order, or ask first if the guest is protected or the plan has effects to be seen before.
 
     Raises: the errors of `act` and `ask_first`, except Unconfirmed.
     """

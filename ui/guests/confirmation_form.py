@@ -21,7 +21,10 @@ NAME_FIELD, REASON_FIELD = "name", "reason"
 
 
 async def send_form(interaction: Interaction, t: Text, question: Question) -> None:
-    """Send the form, without the guest's name if Discord blocks it."""
+    """Send the form, without the guest's name if Discord blocks it.
+
+    Raises: DISCORD_ERRORS.
+    """
     try:
         await interaction.response.send_modal(confirmation_form(t, question))
     except discord.HTTPException as error:

@@ -70,9 +70,9 @@ def guest_panel(
 
     `note`: outcome of a button that was just pressed. `operations`: those whose buttons the panel may have.
     `cut_off`: the details that are still unread will not be read.
-    `extras`: buttons of the next step after the outcome in `note`, if the panel itself has none.
+    `extras`: buttons of the next step after the outcome in `note`, which the panel itself does not have.
     `site`: name of the guest's site, "" if there is only one. `web_url`: address of its web interface.
-    `fullest`: the fullest file system of a VM, where the watch knows it.
+    `fullest`: the fullest file system of a VM, None if the watch does not know it.
     """
     guest = details.guest
     head = f"### {emoji_of(guest)} {title(guest)}\n{_headline(t, guest)}"
@@ -158,7 +158,7 @@ def _rows(t: Text, details: GuestDetails, fullest: FileSystem | None) -> list[tu
 _MARKUP = re.compile(r"<[^<>]{0,500}>|!?\[([^][]{0,200})\]\([^()]{0,500}\)|[*_#>`|~]{1,6}")
 """HTML and Markdown in Proxmox' notes. Scripts that set up guests fill the notes with pictures."""
 NOTES_MOST, NOTE_MOST = 2000, 200
-"""Characters of the notes that are read, and of those that are shown."""
+"""Maximum characters of the notes that are read, and that are shown."""
 
 
 def _notes_of(description: str) -> str:
@@ -186,7 +186,7 @@ def _cpu(t: Text, details: GuestDetails) -> str:
 
 
 def _after_restart(details: GuestDetails) -> GuestConfig | None:
-    """Return the configuration as it will be after a restart, None if that is not known."""
+    """Return the configuration as it will be after a restart, None if it is not known or no change waits for one."""
     if details.config is None or not details.pending:
         return None
     return with_pending(details.config, details.guest.kind, details.pending)
@@ -213,7 +213,7 @@ def _memory(t: Text, details: GuestDetails) -> str:
     if guest.memory_total is None:
         return "" if guest.state is State.STOPPED else t("unknown")
     usage = f"{memory_of(t, guest)}{later}"
-    if shows_host_memory(guest):  # usually all of it: a full bar would alarm people for nothing
+    if shows_host_memory(guest):  # the host often counts all of it as used: a full bar would alarm people for nothing
         return f"{usage}\n{SMALL_PRINT}{memory_advice(t)}"
     return _with_bar(None if guest.state is State.STOPPED else guest.memory, guest.memory_total, usage)
 

@@ -41,8 +41,8 @@ def guest_operation(match: re.Match[str]) -> Operation | None:
 async def on_guest_press(interaction: Interaction, match: re.Match[str], attempt: Attempt) -> None:
     """Handle the button of a guest.
 
-    A button that only reads shows a new private message, except the refresh of a panel. An action that asks shows its
-    question in a new message. Any other action uses the panel's message.
+    A button that only reads shows a new private message, except the refresh of a panel. An action that always asks
+    shows its question in a new message. Any other action turns the message with the button into the guest's panel.
     """
     services = services_of(interaction)
     vmid = int(match["read"] or match["vmid"])

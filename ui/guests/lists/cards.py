@@ -34,6 +34,7 @@ from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 from ui.sizes import format_usage
 
 ROWS = 10
+"""Number of guests on a page."""
 
 
 def guest_list_card(
@@ -87,7 +88,7 @@ def totals_line(t: Text, counts: Mapping[State | None, int]) -> str:
 
 
 def guest_row(t: Text, guest: Guest, sort: str = "") -> str:
-    """Show a guest in a line that fits a phone, and its figures in small print.
+    """Show a guest in one line, and below it its figures in small print.
 
     The dot shows the state. `totals_line` explains the dots.
     `sort`: order of the list. If a figure decides the order, it comes first.
@@ -141,7 +142,10 @@ async def show_guests(site: Site, reply: Reply, filters: Filters, page: int = 0)
 
 
 def select_visible(site: Site, actor: Actor, cluster: Cluster, filters: Filters) -> tuple[Selection, bool]:
-    """Return the matching guests that the person may see, and whether Proxmox shows no guests at all."""
+    """Return the matching guests that the person may see, and whether Proxmox shows no guests at all.
+
+    The latter is False for a person from whom guests may be hidden.
+    """
     authorizer = site.authorizer
     rows = authorizer.visible_rows(actor, cluster)
     empty = not rows and not authorizer.has_hidden_guests(actor)

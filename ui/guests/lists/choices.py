@@ -1,4 +1,4 @@
-"""Complete the options of /list: the nodes, tags and pools of the guests that a person may see."""
+"""Complete nodes, and the tags and pools of the guests that a person may see."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -23,7 +23,7 @@ VALUE_MOST = 100
 
 
 def _no_guests(interaction: Interaction, typed: str) -> Choices:
-    """Offer the typed text, although no guest matches it. /list accepts it and shows an empty list."""
+    """Offer the typed text, although nothing matches it. /list then shows no guests, and other commands refuse it."""
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
     name = plain_label(f"{UNSURE} {t('No matching guests.')}")
     return [app_commands.Choice(name=name, value=typed.strip()[:100])]
@@ -48,13 +48,13 @@ async def complete_nodes(interaction: Interaction, current: str) -> list[app_com
 
 @explain_empty(Nothing.TAG, _no_guests)
 async def complete_tags(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-    """Complete the tags of all sites, the most frequent first."""
+    """Complete the tags on all sites, the most frequent first."""
     return await _complete(interaction, current, _tags)
 
 
 @explain_empty(Nothing.POOL, _no_guests)
 async def complete_pools(interaction: Interaction, current: str) -> list[app_commands.Choice[str]]:
-    """Complete the pools of all sites, the largest first."""
+    """Complete the pools on all sites, the largest first."""
     return await _complete(interaction, current, _pools)
 
 
@@ -84,7 +84,7 @@ async def _complete(
 
 
 def _count(guest_index: GuestIndex, rows: Rows, names_of: Names) -> Counter[str]:
-    """Count the guests by each of their names. The result is kept with the read of the cluster."""
+    """Count the guests with each tag, or in each pool. The result is kept with the read of the cluster."""
 
     def count() -> Counter[str]:
         return Counter(chain.from_iterable(map(names_of, guest_index.guests_in(rows))))

@@ -37,7 +37,7 @@ class Filters:
     """The filters and the order of /list. An empty field filters nothing; an empty `sort` means by VMID.
 
     `status`: running, stopped, other or template. `sort`: a key of `ORDERS`. `pool`: includes the pools in it.
-    If the filters come from a button, a long node, tag or pool is in its short form.
+    If the filters come from a button, a long node, tag or pool may be in its short form.
     """
 
     status: str = ""
@@ -135,7 +135,7 @@ ORDERS: Mapping[str, Callable[[Guest], tuple[float, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The guests that match the filters, in their order.
+    """The guests that match the filters, sorted as these say.
 
     `counts`: their number by state; None stands for the templates. `filters`: with full names.
     """
