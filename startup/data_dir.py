@@ -153,11 +153,11 @@ def data_loss_lines(
     """
     lines = []
     if opened.outcome is OpenOutcome.RECREATED:
-        lines.append(journal_lost(t, _name(opened.set_aside), off=off))
+        lines.append(journal_lost(t, _name(opened.set_aside), read_only=off))
     # older bots kept the states in the list, and had no journal
     had_one = any(each.outcome is LoadOutcome.READ and not each.states for each in loaded)
     if opened.outcome is OpenOutcome.CREATED and had_one:
-        lines.append(journal_gone(t, off=off))
+        lines.append(journal_gone(t, read_only=off))
     for outcome, line in _LIST_LOSSES.items():
         lost = [each for each in loaded if each.outcome is outcome]
         if lost:

@@ -1,4 +1,4 @@
-"""Explain every fault of the settings and of the files in DATA_DIR, for the terminal and the health check.
+"""Explain the faults of the settings and of the files in DATA_DIR, for the terminal and the health check.
 
 This module does not import the adapters that find the faults, so its tables use the values of their enums as keys.
 `_values_of` makes all values of a setting's fault safe. The sentences contain no Discord markdown and no line breaks.
@@ -167,7 +167,10 @@ def _fault_line(t: Text, fault: Fault) -> str:
 def _line(
     t: Text, table: Table, wanted: tuple[str, str], otherwise: tuple[str, str], values: FaultValues
 ) -> str:
-    """Fill in the row for the wanted kind and reason, else for the kind alone, else the row `otherwise`."""
+    """Fill in the row for the wanted kind and reason, or its reason in `_SAME_AS`.
+
+    Without such a row take that for the kind alone, or else the row `otherwise`.
+    """
     kind, reason = wanted
     rows = [(kind, word) for word in (reason, _SAME_AS.get(reason, ""), "")]
     message = table[next((row for row in rows if row in table), otherwise)]

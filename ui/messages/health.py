@@ -1,4 +1,4 @@
-"""Put the health check's results into words: one line each, with the remedy."""
+"""Put the health check's results into words: one line each, with a remedy for each problem."""
 
 from __future__ import annotations
 
@@ -160,11 +160,11 @@ WORDS: Mapping[str, Marked] = {
         "(nothing is lost): {line}"
     ),
 }
-"""The problem and the remedy, by `Result.word`. Results with a finding or an error take their words from there."""
+"""The result and any remedy, by `Result.word`. Results with a finding or an error take their words from there."""
 
 
 def result_line(t: Text, result: Result) -> str:
-    """Return one line with the verdict, the check, the problem and the remedy."""
+    """Return one line with the verdict, the check, the result and any remedy."""
     label = t(LABELS[result.check])
     where = f" ({plain(result.where, 200)})" if result.where else ""
     return f"{_SIGNS[result.level]} {label}{where}: {result_text(t, result)}"
@@ -190,7 +190,7 @@ def _discord_text(t: Text, result: Result) -> str:
 
 
 def result_text(t: Text, result: Result) -> str:
-    """Return the problem and the remedy, with harmless values."""
+    """Return the result and any remedy, with harmless values."""
     if result.finding is not None:
         return finding_text(t, result.finding)
     if result.error is not None:

@@ -178,7 +178,7 @@ _PERMISSION = re.compile(r"Permission check failed \((?P<path>/[^,)]*)(?:,\s*(?P
 
 
 def task_hint(t: Text, operation: Operation, message: str) -> str | None:
-    """Return what to do about a task's error, None if that is not known."""
+    """Return the cause of a task's error or what to do about it, None if neither is known."""
     message = message[:_MOST]
     if match := _PERMISSION.search(message):
         return _missing_privilege(t, p.MissingPrivilege(match["privileges"] or "", match["path"]))

@@ -1,4 +1,7 @@
-"""Put the findings of the check at the start into words: a line per problem, and the "ready:" line of the log."""
+"""Put findings about the setup into words: a line per problem, and the "ready:" line of the log.
+
+The check at the start and the health check have such findings.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ _SETTING: dict[str, str] = {
     p.NothingVisible.__name__: "PROXMOX_TOKEN_NAME",
     p.HalfGone.__name__: "PROXMOX_TOKEN_NAME",
 }
-"""By error, the setting to check first. For all other errors it is PROXMOX_HOST."""
+"""By error, the setting to check first. For all other errors it is that of the finding, PROXMOX_HOST."""
 
 _LINES: Mapping[Problem, Marked] = {
     Problem.NO_GUESTS: N_(

@@ -1,4 +1,4 @@
-"""Report problems with DATA_DIR, the watch list, the journal, the watch and what the API token shows.
+"""Report problems with DATA_DIR, the watch list, the journal, the watch and the API token, and when they end.
 
 ui/messages/faults.py explains faults of the settings, and of files at the start.
 """
@@ -14,7 +14,7 @@ PATH_MOST = 300  # characters
 
 
 def no_data_dir_line(t: Text, path: str, reason: str) -> str:
-    """Return the terminal line for an unusable DATA_DIR. ui/messages/faults.py has those about files in it."""
+    """Return the terminal line for an unusable DATA_DIR. ui/messages/faults.py has the lines about files in it."""
     return t(
         "{path} cannot be used as DATA_DIR ({reason}). Check the disk and the permissions.",
         path=t("“{value}”", value=plain(path, PATH_MOST)),
@@ -67,20 +67,22 @@ def list_edited(t: Text, file: str) -> str:
     )
 
 
-def journal_gone(t: Text, *, off: bool | None) -> str:
+def journal_gone(t: Text, *, read_only: bool | None) -> str:
     """Report at the start that the journal is gone.
 
-    `off`: whether read-only mode stays on; None: on some sites.
+    `read_only`: whether read-only mode stays on; None: on some sites.
     """
-    return f"{t('The journal was missing, so a new one was created.')} {_journal_had(t, off=off)}"
+    return f"{t('The journal was missing, so a new one was created.')} {_journal_had(t, read_only=read_only)}"
 
 
-def _journal_had(t: Text, *, off: bool | None) -> str:
+def _journal_had(t: Text, *, read_only: bool | None) -> str:
     lost = t("Open incidents, mutes, the history and the audit trail were lost.")
-    if off is None:
+    if read_only is None:
         return f"{lost} {t('Read-only mode stays on for some sites; see `/monitor status`.')}"
     changes = (
-        t("Read-only mode stays on.") if off else t("Read-only mode is off; turn it on with `/readonly on`.")
+        t("Read-only mode stays on.")
+        if read_only
+        else t("Read-only mode is off; turn it on with `/readonly on`.")
     )
     return f"{lost} {changes}"
 
@@ -101,11 +103,11 @@ def journal_renewed(t: Text, file: str | None, *, whole: bool) -> str:
     return text + " " + t("The file found there was kept as {file}.", file=code(file)) if file else text
 
 
-def journal_lost(t: Text, file: str, *, off: bool | None) -> str:
-    """Report at the start that the journal could not be read. `off`: as for `journal_gone`."""
+def journal_lost(t: Text, file: str, *, read_only: bool | None) -> str:
+    """Report at the start that the journal could not be read. `read_only`: as for `journal_gone`."""
     text = t("The journal could not be read, so a new one was created.")
     kept = t("The unreadable file was kept as {file}.", file=code(file))
-    return f"{text} {_journal_had(t, off=off)} {kept}"
+    return f"{text} {_journal_had(t, read_only=read_only)} {kept}"
 
 
 def read_only_not_stored(t: Text, error: JournalFailed | StoreFailed) -> str:
@@ -157,7 +159,7 @@ def pools_unseen(t: Text, pools: Sequence[str]) -> str:
 
 
 def tasks_unseen(t: Text) -> str:
-    """Report that Proxmox shows no tasks at all."""
+    """Report that Proxmox shows no tasks at all, and why."""
     return t(
         "The API token lacks `Sys.Audit` on `/`, so the bot cannot see who stopped a guest or "
         "which backups failed."

@@ -1,6 +1,7 @@
 """Put Proxmox' task types, locks and the texts with which tasks end into words. Unknown ones are shown as code.
 
-A task's type is the first argument of `fork_worker` in qemu-server, pve-container, pve-manager and pve-ha-manager.
+A task's type is the first argument of `fork_worker` in qemu-server, pve-container, pve-storage,
+pve-manager and pve-ha-manager.
 """
 
 import re

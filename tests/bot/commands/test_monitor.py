@@ -817,7 +817,7 @@ async def test_an_unreadable_journal_is_set_aside_and_reported(scene: Stage) -> 
     await scene.start_bot()
     await scene.delivered()
     (aside,) = scene.directory.glob("journal.db.corrupt-*")
-    assert scene.alerts_told() == [f"⚠️ {journal_lost(scene.t(), aside.name, off=False)}"]
+    assert scene.alerts_told() == [f"⚠️ {journal_lost(scene.t(), aside.name, read_only=False)}"]
     assert "**101**" in (await scene.say(scene.emma, "monitor list")).text
 
 
