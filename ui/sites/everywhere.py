@@ -1,4 +1,4 @@
-"""Carry out operations on whole sites: on the chosen site, or on all at once."""
+"""Carry out operations on whole sites: on the chosen one, or on each of several."""
 
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -18,9 +18,10 @@ T = TypeVar("T")
 
 
 def whole_sites(interaction: Interaction, operation: Operation, typed: str, detail: str = "") -> list[Site]:
-    """Return the site that was typed, or all sites if none was. The caller checks access to a typed site.
+    """Return the site that was typed, or all sites if none was.
 
-    Sites where the person may see nothing do not count. A refusal is recorded in the audit trail.
+    The caller checks access to a site that was typed or is the only one. Sites where the person may see nothing do
+    not count, unless there are no others. A refusal is recorded in the audit trail.
     Raises: UnknownSite; OnlySomeSites if the person may do it on only some sites, the refusal if on none.
     """
     with recording_refusals(Attempt(interaction, operation.value, detail=detail)):
@@ -71,9 +72,10 @@ async def on_each_site(
 ) -> tuple[dict[Site, T], dict[Site, BotError]]:
     """Do something on the site of each attempt. Return the results, and the errors of the other sites.
 
-    Every attempt is recorded. `even_unrecorded`: as in `Attempt.start`. A bug at one site does not keep it from the
-    others.
-    Raises: Refused by access, and the first error if nothing could be done on any site.
+    Each attempt is recorded when its turn comes. `even_unrecorded`: as in `Attempt.start`. A bug at one site does not
+    keep the other sites from their turn.
+    Raises: Refused by access, which leaves out the sites that follow; the first error if nothing could be done on any
+    site.
     """
     done: dict[Site, T] = {}
     failed: dict[Site, BotError] = {}

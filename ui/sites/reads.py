@@ -39,7 +39,7 @@ class SiteRead:
 async def read_sites(sites: Sequence[Site]) -> list[SiteRead]:
     """Read all sites at once. A site that fails or is late gives its last read and the error. Does not raise.
 
-    A site is late after WAIT_SECONDS, or BROKEN_SECONDS if the watch cannot read it.
+    A site is late after WAIT_SECONDS, or after BROKEN_SECONDS if the watch can read another site but not this one.
     """
     all_broken = all(site.watch.read_error for site in sites)
     waits = (

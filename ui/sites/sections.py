@@ -1,13 +1,13 @@
 """Divide the rows of several sites into pages, and fit the texts about several sites into one message.
 
-Each site has a heading. A page that begins in the middle of the rows of a site repeats it.
+Each site has a heading. A page that begins in the middle of the rows of a site repeats its heading.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 SLOTS = 12
-"""Number of rows and headings on a page. They fit into a message if each has at most 300 characters."""
+"""Maximum number of rows and headings on a page. They fit into a message if each has at most 300 characters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class SectionPart:
 def _pages_of(counts: Sequence[int], slots: int = SLOTS) -> list[list[SectionPart]]:
     """Divide sections with these numbers of rows. There is at least one page, and no heading without a row.
 
-    `slots`: rows and headings on a page; fewer if rows are longer.
+    `slots`: maximum number of rows and headings on a page; fewer if rows are longer.
     """
     pages: list[list[SectionPart]] = [[]]
     room = slots
@@ -68,7 +68,8 @@ def page_text(sections: Sequence[Section], page: int, slots: int = SLOTS) -> tup
 def fit_sections(sections: Sequence[tuple[str, str]], most: int, note: str) -> str:
     """Join the texts about each site, in full or in brief, so that all fit into `most` characters.
 
-    The first sites are shown in full. `note`: appended if any site is shown in brief.
+    `sections`: the text about each site in full and in brief. Each is shown in full if there is still room for it.
+    `note`: appended if any site is shown in brief.
     """
     shown, cut = [], False
     room = most - len(note) - sum(len(brief) + 1 for _, brief in sections)
