@@ -1,4 +1,4 @@
-"""Build the common layout of all messages: a card with a coloured edge, texts and rows of buttons."""
+"""Build the common layout of answers and dashboards: a card with a coloured edge, texts and rows of buttons."""
 
 from collections.abc import Sequence
 from typing import Any

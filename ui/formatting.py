@@ -14,7 +14,7 @@ from ui.i18n import N_, Marked, Text
 
 
 class Colour(IntEnum):
-    """Edge colour of a card, as 0xRRGGBB."""
+    """Edge colour of a card or an alert, as 0xRRGGBB."""
 
     GOOD = 0x3BA55D
     BUSY = 0x5865F2
@@ -96,7 +96,7 @@ UNKNOWN = "—"
 FRACTION_LIMIT = 9.995
 """Fraction from which a percentage would have four digits. A usage so far above the total is nonsense."""
 NOTHING = "?"
-"""Content of a code span that would otherwise be empty."""
+"""Stands in a code span for an empty text, and in a bar for an unknown percentage."""
 
 
 def code(text: str, most: int = NAME_MOST) -> str:
@@ -202,7 +202,7 @@ def colour_of(guest: Guest) -> Colour:
 
 
 def title(guest: Guest) -> str:
-    """Return the guest's name as every message shows it: `**101** `web01``."""
+    """Return the guest's VMID and name as cards show them: `**101** `web01``."""
     return f"**{guest.vmid}** {code(guest.label)}" if guest.name else f"**{guest.vmid}**"
 
 
@@ -235,7 +235,7 @@ def listed(t: Text, words: Iterable[str]) -> str:
 
 def format_percent(fraction: float | None) -> str:
     """Return a percentage of at most three digits, or a dash if the value is unknown or nonsense."""
-    if fraction is None or not 0.0 <= fraction < FRACTION_LIMIT:  # nor NaN
+    if fraction is None or not 0.0 <= fraction < FRACTION_LIMIT:  # also for NaN
         return UNKNOWN
     return f"{fraction * 100:.0f}%"
 

@@ -1,9 +1,9 @@
-"""Translate messages with gettext. English is the source text; catalogues are read at the start.
+"""Translate messages with gettext. English is the source text; the Japanese catalogue is read once.
 
 Write a message as `t("… {name} …", name=value)`; the values are inserted after translation. A row of a table holds
 `N_("… {name} …")`, which is translated where it is shown: `t(row.message, name=value)`. Pass everything that comes
 from outside through `ui.formatting.code` or `plain` before it becomes a value. `CatalogueTranslator` gives Discord
-the descriptions of commands in both languages.
+the descriptions of commands and options in both languages.
 """
 
 import functools
@@ -38,8 +38,8 @@ _ENDS_JAPANESE = re.compile(rf"(?:{_JAPANESE.pattern}|<t:-?[0-9]+:[RD]>)\Z")
 def fill_japanese(message: str, values: dict[str, object]) -> str:
     """Insert the values. Japanese takes a space beside `web01`, but none between two Japanese characters.
 
-    Messages have spaces as for a Latin value ("{by} が"). Such a space is dropped beside a Japanese value, or after a
-    timestamp that ends in Japanese. Spaces inside a value are kept.
+    Messages have spaces as for a Latin value ("{by} が"). A space beside a value is dropped if Japanese stands on
+    both sides of it, also after a timestamp that ends in Japanese. Spaces inside a value are kept.
     """
     filled = ""
     own = False  # whether the last part is the message's text and not a value
@@ -84,7 +84,7 @@ class Text:
 
 
 class Texts:
-    """Hold both languages. `public` is the language of answers and alerts that everybody reads (LANGUAGE)."""
+    """Hold both languages. `public` is LANGUAGE: for public answers, alerts, the terminal and the log."""
 
     def __init__(self, public: Language, locales: Path = LOCALES) -> None:
         self._texts: dict[Language, Text] = {

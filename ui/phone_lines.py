@@ -1,4 +1,4 @@
-"""Break a row of facts between two of them, so that a phone does not break it inside one.
+"""Break a row of facts into lines, so that a phone does not break a line in the middle of a fact.
 
 Japanese may be broken anywhere, so a phone would show 「一時 / 停止中」.
 """
@@ -19,7 +19,7 @@ _JAPANESE = {"t": "22:45", "d": "2026/10/28", "R": "13 週間前", "f": "2026年
 _OF_JAPANESE = re.compile("[\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef]")
 _NARROW, _BROAD = frozenset(" .,:;!|'’·ijlftrIJ()[]-/"), frozenset("mwMW%@")
 _WIDE, _BIG, _LETTER, _SLIM = 20, 13, 11, 6
-"""Tenths of a column, as in Noto Sans, with which the pictures are taken. Discord's own font is a little narrower."""
+"""Widths of characters in tenths of a column, as in Noto Sans. Discord's own font is a little narrower."""
 
 
 def width(text: str) -> int:
@@ -53,7 +53,8 @@ def columns(text: str) -> int:
 def phone_lines(parts: Iterable[str], lead: str = "", most: int = BODY) -> str:
     """Join parts with a dot, and begin a new line before a part that no longer fits. Empty parts are left out.
 
-    `lead`: put before each line, such as the sign for small print. `most`: maximum columns of a line.
+    `lead`: put before each line, such as the sign for small print.
+    `most`: maximum columns of a line. A single part may be wider.
     """
     lines: list[str] = []
     for part in filter(None, parts):

@@ -1,4 +1,4 @@
-"""Format sizes in bytes with units of 1024, as Proxmox' own pages do."""
+"""Format sizes with units of 1024, as Proxmox' own pages do."""
 
 import re
 

@@ -213,7 +213,7 @@ def _memory(t: Text, details: GuestDetails) -> str:
     if guest.memory_total is None:
         return "" if guest.state is State.STOPPED else t("unknown")
     usage = f"{memory_of(t, guest)}{later}"
-    if shows_host_memory(guest):  # the host often counts all of it as used: a full bar would alarm people for nothing
+    if shows_host_memory(guest):  # usually near the total: a full bar would alarm people for nothing
         return f"{usage}\n{SMALL_PRINT}{memory_advice(t)}"
     return _with_bar(None if guest.state is State.STOPPED else guest.memory, guest.memory_total, usage)
 

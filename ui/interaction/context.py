@@ -53,7 +53,8 @@ def named_site(interaction: Interaction) -> str:
     """Return the name of the interaction's site, to be shown on the answers.
 
     Return "" if there is only one site, if none is chosen, or if the person may not see anything of the chosen one.
-    This is decided once after a site is chosen: a person who deletes the only guest that they see still reads its site.
+    This is decided once after a site is chosen: a person who deletes the only guest that they see still reads its
+    site.
     """
     site = chosen_site(interaction)
     if site is None or not site.name:

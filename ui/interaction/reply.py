@@ -132,7 +132,7 @@ class Reply:
         return self._answer.interaction
 
     def mention(self, *operations: Operation) -> str:
-        """Return mentions of the operations' commands that the reader may use, in small print, "" if there are none."""
+        """Mention in small print the commands of these operations that the reader may use. "" if there are none."""
         mentions = self._services.command_mentions
         allowed = [mentions.of(each) for each in operations if refusal_of(self.interaction, each) is None]
         return f"-# {' · '.join(allowed)}" if allowed else ""
