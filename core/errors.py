@@ -30,7 +30,8 @@
     ├── ChartFailed                  a chart could not be drawn
     └── UnexpectedFailure            a bug stopped one part of an answer about several sites
 
-An error carries values and no sentence. `ui` has one row of words for each class.
+An error carries values and no sentence. `ui` has one row of words for each class. In every class `label` is a guest's
+name, or its VMID if it has none, and `verb` is the word of an operation.
 """
 
 import json

@@ -223,6 +223,7 @@ class GuestConfig:
 
     Cores are per socket; memory and balloon in MiB.
 
+    `digest`: Proxmox' checksum of the configuration.
     `parent`: the snapshot on which the current state is based, None without one.
     `agent`: whether a VM's guest agent is enabled.
     """
@@ -263,6 +264,7 @@ class Snapshot:
 class TaskSummary:
     """One line of a task list. `status` is None while it runs. Times are Unix seconds by the node's clock.
 
+    `user`: `user@realm`, with `!token` if it was a token.
     `id`: the object of the task, mostly a VMID; "" for a job of several guests.
     """
 

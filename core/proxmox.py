@@ -53,7 +53,7 @@ class NodeStatus:
     """A node as it reports itself (`/nodes/{node}/status`). Sizes in bytes; `cpu`: fraction of `cpus`.
 
     `load`: the averages of 1, 5 and 15 minutes, empty if they were not sent. Any other missing value is None.
-    `uptime`: seconds.
+    `root`: its root file system. `uptime`: seconds.
     """
 
     cpu: float | None = None

@@ -43,7 +43,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """The person behind one interaction, as Discord describes them in that interaction."""
+    """The person behind one interaction, as Discord describes them in it. `name`: their display name."""
 
     user_id: int
     name: str
