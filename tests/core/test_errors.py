@@ -27,7 +27,7 @@ from tests.support.walked import walked
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 OLD = [json.loads(line) for line in (FIXTURES / "errors_of_2026_11_26.jsonl").read_text("utf-8").splitlines()]
-"""Errors as the bot of that day wrote them into the audit (`str`) and into an incident (pairs of texts)."""
+"""Errors as the bot of 26 November 2026 wrote them into the audit (`str`) and into an incident (pairs of texts)."""
 every_kind = walked("kind", ERRORS.values())
 
 
@@ -41,7 +41,7 @@ def values_of(error: BotError) -> dict[str, Any]:
 
 
 def with_later_fields(kind: type[BotError], values: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of that day, and the defaults of the fields that came later."""
+    """Return these values of an old error, and the defaults of the fields that came later."""
     made = {each.name: each.default for each in fields(kind) if each.default is not MISSING}  # type: ignore[arg-type]  # every subclass is a dataclass
     return {**made, **values}
 

@@ -33,7 +33,7 @@ GONE = Unreachable("pve1")
 
 
 class Scene:
-    """Hold one running task and its followers."""
+    """Hold one running task, and the progress that was reported."""
 
     def __init__(
         self, seconds: float = 3.0, exit_text: str = "OK", lines: tuple[tuple[float, str], ...] = ()
@@ -147,7 +147,7 @@ async def test_proxmox_out_of_sight_for_a_while_and_back() -> None:
     assert [progress.elapsed for progress in scene.seen] == [0, 0.5, 1.5, 3.5, 7.5, 11.5]
 
 
-async def test_nine_minutes_without_an_answer_do_not_lose_the_task() -> None:
+async def test_almost_ten_minutes_without_an_answer_do_not_lose_the_task() -> None:
     scene = Scene(seconds=5, exit_text="it went wrong")
     scene.proxmox.next("task_status", *[GONE] * int(LOST_AFTER / 4))
     result = await scene.follow()

@@ -1,4 +1,4 @@
-"""Test that names, numbers and durations are checked before anything is sent, and how durations are written."""
+"""Test which names, numbers, UPIDs and durations are accepted."""
 
 import contextlib
 import re
@@ -29,7 +29,7 @@ from ui.formatting import format_duration
 from ui.i18n import Texts
 from ui.options.completions import OFFERED
 
-# As written in pve-common JSONSchema.pm and PVE/UPID.pm. Perl's $ is \Z with a newline allowed: ours is stricter.
+# As in pve-common JSONSchema.pm and PVE/UPID.pm, but with \Z for Perl's $, which also allows a newline at the end.
 PVE_NAME = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9\-]*[a-zA-Z0-9])?)"
 PVE_DNS_NAME = re.compile(rf"\A(?:{PVE_NAME}\.)*{PVE_NAME}\Z")
 PVE_NODE = re.compile(rf"\A{PVE_NAME}\Z")

@@ -1,4 +1,4 @@
-"""Test the access decision: who may do what, where and to which guest, in every combination."""
+"""Test the access decision: who may do what, where and to which guest."""
 
 from collections.abc import Iterable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Test how many of the shared places one person may take."""
+"""Test how many turns one person gets, and how often something may happen for all people together."""
 
 import asyncio
 

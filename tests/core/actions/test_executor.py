@@ -191,7 +191,7 @@ async def test_other_pending_values_do_not_count_as_the_resize() -> None:
         (Kind.LXC, State.RUNNING, False),
     ],
 )
-async def test_where_pending_values_cannot_be_read_the_kind_decides(
+async def test_where_pending_values_cannot_be_read_kind_and_state_decide(
     kind: Kind, state: State, waits: bool
 ) -> None:
     world = FakeWorld([guest(101, state, kind=kind)])
@@ -427,7 +427,7 @@ def protecting(how: str, found: Guest) -> FakeWorld:
 
 @walked("how", ["setting", "tag", "flag"])
 @walked(("operation", "found", "values"), GUARDED)
-async def test_a_protected_guest_is_guarded_on_every_way(
+async def test_a_protected_guest_is_guarded_in_every_way(
     operation: Operation, found: Guest, values: dict[str, Any], how: str
 ) -> None:
     if (operation, how) == (Operation.DELETE, "flag"):
@@ -828,7 +828,7 @@ async def test_on_start_is_not_called_for_a_refused_action() -> None:
 
 @pytest.mark.parametrize("error", [AnswerTooLate(), RuntimeError("broken"), asyncio.CancelledError()])
 async def test_a_press_that_cannot_be_answered_any_more_does_nothing(error: BaseException) -> None:
-    """Discord replays interactions after a gap of the gateway. The person was told that they failed."""
+    """Discord replays interactions after a gap of the gateway. It has told the person that they failed."""
     world = FakeWorld([RUNNING])
 
     async def begin() -> None:

@@ -93,7 +93,7 @@ def test_an_action_for_one_kind_is_refused_to_the_other(
 
 
 @walked("operation", ACTIONS)
-def test_every_operation_has_a_whole_row(operation: Operation) -> None:
+def test_every_action_has_a_whole_row(operation: Operation) -> None:
     row, told = OPERATIONS[operation], ACTION[operation]
     assert (row.states, row.becomes, row.tasks) == (told.states, told.becomes, told.tasks)
     assert (row.asks, row.stops, row.template) == (told.asks, told.stops, told.template)

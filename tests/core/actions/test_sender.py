@@ -85,7 +85,7 @@ async def test_a_task_found_after_a_lost_answer_is_found_once(error: BotError) -
         (Operation.SNAPSHOT_CREATE, RUNNING, {"snapshot": "ab"}),
     ],
 )
-async def test_the_lost_answer_of_any_order_is_looked_for(
+async def test_the_lost_answer_of_an_order_is_looked_for(
     operation: Operation, found: Guest, values: dict[str, Any], error: BotError
 ) -> None:
     world = FakeWorld([found])
@@ -99,7 +99,7 @@ async def test_the_lost_answer_of_any_order_is_looked_for(
     assert world.ledger.entries[-1].outcome == "OK"
 
 
-async def test_an_unreadable_answer_to_a_question_is_no_lost_change() -> None:
+async def test_no_task_is_looked_for_if_nothing_can_have_changed() -> None:
     """`changing=False`: the request only read, or was refused on the way."""
     world = FakeWorld([RUNNING])
     earlier(world, "qmshutdown", 101)

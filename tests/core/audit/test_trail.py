@@ -1,4 +1,4 @@
-"""Test how the audit trail is written: in order, once, and never after its caller was told that it failed."""
+"""Test how the audit trail is written: in order and once, also if the disk refuses or a caller gives up."""
 
 import asyncio
 from collections.abc import Iterator, Sequence

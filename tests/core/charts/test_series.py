@@ -18,7 +18,7 @@ GIB = 2.0**30
 
 
 def samples(step: float, count: int, **more: float) -> list[Sample]:
-    """Return samples up to now, each with a CPU use of a tenth."""
+    """Return samples up to now, each with a CPU use of a tenth. `step`: seconds. `more`: further measures."""
     values = {Measure.CPU: 0.1} | {Measure(name.replace("_", " ")): value for name, value in more.items()}
     return [Sample(NOW - step * (count - 1 - index), values) for index in range(count)]
 
@@ -84,7 +84,7 @@ def test_a_threshold_is_of_the_total() -> None:
     assert (unknown.limit, unknown.percent) == (None, None)
 
 
-def test_only_proxmox_9_has_pressure() -> None:
+def test_pressure_is_found_in_the_samples() -> None:
     assert not has_pressure(samples(60.0, 5))
     assert has_pressure(samples(60.0, 5, io_full=0.0))
 

@@ -1,4 +1,4 @@
-"""Test that one read of the cluster serves everybody who asks for it."""
+"""Test that one read serves everybody who asks for it, and shows what an action has just seen."""
 
 import asyncio
 from collections.abc import Callable
@@ -37,7 +37,7 @@ async def settled(condition: Callable[[], object]) -> None:
 
 
 async def idle() -> None:
-    """Let the other tasks run until none of them can go on by itself."""
+    """Let the other tasks run for fifty turns of the event loop, more than they can use by themselves."""
     for _ in range(50):
         await asyncio.sleep(0)
 

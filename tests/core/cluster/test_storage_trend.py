@@ -11,8 +11,8 @@ from core.proxmox import StorageUse
 from tests.support.walked import walked
 
 NOW = 1_790_000_000
-NINE, EIGHT = (1800, 336), (10800, 60)
-"""Step in seconds and number of rows of a week, in Proxmox 9 and 8."""
+NINE, EIGHT = (1800, 336), (10800, 70)
+"""Step in seconds and number of rows of the history of a week, in Proxmox 9 and 8."""
 
 
 def week(

@@ -169,7 +169,7 @@ def test_many_failed_backups_are_one_message() -> None:
 
 
 def mute(history: History, target: str, seconds: float) -> None:
-    """Mute the target as core/watch/service.py does."""
+    """Mute the target as core/watch/alert_controls.py does."""
     transition = Transition(history.state, StepTime(history.unix, 0.0), history.rules)
     transition.mute(target, seconds, "Akiko")
     transition.good = True
