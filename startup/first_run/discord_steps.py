@@ -15,6 +15,7 @@ from core.health.result import Result, Verdict, of_finding
 from startup.first_run.answers import clean_secret
 from startup.first_run.discord_reads import ChannelPlace, SeenGuild, read_account, read_server
 from startup.first_run.talk import Row, Talk
+from startup.first_run.terminal import Back
 from startup.health.discord import AWAY
 from ui.discord.permissions import permission_names
 from ui.formatting import OK, WARNING, plain
@@ -74,7 +75,10 @@ def read(talk: Talk, probe: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
 
 
 def ask_guild(talk: Talk) -> None:
-    """Ask for the server if the bot is in several. If it is in none, ask for an invitation first."""
+    """Ask for the server if the bot is in several. If it is in none, ask for an invitation first.
+
+    If Discord now refuses the token, go back to the step that asks for it.
+    """
     t, draft = talk.t, talk.draft
     account, given = draft.account, draft.discord_token
     assert account is not None and given is not None  # noqa: S101, PT018  # the step before
@@ -94,10 +98,9 @@ def ask_guild(talk: Talk) -> None:
         at = talk.choose(t("Server"), rows, numbers.index(before) if before in numbers else None)
     seen = read(talk, partial(read_server, token, numbers[at]))
     if seen is None:
-        return ask_guild(talk)
+        raise Back
     draft.seen = seen
     talk.say(f"{OK} {t('Server: {name}', name=plain(seen.name, NAME_MOST))}")
-    return None
 
 
 def ask_category(talk: Talk) -> None:

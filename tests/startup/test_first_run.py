@@ -18,14 +18,16 @@ from pathlib import Path
 import discord
 import pytest
 
-from adapters.settings.load import SettingsError, load
+from adapters.settings.load import Secret, SettingsError, load
 from playground.demo import clean_environment
 from playground.pve.server import Pve
 from startup.first_run.command import explain
-from startup.first_run.draft import Draft
+from startup.first_run.discord_reads import BotAccount
+from startup.first_run.discord_steps import ask_guild
+from startup.first_run.draft import Draft, Given
 from startup.first_run.host_steps import ask_hosts
 from startup.first_run.talk import Talk
-from startup.first_run.terminal import Cancelled, Terminal
+from startup.first_run.terminal import Back, Cancelled, Terminal
 from startup.health.deadline import in_time
 from tests.startup.typist import typing
 from tests.support.home_guild import PATIENCE
@@ -295,6 +297,18 @@ async def test_a_pipe_answers_in_japanese_and_secrets_come_from_elsewhere(
         str(tmp_path / "config.py"),
     )
     assert await checked.wait() == 0, checked.output()
+
+
+async def test_a_token_that_is_reset_meanwhile_is_asked_for_again(
+    stage: ProcessStage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(discord.http.Route, "BASE", stage.server.api_base)
+    account, shown = BotAccount("Proxmox", 1, {stage.guild.id: "Test"}), io.StringIO()
+    draft = Draft("en", Given(Secret("MTIz.former.token")), account)
+    talk = Talk(Terminal({}, io.StringIO(), shown), {}, tmp_path, draft)
+    with pytest.raises(Back):  # to the step before, which asks for the token
+        await asyncio.to_thread(ask_guild, talk)
+    assert shown.getvalue().count("Discord refused the token.") == 1
 
 
 def test_a_proxmox_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
