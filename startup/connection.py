@@ -246,9 +246,8 @@ class Connection:
             elif tries.failures:
                 await tries.pause(closed_by_discord(self._t))
             else:
-                tries.failures = (
-                    1  # reconnect at once, but pause if the next one is lost within STEADY_SECONDS
-                )
+                # reconnect at once, but pause if the next connection is lost within STEADY_SECONDS
+                tries.failures = 1
 
     def _tries(self, step: ConnectStep, lasting: float) -> ConnectAttempts:
         return ConnectAttempts(self._t, self._clock, self._over, step, lasting)

@@ -97,9 +97,8 @@ async def read_data_dir(
     """
 
     def check(configured: SiteNames, stored: StoredSites) -> None:
-        is_off = os.path.lexists(
-            directory / READ_ONLY_NAME
-        )  # without a journal, only this file shows data under ""
+        # if the journal is gone, this file still shows data under ""
+        is_off = os.path.lexists(directory / READ_ONLY_NAME)
         check_sites(configured, replace(stored, plain=stored.plain or is_off))
         store.check(configured, configured.first or stored.first)
 

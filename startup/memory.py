@@ -35,7 +35,7 @@ def limit_heap() -> None:
 def settle_memory() -> None:
     """Enable the garbage collector, and let it skip all present objects, because they stay until the end.
 
-    Call this once everything is imported. Otherwise each full collection would hold all threads for 30 ms.
+    Call this once everything is imported. Otherwise each full collection would walk them while all threads wait.
     """
     gc.enable()
     gc.collect()

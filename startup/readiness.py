@@ -102,9 +102,7 @@ class StartCheck:
                     if self._seen and await self._check(is_late=is_late):
                         return
                 except Exception:  # noqa: BLE001 - a bug in this check must not stop the bot
-                    if (
-                        self._client.is_closed()
-                    ):  # the bot ends, and a request that had begun lost its session
+                    if self._client.is_closed():  # the bot ends: a request that had begun lost its session
                         return
                     _log.exception("the check at the start failed")
                 await sleep_until_set(self._clock, AGAIN_SECONDS if is_late else LATE_SECONDS, self._wake)

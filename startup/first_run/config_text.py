@@ -19,7 +19,7 @@ def config_text(template: str, settings: Mapping[str, object], language: Languag
     """Return the text. `template`: config.py.example; without it there are no notes.
 
     The first lines of the template are about copying it, and are left out. The line of a secret is left out, too, if
-    the secret is in a file. The template has the setting for the file as a comment.
+    the secret is in a file: the comment with the setting for the file becomes this setting instead.
     """
     left, lines = dict(settings), list[str]()
     body = template.partition("\n#\n")[2] or template

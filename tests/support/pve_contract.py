@@ -58,6 +58,8 @@ PLACES = {"storage": STORAGE, "node": NODE, "vmid": VMID, "snapname": SNAPSHOT, 
 
 @dataclass(frozen=True)
 class ContractRow:
+    """Describe a request. `path`: with placeholders. `versions`: those of Proxmox VE that have it."""
+
     method: str
     path: str
     parameters: Mapping[str, ValueForm] = field(default_factory=dict)

@@ -224,6 +224,7 @@ class Trial:
         """Whether something went wrong, so that the final state need not be checked."""
         self.jumps = self.run = 0
         self.off_after_kill = 5.0
+        """Seconds until the next start, if the process dies at a write."""
         self.incidents: dict[int, Incident] = {}
         self.cases: dict[int, Case] = {}
         self.letters: dict[int, Letter] = {}
@@ -318,6 +319,7 @@ class Trial:
         self._die(off)
 
     def kill_at_write(self, number: int, *, after: bool, off: float) -> None:
+        """Let the process die at this write, counted from now, and start again after `off` seconds."""
         self._say(f"the process will die {'after' if after else 'before'} write number {number} from now")
         self.trouble.kill_in, self.trouble.kill_after, self.off_after_kill = number, after, off
 

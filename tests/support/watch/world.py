@@ -156,6 +156,7 @@ class SimCluster:
         self.dead_word: dict[str, State] = {}
         """State that the list shows for the guests of an offline node, by node."""
         self.filled = {"storage/pve1/local": 50.0, "storage/pve2/local": 50.0, "storage/nfs": 50.0}
+        """Percentage in use, by storage."""
         self.tasks: list[TaskSummary] = []
         self.fault = ""
         self.hidden: set[int] = set()
