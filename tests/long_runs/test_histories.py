@@ -23,11 +23,11 @@ from core.actions.order import Plan
 from core.guest import Cluster, Guest, Kind, State
 from core.proxmox_errors import ProxmoxError
 from core.watch.incidents import flapping, guests, infrastructure, notifications, step, thresholds, unknown
-from core.watch.incidents.backups import BackupPoller
 from core.watch.incidents.model import Incident, WatchEntry
 from core.watch.incidents.observation import DiskReading, Observation, Suspects
 from core.watch.incidents.transition import Transition
 from core.watch.polling import disk_poller, poller
+from core.watch.polling.backup_poller import BackupPoller
 from core.watch.polling.disk_poller import DiskPoller
 from core.watch.polling.poller import Poller
 from core.watch.polling.status_poller import StatusPoller

@@ -10,7 +10,6 @@ from core.cluster.cache import ClusterCache
 from core.guest import Cluster, Guest, State, TaskSummary
 from core.proxmox import Proxmox
 from core.proxmox_errors import GuestMoved, MissingPrivilege, ProxmoxError
-from core.watch.incidents.backups import BackupPoller
 from core.watch.incidents.model import WatchEntry
 from core.watch.incidents.observation import (
     CONFIRM_MOST,
@@ -23,6 +22,7 @@ from core.watch.incidents.observation import (
 )
 from core.watch.incidents.state import GuestState, WatchState
 from core.watch.incidents.unknown import unknown_guests
+from core.watch.polling.backup_poller import BackupPoller
 from core.watch.polling.status_poller import StatusPoller
 from core.watch.polling.task_lists import complete_task_list
 

@@ -6,10 +6,16 @@ import pytest
 
 from core.guest import Cluster, Node, TaskSummary
 from core.proxmox_errors import TimedOut
-from core.watch.incidents.backups import BACK_SECONDS, EVERY_SECONDS, NODES_MOST, BackupPoller, query_start
 from core.watch.incidents.observation import Observation
 from core.watch.incidents.state import StateUpdate, StepTime, WatchRules, WatchState
 from core.watch.incidents.step import step
+from core.watch.polling.backup_poller import (
+    BACK_SECONDS,
+    EVERY_SECONDS,
+    NODES_MOST,
+    BackupPoller,
+    query_start,
+)
 from core.watch.records import changed_records, decode_state, split_state
 from playground.pve.plan import TaskPlan
 from playground.pve.server import Pve
