@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from core.watch.incidents.model import GuestEvent, Incident, Severity, Topic
 
-SAME_SECONDS = 300.0
+SAME_START_SECONDS = 300.0
 """A start that the uptime shows gets no marker of its own if an incident notes one within this many seconds.
 
 The watch sees a start up to a poll late.
@@ -37,7 +37,7 @@ def markers_of(incidents: Iterable[Incident], started: float | None) -> tuple[Ma
     """
     markers = [marker for incident in incidents if (marker := _marker_of(incident)) is not None]
     starts = [marker.begin for marker in markers if marker.kind is MarkerKind.START]
-    if started is not None and not any(abs(begin - started) < SAME_SECONDS for begin in starts):
+    if started is not None and not any(abs(begin - started) < SAME_START_SECONDS for begin in starts):
         markers.append(Marker(MarkerKind.START, started, started))
     return tuple(sorted(markers, key=lambda marker: marker.begin))
 

@@ -77,7 +77,7 @@ class DashboardMessages(Generic[C]):
         try:
             await self._channel.pin(live.dashboard)
         except NotDelivered as error:
-            if error.failure is DeliveryFailure.GONE or error.everywhere:
+            if error.failure is DeliveryFailure.GONE or error.delays_all:
                 raise
             live.note(pin_at=self._clock.monotonic() + max(LONG_PAUSE, min(error.wait, LIMIT_MOST)))
             live.note_fault(error.reason, self._clock.now(), pinning=True)

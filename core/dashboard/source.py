@@ -18,7 +18,7 @@ from core.proxmox import Proxmox
 from core.proxmox_errors import ProxmoxError, TimedOut
 from core.watch.incidents.state import WatchState
 
-STALE_POLLS = 3
+STALE_INTERVALS = 3
 """Number of intervals, at least 60 s, without a good read after which nothing counts as current any more."""
 
 _log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class ContentsSource:
             return None
         age = self._clock.monotonic() - last.read_at if last else 0.0
         fault = watch.read_error
-        if fault is None and age > max(STALE_POLLS * self._interval, 60.0):
+        if fault is None and age > max(STALE_INTERVALS * self._interval, 60.0):
             fault = TimedOut("", changing=False)
         index = self._authorizer.guest_index(last) if last else None
         if fault is None and index is not None:

@@ -1,1 +1,1 @@
-"""Send alerts and lines of the audit trail to their channels in Discord, in order, until they arrive."""
+"""Send alerts and lines of the audit trail to their channels in Discord, until they arrive or are given up."""

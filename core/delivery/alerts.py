@@ -1,7 +1,7 @@
-"""Send the journal's messages to the alert channel in order, and edit those that are posted.
+"""Send the journal's messages to the alert channel, and edit those that are posted.
 
-A failed attempt is repeated as core/delivery/outbox.py says. A message is given up after a day, or if Discord rejects
-it. A test is tried once.
+core/delivery/outbox.py times the attempts. A message is given up after a day, after five of the bot's own errors, or
+if Discord rejects it. A test is given up as soon as an attempt to deliver it fails.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ from core.delivery.late_alerts import (
     recovery_of,
 )
 from core.delivery.outbox import (
-    BROKEN,
     CLOCK_MARGIN_SECONDS,
     LIMIT_MOST,
+    OWN_ERROR,
     PAUSES,
     Retries,
+    first_to_retry,
     is_nonce_known,
     send_with_fallbacks,
     sleep_until_set,
-    sooner_tried,
 )
 from core.errors import JournalFailed
 from core.watch.incidents.model import Message, MessageKind
@@ -40,8 +40,8 @@ _log = logging.getLogger(__name__)
 
 TOO_OLD = "too old"
 """Reason for giving up a message because of its age, if no attempt at it has failed."""
-BREAKS_MOST = 5
-"""Give up a message after this many of the bot's own errors."""
+OWN_ERRORS_MOST = 5
+"""Number of the bot's own errors after which a message is given up, or no longer edited."""
 GIVE_UP_SECONDS = 24 * 3600.0
 """Age in seconds after which a message is given up instead of posted."""
 EDIT_GIVE_UP_SECONDS = 7 * 86400.0
@@ -63,7 +63,8 @@ class AlertDelivery:
         self._edits = Retries(clock, "the edit of an alert could not be sent")
         self._ages = AlertAges(clock)
         self._tried_at: dict[int, float] = {}
-        self._bugs: dict[int, int] = {}
+        """Monotonic time of this run's attempt whose nonce Discord may know, by message."""
+        self._bug_counts: dict[int, int] = {}
         self._limited_edits: dict[int, tuple[float, str]] = {}
         """Edits that Discord limits, by message: monotonic end of the limit, and Discord's words."""
 
@@ -73,7 +74,7 @@ class AlertDelivery:
         return self._posts.error or self._edits.error
 
     def wake(self) -> None:
-        """Try again now: there is something to send, or Discord is back."""
+        """Try again now: there is something to send, or Discord is back. A limit named by Discord still holds."""
         self._posts.shorten_pause()
         self._edits.shorten_pause()
         self._work.set()
@@ -102,10 +103,10 @@ class AlertDelivery:
                 await (work.wait() if pause is None else sleep_until_set(self._clock, pause, work))
 
     async def drain(self) -> None:
-        """Finish before the bot ends: let the current attempt end, then try waiting messages and edits once more.
+        """Finish before the bot ends: let the current attempt end, then try once more to post, and then to edit.
 
-        No call is cancelled, because discord.py does not survive that during a rate limit. Unsent messages stay
-        in the journal.
+        No edit is tried if posting failed. No call is cancelled, because discord.py does not survive that during a
+        rate limit. Unsent messages stay in the journal.
         """
         self._ending.set()
         for event in (self._work, self._edit_work, self._quiet):
@@ -148,7 +149,7 @@ class AlertDelivery:
         """Post all waiting messages, the tests last: a person who asks for many tests delays no alert.
 
         A message that fails by a bug delays no other and is tried again next time.
-        Raises: NotDelivered (at once if it is no bug), JournalFailed.
+        Raises: NotDelivered (for a bug: after all others were tried), JournalFailed.
         """
         passed: set[int] = set()
         while waiting := tuple(
@@ -161,36 +162,35 @@ class AlertDelivery:
             if not await self._attempt_one(first, self._post(first, waiting)):
                 passed.add(first.stored.id)
         if passed:
-            raise NotDelivered(DeliveryFailure.PASSING, BROKEN)
+            raise NotDelivered(DeliveryFailure.PASSING, OWN_ERROR)
 
     async def _flush_edits(self) -> None:
         """Send all waiting edits. An edit that is refused, is limited alone or fails by a bug delays no other.
 
-        Raises: NotDelivered (at once after any other failure), JournalFailed.
+        Raises: NotDelivered (for these: after all others were tried), JournalFailed.
         """
         passed: set[int] = set()
         trouble: NotDelivered | None = None
         while waiting := [each for each in await self._journal.to_edit() if each.stored.id not in passed]:
-            message, now = waiting[0], self._clock.monotonic()
-            number = message.stored.id
+            message, number, now = waiting[0], waiting[0].stored.id, self._clock.monotonic()
             until, reason = self._limited_edits.get(number, (0.0, ""))
             if until > now:
                 passed.add(number)
                 limited = NotDelivered(DeliveryFailure.PASSING, reason, wait=until - now)
-                trouble = sooner_tried(trouble, limited)
+                trouble = first_to_retry(trouble, limited)
                 continue
             await self._quiet.wait()
             try:
                 if not await self._attempt_one(message, self._edit(message)):
                     passed.add(number)
-                    trouble = sooner_tried(trouble, NotDelivered(DeliveryFailure.PASSING, BROKEN))
+                    trouble = first_to_retry(trouble, NotDelivered(DeliveryFailure.PASSING, OWN_ERROR))
             except NotDelivered as error:
-                if error.failure is not DeliveryFailure.REFUSED and (error.everywhere or not error.wait):
+                if error.failure is not DeliveryFailure.REFUSED and (error.delays_all or not error.wait):
                     raise
                 passed.add(number)
                 if error.wait:
                     self._limited_edits[number] = now + min(error.wait, LIMIT_MOST), error.reason
-                trouble = sooner_tried(trouble, error)
+                trouble = first_to_retry(trouble, error)
         if trouble is not None:
             if trouble.wait:  # the other edits took time meanwhile
                 due = min(self._limited_edits[each][0] for each in passed if each in self._limited_edits)
@@ -200,7 +200,7 @@ class AlertDelivery:
     async def _attempt_one(self, message: OutboxMessage, work: Coroutine[Any, Any, None]) -> bool:
         """Run `work` and return whether it ended without a bug of the bot.
 
-        After `BREAKS_MOST` bugs the message is given up, or no longer edited. Raises: NotDelivered, JournalFailed.
+        After `OWN_ERRORS_MOST` bugs give the message up, or edit it no longer. Raises: NotDelivered, JournalFailed.
         """
         try:
             await work
@@ -211,10 +211,10 @@ class AlertDelivery:
         else:
             return True
         number = message.stored.id
-        self._bugs[number] = self._bugs.get(number, 0) + 1
-        if self._bugs[number] >= BREAKS_MOST:
+        self._bug_counts[number] = self._bug_counts.get(number, 0) + 1
+        if self._bug_counts[number] >= OWN_ERRORS_MOST:
             if message.posted is None:
-                await self._give_up(message, BROKEN)
+                await self._give_up(message, OWN_ERROR)
             else:
                 await self._mark_edited(message, message.wanted)
         return False
@@ -266,7 +266,7 @@ class AlertDelivery:
                 if not_taken:
                     self._tried_at.pop(stored.id, None)
                 await self._journal.note_refused(stored.id, error.reason, not_taken=not_taken)
-            error.everywhere = bool(error.wait)  # a limit on one new message applies to all of them
+            error.delays_all = bool(error.wait)  # a limit on one new message applies to all of them
             raise
         # the message that arrived may show the details of an earlier attempt
         earlier = is_repeat or found is not None
@@ -292,7 +292,7 @@ class AlertDelivery:
 
     def _forget(self, message_id: int) -> None:
         self._ages.forget(message_id)
-        for kept in (self._tried_at, self._bugs, self._limited_edits):
+        for kept in (self._tried_at, self._bug_counts, self._limited_edits):
             kept.pop(message_id, None)
 
     # -- edits

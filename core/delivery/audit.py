@@ -1,7 +1,7 @@
-"""Post the audit trail to its channel: one line for each result of a change and each refusal.
+"""Post results of changes and refusals from the audit trail to its channel, one line for each.
 
 core/audit/relevance.py chooses the records. They are posted in two streams: a flood of refusals delays no change. The
-journal stores a cursor for each stream. Several lines share one message.
+journal stores a cursor for each stream. Several lines can share one message.
 Until the outcome of an attempt is known, the same records are sent again (core/delivery/outbox.py).
 """
 
@@ -43,12 +43,16 @@ class AuditChannel(Protocol):
         """Post the text and return Discord's id of the message."""
 
     def fallback_texts(self, content: str) -> tuple[str, ...]:
-        """Return replacements for a text that Discord blocks: one without foreign words, then a fixed sentence."""
+        """Return replacements for a text that Discord blocks, best first.
+
+        The first has no external text. The last, or only one, is a fixed sentence.
+        """
 
     async def find(self, content: str, since: float, known: frozenset[int]) -> int | None:
-        """Find the bot's own message with this content and return its id, None if there is none.
+        """Find the bot's own message with this content and return its id.
 
         Messages older than `since` (Unix seconds) and those in `known` are ignored.
+        Return None if there is none, or if the bot may not read the history.
         """
 
 
@@ -139,7 +143,7 @@ class AuditDelivery:
         self._work.set()
 
     def on_reconnect(self) -> None:
-        """Try again now, because Discord is back."""
+        """Try again now, because Discord is back. A limit that applies to all messages still holds."""
         self._retry.set()
         self._work.set()
 
@@ -167,6 +171,7 @@ class AuditDelivery:
     async def drain(self) -> None:
         """Finish before the bot ends: let the current attempt end, then try the waiting lines once more.
 
+        A limit that applies to all messages still holds.
         No call is cancelled, because discord.py does not survive that during a rate limit. Unsent lines stay in
         the trail.
         """

@@ -46,7 +46,7 @@ class AuditQueue:
     async def records(self) -> tuple[tuple[AuditEntry, ...], int]:
         """Return those of the next records that need a line, and the last id up to which they were read.
 
-        While the outcome of an attempt is unknown, only the records of its message are read.
+        While the outcome of an attempt is unknown, only the records of its message are returned.
         Raises: JournalFailed.
         """
         cursor = await self.cursor()

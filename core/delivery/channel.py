@@ -10,9 +10,8 @@ from core.watch.journal import OutboxMessage
 class DeliveryFailure(StrEnum):
     """Kinds of failed delivery.
 
-    PASSING: temporary trouble. REFUSED: the channel refuses the bot (403, 404). BLOCKED: Discord blocks this
-    text, and another may pass. REJECTED: the message is refused whatever its text. GONE: the message to edit no
-    longer exists.
+    PASSING: temporary trouble. BLOCKED: Discord blocks this text, and another may pass. REJECTED: every version of
+    the text was blocked. GONE: the posted message no longer exists. REFUSED: any other refusal, such as a 403 or 404.
     """
 
     PASSING = "passing"
@@ -28,7 +27,7 @@ class NotDelivered(Exception):
     `reason`: text for people.
     `not_taken`: Discord certainly does not have the message.
     `wait`: seconds that Discord asked for, 0 if it named none.
-    `everywhere`: the wait applies to all messages and not only to this one.
+    `delays_all`: the wait applies to all messages and not only to this one.
     """
 
     def __init__(
@@ -38,11 +37,11 @@ class NotDelivered(Exception):
         *,
         not_taken: bool = False,
         wait: float = 0.0,
-        everywhere: bool = False,
+        delays_all: bool = False,
     ) -> None:
         super().__init__(failure, reason)
         self.failure, self.reason, self.not_taken = failure, reason, not_taken
-        self.wait, self.everywhere = wait, everywhere
+        self.wait, self.delays_all = wait, delays_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +67,13 @@ class AlertChannel(Protocol):
         """
 
     def fallback_texts(self, text: AlertText) -> tuple[AlertText, ...]:
-        """Return replacements for a text that Discord blocks: one without foreign words, then a fixed sentence."""
+        """Return replacements for a text that Discord blocks, best first.
+
+        The first has no external text. The last, or only one, is a fixed sentence.
+        """
 
     async def post(self, message: OutboxMessage, text: AlertText, nonce: str) -> int:
-        """Post the message with its buttons and return its Discord id. A recovery replies to the opening."""
+        """Post the message with its buttons and return its Discord id. It replies to `message.opening`, if set."""
 
     async def edit(self, message: OutboxMessage, text: AlertText) -> None:
         """Edit the existing message to show this version."""
@@ -79,8 +81,9 @@ class AlertChannel(Protocol):
     async def find(
         self, content: str, since: float, known: frozenset[int], incidents: tuple[int, ...] = ()
     ) -> int | None:
-        """Find the bot's own message with this content and return its id, None if there is none.
+        """Find the bot's own message with this content and return its id.
 
         Ignore messages older than `since` (Unix seconds), messages in `known`, and messages whose buttons answer none
         of the `incidents`: two incidents may have the same first line.
+        Return None if there is none, or if the bot may not read the history.
         """

@@ -2,7 +2,7 @@
 
 A sender stores the attempt before it sends, and the success afterwards. If the answer was lost, the sender repeats
 the attempt with the same nonce. Discord remembers a nonce for a few minutes ("Create Message": enforce_nonce). After
-that the sender first searches the channel for the message.
+that, and after a restart of the bot, the sender first searches the channel for the message.
 """
 
 import asyncio
@@ -28,11 +28,11 @@ _log = logging.getLogger(__name__)
 PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 """Seconds between attempts after temporary failures. After the last one follows LONG_PAUSE."""
 LONG_PAUSE = 300.0
-"""Seconds to the next attempt after many failures, or at once if the channel refuses the bot."""
-BROKEN = "an error of the bot's own"
+"""Seconds to the next attempt after many temporary failures, and after every refusal (DeliveryFailure.REFUSED)."""
+OWN_ERROR = "an error of the bot's own"
 """Reason of a failure by a bug of the bot. The log has the details."""
 LIMIT_MOST = 3600.0
-"""Longest pause in seconds that Discord can ask for."""
+"""Longest pause in seconds: a longer wait that Discord asks for is cut short."""
 
 
 def is_nonce_known(clock: Clock, tried: float | None) -> bool:
@@ -55,10 +55,7 @@ class Retries:
         """Why the last attempt failed; empty while all is well."""
 
     def shorten_pause(self) -> None:
-        """Wait at most a minute after the next temporary failure, because Discord is back.
-
-        A limit named by Discord still holds.
-        """
+        """Wait at most a minute after the next temporary failure. A limit named by Discord still holds."""
         self._failures = min(self._failures, len(PAUSES) - 1)
 
     def clear_limit(self) -> None:
@@ -77,7 +74,7 @@ class Retries:
             await work()
         except NotDelivered as error:
             pause = self._pause_after(error)
-            if error.everywhere:
+            if error.delays_all:
                 self._limited_until = self._clock.monotonic() + pause
             if error.reason != self.error:  # not again while the reason stays the same
                 _log.warning("%s, next try in %.0f s: %s", self._failed, pause, error.reason)
@@ -89,7 +86,7 @@ class Retries:
             return self._next_pause()
         except Exception:  # noqa: BLE001 - a bug around the messages must not stop the sending either
             _log.exception("%s", self._failed)
-            self.error = BROKEN
+            self.error = OWN_ERROR
             return self._next_pause()
         if self.error:
             _log.info("sent again, after %s: %s", self._failed, self.error)
@@ -150,8 +147,11 @@ def _texts(channel: FallbackTexts[S], content: S) -> Iterator[S]:
     yield from channel.fallback_texts(content)
 
 
-def sooner_tried(one: NotDelivered | None, other: NotDelivered) -> NotDelivered:
-    """Return the failure with the shorter pause, `one` if they are equal. `one=None`: there is only `other`."""
+def first_to_retry(one: NotDelivered | None, other: NotDelivered) -> NotDelivered:
+    """Return the failure with the shorter pause, `one` if they are equal. `one=None`: there is only `other`.
+
+    A temporary failure without a wait counts as having no pause.
+    """
 
     def seconds(error: NotDelivered) -> float:
         return error.wait or (LONG_PAUSE if error.failure is DeliveryFailure.REFUSED else 0.0)

@@ -192,12 +192,12 @@ async def test_a_long_limit_at_the_log_in_is_kept_to(stage: ProcessStage) -> Non
     assert "Retrying in 3000 s." in bot.output()
 
 
-@pytest.mark.parametrize("everywhere", [False, True])
+@pytest.mark.parametrize("is_global", [False, True])
 async def test_a_limit_at_the_log_in_is_not_reported_as_a_silent_network(
-    stage: ProcessStage, *, everywhere: bool
+    stage: ProcessStage, *, is_global: bool
 ) -> None:
     """discord.py would wait for this limit by itself, longer than a log-in may take in total."""
-    stage.server.fail("GET", "/users/@me", 429, retry_after=8.0, is_global=everywhere)
+    stage.server.fail("GET", "/users/@me", 429, retry_after=8.0, is_global=is_global)
     bot = await stage.launch()
     await back(stage)
     assert "Discord is rate limiting the bot" in bot.output()

@@ -36,7 +36,7 @@ LIMITED_SECONDS = 60.0
 class LongRateLimit(discord.HTTPException):
     """A 429 with a wait that is too long for discord.py (ui/discord/rate_limits.py).
 
-    `retry_after`: seconds named by Discord. `everywhere`: the limit applies to the whole bot.
+    `retry_after`: seconds named by Discord. `is_global`: the limit applies to the whole bot.
     """
 
     def __init__(
@@ -45,10 +45,10 @@ class LongRateLimit(discord.HTTPException):
         data: dict[str, object],
         retry_after: float,
         *,
-        everywhere: bool,
+        is_global: bool,
     ) -> None:
         super().__init__(response, data)
-        self.retry_after, self.everywhere = retry_after, everywhere
+        self.retry_after, self.is_global = retry_after, is_global
 
 
 def log_unexpected(error: BaseException) -> str:

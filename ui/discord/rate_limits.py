@@ -65,7 +65,7 @@ class RateLimitWatch:
         """
         left = self._until - self._clock.monotonic()
         if self._answer is not None and _place_of(params.url.path) == "channels" and left > _MOST["channels"]:
-            raise LongRateLimit(*self._answer, left, everywhere=True)
+            raise LongRateLimit(*self._answer, left, is_global=True)
 
     async def _after(
         self,
@@ -85,10 +85,10 @@ class RateLimitWatch:
         if seconds <= _MOST[place]:
             return
         # webhooks and interactions have limits of their own
-        everywhere = place in ("channels", _OTHER) and bool(data.get("global"))
-        if everywhere:
+        is_global = place in ("channels", _OTHER) and bool(data.get("global"))
+        if is_global:
             self._until, self._answer = self._clock.monotonic() + seconds, (response, data)
-        raise LongRateLimit(response, data, seconds, everywhere=everywhere)
+        raise LongRateLimit(response, data, seconds, is_global=is_global)
 
 
 def limit_request_time(http: discord.http.HTTPClient) -> None:

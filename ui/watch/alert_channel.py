@@ -255,7 +255,7 @@ async def translate_errors(client: discord.Client) -> AsyncIterator[None]:
             _reason(error),
             not_taken=error.status < 500,
             wait=retry_after(error),
-            everywhere=isinstance(error, LongRateLimit) and error.everywhere,
+            delays_all=isinstance(error, LongRateLimit) and error.is_global,
         ) from error
     except discord.RateLimited as error:
         raise NotDelivered(DeliveryFailure.PASSING, "429", not_taken=True, wait=error.retry_after) from error

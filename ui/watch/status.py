@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from discord import ui
 
 from core.delivery.alerts import TOO_OLD
-from core.delivery.outbox import BROKEN
+from core.delivery.outbox import OWN_ERROR
 from core.errors import BotError, JournalFailed, ReadOnly
 from core.guest import Cluster
 from core.watch.incidents.model import Mute
@@ -287,7 +287,7 @@ def reason_words(t: Text, reason: str) -> str:
         NO_CONNECTION: t("Cannot reach Discord"),
         ENDING: t("the bot is shutting down"),
         TOO_OLD: t("too old"),
-        BROKEN: t("internal error, see the log"),
+        OWN_ERROR: t("internal error, see the log"),
         OUTSIDE: t("the channel is outside of the bot's category"),
         PINS_FULL: t("the channel has as many pinned messages as Discord allows; unpin one of them"),
     }

@@ -20,9 +20,9 @@ IN_VAIN = 3.0
 OLD_EDITS = "Maximum number of edits to messages older than 1 hour reached. Try again later"
 
 
-def limit(scene: Stage, method: str, path: str, times: int = 1, *, everywhere: bool = True) -> PlannedFault:
+def limit(scene: Stage, method: str, path: str, times: int = 1, *, is_global: bool = True) -> PlannedFault:
     """Limit requests as Discord does: for more than a minute, with the header of its proxy."""
-    return scene.server.fail(method, path, 429, times, retry_after=LONG, is_global=everywhere)
+    return scene.server.fail(method, path, 429, times, retry_after=LONG, is_global=is_global)
 
 
 async def watching(scene: Stage, *vmids: int) -> str:
@@ -239,7 +239,7 @@ async def test_a_change_is_not_begun_while_its_answer_is_limited(scene: Stage) -
 async def test_an_outcome_that_is_limited_is_shown_after_the_limit(scene: Stage, pve: Pve) -> None:
     plan = pve.next_task("qmstart", hold=True)
     begun = await scene.start_command(scene.akiko, "start", vmid=104)
-    fault = limit(scene, "PATCH", "/webhooks/", everywhere=False)
+    fault = limit(scene, "PATCH", "/webhooks/", is_global=False)
     plan.release()
     await met(scene, fault)
     await later(scene, LONG, lambda: "started" in post_of(begun).text)
@@ -248,7 +248,7 @@ async def test_an_outcome_that_is_limited_is_shown_after_the_limit(scene: Stage,
 
 async def test_a_private_message_that_is_limited_comes_after_the_limit(scene: Stage, pve: Pve) -> None:
     pve.hang("/status/current", 1.0, times=1)
-    fault = limit(scene, "POST", "/webhooks/", everywhere=False)
+    fault = limit(scene, "POST", "/webhooks/", is_global=False)
     asking = asyncio.create_task(scene.say(scene.akiko, "start", vmid=101))
     await met(scene, fault)
     await later(scene, LONG, asking.done)

@@ -563,7 +563,7 @@ async def test_nothing_is_kept_of_messages_that_are_done_with(post: Office) -> N
     await post.run()
     assert not (len(post.delivery._ages))
     assert not (post.delivery._tried_at)
-    assert not (post.delivery._bugs)
+    assert not (post.delivery._bug_counts)
 
 
 async def test_a_reminder_is_not_dropped_for_an_opening_that_is_there_already(post: Office) -> None:
@@ -583,8 +583,8 @@ async def test_a_reminder_is_not_dropped_for_an_opening_that_is_there_already(po
 BLOCKED = NotDelivered(DeliveryFailure.BLOCKED, "400 harmful links", not_taken=True)
 
 
-def limited(seconds: float, *, everywhere: bool = False) -> NotDelivered:
-    return NotDelivered(DeliveryFailure.PASSING, "429", not_taken=True, wait=seconds, everywhere=everywhere)
+def limited(seconds: float, *, delays_all: bool = False) -> NotDelivered:
+    return NotDelivered(DeliveryFailure.PASSING, "429", not_taken=True, wait=seconds, delays_all=delays_all)
 
 
 async def test_blocked_words_are_left_out_and_counted(post: Office) -> None:

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from core.dashboard.model import WHOLE
-from core.dashboard.source import STALE_POLLS, ContentsSource
+from core.dashboard.source import STALE_INTERVALS, ContentsSource
 from core.proxmox_errors import TimedOut, Unreachable
 from tests.support.fakes import FakeWorld
 
@@ -22,7 +22,7 @@ async def test_figures_are_not_current_for_ever() -> None:
     await world.cluster_cache.read()
     read = world.clock.now()
     watch.last_read = read
-    world.clock.advance(STALE_POLLS * INTERVAL)
+    world.clock.advance(STALE_INTERVALS * INTERVAL)
     shown = source.contents(WHOLE)
     assert shown is not None
     assert shown.cluster is not None
