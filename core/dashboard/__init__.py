@@ -1,1 +1,1 @@
-"""Keep dashboards: each is one message that shows a cluster and is always up to date."""
+"""Keep dashboards: each is one message that shows a cluster, or a part of it, and is edited when that changes."""

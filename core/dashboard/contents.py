@@ -16,7 +16,7 @@ from core.watch.incidents.model import Incident
 from core.watch.subjects import concerns, visible_part
 
 BUSIEST_MOST, MENU_MOST = 6, 25
-"""Maximum number of running guests that are listed, and of guests that the menu offers (Discord)."""
+"""Maximum number of running guests that are listed, and of guests in the menu (as many as Discord allows)."""
 _CONSOLES = frozenset({"vncproxy", "vncshell", "spiceproxy", "spiceshell", "termproxy", "vzconsole"})
 """Tasks that run as long as somebody looks at a console: they are not work of the cluster."""
 
@@ -26,11 +26,12 @@ class Contents:
     """The contents of a dashboard.
 
     `cluster`: the part of the last read within its extent, None if nothing current is known.
-    `counts`: its guests by state; None stands for the templates.
-    `busiest`: running guests, the busiest first. `menu`: the guests to choose from, by VMID.
+    `counts`: the number of its guests in each state; None stands for the templates.
+    `busiest`: running guests, the busiest first. `menu`: the guests to choose from, in the order of their VMIDs.
     `tasks`: the running tasks, None if they are not known.
-    `fault`, `since`: why nothing current is known, and the Unix seconds of the last good read, if that is known.
-    `true_at`: Unix seconds of the read.
+    `fault`: why nothing current is known. `since`: Unix seconds of the last good read, else of the first failed one;
+    None if neither is known.
+    `true_at`: Unix seconds of the read, None if nothing current is known.
     """
 
     cluster: Cluster | None
@@ -92,9 +93,9 @@ def contents_without_read(
     fault: BotError,
     since: float | None,
 ) -> Contents:
-    """Return the contents while Proxmox cannot be read: the open incidents, and no figures.
+    """Return the contents while nothing current is known: the open incidents, and no figures.
 
-    `index`: the last read of this run. Without it, the guests of an extent are unknown.
+    `index`: the last read of this run, None if there was none: the guests of an extent are then unknown.
     """
     known = _narrowed_cluster(extent, rules, index) if index else None
     found = tuple(incidents) if extent.is_whole else _incidents_within(extent, known, incidents)
@@ -102,7 +103,7 @@ def contents_without_read(
 
 
 def _extent_rows(extent: Extent, rules: AccessRules, guest_index: GuestIndex) -> Rows:
-    """Return the guests within an extent. Roles have the scopes of the present settings."""
+    """Return the guests within an extent. Its roles have the scopes that the settings give them now."""
     table = guest_index.table
     rows = table.everyone
     if extent.roles:
@@ -190,7 +191,10 @@ def _busyness(guest: Guest) -> tuple[float, float, int]:
 
 
 def _menu(guests: tuple[Guest, ...], busy: tuple[Guest, ...]) -> tuple[Guest, ...]:
-    """Return the guests of the menu by VMID: all if they fit, else the busiest, and then the first of the others."""
+    """Return the guests of the menu, ordered by VMID.
+
+    All if they fit, else the busiest, and then the first of the others.
+    """
     if len(guests) <= MENU_MOST:
         return guests
     chosen = {guest.vmid: guest for guest in busy}

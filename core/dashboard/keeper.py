@@ -1,8 +1,7 @@
 """Keep the messages of one site's dashboards: post each once, edit it when something changed, find it again.
 
-The attempt is stored before sending and the success after it, as for every message of the bot
-(core/delivery/outbox.py). core/dashboard/steps.py decides the next step, core/dashboard/messages.py takes it.
-A single task sends.
+An attempt to post is stored before it is sent, and the success after it, as for alerts (core/delivery/outbox.py).
+core/dashboard/steps.py decides the next step, core/dashboard/messages.py takes it. A single task sends.
 """
 
 import asyncio
@@ -64,7 +63,7 @@ class DashboardKeeper(Generic[C]):
         return frozenset(self._live)
 
     def contents(self, extent: Extent) -> Contents | None:
-        """Return the contents of a dashboard of this extent."""
+        """Return the contents of a dashboard of this extent, None before the first attempt to read the cluster."""
         return self._source.contents(extent)
 
     async def create(self, dashboard: Dashboard) -> None:
@@ -101,7 +100,10 @@ class DashboardKeeper(Generic[C]):
         return live.dashboard
 
     async def refresh(self, mark: str, seconds: float) -> None:
-        """Edit the message soon, if something newer is known. Wait for the edit up to `seconds`."""
+        """Edit the message now, if something newer is known. Wait for the edit up to `seconds`.
+
+        Do nothing if the last edit was less than `REFRESH_SECONDS` ago (core/dashboard/steps.py).
+        """
         if (live := self._live.get(mark)) is None:
             return
         live.note(asked=True)
@@ -109,7 +111,7 @@ class DashboardKeeper(Generic[C]):
         await self.wait_until(lambda: not live.shown.asked, seconds)
 
     async def wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait until the condition is true after a round, up to `seconds` seconds. Return whether it is."""
+        """Wait until the condition is true, up to `seconds`. Return whether it is. Each `attend` checks it again."""
         try:
             async with asyncio.timeout(seconds), self._rounds:
                 await self._rounds.wait_for(condition)
@@ -135,13 +137,13 @@ class DashboardKeeper(Generic[C]):
         self.wake()
 
     def on_reconnect(self) -> None:
-        """Try failed steps again: Discord is back. A wait that Discord asked for still holds, except for pins."""
+        """Try failed steps again: Discord is back. A wait that Discord asked for still holds, except for a pin."""
         for live in self._live.values():
             live.note(retry_at=live.limited_until, pin_at=NEVER)
         self.wake()
 
     async def run(self) -> None:
-        """Keep the messages until the bot ends. Unexpected errors are logged and do not end the loop."""
+        """Keep the messages until the bot ends. An unexpected error in one dashboard is logged and stops no other."""
         async with self._busy:
             while not self._ending.is_set():
                 self._work.clear()
@@ -165,7 +167,7 @@ class DashboardKeeper(Generic[C]):
             pass
 
     async def attend(self) -> float | None:
-        """Do everything that is due. Return the seconds until more is due, None if nothing waits."""
+        """Do everything that is due. Return the seconds until more is due, None if that takes a call of `wake`."""
         try:
             await self._load()
         except JournalFailed as error:
@@ -224,7 +226,7 @@ class DashboardKeeper(Generic[C]):
         return self._clock.monotonic() + PAUSES[-1]
 
     async def _step(self, live: LiveDashboard[C]) -> tuple[MessageStep, float | None]:
-        """Take one step. Raises: NotDelivered, JournalFailed."""
+        """Take the next step, and return it as `next_step` does. Raises: NotDelivered, JournalFailed."""
         contents = self._source.contents(live.dashboard.extent)
         view = None if contents is None else self._channel.compose(live.dashboard, contents)
         true_at = contents.true_at if contents else None

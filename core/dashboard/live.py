@@ -24,9 +24,10 @@ class DashboardFault:
 
 @dataclass(slots=True)
 class LiveDashboard(Generic[C]):
-    """A dashboard of this run. `view`: as Discord shows it, None if that is unknown.
+    """A dashboard while the bot runs. `view`: as Discord shows it, None if that is unknown.
 
-    `failures`: passing failures since the last success. `is_stored`: `dashboard` is stored as it is here.
+    `failures`: temporary failures, also of the journal, since the last post or edit.
+    `is_stored`: `dashboard` is stored as it is here.
     `limited_until`: monotonic end of a wait that Discord asked for. Pins have their own wait (`Shown.pin_at`).
     """
 
@@ -48,12 +49,12 @@ class LiveDashboard(Generic[C]):
         self.shown = replace(self.shown, **values)
 
     def next_pause(self) -> float:
-        """Count a passing failure, and return the seconds until the next attempt."""
+        """Count a temporary failure, and return the seconds until the next attempt."""
         self.failures += 1
         return PAUSES[self.failures - 1] if self.failures <= len(PAUSES) else LONG_PAUSE
 
     def note_fault(self, reason: str, now: float, *, pinning: bool = False) -> None:
-        """Note why the dashboard is not as it should be. Each reason is logged once, however long it lasts."""
+        """Note why the dashboard is not as it should be. A reason is logged when it is new, not while it lasts."""
         known = self.fault
         if known and known.reason == reason and known.pinning == pinning:
             return

@@ -1,4 +1,4 @@
-"""Post, find, edit, pin and delete the message of one dashboard. Attempts are stored before, results after."""
+"""Post, find, edit, pin and delete the messages of dashboards. An attempt to post is stored before it is sent."""
 
 from collections.abc import Coroutine
 from typing import Any, Generic, TypeVar
@@ -15,7 +15,7 @@ C = TypeVar("C")
 
 
 class DashboardMessages(Generic[C]):
-    """Carry out one step on the message. Every method may raise NotDelivered and JournalFailed."""
+    """Carry out the steps on the message of a dashboard. Each step may raise NotDelivered and JournalFailed."""
 
     def __init__(self, store: DashboardStore, channel: DashboardChannel[C], clock: Clock) -> None:
         self._store, self._channel, self._clock = store, channel, clock
@@ -73,7 +73,7 @@ class DashboardMessages(Generic[C]):
         live.note(sent=self._clock.monotonic(), true_at=true_at)
 
     async def pin(self, live: LiveDashboard[C]) -> None:
-        """Pin the message. If that is refused, the message stays without a pin, and pinning is tried again later."""
+        """Pin the message. If that fails, the message stays without a pin, and pinning is tried again later."""
         try:
             await self._channel.pin(live.dashboard)
         except NotDelivered as error:
@@ -94,7 +94,7 @@ class DashboardMessages(Generic[C]):
             await self.save(live)
 
     async def unless_gone(self, live: LiveDashboard[C], work: Coroutine[Any, Any, None]) -> None:
-        """Await `work`, which does something with the message. If the message is gone, forget it.
+        """Await `work`, which needs the message. If Discord no longer has it, store that there is no message.
 
         A new message follows, unless the dashboard is being removed.
         """

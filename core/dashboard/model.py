@@ -5,10 +5,7 @@ from dataclasses import dataclass
 DASHBOARDS_MOST = 10
 """Maximum number of dashboards of one site."""
 LIMITED_MOST = 3
-"""Maximum number of dashboards of one person who is limited to some guests.
-
-Such people cannot remove other people's dashboards.
-"""
+"""Maximum number of dashboards of one person who is limited to some guests, so that others have room."""
 _NONCE_DIGITS = 8
 
 
@@ -18,7 +15,7 @@ class Extent:
 
     `node`: this node and its guests. `tag`, `pool`: guests with this tag or in this pool, as in `Scope`
     (core/access/policy.py).
-    `roles`: ids of the roles whose guests it shows, because its creator is limited to them.
+    `roles`: ids of its creator's roles, if the creator is limited to some guests. Only their guests are shown.
     """
 
     node: str = ""
@@ -42,10 +39,10 @@ class Dashboard:
     `mark`: 16 hex digits, at random. Its buttons contain them, and its message is found again by them.
     `by`, `by_id`, `made`: who made it, and when (Unix seconds).
     `message_id`: Discord's id of its message, None if there is none yet or none any more.
-    `message`: counts its messages. It is part of the nonce: each message has its own.
+    `message`: counts its messages. It is part of the nonce, so that each message has another nonce.
     `posted`: when the last message was posted (Unix seconds), 0 for never.
     `tried`: when a message was sent whose arrival is not known (Unix seconds), 0 if there is none.
-    `run`: the bot's run (`Journal.run`) that tried.
+    `run`: the bot's run (`Journal.run`) that sent it or has last searched for it.
     `pinned`: its message was pinned.
     `ending`: it is being removed, and its message is still to be deleted.
     """
@@ -66,5 +63,5 @@ class Dashboard:
 
     @property
     def nonce(self) -> str:
-        """The nonce of the current message: at most 25 characters (Discord)."""
+        """The nonce of the current message. Discord allows 25 characters."""
         return f"d{self.mark}{self.message % 10**_NONCE_DIGITS}"

@@ -15,7 +15,7 @@ class AddOutcome(StrEnum):
     ADDED = "added"
     EXISTS = "exists"  # the channel has one with the same extent
     FULL = "full"  # the site has `DASHBOARDS_MOST`
-    OWN_FULL = "own full"  # the person is limited to some guests, and has made `LIMITED_MOST`
+    OWN_FULL = "own full"  # the person is limited to some guests, and has `LIMITED_MOST`
 
 
 class DashboardStore(Protocol):
@@ -35,7 +35,7 @@ class DashboardStore(Protocol):
         """
 
     async def put_dashboard(self, dashboard: Dashboard) -> None:
-        """Store the dashboard in place of the one with its mark."""
+        """Store the dashboard in place of the one with its mark, or anew if the journal has lost that."""
 
     async def drop_dashboard(self, mark: str) -> None:
         """Forget the dashboard."""

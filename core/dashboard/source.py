@@ -1,4 +1,4 @@
-"""Provide the contents of all dashboards of a site, from reads that the watch has made anyway.
+"""Provide the contents of all dashboards of a site, from reads that are made anyway.
 
 Only the list of tasks is read in addition, once for all dashboards after a poll that did not read it itself.
 """
@@ -18,8 +18,8 @@ from core.proxmox import Proxmox
 from core.proxmox_errors import ProxmoxError, TimedOut
 from core.watch.incidents.state import WatchState
 
-STALE_INTERVALS = 3
-"""Number of intervals, at least 60 s, without a good read after which nothing counts as current any more."""
+STALE_INTERVALS, STALE_LEAST_SECONDS = 3, 60.0
+"""After this many intervals without a good read, and at least so many seconds, nothing counts as current any more."""
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class ContentsSource:
         self._polled = True
 
     async def prepare(self) -> None:
-        """Take the tasks that the last poll read. If it read none, read them now. Does not raise."""
+        """Take the tasks of the last poll. If it was good but did not read them, read them now. Does not raise."""
         if not self._polled:
             return
         self._polled = False
@@ -81,7 +81,7 @@ class ContentsSource:
             return None
         age = self._clock.monotonic() - last.read_at if last else 0.0
         fault = watch.read_error
-        if fault is None and age > max(STALE_INTERVALS * self._interval, 60.0):
+        if fault is None and age > max(STALE_INTERVALS * self._interval, STALE_LEAST_SECONDS):
             fault = TimedOut("", changing=False)
         index = self._authorizer.guest_index(last) if last else None
         if fault is None and index is not None:
@@ -99,7 +99,7 @@ class ContentsSource:
         return self._parts[extent]
 
     def _since(self, read: float) -> float | None:
-        """Return the Unix seconds of the last good read, None if unknown. `read`: when the cached list was read."""
+        """Return `Contents.since`. `read`: Unix seconds of the read in the cache, if there is one."""
         if self._watch.last_read is not None:
             return self._watch.last_read
         source = self._watch.state.source

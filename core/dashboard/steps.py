@@ -13,7 +13,7 @@ REFRESH_SECONDS = 10.0
 RENEW_SECONDS = 600.0
 """Seconds after which an unchanged message is edited: it names a newer time, and a deleted one is noticed."""
 REPOST_SECONDS = 600.0
-"""Minimum seconds between two new messages: a channel that is cleared all the time is not filled again at once."""
+"""Minimum seconds between two messages of one dashboard: a channel that is cleared is not filled again at once."""
 NEW_SECONDS = 30.0
 """Seconds between two new messages of a site, after a burst of as many as there may be dashboards.
 
@@ -44,7 +44,8 @@ class Shown:
     """The data of this run about a dashboard's message. The times are monotonic.
 
     `is_current`: Discord shows the present contents. `true_at`: Unix seconds of the read that it shows.
-    `sent`: the last post or edit. `tried`: the first attempt of the message whose arrival is not known.
+    `sent`: the last post or attempt to edit.
+    `tried`: the first attempt to post the message whose arrival is not known, or the last search for it.
     `retry_at`: nothing is tried before this time. `pin_at`: the same for pinning.
     `asked`: a person has asked for an edit now.
     """
@@ -87,7 +88,7 @@ def next_step(dashboard: Dashboard, shown: Shown, now: Moment) -> tuple[MessageS
 
 def _without_message(dashboard: Dashboard, shown: Shown, now: Moment) -> tuple[MessageStep, float | None]:
     if dashboard.tried:
-        # within a run the nonce answers for a while; the attempt of another run must be searched for
+        # Discord knows the nonce for a while; the message of another run must be searched for
         is_known = dashboard.run == now.run and now.monotonic - shown.tried < NONCE_SECONDS
         if dashboard.ending and now.monotonic - shown.tried < SETTLE_SECONDS:
             return MessageStep.WAIT, shown.tried + SETTLE_SECONDS
