@@ -20,7 +20,7 @@ from core.health.readiness import (
 from core.health.result import Result, error, of_finding, ok, warning
 
 BITS = {VIEW: 10, SEND: 11, ATTACH: 15, HISTORY: 16, SEND_IN_THREAD: 38, PIN: 51}
-"""The bit of each permission that the bot needs.
+"""The bit of each permission that the bot uses.
 
 Discord's documentation, "Permissions". Pinning has a bit of its own since 2026.
 """
@@ -59,7 +59,7 @@ def judge_guild(wanted: RequiredSetup, seen: GuildView | None, link: str) -> lis
             found.append(ok("discord.roles", "everybody_is_admin"))
         else:
             found.append(of_finding(check, finding))
-    if seen is not None:
+    if seen is not None and seen.available:
         found.insert(0, ok("discord.guild", "guild_ok", guild=seen.name))
         if not any(result.check == "discord.channels" for result in found):
             written = {seen.channels[number].name for number in wanted.channels.values()}
@@ -69,7 +69,7 @@ def judge_guild(wanted: RequiredSetup, seen: GuildView | None, link: str) -> lis
 
 
 def judge_permissions(*, administrator: bool, link: str) -> Result:
-    """Judge whether the bot's role may do more than it needs."""
+    """Judge whether the bot is an administrator of the guild, which it need not be."""
     if administrator:
         return warning("discord.permissions", "discord_administrator", line=link)
     return ok("discord.permissions", "invitation", line=link)

@@ -92,7 +92,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """The objects that the token is used for. `guests`: the pool by VMID."""
+    """The objects that the token is used for. `guests`: the pool of each VMID, None for a guest in no pool."""
 
     guests: Mapping[int, str | None] = field(default_factory=dict)
     storages: tuple[str, ...] = ()
@@ -175,8 +175,8 @@ def _lack(token: Token, wanted: Iterable[str], path: str, scene: Scene) -> set[s
 def _remedy_paths(area: Area, bad: list[str], all_paths: list[str], token: Token, scene: Scene) -> list[str]:
     """Return the paths for the remedy: the bad ones, or fewer paths above them.
 
-    All guests, or all nodes, are replaced by the path above them. Bad guests that are all in pools are replaced by
-    these pools.
+    All guests, or all nodes, are replaced by the path above them. If the token has privileges on pools but none on
+    /vms, bad guests that are all in these pools are replaced by the pools.
     """
     if area in (Area.A_STORAGE, Area.A_ZONE):
         return bad[:1]

@@ -87,7 +87,7 @@ def judge_cluster(node: str, cluster: Cluster, where: str) -> list[Result]:
 def judge_tags(
     options: Mapping[str, object], tags: Iterable[str], scope_tags: Iterable[str], where: str
 ) -> Result:
-    """Judge who may set the tags that grant access here.
+    """Judge who may set the tags that decide about access here.
 
     `options`: the datacenter's. `tags`: all tags of the guests. `scope_tags`: those of ROLE_SCOPES.
     """

@@ -16,7 +16,7 @@ from core.health.result import Result
 HealthCheck = Callable[[Collection[str]], Awaitable[Sequence[Result]]]
 """Checks the named sites, and the bot itself if all are named."""
 KEPT_SECONDS = 600.0
-"""Seconds for which the pages of a report can be turned, with its age, before another check is made."""
+"""Seconds for which somebody who turns its pages gets the same report, with its age, without another check."""
 FRESH_SECONDS = 10.0
 """Seconds for which a report is shown again to people who ask for a new check."""
 
@@ -33,7 +33,7 @@ class CheckReport:
 class CheckReports:
     """Check, and keep the newest report of each selection of sites for ten minutes.
 
-    `sites`: the number of sites. Reports of each of them, of all, and of as many other selections are kept.
+    `sites`: the number of sites. There is room for reports of each of them, of all, and of as many other selections.
     """
 
     def __init__(self, check: HealthCheck, clock: Clock, sites: int) -> None:

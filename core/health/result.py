@@ -56,7 +56,7 @@ def unchecked(check: str, where: str = "") -> Result:
 
 
 def failed(check: str, problem: BotError, where: str = "") -> Result:
-    """Return the result of a check that Proxmox, or the connection to it, refused."""
+    """Return the result of a check that failed with an error of Proxmox or of the connection to it."""
     return Result(check, Verdict.ERROR, type(problem).__name__, where, error=problem)
 
 

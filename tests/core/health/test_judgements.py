@@ -7,11 +7,11 @@ import shlex
 
 import pytest
 
-from core.health.discord import Registered, invitation, judge_commands, judge_permissions
+from core.health.discord import Registered, invitation, judge_commands, judge_guild, judge_permissions
 from core.health.host import DataDir, File, judge_data_dir, judge_files, judge_packages
 from core.health.privileges import NEEDS, Scene, Token, grant_line, held_on, judge_token
 from core.health.proxmox import judge_clock, judge_tags, judge_version
-from core.health.readiness import Finding, Problem
+from core.health.readiness import Finding, GuildView, Problem, RequiredSetup
 from core.health.result import Verdict, error, failed, of_finding
 from core.proxmox_errors import TokenRefused
 from startup.health.probe import certificate_of, offset_of
@@ -34,6 +34,14 @@ def test_the_machine() -> None:
     assert judge_data_dir(DataDir("/data", 2**40, in_use=True)).level is Verdict.OK
     assert [r.word for r in judge_files([File("config.py", "/a b", 0o640)])] == ["files_ok"]
     assert judge_files([File("config.py", "/a b", 0o604)])[0].values["line"] == "chmod o-rwx '/a b'"
+
+
+def test_of_an_unavailable_guild_only_that_is_said() -> None:
+    wanted = RequiredSetup({"": "pve"}, 1, 2, {"ALERT_CHANNEL_ID": 3}, {})
+    found = judge_guild(wanted, GuildView("Home", available=False), "link")
+    assert [(each.check, each.level, each.word) for each in found] == [
+        ("discord.guild", Verdict.ERROR, "guild_away")
+    ]
 
 
 def test_rights_are_inherited_and_replaced_as_in_proxmox() -> None:
