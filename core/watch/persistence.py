@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from core.errors import DISK_HUNG, JournalFailed
 from core.watch.change_queue import ChangeQueue
-from core.watch.incidents.model import GuestFact, Incident
+from core.watch.incidents.model import BackupFact, GuestFact, Incident
 from core.watch.incidents.state import StateUpdate, WatchState
 from core.watch.journal import Batch, Journal
 from core.watch.records import EXPECTED_STOP, changed_records, decode_state, split_state
@@ -135,23 +135,25 @@ def _ignore(message_ids: tuple[int, ...]) -> None:
     """Ignore the ids until the callback is set."""
 
 
-_GUESTS_MOST = 10
-"""Maximum number of guests named in a line of the log."""
+_NAMED_MOST = 10
+"""Maximum number of guests, and of failed backups, named in a line of the log."""
 
 
 def incident_line(incident: Incident) -> str:
-    """Return number, severity, state and subject of an incident in English, like the rest of the log."""
+    """Describe an incident in one line of English, like the rest of the log."""
     about = [_about(incident)]
-    about += [f"{incident.metric.value} {incident.percent} %"] if incident.metric else []
-    about += [_guest(fact) for fact in incident.guests[:_GUESTS_MOST]]
-    about += (
-        [f"and {len(incident.guests) - _GUESTS_MOST} more"] if len(incident.guests) > _GUESTS_MOST else []
-    )
-    about += [
-        f"{fact.vmid or 'several guests'} on {fact.node}: {fact.error}" for fact in incident.backups[:3]
-    ]
+    if incident.metric and incident.percent is not None:
+        about.append(f"{incident.metric.value} {incident.percent} %")
+    about += _first([_guest(fact) for fact in incident.guests])
+    about += _first([_backup(fact) for fact in incident.backups])
     about += [incident.fault.error] if incident.fault else []
     return f"incident {incident.id} ({incident.level.value}, {_state(incident)}): {', '.join(about)}"
+
+
+def _first(rows: list[str]) -> list[str]:
+    """Return the first rows, and the number of the others."""
+    left = len(rows) - _NAMED_MOST
+    return [*rows[:_NAMED_MOST], f"and {left} more"] if left > 0 else rows
 
 
 def _about(incident: Incident) -> str:
@@ -161,6 +163,10 @@ def _about(incident: Incident) -> str:
 def _guest(fact: GuestFact) -> str:
     by = f" by {fact.by}" if fact.by else ""
     return f"{fact.vmid} {fact.name or ''} on {fact.node}: {fact.what.value}{by}".replace("  ", " ")
+
+
+def _backup(fact: BackupFact) -> str:
+    return f"{fact.vmid or 'several guests'} on {fact.node}: {fact.error}"
 
 
 def _state(incident: Incident) -> str:
