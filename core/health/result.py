@@ -22,7 +22,7 @@ class Result:
     """The result of one check.
 
     `check`: the name of the check, for machines. `word`: its row of words in ui/messages/health.py.
-    `where`: the site, entry point or channel. `values`: they fill the words.
+    `where`: the site, entry point or setting, "" for none. `values`: they fill the words.
     `finding` or `error`: its own words are used instead.
     """
 

@@ -1,4 +1,4 @@
-"""Make changes one after the other, each to its end, even if nobody waits for it any more."""
+"""Make changes one after the other. A change that has begun is made to its end, even if nobody waits for it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 
 class ChangeQueue:
-    """Give each change its turn: nothing else happens from a decision until it is stored.
+    """Give each change its turn: between a decision and its storing no other change begins.
 
-    At most one change is being made. A caller that waits in vain withdraws a change that has not begun.
+    A caller that waits in vain withdraws a change that has not begun.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class ChangeQueue:
     async def make(self, change: Callable[[], Awaitable[T]]) -> T:
         """Make the change in its turn, and return its result.
 
-        A change that has begun goes on after a TimeoutError.
+        A change that has begun goes on after a TimeoutError or a cancellation.
         Raises: TimeoutError after `WAIT_SECONDS`, and what the change raises.
         """
         begun = False

@@ -1,6 +1,6 @@
 """Change the state of the watch between two polls: by people who control alerts, and by the bot's own actions.
 
-Pure functions on a `Transition` (core/watch/incidents/transition.py).
+The functions change nothing but their `Transition` (core/watch/incidents/transition.py).
 """
 
 from dataclasses import replace
@@ -39,7 +39,7 @@ def unmute(transition: Transition, target: str) -> None:
 
 
 def forget(transition: Transition, vmid: int) -> None:
-    """Forget a guest that is no longer watched, and end its incidents silently."""
+    """Forget a guest that is no longer watched. Incidents about it alone end silently."""
     guest = transition.guests.pop(vmid, None)
     if guest is not None:
         forget_guest(transition, guest)

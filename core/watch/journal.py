@@ -2,8 +2,8 @@
 
 adapters/journal/off_loop.py implements it in SQLite, in threads of its own: no call holds up the event loop. Each
 call is one transaction: it happens completely or not at all, whenever the process dies. Changes are made in their
-order, and a read sees every change that its caller has stored. core/watch/change_queue.py lets nothing else happen
-from a decision until it is stored.
+order, and a read sees every change that its caller has stored. core/watch/change_queue.py lets no other change begin
+between a decision and its storing.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -19,8 +19,7 @@ class Batch:
     """Data that is written together.
 
     `records`: by key; None deletes the key. `incidents` replace those with the same id.
-    A posted opening (MessageKind.OPENING) of a changed incident becomes due for an edit. One that waits counts a new
-    version.
+    The opening (MessageKind.OPENING) of a changed incident gets a new version. A posted one is then due for an edit.
     """
 
     records: Mapping[str, str | None] = field(default_factory=dict)
@@ -35,7 +34,7 @@ class OutboxMessage:
     `stored`: the message as the watch made it. `incidents`: its incidents as they are now, in its order.
 
     `posted`: Discord's id of the message, None until it is posted.
-    `wanted` and `shown`: version numbers of the text (0: the first).
+    `wanted`: number of the newest version of the text (0: the first). `shown`: of the version that Discord shows.
     `tried`: of an unposted message, the content of an attempt whose outcome is unknown, "" if there is none.
     `tried_at`: Unix seconds of the last attempt to post. `late`: its delay in seconds. `run`: its `Journal.run`.
     `attempts`: number of attempts to post.
@@ -91,6 +90,7 @@ class Journal(AuditStore, Protocol):
 
     Every method raises JournalFailed (core/errors.py) if the disk refuses, or does not answer for two seconds.
     Nothing was changed then, except perhaps if the disk hangs: a call that has begun may still be carried out.
+    Methods that wait longer for a hung disk say so.
     """
 
     @property
@@ -105,9 +105,9 @@ class Journal(AuditStore, Protocol):
         """Return the id from which a new watch counts its incidents and messages. `unix`: Unix seconds now."""
 
     async def check_file(self) -> JournalRenewal | None:
-        """Check by a test write that the file is still the opened one and accepts writes. Recreate it if not.
+        """Check that the file is still the opened one, and make a test write. Recreate a missing or damaged file.
 
-        Return how it was recreated, None if it was not.
+        Return how it was recreated, None if it was not. Wait for the end, however long a hung disk takes.
         Raises: JournalFailed, also if a damaged file cannot be recreated yet.
         """
 
@@ -174,7 +174,7 @@ class Journal(AuditStore, Protocol):
     async def history(
         self, vmids: Collection[int] | None, offset: int, limit: int
     ) -> tuple[tuple[Incident, ...], int]:
-        """Return incidents, newest first, and the number of all.
+        """Return a page of incidents, newest first, and the number on all pages.
 
         `vmids`: only incidents that name one of these guests, also among others; None: all incidents.
         """

@@ -9,8 +9,7 @@ from core.watch.journal import Journal, JournalRenewal
 
 RETENTION_SECONDS = 90 * 86400.0
 """Seconds that closed incidents and settled messages are kept."""
-PRUNE_EVERY = 86400.0
-FIRST_PRUNE = 3600.0
+PRUNE_EVERY, FIRST_PRUNE = 86400.0, 3600.0
 """Seconds between two prunings, and from the start of the bot to the first."""
 PIECES_MOST = 100
 """Maximum number of pieces pruned in one poll; each takes a few milliseconds."""
@@ -53,10 +52,10 @@ class JournalMaintenance:
         self.has_lost_rows |= renewed is not None and not renewed.whole
 
     async def prune(self) -> None:
-        """Delete old records in pieces: other changes are written in between. Does not raise.
+        """Delete old data in pieces: other changes are written in between. Does not raise.
 
-        Pruning does not begin right after the start, when a wrong clock may not be corrected yet: the whole audit
-        trail might seem old. The rest waits for the next poll.
+        What is left after `PIECES_MOST` pieces waits for the next poll. Pruning does not begin right after the start,
+        when a wrong clock may not be corrected yet: the whole audit trail might seem old.
         """
         unix, monotonic = self._clock.now(), self._clock.monotonic()
         if monotonic - self._pruned < PRUNE_EVERY:

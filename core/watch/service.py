@@ -74,7 +74,7 @@ class Watch:
         self.sees_tasks: bool | None = None
         """Whether the last task list had any task, as it always has on a real cluster. None before the first list."""
         self.journal_error: JournalFailed | None = None
-        """Why the last poll could not be stored and will be judged again, or why nothing can be stored any more."""
+        """Why the last poll, or the test write before it, could not be stored. None if both were."""
         self.last_read: float | None = None
         """Unix seconds of the last good read of Proxmox in this run."""
         self._last_poll_good = False  # the last poll was good and is stored
@@ -152,7 +152,7 @@ class Watch:
         await self._watch_list.put(entry)
         if old is not None:
             changed = [metric for metric in limits if entry.limit(metric) != old.limit(metric)]
-            with contextlib.suppress(JournalFailed):  # silently: the guest itself has not changed
+            with contextlib.suppress(JournalFailed):  # then the new thresholds end its incidents
                 await self.alerts.change(
                     lambda transition: drop_thresholds_of(transition, guest.vmid, changed)
                 )
@@ -165,7 +165,7 @@ class Watch:
         make_entry(guest, self.find(guest.vmid), given_limits(cpu, memory, disk))
 
     async def remove(self, vmid: int) -> None:
-        """Stop watching a guest and end its open incidents. Raises: BadVmid, NotWatched, StoreFailed."""
+        """Stop watching a guest, and forget it as `changes.forget` does. Raises: BadVmid, NotWatched, StoreFailed."""
         if self.find(checked_vmid(vmid)) is None:
             raise NotWatched(vmid)
         await self._watch_list.remove(vmid)

@@ -33,7 +33,7 @@ def target_of(text: str, cluster: Cluster | None, watched: Collection[int] = ())
 
     `cluster=None`: the cluster is unknown now. Any well-formed VMID or value of a node is accepted, but no name.
     `watched`: VMIDs that are accepted even if the cluster does not list them.
-    Raises: UnknownTarget, also for a name that several guests have.
+    Raises: UnknownTarget, also for a name that several subjects have.
     """
     found = targets_of(text, cluster, watched)
     if len(found) != 1:
@@ -75,7 +75,7 @@ T = TypeVar("T", GuestFact, BackupFact)
 def visible_part(incident: Incident, is_visible: Callable[[int], bool], cluster: Cluster | None) -> Incident:
     """Return the incident without guests hidden from the person, and without outdated guest names.
 
-    An old name may have belonged to another guest.
+    An old name may have belonged to another guest. Failed backups of several guests are left out, too.
     """
     return replace(
         incident,
