@@ -2,8 +2,7 @@
 
 The cluster's list holds only 25 finished tasks per node, by start time (pve-common RESTEnvironment.pm:
 active_workers). A backup that runs for two hours is missing from it at its end if 25 tasks started after it. So
-each node is asked for its failed backups at intervals, and at once when a running backup disappears from the
-list.
+each node is asked at intervals, and earlier if a running backup has disappeared from the list.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """Ask the guest agents of VMs with a disk threshold how full their file systems are.
 
 One VM is asked after the other, and each at most every ten minutes, beside the polls of the cluster: an agent that
-hangs holds up nothing else. The VMs are spread over the ten minutes, even after a start of the bot.
+hangs holds up no poll. There is a gap between two VMs, even after a start of the bot.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ GAP_SECONDS = 10.0
 FRESH_SECONDS = 2 * EVERY_SECONDS
 """Age in seconds at which an answer counts as not known."""
 BOOT_SECONDS = 120
-"""Uptime below which a VM is not asked: its agent may not be running yet."""
+"""Uptime in seconds below which a VM is not asked: its agent may not be running yet."""
 SILENT_DELAY = 10 * EVERY_SECONDS
 """Seconds by which VMs whose agents were silent let others go first, if there is no time for all."""
 ROUNDING = 0.01
@@ -70,16 +70,19 @@ class DiskPoller:
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
         self._proxmox, self._clock = proxmox, clock
         self._targets: dict[int, Guest] = {}
+        """The VMs that are asked in turn."""
         self._running: dict[int, Guest] = {}
-        """The VMs with a disk threshold that run or may run, as the last good poll shows them."""
+        """The guests with a disk threshold that run or may run, as the last good poll shows them."""
         self._doubtful: set[int] = set()
-        """The VMs whose identity the last good poll could not confirm: another guest may have got the VMID."""
+        """The guests whose identity the last good poll could not confirm: another guest may have got the VMID."""
         self._asked: dict[int, float] = {}
+        """Monotonic time of the last request, by VMID."""
         self._answers: dict[int, _Answer] = {}
         """The last answer of each VM."""
         self._known: dict[int, _Answer] = {}
         """The last answer of each VM that named file systems."""
-        self._count, self._last = 0, -GAP_SECONDS
+        self._count = 0  # answers of this run
+        self._last = -GAP_SECONDS  # monotonic time of the last request
         self._has_targets = asyncio.Event()
 
     def aim(
@@ -88,7 +91,7 @@ class DiskPoller:
         """Set which VMs are asked from now on, and drop the answers of stopped or replaced VMs.
 
         `cluster`: the last poll; None if it failed: then no VM is asked, and no answer is dropped.
-        `unsure`: the guests that the last poll could not confirm. Their answers are kept.
+        `unsure`: the guests that the last poll does not judge. Their answers are kept.
         """
         self._targets.clear()
         if cluster is not None:
@@ -157,7 +160,7 @@ class DiskPoller:
             await self._clock.sleep(wait)
 
     async def read_next(self) -> float:
-        """Ask the VM whose turn it is, if there is one. Return the seconds until the next turn."""
+        """Ask the VM whose turn it is, if the gap is over and a VM is due. Return the seconds until the next turn."""
         if (rest := self._rest) > ROUNDING:
             return rest
         guest = self._next()

@@ -56,7 +56,7 @@ class Poller:
         """Poll once. Does not raise: a failed read is a result too.
 
         `elapsed`: the present time on the clock `elapsed` (core/watch/incidents/model.py).
-        `previous`: the last usable poll, without its lists. Suspects that `previous` could not confirm are now
+        `previous`: the last usable poll, without its lists. Suspects that neither it nor this poll can confirm are
         believed to be as listed.
         """
         try:
@@ -125,7 +125,7 @@ class Poller:
         )
 
     async def _confirm(self, first: Cluster, found: Suspects, unanswered: frozenset[int]) -> Observation:
-        """Query all suspects individually and at once.
+        """Query all suspects individually and at the same time.
 
         `unanswered`: suspects that the previous poll could not confirm. If they do not answer, the list is believed.
         """
@@ -168,7 +168,7 @@ class Poller:
         try:
             tasks = await self._proxmox.cluster_tasks()
         except MissingPrivilege:
-            return ()  # the next attempt would fail too
+            return ()  # not None: nobody waits for the next attempt, which would fail too
         except ProxmoxError as error:
             _log.warning("the task list could not be read: %s", error)
             return None
@@ -200,7 +200,7 @@ class RecentActions:
         self._done[vmid] = (self._clock.monotonic(), _uptime(after))
 
     def outdated(self, observation: Observation, began: float) -> frozenset[int]:
-        """Return the guests that this poll shows as they were before the bot's action.
+        """Return the guests that this poll may show as they were before the bot's action.
 
         `began`: monotonic time at which the poll started.
         """
