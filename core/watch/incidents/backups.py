@@ -64,14 +64,14 @@ def note_backups(transition: Transition) -> None:
 
 
 def _new_in_list(transition: Transition, tasks: tuple[TaskSummary, ...]) -> dict[str, TaskSummary]:
-    """Note when each task of the cluster's list was first seen, and return its new failed backups."""
+    """Note when each task of the cluster's list was first seen, and return the list's new failed backups."""
     first, before = transition.tasks is None, transition.tasks or {}
     listed_nodes = {task.node for task in tasks}
+    # the tasks of an offline node are not listed, and are not new when it returns
     unlisted = {upid: at for upid, at in before.items() if node_of(upid) not in listed_nodes}
-    now = -1e9 if first else transition.clock
+    now = -1e9 if first else transition.clock  # tasks of the first list count as old
     # a node's own tasks are missing from the next cluster list, and may be read again later
     recent = {upid: at for upid, at in before.items() if transition.clock - at <= 2 * RECENT_SECONDS}
-    # the tasks of an offline node are not listed, and are not new when it returns
     listed = {task.upid: before.get(task.upid, now) for task in tasks}
     transition.tasks = unlisted | dict(list(recent.items())[-LATELY_MOST:]) | listed
     return (

@@ -79,7 +79,7 @@ def is_asked(guest: Guest, metric: Metric) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """A reading of this guest's disks without an answer. `fault`: why, None if the agent named no file systems."""
+    """A reading without the use of this guest's disks. `fault`: why, None if the agent named no own file system."""
 
     fact: GuestFact
     fault: SourceFault | None

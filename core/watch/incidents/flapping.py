@@ -53,7 +53,10 @@ def down_event(state: State) -> GuestEvent:
 def record_change(
     transition: Transition, guest: GuestState, fact: GuestFact | None, *, ago: float = 0.0
 ) -> GuestState:
-    """Count a change and add it to the news. For a flapping guest only the flapping is reported."""
+    """Count a change and add it to the news. `fact=None`: it is no news. `ago`: as in `News`.
+
+    For a flapping guest only the flapping is reported.
+    """
     kept = [at for at in guest.changes if transition.clock - at < FLAP_SECONDS]
     guest = replace(guest, changes=(*kept, transition.clock)[-FLAP_CHANGES - 1 :])
     if guest.flapping:
@@ -75,7 +78,7 @@ def record_change(
 def leave_incident(
     transition: Transition, guest: GuestState, what: GuestEvent, *, ago: float = 0.0
 ) -> GuestState:
-    """Take the guest out of its incident, and record `what` there. The last guest that is down ends a group."""
+    """Take the guest out of its incident, and record `what` there. A group ends when none of its guests is down."""
     incident = transition.open.get(guest.incident or 0)
     guest = replace(guest, incident=None)
     if incident is None:
@@ -95,7 +98,7 @@ def leave_incident(
 
 
 def forget_guest(transition: Transition, guest: GuestState) -> GuestState:
-    """End the open incidents of a guest silently, because it is no longer watched or cannot be watched."""
+    """Take a guest that is not or cannot be watched out of its incidents. Those about it alone end silently."""
     flapping = transition.open.get(guest.flapping or 0)
     if flapping is not None:
         transition.close_incident(flapping, forgotten=True)

@@ -92,8 +92,8 @@ def _next_state(transition: Transition, old: GuestState, listed: Guest | None) -
 def _enter_passing(transition: Transition, old: GuestState, listed: Guest) -> GuestState:
     """Wait for the end of a passing state, and treat a guest that is stuck in one as down.
 
-    A stopped VM is also in `prelaunch` while vzdump reads it: a guest under a lock is left alone. A guest that was
-    already reported as down is not reported again.
+    A stopped VM is also in `prelaunch` while vzdump reads it: under a lock, a guest that was down is left alone.
+    A guest that was already reported as down is not reported again.
     """
     if old.missing or old.state in PASSING_STATES:
         return old
@@ -131,7 +131,9 @@ def _enter_missing(transition: Transition, old: GuestState) -> GuestState:
 
 
 def _enter_stopped(transition: Transition, old: GuestState, listed: Guest) -> GuestState:
-    """Report a stop that nobody ordered or wanted. Hold it back after a node's return and during other work.
+    """Report a stop, unless it was ordered through the bot. A stop that somebody wanted is only noted.
+
+    It is held back after its node returned, after HA moved the guest, and during other work.
 
     A stop by a person never leaves a VM in one of HALTED_STATES: such a VM failed later, which is reported.
     """
@@ -166,7 +168,8 @@ def _enter_stopped(transition: Transition, old: GuestState, listed: Guest) -> Gu
 def _work_under_way(listed: Guest, tasks: list[RecentTask], *, waits: bool) -> str:
     """Return the lock, or else the task, that may stop the guest for a while; "" if there is none.
 
-    Work that ended before somebody started the guest is not a reason to begin waiting.
+    `waits`: the bot waits for the guest already. Work that ended before somebody started the guest is not a reason to
+    begin waiting.
     """
     if listed.lock in WORK_LOCKS:
         return listed.lock or ""

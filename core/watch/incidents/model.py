@@ -1,9 +1,9 @@
 """Define the data of the watch: watched guests, events, incidents and messages.
 
-Two clocks count in seconds and ignore jumps of the wall clock. `elapsed` always runs; between two runs of the
-bot it follows the wall clock. `clock` stops between two runs, and while Proxmox is reported as unreachable. `unix`
-times are Unix seconds, for display only.
-Data that outlives the process (adapters/journal/store.py) has fields of plain values only.
+Two clocks count seconds by the monotonic clock. `elapsed` always runs: between two runs it follows the wall clock.
+`clock` stops between two runs of the bot, and while Proxmox is reported as unreachable. All other times are Unix
+seconds.
+Data that outlives the process (adapters/journal/store.py) has only fields that core/codec.py can store.
 """
 
 from __future__ import annotations

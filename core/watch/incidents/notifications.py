@@ -13,7 +13,7 @@ GROUP = "group"
 
 
 def open_incidents(transition: Transition) -> None:
-    """Open incidents for the news of this poll, grouped if there are many."""
+    """Open and end incidents by the news of this poll, grouped if there are many or Proxmox was out of reach."""
     unmuted, muted = _split_by_mute(transition)
     for news in muted:
         _open_single(transition, news)

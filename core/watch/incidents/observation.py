@@ -14,7 +14,7 @@ from core.watch.incidents.state import GuestState, WatchState
 CONFIRM_MOST = 5
 """Maximum number of suspects queried individually; more are confirmed by a second read."""
 RECENT_SECONDS = 300.0
-"""Seconds for which a task excuses a stop, after it was first seen."""
+"""Seconds after it was first seen in which an ended task excuses a stop. The task list is read anew after as long."""
 LAG_SECONDS = 15
 """Maximum seconds by which the cluster's list lags behind `status/current` (pvestatd's round, pmxcfs' caching)."""
 ACCEPT_SECONDS = 1800.0
@@ -30,7 +30,8 @@ NOT_RUNNING_STATES = DOWN_STATES | PASSING_STATES
 class DiskReading:
     """One reading of a VM's file systems.
 
-    `number`: counts the readings of this run. `fullest`: None if the agent named no file system, or did not answer.
+    `number`: counts the readings of this run.
+    `fullest`: None if the agent named no file system of the guest's own, or did not answer.
     `error`: why the agent did not answer, None if it did. `judged`: an earlier step has judged this reading.
     """
 
@@ -57,7 +58,7 @@ class Observation:
     confirmed: frozenset[int] = frozenset()
     unsure: frozenset[int] = frozenset()
     unanswered: frozenset[int] = frozenset()
-    """The `unsure` guests that this poll could not confirm. The next poll believes the list about them."""
+    """The `unsure` guests that this poll could not confirm. If the next one cannot either, it believes the list."""
     unexplained: frozenset[int] = frozenset()
     """The `unsure` guests whose tasks could not be read in this poll."""
     overlooked: frozenset[int] = frozenset()
@@ -97,7 +98,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Suspects:
-    """Parts of a read that need confirmation. `guests`: their former states. `restarts`: VMIDs whose uptime fell."""
+    """The suspicious parts of a read. `guests`: their former states. `restarts`: VMIDs whose uptime fell."""
 
     guests: tuple[GuestState, ...] = ()
     nodes: tuple[str, ...] = ()
@@ -195,7 +196,7 @@ class RecentTask:
 
     @property
     def is_work(self) -> bool:
-        """Return whether the task may stop the guest for a while and starts it again by itself."""
+        """Whether the task may stop the guest for a while and starts it again by itself."""
         return self.effect in (TaskEffect.WORK, TaskEffect.REBOOT)
 
     def ran_at(self, unix: int) -> bool:

@@ -1,7 +1,7 @@
 """Define the state of the watch between two polls, and the input and result of a step.
 
-The state outlives the process (core/watch/records.py): its fields are plain values. core/watch/incidents/model.py
-explains the clocks `elapsed` and `clock`.
+The state outlives the process (core/watch/records.py): core/codec.py can store its fields.
+core/watch/incidents/model.py explains the clocks `elapsed` and `clock`.
 """
 
 from collections.abc import Mapping
@@ -112,7 +112,7 @@ class SourceState:
 
 @dataclass(frozen=True, slots=True)
 class PollState:
-    """Values that change with every poll. `unix`: Unix seconds of the last step.
+    """Values that change with every poll. `elapsed`, `clock` and `unix` (Unix seconds) are those of the last step.
 
     `good`: the last read succeeded and was believed. `last_id`: the last id of incidents and messages.
     """

@@ -1,7 +1,6 @@
 """Take one step of the watch, as a pure function of the former state and one poll.
 
-The source is judged before the nodes, and the nodes before the guests: nothing is judged while it depends on a
-failure.
+The connection to Proxmox is judged first, then the nodes, then the guests. Parts that a failure hides are not judged.
 """
 
 from collections.abc import Iterable

@@ -141,7 +141,7 @@ class Transition:
     def close_incident(
         self, incident: Incident, *, ago: float = 0.0, forgotten: bool = False, **fields: Any
     ) -> Incident:
-        """End an incident that was over `ago` seconds ago. A recovery also ends the mutes that its buttons set."""
+        """End an incident that was over `ago` seconds ago. A recovery also ends mutes of guests by its buttons."""
         seconds = max(0.0, self.elapsed - ago - incident.began)
         unmuted = not forgotten and self._end_mutes_of(incident)
         ended = replace(incident, ended=self.now.unix - ago, seconds=seconds, forgotten=forgotten, **fields)
@@ -184,7 +184,10 @@ class Transition:
     def post(
         self, post: MessageKind, incident: Incident, *, mention: bool = False, silent: bool = False
     ) -> None:
-        """Add a message about one incident. In quiet hours most incidents wait for the digest instead."""
+        """Add a message about one incident.
+
+        In quiet hours, recoveries and incidents below critical wait for the digest instead.
+        """
         if self.now.quiet and (incident.level is not Severity.CRITICAL or post is MessageKind.RECOVERY):
             if incident.id not in self.quieted:
                 self.quieted.append(incident.id)
