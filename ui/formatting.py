@@ -258,9 +258,10 @@ def format_duration(t: Text, seconds: float) -> str:
 
 
 def timestamp(unix: float, style: str = "R") -> str:
-    """Return a Discord timestamp. Discord shows it in the reader's time zone and language and keeps it current.
+    """Return a Discord timestamp. Discord shows it in the reader's time zone and language.
 
-    `style`: `R` for "5 minutes ago", `f` for date and time in full, `t` for the time, `d` for the date.
+    `style`: `R` for "5 minutes ago", which stays current. `f` for date and time in full, `t` for the time, `d` for
+    the date in digits, `D` for the date with the name of the month.
     """
     return f"<t:{int(unix)}:{style}>"
 

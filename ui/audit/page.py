@@ -36,12 +36,12 @@ def audit_row(t: Text, entry: AuditEntry) -> str:
     """
     record = entry.record
     what, sign = asked_word(t, record.operation), SIGNS[ending_of(record)]
-    time = timestamp(entry.began, "t"), 5 if t.language == "ja" else 8
-    room = BODY - 3 - width(what.replace("*", ""))
+    time = timestamp(entry.began, "t"), 5 if t.language == "ja" else 8  # columns: 22:45, 10:45 PM
+    room = BODY - 3 - width(what.replace("*", ""))  # 3: the sign and a space
     whole = guest_part(record, entry.site, GUEST_MOST)
     beside = None
     for timed in (True, False):
-        left = room - 3 - (time[1] + 1) * timed
+        left = room - 3 - (time[1] + 1) * timed  # 3: the dot before the guest
         guest = guest_part(record, entry.site, left)
         if 0 < guest[1] == whole[1] <= left:
             beside = guest, timed

@@ -205,7 +205,7 @@ def audit_line(t: Text, entry: AuditEntry) -> str:
     record = entry.record
     what = asked_word(t, record.operation)
     who, wide = person_part(record)
-    room = LINE - wide - 11 - width(what.replace("*", ""))
+    room = LINE - wide - 11 - width(what.replace("*", ""))  # 11: the sign and the time, each with a space
     guest = guest_part(record, entry.site, min(room, GUEST_MOST))
     if record.vmid is None and (told := options_text(t, record)):
         options = cut(told, GUEST_MOST)

@@ -29,6 +29,7 @@ def incidents_text(
 ) -> str:
     """Return the open incidents, the gravest and newest first.
 
+    `room`: maximum characters of their rows. `most`: maximum number of rows.
     `unsure`: a part of the cluster is not seen now, so an empty list is not good news.
     """
     ordered = sorted(incidents, key=lambda each: (_GRAVITY.index(each.level), -each.opened))

@@ -75,7 +75,9 @@ async def create_dashboard(
 
 
 def _choose_site(interaction: Interaction, typed: str, filters: Filters) -> Filters:
-    """Note the typed site, else the only site that the person sees. Return the filters without the site.
+    """Note the site that was typed, also with the node, else the only site that the person sees.
+
+    Return the filters without the site.
 
     Raises: UnknownSite.
     """

@@ -101,7 +101,7 @@ class WatchReports:
             self._line(BACK, watch_works(self._t))
 
     def report_hang(self, seconds: float | None) -> None:
-        """Report once that a poll has been running for `seconds`, and once that a poll has ended again (None)."""
+        """Report once that a poll has been running for `seconds`, and once that a later one has ended well (None)."""
         before, self._hung = self._hung, seconds is not None
         if seconds is not None and not before:
             self._line(ALARM, watch_hangs(self._t, seconds))

@@ -64,7 +64,7 @@ class WatchStatus:
 
     `last_read`: Unix seconds of the last good poll. `interval`: seconds between two polls.
     `failures`: failed polls in a row. `open`: number of open incidents.
-    `undelivered`: the alerts that wait or were given up, or an error if the journal cannot be read.
+    `undelivered`: the alerts that did not arrive as they should, or an error if the journal cannot be read.
     `stuck`: why alerts cannot be delivered now, "" if they can.
     `heartbeat`: why it fails, "" while it arrives, None if it is not set up.
     `last_beat`: Unix seconds of the last heartbeat that arrived.
