@@ -1,4 +1,4 @@
-"""Send alerts to the Discord channel for `core/delivery/alerts.py`, and report failures as `NotDelivered`."""
+"""Carry the alerts of `core/delivery/alerts.py` to their Discord channel, and report failures as `NotDelivered`."""
 
 import contextlib
 import datetime
@@ -141,7 +141,7 @@ class DiscordAlertChannel:
         return await find_own_message(self._client, self._channel, content, since, known, fits)
 
     async def send_line(self, text: str) -> None:
-        """Send one line without the journal, because the journal cannot store it now. Try once, and do not raise."""
+        """Send one line without the journal, which may be unable to store it now. Try once, and do not raise."""
         try:
             await send_with_fallbacks(self, AlertText(self._named(text)), self._send_line)
         except NotDelivered as error:
@@ -158,9 +158,9 @@ class DiscordAlertChannel:
         return self._client.get_partial_messageable(self._channel_id)
 
     def _mentions(self, message: OutboxMessage) -> bool:
-        """Return whether to mention the role. If an incident lasted a while and is over, nobody is mentioned."""
-        over = any(not incident.open and bool(incident.seconds) for incident in message.incidents)
-        return self._role_id is not None and message.stored.mention and not over
+        """Return whether to mention the role. Mention nobody if all incidents lasted a while and are over."""
+        over = [not incident.open and bool(incident.seconds) for incident in message.incidents]
+        return self._role_id is not None and message.stored.mention and not (over and all(over))
 
     def _view(self, message: OutboxMessage) -> ui.View | None:
         """Return the buttons of the message, None if it has none.

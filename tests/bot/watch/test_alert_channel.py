@@ -100,6 +100,18 @@ async def test_an_alert_mentions_the_one_role_and_nobody_else(alerts: Alerts) ->
     assert f"<@&{ROLE}>" not in second.body["content"]
 
 
+async def test_a_message_about_several_incidents_mentions_the_role_while_one_is_open(alerts: Alerts) -> None:
+    other = replace(DOWN, id=18)
+    await alerts.send(outbox_message(BACK, other, post=MessageKind.UNMUTED, mention=True))
+    await alerts.send(
+        outbox_message(BACK, replace(BACK, id=18), post=MessageKind.UNMUTED, mention=True), "p-4"
+    )
+    first, second = alerts.requests("POST")
+    assert first.body["allowed_mentions"]["roles"] == [ROLE]
+    assert f"<@&{ROLE}>" in first.body["content"]
+    assert f"<@&{ROLE}>" not in second.body["content"]
+
+
 async def test_without_a_role_nobody_is_mentioned(scene: Stage) -> None:
     channel = DiscordAlertChannel(scene.bot, scene.alerts.id, scene.t())
     sent = outbox_message(DOWN, mention=True)
