@@ -33,7 +33,7 @@ def refusals(authorizer: Authorizer, actor: Actor, guest: Guest | None) -> dict[
 
 
 def _never(operation: Operation, guest: Guest | None) -> BotError | None:
-    """Return the error other than of access that refuses the operation in every state of the guest, or None."""
+    """Return the error, apart from access, that refuses the operation in every state of the guest, or None."""
     if guest is not None and guest.template and operation is Operation.MONITOR_ADD:
         return CannotWatchTemplate(guest.vmid, guest.label)
     if guest is None or operation not in ACTIONS:

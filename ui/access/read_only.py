@@ -54,7 +54,7 @@ def _turned_on(t: Text, switch: ReadOnlySwitch, *, was: bool) -> tuple[str, str]
 async def turn_off(reply: Reply, site: str = "") -> None:
     """Turn read-only mode off for the named site, or for all. It stays on where that cannot be stored.
 
-    Raises: UnknownSite, JournalFailed or StoreFailed if it stays on everywhere, Refused by access.
+    Raises: UnknownSite, Refused by access, and the first error if it stays on everywhere.
     """
     t = reply.t
     was, failed = await _switch(reply.interaction, Operation.READONLY_OFF, site, ReadOnlySwitch.turn_off)

@@ -45,7 +45,7 @@ _FORMULA = re.compile(r"(^\s*|[;|,]\s*)([=+\-@＝＋－＠])")
 def csv_cell(value: str | float | None) -> str | float:
     """Make a value safe for a cell.
 
-    Numbers stay numbers. A text cannot be a formula. Invisible characters and single surrogates are removed.
+    Numbers stay numbers. A text cannot be a formula. Invisible characters and unpaired surrogates are removed.
     """
     if value is None:
         return ""

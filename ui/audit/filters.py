@@ -103,7 +103,6 @@ async def _people_of(services: Services, site: str | None) -> tuple[tuple[int, s
     """Return the people in a trail with their latest names, the person of the latest attempt first.
 
     Of one site only the newest attempts are searched.
-
     Raises: JournalFailed.
     """
     if site is None:

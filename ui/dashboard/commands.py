@@ -78,7 +78,6 @@ def _choose_site(interaction: Interaction, typed: str, filters: Filters) -> Filt
     """Note the site that was typed, also with the node, else the only site that the person sees.
 
     Return the filters without the site.
-
     Raises: UnknownSite.
     """
     within = typed_filters(interaction, filters, typed)

@@ -139,7 +139,7 @@ async def unmute(reply: Reply, target: str) -> None:
 async def _mute_all_sites(reply: Reply, duration: str, detail: str, reason: str) -> None:
     """Mute everything on all sites that the person may see, or nothing if they may not do it on each of them.
 
-    Raises: BadDuration, NoReason, JournalFailed if nothing could be stored, Refused by access.
+    Raises: BadDuration, NoReason, Refused by access, and the first error if nothing could be muted.
     """
     interaction, operation = reply.interaction, Operation.MONITOR_MUTE
     sites = whole_sites(interaction, operation, "", detail)
@@ -163,7 +163,7 @@ async def _mute_all_sites(reply: Reply, duration: str, detail: str, reason: str)
 async def _unmute_all_sites(reply: Reply, detail: str) -> None:
     """Lift the mutes of everything, on each site that has one.
 
-    Raises: NotMuted, JournalFailed if nothing could be stored, Refused by access.
+    Raises: NotMuted, Refused by access, and the first error if nothing could be lifted.
     """
     interaction, operation = reply.interaction, Operation.MONITOR_UNMUTE
     sites = [

@@ -136,7 +136,7 @@ def fault_lines(t: Text, status: WatchStatus, now: float) -> tuple[str, ...]:
 
 
 def _bot_lines(t: Text, status: WatchStatus, now: float, needed: str = "") -> Iterator[str]:
-    """Yield the lines that all sites share. `needed`: the sentence on the sites whose reads the heartbeat needs."""
+    """Yield the lines that all sites share. `needed`: says on which sites the heartbeat depends."""
     yield _line(t("Journal"), _journal(t, status.journal_error))
     beat = _heartbeat(t, status.heartbeat, status.last_beat)
     yield _line(t("Heartbeat"), f"{beat} · {needed}" if needed and status.heartbeat is not None else beat)
@@ -174,7 +174,7 @@ def status_of_sites_card(
 ) -> ui.LayoutView:
     """Return the card: a section for each site, and one for the bot as a whole.
 
-    `counting`: names of the sites whose reads the heartbeat needs. A site that does not fit is shown in brief.
+    `counting`: names of the sites on which the heartbeat depends. A site that does not fit is shown in brief.
     """
     journal_error = next((each.status.journal_error for each in sites if each.status.journal_error), None)
     shared = replace(sites[0].status, journal_error=journal_error)
