@@ -48,7 +48,7 @@ def best_guests(
 
     The guest with exactly the typed VMID comes first, then guests on which the operation can act, then the others.
     Within these, guests that begin with the typed text come first, then the order is by VMID.
-    CREATE offers only templates. None and DELETE offer templates beside other guests. Other operations offer none.
+    CREATE offers only templates. DELETE and `operation=None` also offer templates. Other operations offer none.
     `templates=False`: offer no templates.
     `recent`: VMIDs that come first while nothing is typed, if the operation can act on them.
     """
@@ -87,6 +87,7 @@ class GuestOption(app_commands.Transformer):
     def __init__(self, operation: Operation | None = None, *, watched: bool | None = None) -> None:
         """Choose the guests to offer.
 
+        `operation`: as in `best_guests`; None if the command is useful whatever the state of the guest.
         `watched`: True offers only watched guests. False offers guests that can be watched, unwatched ones first.
         """
         self._operation, self._watched = operation, watched
