@@ -62,8 +62,9 @@ async def ask(site: Site, reply: Reply, plan: Plan) -> None:
     question.lapse = asyncio.create_task(_lapse(services, question))
     try:
         await reply.show(_question_card(question))
-    except BaseException:
-        services.questions.take(question.nonce)
+    except BaseException:  # it may be shown all the same: a press is told that it is over
+        if services.questions.lapse(question):
+            question.lapse.cancel()
         raise
 
 

@@ -4,6 +4,7 @@ import asyncio
 import re
 
 import pytest
+from discord import ui
 
 from core.errors import BotError, ChangedMeanwhile, NameMismatch, NotYours, QuestionAnswered, QuestionOver
 from core.guest import State
@@ -15,6 +16,7 @@ from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage, post_of
 from tests.support.walked import walked
 from ui.formatting import title_of
+from ui.interaction.reply import Reply
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
 
@@ -373,6 +375,55 @@ async def test_a_question_that_could_not_be_asked_is_not_open(
     scene.clock.skip(61)
     await scene.settled()
     assert len(scene.logged) == 1, "nothing comes of its lapse"
+
+
+async def test_a_question_that_fails_after_it_was_shown_is_over(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was not answered, so nobody is told to look for a result. Its buttons go grey at the first press."""
+    scene.expected_errors.append("unexpected error")
+    show = Reply._show
+
+    async def fail(reply: Reply, view: ui.LayoutView) -> None:
+        await show(reply, view)
+        raise KeyError("no such state")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Reply, "_show", fail)
+        question = await scene.say(scene.emma, "stop", vmid=101)
+    reply = await scene.press(scene.emma, question, yes_of(question))
+    scene.assert_pressed_in_vain(reply, scene.emma, QuestionOver())
+    assert enabled(question) == []
+    assert scene.changes() == []
+
+
+@pytest.mark.parametrize("end", ["a bug", "cancelled"])
+async def test_a_question_that_lapses_before_it_is_shown_hides_no_error(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    scene.expected_errors.append("unexpected error")
+    show, ends = Reply._show, [end]
+
+    async def fail(reply: Reply, view: ui.LayoutView) -> None:
+        if not ends:
+            await show(reply, view)
+            return
+        ends.clear()
+        await reply._answer.acknowledge()
+        scene.clock.skip(61)
+        await scene.until(lambda: not scene.services.questions._open, "the lapse")
+        if end == "a bug":
+            raise KeyError("no such state")
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(Reply, "_show", fail)
+    question = await scene.say(scene.emma, "stop", vmid=101)
+    await question.until("Timed out. Nothing was done.")
+    assert enabled(question) == []
+    told = [post.text for post in question.followups]
+    assert len(scene.logged) == (1 if end == "a bug" else 0)
+    assert ["Something went wrong" in text for text in told] == ([True] if end == "a bug" else [])
+    assert scene.changes() == []
 
 
 async def test_a_lapse_that_cannot_be_shown_ends_the_question_all_the_same(
