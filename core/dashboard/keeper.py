@@ -27,6 +27,9 @@ from core.wanted_errors import DashboardExists, NoSuchDashboard, TooManyDashboar
 
 C = TypeVar("C")
 
+TURN = Rate(1, 2 * NEW_SECONDS)
+"""For how long a new message counts for its person. Whoever takes more than half of all of them goes further back."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -40,6 +43,8 @@ class DashboardKeeper(Generic[C]):
         self._messages = DashboardMessages(store, channel, clock)
         self._new_messages = Pace(clock, Rate(DASHBOARDS_MOST, NEW_SECONDS))
         self._live: dict[str, LiveDashboard[C]] = {}
+        self._taken: dict[int, float] = {}
+        """By user id: the monotonic time until which a person's new messages count (`TURN`)."""
         self._work, self._ending, self._busy = asyncio.Event(), asyncio.Event(), asyncio.Lock()
         self._rounds = asyncio.Condition()
         self._limited_until = NEVER
@@ -180,13 +185,23 @@ class DashboardKeeper(Generic[C]):
         if self._live:
             await self._source.prepare()
         due: list[float] = []
-        for live in list(self._live.values()):
+        for live in self._in_turn():
             until = await self._attend_one(live)
             if until is not None:
                 due.append(until)
         async with self._rounds:
             self._rounds.notify_all()
         return max(0.0, min(due) - self._clock.monotonic()) if due else None
+
+    def _in_turn(self) -> list[LiveDashboard[C]]:
+        """Return the dashboards, oldest first, but those of people with many new messages lately last.
+
+        New messages are limited for all together: whoever makes and removes dashboards in a loop delays no others.
+        """
+        now = self._clock.monotonic()
+        return sorted(
+            self._live.values(), key=lambda live: max(now, self._taken.get(live.dashboard.by_id, now))
+        )
 
     async def _load(self) -> None:
         """Read the stored dashboards once. Raises: JournalFailed."""
@@ -240,6 +255,8 @@ class DashboardKeeper(Generic[C]):
         match step:
             case MessageStep.POST if view is not None:
                 self._new_messages.take()
+                by = live.dashboard.by_id
+                self._taken[by] = TURN.full_after_one(self._taken.get(by, NEVER), now.monotonic)
                 await self._messages.post(live, view, true_at)
             case MessageStep.FIND:
                 await self._messages.find(live)

@@ -91,3 +91,30 @@ async def test_making_and_removing_in_a_loop_costs_the_others_little(tmp_path: P
     await trial.pass_time(NEW_SECONDS + 1)
     assert len(trial.posts(last.mark)) == 1
     trial.close()
+
+
+async def test_a_person_with_many_waiting_dashboards_delays_nobody_else(tmp_path: Path) -> None:
+    trial = BoardTrial(tmp_path / "journal.db")
+    trial.checks = False  # they know whole clusters only
+
+    async def make(number: int, person: int) -> Dashboard:
+        made = replace(trial.new(1, Extent(tag=f"t{number}")), by_id=person)
+        assert await trial.create(made)
+        return made
+
+    for number in range(DASHBOARDS_MOST):  # uses up the burst
+        made = await make(number, 1)
+        await trial.pass_time(1.0)
+        await trial.remove(made.mark)
+        await trial.pass_time(1.0)
+    waiting = [await make(number, 1) for number in range(DASHBOARDS_MOST - 1)]
+    await trial.pass_time(1.0)
+    for person in (2, 2, 3):
+        other = await make(DASHBOARDS_MOST, person)
+        await trial.pass_time(NEW_SECONDS + 1)
+        assert len(trial.posts(other.mark)) == 1
+        await trial.remove(other.mark)
+        await trial.pass_time(1.0)
+    await trial.pass_time(DASHBOARDS_MOST * NEW_SECONDS)
+    assert all(len(trial.posts(each.mark)) == 1 for each in waiting)
+    trial.close()

@@ -142,10 +142,12 @@ def _created_card(t: Text, site: Site, dashboard: Dashboard) -> discord.ui.Layou
         lines.append(
             f"{OK} {t('The dashboard is in {channel}: {link}', channel=channel, link=_link_of(t, site, dashboard))}"
         )
-    else:
+    elif fault:
         lines.append(
             t("The dashboard will appear in {channel} as soon as Discord accepts it.", channel=channel)
         )
+    else:
+        lines.append(t("The dashboard will appear in {channel} in a moment.", channel=channel))
     if words := extent_words(t, dashboard.extent):
         lines.append(words)
     if fault:

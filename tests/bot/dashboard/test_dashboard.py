@@ -1,7 +1,10 @@
 """Test /dashboard, and what people see of dashboards, with the real bot over sockets."""
 
 import discord
+import pytest
 
+from core.dashboard.model import DASHBOARDS_MOST
+from core.dashboard.steps import NEW_SECONDS
 from core.wanted_errors import (
     ChannelPermissionsMissing,
     DashboardExists,
@@ -108,6 +111,18 @@ async def test_a_dashboard_of_a_lost_journal_does_not_stay_beside_a_new_one(scen
             await scene.say(scene.emma, "dashboard remove", dashboard=str(boards(scene)[0].id))
         await scene.until(lambda: boards(scene) == [], way)
         assert not orphan.exists
+
+
+async def test_a_dashboard_that_waits_for_its_turn_does_not_blame_discord(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.dashboard.commands.POST_SECONDS", 0.1)
+    for _ in range(DASHBOARDS_MOST):
+        scene.site.dashboards._new_messages.take()
+    made = await scene.say(scene.emma, "dashboard create")
+    assert f"The dashboard will appear in <#{scene.channel.id}> in a moment." in made.text
+    scene.clock.skip(NEW_SECONDS)
+    await scene.until(lambda: len(boards(scene)) == 1, "its turn")
 
 
 async def test_missing_privileges_are_named_before_any_promise(scene: Stage) -> None:
