@@ -85,12 +85,16 @@ class AuditCursor:
     `there`: Discord's id of the last message, 0 if there is none.
     `tried`: last record id of a message that Discord may or may not have, 0 if there is none.
     `tried_at`: Unix seconds at which that message was sent.
+    `rejected`: why the last line of the stream was left out: Discord rejects every version. "" if it was posted.
+    `left_out_at`: Unix seconds at which a line was last left out, 0 for never.
     """
 
     posted: int
     there: int = 0
     tried: int = 0
     tried_at: float = 0.0
+    rejected: str = ""
+    left_out_at: float = 0.0
 
 
 class AuditStore(Protocol):

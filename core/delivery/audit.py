@@ -29,6 +29,8 @@ _log = logging.getLogger(__name__)
 
 CONTENT_MOST = 2000
 """Maximum characters of a message without components, set by Discord."""
+REASON_MOST = 200
+"""Maximum characters that are stored of Discord's reason for rejecting a line."""
 SPACING_SECONDS = 2.0
 """Minimum seconds between two posts."""
 
@@ -116,13 +118,25 @@ class AuditDelivery:
         self._retries = Retries(clock, "the audit trail could not be posted")
         self.blocked = ""
         """Why the last line was posted with fewer words; empty if it was not."""
-        self.rejected = ""
-        """Why the last line was left out: Discord rejects every version of it. Empty if it was posted."""
 
     @property
     def error(self) -> str:
         """Why the last attempt failed; empty while lines get through."""
         return self._retries.error
+
+    @property
+    def rejected(self) -> str:
+        """Why the last line of a stream was left out: Discord rejects every version of it. Empty if it was posted."""
+        return next((each.rejected for each in self._cursors if each.rejected), "")
+
+    @property
+    def left_out_at(self) -> float:
+        """Unix seconds at which a line was last left out, 0 for never."""
+        return max((each.left_out_at for each in self._cursors), default=0.0)
+
+    @property
+    def _cursors(self) -> list[AuditCursor]:
+        return [queue.known for queue in self._queues if queue.known]
 
     @property
     def is_enabled(self) -> bool:
@@ -242,14 +256,15 @@ class AuditDelivery:
                 raise
             if len(ids) > 1:  # one of them is the cause: send each by itself
                 queue.separate_up_to = last
-                await queue.store(AuditCursor(cursor.posted, cursor.there))
+                await queue.store(replace(cursor, tried=0, tried_at=0.0))
                 return
-            self.blocked, self.rejected = "", error.reason
+            self.blocked, rejected, left_out_at = "", error.reason[:REASON_MOST], self._clock.now()
             _log.error("Discord rejects the line of record %d: %s", last, error.reason)
         else:
-            self.rejected = ""
+            rejected, left_out_at = "", cursor.left_out_at
         self._sent = self._clock.monotonic()
-        await queue.store(AuditCursor(last, there or cursor.there))
+        done = AuditCursor(last, there or cursor.there, rejected=rejected, left_out_at=left_out_at)
+        await queue.store(done)
 
     async def _wait_spacing(self) -> None:
         """Wait until `SPACING_SECONDS` have passed since the last message, or until the bot ends."""

@@ -1,6 +1,7 @@
 """Read the records of the audit trail that are to be posted, and keep the cursor of each stream."""
 
 import contextlib
+from dataclasses import replace
 
 from core.audit.relevance import is_posted
 from core.audit.store import AuditCursor, AuditEntry, Stream
@@ -25,6 +26,11 @@ class AuditQueue:
         """Monotonic time at which this run tried to send the message that ends with the record `cursor.tried`."""
         self.separate_up_to = 0
         """Up to this record id each line is a message of its own, because Discord refused them together."""
+
+    @property
+    def known(self) -> AuditCursor | None:
+        """The cursor, None before it is read."""
+        return self._cursor
 
     async def cursor(self) -> AuditCursor:
         """Return the cursor. The first call reads it from the journal.
@@ -73,9 +79,9 @@ class AuditQueue:
         """
         cursor = await self.cursor()
         if cursor.tried or last - self._stored_up_to >= SKIPPED_MOST:
-            await self.store(AuditCursor(last, cursor.there))
+            await self.store(replace(cursor, posted=last, tried=0, tried_at=0.0))
         else:
-            self._cursor = AuditCursor(last, cursor.there)
+            self._cursor = replace(cursor, posted=last)
 
     async def store(self, cursor: AuditCursor) -> None:
         """Store the cursor.

@@ -132,10 +132,12 @@ async def _watch_status_of(site: Site) -> WatchStatus:
 
 
 async def _audit_status(services: Services) -> AuditStatus | None:
-    delivery = services.audit_delivery
+    delivery, since = services.audit_delivery, services.clock.now() - DAY
     if not delivery.is_enabled:
         return None
     try:
-        return AuditStatus(delivery.error, await delivery.backlog(), delivery.blocked, delivery.rejected)
+        backlog = await delivery.backlog()
+        left_out_at = delivery.left_out_at if delivery.left_out_at > since else 0.0
+        return AuditStatus(delivery.error, backlog, delivery.blocked, delivery.rejected, left_out_at)
     except JournalFailed as error:
         return AuditStatus(delivery.error or error.reason)

@@ -50,12 +50,14 @@ class AuditStatus:
 
     `error`: why nothing can be posted, "" while posting works. `unsent`: the waiting lines.
     `blocked`: why the last line was posted without names, "" if it was not. `rejected`: why it was not posted at all.
+    `left_out_at`: Unix seconds at which a line was last left out, 0 if that was long ago or never.
     """
 
     error: str = ""
     unsent: Backlog = field(default_factory=Backlog)
     blocked: str = ""
     rejected: str = ""
+    left_out_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +219,9 @@ def _audit(t: Text, audit: AuditStatus, now: float) -> str:
         )
     elif audit.rejected and not audit.error:
         parts.append(f"{t('Discord rejected the last line')}\n-# {code(audit.rejected, 120)}")
+    elif audit.left_out_at and not audit.error:
+        left_out = t("Discord rejected a line {time}", time=timestamp(audit.left_out_at))
+        parts.append(f"{t('nothing waiting')} · {left_out}")
     elif audit.blocked and not audit.error:
         parts.append(f"{t('all delivered, the last line without names')}\n-# {code(audit.blocked, 120)}")
     late = now - (audit.unsent.oldest or now) > LATE_LINES

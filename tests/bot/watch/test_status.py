@@ -85,8 +85,16 @@ async def test_a_line_that_discord_rejects_is_not_called_delivered(
     fault.times = fault.met
     line = line_of((await scene.say(scene.emma, "monitor status")).text, "Audit channel")
     assert line == "**Audit channel** ⚠️ Discord rejected the last line"
+    await scene.restart_bot()
+    line = line_of((await scene.say(scene.emma, "monitor status")).text, "Audit channel")
+    assert line == "**Audit channel** ⚠️ Discord rejected the last line", "the restart delivered nothing"
     await scene.say(scene.emma, "info", vmid=100_002)
     assert len(await posted_lines(scene, audits)) == 1
+    status = (await scene.say(scene.emma, "monitor status")).text
+    assert line_of(status, "Audit channel").startswith(
+        "**Audit channel** ✅ nothing waiting · Discord rejected a line <t:"
+    )
+    scene.clock.skip(86_400)
     status = (await scene.say(scene.emma, "monitor status")).text
     assert line_of(status, "Audit channel") == "**Audit channel** ✅ all delivered"
 
