@@ -36,7 +36,7 @@ class Camera:
             Visitor(self.phone).become(name)
 
     def command(self, name: str, options: dict[str, str]) -> Locator:
-        """Close a form that is still open, run a command with typed options, and return its answer.
+        """Close a form that is still open, run a command with these options, and return its answer.
 
         The value of one of `CHOSEN` is the English label of a choice.
         """

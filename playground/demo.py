@@ -113,7 +113,7 @@ class Demo:
         async with AsyncExitStack() as stack:
             data = stack.enter_context(tempfile.TemporaryDirectory(prefix="proxmox-demo-"))
             server = await stack.enter_async_context(DiscordServer())
-            # The page soon takes the next press. A later answer is published by itself.
+            # Meanwhile the page takes no other press. A later answer is published by itself.
             server.answer_wait = 0.5
             guild = build_guild(server, self._language)
             page, state = DemoPage(server, guild, place), ClusterState()

@@ -1,6 +1,7 @@
 """Make the moving picture of the READMEs: an alert arrives, Start is pressed, the guest runs again (`make screens`).
 
-It plays the demo in a browser at the width of a phone. Every picture is real; only the time between them is cut.
+It plays the demo in a browser at the width of a phone. Older messages are hidden, a finger is drawn on the button,
+and the time between the pictures is cut.
 """
 
 from __future__ import annotations

@@ -203,9 +203,9 @@ def add_guests(pve: Pve, vms: Iterable[GuestRow], cts: Iterable[GuestRow], net: 
 
 
 def set_pace(pve: Pve) -> None:
-    """Set the seconds that tasks and the HA manager take, and that a refused login waits.
+    """Set the seconds that tasks and the HA manager take, and the delay of a refused login.
 
-    Only the refused login (3 s) waits also if `time_scale` is 0.
+    Only this delay (3 s) counts if `time_scale` is 0.
     """
     pve.task_secs = {
         "qmclone": 8,

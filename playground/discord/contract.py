@@ -83,7 +83,7 @@ def _with_text_ids(body: Any) -> Any:
 def _nearest(causes: Sequence[jsonschema.ValidationError]) -> jsonschema.ValidationError:
     """Return the main error of the alternative that fits the body best.
 
-    Alternatives whose `type` the body has come first, and of these the one with the fewest errors.
+    An alternative with the `type` of the body fits better than others. Then the number of errors decides.
     """
     branches: dict[Any, list[jsonschema.ValidationError]] = {}
     for cause in causes:

@@ -29,7 +29,7 @@ _V2_TYPES = (9, 10, 11, 12, 13, 14, 17)
 
 
 def breaches(method: str, path: str, body: Any, raw: bytes | None = None) -> list[str]:
-    """Return the breaches of the limits checked here by one REST request, as "where: what".
+    """Return the breaches by one REST request, as "where: what". Only the limits in this file are checked.
 
     `path` is relative to the API base ("/channels/1/messages"). `body` is the decoded JSON, or None. `raw`: the JSON
     as it was sent, if it is known.

@@ -163,7 +163,7 @@ class DiscordServer(DiscordService):
         return data
 
     def commands(self, guild: Guild) -> list[dict[str, Any]]:
-        """Return the commands that the bot has registered for a guild, as it sent them."""
+        """Return the commands that the bot has registered for a guild: its payloads, with IDs and defaults added."""
         return self.world.commands(guild.id)
 
     async def wait_message(

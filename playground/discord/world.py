@@ -39,7 +39,7 @@ _pressed: ContextVar[Press | None] = ContextVar("pressed", default=None)
 
 
 class Presses(Protocol):
-    """Receive every press of a person (command, completion, button, form)."""
+    """Receive every press of a person (command, completion, button, menu, form)."""
 
     def opened(self, record: Press) -> None:
         """Note a press right before it is sent to the bot."""
@@ -205,7 +205,7 @@ class World(simcord.Env):
         press.expires_at = self.backend.iso_after(token)
 
     def commands(self, guild_id: int) -> list[dict[str, Any]]:
-        """Return the commands registered for a guild, as the bot sent them."""
+        """Return the commands registered for a guild: the bot's payloads, with IDs and defaults added."""
         return list(self.backend.commands.get(guild_id, {}).values())
 
     def text_options(self, command: str) -> set[str]:

@@ -204,7 +204,7 @@ def _is_free(host: str, port: int) -> bool:
 class DemoPage:
     """Serve the demo guild to a browser, and publish the bot's changes in the background.
 
-    Each channel has a page, and links to the others. The first one is the main page.
+    Each channel has a page with links to the others. The first one is the main page.
     """
 
     def __init__(self, server: DiscordServer, demo: DemoGuild, place: PageAddress | None = None) -> None:

@@ -1,7 +1,7 @@
 """Measure the usage of the playground's guests and nodes.
 
-Seventh layer over fakepve. Usage is a smooth function of the clock and the guest's id. So the present value and
-the history (playground/pve/history.py) agree, unless a test sets the usage. Only the times when a guest ran are
+Seventh layer over fakepve. Usage is a smooth function of the clock, the seed and the guest's id. So the present value
+and the history (playground/pve/history.py) agree, unless a test sets the usage. Only the times when a guest ran are
 recorded. Follows pvestatd.pm.
 """
 

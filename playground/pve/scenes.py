@@ -127,8 +127,7 @@ class Scenes(Others):
     def hold_vm(self, vmid: int, state: str) -> None:
         """Put a VM into a state of QEMU, for example `internal-error`, `guest-panicked` or `prelaunch`.
 
-        All states are in qapi/run-state.json. A stopped VM has a process from then on. revive() and the like
-        end it.
+        All states are in qapi/run-state.json. A stopped VM has a process from then on. revive() ends the state.
         """
         vm = self.vm(vmid)
         vm.status, vm.qmpstatus = "running", state

@@ -323,8 +323,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         """Delay requests whose path contains `path_part` by real seconds; `seconds=0` ends it.
 
         `method`: "" for any. `times`: number of requests, None for all. `acts`: Proxmox does the work first, and only
-        its answer is late.
-        A client then times out although its POST takes effect.
+        its answer is late. A client then times out although its POST takes effect.
         """
         self._hangs = [h for h in self._hangs if h.part != path_part]
         if seconds > 0:

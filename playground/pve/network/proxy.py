@@ -93,7 +93,7 @@ class Between:
         times: int | None = 1,
         acts: bool = True,
     ) -> None:
-        """Answer with a page. `acts`: Proxmox carries out the request; otherwise no request reaches Proxmox."""
+        """Answer with a page. `acts`: Proxmox carries out the requests; otherwise they do not reach it."""
         self.pages.append(_Page(method, part, times, status, reason, body, kind, acts))
 
     def standard_phrases(self) -> None:
