@@ -16,7 +16,7 @@ from typing import Self
 from tests.bench.processes import Proxmox
 
 WORKERS = 4
-"""Number of requests that `rate` sends at once, as many as the bot allows itself."""
+"""Number of requests that `rate` sends at once, as many as the bot sends for what people look at."""
 
 
 class RawProxmox:

@@ -136,7 +136,8 @@ class Program:
 def _memory_mb(pid: int) -> float:
     """Return the resident memory in MB.
 
-    Raises: FileNotFoundError or ProcessLookupError if the process is gone, StopIteration if it has ended.
+    Raises: StopIteration if the process has ended but was not waited for, FileNotFoundError or ProcessLookupError if
+    it is gone.
     """
     status = Path(f"/proc/{pid}/status").read_text("utf-8")
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024

@@ -11,7 +11,7 @@ from tests.support.contract.wire import Exchange
 from tests.support.pve_contract import row_of
 
 Place = tuple[str, ...]
-"""The keys that lead to a value. `*` is every row of a list, `*type` those rows whose `type` is this word."""
+"""The keys that lead to a value. `*` is every row of a list, `*node` every row whose `type` is `node`."""
 GONE = object()
 
 _KINDS = {"qemu", "lxc", "node", "storage", "pool", "sdn", "quorum", "master", "lrm", "fencing", "service"}

@@ -295,10 +295,7 @@ class Chaos:
 
     @staticmethod
     def _tells(incident: dict[str, Any], crash: Crash) -> bool:
-        """Return whether the incident is the alarm for this crash.
-
-        Of one that opened after the guest's return, "back" does not count.
-        """
+        """Return whether the incident is the alarm for this crash. After the guest's return "back" is no alarm."""
         opened: float = incident["opened"]
         over = crash.up is not None and opened >= crash.up
         return crash.covers(opened) and any(
@@ -324,7 +321,7 @@ class Chaos:
                     self.wrong.append(f"false: incident {incident['id']} about {fact}")
 
     def compare_messages(self) -> None:
-        """Check that each message posted by the journal is in the channel exactly once, and no other message is.
+        """Check that each message that the journal calls posted is in the channel once, and that no other is there.
 
         No incident may have two openings, and no message may have been given up.
         """

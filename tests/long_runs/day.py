@@ -84,7 +84,7 @@ class DaySize:
 
 @dataclass(frozen=True)
 class Resources:
-    """The bot's resources at one moment. `memory` is in MiB."""
+    """The bot's memory in MiB, and the files and tasks of this process, at one moment."""
 
     memory: float
     files: int

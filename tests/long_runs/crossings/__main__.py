@@ -2,8 +2,9 @@
 
     python -m tests.long_runs.crossings [REQUESTS] [--seed N]
 
-The bot has three sites. `oslo` and `bern` share VMIDs, names of guests and nodes; `rome` is a single host with VMIDs
-of its own. Some people have roles for everything, others for one site or for some guests of one or two.
+The bot has three sites, whose guests take their names from one list. `oslo` and `bern` also share their nodes and
+most VMIDs; `rome` is a single host. Some people have roles for everything, others for one site, for some guests of
+one, for both of these, or no role.
 
 Each request says which guests of which sites it can mean. That is decided here a second time, apart from the product:
 from what was typed or pressed, from the settings of `PEOPLE`, and from the guests. Then four things are checked:
