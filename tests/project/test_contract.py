@@ -54,7 +54,7 @@ SCHEMAS = sorted(
 
 
 async def everything_sent() -> list[Request]:
-    """Return the requests of every method, for both kinds of guest, with and without each option."""
+    """Return the requests of every method for both kinds of guest, also with other options and extreme values."""
     with Pve(nodes=("pve1", "pve2")) as pve:
         fill(pve)
         client = client_of(pve)

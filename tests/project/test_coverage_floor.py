@@ -49,9 +49,9 @@ def test_the_files_of_an_area_are_added_up() -> None:
 def test_an_area_is_the_first_folder_and_other_files_are_adapters() -> None:
     paths = (
         "core/watch/incidents/step.py",
-        "ui\\ui/guests/panel.py",
-        "adapters/journal/store.py",
+        "ui\\guests\\panel.py",
         "adapters/proxmox/transport/tls.py",
+        "monitor_store.py",
     )
     assert [area_of(path) for path in paths] == ["core", "ui", "adapters", "adapters"]
 

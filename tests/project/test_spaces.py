@@ -60,7 +60,7 @@ def test_durations_keep_the_rule(seconds: float) -> None:
 
 
 def test_a_timestamp_counts_with_the_length_that_discord_shows() -> None:
-    """Try relative times, which end in Japanese ("3 分前"), and times of day, which end in a digit ("18:42")."""
+    """Try relative times and dates, which end in Japanese ("3 分前"), and times of day, which end in a digit."""
     for style, joined in (("R", "から"), ("D", "から"), ("t", " から"), ("f", " から")):
         time = timestamp(1_790_000_000, style)
         assert T("since {time}", time=time) == f"{time}{joined}"
