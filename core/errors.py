@@ -121,7 +121,7 @@ class ReadOnly(Refused):
 
 @dataclass(eq=False)
 class Unconfirmed(Refused):
-    """The order needs a confirmation that was not given.
+    """The operation needs a confirmation that was not given.
 
     A protected guest needs its name and a reason, and a deletion needs the guest's name. Some other plans must be
     seen before they are carried out.

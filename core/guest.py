@@ -131,7 +131,6 @@ class Node:
     """One node. Units are as in `Guest`. Figures are None if they are unknown, as without the privilege Sys.Audit.
 
     `disk`: its root file system.
-
     `known=False`: it is online, but Proxmox has had no data from it for five minutes (its pvestatd hangs).
     """
 
@@ -222,7 +221,6 @@ class GuestConfig:
     """A guest's configuration: the current one (`current=1`), one in a snapshot, or one after the next restart.
 
     Cores are per socket; memory and balloon in MiB.
-
     `digest`: Proxmox' checksum of the configuration.
     `parent`: the snapshot on which the current state is based, None without one.
     `agent`: whether a VM's guest agent is enabled.

@@ -233,7 +233,7 @@ class Proxmox(Protocol):
         """Return the quorum and the state of high availability."""
 
     async def storage_history(self, storage: Storage) -> tuple[StorageUse, ...]:
-        """Return the usage of a storage in the past week, oldest first. Gaps are left out."""
+        """Return the usage of a storage in the past week, oldest first. Gaps are left out. Proxmox 8 sends more."""
 
     async def guest_history(self, guest: Guest, period: Period) -> tuple[Sample, ...]:
         """Return averages of the guest's past usage, oldest first. Proxmox 8 sends more than the period."""
@@ -276,6 +276,7 @@ class Proxmox(Protocol):
     ) -> str | None:
         """Change cores and memory. Return the UPID for QEMU, None for LXC, where it takes effect at once.
 
+        `cores`: per socket. None leaves a value as it is.
         `digest`: of the configuration as it was read. If that has changed, Proxmox refuses: ChangedMeanwhile.
         """
 
