@@ -247,7 +247,7 @@ def mildest(refusals: Iterable[Refused | None]) -> Refused | None:
 
 
 def depends_on_list(rules: AccessRules, actor: Actor, operation: Operation, vmid: int) -> bool:
-    """Return whether the person's access may depend on the guest's tags, pool or node. Others can change these.
+    """Return whether the person's access may depend on the guest's tags, pool or node, which other people can change.
 
     The guest is assumed to be protected.
     """

@@ -1,4 +1,4 @@
-"""Read the access that a guest's tags and protection give: now, after a rollback, or to a clone."""
+"""Read the access that a guest's tags and protection give: now, after a rollback, or in a clone."""
 
 import re
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ _OWNER = re.compile(re.escape(OWNER_TAG) + r"([0-9]{1,20})")
 class TagAuthority:
     """The access that a guest's tags and protection give.
 
-    `owners`: ids of users who are operators of the guest.
+    `owners`: user ids in its owner tags.
     `protected`: by a tag, Proxmox' flag or the bot's configuration.
     `scope_tags`: its tags that ROLE_SCOPES uses, in lower case.
     """

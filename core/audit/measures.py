@@ -17,10 +17,10 @@ class Measures(Protocol):
         """Note a call to Proxmox. `outcome`: "ok", or the class of the error."""
 
     def on_command(self, command: str, seconds: float) -> None:
-        """Note a command that was carried out or refused, and the seconds since it arrived."""
+        """Note a command that has ended, and the seconds since it arrived. One refused by the gate is not noted."""
 
     def on_error(self, error: str) -> None:
-        """Note a refusal or failure that a person was told, by its class."""
+        """Note a refusal or failure that a person was told, or an unexpected error, by its class."""
 
 
 class NoMeasures:
