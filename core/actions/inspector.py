@@ -57,7 +57,7 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GuestDetails:
-    """A guest and its details. A part is None if Proxmox does not report it, or the token may not see it."""
+    """A guest and its details. A part is None if it could not be read, or Proxmox does not report it."""
 
     guest: Guest
     config: GuestConfig | None

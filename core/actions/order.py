@@ -16,7 +16,7 @@ from core.tasks import TaskEnd, TaskResult
 class Order:
     """The request of one person. `vmid` is the guest's, for CREATE the template's.
 
-    `cores` are per socket, `memory_mb` is in MiB.
+    `cores` are per socket, `memory_mb` is in MiB. `snapshot`, `description`: name and description of a snapshot.
     """
 
     operation: Operation

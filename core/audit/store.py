@@ -100,7 +100,7 @@ class AuditCursor:
 class AuditStore(Protocol):
     """The stored records. They are only added to, and pruned as whole attempts.
 
-    Every method raises JournalFailed if the disk refuses.
+    Every method may raise JournalFailed.
     """
 
     async def audit_add_all(self, records: Sequence[NewRecord]) -> tuple[int, ...]:
