@@ -51,7 +51,7 @@ First the person is told that the result is unknown. That message must not overw
 TASKS_READ = 50
 """Number of latest tasks of a guest that are searched for the attempt's own."""
 IDS_BACK = 500
-"""Records from this many audit ids before the attempt on are searched for known tasks of its guest."""
+"""The search for known tasks of a guest begins this many record ids before the attempt."""
 
 
 class OutcomeNotifier(Protocol):

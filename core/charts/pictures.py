@@ -20,7 +20,7 @@ from core.proxmox import asker
 T = TypeVar("T")
 
 SHARED_SECONDS = 10.0
-"""Seconds from the start of making a picture for which it is shown to everybody who asks for the same."""
+"""Seconds after the making of a picture began until it is no longer shown to others who ask for the same."""
 AT_ONCE = 3
 """Maximum number of people for whom Proxmox is asked at once. The pictures are drawn one after the other."""
 OWN_MOST = 3

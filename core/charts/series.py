@@ -117,7 +117,7 @@ class ChartPanel:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Everything that a picture shows. `times`, `start` and `end` are Unix seconds.
+    """The data that a picture shows. `times`, `start` and `end` are Unix seconds.
 
     `step`: the usual seconds between two samples, None if there are fewer than two.
     """
