@@ -56,7 +56,7 @@ def greeting_text(
     lines = [f"{SIGN} {first if count else t('The bot is ready, but no guest is watched yet.')}"]
     lines += _watched(t, sites)
     if channels:
-        shown = fit_lines(t, (f"<#{number}>" for number in channels[:CHANNELS_MOST]), 400, " ")
+        shown = fit_lines(t, (f"<#{number}>" for number in channels), 400, " ", lines_most=CHANNELS_MOST)
         lines.append(t("Type `/` in {channels} to use the commands.", channels=shown))
     if troubles := _troubles(t, sites, findings, mentions):
         lines += [f"**{t('Not working yet')}**", fit_lines(t, troubles, _TROUBLES_MOST)]

@@ -207,6 +207,11 @@ def test_the_greeting_fits_with_long_names_and_many_faults() -> None:
         assert "SETTING" in text
 
 
+def test_channels_that_it_does_not_name_are_counted() -> None:
+    text = greeting_text(Texts("en").public, [GreetedSite("", None, ())], range(1, 9), [], CommandMentions())
+    assert "<#1> <#2> <#3> <#4> <#5> … and 3 more" in text
+
+
 def test_names_from_guests_and_settings_do_nothing_in_it() -> None:
     name = "@everyone <@&1> **x** `y` [a](http://x)\u202e\n# z"
     cluster = Cluster((Guest(101, Kind.QEMU, "pve1", State.RUNNING, name),), (), 0.0)
