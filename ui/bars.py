@@ -1,6 +1,6 @@
 """Draw bars of text."""
 
-from ui.formatting import UNKNOWN, format_percent
+from ui.formatting import NOTHING, UNKNOWN, format_percent
 
 
 def usage_bar(fraction: float | None) -> str:
@@ -11,7 +11,7 @@ def usage_bar(fraction: float | None) -> str:
     """
     text = format_percent(fraction)
     if text == UNKNOWN:
-        return f"`{'·' * 10}    ?`"
+        return f"`{'·' * 10}    {NOTHING}`"
     percent = int(text.removesuffix("%"))
     cells = 10 if percent >= 100 else min(9, max(1, (percent + 5) // 10)) if percent else 0
     return f"`{'█' * cells}{'░' * (10 - cells)} {text:>4}`"
