@@ -1,4 +1,4 @@
-"""Gather the contents of a dashboard from the last read and the state of the watch. Pure functions."""
+"""Gather the contents of a dashboard from the last read, the tasks and the state of the watch. Pure functions."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping

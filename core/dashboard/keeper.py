@@ -148,7 +148,7 @@ class DashboardKeeper(Generic[C]):
         self.wake()
 
     async def run(self) -> None:
-        """Keep the messages until the bot ends. An unexpected error in one dashboard is logged and stops no other."""
+        """Keep the messages until the bot ends. Unexpected errors are logged and do not end the loop."""
         async with self._busy:
             while not self._ending.is_set():
                 self._work.clear()

@@ -16,7 +16,7 @@ from core.health.result import Result
 HealthCheck = Callable[[Collection[str]], Awaitable[Sequence[Result]]]
 """Checks the named sites, and the bot itself if all are named."""
 KEPT_SECONDS = 600.0
-"""Seconds for which somebody who turns its pages gets the same report, with its age, without another check."""
+"""Seconds for which a report is used again when somebody turns its pages. They show its age."""
 FRESH_SECONDS = 10.0
 """Seconds for which a report is shown again to people who ask for a new check."""
 

@@ -107,7 +107,7 @@ class Journal(AuditStore, Protocol):
     async def check_file(self) -> JournalRenewal | None:
         """Check that the file is still the opened one, and make a test write. Recreate a missing or damaged file.
 
-        Return how it was recreated, None if it was not. Wait for the end, however long a hung disk takes.
+        Return how it was recreated, None if it was not. A check that has begun is waited for, however long it takes.
         Raises: JournalFailed, also if a damaged file cannot be recreated yet.
         """
 
@@ -145,7 +145,7 @@ class Journal(AuditStore, Protocol):
     ) -> None:
         """Note an attempt just before it is sent, because from then on Discord may have the message.
 
-        Also count the attempt. `late`: seconds since the message was made.
+        Also count the attempt. `at`: Unix seconds now. `late`: seconds since the message was made.
         `absorbs`: id of another message that is not sent, because this one includes it (no failure).
         """
 

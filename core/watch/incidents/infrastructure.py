@@ -24,7 +24,7 @@ SOURCE_SECONDS = 120.0
 
 
 def check_source(transition: Transition) -> bool:
-    """Report that Proxmox cannot be read for a while, with reminders, and that it can be read again.
+    """Report that Proxmox has been unreadable for a while, remind of it, and report that it can be read again.
 
     Return whether this poll says anything about the guests.
     """

@@ -7,13 +7,13 @@ from core.watch.incidents.model import GuestEvent, Incident, MessageKind, Severi
 from core.watch.incidents.transition import News, Transition
 
 SINGLE_MOST = 5
-"""More news than this in one poll, or more open incidents than this that are unmuted at once, share one message."""
+"""More unwanted events than this in one poll, more wanted ones, or more incidents unmuted at once share a message."""
 GROUP = "group"
 """Subject of an incident about several guests."""
 
 
 def open_incidents(transition: Transition) -> None:
-    """Open and end incidents by the news of this poll, grouped if there are many or Proxmox was out of reach."""
+    """Open and end incidents by the news of this poll, grouped if there are many or Proxmox was unreachable."""
     unmuted, muted = _split_by_mute(transition)
     for news in muted:
         _open_single(transition, news)

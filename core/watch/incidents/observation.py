@@ -48,7 +48,7 @@ class Observation:
     `first`: the first of two reads, if there were two.
     `confirmed`: guests that answered an individual query; `cluster` holds their answers.
     `unsure`: guests that this poll does not judge, because they were not confirmed, unread tasks may explain their
-    change, or they are shown as before an action of the bot.
+    change, or the read may be older than an action of the bot.
     `tasks=None`: the task list was not read.
     """
 

@@ -22,7 +22,7 @@ class HoldReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HeldStop:
-    """A guest that is stopped for a reason that should pass. `since` is on `clock`; `what` is the lock or task."""
+    """A stop that is not reported yet. `since`: on `clock`. `what`: the lock or task, "" for other reasons."""
 
     wait: HoldReason
     since: float
@@ -169,8 +169,9 @@ class WatchRules:
 class StepTime:
     """The time of a step.
 
-    `passed`: seconds since the last stored poll by the monotonic clock.
-    `fresh`: the first step of a run, where `passed` follows the wall clock and is never negative.
+    `passed`: seconds since the last stored poll, by the monotonic clock. Until a poll of this run is stored, they
+    follow the wall clock and are at least 0.
+    `fresh`: it is a poll, and none of this run is stored yet.
     `away`: no poll of this run has been good yet.
     `quiet`: within the quiet hours.
     """

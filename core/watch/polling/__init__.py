@@ -1,1 +1,1 @@
-"""Read what the watch needs to know from Proxmox, a little per poll, so that no poll takes long."""
+"""Read Proxmox for the watch. Single nodes and guests are asked in turn, over several polls: no poll takes long."""

@@ -22,7 +22,7 @@ NODES_MOST = 8
 ASK_SECONDS = 6.0
 """Seconds that all nodes together may take."""
 BACK_SECONDS = 86_400
-"""Seconds to look back beyond the previous request to a node.
+"""Seconds to look back beyond a node's previous answer.
 
 A task that ended since then may have started long ago, and the node's clock may be wrong.
 """
@@ -36,6 +36,7 @@ class BackupPoller:
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
         self._proxmox, self._clock = proxmox, clock
         self._asked: dict[str, float] = {}
+        """Monotonic time of the last request, by node."""
 
     async def ask(
         self,

@@ -64,7 +64,7 @@ class _Answer:
 class DiskPoller:
     """Ask VMs in turn, and keep their answers.
 
-    `proxmox`: a client of its own, so that the polls of the cluster do not wait for its calls.
+    `proxmox`: in another lane than the polls of the cluster, so that these do not wait for its calls.
     """
 
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:

@@ -168,7 +168,7 @@ class Poller:
         try:
             tasks = await self._proxmox.cluster_tasks()
         except MissingPrivilege:
-            return ()  # not None: nobody waits for the next attempt, which would fail too
+            return ()  # with None, events would wait for the next attempt, which would fail too
         except ProxmoxError as error:
             _log.warning("the task list could not be read: %s", error)
             return None

@@ -29,7 +29,9 @@ class StatusPoller:
     def __init__(self, proxmox: Proxmox, clock: Clock) -> None:
         self._proxmox, self._clock = proxmox, clock
         self._asked: dict[int, float] = {}
+        """Monotonic time of the last query, by VMID; 0 if there was none."""
         self._silent: frozenset[str] = frozenset()
+        """Nodes of which no guest answered when one was last queried."""
 
     async def ask(self, unknown: Sequence[Guest]) -> dict[int, Guest]:
         """Return the guests that answered with a state, by VMID.
