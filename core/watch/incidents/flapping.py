@@ -25,6 +25,11 @@ def make_fact(
     after: HoldReason = HoldReason.WORK,
     wanted: bool = False,
 ) -> GuestFact:
+    """Return the fact of an event.
+
+    `listed`: the guest as it is now, None if it is not listed. `recent`: the task of the person who did it.
+    `task`: the lock or task from which the guest did not come back. `after`: why its stop was held back.
+    """
     return GuestFact(
         guest.vmid,
         what,

@@ -83,7 +83,7 @@ class GuestEvent(StrEnum):
     IO_ERROR = "io_error"  # QEMU has paused it: its storage failed or is full
     HALTED = "halted"  # QEMU has halted it for another reason, named by `state`
     STUCK = "stuck"  # it has been in a passing `state` for too long
-    MISSING = "missing"  # no longer in the cluster: deleted
+    MISSING = "missing"  # no longer in the cluster
     RESTARTED = "restarted"
     BACK = "back"  # it runs again, or is not down (for THRESHOLD)
     ELSEWHERE = "elsewhere"  # HA runs it again on another node

@@ -4,7 +4,7 @@ from core.watch.incidents.model import GuestEvent, Incident, Topic
 
 
 def guest_of(incident: Incident) -> int | None:
-    """Return the VMID of the incident's guest, None unless there is exactly one to look at."""
+    """Return the VMID of the one guest that the incident is about, None if there is none, or none to look at."""
     if incident.topic in (Topic.GROUP, Topic.NODE, Topic.STALE):
         return None
     if incident.topic is Topic.BACKUP:

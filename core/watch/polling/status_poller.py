@@ -9,7 +9,7 @@ from core.guest import Guest, State
 from core.proxmox import Proxmox
 
 ASK_LEAST, ASK_MOST = 5, 25
-"""Guests queried per poll: the first number, more up to the second if some would wait over `TURN_POLLS` polls."""
+"""Least and greatest number of guests queried per poll: as many as give each a turn within `TURN_POLLS` polls."""
 TURN_POLLS = 20
 ASK_SECONDS = 6.0
 """Seconds that all queries of one poll may take together.
