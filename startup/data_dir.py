@@ -98,8 +98,8 @@ async def read_data_dir(
 
     def check(configured: SiteNames, stored: StoredSites) -> None:
         # if the journal is gone, this file still shows data under ""
-        is_off = os.path.lexists(directory / READ_ONLY_NAME)
-        check_sites(configured, replace(stored, plain=stored.plain or is_off))
+        is_read_only = os.path.lexists(directory / READ_ONLY_NAME)
+        check_sites(configured, replace(stored, plain=stored.plain or is_read_only))
         store.check(configured, configured.first or stored.first)
 
     opened = journal.open(SiteNames(tuple(site.name for site in sites), first), check)
@@ -114,8 +114,8 @@ async def read_data_dir(
     if gone:
         _log.warning("%s has data of sites that are not configured: %s", JOURNAL_NAME, ", ".join(gone))
     switches = {site.read_only.refusal is not None for site in sites}
-    off = switches.pop() if len(switches) == 1 else None
-    for text in data_loss_lines(t, opened, tuple(loaded.values()), off=off):
+    read_only = switches.pop() if len(switches) == 1 else None
+    for text in data_loss_lines(t, opened, tuple(loaded.values()), read_only=read_only):
         _log.error("%s", text)
         with contextlib.suppress(JournalFailed):  # if it cannot be stored, it is in the log
             await sites[0].watch.alerts.post_notice(f"{WARNING} {text}")
@@ -144,19 +144,19 @@ def failure_line(t: Text, error: Exception, directory: Path) -> str:
 
 
 def data_loss_lines(
-    t: Text, opened: JournalReport, loaded: Sequence[LoadReport], *, off: bool | None
+    t: Text, opened: JournalReport, loaded: Sequence[LoadReport], *, read_only: bool | None
 ) -> list[str]:
     """Return a line for each part of the data directory that was missing or unreadable, for the alert channel.
 
-    `loaded`: the watch list of each site. `off`: whether changes are switched off; None: on some sites only.
+    `loaded`: the watch list of each site. `read_only`: whether changes are refused; None: on some sites only.
     """
     lines = []
     if opened.outcome is OpenOutcome.RECREATED:
-        lines.append(journal_lost(t, _name(opened.set_aside), read_only=off))
+        lines.append(journal_lost(t, _name(opened.set_aside), read_only=read_only))
     # older bots kept the states in the list, and had no journal
     had_one = any(each.outcome is LoadOutcome.READ and not each.states for each in loaded)
     if opened.outcome is OpenOutcome.CREATED and had_one:
-        lines.append(journal_gone(t, read_only=off))
+        lines.append(journal_gone(t, read_only=read_only))
     for outcome, line in _LIST_LOSSES.items():
         lost = [each for each in loaded if each.outcome is outcome]
         if lost:

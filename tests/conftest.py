@@ -115,9 +115,8 @@ def pytest_collection(session: pytest.Session) -> None:
     )
     first = len(files) * int(worker["workerid"].removeprefix("gw")) // worker["workercount"]
     for file in files[first:] + files[:first]:
-        with contextlib.suppress(
-            Exception, pytest.skip.Exception
-        ):  # pytest reports both when it collects the file
+        # pytest reports both when it collects the file
+        with contextlib.suppress(Exception, pytest.skip.Exception):
             importlib.import_module(".".join(file.relative_to(session.config.rootpath).with_suffix("").parts))
 
 

@@ -71,7 +71,7 @@ def command_table(t: Text) -> str:
 
 
 def option_table(t: Text) -> str:
-    """Return the meaning of each option. Options with the same name and meaning share a row."""
+    """Return the meaning of each option. Options of the same name share a row, which has all their meanings."""
     found: dict[tuple[str, str], None] = {}
     for command in commands().values():
         for each in command.parameters:

@@ -46,7 +46,7 @@ def split_token(text: str) -> tuple[str, str, str] | None:
 
 
 def token_value(text: str) -> str:
-    """Return the value of an API token: the only UUID in the text, such as a copied table, else the cleaned text."""
+    """Return the value of an API token: the only UUID in the text, which may be a table, else the cleaned text."""
     found = list(dict.fromkeys(UUID.findall(unicodedata.normalize("NFKC", text))))
     return found[0] if len(found) == 1 else clean_secret(text)
 

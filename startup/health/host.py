@@ -58,10 +58,9 @@ def check_files(config: Path, environ: Mapping[str, str]) -> list[Result]:
 def check_data_dir(t: Text, settings: Settings, *, is_ours: bool = False) -> Result:
     """Write a file into DATA_DIR, and see whether a bot runs there. Nothing is left behind.
 
+    The lock is taken only if its file exists: a new file would belong to the user of this check, and not to the user
+    of the bot.
     `is_ours`: this process is the bot that uses the data directory.
-
-    The lock is taken only if it exists: a new one would belong to the user of this check, and not to the user of the
-    bot.
     """
     path, in_use, free = settings.data_dir, is_ours, 0
     try:

@@ -16,7 +16,8 @@ class SiteFigures:
     """The figures of one site.
 
     `read_age`: seconds since the last good read of Proxmox. `watched`: guests on the watch list.
-    `waiting` and `given_up`: undelivered messages. `oldest`: seconds that the oldest waiting message has waited.
+    `waiting`: messages not delivered yet. `oldest`: seconds that the oldest of them has waited. `given_up`: messages
+    that were never delivered.
     """
 
     read_age: float

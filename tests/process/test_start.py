@@ -57,11 +57,11 @@ def test_losses_are_reported_and_nothing_else(opened: OpenOutcome, happened: Loa
     for t in (TEXTS.of("ja"), TEXTS.of("en")):
         for aside in (CORRUPT, None):
             reports = JournalReport(opened, aside), [LoadReport((), happened, aside)]
-            told = data_loss_lines(t, *reports, off=True)
+            told = data_loss_lines(t, *reports, read_only=True)
             assert len(told) == lost + gone
             named = [line for line in told if (CORRUPT.name if aside else "`—`") in line]
             assert len(named) == lost
-            allowed = data_loss_lines(t, *reports, off=False)
+            allowed = data_loss_lines(t, *reports, read_only=False)
             assert (told == allowed) is (opened is not OpenOutcome.RECREATED and not gone)
             assert "`ENOSPC`" in journal_stuck(t, "ENOSPC")
             assert journal_well(t)
@@ -70,7 +70,7 @@ def test_losses_are_reported_and_nothing_else(opened: OpenOutcome, happened: Loa
 def test_a_list_with_states_has_lost_no_journal() -> None:
     for states in ({101: State.RUNNING}, {}):
         loaded = [LoadReport((), LoadOutcome.READ, None, states)]
-        told = data_loss_lines(TEXTS.of("en"), JournalReport(OpenOutcome.CREATED), loaded, off=False)
+        told = data_loss_lines(TEXTS.of("en"), JournalReport(OpenOutcome.CREATED), loaded, read_only=False)
         assert (told == []) is bool(states)
 
 

@@ -561,7 +561,7 @@ class Ledger:
         """Do nothing: no record outlives a run."""
 
     def write_late(self) -> None:
-        """Do nothing: no record was refused that could be written later."""
+        """Do nothing: no record is late."""
 
     async def flush(self, *, counts: bool = False) -> None:
         """Do nothing: no record is waiting."""

@@ -204,7 +204,7 @@ class ProcessStage(HomeGuild):
         return self._bot
 
     async def start(self, *arguments: str, **settings: str) -> None:
-        """Start a bot process and wait until it is connected and its commands are registered."""
+        """Start a bot process and wait until it has tried to register its commands and is connected."""
         log = self.directory / "bot.log"
         before = log.read_text("utf-8").count(_CONNECTED) if log.exists() else 0
         bot = await self.launch(*arguments, **settings)

@@ -1,7 +1,7 @@
 """Run the real bot inside the test process, between a simulated Discord and a simulated Proxmox cluster on loopback.
 
-discord.py talks over real sockets to SimCord's model, and proxmoxer talks over HTTPS to fakepve. The bot's clock is
-simulated, too (`tests/support/stage_clock.py`). A test fails on every fault that it did not announce; see
+discord.py talks over real sockets to SimCord's model, and proxmoxer talks over HTTPS to fakepve. The bot's clock
+shortens waits (`tests/support/stage_clock.py`). A test fails on every fault that it did not announce; see
 `Stage.faults_found`.
 
 A test module takes the fixtures by assignment: `scene, pve, language = stage.scene, stage.pve, stage.language`.

@@ -2,8 +2,7 @@
 
 The bot starts `COMMAND` as it starts its own worker, with the same pipes. The started process hands its pipes to a
 starter, which forks the worker. The started process and the worker end together. All test workers share one starter,
-from the first chart on.
-Tests of the chart worker (tests/adapters/charts) use the bot's own command.
+from the first chart on. Tests of the chart worker (tests/adapters/charts) use the bot's own command.
 """
 
 import contextlib

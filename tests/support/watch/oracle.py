@@ -1259,7 +1259,7 @@ class Oracle:
             self.open(case)
 
     def waits(self, vmid: int, seen: Seen) -> bool:
-        """Return whether the last disk reading is still to be judged, because nobody knows this guest just now."""
+        """Return whether the last disk reading is still to be judged, because the guest cannot be judged now."""
         if vmid in seen.undecided:
             return True
         guest = seen.guests.get(vmid)

@@ -3,8 +3,8 @@
 The simulated cluster and Discord are in `tests/support/watch/world.py`.
 
 Most public methods of `Trial` are events. After each poll, the messages stored by the bot are compared with those
-that the oracle expects. Every new message in the channel is compared with both. `Wrong` carries the story up to
-that point.
+that the oracle expects. Every new message in the channel is compared with the stored and the expected one. `Wrong`
+carries the story up to that point.
 
 Delivery runs without its `run` method. The trial makes one attempt after another at the times at which `run`
 would: at once when there is news, otherwise after the pause that the last attempt returned.
