@@ -6,6 +6,7 @@ import discord
 
 from adapters.settings.load import Settings
 from startup.health.deadline import Late, in_time
+from startup.health.discord import AWAY, logged_in
 from ui.discord.failures import DISCORD_ERRORS
 from ui.formatting import FAILED
 from ui.i18n import Text
@@ -13,31 +14,22 @@ from ui.messages.discord_refusals import ConnectStep, diagnose
 from ui.messages.health import sent_line
 from ui.watch.alert_text import test_alert
 
-_AWAY = (*DISCORD_ERRORS, discord.LoginFailure, Late)
-
 
 async def send_test_alerts(t: Text, settings: Settings) -> tuple[list[str], bool]:
     """Send a test alert to each alert channel. Return a line for each, and whether all arrived.
 
     If the log-in fails, the only line says why.
     """
-    client = discord.Client(
-        intents=discord.Intents(guilds=True),
-        allowed_mentions=discord.AllowedMentions.none(),
-        max_ratelimit_timeout=30.0,
-    )
     channels = dict.fromkeys((settings.alert_channel_id, *(site.alert_channel_id for site in settings.sites)))
     lines, all_arrived = list[str](), True
     try:
-        await in_time(client.login(settings.discord_token.reveal()))
-        for channel_id in channels:
-            line, arrived = await _send(t, client, channel_id)
-            lines.append(line)
-            all_arrived = all_arrived and arrived
-    except _AWAY as fault:
+        async with logged_in(settings.discord_token.reveal()) as client:
+            for channel_id in channels:
+                line, arrived = await _send(t, client, channel_id)
+                lines.append(line)
+                all_arrived = all_arrived and arrived
+    except AWAY as fault:
         return [f"{FAILED} {diagnose(t, fault, ConnectStep.LOG_IN).text}"], False
-    finally:
-        await client.close()
     return lines, all_arrived
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
+import aiohttp
 import discord
 
 from core.health.discord import Registered, invitation, judge_commands, judge_guild, judge_permissions
@@ -13,6 +14,7 @@ from core.health.result import Result, error, ok, unchecked
 from startup.health.deadline import Late, in_time
 from ui.discord.failures import DISCORD_ERRORS
 from ui.discord.guild import view_guild
+from ui.discord.proxy_pages import refuse_proxy_pages
 from ui.i18n import Text
 from ui.messages.discord_refusals import ConnectStep, diagnose
 
@@ -38,11 +40,18 @@ async def check_discord_side(
 
 @contextlib.asynccontextmanager
 async def logged_in(token: str) -> AsyncIterator[discord.Client]:
-    """Yield a client that is logged in over REST.
+    """Yield a client that is logged in over REST, and takes no page of a proxy for an answer.
 
     Raises: one of AWAY.
     """
-    client = discord.Client(intents=discord.Intents(guilds=True), max_ratelimit_timeout=30.0)
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(refuse_proxy_pages)
+    client = discord.Client(
+        intents=discord.Intents(guilds=True),
+        allowed_mentions=discord.AllowedMentions.none(),
+        max_ratelimit_timeout=30.0,
+        http_trace=trace,
+    )
     try:
         await in_time(client.login(token))
         yield client

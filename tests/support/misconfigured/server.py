@@ -19,6 +19,18 @@ def discord_token_is_wrong(_s: ProcessStage) -> Iterator[Settings]:
     yield {"DISCORD_TOKEN": "wrong.token"}
 
 
+@fault("discord_login_failed", BAD, "proxy|プロキシ")
+def a_page_answers_instead_of_discord(s: ProcessStage) -> Iterator[Settings]:
+    s.server.rest.faults.add(PlannedFault("GET", "/users/@me", 2, 200, page="<title>Hotel WLAN</title>"))
+    yield {}
+
+
+@fault("discord_login_failed", BAD, r"\(401\).*(proxy|プロキシ|network|ネットワーク)|(proxy|プロキシ).*401")
+def a_proxy_wants_a_login(s: ProcessStage) -> Iterator[Settings]:
+    s.server.rest.faults.add(PlannedFault("GET", "/users/@me", 2, 401, page="<p>Log in"))
+    yield {}
+
+
 @fault(
     "no_guild", BAD, r"GUILD_ID.*https://discord\.com/oauth2/authorize\?client_id=\d+&scope=bot\+applications"
 )
