@@ -153,7 +153,7 @@ class Picture:
         for label, (time, _) in zip(axes.get_xticklabels(), self._drawing.ticks, strict=False):
             after = (self._drawing.end - time) / span * (WIDTH - LEFT - RIGHT) + RIGHT
             if self._width(label) / 2 > after - 2:
-                label.set_horizontalalignment("right")  # or the picture would cut it off
+                label.set_horizontalalignment("right")  # otherwise the picture would cut it off
 
     def _marker(self, axes: Axes, kind: MarkerKind, markers: Sequence[DrawnMarker]) -> None:
         colour, across = MARKERS[kind], axes.get_xaxis_transform()

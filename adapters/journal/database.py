@@ -112,7 +112,7 @@ class JournalFile:
         return JournalReport(OpenOutcome.CREATED if created else OpenOutcome.READ)
 
     def close(self) -> None:
-        """Merge the -wal into the file if the disk allows it. Nothing is lost if it does not."""
+        """Close the file, and merge the -wal into it if the disk allows that. Nothing is lost if it does not."""
         db, self._db = self._db, None
         if db is not None:
             with contextlib.suppress(sqlite3.Error):
@@ -144,7 +144,7 @@ class JournalFile:
             migrate(db, version)
             self.run, self.nonce_prefix = _count_run(db, 0 if again else 1)
             with contextlib.suppress(sqlite3.Error):
-                db.execute("PRAGMA wal_checkpoint")  # the data in the -wal survives the loss of the -wal then
+                db.execute("PRAGMA wal_checkpoint")  # now the loss of the -wal takes no data with it
         except BaseException as error:
             with contextlib.suppress(sqlite3.Error, OSError):
                 db.close()
@@ -244,10 +244,7 @@ class JournalFile:
         return JournalRenewal(whole)
 
     def _set_aside(self, path: Path, word: str = "corrupt") -> Path:
-        """Rename a file and its -wal and -shm, those that exist, to free names. Return the new path of the file.
-
-        `word`: says in the new name why: corrupt or replaced.
-        """
+        """Rename a file, its -wal and its -shm to free names with `word` in them. Return the new path of the file."""
         stem = f"{path.name}.{word}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(self._clock()))}"
         aside, number = path.with_name(stem), 1
         while os.path.lexists(aside):

@@ -30,7 +30,7 @@ class JournalError(Exception):
 
 
 class OpenOutcome(StrEnum):
-    """Results of `JournalFile.open`. RECREATED: the content was unreadable, and a new file was made."""
+    """Results of `JournalFile.open`. RECREATED: the content could not be understood, and a new file was made."""
 
     CREATED = "created"
     READ = "read"
@@ -39,7 +39,7 @@ class OpenOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JournalReport:
-    """How the journal was opened, and where an unreadable file was moved (None if there was none)."""
+    """How the journal was opened. `set_aside`: with RECREATED, the path to which the former file was moved."""
 
     outcome: OpenOutcome
     set_aside: Path | None = None

@@ -1,8 +1,8 @@
 """Define the tables of journal.db. A part of adapters/journal/store.py.
 
 Each step of `MIGRATIONS` is applied once and in order. The file's user_version counts the applied steps. A
-released step never changes. Anything new is a new step at the end: a new table, or an empty step for a new word
-of an enum, because an older bot cannot read such a file and must not try.
+released step never changes. Anything new is a new step at the end: a table, a column, or only a new word of an enum
+(an empty step), because an older bot cannot read such a file and must not try.
 
 The ids of incidents and messages are those of core/watch. Text from outside is stored in BLOBs, because SQLite's
 text cannot hold half of a surrogate pair. No table is WITHOUT ROWID, because quick_check of SQLite 3.40 reports

@@ -44,8 +44,9 @@ class SqliteJournal(SiteJournal):
         sites: SiteNames = ONLY_SITE,
         check: Callable[[SiteNames, StoredSites], None] = check_sites,
     ) -> JournalReport:
-        """Create or read the file, migrate its tables, count the run and note the configured sites.
+        """Create or read the file, migrate its tables and count the run.
 
+        The configured sites are noted if there are several.
         `check` raises if the stored data does not fit the sites. No data is changed then.
         Raises: JournalError, JournalFailed, or the error of `check`: SiteFault (adapters/files/stored_sites.py).
         """

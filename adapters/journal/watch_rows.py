@@ -136,7 +136,10 @@ def read_records(db: sqlite3.Connection, site: str) -> dict[str, str]:
 def read_outbox(
     db: sqlite3.Connection, query: str, values: Iterable[int | str]
 ) -> dict[int, OutboxMessage | None]:
-    """Return the outbox messages by message id, None for one that this version cannot read."""
+    """Return the outbox messages by message id, None for one that this version cannot read.
+
+    `query` and its `values`: select rows of `messages`.
+    """
     return {row["id"]: _outbox_message(db, row) for row in db.execute(query, tuple(values)).fetchall()}
 
 

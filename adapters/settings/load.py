@@ -120,7 +120,7 @@ def _read(config_path: Path, environ: Mapping[str, str]) -> Settings | SettingsE
 
 
 def _put_together(bot: Parsed, sites: Mapping[str, Parsed], faults: list[Fault]) -> Settings | None:
-    """Return the settings, or None if there are faults. Those between settings are added to `faults`."""
+    """Return the settings, or None if there are faults. Add the faults between settings to `faults`."""
     points = {name: entry_points_of(parsed, faults) for name, parsed in sites.items()}
     faults += shared_entry_points(sites.values())
     faults += access_faults(bot.values)
