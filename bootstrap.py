@@ -77,7 +77,7 @@ class Resources:
     `presence`: shows how many guests run and how many incidents are open.
     `connected`: returns whether Discord's gateway is connected.
     `renderer`: draws charts.
-    `gateway_age`: returns the seconds since Discord last acknowledged a heartbeat of the gateway; None: never.
+    `gateway_age`: returns the seconds since Discord last acknowledged a heartbeat of the gateway, None without one.
     `measures`: takes the measurements for /metrics.
     `health`: checks the setup.
     """

@@ -30,7 +30,7 @@ KEPT_NAMES = (
     *("journal.db", "journal.db-wal", "journal.db-shm"),
     *("monitor_list.json", "monitor_list.json.bak", "readonly.json"),
 )
-"""The files that the bot keeps open, reads or replaces in the directory."""
+"""The data files that the bot opens in the directory, besides those of `KEPT_OF_SITES`."""
 KEPT_OF_SITES = "readonly-*.json"
 """Pattern of the read-only files of several sites. The site in FIRST_SITE has readonly.json instead."""
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)

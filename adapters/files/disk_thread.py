@@ -1,4 +1,4 @@
-"""Run calls to the disk in a thread of their own, so that a slow or hung disk never holds up the event loop."""
+"""Run calls to the disk in a thread of their own, so that a slow or hung disk does not hold up the event loop."""
 
 from __future__ import annotations
 

@@ -231,6 +231,7 @@ def _no_guest(_vmid: int) -> Guest | None:
 def is_seen_by_host(kind: Kind, used: int | None, host: int | None, total: int | None) -> bool:
     """Return whether a guest's memory use is the host's figure and not the guest's own.
 
+    `used`, `host` and `total`: the guest's `mem`, `memhost` and `maxmem`.
     Without balloon data Proxmox 9 reports `memhost` as a VM's `mem` (QemuServer.pm vmstatus). Proxmox 8 has no
     `memhost`. A use above the guest's total is not its own either.
     """
