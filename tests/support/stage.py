@@ -36,6 +36,7 @@ from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from playground.discord.server import DiscordServer
 from playground.pve.server import Pve
+from tests.support.cards.sent import has_bare_markup
 from tests.support.charts import warm_charts
 from tests.support.home_guild import BUSY_ACK, PATIENCE, HomeGuild, access_to, mark_greeted
 from tests.support.remembered_commands import remember_commands
@@ -386,7 +387,8 @@ class Stage(HomeGuild):
     def faults_found(self) -> list[str]:
         """Return all faults that the test did not announce.
 
-        These are refusals by Discord, rule violations, logged errors, and messages that allow mentions.
+        These are refusals by Discord, rule violations, logged errors, and messages that allow mentions or show a sign
+        of markup without words.
         """
         planned = Counter(hit for fault in self.server.rest.faults.faults for hit in fault.hits)
         planned.update(self.server.rest.missed)
@@ -400,6 +402,9 @@ class Stage(HomeGuild):
                     found.append(f"{line} -> {request.status}")
             if _may_mention(request, self.mentionable):
                 found.append(f"{line} may mention: {request.body}")
+            found += [
+                f"{line} shows markup: {text}" for text in _texts(request.body) if has_bare_markup(text)
+            ]
         found += self._log.lines
         return [line for line in found if not any(words in line for words in self.expected_errors)]
 
@@ -467,6 +472,16 @@ def _may_mention(request: Request, mentionable: Collection[int]) -> bool:
     if allowed is None or any(allowed.get(key) for key in ("parse", "users", "replied_user")):
         return True
     return not {int(role) for role in allowed.get("roles", ())} <= set(mentionable)
+
+
+def _texts(body: object) -> Iterator[str]:
+    """Yield every text of the messages in the body of a request."""
+    if isinstance(body, Mapping):
+        if isinstance(content := body.get("content"), str):
+            yield content
+        body = list(body.values())
+    for each in body if isinstance(body, list) else ():
+        yield from _texts(each)
 
 
 @contextlib.asynccontextmanager

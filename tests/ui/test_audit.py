@@ -1,6 +1,7 @@
 """Test the screens of the audit trail: the pages of /audit, and the lines of the audit channel."""
 
 import datetime
+import itertools
 import re
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from core.audit.store import AuditEntry, AuditFilter, TrailExtent
 from core.errors import NotAllowed, ReadOnly, TooQuick
 from core.guest_errors import GuestNotFound, SnapshotExists
 from core.levels import Level
-from tests.support.cards.sent import JA_AND_EN, Golden, checked, shown
+from tests.support.cards.sent import JA_AND_EN, Golden, checked, has_bare_markup, shown
 from tests.support.fakes import NOW
 from ui.audit.page import audit_page, audit_row
 from ui.audit.text import LINE, audit_line, options_text
@@ -80,10 +81,10 @@ def test_audit_shows_each_kind_of_record(t: Text, golden: Golden) -> None:
     golden(f"audit.{t.language}", "\n\n".join([*map(shown, views), "\n".join(lines)]))
 
 
-def seen(t: Text, line: str) -> int:
+def seen(t: Text, line: str, name: str = "akiko") -> int:
     """Return how wide Discord shows a line. A mention is the name."""
     time = "00:00" if t.language == "ja" else "00:00 PM"
-    text = re.sub(r"<t:\d+:t>", time, line.removeprefix("-# ")).replace(f"<@{AKIKO.user_id}>", "@akiko")
+    text = re.sub(r"<t:\d+:t>", time, line.removeprefix("-# ")).replace(f"<@{AKIKO.user_id}>", f"@{name}")
     return width(re.sub("[*`]", "", text))
 
 
@@ -95,6 +96,21 @@ def test_a_row_has_two_lines_on_a_phone_and_a_long_reason_its_own(t: Text) -> No
         assert all(seen(t, line) <= SMALL for line in (second, *reason)), second
         assert len(reason) <= (each.record.operation in ("snapshot_create", "info")), reason
     assert audit_row(t, CHANGES[1]).endswith(t("snapshot already exists"))
+
+
+@LANGUAGES
+def test_each_line_of_a_row_has_words_and_fits_whatever_the_names(t: Text) -> None:
+    outcomes = ("OK", "got timeout", CANCELLED, str(NotAllowed(Level.ADMIN, Level.VIEWER)))
+    people = ("akiko", "admin akiko", "long-name-of-1", "長い名前の管理者")  # a mention is never cut
+    for site, guest, who, outcome, times in itertools.product(
+        ("", "parents"), ("", "web01", "homeassistant", "x" * 60), people, outcomes, (1, 12)
+    ):
+        asked = replace(entry(ENDED, "suspend", guest=guest, outcome=outcome, times=times), site=site)
+        row = audit_row(t, replace(asked, record=replace(asked.record, actor=replace(AKIKO, name=who))))
+        first, *others = row.split("\n")
+        assert not has_bare_markup(row), row
+        assert seen(t, first, who) <= BODY, row
+        assert all(seen(t, line, who) <= SMALL for line in others), row
 
 
 @LANGUAGES

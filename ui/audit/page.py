@@ -38,6 +38,7 @@ def audit_row(t: Text, entry: AuditEntry) -> str:
     what, sign = asked_word(t, record.operation), SIGNS[ending_of(record)]
     time = timestamp(entry.began, "t"), 5 if t.language == "ja" else 8  # columns: 22:45, 10:45 PM
     room = BODY - 3 - width(what.replace("*", ""))  # 3: the sign and a space
+    person = person_part(record)
     whole = guest_part(record, entry.site, GUEST_MOST)
     beside = None
     for timed in (True, False):
@@ -48,11 +49,13 @@ def audit_row(t: Text, entry: AuditEntry) -> str:
             break
     guest, timed = beside or (("", 0), True)
     head = joined([f"{time[0]} {what}" if timed else what, guest[0]])
-    parts = [*([] if timed else [time]), *([] if beside else [whole]), person_part(record)]
     times = f"×{record.times}" if record.times > 1 else ""
-    left = SMALL - sum(columns + 2 for _, columns in parts) - (len(times) + 2 if times else 0)
+    taken = person[1] + 2 + (len(times) + 2 if times else 0)
+    below_head = guest_part(record, entry.site, min(GUEST_MOST, SMALL - taken - 2))
+    parts = [*([] if timed else [time]), *([] if beside else [below_head]), person]
+    left = SMALL - taken - sum(columns + 2 for _, columns in parts[:-1])
     result = result_part(t, record, SMALL)
-    below = "" if result[1] <= left else f"\n-# {result[0]}"
+    below = f"\n-# {result[0]}" if result[0] and result[1] > left else ""
     parts += [] if below else [result]
     more = fit_parts(_more(t, record), left - (0 if below else result[1]))
     return f"{sign} {head}\n-# {joined([*(text for text, _ in parts), times, more])}{below}"

@@ -101,7 +101,13 @@ def checked(view: ui.LayoutView) -> list[str]:
     texts = within_limits(view)
     for text in texts:
         assert "`" not in outside_code(text), text[-200:]
+        assert not has_bare_markup(text), text
     return texts
+
+
+def has_bare_markup(text: str) -> bool:
+    """Return whether a line is a sign for small print or a heading without words, which Discord shows as typed."""
+    return any(re.fullmatch("(-#|#{1,3}) *", line) for line in text.splitlines())
 
 
 def outside_code(text: str) -> str:
