@@ -178,6 +178,13 @@ def test_each_is_one_line_with_its_setting_in_both_languages(lack: Problem) -> N
         assert line[0] in ("❌✅" if finding.is_serious else "⚠✅")
 
 
+def test_a_line_says_how_many_nodes_it_leaves_out() -> None:
+    names = tuple(f"node{n}" for n in range(23))
+    line = finding_line(Texts("en").public, Finding(Problem.NO_NODE, "NODE_NAME", "pve9", names))
+    assert "node19 … and 3 more." in line
+    assert "node20" not in line
+
+
 def test_ready_names_the_things_found() -> None:
     told = ready_line(Texts("en").public, WANTED, {"": SOUND}, GUILD)
     assert told == (

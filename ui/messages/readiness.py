@@ -21,12 +21,14 @@ from core.health.readiness import (
     split_setting,
 )
 from ui.discord.permissions import permission_names
-from ui.formatting import FAILED, OK, WARNING, code, plain
+from ui.formatting import FAILED, OK, WARNING, code, fit_lines, plain
 from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
 
 _MOST, _NAMES_MOST = 100, 20
-"""Maximum number of characters of a value, and of names in a line."""
+"""Maximum number of characters of a value, and of names in a line. Those left out are counted."""
+_LINE_MOST = 2500
+"""Maximum characters of the names in a line: enough for `_NAMES_MOST` of the longest."""
 _SETTING: dict[str, str] = {
     p.CertificateNotTrusted.__name__: "PROXMOX_VERIFY_SSL",
     p.TokenRefused.__name__: "PROXMOX_TOKEN_VALUE",
@@ -143,10 +145,10 @@ def finding_text(t: Text, finding: Finding, *, in_discord: bool = False) -> str:
         shown = [words[name] for name in finding.names if name in words]
     else:
         show = code if in_discord else plain
-        shown = [show(name, _MOST) for name in finding.names[:_NAMES_MOST]]
-        shown += ["…"] if len(finding.names) > _NAMES_MOST else []
+        shown = [show(name, _MOST) for name in finding.names]
+    names = fit_lines(t, shown, _LINE_MOST, t(", "), lines_most=_NAMES_MOST)
     value = code(finding.value, _MOST) if in_discord else _quoted(t, finding.value)
-    values = {"value": value, "names": t(", ").join(shown)}
+    values = {"value": value, "names": names}
     return f"{name_setting(finding.setting, finding.site)}: {t(_LINES[finding.problem], **values)}"
 
 

@@ -7,10 +7,12 @@ import shlex
 from collections.abc import Sequence
 
 from core.errors import JournalFailed, StoreFailed
-from ui.formatting import code, format_duration, plain
+from ui.formatting import code, fit_lines, format_duration, plain
 from ui.i18n import Text
 
 PATH_MOST = 300  # characters
+POOLS_MOST = 5
+"""Maximum number of pools named in a line. Those left out are counted."""
 
 
 def no_data_dir_line(t: Text, path: str, reason: str) -> str:
@@ -148,7 +150,7 @@ def watch_works(t: Text) -> str:
 
 def pools_unseen(t: Text, pools: Sequence[str]) -> str:
     """Report pools in ROLE_SCOPES that Proxmox does not show."""
-    names = " ".join(code(name, 60) for name in pools[:5]) + (" …" if len(pools) > 5 else "")
+    names = fit_lines(t, (code(name, 60) for name in pools), 400, " ", lines_most=POOLS_MOST)
     return t(
         "Proxmox does not show these pools of ROLE_SCOPES: {pools}. Their guests are hidden "
         "from everyone. Check the names, and grant `Pool.Audit` on {path} to both the user and "

@@ -14,8 +14,12 @@ from tests.support import stage
 from tests.support.client_stage import SECRET, client_of
 from tests.support.stage import Stage
 from tests.support.walked import walked
+from ui.i18n import Language, Texts
+from ui.messages.startup import pools_unseen
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
+
+LANGUAGES: tuple[Language, ...] = ("ja", "en")
 
 
 @pytest.fixture
@@ -70,6 +74,14 @@ def test_pools_that_are_seen_nowhere(
     cluster: Cluster = parse_cluster(rows, 0.0)
     actor = None if roles is None else Actor(1, "a", Place(1, 2), frozenset(roles))
     assert unseen_pools(RULES, cluster, actor) == unseen
+
+
+def test_a_report_says_how_many_pools_it_leaves_out() -> None:
+    names = [f"pool{n}" for n in range(7)]
+    told = {language: pools_unseen(Texts(language).public, names) for language in LANGUAGES}
+    assert "`pool4` … and 2 more. " in told["en"]
+    assert "`pool4` …ほか 2 件" in told["ja"]
+    assert "`pool5`" not in "".join(told.values())
 
 
 async def start(scene: Stage) -> None:
