@@ -16,7 +16,7 @@ from ui.i18n import Text
 def web_links(t: Text, web_url: str | None, page: str) -> list[ui.Button[Any]]:
     """Return the button that opens a page, none without an address or a page.
 
-    `page`: the entry of the resource tree, from the functions below, or "" for none.
+    `page`: the entry of the resource tree, as from the functions below, or "" for none.
     """
     if not web_url or not page:
         return []

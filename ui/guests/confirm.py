@@ -165,7 +165,7 @@ async def _carry_out(question: Question, attempt: Attempt) -> None:
 def _asker_of(interaction: Interaction, plan: Plan | None) -> int | None:
     """Return the asker's user id, None if unknown.
 
-    For a question of an earlier run, it is the user of the command that the message answers.
+    For a question that is not remembered, it is the user of the command or press that the message answers.
     """
     if plan is not None:
         return plan.order.actor.user_id

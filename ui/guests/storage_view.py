@@ -32,7 +32,7 @@ NEARLY = 0.9
 
 
 async def show_storage_of(site: Site, reply: Reply, vmid: int) -> None:
-    """Show the file systems that the guest agent reports, and the backups.
+    """Show the file systems, which the agent of a VM reports, and the backups.
 
     Raises: GuestNotFound, Refused, ProxmoxError.
     """

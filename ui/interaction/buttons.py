@@ -194,7 +194,8 @@ def page_buttons(
 ) -> list[PersistentButton]:
     """Return the buttons first, previous, next and last, or none if there is only one page.
 
-    `page` counts from 0. `site`: name of the site, "" if there is only one; ALL_SITES for a list of several sites.
+    `what`, `filters`: the kind of page and its last fields, as in the `custom_id`. `page` counts from 0.
+    `site`: name of the site, "" if there is only one; ALL_SITES for a list of several sites.
     """
     if pages <= 1:
         return []

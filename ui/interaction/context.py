@@ -75,8 +75,8 @@ _INTERACTION_KINDS = {
 def actor_of(interaction: Interaction) -> Actor:
     """Return the person with roles and place.
 
-    Roles and channel come only from this interaction, never from memory or from a `custom_id`. The client knows the
-    channel's category.
+    Roles and channel come only from this interaction, never from memory or from a `custom_id`. The channel's category
+    comes from the client's cache, if the channel is there.
     """
     user = interaction.user
     place = Place(interaction.guild_id, _category_of(interaction), interaction.channel_id)

@@ -13,7 +13,7 @@ A `custom_id` says what a press asks for. It may be forged, so it proves nothing
 - `n1:chart:pve1` shows a chart of a node as a new message. `s1:node:pve1` is a choice in a list of nodes.
 - `c1:week:cpu:g101` (`…:npve1` of a node) replaces the chart in its message.
 - `p1:…` turns a page, or reads a list or the card of the whole cluster again. `p3:…` is the same with shorter fields.
-- `p1:doctor:next:1` turns a page of the check of the setup. `:all` at the end shows good results in full, too.
+- `p1:doctor:next:1` turns a page of the health check. `:all` at the end shows good results in full, too.
 - `q1:yes:…` and `q1:no:…` answer a question, which is named by its nonce. `f1:…` is the form of a question.
 - `d1:refresh:5d0a…` renews a dashboard, which is named by its 16 hex digits. `d1:alerts:…` shows the open incidents.
 - `w1:list`, `w1:test` and `w1:access` are below the bot's first message. They name no site, because they are about

@@ -34,7 +34,7 @@ _FIELDS: Mapping[int, _TYPED] = {
 }
 """Required fields of each type of interaction, besides the person."""
 _IDS = ("id", "application_id", "guild_id", "channel_id", "channel.id", "channel.parent_id", "message.id")
-"""Ids of an interaction, besides the person's. Each may be missing, but must not be too large."""
+"""Ids of an interaction, besides the person's. None may be too large. `_FIELDS` says which may not be missing."""
 ID_MOST = 2**63 - 1
 """Greatest id that the journal can store. Discord's own stay below it until 2084."""
 

@@ -64,7 +64,7 @@ class OpenReply(Awaited, Protocol):
     """A reply that may still change its message."""
 
     async def say_farewell(self) -> None:
-        """Show that the bot ends, if the answer is not complete."""
+        """Show that the bot ends, if the answer was acknowledged and is not complete."""
 
     def step_back(self, message: discord.Message) -> bool:
         """Stop filling in this answer if the message shows it, because another takes its place.
@@ -123,7 +123,7 @@ class Services:
     recent_guests: RecentGuests = field(default_factory=RecentGuests)
     """Remembers the guests that each person used last, to offer them first."""
     open_replies: set[OpenReply] = field(default_factory=set)
-    """The answers that are being worked on. When the bot ends, those that are not complete say so."""
+    """The answers that are being worked on. When the bot ends, the acknowledged and incomplete ones say so."""
     measures: Measures = field(default_factory=NoMeasures)
     gateway_age: Callable[[], float | None] = lambda: 0.0
     """Returns the seconds since Discord last acknowledged a heartbeat of the gateway, None if it never did."""

@@ -24,7 +24,7 @@ _MOST = 120  # characters
 
 
 class ConnectStep(StrEnum):
-    """The step of the start at which an error occurred."""
+    """The step of connecting to Discord at which an error occurred."""
 
     LOG_IN = "log_in"
     COMMANDS = "commands"

@@ -210,7 +210,7 @@ def summary_line(t: Text, results: Sequence[Result]) -> str:
 
 
 def passed_lines(t: Text, results: Sequence[Result], mixed: Collection[str] = ()) -> list[str]:
-    """Return the names of the good results: a line each for the bot's machine, for Proxmox and for Discord.
+    """Return the names of the good results, in a text each for the bot, for Proxmox and for Discord.
 
     `mixed`: checks that are good at some places only. These places follow the names of the checks.
     """

@@ -1,6 +1,6 @@
 """Hold the words for a completion that has nothing to offer.
 
-Each reason has a row: the words of the completion's only entry, and the remedy for a person who chooses that entry.
+Each reason has a row: the words of the completion's only entry, and any remedy for a person who chooses that entry.
 """
 
 from collections.abc import Mapping
@@ -80,7 +80,7 @@ def nothing_words(t: Text, error: NothingChosen) -> str:
 
 
 def nothing_sentence(t: Text, error: NothingChosen) -> str:
-    """Return the sentence for a person who has chosen the entry: its words, and what to do."""
+    """Return the sentence for a person who has chosen the entry: its words, and any remedy."""
     words, (_, remedy) = nothing_words(t, error), _row_of(error)
     return t("{words} {remedy}", words=words, remedy=t(remedy)) if remedy else words
 

@@ -91,7 +91,7 @@ def guest_row(t: Text, guest: Guest, sort: str = "") -> str:
     """Show a guest in one line, and below it its figures in small print.
 
     The dot shows the state. `totals_line` explains the dots.
-    `sort`: order of the list. If a figure decides the order, it comes first.
+    `sort`: order of the list. If a figure decides the order, it is the first figure.
     """
     parts = [kind_word(t, guest.kind)]
     if guest.template:
