@@ -47,7 +47,7 @@ def write_history(directory: Path, sites: Sequence[str], by: Person, display: st
         guest_subject(VMID),
         Severity.CRITICAL,
         opened,
-        0.0,
+        began=0.0,
         guests=(guest,),
         ended=opened + LASTED,
         seconds=LASTED,

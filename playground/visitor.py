@@ -114,7 +114,7 @@ class Visitor:
         """
         box = self.page.locator("#channel-composer-input")
         entry = self.page.locator(".command-entry").filter(has_text=f"/{name}").first
-        for patience in (3000, 3000, None):
+        for patience in (3000, 3000, None):  # milliseconds; None: Playwright's own limit
             box.click()
             box.fill("")
             box.press_sequentially(f"/{name}")
@@ -159,7 +159,7 @@ class Visitor:
         )
         answers = self.messages.locator("article").filter(has=header)
         before = answers.count()
-        for patience in (15_000, 15_000, None):
+        for patience in (15_000, 15_000, None):  # as above
             self.leave_command()
             self.type_command(name).click()
             fill_options()

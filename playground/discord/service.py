@@ -220,9 +220,19 @@ class DiscordService:
         of a proxy in front of Discord, with `kind` as its content type.
         """
         fault = PlannedFault(
-            method, path_part, times, status, retry_after, 0.0, is_global, via, after, code, message
+            method,
+            path_part,
+            times,
+            status,
+            retry_after,
+            is_global=is_global,
+            via=via,
+            after=after,
+            code=code,
+            message=message,
+            page=page,
+            kind=kind,
         )
-        fault.page, fault.kind = page, kind
         return self.rest.faults.add(fault)
 
     def block(
