@@ -58,7 +58,7 @@ class Played:
         self._pve.allow_again()
 
     def keep_backup(self, vmid: int) -> None:
-        self._pve.keep_backup(vmid, 0.001, 0.25, target.BACKUPS)
+        self._pve.keep_backup(vmid, days=0.001, gib=0.25, storage=target.BACKUPS)
 
     def fail_backup(self) -> None:
         self._pve.backup_job(VM, ends="job errors")
@@ -87,7 +87,7 @@ def opened(version: str) -> Iterator[tuple[Facts, Played]]:
                 pve.grant(who, path, *privileges)
         address = EntryPoint(pve.host, pve.port)
         endpoint = Endpoint((address,), documented.USER, documented.TOKEN, SECRET, Path(pve.ca_file))
-        yield Facts(int(version[0]), "pve1", endpoint, 0.005, 20.0), Played(pve)
+        yield Facts(int(version[0]), "pve1", endpoint, pause=0.005, patience=20.0), Played(pve)
 
 
 def _fill(pve: Pve) -> None:

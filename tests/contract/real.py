@@ -67,8 +67,8 @@ def settings(environ: Mapping[str, str] = os.environ) -> Settings | None:
         int(environ["PVE_CONTRACT_GENERATION"]),
         environ.get("PVE_CONTRACT_NODE") or "pve",
         endpoint,
-        PAUSE,
-        PATIENCE,
+        pause=PAUSE,
+        patience=PATIENCE,
     )
     root = tuple(shlex.split(environ["PVE_CONTRACT_ROOT"]))
     return Settings(

@@ -180,7 +180,7 @@ class Chaos:
             self.pve.hang("/cluster/resources", 0)
 
         async def lost_answers() -> None:
-            self.pve.hang("/status/st", 40.0, times=2, acts=True)
+            self.pve.hang("/status/st", 40.0, times=2, acts=True)  # start and stop
             await self.pause(10.0)
             self.pve.hang("/status/st", 0)
 

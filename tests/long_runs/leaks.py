@@ -33,7 +33,7 @@ from playground.discord.people import Person, PressResult
 from playground.discord.posts import SeenMessage
 from playground.pve.plan import TaskPlan
 from playground.pve.server import Pve
-from tests.long_runs.seeds import Finding, SeedResult, run_seeds
+from tests.long_runs.seeds import NO_MARK, NO_VMID, Finding, SeedResult, run_seeds
 from tests.support.catalogue import EVERY_COMMAND, EVERY_COMPLETION, READING
 from tests.support.scenes.shown import (
     act_and_wait,
@@ -253,7 +253,7 @@ class LeakTrial:
         return result
 
     def check_later_edits(self) -> None:
-        """Check answers that changed without a press, such as expired questions and progress."""
+        """Check the newest answers that changed without a press, such as expired questions and progress."""
         for post in self.scene.server.messages(self.scene.channel)[-14:]:
             name, text = self._own.get(post.id, ("", ""))
             if name and whole(post) != text:
@@ -287,7 +287,7 @@ class LeakTrial:
         option = "template_id" if command == "create" else "vmid"
         if reply is not None and values.get(option) in hidden:
             self.figures["twins"] += 1
-            twin = values | {option: 731_900_000 + self.chance.randrange(1000)}
+            twin = values | {option: NO_VMID + self.chance.randrange(1000)}
             other = await self.ask(
                 name,
                 f"{name}: /{command} {twin}",
@@ -336,7 +336,7 @@ class LeakTrial:
     def vmid(self) -> int:
         if self._held and self.chance.random() < 0.4:
             return self._held[0][0]
-        return self.chance.choice((*self.town.vmids, 731_900_000 + self.chance.randrange(1000)))
+        return self.chance.choice((*self.town.vmids, NO_VMID + self.chance.randrange(1000)))
 
     def target(self, vmid: int) -> str:
         guest = self.pve.guest(vmid)
@@ -398,8 +398,8 @@ class LeakTrial:
         fingerprint = known.fingerprint if known else "00000000"
         incidents = rows_of(self.scene.site.journal).history(None, 0, 20)[0]
         incident = chance.choice([each.id for each in incidents] or [1])
-        boards = [each.mark for each, _ in self.scene.site.dashboards.dashboards()] or ["0123456789abcdef"]
-        nonce = chance.choice([*self.scene.services.questions._open, "0123456789abcdef"])
+        boards = [each.mark for each, _ in self.scene.site.dashboards.dashboards()] or [NO_MARK]
+        nonce = chance.choice([*self.scene.services.questions._open, NO_MARK])
         alerts = (
             f"a1:{chance.choice(('start', 'details', 'ack', 'mute1', 'mute8', 'unmute'))}:{incident}",
             f"a1:{chance.choice(('details', 'ack', 'mute1'))}:{incident}:r",

@@ -17,6 +17,10 @@ from pathlib import Path
 from typing import Any
 
 REQUESTS_A_SEED = 250
+NO_VMID = 731_900_000
+"""First of a thousand VMIDs that no guest has."""
+NO_MARK = "0123456789abcdef"
+"""The mark of no dashboard, and the nonce of no question."""
 
 
 @dataclass(frozen=True)

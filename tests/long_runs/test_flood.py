@@ -10,7 +10,7 @@ from tests.support.walked import walked
 
 
 def result(name: str, **values: object) -> FloodResult:
-    found = FloodResult(name, [3.0], [0.6], [1.0], 0, 10, 1.0, 0.1, 60.0)
+    found = FloodResult(name, [3.0], [0.6], [1.0], asked=10, memory=1.0, journal=0.1, seconds=60.0)
     for key, value in values.items():
         setattr(found, key, value)
     return found

@@ -41,10 +41,12 @@ NUMBER = st.integers(0, 8)
 POLLS = st.sampled_from((1, 1, 0, 2, 3))
 """Number of polls after an event."""
 FAULTS = ("unreachable", "refused", "slow", "page", "empty", "half", "half-there")
+"""Faults of Proxmox (SimCluster in tests/support/watch/world.py)."""
 HELD = tuple(map(State, ("internal-error", "guest-panicked", "watchdog", "postmigrate")))
 PASSING = tuple(map(State, ("prelaunch", "shutdown", "save-vm")))
 DOWN = (State.STOPPED, State.IO_ERROR, *HELD, *PASSING)
 DISCORD = ("503", "reset", "429", "404", "taken", "reset-taken")
+"""Faults of Discord (SimDiscord in tests/support/watch/world.py)."""
 OFF = st.sampled_from((5.0, 700.0, 40.0, 7300.0, 26 * 3600.0))
 """Seconds for which the bot is off."""
 STOP_TASKS = {

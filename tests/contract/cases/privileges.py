@@ -83,7 +83,7 @@ def _denied(talk: Talk) -> Iterator[Denied]:
     yield Denied(("Sys.Audit",), partial(bot.ha_status), "/", "Sys.Audit")
     yield Denied(
         ("Datastore.Audit", "Datastore.AllocateSpace"),
-        partial(bot.storage_history, Storage(target.BACKUPS, node, False, True)),
+        partial(bot.storage_history, Storage(target.BACKUPS, node, shared=False, available=True)),
         f"/storage/{target.BACKUPS}",
         "Datastore.Audit|Datastore.AllocateSpace",
     )

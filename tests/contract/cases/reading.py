@@ -256,7 +256,7 @@ async def _history(talk: Talk) -> None:
 
 
 async def _storage_history(talk: Talk) -> None:
-    storage = Storage(target.BACKUPS, talk.facts.node, False, True)
+    storage = Storage(target.BACKUPS, talk.facts.node, shared=False, available=True)
     uses = await talk.until(lambda: talk.bot.storage_history(storage), len)
     assert uses[-1].used >= GIB
 

@@ -168,7 +168,7 @@ class Checks:
         self.found.append(Finding(request, found[:2000]))
 
     def check_later_edits(self) -> None:
-        """Check answers that changed without a press, such as expired questions and progress."""
+        """Check the newest answers that changed without a press, such as expired questions and progress."""
         for post in self.scene.server.messages(self.scene.channel)[-14:]:
             name, text = self._own.get(post.id, ("", ""))
             if name and whole(post) != text:
@@ -178,7 +178,7 @@ class Checks:
                 self._own[post.id] = (name, whole(post))
 
     def check_alerts(self) -> None:
-        """Check that each alert is about guests of the one site that it and its buttons name."""
+        """Check that each of the newest alerts is about guests of the one site that it and its buttons name."""
         for post in self.scene.server.messages(self.scene.alerts)[-12:]:
             if post.content:
                 self._check_public("alerts", post, self._alerts)

@@ -7,6 +7,7 @@ from typing import Any
 
 from playground.cluster.demo_cluster import NODES
 from tests.long_runs.crossings.setup import Setup
+from tests.long_runs.seeds import NO_MARK, NO_VMID
 from tests.support.catalogue import ACTING, COMMAND, EVERY_COMMAND
 from tests.support.sites.meaning import Want, level_of
 from tests.support.sites.towns import NO_SITE, SITES
@@ -89,7 +90,7 @@ class Inputs:
         chance = self.chance
         vmid = guest.vmid
         if chance.random() < 0.05:
-            vmid = 731_900_000 + chance.randrange(1000)
+            vmid = NO_VMID + chance.randrange(1000)
         if chance.random() < 0.2:
             site = chance.choice((*SITES, NO_SITE))
         shape = chance.choice(("{site}/{vmid}",) * 5 + ("{site}/{name}", "{vmid}", "{vmid}", "{name}"))
@@ -111,7 +112,7 @@ class Inputs:
     def dashboard(self) -> str:
         """Return the mark of a dashboard of any site."""
         found = [each.mark for site in self.scene.services.sites for each, _ in site.dashboards.dashboards()]
-        return self.chance.choice(found or ["0123456789abcdef"])
+        return self.chance.choice(found or [NO_MARK])
 
     def twin(self, command: str, values: dict[str, Any], want: Want) -> dict[str, Any] | None:
         """Return the options of a request about something hidden, with something that does not exist in its place.
@@ -129,7 +130,7 @@ class Inputs:
             if slash and site in SITES:
                 return values | {key: f"{NO_SITE}/{rest}"}
             if key in ("vmid", "template_id") and site.isdecimal():
-                return values | {key: str(731_900_000 + self.chance.randrange(1000))}
+                return values | {key: str(NO_VMID + self.chance.randrange(1000))}
         return None
 
     def of_another_site(self, custom_id: str) -> str:
@@ -150,7 +151,7 @@ class Inputs:
         fingerprint = known.fingerprint if known else "00000000"
         incidents = rows_of(self.scene.site_named(there).journal).history(None, 0, 20)[0]
         number = chance.choice([each.id for each in incidents] or [1])
-        nonce = chance.choice([*self.scene.services.questions._open, "0123456789abcdef"])
+        nonce = chance.choice([*self.scene.services.questions._open, NO_MARK])
         what = chance.choice(("start", "details", "ack", "mute1", "mute8", "unmute"))
         alerts = (f"a2:{site}:{what}:{number}", f"a2:{site}:{what}:{number}:r", f"a1:{what}:{number}")
         act, node = chance.choice(("start", "reboot", "shutdown")), chance.choice(NODES)
