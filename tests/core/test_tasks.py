@@ -180,7 +180,7 @@ async def test_a_long_task_is_followed_however_long_it_takes() -> None:
 async def test_the_wall_clock_does_not_matter() -> None:
     scene = Scene(seconds=10)
     for seconds, jump in ((1, 3600), (5, -7200)):
-        scene.clock.at(seconds, lambda jump=jump: setattr(scene.clock, "unix", scene.clock.unix + jump))  # type: ignore[misc]  # a default binds the value
+        scene.clock.at(seconds, lambda jump=jump: setattr(scene.clock, "unix", scene.clock.unix + jump))  # type: ignore[misc]  # mypy does not infer the type of a lambda's default
     result = await scene.follow()
     assert result.end is TaskEnd.OK
     assert [progress.elapsed for progress in scene.seen] == [0, 0.5, 1.5, 3.5, 7.5]

@@ -37,7 +37,7 @@ async def test_calls_are_made_in_their_order_in_one_thread(disk: DiskThread) -> 
         made.append((number, threading.get_ident()))
         return number
 
-    results = await asyncio.gather(*(disk.run(lambda n=number: call(n)) for number in range(50)))  # type: ignore[misc]  # mypy does not know the default
+    results = await asyncio.gather(*(disk.run(lambda n=number: call(n)) for number in range(50)))  # type: ignore[misc]  # mypy does not infer the type of a lambda's default
     assert results == [number for number, _ in made] == list(range(50))
     assert {thread for _, thread in made} != {threading.get_ident()}
     assert len({thread for _, thread in made}) == 1

@@ -169,7 +169,7 @@ async def test_a_caller_during_the_queued_read_gets_another_read() -> None:
     proxmox, reader = slow()
     askers = [asyncio.create_task(reader.read())]
     for number in (1, 2, 3):
-        await settled(lambda number=number: len(proxmox.gates) == number)  # type: ignore[misc]  # a default binds the value
+        await settled(lambda number=number: len(proxmox.gates) == number)  # type: ignore[misc]  # mypy does not infer the type of a lambda's default
         askers.append(asyncio.create_task(reader.read(max_age=0)))
         await idle()
         assert len(proxmox.gates) == number

@@ -22,7 +22,7 @@ async def test_a_change_begins_when_those_before_it_are_over() -> None:
         story.append(f"{number} ends")
         return number
 
-    assert await asyncio.gather(*(queue.make(lambda n=number: change(n)) for number in range(3))) == [0, 1, 2]  # type: ignore[misc]  # mypy does not know the default
+    assert await asyncio.gather(*(queue.make(lambda n=number: change(n)) for number in range(3))) == [0, 1, 2]  # type: ignore[misc]  # mypy does not infer the type of a lambda's default
     assert story == [f"{number} {word}" for number in range(3) for word in ("begins", "ends")]
 
 
