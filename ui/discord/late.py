@@ -19,7 +19,7 @@ from discord.utils import DISCORD_EPOCH
 from ui.discord.failures import DISCORD_ERRORS
 
 GIVEN_UP = "given up"
-"""Key in the extras of an interaction whose answer Discord no longer accepts."""
+"""Key in the extras of an interaction whose answer Discord no longer accepts, and message of the cancelled task."""
 _DEAD = (10062, 10015)
 """Discord's error codes for an unknown interaction and an unknown token."""
 LATE_SECONDS = 2.5
@@ -38,6 +38,7 @@ class Arrivals:
     def __init__(self) -> None:
         self._delays: deque[tuple[float, float]] = deque(maxlen=REMEMBERED_MOST)
         self._apart: float | None = None
+        """Seconds from the monotonic to the wall clock at the last arrival."""
 
     def late(self, interaction_id: int, now: float | None = None) -> bool:
         """Note an arrival, and return whether it is late.

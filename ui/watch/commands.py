@@ -43,7 +43,7 @@ def watched_entries(site: Site, actor: Actor, cluster: Cluster | None) -> list[W
 
 
 async def incident_counts(site: Site) -> dict[int, int]:
-    """Return the number of incidents of the last `COUNTED_DAYS` by VMID. Empty if the journal cannot be read."""
+    """Return the number of incidents of the last COUNTED_DAYS days by VMID. Empty if the journal cannot be read."""
     try:
         return await site.journal.counts(site.services.clock.now() - COUNTED_DAYS * DAY)
     except JournalFailed:

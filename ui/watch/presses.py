@@ -81,7 +81,7 @@ async def _answered(interaction: Interaction, incident: Incident, what: str, t: 
 
 
 async def _show_chart(attempt: Attempt, incident: Incident, *, of_node: bool) -> None:
-    """Show the last hour in a public chart under the alert, or in a private one if there was a public one just now.
+    """Show the last hour in a public chart under the alert, or in a private one soon after a public one.
 
     Without this limit one person could fill the channel with pictures, until nobody sees the alerts in it.
     """

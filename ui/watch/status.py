@@ -48,7 +48,8 @@ LATE_LINES = 30.0
 class AuditStatus:
     """Status of the audit channel.
 
-    `error`: why nothing can be posted, "" while posting works. `unsent`: the waiting lines.
+    `error`: why the last attempt to post failed, or why the journal cannot be read; "" if all is well.
+    `unsent`: the waiting lines.
     `blocked`: why the last line was posted without names, "" if it was not. `rejected`: why it was not posted at all.
     `left_out_at`: Unix seconds at which a line was last left out, 0 if that was long ago or never.
     """
@@ -64,10 +65,10 @@ class AuditStatus:
 class WatchStatus:
     """Status of the watch itself.
 
-    `last_read`: Unix seconds of the last good poll. `interval`: seconds between two polls.
-    `failures`: failed polls in a row. `open`: number of open incidents.
+    `last_read`: Unix seconds of the last good read in this run. `interval`: seconds between two polls.
+    `failures`: failed reads in a row. `open`: number of open incidents.
     `undelivered`: the alerts that did not arrive as they should, or an error if the journal cannot be read.
-    `stuck`: why alerts cannot be delivered now, "" if they can.
+    `stuck`: why the last attempt to post or to edit alerts failed, "" if it did not.
     `heartbeat`: why it fails, "" while it arrives, None if it is not set up.
     `last_beat`: Unix seconds of the last heartbeat that arrived.
     `sees_no_tasks`: the token sees no task of the cluster, although there are always some.

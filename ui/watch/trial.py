@@ -26,7 +26,10 @@ TEST_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The result of a test message. `message`: None if it is not stored. `stuck`: why nothing is delivered now."""
+    """The result of a test message. `message`: None if it is not stored.
+
+    `stuck`: why the last attempt to post or to edit alerts failed, "" if it did not.
+    """
 
     message: OutboxMessage | None
     stuck: str

@@ -65,7 +65,8 @@ def watch_list_card(
 ) -> ui.LayoutView:
     """Return one page of the watched guests that the reader may see.
 
-    Each row shows the guest as last read, and the watch's own data. `counts`: number of incidents by VMID.
+    Each row shows the guest as last read, and the watch's own data.
+    `counts`: by VMID, number of incidents of the last COUNTED_DAYS days.
     `site`: name of the site, "" if there is only one.
     """
     page, pages = page_of(page, len(watched))
@@ -84,7 +85,10 @@ def watch_list_card(
 def watch_row(
     t: Text, watch: Watch, cluster: Cluster | None, entry: WatchEntry, now: float, incidents: int
 ) -> str:
-    """Show a guest in a line, and below it the time in its state, its mute, thresholds, faults and incidents."""
+    """Show a guest in a line. Below it are its state and since when, its mute, thresholds, faults and incidents.
+
+    `incidents`: number of the last COUNTED_DAYS days.
+    """
     known = watch.state.guests.get(entry.vmid)
     guest = cluster.find(entry.vmid) if cluster else None
     if guest and not guest.name and known:  # missing while a node has no new figures

@@ -11,7 +11,7 @@ NAMES_MOST = 500
 SHORT_MOST = 200
 """Maximum characters of guests' names in the short phrase of an incident."""
 NAME_MOST = 32
-"""Maximum characters of one name in the first line of an alert."""
+"""Maximum characters of one name in a line. The details of an alert give a longer name of its only guest."""
 MOUNT_MOST = 24
 """Maximum characters of a mount point in one line."""
 FEW_NAMES, FEW_MOST = 3, 75
