@@ -17,7 +17,7 @@ from core.health.readiness import (
     RequiredSetup,
     check_discord,
 )
-from core.health.result import Result, error, of_finding, ok, warning
+from core.health.result import Result, error, names_text, of_finding, ok, warning
 
 BITS = {VIEW: 10, SEND: 11, ATTACH: 15, HISTORY: 16, SEND_IN_THREAD: 38, PIN: 51}
 """The bit of each permission that the bot uses.
@@ -83,6 +83,6 @@ def judge_commands(registered: Registered, wanted: Iterable[str], link: str) -> 
     if not registered.names:
         return ok("discord.commands", "commands_at_start")
     if missing:
-        names = ", ".join(f"/{name}" for name in missing[:5])
-        return warning("discord.commands", "commands_missing", names=names)
+        names = [f"/{name}" for name in missing]
+        return warning("discord.commands", "commands_missing", names=names_text(names))
     return ok("discord.commands", "commands_ok", count=str(len(registered.names)))

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.health.result import Result, error, ok, warning
+from core.health.result import Result, error, names_text, ok, warning
 
 FREE_LEAST, FREE_GOOD = 10 * 2**20, 200 * 2**20
 """Free bytes in DATA_DIR below which the bot cannot work, and below which a warning is given."""
@@ -37,8 +37,8 @@ def judge_packages(python: str, wanted: Mapping[str, str], found: Mapping[str, s
     other = [name for name, version in wanted.items() if found.get(name) != version]
     if not other:
         return ok("host.packages", "packages_ok", python=python, count=str(len(wanted)))
-    names = ", ".join(f"{name} {found.get(name) or '–'} → {wanted[name]}" for name in other[:5])
-    return warning("host.packages", "packages_other", names=names)
+    names = [f"{name} {found.get(name) or '–'} → {wanted[name]}" for name in other]
+    return warning("host.packages", "packages_other", names=names_text(names))
 
 
 def judge_files(files: list[File]) -> list[Result]:

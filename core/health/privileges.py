@@ -7,10 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from core.health.result import Result, error, ok, warning
+from core.health.result import SHOWN_MOST, Result, error, names_text, ok, warning
 
-SHOWN = 5
-"""Maximum number of paths in one remedy."""
 Rights = Mapping[str, Mapping[str, object]]
 """Privileges by path, as `/access/permissions` answers."""
 
@@ -134,9 +132,9 @@ def _missing(token: Token, need: Need, scene: Scene, where: str) -> list[Result]
             "pool_privilege_missing" if need.area is Area.POOLS else "privilege_missing",
             where,
             privileges=", ".join(names),
-            paths=", ".join(paths[:SHOWN]) + (", …" if len(paths) > SHOWN else ""),
+            paths=names_text(paths),
             used=need.used,
-            line=grant_line(token, need.role, {*wanted, *kept}, paths[:SHOWN]),
+            line=grant_line(token, need.role, {*wanted, *kept}, paths[:SHOWN_MOST]),
         )
     ]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from core.guest import Cluster
 from core.health.certificate import SOON_DAYS
 from core.health.readiness import NOTES, check_proxmox
-from core.health.result import Result, error, of_finding, ok, warning
+from core.health.result import Result, error, names_text, of_finding, ok, warning
 
 OLDEST, NEWEST = (8, 4), 9
 """Oldest version that the bot works with, and first number of the newest version that it is made for."""
@@ -117,7 +117,7 @@ def judge_tags(
         return ok("proxmox.tags", "tags_ok", where)
     listed = ";".join(sorted(registered | set(powerful)))
     line = f"pvesh set /cluster/options --registered-tags {shlex.quote(listed)}"
-    return warning("proxmox.tags", "tags_open", where, tags=", ".join(open_tags[:5]), line=line)
+    return warning("proxmox.tags", "tags_open", where, tags=names_text(open_tags), line=line)
 
 
 def _listed(value: object) -> list[str]:

@@ -1,11 +1,14 @@
 """Define the result of one part of the health check."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from core.errors import BotError
 from core.health.readiness import Finding
+
+SHOWN_MOST = 5
+"""Maximum number of names in one sentence, and of paths in one remedy."""
 
 
 class Verdict(StrEnum):
@@ -64,6 +67,12 @@ def of_finding(check: str, finding: Finding, where: str = "") -> Result:
     """Return the result for a finding of core/health/readiness.py."""
     level = Verdict.ERROR if finding.is_serious else Verdict.WARNING
     return Result(check, level, finding.problem.value, where, finding=finding)
+
+
+def names_text(names: Sequence[str]) -> str:
+    """Return the first names in one text. It ends with the number of the others, if there are any."""
+    left = len(names) - SHOWN_MOST
+    return ", ".join([*names[:SHOWN_MOST], *([f"… +{left}"] if left > 0 else [])])
 
 
 def exit_code(results: Iterable[Result]) -> int:

@@ -36,6 +36,19 @@ def test_the_machine() -> None:
     assert judge_files([File("config.py", "/a b", 0o604)])[0].values["line"] == "chmod o-rwx '/a b'"
 
 
+def test_a_list_that_is_cut_short_says_so() -> None:
+    six = [f"owner-{number}" for number in range(6)]
+    packages = judge_packages("3.11.7", dict.fromkeys(six, "2"), {}).values["names"]
+    commands = judge_commands(Registered(frozenset({"list"})), six, "link").values["names"]
+    tags = judge_tags({}, six, (), "").values["tags"]
+    assert [text.split(", ")[4:] for text in (packages, commands, tags)] == [
+        ["owner-4 – → 2", "… +1"],
+        ["/owner-4", "… +1"],
+        ["owner-4", "… +1"],
+    ]
+    assert judge_tags({}, six[1:], (), "").values["tags"].endswith("owner-5")
+
+
 def test_of_an_unavailable_guild_only_that_is_said() -> None:
     wanted = RequiredSetup({"": "pve"}, 1, 2, {"ALERT_CHANNEL_ID": 3}, {})
     found = judge_guild(wanted, GuildView("Home", available=False), "link")
