@@ -62,7 +62,7 @@ _log = logging.getLogger(__name__)
 ALERT_CHART_SECONDS = 600.0
 """Minimum seconds between two public charts below the same alert, whoever asks for them."""
 ORPHAN_SEARCH_SECONDS = 60.0
-"""Minimum seconds between two searches of a channel for orphaned dashboards."""
+"""Minimum seconds between two searches of a channel for orphaned dashboards, when new ones are made in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,11 @@ import aiohttp
 import yarl
 
 SECONDS = 10.0
-"""Seconds that a beat may take."""
+"""Maximum seconds of a beat."""
 REDIRECTS = 3
 """Maximum number of redirects that are followed."""
 BODY_MOST, BODY_SECONDS = 2048, 1.0
-"""Bytes read of an answer, and seconds to wait for them."""
+"""Maximum bytes read of an answer, and maximum seconds to wait for them."""
 SENTENCE_MOST = 300
 """Maximum characters of a text that is searched for words of a refusal. A longer one counts as accepted."""
 

@@ -118,7 +118,7 @@ def unverified_sites(settings: Settings) -> tuple[str, ...]:
 
 
 def set_up_logging(settings: Settings) -> None:
-    """Log everything in this process to standard output, and warn of sites whose certificate is not checked."""
+    """Write the log of this process to standard output, and warn of sites whose certificate is not checked."""
     if hasattr(sys.stdout, "reconfigure"):  # a terminal with another encoding must not lose a line
         sys.stdout.reconfigure(errors="backslashreplace")
     handler = logging.StreamHandler(sys.stdout)

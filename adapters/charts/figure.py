@@ -1,7 +1,7 @@
 """Draw a chart with matplotlib, at twice the size: dark, as Discord is, and readable on a phone.
 
 Only the worker imports this. All lengths are pixels of a picture that is 340 wide. In a message on a phone it is
-about 280 wide, so that no letter is smaller than 9 pixels there.
+about 280 wide, so that no text is smaller than 9 pixels there.
 """
 
 import io

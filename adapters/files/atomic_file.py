@@ -17,7 +17,7 @@ def errno_name(error: OSError) -> str:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Replace a whole file. Every reader sees the old or the new content, even after a power cut.
+    """Replace a whole file, or create it. Every reader sees the old or the new content, even after a power cut.
 
     Raises: OSError. The old file is then unchanged.
     """

@@ -6,7 +6,7 @@ to another namespace. On NFS and other network file systems the lock may be inef
 machine alone: two bots on two machines then both get it. If no lock is possible at all, the bot works without
 one and logs a warning.
 
-First the directory is checked. Other users who can write to it might have replaced a file of the bot with a
+First the files of the bot are checked. Other users who can write to the directory might have replaced a file with a
 link: the bot would then read or write the target of the link.
 """
 

@@ -6,7 +6,7 @@ An unusable value becomes None, as a flag False, and as tags an empty tuple.
 import re
 
 _TIMES_MOST = 4_102_444_800
-"""The end of the year 2099. Discord cannot show later times."""
+"""Unix seconds of the end of the year 2099. A later time counts as unusable."""
 NUMBER_LIMIT, WHOLE_LIMIT = 1e20, 10**18
 """Limits of a usable number. A greater one cannot be a size, time, rate or count, and neither can a negative one."""
 TEXT_MOST = 10_000
