@@ -1,1 +1,1 @@
-"""Reach everything outside the process: Proxmox, the disk, the settings, the outside monitor, the log."""
+"""Connect the bot with Proxmox, the disk, the settings, the outside monitor, the log and the process that draws."""

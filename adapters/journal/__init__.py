@@ -1,1 +1,1 @@
-"""Store incidents, waiting messages and the audit trail in SQLite: the journal."""
+"""Store incidents, messages, dashboards, records and the audit trail in SQLite: the journal."""

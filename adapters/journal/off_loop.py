@@ -1,10 +1,10 @@
-"""Implement the `Journal` (core/watch/journal.py) off the event loop, with three threads for each file.
+"""Implement the `Journal` (core/watch/journal.py) and `DashboardStore` (core/dashboard/ports.py) off the event loop.
 
-The first thread has the connection that writes, and makes all changes in their order. The other two have connections
-that only read: a long read delays no change, and a change that waits for a lock delays no read. The next read of a
-caller sees everything that the caller has stored. The third thread searches the audit trail, which may take a second:
-the watch does not wait for searches, and people take turns. adapters/journal/site_journal.py does the work in these
-threads.
+There are three threads. The first has the connection that writes, and makes all changes in their order. The other two
+have connections that only read: a long read delays no change, and a change that waits for a lock delays no read. The
+next read of a caller sees everything that the caller has stored. The third thread searches the audit trail, which may
+take a second: the watch does not wait for searches, and people take turns. adapters/journal/site_journal.py does the
+work in these threads.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LOCKED = {"SQLITE_BUSY", "SQLITE_LOCKED"}
 
 
 class SiteJournalOffLoop:
-    """The `Journal` of one site.
+    """The `Journal` and the `DashboardStore` of one site.
 
     `rows`, `reads` and `searches`: the same rows, for the threads of `writing`, `reading` and `searching`.
     `turns`: of the people whose searches wait.

@@ -1,1 +1,1 @@
-"""Speak the Proxmox VE API for proxmox_client.py: HTTPS, paths, errors and rows."""
+"""Speak the Proxmox VE API for proxmox_client.py and the health check: HTTPS, paths, errors and rows."""
