@@ -82,7 +82,10 @@ class DiskThread:
             del future  # otherwise the traceback of an error would keep the future alive
 
     def run_blocking(self, call: Callable[[], T]) -> T:
-        """Run a call and block until it is done. Only for the start, before the event loop has other work."""
+        """Run a call and block until it is done. Only for the start, before the event loop has other work.
+
+        Raises: DiskHung after `close`, and the errors of the call.
+        """
         return self.submit(call).result()
 
     async def close(self, last: Callable[[], object] | None = None, seconds: float = HUNG_SECONDS) -> bool:
