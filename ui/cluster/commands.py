@@ -14,7 +14,7 @@ from ui.interaction.custom_ids import ALL_SITES
 from ui.interaction.reply import Reply
 from ui.interaction.services import Site
 from ui.sites.option import asked_sites
-from ui.sites.reads import SiteRead, read_note, read_sites
+from ui.sites.reads import SiteRead, part_of_each, read_note, read_sites
 from ui.watch.access import is_visible_to
 from ui.watch.commands import visible_status
 from ui.watch.status import fault_lines
@@ -32,7 +32,11 @@ async def show_cluster_status(reply: Reply) -> None:
         status = await cluster_status_of(reply.t, await read_one(sites[0]), actor)
         await reply.show(cluster_status_card(reply.t, status, sites[0].name))
         return
-    statuses = [await cluster_status_of(reply.t, read, actor) for read in await read_sites(sites)]
+
+    async def status_of(read: SiteRead) -> ClusterStatus:
+        return await cluster_status_of(reply.t, read, actor)
+
+    statuses = await part_of_each(await read_sites(sites), status_of)
     await reply.show(cluster_statuses_card(reply.t, statuses, ALL_SITES))
 
 

@@ -22,7 +22,7 @@ from ui.interaction.custom_ids import ALL_SITES
 from ui.interaction.reply import Reply
 from ui.interaction.services import Site
 from ui.sites.option import asked_sites, find_visible_site
-from ui.sites.reads import SiteRead, read_note, read_sites
+from ui.sites.reads import SiteRead, part_of_each, read_note, read_sites
 
 T = TypeVar("T")
 
@@ -63,7 +63,11 @@ async def show_nodes(reply: Reply, page: int = 0) -> None:
     """Show one page of the nodes, from the shared read. Raises: ProxmoxError, as `_reads`."""
     t, actor, now = reply.t, actor_of(reply.interaction), services_of(reply.interaction).clock.now()
     reads, named, several = await _reads(reply)
-    sites = [SiteNodes(read.site.name, _visible(read, actor), read_note(t, read)) for read in reads]
+
+    async def nodes_of(read: SiteRead) -> SiteNodes:
+        return SiteNodes(read.site.name, _visible(read, actor), read_note(t, read))
+
+    sites = await part_of_each(reads, nodes_of)
     await reply.show(node_list_card(t, sites, named, page, now, several=several))
 
 
@@ -71,7 +75,11 @@ async def show_storages(reply: Reply, page: int = 0) -> None:
     """Show one page of the storages, and when those on it will be full. Raises: ProxmoxError, as `_reads`."""
     t, actor, now = reply.t, actor_of(reply.interaction), services_of(reply.interaction).clock.now()
     reads, named, several = await _reads(reply)
-    sites = [_storages_of(t, read, actor) for read in reads]
+
+    async def storages_of(read: SiteRead) -> SiteStorages:
+        return _storages_of(t, read, actor)
+
+    sites = await part_of_each(reads, storages_of)
     wanted = shown_on(sections_of(t, sites, {}, several=several), sites, page)
 
     async def ahead_on(read: SiteRead) -> dict[tuple[str, Storage], float]:

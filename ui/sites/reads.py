@@ -1,8 +1,9 @@
 """Read several sites at once. A site that does not answer delays the others only for a short time."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from core.errors import BotError, UnexpectedFailure
 from core.guest import Cluster
@@ -13,6 +14,8 @@ from ui.i18n import Text
 from ui.interaction.services import Site
 from ui.messages.errors import reason_of
 from ui.options.completions import WAIT_SECONDS, clusters_of
+
+T = TypeVar("T")
 
 BROKEN_SECONDS = 0.5
 """Seconds to wait for a site that the watch cannot read, if it can read another site."""
@@ -64,6 +67,23 @@ async def _read(site: Site, wait: float) -> SiteRead:
         return SiteRead(site, site.cluster_cache.last, late)
     except Exception as error:  # noqa: BLE001 - a bug at one site must not hide the others
         return SiteRead(site, site.cluster_cache.last, UnexpectedFailure(log_unexpected(error)))
+
+
+async def part_of_each(reads: Sequence[SiteRead], make: Callable[[SiteRead], Awaitable[T]]) -> list[T]:
+    """Make one part of an answer of each read. A site whose data cause a bug is shown as one that cannot be read.
+
+    Raises: the BotErrors of `make`, and what it raises for a site without a read.
+    """
+    parts = []
+    for read in reads:
+        try:
+            parts.append(await make(read))
+        except BotError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug at one site must not hide the others
+            unread = SiteRead(read.site, None, UnexpectedFailure(log_unexpected(error)))
+            parts.append(await make(unread))
+    return parts
 
 
 def read_note(t: Text, read: SiteRead) -> str:

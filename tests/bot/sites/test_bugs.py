@@ -6,7 +6,10 @@ import re
 
 import pytest
 
+from core.access.authorizer import Authorizer
+from core.access.policy import Actor
 from core.access.read_only import ReadOnlySwitch
+from core.access.rows import Rows
 from core.cluster.cache import ClusterCache
 from core.guest import Cluster
 from core.watch.alert_controls import AlertControls
@@ -77,6 +80,32 @@ async def test_the_last_read_of_the_broken_site_is_shown(
     text = (await scene.say(people["chief"], "list", status="stopped")).text
     assert text.count("· 2 guests") == 2
     assert f"internal error, see the log `{error_ids(scene)[-1]}` · as of" in text
+
+
+@walked("command", ["list", "status", "node list", "storage"])
+async def test_data_that_cause_a_bug_hide_no_other_site(
+    bare_scene: Stage, people: People, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    scene = bare_scene
+    scene.expected_errors.append("unexpected error")
+    visible, broken = Authorizer.visible_cluster, scene.site_named("colo").authorizer
+
+    def fail(authorizer: Authorizer, actor: Actor, cluster: Cluster) -> Cluster:
+        if authorizer is broken:
+            raise KeyError("pve9")
+        return visible(authorizer, actor, cluster)
+
+    def fail_rows(authorizer: Authorizer, actor: Actor, cluster: Cluster) -> Rows:
+        if authorizer is broken:
+            raise KeyError("pve9")
+        return rows(authorizer, actor, cluster)
+
+    rows = Authorizer.visible_rows
+    monkeypatch.setattr(Authorizer, "visible_cluster", fail)
+    monkeypatch.setattr(Authorizer, "visible_rows", fail_rows)
+    text = (await scene.say(people["chief"], command)).text
+    assert "home" in text
+    assert f"internal error, see the log `{error_ids(scene)[-1]}`" in text
 
 
 @walked(

@@ -27,7 +27,7 @@ from ui.interaction.custom_ids import ALL_SITES
 from ui.interaction.reply import Reply
 from ui.interaction.selects import guest_menu
 from ui.sites.option import asked_sites, choose_typed_site, find_visible_site
-from ui.sites.reads import SiteRead, read_note, read_sites
+from ui.sites.reads import SiteRead, part_of_each, read_note, read_sites
 from ui.sites.sections import Section, page_text, rows_on
 
 
@@ -65,7 +65,11 @@ async def list_guests(reply: Reply, filters: Filters, page: int = 0) -> None:
         return
     site = chosen_site(interaction)
     actor, reads = actor_of(interaction), await read_sites(asked_sites(interaction))
-    listed = [_guests_of(reply.t, read, filters, actor) for read in reads]
+
+    async def guests_of(read: SiteRead) -> SiteGuests:
+        return _guests_of(reply.t, read, filters, actor)
+
+    listed = await part_of_each(reads, guests_of)
     named = site.name if site else ALL_SITES
     await reply.show(site_lists_card(reply.t, listed, filters, named, page, services.clock.now()))
 
