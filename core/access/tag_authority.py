@@ -23,7 +23,7 @@ class TagAuthority:
     scope_tags: frozenset[str] = frozenset()
 
     @property
-    def owns_or_protects(self) -> bool:
+    def has_owner_or_protection(self) -> bool:
         """Whether the guest has an owner or is protected. Tags of scopes do not count."""
         return bool(self.owners) or self.protected
 

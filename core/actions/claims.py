@@ -20,7 +20,7 @@ class Claims:
         self._ended: dict[int, int] = {}
         """By VMID, the number of ended actions. It contains only guests that were acted on."""
 
-    def ended(self, vmid: int) -> int:
+    def count_ended(self, vmid: int) -> int:
         """Return the number of ended actions on this guest."""
         return self._ended.get(vmid, 0)
 
@@ -29,13 +29,14 @@ class Claims:
         """Claim the guest for the action in the `with` block.
 
         Access was checked when the plan was made: there must be no await between that and this call.
-        Raises: GuestBusy; ChangedMeanwhile if an action on the guest has ended since `ended` was counted, because the
-        plan is then outdated (except for CREATE).
+        `ended`: the result of `count_ended` before the plan was made.
+        Raises: GuestBusy; ChangedMeanwhile if an action on the guest has ended since then, because the plan is
+        outdated (except for CREATE).
         """
         order, vmid = plan.order, plan.order.vmid
         if running := self.busy.get(vmid):
             raise replace(running)
-        if self.ended(vmid) != ended and order.operation is not Operation.CREATE:
+        if self.count_ended(vmid) != ended and order.operation is not Operation.CREATE:
             raise ChangedMeanwhile(vmid)
         self.busy[vmid] = GuestBusy(
             vmid=vmid,
@@ -49,4 +50,4 @@ class Claims:
             yield
         finally:
             del self.busy[vmid]
-            self._ended[vmid] = self.ended(vmid) + 1
+            self._ended[vmid] = self.count_ended(vmid) + 1

@@ -117,7 +117,7 @@ class Executor:
                 raise AnswerTooLate
             self._limit.check(order.actor.user_id)
             await self._ensure_free(order)
-            ended = self._claims.ended(order.vmid)
+            ended = self._claims.count_ended(order.vmid)
             plan = await self._planner.plan(order)  # before the claim: a refused person must not block others
             if shown is not None:
                 plan.ensure_unchanged(shown)

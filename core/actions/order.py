@@ -131,7 +131,7 @@ class Plan:
         handed_on = (
             self.order.operation is Operation.CREATE
             and self.after is not None
-            and self.after.owns_or_protects
+            and self.after.has_owner_or_protection
         )
         return self.excess is not None or handed_on
 

@@ -36,6 +36,8 @@ RECHECK_SECONDS = 86_400.0
 
 
 class AuditLog(Protocol):
+    """The audit trail, for everything that records attempts."""
+
     cut_off: tuple[AuditEntry, ...]
     """Attempts of an earlier run whose result has to be found out."""
 

@@ -63,16 +63,16 @@ def clone_caveats(t: Text, plan: Plan) -> list[str]:
     after = plan.after
     if after is None:
         return []
-    lines = [t("The clone keeps the tags of the template.")] if after.owns_or_protects else []
+    lines = [t("The clone keeps the tags of the template.")] if after.has_owner_or_protection else []
     if after.owners:
         lines.append(
             f"{WARNING} {t('{people} will own the clone and can operate it.', people=_people(t, after.owners))}"
         )
-    elif after.owns_or_protects:
+    elif after.has_owner_or_protection:
         lines.append(t("The clone will have no owner."))
     if after.protected:
         lines.append(f"{PROTECTED} {t('The clone will be protected.')}")
-    if after.owns_or_protects and after.scope_tags:
+    if after.has_owner_or_protection and after.scope_tags:
         lines.append(t("Tags used by ROLE_SCOPES: {tags}", tags=_tags(t, after.scope_tags)))
     return lines
 
