@@ -100,8 +100,8 @@ class Executor:
 
         `shown`: the plan that a person agreed to; a different plan is refused (`Plan.ensure_unchanged`).
         `on_start`: awaited after the checks and before the request. An error in it cancels the action.
-        `may_ask`: the caller asks the person after Unconfirmed. A plan that should be seen first raises it, too. This
-        error is not recorded as an attempt.
+        `may_ask`: the caller asks the person after Unconfirmed. A plan that should be seen first raises it, too. It
+        is not recorded unless the attempt already is.
         Raises: the errors of `plan` and of the request; JournalFailed if the attempt or the expected stop cannot be
         stored (nothing is done then).
         """
@@ -145,7 +145,7 @@ class Executor:
 
                 report = await self._run(plan, began, on_progress, note)
         except BaseException as error:
-            if may_ask and isinstance(error, Unconfirmed):
+            if may_ask and attempt is None and isinstance(error, Unconfirmed):
                 raise
             if step is AuditStep.ENDED and isinstance(error, asyncio.CancelledError):
                 raise  # the bot ends: its next run finds out the result (core/actions/recovery.py)

@@ -457,7 +457,8 @@ async def test_nothing_is_deleted_without_its_name(typed: str | None, error: typ
     assert world.sent == []
 
 
-async def test_a_guest_that_moves_and_is_protected_there_is_left_alone() -> None:
+@pytest.mark.parametrize("may_ask", [False, True])
+async def test_a_guest_that_moves_and_is_protected_there_is_left_alone(may_ask: bool) -> None:
     world = FakeWorld([RUNNING])
 
     def moved() -> None:
@@ -466,8 +467,9 @@ async def test_a_guest_that_moves_and_is_protected_there_is_left_alone() -> None
 
     world.proxmox.next("power", moved)
     with pytest.raises(Unconfirmed):
-        await world.executor.execute(world.order(Operation.STOP))
+        await world.executor.execute(world.order(Operation.STOP), may_ask=may_ask)
     assert world.sent == [("stop", 101, "pve1")]
+    assert world.ledger.steps == ["asked", "ended"], "the attempt does not stay open"
 
 
 async def test_remaining_backups_and_snapshots_are_read_only_for_the_question() -> None:
