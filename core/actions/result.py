@@ -102,4 +102,5 @@ class ResultReader:
         except ProxmoxError:
             live = plan.guest.kind is Kind.LXC or plan.guest.state is State.STOPPED
             return replace(change, waits_for_restart=not live)
-        return replace(change, waits_for_restart=bool(waiting & {"cores", "memory"}))
+        changed = {key for key, value in (("cores", change.cores), ("memory", change.memory_mb)) if value}
+        return replace(change, waits_for_restart=bool(waiting & changed))

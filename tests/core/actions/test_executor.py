@@ -184,6 +184,23 @@ async def test_other_pending_values_do_not_count_as_the_resize() -> None:
 
 
 @pytest.mark.parametrize(
+    ("earlier", "resize"),
+    [
+        (Pending("cores", "2", "8"), {"memory_mb": 1024}),
+        (Pending("memory", "2048", "4096"), {"cores": 3}),
+    ],
+)
+async def test_an_earlier_resize_that_waits_does_not_count_as_this_one(
+    earlier: Pending, resize: dict[str, Any]
+) -> None:
+    world = FakeWorld([guest(101, kind=Kind.LXC)])
+    world.proxmox.waiting[101] = (earlier,)
+    report = await world.executor.execute(world.order(Operation.RESIZE, **resize))
+    assert report.change is not None
+    assert not report.change.waits_for_restart
+
+
+@pytest.mark.parametrize(
     ("kind", "state", "waits"),
     [
         (Kind.QEMU, State.RUNNING, True),
