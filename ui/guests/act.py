@@ -1,4 +1,4 @@
-"""Carry out an order and show its outcome: on a card, or on the panel whose button was pressed. Show panels."""
+"""Carry out an order and show its outcome, on a card or on the guest's panel. Show panels."""
 
 import contextlib
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ async def act(
 
 
 async def act_on_panel(site: Site, reply: Reply, order: Order) -> None:
-    """Carry out an order from a panel's button. The message stays a panel, with the outcome as its note.
+    """Carry out an order from a button. Its message becomes the guest's panel, with the outcome as the note.
 
     An error after the action began becomes the note.
     Raises: the errors of `Executor.execute` before that; AnswerTooLate, ChangedMeanwhile and GuestBusy, and every

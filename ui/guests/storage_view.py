@@ -76,14 +76,19 @@ def _storage_view_card(
     backups: Backups | BotError,
     now: float,
 ) -> ui.LayoutView:
-    """Build the card. `systems`: None if the guest is not a running VM, so that no guest agent can be asked."""
-    parts = [f"### {title(guest)}", f"**{t('File systems')}**\n{_systems(t, guest, systems)}"]
+    """Build the card. `systems`: None if the guest is not a running VM, so that no guest agent can be asked.
+
+    The list of the cluster has the root file system of a container.
+    """
+    if systems is None and guest.kind is Kind.LXC and guest.disk_total and guest.disk is not None:
+        systems = (FileSystem("/", "", guest.disk, guest.disk_total),)
+    parts = [f"### {title(guest)}", f"**{t('File systems')}**\n{_systems(t, systems)}"]
     parts.append(f"**{t('Backups')}**\n{_backups(t, backups, now)}")
     full = not isinstance(systems, BotError) and any(each.fill >= NEARLY for each in systems or ())
     return card(*parts, colour=Colour.WARN if full else Colour.BUSY)
 
 
-def _systems(t: Text, guest: Guest, systems: Sequence[FileSystem] | BotError | None) -> str:
+def _systems(t: Text, systems: Sequence[FileSystem] | BotError | None) -> str:
     if isinstance(systems, MissingPrivilege):
         privilege = code(systems.privilege or "VM.GuestAgent.Audit", 60)
         return f"{UNSURE} {t('unknown: the API token lacks the privilege {privilege}', privilege=privilege)}"
@@ -91,9 +96,6 @@ def _systems(t: Text, guest: Guest, systems: Sequence[FileSystem] | BotError | N
         reason = reason_of(t, str(systems))
         return f"{UNSURE} {t('unknown: the guest agent does not answer ({reason})', reason=reason)}"
     if systems is None:
-        if guest.kind is Kind.LXC and guest.disk_total and guest.disk is not None:
-            used = format_usage(guest.disk, guest.disk_total)
-            return f"{usage_bar(guest.disk / guest.disk_total)} {code('/')}\n-# {used}"
         return f"{UNSURE} {t('unknown while the guest is not running')}"
     if not systems:
         return f"{UNSURE} {t('unknown: the guest agent lists no file systems')}"

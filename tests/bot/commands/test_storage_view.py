@@ -49,6 +49,16 @@ async def test_unknown_disk_use_is_not_shown_as_zero(
     assert "the API token lacks the privilege `VM.GuestAgent.Audit" in await disks(102)
 
 
+async def test_a_full_disk_of_a_container_is_marked_as_that_of_a_vm(scene: Stage, pve: Pve) -> None:
+    panel = await scene.say(scene.emma, "info", vmid=201)
+    usual = await scene.press(scene.emma, panel, "Disks and backups")
+    assert "40%` `/`\n-# " in usual.text
+    pve.set_use(201, disk=0.93)
+    scene.clock.skip(11)
+    full = await scene.press(scene.emma, panel, "Disks and backups")
+    assert "93%` `/` ⚠️\n-# " in full.text
+
+
 async def test_file_systems_that_are_left_out_are_counted(scene: Stage, pve: Pve) -> None:
     pve.vm(101).agent["get-fsinfo"] = [
         {
