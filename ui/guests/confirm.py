@@ -122,7 +122,7 @@ async def on_press(interaction: Interaction, answer: str, nonce: str, attempt: A
     """Handle a press on a question's button, by anybody, at any time.
 
     Raises: QuestionOver, QuestionAnswered, NotYours; Refused if the asker's current roles no longer allow the action;
-    DISCORD_ERRORS if the form cannot be sent.
+    AnswerTooLate if the form cannot be sent.
     """
     services = services_of(interaction)
     plan = services.questions.plan_of(nonce)

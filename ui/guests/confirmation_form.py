@@ -7,8 +7,10 @@ from typing import Any
 import discord
 from discord import ui
 
+from core.errors import AnswerTooLate
 from core.operations import Operation
 from ui.discord.blocked import is_blocked
+from ui.discord.failures import DISCORD_ERRORS
 from ui.formatting import plain
 from ui.guests.plan import title_of_form
 from ui.i18n import Text
@@ -23,14 +25,17 @@ NAME_FIELD, REASON_FIELD = "name", "reason"
 async def send_form(interaction: Interaction, t: Text, question: Question) -> None:
     """Send the form, without the guest's name if Discord blocks it.
 
-    Raises: DISCORD_ERRORS.
+    Raises: AnswerTooLate, if Discord does not accept it.
     """
     try:
-        await interaction.response.send_modal(confirmation_form(t, question))
-    except discord.HTTPException as error:
-        if not is_blocked(error):
-            raise
-        await interaction.response.send_modal(confirmation_form(t, question, bare=True))
+        try:
+            await interaction.response.send_modal(confirmation_form(t, question))
+        except discord.HTTPException as error:
+            if not is_blocked(error):
+                raise
+            await interaction.response.send_modal(confirmation_form(t, question, bare=True))
+    except DISCORD_ERRORS as error:
+        raise AnswerTooLate from error
 
 
 def confirmation_form(t: Text, question: Question, *, bare: bool = False) -> ui.Modal:

@@ -6,7 +6,17 @@ import re
 import pytest
 from discord import ui
 
-from core.errors import BotError, ChangedMeanwhile, NameMismatch, NotYours, QuestionAnswered, QuestionOver
+from core.audit.record import AuditStep
+from core.audit.store import AuditFilter
+from core.errors import (
+    AnswerTooLate,
+    BotError,
+    ChangedMeanwhile,
+    NameMismatch,
+    NotYours,
+    QuestionAnswered,
+    QuestionOver,
+)
 from core.guest import State
 from core.guest_errors import GuestNotFound, GuestProtected, WrongState
 from playground.discord.people import PressResult
@@ -15,6 +25,7 @@ from tests.support import stage
 from tests.support.scenes.walked_anew import walked_anew
 from tests.support.stage import Stage, post_of
 from tests.support.walked import walked
+from tests.support.watch.at_once import rows_of
 from ui.formatting import title_of
 from ui.interaction.reply import Reply
 
@@ -254,6 +265,23 @@ async def test_the_wrong_name_deletes_nothing(scene: Stage, pve: Pve) -> None:
     await scene.submit(scene.akiko, again, "  palworld ")
     assert pve.vm(104) is None, "the question stays open for another try"
     assert scene.t()("{guest} was deleted.", guest=title_of(104, "palworld")) in question.text
+
+
+async def test_a_form_that_discord_does_not_open_is_a_refusal(scene: Stage, pve: Pve) -> None:
+    """Nothing is wrong with the bot: nobody waits for the answer, and nothing was begun."""
+    scene.expected_statuses.add(404)
+    question = await scene.say(scene.emma, "delete", vmid=104)
+    scene.server.ack_limit, limit = 0.3, scene.server.ack_limit
+    dead = scene.server.fail("POST", "/callback", 404, 999, code=10062, message="Unknown interaction")
+    await scene.press(scene.emma, question, yes_of(question))
+    dead.times, scene.server.ack_limit = 0, limit
+    await scene.services.audit.flush()
+    ((last, *_), _) = rows_of(scene.site.journal).audit_page(AuditFilter(), 0, 1)
+    assert (last.record.operation, last.record.step) == ("delete", AuditStep.REFUSED)
+    assert last.record.outcome == str(AnswerTooLate())
+    form = await scene.press(scene.emma, question, yes_of(question))
+    await scene.submit(scene.emma, form, "palworld")
+    assert pve.vm(104) is None, "the question stays open for another try"
 
 
 async def test_a_form_sent_twice_deletes_once(scene: Stage) -> None:
