@@ -88,7 +88,7 @@ class DiskPoller:
     def aim(
         self, entries: Iterable[WatchEntry], cluster: Cluster | None, unsure: Collection[int] = ()
     ) -> None:
-        """Set which VMs are asked from now on, and drop the answers of stopped or replaced VMs.
+        """Set which VMs are asked from now on, and drop the answers that `_keeps` does not keep.
 
         `cluster`: the last poll; None if it failed: then no VM is asked, and no answer is dropped.
         `unsure`: the guests that the last poll does not judge. Their answers are kept.
@@ -113,7 +113,10 @@ class DiskPoller:
             self._has_targets.clear()
 
     def _keeps(self, vmid: int, answer: _Answer) -> bool:
-        """Return whether to keep the answer: not if its guest has stopped, or another guest has the VMID."""
+        """Return whether to keep the answer: its guest still has the VMID, runs or may run, and has a disk threshold.
+
+        Keep it, too, while the guest's identity is in doubt.
+        """
         return vmid in self._doubtful or _is_of(answer, self._running.get(vmid))
 
     def readings(self, cluster: Cluster | None = None) -> dict[int, DiskReading]:
