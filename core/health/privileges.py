@@ -89,7 +89,7 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Inventory:
     """The objects that the token is used for. `guests`: the pool of each VMID, None for a guest in no pool."""
 
     guests: Mapping[int, str | None] = field(default_factory=dict)
@@ -105,24 +105,26 @@ def held_on(rights: Rights, path: str) -> set[str]:
     return {name for name, propagates in rights.get(at, {}).items() if at == path or str(propagates) != "0"}
 
 
-def judge_token(token: Token, scene: Scene, where: str, needs: Iterable[Need] = NEEDS) -> list[Result]:
+def judge_token(
+    token: Token, inventory: Inventory, where: str, needs: Iterable[Need] = NEEDS
+) -> list[Result]:
     """Judge a token's privileges: those that are missing for these features, and those that are dangerous."""
-    found = [result for need in needs for result in _missing(token, need, scene, where)]
+    found = [result for need in needs for result in _missing(token, need, inventory, where)]
     if not any(result.level != "ok" for result in found):
         found.append(ok("proxmox.privileges", "privileges_ok", where))
     return found + _too_much(token, where)
 
 
-def _missing(token: Token, need: Need, scene: Scene, where: str) -> list[Result]:
+def _missing(token: Token, need: Need, inventory: Inventory, where: str) -> list[Result]:
     wanted = names_in(token.version, need)
-    lacking = {path: _lack(token, wanted, path, scene) for path in _paths(need.area, token, scene)}
+    lacking = {path: _lack(token, wanted, path, inventory) for path in _paths(need.area, token, inventory)}
     if need.area in (Area.A_STORAGE, Area.A_ZONE) and not all(lacking.values()):
         return []
     bad = [path for path, names in lacking.items() if names]
     if not bad:
         return []
     names = [name for name in wanted if any(name in lacking[path] for path in bad)]
-    paths = _remedy_paths(need.area, bad, list(lacking), token, scene)
+    paths = _remedy_paths(need.area, bad, list(lacking), token, inventory)
     kept = _used_on(token, paths[0])
     paths = [path for path in paths if _used_on(token, path) == kept]
     make = error if need.role == "View" else warning
@@ -144,33 +146,35 @@ def names_in(version: int, need: Need) -> tuple[str, ...]:
     return tuple(ON_8.get(name, name) if version < 9 else name for name in need.privileges)
 
 
-def _paths(area: Area, token: Token, scene: Scene) -> list[str]:
+def _paths(area: Area, token: Token, inventory: Inventory) -> list[str]:
     """Return the paths on which an area needs its privileges."""
     known = [path for path in token.rights if path.count("/") > 1]
     match area:
         case Area.GUESTS:
-            return [f"/vms/{vmid}" for vmid in scene.guests] or ["/vms"]
+            return [f"/vms/{vmid}" for vmid in inventory.guests] or ["/vms"]
         case Area.ROOT:
             return ["/nodes"]
         case Area.STORAGES | Area.A_STORAGE:
-            listed = {f"/storage/{name}" for name in scene.storages}
+            listed = {f"/storage/{name}" for name in inventory.storages}
             return sorted(listed | {path for path in known if path.startswith("/storage/")}) or ["/storage"]
         case Area.A_ZONE:
             zones = [path for path in known if path.startswith("/sdn/zones/")]
             return [*zones, "/sdn/zones/localnetwork"]
         case Area.POOLS:
-            return [f"/pool/{name}" for name in scene.pools]
+            return [f"/pool/{name}" for name in inventory.pools]
 
 
-def _lack(token: Token, wanted: Iterable[str], path: str, scene: Scene) -> set[str]:
+def _lack(token: Token, wanted: Iterable[str], path: str, inventory: Inventory) -> set[str]:
     held = held_on(token.rights, path)
     _, area, name, *_ = (*path.split("/"), "", "")
-    if area == "vms" and name.isdigit() and (pool := scene.guests.get(int(name))):
+    if area == "vms" and name.isdigit() and (pool := inventory.guests.get(int(name))):
         held |= held_on(token.rights, f"/pool/{pool}")
     return {each for each in wanted if each not in held}
 
 
-def _remedy_paths(area: Area, bad: list[str], all_paths: list[str], token: Token, scene: Scene) -> list[str]:
+def _remedy_paths(
+    area: Area, bad: list[str], all_paths: list[str], token: Token, inventory: Inventory
+) -> list[str]:
     """Return the paths for the remedy: the bad ones, or fewer paths above them.
 
     All guests, or all nodes, are replaced by the path above them. If the token has privileges on pools but none on
@@ -179,7 +183,7 @@ def _remedy_paths(area: Area, bad: list[str], all_paths: list[str], token: Token
     if area in (Area.A_STORAGE, Area.A_ZONE):
         return bad[:1]
     if area is Area.GUESTS and not held_on(token.rights, "/vms"):
-        pools = {scene.guests.get(int(path.rpartition("/")[2])) for path in bad if path != "/vms"}
+        pools = {inventory.guests.get(int(path.rpartition("/")[2])) for path in bad if path != "/vms"}
         if pools and all(pool and held_on(token.rights, f"/pool/{pool}") for pool in pools):
             return [f"/pool/{pool}" for pool in sorted(filter(None, pools))]
     above = {Area.GUESTS: "/vms", Area.ROOT: "/"}.get(area)

@@ -15,7 +15,7 @@ from core.entry_point import EntryPoint
 from core.errors import BotError
 from core.guest import Cluster
 from core.health.certificate import judge_certificate
-from core.health.privileges import NEEDS, Need, Rights, Scene, Token, judge_token
+from core.health.privileges import NEEDS, Inventory, Need, Rights, Token, judge_token
 from core.health.proxmox import (
     judge_account,
     judge_clock,
@@ -172,14 +172,14 @@ class ClusterCheck:
 
     def _judge_rights(self, rights: Rights, version: str, cluster: object) -> list[Result]:
         pools = tuple(dict.fromkeys(self._scopes(ScopeKind.POOL)))
-        scene = Scene(pools=pools)
+        inventory = Inventory(pools=pools)
         if isinstance(cluster, Cluster):
             storages = tuple(dict.fromkeys(storage.name for storage in cluster.storages))
-            scene = Scene({guest.vmid: guest.pool for guest in cluster.guests}, storages, pools)
+            inventory = Inventory({guest.vmid: guest.pool for guest in cluster.guests}, storages, pools)
         token = Token(
             self._site.proxmox_user, self._site.proxmox_token_name, rights, version_numbers(version)[0]
         )
-        return judge_token(token, scene, self._where, self._needs)
+        return judge_token(token, inventory, self._where, self._needs)
 
     def _scopes(self, kind: ScopeKind) -> list[str]:
         return [

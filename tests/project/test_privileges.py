@@ -11,7 +11,7 @@ from adapters.proxmox.health_reads import HealthReads
 from core.clock import Clock
 from core.entry_point import EntryPoint
 from core.guest import Guest, Kind, State
-from core.health.privileges import NEEDS, ON_8, Scene, Token, judge_token
+from core.health.privileges import NEEDS, ON_8, Inventory, Token, judge_token
 from core.operations import Operation
 from core.proxmox import Proxmox
 from core.proxmox_errors import ProxmoxError
@@ -183,8 +183,8 @@ async def test_the_pveum_lines_are_enough_and_each_is_needed(
     try:
         seen = await client.cluster()
         guests = {guest.vmid: guest.pool for guest in seen.guests}
-        scene = Scene(guests, tuple(storage.name for storage in seen.storages), ("lab",))
-        judged = judge_token(Token(USER, "bot", await reads.rights(), 9), scene, "")
+        inventory = Inventory(guests, tuple(storage.name for storage in seen.storages), ("lab",))
+        judged = judge_token(Token(USER, "bot", await reads.rights(), 9), inventory, "")
         trouble = await everything(pve, client)
     finally:
         client.close()

@@ -13,7 +13,7 @@ import pytest
 from adapters.settings.load import Secret, SettingsError, load
 from core.entry_point import EntryPoint
 from core.health.grants import Use, needs_of, token_commands
-from core.health.privileges import Scene, Token, judge_token
+from core.health.privileges import Inventory, Token, judge_token
 from core.health.readiness import ChannelKind, ChannelView
 from startup.first_run.answers import (
     clean,
@@ -139,8 +139,8 @@ def test_the_printed_commands_grant_exactly_the_needed_privileges(use: Use, vers
         for line in commands
         if " acl modify " in line
     }
-    scene = Scene({101: None}, ("local-lvm",), ())
-    found = judge_token(Token(user, name, rights, version), scene, "", needs_of(use, version))
+    inventory = Inventory({101: None}, ("local-lvm",), ())
+    found = judge_token(Token(user, name, rights, version), inventory, "", needs_of(use, version))
     assert [result.word for result in found] == ["privileges_ok"]
     held = {privilege for each in rights.values() for privilege in each}
     assert ("VM.PowerMgmt" in held, "VM.Allocate" in held) == (use is not Use.WATCH, use is Use.ALL)

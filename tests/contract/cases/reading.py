@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from core.guest import Cluster, Guest, GuestConfig, Kind, State, Storage
-from core.health.privileges import Scene, Token, judge_token
+from core.health.privileges import Inventory, Token, judge_token
 from core.health.proxmox import judge_tags, version_numbers
 from core.proxmox import Period
 from tests.support.contract import documented, target
@@ -28,13 +28,13 @@ async def _rights(talk: Talk) -> None:
     endpoint = talk.facts.endpoint
     rights = await talk.health.rights()
     cluster = await talk.bot.cluster()
-    scene = Scene(
+    inventory = Inventory(
         {guest.vmid: guest.pool for guest in cluster.guests},
         tuple(sorted({storage.name for storage in cluster.storages})),
         (target.POOL,),
     )
     token = Token(endpoint.user, endpoint.token_name, rights, talk.facts.generation)
-    judged = judge_token(token, scene, "")
+    judged = judge_token(token, inventory, "")
     assert {result.level for result in judged} == {"ok"}, judged
     assert all(str(propagates) == "1" for held in rights.values() for propagates in held.values())
     granted = documented.granted(talk.facts.generation)

@@ -9,7 +9,7 @@ import pytest
 
 from core.health.discord import Registered, invitation, judge_commands, judge_guild, judge_permissions
 from core.health.host import DataDir, File, judge_data_dir, judge_files, judge_packages
-from core.health.privileges import NEEDS, Scene, Token, grant_line, held_on, judge_token
+from core.health.privileges import NEEDS, Inventory, Token, grant_line, held_on, judge_token
 from core.health.proxmox import judge_clock, judge_tags, judge_version
 from core.health.readiness import Finding, GuildView, Problem, RequiredSetup
 from core.health.result import Verdict, error, failed, of_finding
@@ -64,7 +64,7 @@ def test_rights_are_inherited_and_replaced_as_in_proxmox() -> None:
     assert held_on(rights, "/vms/8") == {"VM.Audit"}
     assert held_on(rights, "/vms/7") == {"VM.PowerMgmt"}
     in_pool = {"/pool/lab": {name: 1 for need in NEEDS for name in need.privileges}}
-    found = judge_token(Token("u@pve", "t", in_pool, 9), Scene({7: "lab"}), "")
+    found = judge_token(Token("u@pve", "t", in_pool, 9), Inventory({7: "lab"}), "")
     assert not any("/vms" in result.values.get("paths", "") for result in found)
     assert {result.values["paths"] for result in found if result.check == "proxmox.privileges"} <= {
         "/nodes",
@@ -73,11 +73,11 @@ def test_rights_are_inherited_and_replaced_as_in_proxmox() -> None:
         "/sdn/zones/localnetwork",
     }
     few = {"/pool/lab": {"VM.Audit": 1, "Pool.Audit": 1}}
-    power = judge_token(Token("u@pve", "t", few, 9), Scene({7: "lab", 8: "lab"}), "")[0]
+    power = judge_token(Token("u@pve", "t", few, 9), Inventory({7: "lab", 8: "lab"}), "")[0]
     assert power.values["paths"] == "/pool/lab"  # not all guests of the cluster
     # a role on a path replaces those from above it: the bot keeps its privileges there
     inherited = {"/": {"VM.Audit": 1, "Sys.Audit": 1, "VM.Console": 1}}
-    power = judge_token(Token("u@pve", "t", inherited, 9), Scene({7: None}), "")[0]
+    power = judge_token(Token("u@pve", "t", inherited, 9), Inventory({7: None}), "")[0]
     assert power.values["line"].startswith(
         'pveum role add DiscordBotExtraPower --privs "Sys.Audit VM.Audit VM.PowerMgmt"; pveum acl modify /vms '
     )
