@@ -15,7 +15,7 @@ class Extent:
 
     `node`: this node and its guests. `tag`, `pool`: guests with this tag or in this pool, as in `Scope`
     (core/access/policy.py).
-    `roles`: ids of its creator's roles, if the creator is limited to some guests. Only their guests are shown.
+    `roles`: ids of the creator's admin roles, if these cover only some guests. Only guests of these roles are shown.
     """
 
     node: str = ""

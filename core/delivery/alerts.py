@@ -137,7 +137,7 @@ class AlertDelivery:
     async def _attempt_posts(self) -> float | None:
         self._quiet.clear()
         pause = await self._posts.attempt(self._flush_posts)
-        if pause is None:  # otherwise Discord is not there for edits either
+        if pause is None:  # otherwise edits would probably fail, too
             self._quiet.set()
             self._edit_work.set()
         return pause
