@@ -106,7 +106,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The rest of one bucket after a request; the source of the X-RateLimit headers."""
+    """The rest of one bucket after a request; the source of the X-RateLimit headers. `reset_after`: in seconds."""
 
     bucket: str
     window: Window

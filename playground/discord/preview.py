@@ -213,7 +213,7 @@ class Answerer(Protocol):
 def answer_beside(preview: Preview, answerer: Answerer) -> None:
     """Let `answerer` answer its requests, and put its files into the page. Call this once the page is entered.
 
-    This applies to all later connections. Requests under foreign names are left to SimCord, which refuses them.
+    This applies to all later connections. Requests with a foreign Host are left to SimCord, which refuses them.
     """
     page = preview._server  # noqa: SLF001  # private to SimCord
     serve = page.runner.server.request_handler

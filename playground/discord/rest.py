@@ -65,7 +65,7 @@ class CallHandler(Protocol):
 
 
 class Rest:
-    """Serve the REST API. `done` is called after each request with its journal entry."""
+    """Serve the REST API. `done` is called with the journal entry of each request, before the answer is sent."""
 
     def __init__(
         self, token: Callable[[], str], answer: CallHandler, done: Callable[[Request], None]

@@ -128,8 +128,9 @@ class DiscordService:
     async def wait_until(
         self, condition: Callable[[], T], timeout: float | None = 60.0, what: str = "the condition"
     ) -> T:
-        """Return the first true value of `condition`, checked after every request and connection of the bot.
+        """Return the first true value of `condition`.
 
+        It is checked at once, and after each request, connection, disconnection and presence of the bot.
         `timeout`: seconds; None waits for ever.
         Raises: TimeoutError, with the latest requests in its message.
         """

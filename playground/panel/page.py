@@ -63,6 +63,7 @@ class GuildNames:
     topics: tuple[str, str, str]
     """The topics of the channel for commands, of the one outside, and of the audit channel."""
     roles: tuple[str, str, str, str]
+    """The roles of the admin, the operator, the viewer and the gamer."""
     admin: str
     operator: str
     viewer: str

@@ -71,7 +71,7 @@ class Seen:
         return any(post.pinned for post in self._posts())
 
     def alerts(self) -> list[tuple[SeenMessage, dict[str, str]]]:
-        """Return the alerts that can be answered, each with the custom_ids of these buttons by action."""
+        """Return the alerts with an enabled Start or Acknowledge, and the custom_ids of these buttons by action."""
         found = []
         for post in self._posts():
             ids = [button.custom_id or "" for button in post.buttons if not button.disabled]
@@ -81,7 +81,7 @@ class Seen:
         return found
 
     def alert_answered(self) -> bool:
-        """Return whether an alert has lost one of these buttons: it was pressed, or the guest is back."""
+        """Return whether an alert has lost its Start or Acknowledge: it was pressed, or the guest is back."""
         now = {post.id: set(offers) for post, offers in self.alerts()}
         return any(not at_first <= now.get(id_, set()) for id_, at_first in self._offered.items())
 

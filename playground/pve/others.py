@@ -23,10 +23,9 @@ class Others(Serving):
     def act_as(self, vmid: int, how: str, user: str = ROOT) -> str:
         """Act on a guest as another administrator in the web interface, and return the UPID.
 
-        how: `start`, `stop`, `shutdown`, `reboot`, `reset`, `suspend`, `resume`, `destroy`, or a task's type,
-        for example `qmstop`. An HA guest gets `hastop` and the like. next_task() decides how the task runs, as
-        for the bot.
-        Raises: ValueError, for an unknown action and for the reset of a container.
+        how: `start`, `stop`, `shutdown`, `reboot`, `reset`, `suspend`, `resume` or `destroy`, also with `qm` or `vz`
+        before it. An HA guest gets `hastop` and the like. next_task() decides how the task runs, as for the bot.
+        Raises: ValueError, for an unknown action and for the reset of a container; PveError, if Proxmox refuses.
         """
         guest, action = self.guest(vmid), how.removeprefix("qm").removeprefix("vz")
         if action not in ACTIONS:

@@ -45,7 +45,7 @@ Values = dict[str, Any]
 # Paths whose rights /access/permissions always reports (RPCEnvironment.pm get_effective_permissions).
 USUAL_PATHS = ("/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms")
 ON_8 = {"VM.GuestAgent.Audit": "VM.Monitor"}
-"""Privileges by their names in Proxmox VE 9, with those in 8, which has no privileges VM.GuestAgent.*."""
+"""The names of privileges in Proxmox VE 8 by those in 9. Proxmox VE 8 has no privileges VM.GuestAgent.*."""
 # Accepted booleans in a form (JSONSchema.pm check_type), and JSON's own.
 BOOLEANS = ("0", "1", 0, 1, True, False)
 
