@@ -385,7 +385,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=30.0, help="of each flood")
     parser.add_argument("--a-second", type=float, default=20.0, help="how often the one who floods asks")
     parser.add_argument(
-        "floods", nargs="*", choices=[*FLOODS, []], help="default: all; the first is the comparison"
+        "floods",
+        nargs="*",
+        choices=[*FLOODS, []],  # argparse looks for the empty list among them if none is given
+        help="default: all; the first is the comparison",
     )
     options = parser.parse_args(arguments)
     work: Coroutine[Any, Any, list[FloodResult]] = measure(
