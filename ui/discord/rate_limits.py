@@ -25,7 +25,7 @@ A longer request counts as a lost connection.
 """
 _CLOSED = "Session is closed"
 """The text of aiohttp's RuntimeError."""
-_PLACE = re.compile(r"/(channels|webhooks|interactions)/")
+_KIND = re.compile(r"/(channels|webhooks|interactions)/")
 _OTHER = "other"
 _MOST: Mapping[str, float] = {"channels": 10.0, "webhooks": 10.0, "interactions": 2.0, _OTHER: 5.0}
 """Longest limit in seconds that discord.py may wait for by itself, by kind of request.
@@ -64,7 +64,7 @@ class RateLimitWatch:
         Raises: LongRateLimit.
         """
         left = self._until - self._clock.monotonic()
-        if self._answer is not None and _place_of(params.url.path) == "channels" and left > _MOST["channels"]:
+        if self._answer is not None and _kind_of(params.url.path) == "channels" and left > _MOST["channels"]:
             raise LongRateLimit(*self._answer, left, is_global=True)
 
     async def _after(
@@ -77,15 +77,15 @@ class RateLimitWatch:
 
         Raises: LongRateLimit.
         """
-        response, place = params.response, _place_of(params.url.path)
+        response, kind = params.response, _kind_of(params.url.path)
         if response.status != 429 or not response.headers.get("Via"):
             return  # without Via it comes from a proxy, and discord.py does not wait for it either
         data = _object_in(await response.text(errors="replace"))
         seconds = _seconds(data.get("retry_after"), response.headers.get("Retry-After"))
-        if seconds <= _MOST[place]:
+        if seconds <= _MOST[kind]:
             return
         # webhooks and interactions have limits of their own
-        is_global = place in ("channels", _OTHER) and bool(data.get("global"))
+        is_global = kind in ("channels", _OTHER) and bool(data.get("global"))
         if is_global:
             self._until, self._answer = self._clock.monotonic() + seconds, (response, data)
         raise LongRateLimit(response, data, seconds, is_global=is_global)
@@ -109,8 +109,8 @@ def limit_request_time(http: discord.http.HTTPClient) -> None:
     http.request = in_time  # type: ignore[method-assign]  # discord.py has no setting for it
 
 
-def _place_of(path: str) -> str:
-    found = _PLACE.search(path)
+def _kind_of(path: str) -> str:
+    found = _KIND.search(path)
     if found is None:
         return _OTHER
     return "interactions" if path.endswith("/callback") else found[1]

@@ -109,7 +109,7 @@ def status_card(
         (
             *_reading_lines(t, status, now),
             *_bot_lines(t, status, now),
-            *_incident_lines(t, status, cluster, now),
+            *_state_lines(t, status, cluster, now),
         )
     )
     tasks = f"{WARNING} {tasks_unseen(t)}" if status.sees_no_tasks else ""
@@ -147,10 +147,10 @@ def _bot_lines(t: Text, status: WatchStatus, now: float, needed: str = "") -> It
         yield _line(t("Audit channel"), _audit(t, status.audit, now))
 
 
-def _incident_lines(
+def _state_lines(
     t: Text, status: WatchStatus, cluster: Cluster | None, now: float, most: int = 1500
 ) -> Iterator[str]:
-    """Yield read-only mode, open incidents, mutes and dashboards. `most`: maximum characters of the mutes."""
+    """Yield the lines on read-only mode, open incidents, mutes and dashboards. `most`: characters of the mutes."""
     if status.read_only:
         yield _line(t("Read-only mode"), f"{READ_ONLY} {read_only_line(t, status.read_only)}")
     yield _line(t("Open incidents"), t("{incidents}", incidents=status.open))
@@ -197,7 +197,7 @@ def status_of_sites_card(
 def _section(t: Text, site: SiteStatus, now: float, most: int) -> tuple[str, str]:
     """Return the section of a site in full and in brief. `most`: maximum characters of names and of mutes."""
     status = site.status
-    lines = [*_reading_lines(t, status, now, most), *_incident_lines(t, status, site.cluster, now, most)]
+    lines = [*_reading_lines(t, status, now, most), *_state_lines(t, status, site.cluster, now, most)]
     full = "\n".join(
         (f"### {site.name}", *lines, *([f"{WARNING} {tasks_unseen(t)}"] if status.sees_no_tasks else []))
     )
