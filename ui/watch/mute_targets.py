@@ -55,7 +55,7 @@ async def choose_target(interaction: Interaction, typed: str, *, only_muted: boo
     """Note the site of the typed target, and return the target without the site.
 
     If the bot has one site only, the typed text is returned unchanged. Only targets that the person may see count.
-    A site that cannot be read may have any target. A storage counts there only if the text names the site.
+    A site that was never read may have any target. A storage counts there only if the text names the site.
     `only_muted`: targets that are muted are preferred.
     Raises: UnknownTarget, SeveralTargets.
     """
