@@ -2,6 +2,8 @@
 
 import contextlib
 
+from discord import ui
+
 from core.errors import BotError, JournalFailed
 from core.operations import Operation
 from core.wanted_errors import NoSuchDashboard
@@ -10,9 +12,11 @@ from ui.cards import card
 from ui.cluster.commands import cluster_status_of
 from ui.cluster.infrastructure import read_one
 from ui.cluster.paragraphs import incidents_text
+from ui.cluster.view import ClusterStatus
 from ui.dashboard.messages import delete_orphan
 from ui.discord.failures import DISCORD_ERRORS
-from ui.formatting import MESSAGE_MOST, Colour
+from ui.formatting import MESSAGE_MOST, Colour, fit_lines
+from ui.i18n import Text
 from ui.interaction.attempt import Attempt, recording
 from ui.interaction.context import Interaction, actor_of, services_of
 from ui.interaction.reply import Reply
@@ -21,6 +25,8 @@ REFRESH_SECONDS = 5.0
 """Seconds to wait until the message is renewed."""
 ALERTS_MOST = 15
 """Maximum number of incidents that the button lists."""
+TROUBLE_MOST = 1600
+"""Maximum characters of the lines below the incidents about what is not read."""
 
 
 async def on_dashboard_press(interaction: Interaction, what: str, mark: str, attempt: Attempt) -> None:
@@ -52,11 +58,16 @@ async def _delete_orphan(interaction: Interaction, attempt: Attempt) -> None:
 
 async def _show_incidents(reply: Reply, attempt: Attempt) -> None:
     status = await cluster_status_of(reply.t, await read_one(attempt.site), actor_of(reply.interaction))
+    await reply.show(incidents_card(reply.t, status, reply.mention(Operation.MONITOR_HISTORY)))
+
+
+def incidents_card(t: Text, status: ClusterStatus, steps: str) -> ui.LayoutView:
+    """Build the card of the open incidents and of what is not read now. `steps`: a line that names the next steps."""
     unsure = bool(status.faults or status.note or not status.sees_nodes)
-    text = incidents_text(reply.t, status.incidents, MESSAGE_MOST - 800, unsure=unsure, most=ALERTS_MOST)
-    trouble = "\n".join(filter(None, (status.note, *status.faults)))
-    steps = reply.mention(Operation.MONITOR_HISTORY)
+    trouble = fit_lines(t, filter(None, (status.note, *status.faults)), TROUBLE_MOST)
+    room = MESSAGE_MOST - 200 - len(trouble)
+    text = incidents_text(t, status.incidents, room, unsure=unsure, most=ALERTS_MOST)
     colour = Colour.WARN if status.incidents or unsure else Colour.GOOD
     if any(each.level is Severity.CRITICAL for each in status.incidents):
         colour = Colour.BAD
-    await reply.show(card(text, trouble[:600], steps, colour=colour))
+    return card(text, trouble, steps, colour=colour)

@@ -24,7 +24,8 @@ from tests.ui.watch.test_alert_text import DOWN, NODE, SHARED, STORAGE, fact, in
 from ui.bars import usage_bar
 from ui.cluster.paragraphs import storages_text
 from ui.cluster.view import ClusterStatus, cluster_status_card, cluster_statuses_card
-from ui.formatting import Colour
+from ui.dashboard.presses import incidents_card
+from ui.formatting import Colour, more_word
 from ui.i18n import Language
 from ui.interaction.custom_ids import ALL_SITES
 
@@ -201,6 +202,22 @@ def large(count: int, guests: int) -> ClusterStatus:
     return ClusterStatus(
         "a" * 16, Cluster(found, nodes, 0.0, storages), False, NOW, incidents, "⚠️ no", faults
     )
+
+
+@languages
+@pytest.mark.parametrize("count", [1, 4, 9])
+def test_the_faults_beside_the_incidents_of_a_dashboard_are_whole_or_counted(
+    language: Language, count: int
+) -> None:
+    t = TEXTS.of(language)
+    fault = f"**Guests** ⚠️ {', '.join(f'**{vmid}** `{WIDE[:8]}`' for vmid in range(100, 114))}"
+    status = replace(large(64, 0), faults=(fault,) * count)
+    text = "\n".join(checked(incidents_card(t, status, "-# /monitor history")))
+    shown_whole = text.count(fault)
+    assert shown_whole == count or more_word(t, count - shown_whole) in text
+    assert shown_whole >= min(count, 2)
+    assert text.count("**Guests**") == shown_whole
+    assert "-# /monitor history" in text
 
 
 @languages
