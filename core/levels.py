@@ -4,7 +4,7 @@ from enum import IntEnum, StrEnum
 
 
 class Level(IntEnum):
-    """Access level of a role. Each level includes the lower ones."""
+    """Access level of a role or a person. Each level includes the lower ones."""
 
     NONE = 0
     VIEWER = 1

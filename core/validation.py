@@ -21,7 +21,7 @@ LEAST_SECONDS, MOST_SECONDS = 60, 30 * 86_400
 """The shortest duration, and the longest unless the caller of `parse_duration` names another."""
 
 _NODE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?")
-_STORAGE = re.compile(r"[a-zA-Z][a-zA-Z0-9._-]{0,98}[a-zA-Z0-9]")  # Proxmox has no limit of length
+_STORAGE = re.compile(r"[a-zA-Z][a-zA-Z0-9._-]{0,98}[a-zA-Z0-9]")  # our limit of length: Proxmox has none
 _SNAPSHOT = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]{1,39}")
 _DNS_LABEL = r"[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _DNS_NAME = re.compile(rf"(?:{_DNS_LABEL}\.)*{_DNS_LABEL}")

@@ -54,7 +54,7 @@ async def test_the_report_of_all_outlasts_those_of_each_of_many_sites() -> None:
     sites = [f"site{number}" for number in range(30)]
     reports = CheckReports(check, FakeClock(), len(sites))
     chosen = [sites, *([name] for name in sites)]
-    for _ in range(2):  # a page of each is turned
+    for _ in range(2):  # the second time as when a page is turned
         for names in chosen:
             await reports.read(names, again=False)
     assert len(asked) == len(chosen)
