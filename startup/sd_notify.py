@@ -21,7 +21,10 @@ _log = logging.getLogger(__name__)
 
 
 class ServiceManager:
-    """Send messages to the socket in NOTIFY_SOCKET, if there is one. No method raises, or waits for the manager."""
+    """Send messages to the socket in NOTIFY_SOCKET, if there is one.
+
+    No method raises an error of the socket, or waits for the manager.
+    """
 
     def __init__(self, environ: Mapping[str, str], pid: int | None = None) -> None:
         self._address = _address(environ.get("NOTIFY_SOCKET", ""))

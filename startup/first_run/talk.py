@@ -1,6 +1,6 @@
 """Give every step of the dialogue the terminal, the language, the answers, and a way to run a probe.
 
-Every question raises Back or Cancelled (startup/first_run/terminal.py).
+Questions raise Back or Cancelled (startup/first_run/terminal.py).
 """
 
 from __future__ import annotations

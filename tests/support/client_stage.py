@@ -124,7 +124,7 @@ def client_of(server: "Pve | Rude", secret: str = SECRET, **changes: Any) -> Pro
 
 
 def fill(pve: Pve) -> None:
-    """Add the guests named above."""
+    """Add the guests named above, and the bot's token."""
     config = {"cores": 2, "memory": "2048", "agent": "1"}
     pve.add_vm(VM.vmid, VM.label, node=VM.node, status="running", config=config)
     pve.add_vm(VM_STOPPED.vmid, VM_STOPPED.label, node=VM_STOPPED.node)

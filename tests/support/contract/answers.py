@@ -263,7 +263,10 @@ _STORAGE_SAMPLE = Row(
 )
 _WEEK = {8: (10800, 59, 71), 9: (1800, 335, 337)}
 _HOUR = {8: (60, 59, 71), 9: (60, 59, 61)}
-"""Step in seconds, and least and greatest number of rows. Proxmox 8 sends up to ten rows more than the period has."""
+"""By generation: step in seconds, and least and greatest number of rows.
+
+Proxmox 8 sends up to ten rows more than the period has.
+"""
 
 _AMOUNTS = Row(
     {"used": integer(GIB // 4, 16 * TIB), "total": integer(GIB, 16 * TIB)}, most={"used": ("total", 1.0)}

@@ -1,1 +1,1 @@
-"""Run dashboards over channels of this process."""
+"""Run dashboards over channels of this process, and find those of a running bot."""

@@ -1,4 +1,4 @@
-"""Plant faults of the Discord server: token, channels, roles and the invitation."""
+"""Plant faults on the way to Discord, and of the server there: token, channels, roles and the invitation."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def discord_token_is_wrong(_s: ProcessStage) -> Iterator[Settings]:
 
 
 @fault("discord_login_failed", BAD, "proxy|プロキシ")
-def a_page_answers_instead_of_discord(s: ProcessStage) -> Iterator[Settings]:
+def page_answers_instead_of_discord(s: ProcessStage) -> Iterator[Settings]:
     s.server.rest.faults.add(PlannedFault("GET", "/users/@me", 2, 200, page="<title>Hotel WLAN</title>"))
     yield {}
 
 
 @fault("discord_login_failed", BAD, r"\(401\).*(proxy|プロキシ|network|ネットワーク)|(proxy|プロキシ).*401")
-def a_proxy_wants_a_login(s: ProcessStage) -> Iterator[Settings]:
+def proxy_wants_a_login(s: ProcessStage) -> Iterator[Settings]:
     s.server.rest.faults.add(PlannedFault("GET", "/users/@me", 2, 401, page="<p>Log in"))
     yield {}
 
