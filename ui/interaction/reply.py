@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 ACKNOWLEDGE_AFTER = 0.6
 """Seconds until an interaction is acknowledged. A quicker answer needs no acknowledgement, which saves a request."""
-EDIT_EVERY = 2.0  # seconds
+EDIT_EVERY = 2.0  # seconds between two edits that show progress
 FIRST_RETRIES = (0.3, 0.6, 0.9)
 """Seconds between the tries of a first answer or a refusal. Discord waits only 3 s for a first answer."""
 STEP_BACK_SECONDS = 1.0
@@ -160,7 +160,7 @@ class Reply:
     async def start(self, working: ui.LayoutView, farewell: ui.LayoutView) -> int | None:
         """Send the first answer before something is changed. Return the id of the message.
 
-        The id is None for a private message, because another run of the bot cannot edit it.
+        The id is None if it is unknown or the message is private, which another run of the bot could not edit.
         `working`: shown at once in the message of a press. `farewell`: shown if the bot ends before `show`.
         Raises: AnswerTooLate, if Discord does not accept the answer or the bot ends. Nothing may be changed then.
         """

@@ -102,6 +102,7 @@ async def test_a_row_of_the_list(scene: Stage) -> None:
         ({"kind": "lxc"}, [201, 202, 203, 204, 205, 9100]),
         ({"node": "pve3"}, [105, 106, 107, 204, 205]),
         ({"status": "running", "kind": "qemu", "node": "pve1"}, [101, 102, 108]),
+        ({"node": " pve3 ", "kind": "lxc"}, [204, 205]),
         ({"node": "pve9"}, []),
         ({"tag": "GAME"}, [103, 104, 105]),
         ({"pool": "home"}, [101, 106, 109, 204]),

@@ -39,7 +39,8 @@ def typed_filters(interaction: Interaction, filters: Filters, site: str) -> Filt
     Raises: UnknownSite.
     """
     choose_typed_site(interaction, site)
-    filters = replace(filters, tag=filters.tag.strip().casefold(), pool=filters.pool.strip())
+    tidy = {"node": filters.node.strip(), "tag": filters.tag.strip().casefold(), "pool": filters.pool.strip()}
+    filters = replace(filters, **tidy)
     name, slash, node = (part.strip() for part in filters.node.partition("/"))
     if not slash or not services_of(interaction).sites.several:
         return filters
