@@ -116,7 +116,7 @@ def _backups(t: Text, backups: Backups | BotError, now: float) -> str:
         size = f"{format_size(each.size)} · " if each.size is not None else ""
         lines.append(f"{BACKUP} {moment(t, each.taken, now)}\n-# {size}{code(each.storage, 40)}")
     left = len(backups.found) - BACKUPS_MOST
-    lines += [f"-# {t('{n} older ones', n=left)}"] if left > 0 else []
+    lines += [f"-# {t.plural('{n} older one', '{n} older ones', left)}"] if left > 0 else []
     lines = lines or [f"{WARNING} {t('No backups found')}"]
     if backups.unread:
         names = fit_lines(t, (code(name, 40) for name in backups.unread), 200, " ")

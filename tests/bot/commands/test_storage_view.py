@@ -76,6 +76,16 @@ async def test_file_systems_that_are_left_out_are_counted(scene: Stage, pve: Pve
     assert "… and 3 more" in text
 
 
+async def test_backups_that_are_left_out_are_counted(scene: Stage, pve: Pve) -> None:
+    panel = await scene.say(scene.emma, "info", vmid=202)
+    for days, told in ((10, ""), (20, "-# 1 older one"), (30, "-# 2 older ones")):
+        for more in range(5 if days == 10 else 1):
+            pve.keep_backup(202, days + more)
+        lines = (await scene.press(scene.emma, panel, "Disks and backups")).text.splitlines()
+        assert sum(line.startswith("💾 ") for line in lines) == 5
+        assert [line for line in lines if "older" in line] == [told] * bool(told)
+
+
 async def test_notes_are_shown_without_their_markup(scene: Stage, pve: Pve) -> None:
     note = "<div align='center'>\n![logo](https://x.example/l.png)\n</div>\n\n# **Wiki** [docs](https://evil.example)\n@everyone"
     pve.vm(101).config["description"] = note
