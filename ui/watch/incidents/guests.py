@@ -21,7 +21,7 @@ from ui.watch.incidents.states import HELD, held_head, held_short
 IncidentText = Callable[[Text, Incident], str]
 
 GROUP_MOST = 1300
-"""Maximum characters of all rows of a group."""
+"""Characters that the rows of a group share. If there are too many rows, `details.py` counts the last ones."""
 
 
 def _person(t: Text, fact: GuestFact) -> str:
@@ -164,7 +164,7 @@ def event_text(t: Text, what: GuestEvent) -> str:
 def group_rows(t: Text, facts: Iterable[GuestFact]) -> list[str]:
     """List the guests, one row per event, user and (for `HELD` guests) state."""
     alike = _alike(facts)
-    share = min(NAMES_MOST, GROUP_MOST // max(1, len(alike)) - 70)  # leaves room for every row
+    share = min(NAMES_MOST, GROUP_MOST // max(1, len(alike)) - 70)  # 70: about a row without its names
     return [
         _counted(t, f"**{_shared_event(t, some)}**", len(some), guest_names(t, some, share)) for some in alike
     ]
