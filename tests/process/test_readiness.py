@@ -364,7 +364,7 @@ async def test_a_server_that_the_bot_is_not_in(stage: ProcessStage) -> None:
 
 
 async def test_a_channel_that_discord_hides_for_now_is_not_called_wrong(stage: ProcessStage) -> None:
-    """The channel may be an archived thread, which has to be queried. Nobody should replace an ID that may be right."""
+    """The channel may be an archived thread, which must be queried. Nobody should replace an ID that may be right."""
     category, alerts, audit, lab = numbers = [WRONG[:-1] + digit for digit in "1234"]
     answers = ((429, ""), (503, ""), (200, "<title>Hotel WLAN</title>"), (0, ""))
     for number, (status, page) in zip(numbers, answers, strict=True):
