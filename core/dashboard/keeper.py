@@ -28,7 +28,7 @@ from core.wanted_errors import DashboardExists, NoSuchDashboard, TooManyDashboar
 C = TypeVar("C")
 
 TURN = Rate(1, 2 * NEW_SECONDS)
-"""For how long a new message counts for its person. Whoever takes more than half of all of them goes further back."""
+"""Each new message of a person counts for this long, one after the other. Whoever has more left is attended later."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class DashboardKeeper(Generic[C]):
         self._new_messages = Pace(clock, Rate(DASHBOARDS_MOST, NEW_SECONDS))
         self._live: dict[str, LiveDashboard[C]] = {}
         self._taken: dict[int, float] = {}
-        """By user id: the monotonic time until which a person's new messages count (`TURN`)."""
+        """Monotonic time until which the new messages of a person count (`TURN`), by user id."""
         self._work, self._ending, self._busy = asyncio.Event(), asyncio.Event(), asyncio.Lock()
         self._rounds = asyncio.Condition()
         self._limited_until = NEVER
@@ -194,9 +194,9 @@ class DashboardKeeper(Generic[C]):
         return max(0.0, min(due) - self._clock.monotonic()) if due else None
 
     def _in_turn(self) -> list[LiveDashboard[C]]:
-        """Return the dashboards, oldest first, but those of people with many new messages lately last.
+        """Return the dashboards: those of people with few new messages lately first, and of these the oldest first.
 
-        New messages are limited for all together: whoever makes and removes dashboards in a loop delays no others.
+        New messages of a site are limited. Somebody who makes and removes dashboards in a loop delays others little.
         """
         now = self._clock.monotonic()
         return sorted(

@@ -43,7 +43,7 @@ def target_of(text: str, cluster: Cluster | None, watched: Collection[int] = ())
 
 
 def targets_of(text: str, cluster: Cluster | None, watched: Collection[int] = ()) -> frozenset[str]:
-    """Return every subject that the text fits, by the rules of `target_of`."""
+    """Return the subjects that the text may mean, by the rules of `target_of`."""
     typed = text.strip()
     if means_all(typed):
         return frozenset({ALL})

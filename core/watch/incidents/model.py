@@ -230,7 +230,7 @@ class Incident:
     told: bool = False
     said: float = 0.0
     forgotten: bool = False
-    """Whether it ended because nobody watches its subject any more, and not because all is well again."""
+    """Whether it ended although nobody saw that all is well again, such as when its subject is watched no longer."""
     acked_by_id: int = 0
     """User id of the person in `acked_by`; 0 if it was not stored."""
     unmuted: bool = False
