@@ -66,7 +66,7 @@ def read(talk: Talk, probe: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
     while True:
         try:
             return talk.run(probe())
-        except (*AWAY, TypeError, KeyError, ValueError) as fault:  # the last three: something else answers
+        except (*AWAY, TypeError, KeyError, ValueError) as fault:  # the last three: JSON of something else
             verdict = diagnose(t, fault, ConnectStep.LOG_IN)
         talk.refuse(verdict.text)
         if verdict.retry is RetryRule.FINAL:

@@ -20,7 +20,13 @@ from ui.messages.discord_refusals import ConnectStep, diagnose
 
 AFTER_LOGIN = ("discord.guild", "discord.channels", "discord.permissions", "discord.commands")
 """Checks that need a login."""
-AWAY = (*DISCORD_ERRORS, discord.LoginFailure, Late)
+
+
+class NotDiscord(ValueError):
+    """The log-in got an answer that is not Discord's, although it is JSON."""
+
+
+AWAY = (*DISCORD_ERRORS, discord.LoginFailure, Late, NotDiscord)
 """Errors that mean that Discord gave no answer, or refused."""
 
 
@@ -40,7 +46,7 @@ async def check_discord_side(
 
 @contextlib.asynccontextmanager
 async def logged_in(token: str) -> AsyncIterator[discord.Client]:
-    """Yield a client that is logged in over REST, and takes no page of a proxy for an answer.
+    """Yield a client that is logged in over REST, and takes no proxy's page for an answer of Discord.
 
     Raises: one of AWAY.
     """
@@ -53,7 +59,10 @@ async def logged_in(token: str) -> AsyncIterator[discord.Client]:
         http_trace=trace,
     )
     try:
-        await in_time(client.login(token))
+        try:
+            await in_time(client.login(token))
+        except (TypeError, KeyError, ValueError) as error:
+            raise NotDiscord from error
         yield client
     finally:
         await client.close()

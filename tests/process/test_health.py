@@ -143,10 +143,11 @@ async def test_the_other_options(stage: ProcessStage, capsys: pytest.CaptureFixt
     bot = await stage.launch("bot.py", "--send-test-alert", *config, ALERT_CHANNEL_ID=NOWHERE)
     assert await bot.wait() == 2
     assert f"{NOWHERE} did not arrive. Run `python bot.py --check`" in bot.output()
-    stage.server.fail("GET", "/users/@me", 200, 1, page="<title>Hotel WLAN</title>")
-    bot = await stage.launch("bot.py", "--send-test-alert", *config)
-    assert await bot.wait() == 2
-    assert "Something other than Discord answered" in bot.output()
+    for page, kind in (("<title>Hotel WLAN</title>", "text/html"), ('{"status": "ok"}', "application/json")):
+        stage.server.fail("GET", "/users/@me", 200, 1, page=page, kind=kind)
+        bot = await stage.launch("bot.py", "--send-test-alert", *config)
+        assert await bot.wait() == 2
+        assert bot.output().splitlines()[-1].startswith("❌ Something other than Discord answered")
 
     with pytest.raises(SystemExit):
         parse_command_line(["--version"], ROOT / "config.py")

@@ -25,6 +25,13 @@ def page_answers_instead_of_discord(s: ProcessStage) -> Iterator[Settings]:
     yield {}
 
 
+@fault("discord_login_failed", BAD, "proxy|プロキシ")
+def json_of_another_program_answers(s: ProcessStage) -> Iterator[Settings]:
+    other = PlannedFault("GET", "/users/@me", 2, 200, page='{"status": "ok"}', kind="application/json")
+    s.server.rest.faults.add(other)
+    yield {}
+
+
 @fault("discord_login_failed", BAD, r"\(401\).*(proxy|プロキシ|network|ネットワーク)|(proxy|プロキシ).*401")
 def proxy_wants_a_login(s: ProcessStage) -> Iterator[Settings]:
     s.server.rest.faults.add(PlannedFault("GET", "/users/@me", 2, 401, page="<p>Log in"))
