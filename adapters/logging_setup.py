@@ -1,8 +1,8 @@
-"""Set up the bot's log, without secrets and without the chatter of libraries.
+r"""Set up the bot's log, without secrets and without the chatter of libraries.
 
 A line may contain text from outside, for example names from Proxmox and error messages. So every line of every
 logger is escaped: characters that a terminal or a reader could take for another line or for a command are shown
-as an escape (`\\n`, `\\x1b`). In the text format a traceback keeps its lines, each behind a bar with which no other
+as an escape (`\n`, `\x1b`). In the text format a traceback keeps its lines, each behind a bar with which no other
 line begins. In the JSON format it is a part of the entry's line.
 """
 

@@ -31,7 +31,7 @@ class DiscordServer(DiscordService):
         return self.world.create_guild(name, preferred_locale=locale)
 
     def forum(self, guild: Guild, name: str, *, category: Channel | None = None) -> Channel:
-        """Create a forum. Use the guild for other channels and roles: create_category, create_role…"""
+        """Create a forum. Other channels and roles are created at the guild (create_category, create_role)."""
         forum = guild.create_forum_channel(name)
         if category is not None:
             self.move(forum, category)

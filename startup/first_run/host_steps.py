@@ -50,7 +50,7 @@ def ask_name(talk: Talk) -> None:
 
 
 def proposed_name(site: SiteDraft, others: Sequence[str]) -> str:
-    """Return the first part of the first host's name if it can be a name and is free, otherwise site2, site3 …"""
+    """Return the first part of the first host's name if it is a free site name, else the next of site2, site3, …."""
     host = site.points[0].host.lower() if site.points else ""
     found = re.match(r"[a-z][a-z0-9-]{0,15}(?=\.|$)", host)
     numbered = (f"site{number}" for number in count(len(others) + 1))

@@ -252,6 +252,15 @@ def defined(body: Iterable[ast.stmt]) -> Iterator[str]:
             yield from (target.id for target in targets if isinstance(target, ast.Name))
 
 
+def test_the_glossary_is_short_and_names_each_word_once() -> None:
+    glossary = text_of(DOCS / "architecture.md").split("## 用語 · Glossary")[1]
+    rows = [line for line in glossary.splitlines() if line.strip()]
+    words = [word for row in rows for word in re.split(", ", row.split("**")[1])]
+    assert 20 < len(rows) <= 30
+    assert all(row.startswith("- **") for row in rows)
+    assert len(set(words)) == len(words)
+
+
 def test_the_names_in_the_guides_are_in_the_code() -> None:
     folders = ("adapters", "startup", "core", "ui", "cogs", "playground", "tests", "tools")
     paths = [*ROOT.glob("*.py"), *(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]

@@ -248,7 +248,6 @@ def test_no_list_is_ever_lost(
     before: dict[str, list[int]], order: list[str], changes: list[dict[str, list[int]]]
 ) -> None:
     """Whatever sites are configured, the lists of the others stay as they were."""
-
     with tempfile.TemporaryDirectory() as made:
         tmp, expected = Path(made), dict(before)
         lists = {name: [{"vmid": each} for each in listed] for name, listed in before.items()}
