@@ -40,7 +40,8 @@ _log = logging.getLogger(__name__)
 POLL_SECONDS = 150.0
 """Minimum seconds after which a running poll counts as hung and is started again.
 
-Two reads that run into every timeout of the client, the 12 s between them and the queries after them take less.
+Unless requests wait for a slot, two reads as long as the client allows, the 12 s between them and the queries after
+them take less.
 """
 
 NAME_MOST = 255  # characters
