@@ -52,10 +52,10 @@ REASON = locale_str("Reason, if the guest is protected")
 class WatchLoop:
     """Poll the watched guests of one site, send its alerts, keep its dashboards, and ask for its disk usage.
 
-    `tasks.loop` follows the wall clock, backs off by itself on an `OSError`, and ends for good on any other
-    exception. Therefore its body catches every exception and skips the extra runs after a clock jump. A watchdog
-    on the monotonic clock restarts the loop when no poll has begun for two intervals. A running poll has
-    `POLL_SECONDS` at least.
+    `tasks.loop` follows the wall clock, backs off by itself on errors of a connection such as `OSError`, and ends for
+    good on any other exception. Therefore its body catches every exception and skips the extra runs after a clock
+    jump. A watchdog on the monotonic clock restarts the loop when no poll has begun for two intervals. A running poll
+    has `POLL_SECONDS` at least.
     """
 
     def __init__(self, site: Site, reports: WatchReports, pulse: Pulse, presence: Presence) -> None:
