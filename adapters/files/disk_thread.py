@@ -119,7 +119,7 @@ class DiskThread:
 def _told_when_done(future: Future[Any]) -> asyncio.Future[None]:
     """Return a future of the running loop that is done soon after `future`.
 
-    `asyncio.wrap_future` and `asyncio.wait` take twice as long, and each command uses the journal several times.
+    `asyncio.wrap_future` and `asyncio.wait` take longer, and each command uses the journal several times.
     """
     loop = asyncio.get_running_loop()
     done = loop.create_future()
