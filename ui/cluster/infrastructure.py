@@ -133,6 +133,7 @@ async def _offline(name: str) -> BotError:
 
 
 async def _in_time(read: Awaitable[T], _type: type[T]) -> T | BotError:
+    """Return the result of a read, or the error. `_type`: tells mypy the type of the result."""
     try:
         async with asyncio.timeout(PART_SECONDS):
             return await read

@@ -85,8 +85,8 @@ class WatchReports:
     def cancel(self) -> None:
         self._background.cancel()
 
-    def _line(self, mark: str, text: str) -> None:
-        self._background.run(self._say(f"{mark} {text}"), "word")
+    def _line(self, sign: str, text: str) -> None:
+        self._background.run(self._say(f"{sign} {text}"), "word")
 
     def report_failure(self, error_id: str | None) -> None:
         """Report once that two polls in a row failed because of a bug, and once that polls work again.
