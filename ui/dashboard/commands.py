@@ -167,7 +167,7 @@ def _created_card(t: Text, site: Site, dashboard: Dashboard) -> discord.ui.Layou
 
 
 async def remove_dashboard(reply: Reply, typed: str) -> None:
-    """Remove a dashboard and its message. Raises: NoSuchDashboard, Refused, JournalFailed."""
+    """Remove a dashboard. Its message follows when Discord allows it. Raises: Refused, JournalFailed."""
     interaction = reply.interaction
     with record_attempt(
         interaction, Operation.DASHBOARD_REMOVE, detail=format_options({"dashboard": typed})

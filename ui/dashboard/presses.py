@@ -21,8 +21,8 @@ from ui.interaction.attempt import Attempt, recording
 from ui.interaction.context import Interaction, actor_of, services_of
 from ui.interaction.reply import Reply
 
-REFRESH_SECONDS = 5.0
-"""Seconds to wait until the message is renewed."""
+RENEWAL_SECONDS = 5.0
+"""Maximum seconds to wait until the message is renewed."""
 ALERTS_MOST = 15
 """Maximum number of incidents that the button lists."""
 TROUBLE_MOST = 1600
@@ -46,7 +46,7 @@ async def on_dashboard_press(interaction: Interaction, what: str, mark: str, att
             await reply.accept()
             with contextlib.suppress(BotError):  # the dashboard itself shows that the read failed
                 await attempt.site.cluster_cache.read()
-            await keeper.refresh(mark, REFRESH_SECONDS)
+            await keeper.refresh(mark, RENEWAL_SECONDS)
 
 
 async def _delete_orphan(interaction: Interaction, attempt: Attempt) -> None:
