@@ -24,7 +24,8 @@
     │   ├── …                        the guest does not allow the action: core/guest_errors.py
     │   └── …                        the input is invalid: core/wanted_errors.py
     ├── ProxmoxError                 Proxmox refused, or could not be reached: core/proxmox_errors.py
-    ├── StoreFailed                  the file of the watch list or of the read-only switch failed
+    ├── StoreFailed                  the file of the watch list could not be written
+    │   └── SwitchFailed             the file of the read-only switch could not be read or written
     ├── JournalFailed                the journal could not be written or read
     ├── ChartTooSlow                 a chart was not drawn in time
     ├── ChartFailed                  a chart could not be drawn
@@ -288,12 +289,13 @@ A write that has begun may then still be made.
 
 @dataclass(eq=False)
 class StoreFailed(BotError):
-    """The watch list could not be written, or the file of the read-only switch could not be read or written.
-
-    The watch list is unchanged, but see `DISK_HUNG`.
-    """
+    """The watch list could not be written. It is unchanged, but see `DISK_HUNG`."""
 
     reason: str
+
+
+class SwitchFailed(StoreFailed):
+    """The file of the read-only switch could not be read or written."""
 
 
 @dataclass(eq=False)

@@ -14,7 +14,7 @@ from typing import TypeVar
 from adapters.files.atomic_file import errno_name, replace_file, sync_directory
 from adapters.files.disk_thread import DiskCalls, DiskHung
 from adapters.files.stored_sites import stored_key
-from core.errors import DISK_HUNG, StoreFailed
+from core.errors import DISK_HUNG, SwitchFailed
 
 T = TypeVar("T")
 
@@ -46,21 +46,21 @@ class ReadOnlyFile:
         """Return the content, None if there is no file.
 
         For the only site, the file of a site that is gone counts, too.
-        Raises: StoreFailed.
+        Raises: SwitchFailed.
         """
         return await self._run(self._read)
 
     async def write(self, text: str) -> None:
         """Write the file. It is on the disk when this returns.
 
-        Raises: StoreFailed.
+        Raises: SwitchFailed.
         """
         await self._run(lambda: self._write(text))
 
     async def remove(self) -> None:
         """Remove the file and, for the only site, the files of sites that are gone.
 
-        Raises: StoreFailed. A file may then still exist.
+        Raises: SwitchFailed. A file may then still exist.
         """
         await self._run(self._remove)
 
@@ -68,9 +68,9 @@ class ReadOnlyFile:
         try:
             return await self._disk.run(call)
         except DiskHung as error:
-            raise StoreFailed(DISK_HUNG) from error
+            raise SwitchFailed(DISK_HUNG) from error
         except OSError as error:
-            raise StoreFailed(errno_name(error)) from error
+            raise SwitchFailed(errno_name(error)) from error
 
     def _read(self) -> str | None:
         for path in self._places():

@@ -157,6 +157,12 @@ WORDS: WordsByError = {
         N_("The watch list could not be saved ({reason}), so nothing was changed."),
         N_("watch list cannot be written"),
     ),
+    e.SwitchFailed: ErrorWords(
+        N_(
+            "The file of read-only mode could not be changed ({reason}), so nothing was changed. Check the disk."
+        ),
+        N_("file of read-only mode cannot be written"),
+    ),
     e.JournalFailed: ErrorWords(_journal_failed, N_("journal unavailable")),
     **PROXMOX_WORDS,
     **GUEST_WORDS,

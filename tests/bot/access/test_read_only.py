@@ -1,15 +1,17 @@
 """Test /readonly: one switch refuses every change, appears in every refusal, and outlives restarts and crashes."""
 
+import errno
 import json
 from typing import Any
 
 import pytest
 
+from adapters.files.read_only_file import ReadOnlyFile
 from core.access.read_only import KEY, ReadOnlySwitch
 from core.audit.record import AuditStep
 from core.audit.store import AuditFilter
 from core.clock import Clock
-from core.errors import JournalFailed, NotAllowed, ReadOnly, StoreFailed
+from core.errors import JournalFailed, NotAllowed, ReadOnly, StoreFailed, SwitchFailed
 from core.guest_errors import GuestNotFound
 from core.levels import Effect, Level
 from core.operations import OPERATIONS, Operation
@@ -24,6 +26,8 @@ from tests.support.walked import walked
 from tests.support.watch.at_once import rows_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+
+BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 
 CHANGING = [
     (command, options)
@@ -185,6 +189,24 @@ async def test_read_only_mode_is_switched_off_in_both_places_or_not_at_all(fails
     later = ReadOnlySwitch(records, Clock(), paper)
     await later.load()
     assert later.refusal is not None
+
+
+@BOTH
+async def test_a_file_that_cannot_be_removed_keeps_read_only_mode_on_and_says_why(
+    scene: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.say(scene.akiko, "readonly on")
+
+    def refuse(_file: ReadOnlyFile) -> None:
+        raise OSError(errno.EROFS, "read-only")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ReadOnlyFile, "_remove", refuse)
+        reply = await scene.say(scene.akiko, "readonly off")
+    scene.assert_refused(reply, scene.akiko, SwitchFailed("EROFS"))
+    assert "EROFS" in reply.text
+    assert scene.told(scene.akiko, StoreFailed("EROFS")) not in reply.text, "the watch list is in order"
+    assert scene.site.authorizer.read_only.refusal is not None
 
 
 @walked(("journal", "spare"), [(True, False), (False, True), (True, True), (False, False)])
