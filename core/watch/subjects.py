@@ -31,7 +31,7 @@ def means_all(text: str) -> bool:
 def target_of(text: str, cluster: Cluster | None, watched: Collection[int] = ()) -> str:
     """Return the subject of a completion's value, a VMID, a guest's exact name or a node's name.
 
-    `cluster=None`: the cluster is unknown now. Any well-formed VMID or value of a node is accepted, but no name.
+    `cluster=None`: the cluster is unknown now. Any well-formed VMID or `node/<name>` is accepted, but no other name.
     `watched`: VMIDs that are accepted even if the cluster does not list them.
     Raises: UnknownTarget, also for a name that several subjects have.
     """

@@ -103,7 +103,10 @@ def leave_incident(
 
 
 def forget_guest(transition: Transition, guest: GuestState) -> GuestState:
-    """Take a guest that is not or cannot be watched out of its incidents. Those about it alone end silently."""
+    """Take a guest that is no longer watched, or became a template, out of its incidents.
+
+    Those about it alone end silently.
+    """
     flapping = transition.open.get(guest.flapping or 0)
     if flapping is not None:
         transition.close_incident(flapping, forgotten=True)

@@ -230,7 +230,7 @@ class Incident:
     told: bool = False
     said: float = 0.0
     forgotten: bool = False
-    """Whether it ended although nobody saw that all is well again, such as when its subject is watched no longer."""
+    """Whether it ended although nobody knows whether all is well, such as when its subject is no longer watched."""
     acked_by_id: int = 0
     """User id of the person in `acked_by`; 0 if it was not stored."""
     unmuted: bool = False

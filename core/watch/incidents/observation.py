@@ -14,7 +14,7 @@ from core.watch.incidents.state import GuestState, WatchState
 CONFIRM_MOST = 5
 """Maximum number of suspects queried individually; more are confirmed by a second read."""
 RECENT_SECONDS = 300.0
-"""Seconds after it was first seen in which an ended task excuses a stop. The task list is read anew after as long."""
+"""An ended task excuses a stop for this many seconds after it was first seen. The task list is read as often."""
 LAG_SECONDS = 15
 """Maximum seconds by which the cluster's list lags behind `status/current` (pvestatd's round, pmxcfs' caching)."""
 ACCEPT_SECONDS = 1800.0

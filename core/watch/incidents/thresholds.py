@@ -151,7 +151,7 @@ def _note_silence(transition: Transition, key: str, silence: Silence, old: Thres
     """Count a reading without an answer. Return the silence if it must be reported now.
 
     An open incident shows the silence, which is then not reported. If the guest is muted, a silence that lasts is
-    reported after the mute. The reads before and after the silence still count as in a row: no read between is known.
+    reported after the mute. The reads before and after the silence count as in a row, because there are none between.
     """
     incident = transition.open.get(old.incident or 0)
     muted = incident is None and transition.guest_muted(silence.fact.vmid, silence.fact.node)
