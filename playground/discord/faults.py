@@ -18,7 +18,7 @@ class Request:
     `path`: relative to the API base, without query. `body`: the decoded JSON (of a multipart request its
     payload_json), or None. `files`: names of uploaded files.
     `status`: the HTTP status, 0 if the connection was cut instead. `at`: seconds of time.monotonic() at
-    arrival. `took`: seconds until the answer.
+    arrival.
     """
 
     method: str
@@ -27,7 +27,6 @@ class Request:
     files: tuple[str, ...]
     status: int
     at: float
-    took: float
 
 
 @dataclass(slots=True)
@@ -127,15 +126,6 @@ class Budget:
 _SNOWFLAKE = re.compile(r"/\d+")
 _TOKEN = re.compile(r"(/webhooks|/interactions)/:id/[^/]+")
 _MAJOR = re.compile(r"/(channels|guilds|webhooks)/(\d+)")
-
-DISCORD_WINDOWS: dict[str, Window] = {
-    "POST /channels/:id/messages": Window(5, 5.0),
-    "PATCH /channels/:id/messages/:id": Window(5, 5.0),
-    "DELETE /channels/:id/messages/:id": Window(5, 1.0),
-    "POST /webhooks/:id/:token": Window(5, 2.0),
-    "PATCH /webhooks/:id/:token/messages/@original": Window(5, 2.0),
-}
-"""Limits that Discord's headers showed for a bot's most frequent routes. Discord does not promise them."""
 
 
 class RateLimits:

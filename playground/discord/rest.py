@@ -82,7 +82,7 @@ class Rest:
         """The requests during outages, as `METHOD path`."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        began = time.monotonic()
+        arrived = time.monotonic()
         call = Call(request.method, "/" + request.match_info["tail"], params=dict(request.query))
         names: tuple[str, ...] = ()
         response: web.Response | None = None
@@ -94,7 +94,7 @@ class Rest:
             response = json_answer(400, {"message": "The request body contains invalid JSON.", "code": 50109})
         finally:
             status = response.status if response is not None else 0
-            entry = Request(call.method, call.path, call.body, names, status, began, time.monotonic() - began)
+            entry = Request(call.method, call.path, call.body, names, status, arrived)
             self.journal.append(entry)
             del self.journal[:-_JOURNAL_ENTRIES]
             self._done(entry)

@@ -195,7 +195,7 @@ class DiscordService:
 
     @property
     def limits(self) -> RateLimits:
-        """The rate limits. `limits.windows.update(DISCORD_WINDOWS)` makes them like Discord's."""
+        """The rate limits. `limits.windows` has those that differ from the default."""
         return self.rest.limits
 
     def fail(

@@ -45,7 +45,7 @@ class Accounts(Scenes):
     async def _users(self, v: Values, user: str) -> list[Values]:
         """List the users, with their tokens if `full` is 1.
 
-        Without User.Modify or Sys.Audit on /access/groups, an account sees only itself.
+        Without User.Modify or Sys.Audit on /access/groups, a user sees only itself, and a token nobody.
         """
         may = any(self.allowed(user, "/access/groups", priv) for priv in ("User.Modify", "Sys.Audit"))
         owners = sorted({name.partition("!")[0] for name in self.apitokens} | {"root@pam"})

@@ -132,7 +132,7 @@ class TaskListTruth(TaskTruth):
         return rows
 
     def _active(self, node: str) -> list[Values]:
-        """Follow RESTEnvironment.pm active_workers: all running tasks, filled up to 25 with the last that ended."""
+        """Follow RESTEnvironment.pm active_workers: all running tasks, filled up to 25 with the newest ended ones."""
         here = [task for task in reversed(self.tasklog) if task["node"] == node]
         running = [task for task in here if "exitstatus" not in task]
         ended = [task for task in here if "exitstatus" in task]
