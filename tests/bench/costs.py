@@ -32,7 +32,7 @@ EXTENTS: tuple[dict[str, str], ...] = (
 )
 """The options of the ten dashboards that a site may have."""
 DASHBOARD_READS = 40
-"""Reads of the cluster during which the dashboards are watched. Each dashboard is edited on every sixth read."""
+"""Reads of the cluster during which the dashboards are watched. Each dashboard may be edited once in six of them."""
 
 
 async def _reads(stage: Stage, count: int) -> int:

@@ -59,7 +59,7 @@ async def _token(talk: Talk) -> None:
 
 
 def _texts(talk: Talk) -> Iterator[tuple[str, Call, type[BotError], str]]:
-    """List the calls that are refused at once: a name, the call, the bot's error, and Proxmox' words."""
+    """List the calls that are refused at once: a name, the call, the bot's error, and a pattern of Proxmox' words."""
     bot, node = talk.bot, talk.facts.node
     for vmid, word, folder in ((VM, "VM", "qemu-server"), (CT, "CT", "lxc")):
         guest = talk.guest(vmid)
