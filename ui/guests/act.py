@@ -60,7 +60,7 @@ async def act_on_panel(site: Site, reply: Reply, order: Order) -> None:
     try:
         report = await _carry_out(site, reply, order, buttons, None)
     except (AnswerTooLate, ChangedMeanwhile, GuestBusy):
-        raise  # nothing can be shown, or the panel is that of another guest or of a running action
+        raise  # nothing can be shown, or the panel is for another guest or another action
     except BotError as error:
         if _is_hidden(site, reply, order.vmid):  # other people may still see the panel
             raise
@@ -127,9 +127,9 @@ async def show_panel(
 def _allowed_buttons(site: Site, reply: Reply, guest: Guest) -> tuple[Operation, ...]:
     """Return the actions whose buttons a panel may have in this place.
 
-    A private panel has only the buttons of actions that its reader may carry out. Everybody sees those of a public
-    panel, so it has all that work in its channel (not all do in an alert channel outside the category). Access is
-    decided for the person who presses one.
+    A private panel has only the buttons of actions that its reader may carry out. A public panel is for everybody, so
+    it has the buttons of all actions that work in its channel: in an alert channel outside the category only some do.
+    Access is decided for the person who presses a button.
     """
     authorizer, actor = site.authorizer, actor_of(reply.interaction)
     if reply.is_private:

@@ -59,7 +59,7 @@ def excess_lines(t: Text, plan: Plan) -> list[str]:
 
 
 def clone_caveats(t: Text, plan: Plan) -> list[str]:
-    """Say what the tags that the clone keeps decide: its owners, its protection and its scopes."""
+    """Say which owners, protection and scopes the clone gets by the tags that it keeps."""
     after = plan.after
     if after is None:
         return []

@@ -1,4 +1,4 @@
-"""Show the plan of an action before it runs: what it does to this guest, and what can be restored afterwards."""
+"""Show the plan of an action before it runs: its effect on the guest, and the backups and snapshots that remain."""
 
 from collections.abc import Callable, Mapping
 

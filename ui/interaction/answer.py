@@ -80,7 +80,7 @@ class Answer:
 
     `private`: only the person who asks sees the answer.
     `anew`: the answer to a press is a new message. Otherwise it edits the message with the button (`in_place`).
-    `reader`: the person's language. `t`: that of the answer, which is the reader's if it is private, else LANGUAGE.
+    `reader`: the person's language. `t`: the language of the answer, the reader's if it is private, else LANGUAGE.
     """
 
     def __init__(self, services: Services, interaction: Interaction, *, private: bool, anew: bool) -> None:

@@ -83,7 +83,7 @@ class Attempt:
         self.begun = True
 
     def record(self, step: AuditStep, outcome: str = "") -> None:
-        """Queue a record of this step in the audit trail of the site, or in that of attempts without a site."""
+        """Queue a record of this step in the site's audit trail, or in the trail of attempts without a site."""
         self._trail.record(self._make_record(step, outcome), self.ticket)
 
     @property

@@ -36,7 +36,7 @@ _SETTING: dict[str, str] = {
     p.NothingVisible.__name__: "PROXMOX_TOKEN_NAME",
     p.HalfGone.__name__: "PROXMOX_TOKEN_NAME",
 }
-"""By error, the setting to check first. For all other errors it is that of the finding, PROXMOX_HOST."""
+"""By error, the setting to check first. For any other error it is the finding's setting, PROXMOX_HOST."""
 
 _LINES: Mapping[Problem, Marked] = {
     Problem.NO_GUESTS: N_(

@@ -25,7 +25,7 @@ BROKEN_SECONDS = 0.5
 class SiteRead:
     """The last read of one site. `cluster`: None if there is none.
 
-    `error`: why a new read failed or was late. `reads_for_completion` never sets it.
+    `error`: why a new read failed or was late, None if it did not. `reads_for_completion` never sets it.
     """
 
     site: Site
@@ -70,9 +70,10 @@ async def _read(site: Site, wait: float) -> SiteRead:
 
 
 async def part_of_each(reads: Sequence[SiteRead], make: Callable[[SiteRead], Awaitable[T]]) -> list[T]:
-    """Make one part of an answer of each read. A site whose data cause a bug is shown as one that cannot be read.
+    """Return the part of an answer that `make` returns for each read.
 
-    Raises: the BotErrors of `make`, and what it raises for a site without a read.
+    If the data of a site cause a bug in `make`, its part is that of a site that cannot be read.
+    Raises: the BotErrors of `make`, and every error that it raises for a site without a read.
     """
     parts = []
     for read in reads:

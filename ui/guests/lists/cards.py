@@ -144,7 +144,7 @@ async def show_guests(site: Site, reply: Reply, filters: Filters, page: int = 0)
 def select_visible(site: Site, actor: Actor, cluster: Cluster, filters: Filters) -> tuple[Selection, bool]:
     """Return the matching guests that the person may see, and whether Proxmox shows no guests at all.
 
-    The latter is False for a person from whom guests may be hidden.
+    The second value is False for a person from whom guests may be hidden.
     """
     authorizer = site.authorizer
     rows = authorizer.visible_rows(actor, cluster)

@@ -135,7 +135,7 @@ ORDERS: Mapping[str, Callable[[Guest], tuple[float, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The guests that match the filters, sorted as these say.
+    """The guests that match the filters, in the order that the filters name.
 
     `counts`: their number by state; None stands for the templates. `filters`: with full names.
     """
