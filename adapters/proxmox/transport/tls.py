@@ -231,7 +231,7 @@ class Transport(HTTPAdapter):
         super().init_poolmanager(*args, ssl_context=_context(self._trust), **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"https": self._pool_class}
 
-    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002 - of requests
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002 - the signature of requests
         """Verify with the CAs that the context has. requests would load them again for each connection."""
         conn.cert_reqs = "CERT_REQUIRED" if self._trust.authorities else "CERT_NONE"
         conn.ca_certs = conn.ca_cert_dir = None

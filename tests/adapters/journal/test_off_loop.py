@@ -84,7 +84,7 @@ async def test_a_file_that_was_made_again_is_read_from_then_on(
 ) -> None:
     await journal.put_record("kept", "1")
     assert await journal.records() == {"kept": "1"}
-    for path in tmp_path.iterdir():  # noqa: ASYNC240  # a few names in memory
+    for path in tmp_path.iterdir():  # noqa: ASYNC240  # a few names, and nobody waits
         path.unlink()
     renewed = await journal.check_file()
     assert renewed is not None

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from core.access.policy import AccessRules, Scope, ScopeKind
+from core.access.policy import AccessRules, Actor, Scope, ScopeKind
 from core.actions.order import Report
 from core.errors import ChangedMeanwhile, NotAllowed, TooManyChanges
-from core.guest import State
+from core.guest import Guest, State
 from core.guest_errors import GuestBusy, GuestNotFound
 from core.levels import Level
 from core.operations import Operation
@@ -38,12 +38,10 @@ def world_of(most: int = 0) -> FakeWorld:
 
 
 @pytest.mark.parametrize("actor", [MALLORY, NOBODY, replace(AKIKO, roles=frozenset({VIEWER}))])
-async def test_a_refused_action_does_not_claim_its_guest(actor: object) -> None:
+async def test_a_refused_action_does_not_claim_its_guest(actor: Actor) -> None:
     """It holds at every moment of the attempt, however long Proxmox takes."""
     world = world_of()
-    attempt = asyncio.create_task(
-        world.executor.execute(replace(world.order(Operation.START), actor=actor))  # type: ignore[arg-type]  # actors all
-    )
+    attempt = asyncio.create_task(world.executor.execute(replace(world.order(Operation.START), actor=actor)))
     while not attempt.done():
         assert world.executor._claims.busy == {}
         await asyncio.sleep(0)
@@ -84,15 +82,15 @@ async def test_a_plan_from_before_an_action_that_has_ended_is_not_carried_out() 
     held = asyncio.Event()
     status = world.proxmox.status
 
-    async def slowly(which: object) -> object:
-        found = await status(which)  # type: ignore[arg-type]  # it is a guest
+    async def slowly(guest: Guest, *, quick: bool = False) -> Guest:
+        found = await status(guest, quick=quick)
         if not held.is_set():
             held.set()
             await resume.wait()
         return found
 
     resume = asyncio.Event()
-    world.proxmox.status = slowly  # type: ignore[method-assign, assignment]  # the first answer is late
+    world.proxmox.status = slowly  # type: ignore[method-assign]  # the first answer is late
     late = asyncio.create_task(world.executor.execute(world.order(Operation.START, 101, ADA)))
     await held.wait()
     assert (await world.executor.execute(world.order(Operation.START, 101, ADA))).good

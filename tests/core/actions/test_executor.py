@@ -1241,12 +1241,12 @@ async def test_a_good_task_without_its_state_is_not_waited_for_so_long_without_h
     world.clock.at(10_000, lambda: None)
     original = world.proxmox.power
 
-    async def idle(found: Guest, operation: Operation) -> str:
-        upid = await original(found, operation)
+    async def idle(guest: Guest, operation: Operation) -> str:
+        upid = await original(guest, operation)
         world.proxmox.tasks[upid].effect = lambda: None
         return upid
 
-    world.proxmox.power = idle  # type: ignore[method-assign, assignment]  # a task that ends well and does nothing
+    world.proxmox.power = idle  # type: ignore[method-assign]  # a task that ends well and does nothing
     report = await world.executor.execute(world.order(Operation.SHUTDOWN))
     assert not report.settled
     assert SETTLE_SECONDS <= report.seconds < SETTLE_SECONDS + 20
