@@ -88,7 +88,10 @@ class DiscordServer(DiscordService):
     async def autocomplete(
         self, person: Person, channel: Channel, command: str, option: str, typed: str = "", /, **filled: Any
     ) -> list[dict[str, Any]]:
-        """Type into an option and return the choices as {"name": …, "value": …}. `filled`: the other options."""
+        """Type into an option and return the choices as {"name": …, "value": …}. `filled`: the other options.
+
+        Raises: simcord.SetupError, as `slash`, and for an option without completions.
+        """
         filled = self._as_typed(command, filled)
         return await person.actor.autocomplete(channel, command, option, typed, **filled)
 
@@ -117,13 +120,19 @@ class DiscordServer(DiscordService):
     async def select(
         self, person: Person, post: SeenMessage, values: Sequence[Any], *, custom_id: str | None = None
     ) -> PressResult:
-        """Choose in a menu: values of a text menu, or handles of people, roles or channels for the others."""
+        """Choose in a menu: values of a text menu, or handles of people, roles or channels for the others.
+
+        Raises: simcord.SetupError for a choice that is not possible.
+        """
         return self._reply(await person.actor.select(self.world.response(post), values, custom_id=custom_id))
 
     async def choose(
         self, person: Person, post: SeenMessage, custom_id: str, values: Sequence[str]
     ) -> PressResult:
-        """Send a choice in a text menu as it is, even of a menu or a value that was never there."""
+        """Send a choice in a text menu as it is, even of a menu or a value that was never there.
+
+        Raises: simcord.SetupError if the person does not see the message.
+        """
         return self._reply(await press(self.world, person.actor, post, custom_id, list(values)))
 
     async def submit(
@@ -131,7 +140,8 @@ class DiscordServer(DiscordService):
     ) -> PressResult:
         """Send the form in `shown`. `values`: by custom_id, or the text of its only field.
 
-        Raises: LookupError, if there is no form with exactly one field for that text.
+        Raises: LookupError, if there is no form with exactly one field for that text; simcord.SetupError for values
+        that the form does not take.
         """
         if isinstance(values, str):
             if shown.form is None or len(shown.form.fields) != 1:

@@ -219,12 +219,15 @@ class Serving(NodeFacts):
 
     @property
     def ca_file(self) -> str:
-        """Path of the cluster's root CA (PEM), for verify_ssl."""
+        """Path of the cluster's root CA (PEM), for verify_ssl. Raises: RuntimeError before `open`."""
         return str(self._made.ca_file)
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the certificate that the first address shows at the start, `AA:BB:…`, as Proxmox shows it."""
+        """SHA-256 of the certificate that the first address shows at the start, `AA:BB:…`, as Proxmox shows it.
+
+        Raises: RuntimeError before `open`.
+        """
         return self._made.fingerprint
 
     @property
