@@ -32,7 +32,7 @@ class Pins:
         self._counter = itertools.count(1)
 
     def ensure_room(self, call: Call) -> None:
-        """Refuse a new pin beyond the limit, and note the order of the others. Let all other calls pass.
+        """Refuse a new pin beyond the limit, and note the order of the allowed ones. Let all other calls pass.
 
         Raises: CallRefused.
         """
