@@ -1,7 +1,7 @@
 """Run tasks of the playground's Proxmox: their time, log and end.
 
-Second layer over fakepve. It follows pve-common UPID.pm and RESTEnvironment.pm: the last line of the log
-decides how a task ended.
+Second layer over fakepve. It follows pve-common UPID.pm and RESTEnvironment.pm: the last line of the log says
+how a task ended.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ class TaskTruth(HttpTruth):
         """Plan how the next task of type `ttype` (`qmstart`, `vzclone`, …) runs, only of guest `vmid` if given.
 
         lines: written to its log, evenly over `seconds` (real ones).
-        ends: `OK`; `WARNINGS: 2` (the work is done); anything else is an error: the work is not done and the
-        task ends with these words (a QEMU clone puts `clone failed: ` before them, as Proxmox does).
+        ends: the exit text. With `OK`, `WARNINGS: 2` and `unexpected status` the work is done. Anything else is an
+        error: the work is not done (a QEMU clone puts `clone failed: ` before the text, as Proxmox does).
         hold: it runs until the returned plan's release(); say() adds log lines meanwhile.
         """
         plan = TaskPlan(ttype, vmid, lines, ends, seconds, hold)
