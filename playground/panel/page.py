@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -182,7 +183,7 @@ class PageAddress:
 def free_ports(first: int, host: str = LOOPBACK) -> tuple[int, int, int]:
     """Return three free ports in a row, at `first` or above. If `first` is 0, return zeros: the system chooses.
 
-    Raises: PortTaken, if something else uses all that were tried.
+    Raises: PortTaken, if something else uses all that were tried; OSError, if the host or a port is not to be had.
     """
     if not first:
         return (0, 0, 0)
@@ -197,7 +198,9 @@ def _is_free(host: str, port: int) -> bool:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the page's own socket
         try:
             probe.bind((host, port))
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
             return False
     return True
 

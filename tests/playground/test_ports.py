@@ -62,3 +62,13 @@ def test_a_taken_port_is_no_obstacle(
             assert str(port) in told
             assert words in told
             assert len(told.splitlines()) == 1
+
+
+def test_an_address_of_another_machine_is_not_called_a_taken_port(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LANGUAGE", "en")
+    assert command_line.main(["--host", "192.0.2.1", "--port", "42001"]) == 1
+    told = capsys.readouterr().err
+    assert "The demo did not start: " in told
+    assert "another program" not in told
