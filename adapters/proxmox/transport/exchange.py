@@ -59,7 +59,7 @@ class ConnectionFault(Exception):
     `error`: the error for the caller if nothing else is tried.
     `sent`: the request may have been sent.
     `elsewhere`: another entry point may be tried.
-    `again`: the connection broke, so a read may be sent once more here.
+    `again`: the connection broke, and not by silence, so a read may be sent once more here.
     `kept`: the connection is that of an earlier request. The server may just have closed it.
     """
 
@@ -91,7 +91,7 @@ class Try:
         self.answered = False
         self._lock = threading.Lock()
         self._connection: ApiConnection | None = None
-        self._ends = 0.0
+        self._began, self._ends = 0.0, 0.0
         self._distrusts = False
         """Whether the certificate is not trusted."""
 
@@ -119,7 +119,8 @@ class Try:
         if connection is None:
             raise Unreachable(host)
         connection.sockets.silence = self.silence
-        self._ends, self._connection = time.monotonic() + self.connect_seconds, connection
+        self._began = time.monotonic()
+        self._ends, self._connection = self._began + self.connect_seconds, connection
         try:
             if not deadline.attach(connection):
                 raise TimedOut(host, changing=False)  # nothing was sent
@@ -175,9 +176,17 @@ class Try:
             told,
             sent=sent,
             elsewhere=lost and not ended,
-            again=broken and not ended and not is_keepalive_timeout(error),
+            again=broken and not ended and not is_keepalive_timeout(error) and not self._was_silent(),
             kept=connection.sockets.is_kept,
         )
+
+    def _was_silent(self) -> bool:
+        """Return whether the system may have ended the connection because of `silence`.
+
+        The error does not show it: OpenSSL reports this end like that of a connection which the server closed. The
+        server's own end of an idle connection shows sooner.
+        """
+        return self.silence is not None and time.monotonic() - self._began >= self.silence
 
     def _translate(
         self, error: Exception, call: Call, deadline: Deadline, connection: ApiConnection

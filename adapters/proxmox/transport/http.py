@@ -42,8 +42,8 @@ NEXT_SECONDS = 0.8
 READ_SILENCE, CHANGE_SILENCE = 0.5, 3.0
 """Seconds without a sign of life after which an established connection counts as lost, with several entry points.
 
-Longer for changes: a short fault of the network must not leave a result unknown. Linux needs up to 0.5 s more, and
-2 s if the request had arrived.
+Longer for changes: a short fault of the network must not leave a result unknown. Linux needs up to 0.5 s more, and at
+least 2 s in all if the request had arrived.
 """
 READ_SECONDS = 15.0
 """Seconds to read the answer to a GET."""
@@ -220,7 +220,7 @@ class Calls:
 
         The first try has begun. A GET is sent once more to the same entry point if its connection breaks, because
         pveproxy closes idle connections after 5 s. With several entry points, this is done only if the connection was
-        kept from an earlier request.
+        kept from an earlier request and broke before `READ_SILENCE`.
         Raises: BotError.
         """
         call, points, is_second = sending.call, self._entry_points, False

@@ -263,7 +263,10 @@ def is_distrusted(error: Exception) -> bool:
 
 
 def is_keepalive_timeout(error: Exception) -> bool:
-    """Return whether the system ended the connection because the other side gave no sign of life."""
+    """Return whether the error says that the system ended the connection because the other side gave no sign of life.
+
+    While an answer is awaited over TLS, the error does not say it (`Try._was_silent`).
+    """
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, OSError) and link.errno == errno.ETIMEDOUT:

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from adapters.proxmox.transport import entry_points
+from adapters.proxmox.transport.connections import Deadline
+from adapters.proxmox.transport.exchange import Call, Try
 from adapters.proxmox.transport.slots import SLOTS
 from core.actions.order import Order, Plan
 from core.actions.sender import Sender
@@ -305,6 +307,31 @@ async def test_a_silent_address_costs_a_read_less_than_a_second(pve: Pve, client
     await fresh.power(VM, Operation.STOP)
     assert len(asked(second)) == 3
     fresh.close()
+
+
+@LINUX
+@pytest.mark.parametrize("arrived", [False, True])
+async def test_a_read_that_falls_silent_is_not_sent_to_the_same_address_again(
+    pve: Pve, client: ProxmoxClient, monkeypatch: pytest.MonkeyPatch, arrived: bool
+) -> None:
+    """The end of a silent connection is no sign that the server closed it: TLS shows both in the same way."""
+    first, second, _ = pve.listeners
+    tried, run = list[str](), Try.run
+
+    def noted(self: Try, call: Call, deadline: Deadline) -> object:
+        if call.path != ("version",):
+            tried.append(self.point.label)
+        return run(self, call, deadline)
+
+    await client.cluster()
+    monkeypatch.setattr(Try, "run", noted)
+    first.slow = 5.0 if arrived else 0.0
+    reading = asyncio.create_task(client.cluster()) if arrived else None
+    if arrived:
+        await until(lambda: len(asked(first)) == 2)
+    pve.call(first.silence())
+    await (reading or client.cluster())
+    assert tried == [label(first), label(second)]
 
 
 @LINUX
