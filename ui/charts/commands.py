@@ -12,8 +12,6 @@ from core.guest_errors import TemplateRefused
 from core.operations import Operation
 from core.proxmox import Period, Sample
 from core.proxmox_errors import NodeUnreachable
-from core.validation import is_node
-from core.wanted_errors import SeveralTargets, UnknownNode
 from core.watch.incidents.model import Incident
 from ui.cards import card
 from ui.charts.drawing import ChartSubject, description, drawing_of
@@ -21,11 +19,11 @@ from ui.charts.view import FILE_NAME, ChartPicture, Wish, chart_card
 from ui.formatting import WARNING, Colour, code, plain, title
 from ui.i18n import Text
 from ui.interaction.answer import Attachment
-from ui.interaction.context import Interaction, actor_of, choose_site, chosen_site, visible_sites
+from ui.interaction.context import actor_of
 from ui.interaction.reply import Reply
 from ui.interaction.services import Site
 from ui.messages.errors import error_sentence
-from ui.sites.reads import SiteRead, read_sites
+from ui.sites.typed_node import find_node
 
 INCIDENTS_MOST = 100
 """Number of newest incidents to search for those of a chart."""
@@ -66,9 +64,10 @@ async def show_node_chart(reply: Reply, typed: str, period: Period, topic: Chart
     """
     _ensure_files(reply)
     actor = actor_of(reply.interaction)
-    site, name, cluster = await _find_node(reply.interaction, typed)
+    site, cluster, node = await find_node(reply.interaction, typed)
+    name = node.name
     site.authorizer.authorize(actor, Operation.GRAPH_NODE)
-    if not cluster.node_online(name):
+    if not node.online:
         raise NodeUnreachable(name)
     wish, seen = Wish.of_node(name, period, topic), _seen_guests(site, actor, cluster)
     key = ("node", site.name, name, wish, reply.t.language, seen)
@@ -90,34 +89,6 @@ def _ensure_files(reply: Reply) -> None:
     """
     if not reply.is_private and not reply.interaction.app_permissions.attach_files:
         raise FilesRefused
-
-
-async def _find_node(interaction: Interaction, typed: str) -> tuple[Site, str, Cluster]:
-    """Return the node of this name that the person may see, and choose its site. `home/pve1` names the site.
-
-    Raises: UnknownNode, SeveralTargets; ProxmoxError if only one site can have the node and it cannot be read.
-    """
-    actor, chosen = actor_of(interaction), chosen_site(interaction)
-    named, slash, name = (part.strip() for part in typed.rpartition("/"))
-    sites = visible_sites(interaction) if chosen is None else [chosen]
-    sites = [site for site in sites if not slash or site.name == named.lower()]
-    if len(sites) == 1:
-        reads = [SiteRead(sites[0], await sites[0].cluster_cache.read())]
-    else:  # a site that does not answer must not hold up a node of another site
-        reads = await read_sites(sites)
-    found = [
-        (read.site, node.name, read.cluster)
-        for read in reads
-        if read.cluster is not None
-        for node in read.site.authorizer.visible_cluster(actor, read.cluster).nodes
-        if node.name == name
-    ]
-    if not found or not is_node(name):
-        raise UnknownNode(typed[:100])
-    if len(found) > 1:
-        raise SeveralTargets(typed[:100], ", ".join(f"{site.name}/{node}" for site, node, _ in found))
-    choose_site(interaction, found[0][0])
-    return found[0]
 
 
 async def _send(

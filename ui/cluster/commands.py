@@ -6,7 +6,6 @@ from core.access.policy import Actor
 from core.guest import Cluster
 from core.watch.incidents.model import Incident
 from core.watch.subjects import concerns, visible_part
-from ui.cluster.infrastructure import read_one
 from ui.cluster.view import ClusterStatus, cluster_status_card, cluster_statuses_card
 from ui.i18n import Text
 from ui.interaction.context import actor_of, choose_site
@@ -14,7 +13,7 @@ from ui.interaction.custom_ids import ALL_SITES
 from ui.interaction.reply import Reply
 from ui.interaction.services import Site
 from ui.sites.option import asked_sites
-from ui.sites.reads import SiteRead, part_of_each, read_note, read_sites
+from ui.sites.reads import SiteRead, part_of_each, read_note, read_one, read_sites
 from ui.watch.access import is_visible_to
 from ui.watch.commands import visible_status
 from ui.watch.status import fault_lines

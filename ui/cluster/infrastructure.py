@@ -1,7 +1,7 @@
 """Gather nodes and storages of the chosen site, or of all sites that a person may see. Find and show one node."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from typing import TypeVar
 
 from core.access.policy import Actor
@@ -10,19 +10,17 @@ from core.errors import BotError
 from core.guest import Cluster, Storage
 from core.proxmox import HaStatus, NodeStatus
 from core.proxmox_errors import NodeUnreachable, TimedOut
-from core.validation import is_node
-from core.wanted_errors import UnknownNode
 from ui.cluster.nodes import NodeView, SiteNodes, node_card, node_list_card
 from ui.cluster.rows import fullest_first
 from ui.cluster.storages import AUDIT, SiteStorages, sections_of, shown_on, storages_card
 from ui.formatting import WARNING, code
 from ui.i18n import Text
-from ui.interaction.context import Interaction, actor_of, choose_site, chosen_site, services_of
+from ui.interaction.context import actor_of, chosen_site, services_of
 from ui.interaction.custom_ids import ALL_SITES
 from ui.interaction.reply import Reply
-from ui.interaction.services import Site
-from ui.sites.option import asked_sites, find_visible_site
-from ui.sites.reads import SiteRead, part_of_each, read_note, read_sites
+from ui.sites.option import asked_sites
+from ui.sites.reads import SiteRead, part_of_each, read_note, read_one, read_sites
+from ui.sites.typed_node import find_node
 
 T = TypeVar("T")
 
@@ -40,19 +38,6 @@ async def _reads(reply: Reply) -> tuple[list[SiteRead], str, bool]:
     if not several:
         return [await read_one(services_of(interaction).sites.only)], "", False
     return await read_sites(sites), chosen.name if chosen else ALL_SITES, True
-
-
-async def read_one(site: Site) -> SiteRead:
-    """Read one site, or return its last read with the error.
-
-    Raises: ProxmoxError, if there is no last read.
-    """
-    try:
-        return SiteRead(site, await site.cluster_cache.read())
-    except BotError as error:
-        if site.cluster_cache.last is None:
-            raise
-        return SiteRead(site, site.cluster_cache.last, error)
 
 
 def _visible(read: SiteRead, actor: Actor) -> Cluster | None:
@@ -110,13 +95,10 @@ def _storages_of(t: Text, read: SiteRead, actor: Actor) -> SiteStorages:
 async def show_node(reply: Reply, typed: str) -> None:
     """Show one node, without the parts that come too late or that the token may not read.
 
-    Raises: UnknownNode; ProxmoxError, if there is one site only and nothing of it has ever been read.
+    Raises: as `find_node`.
     """
-    actor = actor_of(reply.interaction)
-    site, cluster, name = await _find_node(reply.interaction, typed, actor)
-    node = cluster.node(name)
-    if node is None or not is_node(name):  # Proxmox itself would refuse such a name
-        raise UnknownNode(typed)
+    site, cluster, node = await find_node(reply.interaction, typed)
+    name = node.name
     proxmox, clock = site.proxmox, site.services.clock
     status, ha = await asyncio.gather(
         _in_time(proxmox.node_status(name), NodeStatus) if node.online else _offline(name),
@@ -141,30 +123,3 @@ async def _in_time(read: Awaitable[T], _type: type[T]) -> T | BotError:
         return error
     except TimeoutError:
         return TimedOut("", changing=False)
-
-
-async def _find_node(interaction: Interaction, typed: str, actor: Actor) -> tuple[Site, Cluster, str]:
-    """Find a node by its name, or by `site/node`, among the nodes that the person may see, and note its site.
-
-    Raises: UnknownNode, also if several sites have a node of this name; ProxmoxError as `show_node`.
-    """
-    services = services_of(interaction)
-    if not services.sites.several:
-        read = await read_one(services.sites.only)
-        cluster = _visible(read, actor)
-        if cluster is None:
-            raise UnknownNode(typed)
-        return read.site, cluster, typed.strip()
-    first, slash, name = (part.strip() for part in typed.partition("/"))
-    named = find_visible_site(interaction, first) if slash else None
-    sites: Sequence[Site] = [named] if named else asked_sites(interaction)
-    wanted = name if named else typed.strip()
-    found = []
-    for read in await read_sites(sites):
-        cluster = _visible(read, actor)
-        if cluster is not None and cluster.node(wanted):
-            found.append((read.site, cluster, wanted))
-    if len(found) != 1:
-        raise UnknownNode(typed)
-    choose_site(interaction, found[0][0])
-    return found[0]

@@ -10,7 +10,6 @@ from core.wanted_errors import NoSuchDashboard
 from core.watch.incidents.model import Severity
 from ui.cards import card
 from ui.cluster.commands import cluster_status_of
-from ui.cluster.infrastructure import read_one
 from ui.cluster.paragraphs import incidents_text
 from ui.cluster.view import ClusterStatus
 from ui.dashboard.messages import delete_orphan
@@ -20,6 +19,7 @@ from ui.i18n import Text
 from ui.interaction.attempt import Attempt, recording
 from ui.interaction.context import Interaction, actor_of, services_of
 from ui.interaction.reply import Reply
+from ui.sites.reads import read_one
 
 RENEWAL_SECONDS = 5.0
 """Maximum seconds to wait until the message is renewed."""

@@ -1,6 +1,6 @@
 """Choose the sites that a command is about: by its option `site`, or all sites that the person may see."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from discord import app_commands
@@ -8,13 +8,15 @@ from discord.app_commands import locale_str
 
 from core.access.guest_table import normalized
 from core.operations import Operation
-from core.wanted_errors import UnknownSite
+from core.wanted_errors import SeveralTargets, UnknownSite
+from ui.formatting import more_word
 from ui.interaction.context import (
     Interaction,
     actor_of,
     choose_site,
     chosen_site,
     operation_of,
+    services_of,
     visible_sites,
 )
 from ui.interaction.empty_choices import Choices, choices_or_reason, unmatched_choice
@@ -25,6 +27,8 @@ from ui.options.typed_guest import find_guest
 
 _NAME = "site"
 SITE = locale_str("Only this site")
+NAMED_MOST = 5
+"""Maximum number of targets that a refusal names."""
 
 
 def asked_sites(interaction: Interaction) -> list[Site]:
@@ -47,6 +51,18 @@ def choose_typed_site(interaction: Interaction, typed: str) -> None:
         if site is None:
             raise UnknownSite(typed)
         choose_site(interaction, site)
+
+
+def several_targets(interaction: Interaction, typed: str, values: Sequence[str]) -> SeveralTargets:
+    """Return the refusal of a text that fits several targets. It names the first NAMED_MOST and counts the others.
+
+    `values`: all of them, as they can be typed.
+    """
+    names, left = ", ".join(values[:NAMED_MOST]), len(values) - NAMED_MOST
+    if left > 0:
+        t = services_of(interaction).texts.of_locale(str(interaction.locale))
+        names = f"{names} {more_word(t, left)}"
+    return SeveralTargets(typed, names)
 
 
 async def find_vmid(

@@ -51,6 +51,19 @@ async def read_sites(sites: Sequence[Site]) -> list[SiteRead]:
     return await asyncio.gather(*(_read(site, wait) for site, wait in zip(sites, waits, strict=True)))
 
 
+async def read_one(site: Site) -> SiteRead:
+    """Read one site, or return its last read with the error.
+
+    Raises: ProxmoxError, if there is no last read.
+    """
+    try:
+        return SiteRead(site, await site.cluster_cache.read())
+    except BotError as error:
+        if site.cluster_cache.last is None:
+            raise
+        return SiteRead(site, site.cluster_cache.last, error)
+
+
 async def reads_for_completion(sites: Sequence[Site]) -> list[SiteRead]:
     """Read each site as completions of guests do, in the short time that Discord allows."""
     return [SiteRead(*each) for each in zip(sites, await clusters_of(sites), strict=True)]

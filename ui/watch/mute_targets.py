@@ -4,7 +4,7 @@ With several sites a typed target may name its site, as in `home/101`, `home/nod
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from discord import app_commands
@@ -15,10 +15,10 @@ from core.access.policy import listed_or_unknown, unknown_guest
 from core.access.rows import NO_ROWS, Rows, numbers_of
 from core.errors import NotMuted
 from core.guest import Cluster, Guest, Kind
-from core.wanted_errors import SeveralTargets, UnknownTarget
+from core.wanted_errors import UnknownTarget
 from core.watch.incidents.model import ALL, guest_subject, node_subject, storage_subject
 from core.watch.subjects import targets_of
-from ui.formatting import kind_word, more_word, plain_label
+from ui.formatting import kind_word, plain_label
 from ui.i18n import Text
 from ui.interaction.context import (
     Interaction,
@@ -34,11 +34,10 @@ from ui.messages.nothing import Nothing
 from ui.messages.subjects import subject_label, vmid_of
 from ui.options.completions import CHOICES_MOST, offered_on
 from ui.sites.everywhere import refusal_on_all, seen_sites
+from ui.sites.option import several_targets
 from ui.sites.reads import SiteRead, read_sites, reads_for_completion
 from ui.watch.access import is_subject_visible_to, is_visible_to
 
-NAMED_MOST = 5
-"""Maximum number of targets named when a text fits several. The others are counted."""
 EVERYTHING = "everything"
 """The word for a whole site."""
 
@@ -73,19 +72,10 @@ async def choose_target(interaction: Interaction, typed: str, *, only_muted: boo
     if not found:
         raise UnknownTarget(typed)
     if len(found) > 1:
-        raise SeveralTargets(typed, _choices_of(interaction, found))
+        raise several_targets(interaction, typed, [_target_value(site, subject) for site, subject in found])
     site, subject = found[0]
     choose_site(interaction, site)
     return subject
-
-
-def _choices_of(interaction: Interaction, found: Sequence[tuple[Site, str]]) -> str:
-    """Return the first NAMED_MOST targets as they can be typed, and the number of the others."""
-    names = ", ".join(_target_value(site, subject) for site, subject in found[:NAMED_MOST])
-    if len(found) <= NAMED_MOST:
-        return names
-    t = services_of(interaction).texts.of_locale(str(interaction.locale))
-    return f"{names} {more_word(t, len(found) - NAMED_MOST)}"
 
 
 def _muted_on(site: Site) -> set[str]:

@@ -1,4 +1,4 @@
-"""Test what people type for a guest, with one site and with several."""
+"""Test what people type for a guest or a node, with one site and with several."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import ChangedMeanwhile
 from core.guest_errors import GuestNotFound
-from core.wanted_errors import NoSuchGuest
+from core.wanted_errors import NoSuchGuest, SeveralTargets, UnknownNode
 from playground.cluster.demo_cluster import NODES, build_demo
 from playground.discord.people import PressResult
 from playground.pve.server import Pve
@@ -205,3 +205,13 @@ async def test_snapshots_are_those_of_the_site(two: Stage, pve: Pve, colo: Pve) 
     assert found
     assert any("/snapshot" in path for _, path, _ in colo.requests)
     assert not any("/snapshot" in path for _, path, _ in pve.requests)
+
+
+@walked("command", ["node info", "graph node"])
+async def test_a_node_of_several_sites_is_refused_with_the_choices(two: Stage, command: str) -> None:
+    refused = await two.say(two.emma, command, node="pve1")
+    two.assert_refused(refused, two.emma, SeveralTargets("pve1", "colo/pve1, home/pve1"))
+    for typed in ("colo / pve1", "COLO/pve1"):
+        assert "**colo**" in (await two.say(two.emma, command, node=typed)).text
+    for typed in ("colo/nowhere", "nowhere/pve1", "pve1/colo", "../pve1"):
+        two.assert_refused(await two.say(two.emma, command, node=typed), two.emma, UnknownNode(typed))
