@@ -35,6 +35,7 @@ from playground.pve.plan import TaskPlan
 from playground.pve.server import Pve
 from tests.long_runs.seeds import NO_MARK, NO_VMID, Finding, SeedResult, run_seeds
 from tests.support.catalogue import EVERY_COMMAND, EVERY_COMPLETION, READING
+from tests.support.scenes.patient_disk import patient_disk
 from tests.support.scenes.shown import (
     act_and_wait,
     marks_in,
@@ -614,7 +615,7 @@ async def written(_self: ChartProcess, drawing: Drawing) -> bytes:
 
 async def trial(seed: int, requests: int, directory: Path, *, until_leak: bool = False) -> SeedResult:
     chance = random.Random(seed)  # noqa: S311 - a seed for a repeatable test
-    with Pve(nodes=NODES, seed=seed) as pve, patch.object(ChartProcess, "draw", written):
+    with Pve(nodes=NODES, seed=seed) as pve, patch.object(ChartProcess, "draw", written), patient_disk():
         town = TaggedCluster(pve, chance)
         async with stage(pve, directory) as scene:
             scene.expected_statuses.add(404)  # a press on a dashboard that was just removed

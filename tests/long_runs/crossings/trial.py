@@ -13,6 +13,7 @@ from tests.long_runs.crossings.checks import Checks
 from tests.long_runs.crossings.happenings import Happenings
 from tests.long_runs.crossings.setup import set_up
 from tests.long_runs.seeds import SeedResult
+from tests.support.scenes.patient_disk import patient_disk
 from tests.support.sites.meaning import PEOPLE
 from tests.support.sites.towns import FIRST_SITE, NODES_OF, Town
 from tests.support.stage import Stage, stage
@@ -24,6 +25,7 @@ ASKING = (*PEOPLE, *(name for name, (level, _) in PEOPLE.items() if level == "AD
 async def trial(seed: int, requests: int, directory: Path, *, until_found: bool = False) -> SeedResult:
     chance = random.Random(seed)  # noqa: S311 - a seed for a repeatable test
     with contextlib.ExitStack() as stack:
+        stack.enter_context(patient_disk())
         towns = {
             site: Town(site, stack.enter_context(Pve(nodes=nodes, seed=seed)), chance)
             for site, nodes in NODES_OF.items()
