@@ -95,7 +95,7 @@ async def test_making_and_removing_in_a_loop_costs_the_others_little(tmp_path: P
 
 async def test_a_person_with_many_waiting_dashboards_delays_nobody_else(tmp_path: Path) -> None:
     trial = BoardTrial(tmp_path / "journal.db")
-    trial.checks = False  # they know whole clusters only
+    trial.checks = False  # the checks expect the whole cluster in each dashboard
 
     async def make(number: int, person: int) -> Dashboard:
         made = replace(trial.new(1, Extent(tag=f"t{number}")), by_id=person)
