@@ -36,9 +36,9 @@ from ui.interaction.command_mentions import CommandMentions
 from ui.interaction.open_questions import Questions
 
 EXPORTS_MOST, OWN_EXPORTS_MOST = 2, 2
-"""Maximum number of people whose CSV files are made and sent at once, and of files that one person waits for.
+"""Maximum number of people whose CSV files are made and sent at once, one file for each person.
 
-Each person has one file made at a time.
+`OWN_EXPORTS_MOST`: maximum number of files that one person waits for, with the one that is being made.
 """
 
 
