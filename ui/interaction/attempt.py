@@ -50,7 +50,7 @@ class Attempt:
 
     @property
     def check(self) -> Check:
-        """Return the check whether this attempt is allowed on a guest."""
+        """Return a function that decides whether this attempt is allowed on a guest."""
         return self.site.authorizer.check_for(self.actor, Operation(self.word))
 
     def authorize(self, guest: Guest | None = None, *, whole: bool = False, seconds: float = 0.0) -> None:

@@ -7,10 +7,12 @@ A `custom_id` says what a press asks for. It may be forged, so it proves nothing
 - `g1:refresh:101` reads the guest again, and shows its panel in the same message.
 - `g1:details:101` opens the guest's panel, `g1:snapshots:101` its snapshots, `g1:disks:101` its file systems and
   backups, and `g1:chart:101` its chart. Each is a new message that only the person who presses sees.
-- `a1:ack:17` acknowledges an incident, which is named by its id. `:r` at the end marks an alert that is not edited.
-  `a1:unmute:17` ends the mute that has outlasted the incident.
+- `a1:ack:17` acknowledges an incident, which is named by its id. `a1:mute1:17` mutes it for an hour, `a1:mute8:17`
+  for eight, and `a1:unmute:17` ends the mute that has outlasted it. `a1:start:17` starts its guest, `a1:details:17`
+  opens the guest's panel or the logs of backups. `:r` at the end marks an alert that is not edited.
 - `a1:chart:17` shows the chart of the incident's guest as a new message, `a1:nodechart:17` that of its node.
-- `n1:chart:pve1` shows a chart of a node as a new message. `s1:node:pve1` is a choice in a list of nodes.
+- `n1:chart:pve1` shows a chart of a node as a new message. `s1:node:pve1` and `s1:guest:101`
+  are choices in menus.
 - `c1:week:cpu:g101` (`…:npve1` of a node) replaces the chart in its message.
 - `p1:…` turns a page, or reads a list or the card of the whole cluster again. `p3:…` is the same with shorter fields.
 - `p1:doctor:next:1` turns a page of the health check. `:all` at the end shows good results in full, too.
@@ -22,7 +24,7 @@ A `custom_id` says what a press asks for. It may be forged, so it proves nothing
 With several sites the site is inserted: `g1:start:101:5d0a…` becomes `g2:home:start:101:5d0a…`. The fields of a page
 (`p2:`) are shortened as well, because Discord allows only 100 characters: words become their first letter, and
 numbers are written in base 36. `p3:` has the shortened fields without a site. `q1:` and `f1:` name no site, because
-the bot remembers the site of each question. `s1:` is a menu (ui/interaction/selects.py).
+the bot remembers the site of each question. ui/interaction/selects.py says more of `s1:`.
 """
 
 import re
