@@ -138,7 +138,7 @@ class PowerTruth(ConfigTruth):
         return await self.task(vm.node, "qmpause", vm.vmid, user, body, vm=vm)
 
     async def _powerdown(self, vm: Any, p: Values) -> str | None:
-        """Apply _do_vm_stop's time-out: the request's, else `startup` down=, else 60 s."""
+        """Apply _do_vm_stop's time-out: the request's, else `startup` down=, else 60 s, at most `shutdown_cap`."""
         down = re.search(r"\bdown=(\d+)", str(vm.config.get("startup", "")))
         timeout = int(p.get("timeout") or (down and down.group(1)) or self.shutdown_default_timeout)
         note: str | None = await super()._powerdown(vm, {**p, "timeout": self._capped(timeout)})
