@@ -44,7 +44,7 @@ class FaultKind(StrEnum):
     UNKNOWN_SITE = "unknown_site"  # value, other (the names of the sites)
     ALL_SITES = "all_sites"  # every site is in a list that must leave one out
     BOTH_FORMS = "both_forms"  # other (the names of the plain settings): both these and sites are configured
-    BAD_HOST = "bad_host"  # value, reason: url | path (then nearest: the likely host) | port | name
+    BAD_HOST = "bad_host"  # value, reason: url | path | port | name; nearest (of url and path: the host)
     BAD_USER = "bad_user"  # value
     USER_WITH_TOKEN = "user_with_token"  # noqa: S105 - a word; value (user@realm only), other (setting for the rest)
     BAD_TOKEN_NAME = "bad_token_name"  # noqa: S105 - a word; value, reason: whole_token | secret | pattern; nearest
