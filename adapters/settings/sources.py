@@ -70,7 +70,7 @@ class Origin:
                 raise SettingRejected(Fault(FaultKind.BOTH_GIVEN, name, source=source, other=file_name))
             given = RawSetting(name, row.form, value, source, self.base, self.hide, row.secret, self.sites)
             if file is not None:  # shown only with a separator in it: else it may be the secret itself
-                secret = "/" not in str(file) and os.sep not in str(file)
+                secret = not isinstance(file, str | Path) or not {"/", os.sep} & set(str(file))
                 from_file = RawSetting(file_name, "path", file, source, self.base, self.hide, secret)
                 return _from_file(name, row.form, from_file)
             if isinstance(value, str) and re.fullmatch(r"\s*<(?![@#]).*>\s*", value, re.S):

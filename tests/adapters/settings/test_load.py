@@ -325,6 +325,8 @@ def test_the_heartbeat_url_from_a_file(tmp_path: Path) -> None:
     assert fault == Fault(K.BAD_URL, "HEARTBEAT_URL", source="file", reason="scheme")
     (fault,) = by_config(tmp_path, f"HEARTBEAT_URL_FILE = 'beat'\nHEARTBEAT_URL = '{BEAT}'")
     assert (fault.kind, fault.other) == (K.BOTH_GIVEN, "HEARTBEAT_URL_FILE")
+    (fault,) = by_config(tmp_path, "HEARTBEAT_URL_FILE = 10 ** 5000")
+    assert (fault.kind, fault.found, fault.value) == (K.WRONG_TYPE, "int", None)
     (fault,) = by_environment(tmp_path, HEARTBEAT_URL=BEAT, PROXMOX_HOST=BEAT)
     assert (fault.kind, fault.value) == (K.BAD_HOST, None)
 
