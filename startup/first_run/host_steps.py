@@ -76,7 +76,7 @@ def ask_hosts(talk: Talk) -> None:
             continue
         pins = {(point.host, point.port): point.fingerprint for point in site.points}
         site.points = tuple(EntryPoint(host, port, pins.get((host, port))) for host, port in addresses)
-        usable = [_test_host(talk, at) for at in range(len(site.points))]
+        usable = _test_hosts(talk)
         if all(usable):
             return
         if any(usable) and talk.yes(t("Not all of them work. Keep them and continue?"), default=True):
@@ -84,6 +84,21 @@ def ask_hosts(talk: Talk) -> None:
         if not talk.terminal.interactive:
             talk.wait("")
         talk.say(t("Press Enter to test them again."))
+
+
+def _test_hosts(talk: Talk) -> list[bool]:
+    """Test each host, and return whether it can be used. Test it again after an answer that changes the trusted CAs.
+
+    Raises: Back, Cancelled.
+    """
+    site = talk.draft.site
+    tested: list[tuple[bool | Path, bool] | None] = [None] * len(site.points)
+    while True:
+        at = next((at for at, found in enumerate(tested) if found is None or found[0] != site.verify), None)
+        if at is None:
+            return [found[1] for found in tested if found is not None]
+        usable = _test_host(talk, at)
+        tested[at] = site.verify, usable
 
 
 def _is_taken(talk: Talk, addresses: Sequence[Address]) -> bool:
@@ -103,7 +118,7 @@ def _is_taken(talk: Talk, addresses: Sequence[Address]) -> bool:
 
 
 def _test_host(talk: Talk, at: int) -> bool:
-    """Test a host, and ask about its certificate. Return whether it can be used.
+    """Test a host, and ask about its certificate if it is not trusted. Return whether the host can be used.
 
     Raises: Back, Cancelled.
     """
@@ -124,6 +139,8 @@ def _test_host(talk: Talk, at: int) -> bool:
 
 def _trust(talk: Talk, at: int, untrusted: Result) -> bool:
     """Ask about a certificate that is not trusted. Return whether to test the host again.
+
+    The bot wants a confirmed fingerprint and the signature of a CA file, if it has both. So each replaces the other.
 
     Raises: Back, Cancelled.
     """
@@ -165,6 +182,8 @@ def _trust(talk: Talk, at: int, untrusted: Result) -> bool:
             points = list(site.points)
             points[at] = replace(points[at], fingerprint=fingerprint)
             site.points = tuple(points)
+            if isinstance(site.verify, Path):
+                site.verify = True
             return True
         if answer is False:
             talk.refuse(t("Something else is answering at this address. Check the address."))
@@ -172,6 +191,7 @@ def _trust(talk: Talk, at: int, untrusted: Result) -> bool:
         path = talk.parsed("PROXMOX_VERIFY_SSL", typed)
         if isinstance(path, Path):
             site.verify = path.absolute()
+            site.points = tuple(replace(point, fingerprint=None) for point in site.points)
             return True
 
 

@@ -14,11 +14,12 @@ import pytest
 
 from core.entry_point import EntryPoint
 from core.health.result import error
+from playground.pve.server import Pve
 from startup.first_run.command import introduce, write
 from startup.first_run.config_file import write_config
 from startup.first_run.discord_steps import ask_token
 from startup.first_run.draft import Draft
-from startup.first_run.host_steps import _trust
+from startup.first_run.host_steps import _trust, ask_hosts
 from startup.first_run.proxmox_steps import ask_access
 from startup.first_run.talk import Talk
 from startup.first_run.terminal import Cancelled, Terminal
@@ -103,6 +104,33 @@ def test_an_untrusted_certificate_is_explained_by_what_is_known_of_it(language: 
     assert [former in text for text in told] == [False, True, False]
     assert ["/etc/ssl/my ca.pem" in text for text in told] == [False, False, True]
     assert len({text.partition("SHA-256")[0] for text in told}) == 3
+
+
+def test_each_answer_about_a_certificate_is_enough_to_trust_it() -> None:
+    """A CA file takes the place of confirmed fingerprints, and a confirmed fingerprint that of a CA file."""
+    with Pve() as pve, Pve(old_ca=True) as other:
+        for pin, verify, answer in (
+            (":".join(["AB"] * 32), True, str(pve.ca_file)),
+            (None, Path(other.ca_file), "y"),
+        ):
+            draft = Draft("en")
+            draft.site.points, draft.site.verify = (EntryPoint(pve.host, pve.port, pin),), verify
+            shown = io.StringIO()
+            ask_hosts(Talk(Terminal({}, io.StringIO(f"\n{answer}\n"), shown), {}, Path(), draft))
+            (point,) = draft.site.points
+            assert (point.fingerprint is None) == (draft.site.verify is not True) == (answer != "y")
+
+
+def test_hosts_are_tested_again_after_an_answer_that_concerns_all() -> None:
+    """A fingerprint for the second host ends the trust in the CA file that the first host needs."""
+    with Pve() as pve, Pve(old_ca=True) as other:
+        draft, shown = Draft("en"), io.StringIO()
+        draft.site.verify = Path(pve.ca_file)
+        hosts = f"{pve.host}:{pve.port}, {other.host}:{other.port}"
+        ask_hosts(Talk(Terminal({}, io.StringIO(f"{hosts}\ny\ny\n"), shown), {}, Path(), draft))
+        assert draft.site.settings()["PROXMOX_VERIFY_SSL"] is True
+        assert all(point.fingerprint for point in draft.site.points)
+        assert [shown.getvalue().count(f"Testing {pve.host}:{each.port}") for each in (pve, other)] == [3, 2]
 
 
 @pytest.mark.parametrize("name", ["DISCORD_TOKEN", "PROXMOX_TOKEN_VALUE"])
