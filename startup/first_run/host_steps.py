@@ -34,17 +34,20 @@ def ask_name(talk: Talk) -> None:
     t, site, sites = talk.t, talk.draft.site, talk.draft.sites
     others = [other.name for other in sites if other is not site]
     first = site is sites[0]
+    needed = t("Each cluster needs a short name. People type it before a VMID, as in home/101.")
     if first:
-        talk.say(t("Each cluster needs a short name. People type it before a VMID, as in home/101."))
+        talk.say(needed)
     question = t("Name of the first cluster") if first else t("Name of the other cluster (- leaves it out)")
     while True:
         name = talk.ask(question, site.name or proposed_name(site, others))
         if is_none(name) and not first:
             sites.remove(site)
             return
-        if name in others:
+        if is_none(name):
+            talk.refuse(needed)
+        elif name in others:
             talk.refuse(t("Another cluster has this name."))
-        elif not is_none(name) and talk.parsed("SITES", {name: {}}) is not None:
+        elif talk.parsed("SITES", {name: {}}) is not None:
             site.name = name
             return
 

@@ -18,8 +18,8 @@ from playground.pve.server import Pve
 from startup.first_run.command import introduce, write
 from startup.first_run.config_file import write_config
 from startup.first_run.discord_steps import ask_token
-from startup.first_run.draft import Draft
-from startup.first_run.host_steps import _trust, ask_hosts
+from startup.first_run.draft import Draft, SiteDraft
+from startup.first_run.host_steps import _trust, ask_hosts, ask_name
 from startup.first_run.proxmox_steps import ask_access
 from startup.first_run.talk import Talk
 from startup.first_run.terminal import Cancelled, Terminal
@@ -131,6 +131,14 @@ def test_hosts_are_tested_again_after_an_answer_that_concerns_all() -> None:
         assert draft.site.settings()["PROXMOX_VERIFY_SSL"] is True
         assert all(point.fingerprint for point in draft.site.points)
         assert [shown.getvalue().count(f"Testing {pve.host}:{each.port}") for each in (pve, other)] == [3, 2]
+
+
+def test_the_first_cluster_is_not_left_out_and_the_person_is_told() -> None:
+    draft, shown = Draft("en", sites=[SiteDraft(), SiteDraft("colo")]), io.StringIO()
+    draft.site = draft.sites[0]
+    ask_name(Talk(Terminal({}, io.StringIO("-\nhome\n"), shown), {}, Path(), draft))
+    assert [site.name for site in draft.sites] == ["home", "colo"]
+    assert shown.getvalue().count("Each cluster needs a short name.") == 2, "before the question, and after -"
 
 
 @pytest.mark.parametrize("name", ["DISCORD_TOKEN", "PROXMOX_TOKEN_VALUE"])
