@@ -187,6 +187,11 @@ def test_config_py_is_the_example_with_the_answers(language: str, tmp_path: Path
     other = "ボット" if language == "en" else "The Discord bot's token"
     notes = [line for line in text.splitlines() if line.startswith("#")]
     assert not any(other in line for line in notes)
+    assert [line for line in notes if "Pool.Audit" in line] == [
+        "# pool: needs Pool.Audit for the token"
+        if language == "en"
+        else "# pool: にはトークンの Pool.Audit が必要です"
+    ]
     assert len(notes) > 60
     for block in text.split("\n\n"):  # no setting has lost its note
         assert block.startswith("#") or block.strip() == "", block
