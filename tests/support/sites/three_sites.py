@@ -24,7 +24,7 @@ from ui.interaction.services import Site
 HOME, COLO, LAB = "home", "colo", "lab"
 NAMES = (HOME, COLO, LAB)
 LAB_NODE, LAB_GUEST = "solo", 900
-_UNNAMED = re.compile(r'"custom_id": "[gap]1:[^"]*"')
+_UNNAMED = re.compile(r'"custom_id": "[acdgnps]1:[^"]*"')
 
 
 @pytest.fixture
