@@ -120,7 +120,7 @@ class _EntryPointCheck:
 
 
 class ClusterCheck:
-    """Check the token, the version, and everything that the token sees.
+    """Check the token, the version, and the privileges, guests, nodes and tags that the token sees.
 
     `needs`: the features that the token's privileges have to allow.
     `cluster`: the cluster as the token sees it, after `run`; None if it could not be read.
@@ -129,6 +129,7 @@ class ClusterCheck:
     def __init__(self, site: SiteSettings, point: EntryPoint, needs: Sequence[Need] = NEEDS) -> None:
         self._site, self._where, self._needs = site, site.name, needs
         self.cluster: Cluster | None = None
+        self._host = point.host
         endpoint = _endpoint_of(site, point)
         self._reads, self._client = HealthReads(endpoint), ProxmoxClient(endpoint, Clock())
 
@@ -141,34 +142,45 @@ class ClusterCheck:
 
     async def _run(self) -> list[Result]:
         site, where = self._site, self._where
-        version = await _read(self._reads.version)
-        if isinstance(version, Result | BotError):
-            told = version if isinstance(version, Result) else self._refused(version)
-            return [told, *_unchecked(AFTER_TOKEN, where)]
-        account = await _read(self._reads.account)
+        version = await self._read(self._reads.version)
+        if isinstance(version, BotError):
+            return [self._refused(version), *_unchecked(AFTER_TOKEN, where)]
+        account = await self._read(self._reads.account)
         found: list[Result] = []
-        if isinstance(account, Result | BotError):
+        if isinstance(account, BotError):
             found.append(ok("proxmox.token", "token_works", where, token=self._token))
         else:
             found.append(
                 judge_account(account, site.proxmox_user, site.proxmox_token_name, time.time(), where)
             )
         found.append(judge_version(version, where))
-        rights, cluster = await _read(self._reads.rights), await _read(self._client.cluster)
+        rights, cluster = await self._read(self._reads.rights), await self._read(self._client.cluster)
         if isinstance(cluster, Cluster):
             self.cluster = cluster
             found += judge_cluster(site.node_name, cluster, where)
         else:
-            found.append(_told(cluster, "proxmox.guests", where))
-        if isinstance(rights, Result | BotError):
-            found.append(_told(rights, "proxmox.privileges", where))
+            found.append(failed("proxmox.guests", cluster, where))
+        if isinstance(rights, BotError):
+            found.append(failed("proxmox.privileges", rights, where))
         else:
             found += self._judge_rights(rights, version, cluster)
-        options = await _read(self._reads.options)
-        if isinstance(options, Result | BotError) or not isinstance(cluster, Cluster):
+        options = await self._read(self._reads.options)
+        if isinstance(options, BotError) or not isinstance(cluster, Cluster):
             return [*found, unchecked("proxmox.tags", where)]
         tags = [tag for guest in cluster.guests for tag in guest.tags]
         return [*found, judge_tags(options, tags, self._scopes(ScopeKind.TAG), where)]
+
+    async def _read(self, read: Callable[[], Awaitable[T]]) -> T | BotError:
+        """Return the answer, or why there is none. After Unreachable or TimedOut, ask once more."""
+        try:
+            try:
+                return await in_time(read())
+            except (Unreachable, TimedOut):
+                return await in_time(read())
+        except BotError as problem:
+            return problem
+        except Late:
+            return TimedOut(self._host, changing=False)
 
     def _judge_rights(self, rights: Rights, version: str, cluster: object) -> list[Result]:
         pools = tuple(dict.fromkeys(self._scopes(ScopeKind.POOL)))
@@ -211,23 +223,6 @@ def _endpoint_of(site: SiteSettings, point: EntryPoint) -> Endpoint:
         token_value=site.proxmox_token_value.reveal(),
         verify_ssl=site.proxmox_verify_ssl,
     )
-
-
-async def _read(read: Callable[[], Awaitable[T]]) -> T | Result | BotError:
-    """Return the answer, or why there is none. After Unreachable or TimedOut, ask once more."""
-    try:
-        try:
-            return await in_time(read())
-        except (Unreachable, TimedOut):
-            return await in_time(read())
-    except BotError as problem:
-        return problem
-    except Late:
-        return unchecked("proxmox")
-
-
-def _told(problem: object, check: str, where: str) -> Result:
-    return failed(check, problem, where) if isinstance(problem, BotError) else unchecked(check, where)
 
 
 def _unchecked(checks: list[str] | tuple[str, ...], where: str) -> list[Result]:

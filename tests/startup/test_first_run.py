@@ -13,22 +13,27 @@ import stat
 import sys
 import uuid
 from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import discord
 import pytest
 
 from adapters.settings.load import Secret, SettingsError, load
+from core.entry_point import EntryPoint
+from core.health.result import Verdict
+from core.proxmox_errors import TimedOut
 from playground.demo import clean_environment
 from playground.pve.server import Pve
 from startup.first_run.command import explain
 from startup.first_run.discord_reads import BotAccount
 from startup.first_run.discord_steps import ask_guild
-from startup.first_run.draft import Draft, Given
+from startup.first_run.draft import Draft, Given, SiteDraft
 from startup.first_run.host_steps import ask_hosts
 from startup.first_run.talk import Talk
 from startup.first_run.terminal import Back, Cancelled, Terminal
 from startup.health.deadline import in_time
+from startup.health.proxmox import ClusterCheck
 from tests.startup.typist import typing
 from tests.support.home_guild import PATIENCE
 from tests.support.process_stage import ROOT, BotProcess, ProcessStage, process_stage
@@ -309,6 +314,17 @@ async def test_a_token_that_is_reset_meanwhile_is_asked_for_again(
     with pytest.raises(Back):  # to the step before, which asks for the token
         await asyncio.to_thread(ask_guild, talk)
     assert shown.getvalue().count("Discord refused the token.") == 1
+
+
+async def test_an_answer_that_comes_too_late_is_an_error_of_its_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_time, "__defaults__", (0.2,))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        point = EntryPoint("127.0.0.1", silent.getsockname()[1])
+        site = replace(SiteDraft(points=(point,)).probe, name="home")
+        first, *others = await ClusterCheck(site, point).run()
+    assert (first.check, first.level, first.where) == ("proxmox.token", Verdict.ERROR, "home")
+    assert isinstance(first.error, TimedOut)
+    assert {result.level for result in others} == {Verdict.UNCHECKED}
 
 
 def test_a_proxmox_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
