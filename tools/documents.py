@@ -46,7 +46,7 @@ def renewed(text: str) -> str:
 
 
 def main() -> None:
-    """Rewrite the documents that have such parts."""
+    """Rewrite the documents in docs/ whose parts have changed, and print their paths."""
     for path in sorted((ROOT / "docs").glob("*.md")):
         text = path.read_text("utf-8")
         if (new := renewed(text)) != text:

@@ -25,7 +25,7 @@ from startup.connection import use_other_discord
 from startup.first_run.config_file import is_empty, write_config
 from startup.first_run.config_text import config_text
 from startup.first_run.draft import Draft
-from startup.first_run.steps import ask_every_step, asked_of, walk
+from startup.first_run.steps import ask_every_step, list_steps, walk
 from startup.first_run.talk import Talk
 from startup.first_run.terminal import Back, Cancelled, Terminal
 from startup.health import command as health
@@ -143,7 +143,7 @@ def _begin(talk: Talk, path: Path) -> None:
     Raises: Cancelled.
     """
     while True:
-        walk(talk, {asked_of(talk.draft)[0]})
+        walk(talk, {list_steps(talk.draft)[0]})
         with contextlib.suppress(Back):
             introduce(talk, path)
             return

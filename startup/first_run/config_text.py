@@ -12,14 +12,14 @@ _JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 _SETTING = re.compile(r"(?:# )?([A-Z][A-Z_]+) = ")
 _OF_CLUSTER = frozenset(names_of(SITE_ROWS))
 _EXAMPLE = re.compile(r"#(?:$| {2,}|\s[A-Z_]+ = )")
-"""A comment that belongs to both languages: an example, or a setting that is left out."""
+"""A comment that belongs to both languages: an empty one, an example, or a setting that is commented out."""
 
 
 def config_text(template: str, settings: Mapping[str, object], language: Language) -> str:
     """Return the text. `template`: config.py.example; without it there are no notes.
 
-    The first lines of the template are about copying it, and are left out. The line of a secret is left out, too, if
-    the secret is in a file: the comment with the setting for the file becomes this setting instead.
+    The first lines of the template are about copying it, and are left out. If a secret is in a file, its line is left
+    out, too. The setting for the file is a comment in the template, and its answer replaces this comment.
     """
     left, lines = dict(settings), list[str]()
     body = template.partition("\n#\n")[2] or template
@@ -48,7 +48,7 @@ def _assignment(name: str, value: object) -> str:
 
 
 def _literal(value: object) -> str:
-    """Return a value as Python. Text without quotes is in double quotes, as in the template."""
+    """Return a value as Python. Text that needs no escapes is in double quotes, as in the template."""
     if isinstance(value, list):
         return f"[{', '.join(map(_literal, value))}]"
     if isinstance(value, dict):

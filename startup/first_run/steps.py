@@ -156,8 +156,11 @@ STEPS = (*_BEFORE, _NAMING, *_OF_CLUSTER, *_AFTER)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A step of this dialogue. `site`: the cluster that it is about, for other steps the first one."""
+class ListedStep:
+    """A step in the list of this dialogue.
+
+    `site`: the cluster that it is about; the first one, if it is about none.
+    """
 
     step: DialogueStep
     site: SiteDraft
@@ -169,17 +172,17 @@ class Asked:
         return f"{t(self.step.title)} ({self.site.name})" if named else t(self.step.title)
 
 
-def asked_of(draft: Draft) -> list[Asked]:
+def list_steps(draft: Draft) -> list[ListedStep]:
     """Return the steps in order. Those about a cluster are there once for each cluster."""
-    first, steps = draft.sites[0], (_NAMING, *_OF_CLUSTER) if draft.several else _OF_CLUSTER
+    first, of_cluster = draft.sites[0], (_NAMING, *_OF_CLUSTER) if draft.several else _OF_CLUSTER
     return [
-        *(Asked(step, first) for step in _BEFORE),
-        *(Asked(step, site) for site in draft.sites for step in steps),
-        *(Asked(step, first) for step in _AFTER),
+        *(ListedStep(step, first) for step in _BEFORE),
+        *(ListedStep(step, site) for site in draft.sites for step in of_cluster),
+        *(ListedStep(step, first) for step in _AFTER),
     ]
 
 
-def walk(talk: Talk, pending: set[Asked]) -> None:
+def walk(talk: Talk, pending: set[ListedStep]) -> None:
     """Ask the pending steps in order.
 
     Going back asks the previous step again, and passes over steps that ask nothing.
@@ -187,58 +190,62 @@ def walk(talk: Talk, pending: set[Asked]) -> None:
     """
     draft, is_back = talk.draft, False
     while True:
-        asked = asked_of(draft)
-        at = next((at for at, each in enumerate(asked) if each in pending), None)
+        steps = list_steps(draft)
+        at = next((at for at, each in enumerate(steps) if each in pending), None)
         if at is None:
             return
-        draft.site = asked[at].site
-        talk.terminal.head(f"{at + 1}/{len(asked)} {asked[at].title(talk.t, draft)}")
+        draft.site = steps[at].site
+        talk.terminal.head(f"{at + 1}/{len(steps)} {steps[at].title(talk.t, draft)}")
         questions = talk.terminal.questions
         try:
-            asked[at].step.ask(talk)
+            steps[at].step.ask(talk)
             is_back = is_back and talk.terminal.questions == questions
-            pending.discard(asked[at])
+            pending.discard(steps[at])
         except Back:
             is_back = True
         if is_back:
-            pending |= {asked[at], asked[max(at - 1, 0)]}
+            pending |= {steps[at], steps[max(at - 1, 0)]}
 
 
 def ask_every_step(talk: Talk) -> None:
-    """Ask every step after the language, and then any of them again until all is right.
+    """Ask every step after the language. Then ask again what the person wants to change, until all is right.
 
     Raises: Cancelled.
     """
-    pending = {*asked_of(talk.draft)[1:]}
+    pending = {*list_steps(talk.draft)[1:]}
     while True:
         walk(talk, pending)
         t, draft = talk.t, talk.draft
-        asked = asked_of(draft)
+        steps = list_steps(draft)
         talk.terminal.head(t("Your answers"))
-        titles = [each.title(t, draft) for each in asked]
-        shown = [each.step.shown(t, draft, each.site) for each in asked]
+        titles = [each.title(t, draft) for each in steps]
+        shown = [each.step.shown(t, draft, each.site) for each in steps]
         talk.show([Row(title, f"{title}: {text}") for title, text in zip(titles, shown, strict=True)])
         talk.say(t("To add another cluster or a stand-alone host, type +."))
         try:
-            pending = _asked_again(talk, asked, titles)
+            pending = _steps_to_change(talk, steps, titles)
         except Back:
-            pending = {asked[-1]}
+            pending = {steps[-1]}
         if not pending:
             return
 
 
-def _asked_again(talk: Talk, asked: list[Asked], titles: list[str]) -> set[Asked]:
-    """Return the steps to ask again, or those of one more cluster. Empty: the answers are right."""
+def _steps_to_change(talk: Talk, steps: list[ListedStep], titles: list[str]) -> set[ListedStep]:
+    """Return the steps to ask again. Empty: the answers are right.
+
+    If the person wants one more cluster, add it to the draft, and return every step that this adds.
+    Raises: Back, Cancelled.
+    """
     while typed := talk.ask(talk.t("Press Enter to write config.py, or type a number to change that answer")):
         if typed in MORE:
             talk.draft.sites.append(SiteDraft())
-            return {each for each in asked_of(talk.draft) if each not in asked}
+            return {each for each in list_steps(talk.draft) if each not in steps}
         at = find_row(typed, titles)
         if at is not None:
-            return {asked[at], *_dependents(asked[at], asked)}
+            return {steps[at], *_dependents(steps[at], steps)}
         talk.refuse(talk.t("Type a number or a name from the list."))
     return set()
 
 
-def _dependents(changed: Asked, asked: list[Asked]) -> Iterator[Asked]:
-    return (each for each in asked if each.site is changed.site and each.step.title in changed.step.again)
+def _dependents(changed: ListedStep, steps: list[ListedStep]) -> Iterator[ListedStep]:
+    return (each for each in steps if each.site is changed.site and each.step.title in changed.step.again)

@@ -91,7 +91,7 @@ class Starter:
         """Fork a process that runs the program. Its output is added to `log`.
 
         `haste`: seconds that pass on its clock in each second.
-        Raises: AssertionError, if the starter has died or is too slow.
+        Raises: AssertionError or OSError, if the starter has died. AssertionError, if it is too slow.
         """
         log.touch()  # tests may read it before the program writes
         wanted = {
@@ -139,7 +139,7 @@ def starter() -> Starter:
     return made
 
 
-# -- in the starter
+# -- in the starter and in the processes that it forks
 
 
 def serve(client: socket.socket) -> dict[str, Any] | None:
@@ -178,14 +178,14 @@ def serve(client: socket.socket) -> dict[str, Any] | None:
 
 
 def hasten(haste: float) -> None:
-    """Let time pass faster for core/clock.py, the watch's loop, and the wait for the last guild of a connection.
+    """Let time pass faster for core/clock.py, the watch's loop, and the wait after the last guild of a connection.
 
-    The time of day stays that of other processes.
+    The time of day does not change, because it has to agree with other processes.
     """
-    from discord.ext import tasks  # noqa: PLC0415  # only in the starter
-    from discord.state import ConnectionState  # noqa: PLC0415  # only in the starter
+    from discord.ext import tasks  # noqa: PLC0415  # only in a started bot
+    from discord.state import ConnectionState  # noqa: PLC0415  # only in a started bot
 
-    from core.clock import Clock  # noqa: PLC0415  # only in the starter
+    from core.clock import Clock  # noqa: PLC0415  # only in a started bot
 
     began, change_interval = time.monotonic(), tasks.Loop.change_interval
     set_up = ConnectionState.__init__

@@ -35,7 +35,10 @@ class Exchange:
 
 
 class OtherRequest(BaseException):
-    """A request that differs from the kept one. It is no Exception, so that nobody takes it for a lost connection."""
+    """A request in a replay whose method or path differs from the kept one, or after the last kept one.
+
+    It is no Exception, so that nobody takes it for a lost connection.
+    """
 
 
 @dataclass

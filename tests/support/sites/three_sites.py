@@ -104,13 +104,13 @@ class Sites:
         return next(post for post in reversed(posts) if about in post.content)
 
     async def post(self) -> SeenMessage:
-        """Return a public message of the bot on which anything can be pressed by force."""
+        """Post a public message of the bot without buttons, and return it. `press` works on it all the same."""
         channel = self.scene.bot.get_partial_messageable(self.scene.channel.id)
         sent = await channel.send(view=notice("…"))
         return await self.scene.server.wait_message(self.scene.channel, lambda post: post.id == sent.id)
 
     async def press(self, who: str, on: SeenMessage | PressResult, custom_id: str) -> PressResult:
-        """Press any custom_id, as a forged press or one of another message would."""
+        """Press a button with this custom_id, even if the message has no such button."""
         return await self.scene.press(self[who], on, custom_id, force=True)
 
     def changes(self) -> dict[str, list[str]]:
