@@ -28,19 +28,23 @@ class GuestFinder:
     async def find(self, vmid: int, check: Check, *, max_age: float = FRESH_SECONDS) -> Guest:
         """Return the guest from the list. A list that permits the action is at most `max_age` seconds old.
 
+        `max_age`: as in `ClusterCache.read`.
         A refused person does not cause a new read each time. A new permission takes effect within REFUSAL_SECONDS
         seconds.
         Raises: BadVmid, GuestNotFound, ProxmoxError, and the refusal of `check`.
         """
         checked_vmid(vmid)
-        last, allowed = self._cluster_cache.last, None
+        last, age, allowed = self._cluster_cache.last, max_age, None
         if last is not None and self._clock.monotonic() - last.read_at < FRESH_SECONDS:
             known = last.find(vmid)
             if known is None or check(known):
-                max_age = self._refusal_age()
+                age = self._refusal_age()
             else:
                 allowed = known
-        guest = (await self._cluster_cache.read(max_age)).find(vmid)
+        guest = (await self._cluster_cache.read(age)).find(vmid)
+        if age > max_age and guest is not None and check(guest) is None:
+            # it may come from a read that began before this call: enough for a refusal only
+            guest = (await self._cluster_cache.read(max_age)).find(vmid)
         if guest is None:
             raise GuestNotFound(vmid)
         if guest is not allowed:

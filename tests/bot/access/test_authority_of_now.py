@@ -3,6 +3,7 @@
 A guest as the bot itself last read it shows its state, and permits nothing.
 """
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from core.access.policy import AccessRules, Scope, ScopeKind, depends_on_list
 from core.cluster.cache import OVERLAY_SECONDS
 from core.errors import NotAllowed
-from core.guest import Guest, Kind, State
+from core.guest import Cluster, Guest, Kind, State
 from core.guest_errors import GuestNotFound
 from core.levels import Level
 from core.operations import Operation
@@ -69,6 +70,42 @@ async def test_a_person_whose_guest_left_cannot_act_on_it_again(left: str, betwe
         await world.executor.plan(world.order(Operation.START, 101, actor))
     assert len(world.sent) == sent
     assert reads < world.proxmox.asked.count("cluster") <= reads + 2, "at most one fresh read a decision"
+
+
+async def test_an_earlier_read_permits_nothing_to_a_person_who_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Repeated attempts share the read under way, which began while the guest was still in the pool."""
+    world = FakeWorld([replace(THEIRS, pool=None)], rules=RULES)
+    actor = replace(AKIKO, roles=frozenset({LAB}))
+    await world.cluster_cache.read()
+    world.clock.advance(5.0)
+    listed, taken, answered = world.proxmox.cluster, asyncio.Event(), asyncio.Event()
+
+    async def answer_late() -> Cluster:
+        cluster = await listed()
+        taken.set()
+        await answered.wait()
+        return cluster
+
+    monkeypatch.setattr(world.proxmox, "cluster", answer_late)
+    world.proxmox.change(101, pool="lab")
+    reading = asyncio.create_task(world.cluster_cache.read(max_age=0))
+    await taken.wait()
+    world.proxmox.change(101, pool=None)  # the list under way still has the pool
+    orders = [world.order(Operation.START, 101, actor) for _ in range(2)]
+    attempts = [asyncio.create_task(world.executor.execute(order)) for order in orders]
+    await asyncio.sleep(0)  # both wait for the list
+    answered.set()
+    found = await asyncio.gather(*attempts, return_exceptions=True)
+    assert [type(each) for each in found] == [GuestNotFound, GuestNotFound]
+    assert world.sent == []
+    assert (reads := world.proxmox.asked.count("cluster")) <= 3, "one read after the one under way is enough"
+    assert (await reading).guests[0].pool == "lab", "the read under way would have permitted it"
+    world.clock.advance(1.0)
+    with pytest.raises(GuestNotFound):
+        await world.executor.execute(world.order(Operation.START, 101, actor))
+    assert world.proxmox.asked.count("cluster") == reads, "refused attempts do not keep Proxmox busy"
 
 
 async def test_people_without_pool_or_tag_scopes_cost_no_extra_read() -> None:
