@@ -19,7 +19,10 @@ REFUSAL_SECONDS = 3.0
 
 
 class GuestFinder:
-    """Find guests in the list, and read them on their node. A guest found in the list passes the caller's check."""
+    """Find guests in the list, and read them on their node.
+
+    A guest from the list is checked with the caller's `check` before it is returned or read.
+    """
 
     def __init__(self, proxmox: Proxmox, cluster_cache: ClusterCache, clock: Clock) -> None:
         self._proxmox, self._cluster_cache, self._clock = proxmox, cluster_cache, clock
@@ -52,8 +55,9 @@ class GuestFinder:
         return guest
 
     def known(self, vmid: int, check: Check) -> Guest | None:
-        """Return the guest as last listed, however long ago, to begin reads that reveal nothing by themselves.
+        """Return the guest as last listed, however long ago.
 
+        It is for reads that begin before `find` decides access. Nothing that they read may be shown before that.
         None if it is not listed, its node is offline, or `check` refuses it.
         """
         last = self._cluster_cache.last
@@ -73,32 +77,13 @@ class GuestFinder:
         self._refusal_read = now
         return 0.0
 
-    async def _run_on(
-        self,
-        vmid: int,
-        work: Callable[[Guest], Awaitable[T]],
-        check: Check,
-        *,
-        max_age: float = FRESH_SECONDS,
-    ) -> T:
-        """Run `work` with the guest as it is now, on any node. If the guest moves meanwhile, find it once more.
-
-        `work` must change nothing. If `check` refuses the guest, only that refusal is raised.
-        Raises: GuestNotFound, ProxmoxError, the refusal of `check`, and the errors of `work`.
-        """
-
-        async def work_if_allowed(guest: Guest) -> T:
-            ensure_allowed(check, guest)
-            return await work(guest)
-
-        return await self.run_unchecked(vmid, work_if_allowed, check, max_age)
-
     async def run_unchecked(
         self, vmid: int, work: Callable[[Guest], Awaitable[T]], check: Check, max_age: float
     ) -> T:
-        """Do the same as `_run_on`, but check only the listed guest. `work` itself checks the guest that was read.
+        """Run `work` with the guest as it is now, on any node. If the guest moves meanwhile, find it once more.
 
-        Raises: as `_run_on`.
+        Only the listed guest is checked: `work` itself must check the guest that it gets, and change nothing.
+        Raises: BadVmid, GuestNotFound, ProxmoxError, the refusal of `check`, and the errors of `work`.
         """
         guest = await self.find(vmid, check, max_age=max_age)
         try:
@@ -107,10 +92,10 @@ class GuestFinder:
             return await work(await self.status(await self.find_moved(guest, check)))
 
     async def run_on_listed(self, vmid: int, work: Callable[[Guest], Awaitable[T]], check: Check) -> T:
-        """Run `work` with the guest as listed, without a read before. If the guest has moved, find it once more.
+        """Run `work` with the guest as listed, without reading its status. If the guest has moved, find it once more.
 
         `work` must change nothing, and must itself ask Proxmox about the guest.
-        Raises: GuestNotFound, ProxmoxError, the refusal of `check`, and the errors of `work`.
+        Raises: BadVmid, GuestNotFound, ProxmoxError, the refusal of `check`, and the errors of `work`.
         """
         guest = await self.find(vmid, check)
         self._ensure_online(guest)
@@ -132,11 +117,16 @@ class GuestFinder:
         return moved
 
     async def locate(self, vmid: int, check: Check, *, max_age: float = FRESH_SECONDS) -> Guest:
-        """Return the guest as it is now, on any node.
+        """Return the guest as it is now, on any node. `check` must allow it as listed and as it is now.
 
-        Raises: GuestNotFound, ProxmoxError, and the refusal of `check`.
+        Raises: BadVmid, GuestNotFound, ProxmoxError, and the refusal of `check`.
         """
-        return await self._run_on(vmid, _return_guest, check, max_age=max_age)
+
+        async def checked(guest: Guest) -> Guest:
+            ensure_allowed(check, guest)
+            return guest
+
+        return await self.run_unchecked(vmid, checked, check, max_age)
 
     async def status(self, listed: Guest) -> Guest:
         """Return a listed guest as it is now.
@@ -155,7 +145,3 @@ def ensure_allowed(check: Check, guest: Guest) -> None:
     """Raise the refusal of `check`, if it refuses this guest."""
     if refusal := check(guest):
         raise refusal
-
-
-async def _return_guest(guest: Guest) -> Guest:
-    return guest
