@@ -1,9 +1,9 @@
 """Record who asked for what, and how it ended. Proxmox' own log only ever shows the bot's token.
 
-An attempt is one record (refused, planned, or an answered read) or several: asked, written before anything is
-sent; sending and sent, around the request to Proxmox; and ended. If the bot ends before the end is recorded,
-the next start finds out how an action on a guest ended (core/actions/recovery.py). Repeated attempts share one row
-with a count (core/audit/folding.py).
+An attempt is one record (refused, planned, or a read that ended) or several: asked, written before anything is
+sent; for an action on a guest sending and sent, around the request to Proxmox; and ended. If the bot ends before the
+end is recorded, the next start finds out how an action on a guest ended (core/actions/recovery.py). Repeated
+refusals, and many attempts of one person that change nothing, share a row with a count (core/audit/folding.py).
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from core.errors import DISK_HUNG, JournalFailed
 from core.operations import ACTIONS
 
 LATE_MOST = 1000
-"""Maximum number of records that wait in memory while the disk refuses writes."""
+"""Maximum number of records that wait in memory to be written."""
 BATCH_MOST = 100
 """Maximum number of records written at once."""
 FINISH_SECONDS = 2 * WAIT_SECONDS
@@ -39,12 +39,13 @@ class AuditLog(Protocol):
     """The audit trail, for everything that records attempts."""
 
     cut_off: tuple[AuditEntry, ...]
-    """Attempts of an earlier run whose result has to be found out."""
+    """Actions on guests of earlier runs whose result has to be found out."""
 
     def record(self, record: AuditRecord, attempt: Ticket | int | None = None) -> None:
-        """Record a step that has already happened. The record is written soon, or when the disk allows it.
+        """Queue the record of a step. It is written soon, or when the disk allows it.
 
-        `attempt`: an earlier record of the same attempt.
+        `attempt`: an earlier record of the same attempt. None: this is the first. It is only counted if it need not
+        have a row of its own (core/audit/folding.py).
         """
 
     async def record_first(self, record: AuditRecord) -> Ticket:
@@ -52,7 +53,7 @@ class AuditLog(Protocol):
 
         Return the ticket to which later records of the attempt refer. A record that is not stored within two
         seconds is withdrawn. If it is stored all the same, a second record says that nothing was started.
-        Raises: JournalFailed if the disk refuses the record or is too slow.
+        Raises: JournalFailed if the record cannot be stored, or not in time.
         """
 
     async def close_cut_off(self) -> None:
@@ -83,8 +84,9 @@ class _Row:
     """A record that waits to be written.
 
     `number`: counts the records of this run. `at`: Unix seconds. `follows`: an earlier record of the same attempt.
-    `stored`: set while somebody waits for it.
-    `is_late`: the disk has refused it. `given_up`: an ASKED record that nobody waits for any more.
+    `stored`: the future for which `record_first` waits, None for other records.
+    `is_late`: it waits since the disk refused a write, and the log says so.
+    `withdrawn`: an ASKED record for which `record_first` no longer waits. It may still be stored.
     """
 
     number: int
@@ -94,7 +96,7 @@ class _Row:
     ticket: Ticket
     stored: asyncio.Future[None] | None = None
     is_late: bool = False
-    given_up: bool = False
+    withdrawn: bool = False
 
     @property
     def attempt(self) -> int | None:
@@ -102,7 +104,7 @@ class _Row:
 
 
 class AuditTrail:
-    """Store the audit trail in the journal, with one log line per record.
+    """Store the audit trail in the journal, with one log line per record, but none for a repeat that is counted.
 
     Records are written by one task, in their order, several at once if they wait.
     """
@@ -162,11 +164,11 @@ class AuditTrail:
         if row in self._rows:
             self._rows.remove(row)
         elif row.ticket.id is not None:
-            self._end_not_begun(row)
+            self._record_nothing_started(row)
         else:
-            row.given_up = True
+            row.withdrawn = True
 
-    def _end_not_begun(self, row: _Row) -> None:
+    def _record_nothing_started(self, row: _Row) -> None:
         self._queue(replace(row.record, step=AuditStep.ENDED, outcome=NOTHING_STARTED), row.ticket)
 
     def write_late(self) -> None:
@@ -237,7 +239,8 @@ class AuditTrail:
             self._end_flushes(self._queued)
 
     async def _write_batches(self) -> None:
-        alone = 0
+        """Write the waiting records in batches, but one by one after a batch with a record that no store can hold."""
+        alone = 0  # number of next records to write one by one
         while batch := self._take_batch(1 if alone else BATCH_MOST):
             try:
                 records = [NewRecord(row.record, row.at, row.attempt) for row in batch]
@@ -263,8 +266,8 @@ class AuditTrail:
     def _on_stored(self, batch: list[_Row], numbers: tuple[int, ...]) -> None:
         for row, number in zip(batch, numbers, strict=True):
             row.ticket.id = number
-            if row.given_up:
-                self._end_not_begun(row)
+            if row.withdrawn:
+                self._record_nothing_started(row)
             elif row.stored is not None and not row.stored.done():
                 row.stored.set_result(None)
         self._on_recorded()
