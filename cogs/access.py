@@ -18,7 +18,7 @@ from ui.sites.option import SITE, SiteName, choose_typed_site, find_vmid
 
 
 class Access(commands.Cog):
-    """Show people what they may do, and how well the bot is set up. Switch all changes off or on for everybody."""
+    """Show people what they may do, and admins how well the bot is set up. Turn read-only mode on or off."""
 
     readonly = app_commands.Group(name="readonly", description=locale_str("Turn read-only mode on or off"))
 

@@ -16,7 +16,7 @@ class Reach(StrEnum):
     """The guests on which the person needs the level of an operation."""
 
     GUEST = "guest"  # the guest that the operation is about
-    SEEN = "seen"  # at least one guest; the answer shows only guests that the person may see
+    SEEN = "seen"  # any guest, or a scope without one; the answer shows only guests that the person may see
     WHOLE = "whole"  # the whole cluster
 
 

@@ -23,7 +23,7 @@ class OperationRow:
     tasks: Mapping[Kind, frozenset[str]] = field(default_factory=dict)
     """By kind, the types of Proxmox' task, including those of HA. Other kinds do not have this operation."""
     states: frozenset[State] = frozenset()
-    """States of the guest in which it may start."""
+    """States of the guest in which the operation is allowed."""
     becomes: State | None = None
     """State of the guest to wait for after the task; None: no state is waited for."""
     power: str = ""

@@ -101,7 +101,7 @@ def _has_tag(guest: Guest, tag: str) -> bool:
 
 
 def is_protected(rules: AccessRules, guest: Guest) -> bool:
-    """Return whether the bot's configuration, a tag, or Proxmox' flag protects the guest."""
+    """Return whether the bot's configuration, a tag, or Proxmox' flag (if it was read) protects the guest."""
     return guest.vmid in rules.protected or _has_tag(guest, PROTECTED_TAG) or guest.protected
 
 
@@ -199,9 +199,10 @@ def decide(
     read_only: Refused | None = None,
     seconds: float = 0.0,
 ) -> Refused | None:
-    """Return why this person may not do this here, to this guest, or None. The default is to deny.
+    """Return why this person may not do this here, to this guest, or None.
 
-    `guest`: None if it is not known yet; then `level_anywhere` counts.
+    `guest`: None if it is not known yet, or if there is none. `level_anywhere` then counts, or `level_everywhere` if
+    the whole cluster is concerned.
     `guests`: the guests whose owner tags are checked if no guest is given, or with `whole`.
     `whole`: the operation is about more than guests (a node, everything).
     `read_only`: the refusal of every change while changes are switched off.
@@ -231,9 +232,9 @@ def decide(
 
 
 def mildest(refusals: Iterable[Refused | None]) -> Refused | None:
-    """Return the refusal to show for something that may be done in one of several ways. None if one is allowed.
+    """Return the refusal to show for something that was asked of several sites. None if one of them allows it.
 
-    "Changes are switched off" comes first, then a level on only some guests, then a missing level, the highest first.
+    ReadOnly comes first, then OnlySomeGuests, then NotAllowed, the one with the person's highest level first.
     """
     found = tuple(refusals)
     if None in found:
@@ -249,7 +250,7 @@ def mildest(refusals: Iterable[Refused | None]) -> Refused | None:
 def depends_on_list(rules: AccessRules, actor: Actor, operation: Operation, vmid: int) -> bool:
     """Return whether the person's access may depend on the guest's tags, pool or node, which other people can change.
 
-    The guest is assumed to be protected.
+    The tag `protected` does not count: the guest is assumed to be protected.
     """
     right, sure = OPERATIONS[operation], level_everywhere(rules, actor)
     for level, scopes in grants(rules, actor).values():
