@@ -7,7 +7,10 @@ from contextvars import ContextVar
 from typing import Protocol
 
 interaction_id: ContextVar[int] = ContextVar("interaction_id", default=0)
-"""Id of the interaction that is being answered, 0 for none. Each request and log line meanwhile belongs to it."""
+"""Id of the interaction that is being answered, 0 for none. Tasks that are started meanwhile keep it.
+
+Audit records and lines of the JSON log show it.
+"""
 
 
 class Measures(Protocol):
@@ -20,7 +23,10 @@ class Measures(Protocol):
         """Note a command that has ended, and the seconds since it arrived. One refused by the gate is not noted."""
 
     def on_error(self, error: str) -> None:
-        """Note a refusal or failure that a person was told, or an unexpected error, by its class."""
+        """Note, by its class, an error that refused or ended an interaction, expected or not.
+
+        Refused completions, and errors that are shown as a part of an answer, are not noted.
+        """
 
 
 class NoMeasures:

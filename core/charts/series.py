@@ -12,13 +12,19 @@ from core.proxmox import Measure, Period, Sample
 GAP_STEPS = 1.5
 """If two samples are more than this many steps apart, samples between them are missing."""
 COVERED = 0.9
-"""Share of a period that its samples must cover to count as complete. Proxmox 9 keeps 360 days of a year."""
+"""If the samples reach back over this share of the period, the chart begins with the first, else with the period.
+
+Proxmox 9 keeps 360 days of a year.
+"""
 DIFFERENCE = 0.01
-"""Share of the total by which the host's figure of the memory must differ from the guest's own to be shown, too."""
+"""Share of the total by which the host's figure of the memory must differ from the guest's own to be shown, too.
+
+Without a total it is a share of the guest's greatest figure.
+"""
 
 
 class ChartTopic(StrEnum):
-    """The panels that a person can choose. The words are options of the command."""
+    """The panels that a person can choose. The words are options of the command, and stored in custom_ids."""
 
     CPU = "cpu"
     MEMORY = "memory"
