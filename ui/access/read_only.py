@@ -20,7 +20,7 @@ from ui.sites.everywhere import on_each_site, whole_sites
 async def turn_on(reply: Reply, site: str = "") -> None:
     """Turn read-only mode on for the named site, or for all.
 
-    Raises: UnknownSite, Refused by access; UnexpectedFailure if a bug kept it off everywhere.
+    Raises: UnknownSite, Refused by access; UnexpectedFailure if a bug occurred on every site.
     """
     person = reply.interaction.user
 

@@ -130,7 +130,7 @@ async def _draw_node(site: Site, t: Text, name: str, wish: Wish, seen: frozenset
 def _kinds(wish: Wish, samples: Sequence[Sample], disk: tuple[PanelKind, ...]) -> tuple[PanelKind, ...]:
     """Return the panels that a person wants to see.
 
-    Raises: PressureUnknown, if only pressure is wanted and the samples have none.
+    Raises: PressureUnknown, if only pressure is wanted and there are samples, but none of pressure.
     """
     if wish.topic is None:
         return (*_USUAL, *disk)
@@ -142,7 +142,7 @@ def _kinds(wish: Wish, samples: Sequence[Sample], disk: tuple[PanelKind, ...]) -
 async def _incidents(
     site: Site, vmids: frozenset[int] | None, fits: Callable[[Incident], bool]
 ) -> list[Incident]:
-    """Return the newest incidents of these guests (None: of everything).
+    """Return those among the newest incidents of these guests (None: of everything) for which `fits` is true.
 
     Return none if the journal cannot be read: a chart without markers is better than no chart.
     """

@@ -28,9 +28,9 @@ named a limit that is longer than discord.py may wait.
 
 
 LIMITED = frozenset({20016, 20022, 20028, 20029, 30046, 40062, 40333, 130000})
-"""Discord's codes, with any status, for a limit or overload: of a channel, a server, or edits of old messages."""
+"""Discord's codes for a limit, an overload or a block by Cloudflare (40333). They may come with any status."""
 LIMITED_SECONDS = 60.0
-"""Seconds to wait after such a code if Discord names no time."""
+"""Seconds to wait after such a code if Discord names no time and the status is not 429."""
 
 
 class LongRateLimit(discord.HTTPException):

@@ -19,7 +19,7 @@ async def refuse_proxy_pages(
 ) -> None:
     """Refuse pages, as `on_request_end` of an `aiohttp.TraceConfig`.
 
-    Let 429 and 5xx pass, because they count as passing whoever sent them, and answers without a body.
+    Accept answers without a body, and every 429 and 5xx: whoever sent it, it is taken for a temporary failure.
     Raises: aiohttp.ContentTypeError.
     """
     response = params.response

@@ -42,8 +42,8 @@ def is_visible_to(site: Site, actor: Actor, vmid: int, cluster: Cluster | None) 
 def is_subject_visible_to(site: Site, actor: Actor, subject: str, cluster: Cluster | None) -> bool:
     """Return whether the person may know of this subject.
 
-    Everybody knows the whole site and its connection. Scoped users see the nodes that host their guests, and no
-    storages.
+    Everybody may know of the subjects ALL (such as a mute of all alerts) and SOURCE (the connection to Proxmox).
+    Scoped users see the nodes that host their guests, and no storages.
     """
     vmid, authorizer = vmid_of(subject), site.authorizer
     if vmid is not None:
@@ -67,7 +67,7 @@ def authorize_subject(attempt: Attempt, subject: str, cluster: Cluster | None) -
 
 
 async def authorize_incident(attempt: Attempt, incident: Incident) -> None:
-    """Check that the person may do this to everything that the incident is about.
+    """Check access to the attempt's operation on everything that the incident is about.
 
     Raises: Refused.
     """

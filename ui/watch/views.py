@@ -85,7 +85,7 @@ def watch_list_card(
 def watch_row(
     t: Text, watch: Watch, cluster: Cluster | None, entry: WatchEntry, now: float, incidents: int
 ) -> str:
-    """Show a guest in a line. Below it are its state and since when, its mute, thresholds, faults and incidents.
+    """Show a guest in a line. Below it are its state and since when, its mute, thresholds, disk usage and incidents.
 
     `incidents`: number of the last COUNTED_DAYS days.
     """
@@ -122,7 +122,7 @@ def muted_until(watch: Watch, vmid: int, node: str) -> float | None:
 
 
 def thresholds(t: Text, entry: WatchEntry) -> str:
-    """Return `alerts at CPU 90%, Memory 80%`, "" if the guest has no thresholds."""
+    """Return `alerts at CPU 90%, memory 80%`, "" if the guest has no thresholds."""
     limits = [
         t("{metric} {limit}", metric=metric_word(t, metric), limit=fill_percent(limit))
         for metric in Metric
