@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from discord import ui
 
@@ -42,7 +43,8 @@ WORDS_MOST, NODES_MOST = 7, 2
 class SiteStorages:
     """The storages of one site, as a person may see them.
 
-    `empty`: the text to show if there are none. `note`: why the read is not fresh, "" if it is.
+    `empty`: the text to show if there are none, such as why the site cannot be read.
+    `note`: why the list may be outdated, "" if it is not.
     """
 
     site: str
@@ -66,12 +68,12 @@ def _section(
     if not site.storages:
         return Section(head, 1, lambda _: site.empty)
 
-    def row(place: int) -> str:
+    def row(place: int, *, top: bool = False) -> str:
         each = site.storages[place]
-        again = place % SLOTS > 0 and _is_alike(site.storages[place - 1].storage, each.storage)
+        again = not top and _is_alike(site.storages[place - 1].storage, each.storage)
         return _row(t, each, ahead.get((site.site, each.storage)), again=again)
 
-    return Section(head, len(site.storages), row)
+    return Section(head, len(site.storages), row, partial(row, top=True))
 
 
 def shown_on(
@@ -95,7 +97,8 @@ def storages_card(
     text, page, pages = page_text(sections, page, SLOTS)
     every = [storage for each in sites for storage in each.storages]
     fullest = max((each.fill or 0.0 for each in every), default=0.0)
-    troubled = not every or any(each.note for each in sites) or any(each.fill is None for each in every)
+    troubled = any(each.note or not each.storages for each in sites)
+    troubled = troubled or any(each.fill is None for each in every)
     colour = Colour.WARN if fullest >= NEARLY or troubled else Colour.GOOD
     head = f"### {t('Storages')} · {len(every)}"
     buttons = list_buttons(t, PAGE, page, pages, ("", "", ""), named)

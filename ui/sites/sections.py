@@ -12,11 +12,15 @@ SLOTS = 12
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The heading and the rows of one site. `row`: returns the text of a row by its index, below `count`."""
+    """The heading and the rows of one site. `row`: returns the text of a row by its index, below `count`.
+
+    `top`: returns the text of a row right below the heading, if that differs.
+    """
 
     head: str
     count: int
     row: Callable[[int], str]
+    top: Callable[[int], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,8 @@ def page_text(sections: Sequence[Section], page: int, slots: int = SLOTS) -> tup
     lines = []
     for part in pages[page]:
         section = sections[part.section]
-        lines += [section.head, *map(section.row, range(part.start, part.stop))]
+        top = (section.top or section.row)(part.start)
+        lines += [section.head, top, *map(section.row, range(part.start + 1, part.stop))]
     return "\n".join(filter(None, lines)), page, len(pages)
 
 

@@ -5,14 +5,27 @@ from dataclasses import replace
 from core.guest import Cluster, Node, State, Storage
 from core.proxmox import HaStatus, NodeStatus
 from core.proxmox_errors import MissingPrivilege, TimedOut
-from tests.support.cards.sent import EN, GIB, TEXTS, Golden, buttons_of, checked, languages, shown, texts_of
+from tests.support.cards.sent import (
+    EN,
+    GIB,
+    TEXTS,
+    Golden,
+    buttons_of,
+    checked,
+    languages,
+    payload,
+    shown,
+    texts_of,
+)
 from tests.support.fakes import NOW, guest
 from tests.ui.cluster.test_status import GUESTS, NODES, STORAGES, TIB
 from ui.cluster.nodes import NodeView, SiteNodes, node_card, node_list_card
-from ui.cluster.rows import listed_storages
+from ui.cluster.rows import SLOTS, listed_storages
 from ui.cluster.storages import SiteStorages, sections_of, storages_card
+from ui.formatting import Colour
 from ui.i18n import Language
 from ui.interaction.custom_ids import ALL_SITES
+from ui.sites.sections import page_text, rows_on
 
 LONG = "n" * 63
 NODE = Node(
@@ -74,6 +87,27 @@ def test_storages(language: Language, golden: Golden) -> None:
     assert shown(views[0]).count("`nfs`") == 1
     assert "6.0 / 8.0 TiB" in shown(views[0])
     golden(f"storages.{language}", "\n\n".join(map(shown, views)))
+
+
+def test_each_page_names_the_type_of_like_storages_once_for_each_site() -> None:
+    alike = Storage("local", "", False, True, GIB, 9 * GIB, "dir", "iso")
+    storages = listed_storages(replace(alike, node=f"pve{number}") for number in range(20))
+    for names in ([""], ["colo", "home"]):
+        sites = [SiteStorages(name, storages, "") for name in names]
+        sections = sections_of(EN, sites, {}, several=len(sites) > 1)
+        for page in range(page_text(sections, 0, SLOTS)[2]):
+            rows = page_text(sections, page, SLOTS)[0].split("`local`")[1:]
+            site_of_row = [section for section, _ in rows_on(sections, page, SLOTS)]
+            begins = [place == 0 or site_of_row[place - 1] != each for place, each in enumerate(site_of_row)]
+            assert ["Directory" in row for row in rows] == begins, f"page {page} of {names}"
+
+
+def test_a_site_without_storages_turns_the_card_yellow() -> None:
+    read = SiteStorages("home", listed_storages([Storage("local", "pve1", False, True, GIB, 9 * GIB)]), "")
+    unread = SiteStorages("colo", (), "⚠️ Proxmox did not answer.")
+    for sites, colour in (([read], Colour.GOOD), ([read, unread], Colour.WARN)):
+        view = storages_card(EN, sections_of(EN, sites, {}, several=True), sites, ALL_SITES, 0, NOW)
+        assert payload(view)[0]["accent_color"] == colour
 
 
 @languages
