@@ -22,7 +22,6 @@ from ui.interaction.answer import Attachment
 from ui.interaction.context import actor_of
 from ui.interaction.reply import Reply
 from ui.interaction.services import Site
-from ui.messages.errors import error_sentence
 from ui.sites.typed_node import find_node
 
 INCIDENTS_MOST = 100
@@ -94,11 +93,12 @@ def _ensure_files(reply: Reply) -> None:
 async def _send(
     reply: Reply, head: str, picture: ChartPicture, wish: Wish, site: Site, note: str = ""
 ) -> None:
-    """Send the picture, or say what is missing if Discord does not accept it."""
+    """Send the picture, or say that Discord did not accept it."""
     t = reply.t
     shown = chart_card(t, f"### {head}", picture, wish, site.name, note)
-    lost = card(f"### {head}", f"{WARNING} {error_sentence(t, FilesRefused())}", colour=Colour.WARN)
-    await reply.show_file(shown, Attachment(FILE_NAME, picture.png), lost)
+    lost = f"{WARNING} {t('Discord did not accept the chart. Try again in a moment.')}"
+    without = card(f"### {head}", lost, colour=Colour.WARN)
+    await reply.show_file(shown, Attachment(FILE_NAME, picture.png), without)
 
 
 async def _draw_guest(site: Site, t: Text, guest: Guest, wish: Wish) -> ChartPicture:

@@ -22,6 +22,7 @@ from tests.support.scenes.people import Cast
 from tests.support.stage import Stage, post_of
 
 scene, bare_scene, pve, language = stage.scene, stage.bare_scene, stage.pve, stage.language
+unhurried, undrawn = stage.unhurried, stage.undrawn
 BOTH = pytest.mark.parametrize("language", ["ja", "en"])
 WIDTH = 680
 TROUBLE = {ImageColor.getrgb("#f0b232"), ImageColor.getrgb("#f0474b")}
@@ -183,6 +184,16 @@ async def test_refusals_of_proxmox_and_discord_are_explained(scene: Stage, pve: 
     reply = await scene.say(scene.emma, "graph guest", vmid=101, channel=bare)
     scene.assert_refused(reply, scene.emma, FilesRefused())
     assert len(history(scene)) == asked
+
+
+@BOTH
+@pytest.mark.usefixtures("unhurried", "undrawn")
+async def test_a_picture_that_discord_does_not_take_is_reported(scene: Stage) -> None:
+    scene.expected_statuses.add(413)
+    scene.server.ack_limit = 3.0
+    scene.server.fail("POST", "/callback", 413, times=1)
+    reply = await scene.say(scene.emma, "graph guest", vmid=101)
+    assert scene.t()("Discord did not accept the chart. Try again in a moment.") in reply.text
 
 
 def has_incident_marker(picture: Image.Image) -> bool:
