@@ -221,9 +221,9 @@ def choice_label(t: Text, guest: Guest, value: str = "") -> str:
 
 
 def plain_label(text: str) -> str:
-    """Cut the bot's own text to the 100 characters of a completion or an option of a menu.
+    """Cut a label to the 100 characters of a completion or an option of a menu.
 
-    Unlike `plain`, keep joiners inside emoji.
+    Unlike `plain`, keep joiners inside emoji. Foreign text in the label has passed through `plain` before.
     """
     return text if len(text) <= 100 else text[:99] + "…"
 

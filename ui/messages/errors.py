@@ -188,7 +188,7 @@ def plain_sentence(t: Text, error: e.BotError) -> str:
 
 
 def reason_of(t: Text, outcome: str, most: int = _VALUE_MOST) -> str:
-    """Format a stored outcome: an error as its phrase and its most useful value, any other text as code.
+    """Format an outcome: an error (as `str` encodes it) as its phrase and most useful value, any other text as code.
 
     `most`: maximum characters of the value or text.
     """
