@@ -35,6 +35,8 @@ TOKEN_SECONDS = 14 * 60.0
 """Seconds for which the token is used: a minute less than Discord accepts it."""
 CHANNEL_SECONDS = 15 * 60.0
 """Maximum seconds to wait for a rate limit of the channel, which is the last way to answer."""
+FIRST_RETRIES = (0.3, 0.6, 0.9)
+"""Seconds between the tries of a first answer or a refusal. Discord waits only 3 s for a first answer."""
 RETRIES = (1.0, 2.0, 4.0)
 """Seconds between the tries of an answer."""
 ALREADY_ACKNOWLEDGED = 40060

@@ -21,6 +21,7 @@ from core.operations import OPERATIONS, Operation
 from ui.cards import notice
 from ui.discord.blocked import send_card_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, is_worth_a_traceback, log_unexpected, send_with_retries
+from ui.interaction.answer import FIRST_RETRIES, FIRST_SECONDS, TOKEN_SECONDS
 from ui.interaction.attempt import Attempt, attempt_of
 from ui.interaction.context import (
     Interaction,
@@ -36,10 +37,6 @@ from ui.interaction.refusal import refusal_card
 from ui.messages.errors import unexpected_sentence
 
 _log = logging.getLogger(__name__)
-
-PRIVATE_RETRIES = (0.3, 0.6, 0.9)  # seconds between the tries
-FIRST_SECONDS, FOLLOWUP_SECONDS = 3.0, 14 * 60.0
-"""Maximum seconds from the first to the last try of a first answer, and of a later one."""
 
 
 def refusal_of(
@@ -111,11 +108,11 @@ async def reply_privately(interaction: Interaction, view: ui.LayoutView) -> None
         else:
             await interaction.response.send_message(view=shown, ephemeral=True)
 
-    most = FOLLOWUP_SECONDS if interaction.response.is_done() else FIRST_SECONDS
+    most = TOKEN_SECONDS if interaction.response.is_done() else FIRST_SECONDS
     error = await send_with_retries(
         services.clock,
         lambda: send_card_with_fallbacks(t, view, send, site=named_site(interaction)),
-        PRIVATE_RETRIES,
+        FIRST_RETRIES,
         most,
     )
     if error is not None:

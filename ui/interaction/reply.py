@@ -22,7 +22,7 @@ from ui.cards import notice
 from ui.discord.failures import DISCORD_ERRORS, log_unexpected, retry_after, send_with_retries
 from ui.discord.late import GIVEN_UP, acknowledge_crowd, acknowledge_first, give_up
 from ui.i18n import Text
-from ui.interaction.answer import FIRST_SECONDS, RETRIES, Answer, AnswerState, Attachment
+from ui.interaction.answer import FIRST_RETRIES, FIRST_SECONDS, RETRIES, Answer, AnswerState, Attachment
 from ui.interaction.context import Interaction
 from ui.interaction.gate import measure_command, refusal_of
 from ui.interaction.refusal import refusal_card
@@ -34,8 +34,6 @@ _log = logging.getLogger(__name__)
 ACKNOWLEDGE_AFTER = 0.6
 """Seconds until an interaction is acknowledged. A quicker answer needs no acknowledgement, which saves a request."""
 EDIT_EVERY = 2.0  # seconds between two edits that show progress
-FIRST_RETRIES = (0.3, 0.6, 0.9)
-"""Seconds between the tries of a first answer or a refusal. Discord waits only 3 s for a first answer."""
 STEP_BACK_SECONDS = 1.0
 """Maximum seconds to wait until another answer has finished a request for the same message."""
 
