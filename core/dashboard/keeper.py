@@ -20,8 +20,8 @@ from core.dashboard.pace import Pace
 from core.dashboard.ports import AddOutcome, DashboardChannel, DashboardStore
 from core.dashboard.source import ContentsSource
 from core.dashboard.steps import NEVER, NEW_SECONDS, MessageStep, Moment, next_step
-from core.delivery.channel import DeliveryFailure, NotDelivered
-from core.delivery.outbox import LIMIT_MOST, LONG_PAUSE, OWN_ERROR, PAUSES, sleep_until_set
+from core.delivery.channel import DeliveryFailure, NotDelivered, OwnReason
+from core.delivery.outbox import LIMIT_MOST, LONG_PAUSE, PAUSES, sleep_until_set
 from core.errors import JournalFailed
 from core.wanted_errors import DashboardExists, NoSuchDashboard, TooManyDashboards, TooManyOwnDashboards
 
@@ -228,7 +228,7 @@ class DashboardKeeper(Generic[C]):
                 self._pause(live, live.next_pause(), f"the journal: {error.reason}")
             except Exception:  # noqa: BLE001 - a bug in one dashboard must not stop the others
                 _log.exception("the dashboard %s cannot be kept", live.dashboard.mark)
-                self._pause(live, LONG_PAUSE, OWN_ERROR)
+                self._pause(live, LONG_PAUSE, OwnReason.OWN_ERROR)
             else:
                 if step is MessageStep.WAIT:
                     live.note(asked=False)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from core.clock import Clock
-from core.delivery.channel import AlertChannel, AlertText, DeliveryFailure, NotDelivered
+from core.delivery.channel import AlertChannel, AlertText, DeliveryFailure, NotDelivered, OwnReason
 from core.delivery.late_alerts import (
     LATE_SECONDS,
     STALE_PAIR_SECONDS,
@@ -24,7 +24,6 @@ from core.delivery.late_alerts import (
 from core.delivery.outbox import (
     CLOCK_MARGIN_SECONDS,
     LIMIT_MOST,
-    OWN_ERROR,
     PAUSES,
     Retries,
     first_to_retry,
@@ -38,8 +37,6 @@ from core.watch.journal import Journal, OutboxMessage
 
 _log = logging.getLogger(__name__)
 
-TOO_OLD = "too old"
-"""Reason for giving up a message because of its age, if no attempt at it has failed."""
 OWN_ERRORS_MOST = 5
 """Number of the bot's own errors after which a message is given up, or no longer edited."""
 GIVE_UP_SECONDS = 24 * 3600.0
@@ -162,7 +159,7 @@ class AlertDelivery:
             if not await self._attempt_one(first, self._post(first, waiting)):
                 passed.add(first.stored.id)
         if passed:
-            raise NotDelivered(DeliveryFailure.PASSING, OWN_ERROR)
+            raise NotDelivered(DeliveryFailure.PASSING, OwnReason.OWN_ERROR)
 
     async def _flush_edits(self) -> None:
         """Send all waiting edits. An edit that is refused, is limited alone or fails by a bug delays no other.
@@ -183,7 +180,9 @@ class AlertDelivery:
             try:
                 if not await self._attempt_one(message, self._edit(message)):
                     passed.add(number)
-                    trouble = first_to_retry(trouble, NotDelivered(DeliveryFailure.PASSING, OWN_ERROR))
+                    trouble = first_to_retry(
+                        trouble, NotDelivered(DeliveryFailure.PASSING, OwnReason.OWN_ERROR)
+                    )
             except NotDelivered as error:
                 if error.failure is not DeliveryFailure.REFUSED and (error.delays_all or not error.wait):
                     raise
@@ -214,7 +213,7 @@ class AlertDelivery:
         self._bug_counts[number] = self._bug_counts.get(number, 0) + 1
         if self._bug_counts[number] >= OWN_ERRORS_MOST:
             if message.posted is None:
-                await self._give_up(message, OWN_ERROR)
+                await self._give_up(message, OwnReason.OWN_ERROR)
             else:
                 await self._mark_edited(message, message.wanted)
         return False
@@ -225,7 +224,7 @@ class AlertDelivery:
         stored, age = message.stored, self._ages.age(message.stored)
         is_test = _is_test(message)
         if age > (TEST_GIVE_UP_SECONDS if is_test else GIVE_UP_SECONDS):
-            await self._give_up(message, message.error or TOO_OLD)
+            await self._give_up(message, message.error or OwnReason.TOO_OLD)
             return
         text = self._channel.compose(message, age if age > LATE_SECONDS else None)
         is_repeat, blocked, found = bool(message.tried), "", None

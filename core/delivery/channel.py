@@ -21,10 +21,24 @@ class DeliveryFailure(StrEnum):
     GONE = "gone"
 
 
+class OwnReason(StrEnum):
+    """Reasons in the bot's own words. The journal stores them, and ui/messages/errors.py translates them.
+
+    TOO_OLD: given up because of its age, although no attempt has failed. OWN_ERROR: a bug; the log has the details.
+    """
+
+    NO_CONNECTION = "no connection to Discord"
+    ENDING = "the bot is ending"
+    TOO_OLD = "too old"
+    OWN_ERROR = "an error of the bot's own"
+    OUTSIDE = "outside of the category"
+    PINS_FULL = "too many pinned messages"
+
+
 class NotDelivered(Exception):
     """A delivery attempt failed.
 
-    `reason`: text for people.
+    `reason`: an `OwnReason`, or the words of Discord or of an error.
     `not_taken`: Discord certainly does not have the message.
     `wait`: seconds that Discord asked for, 0 if it named none.
     `delays_all`: the wait applies to all messages and not only to this one.

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol, TypeVar
 
 from core.clock import Clock
-from core.delivery.channel import DeliveryFailure, NotDelivered
+from core.delivery.channel import DeliveryFailure, NotDelivered, OwnReason
 from core.errors import BotError, JournalFailed
 
 NONCE_SECONDS = 120.0
@@ -29,8 +29,6 @@ PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 """Seconds between attempts after temporary failures. After the last one follows LONG_PAUSE."""
 LONG_PAUSE = 300.0
 """Seconds to the next attempt after many temporary failures, and after every refusal (DeliveryFailure.REFUSED)."""
-OWN_ERROR = "an error of the bot's own"
-"""Reason of a failure by a bug of the bot. The log has the details."""
 LIMIT_MOST = 3600.0
 """Longest pause in seconds: a longer wait that Discord asks for is cut short."""
 
@@ -86,7 +84,7 @@ class Retries:
             return self._next_pause()
         except Exception:  # noqa: BLE001 - a bug around the messages must not stop the sending either
             _log.exception("%s", self._failed)
-            self.error = OWN_ERROR
+            self.error = OwnReason.OWN_ERROR
             return self._next_pause()
         if self.error:
             _log.info("sent again, after %s: %s", self._failed, self.error)

@@ -16,7 +16,7 @@ from ui.sites.option import asked_sites
 from ui.sites.reads import SiteRead, part_of_each, read_note, read_one, read_sites
 from ui.watch.access import is_visible_to
 from ui.watch.commands import visible_status
-from ui.watch.status import fault_lines
+from ui.watch.status.cards import fault_lines
 
 
 async def show_cluster_status(reply: Reply) -> None:

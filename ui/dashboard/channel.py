@@ -10,13 +10,13 @@ from discord.http import handle_message_parameters
 
 from core.dashboard.contents import Contents
 from core.dashboard.model import Dashboard
-from core.delivery.channel import DeliveryFailure, NotDelivered
+from core.delivery.channel import DeliveryFailure, NotDelivered, OwnReason
 from ui.cards import name_site
 from ui.dashboard.card import DashboardView, dashboard_card, dashboard_view, without_names
 from ui.dashboard.messages import dashboard_marks
 from ui.discord.blocked import is_blocked
 from ui.i18n import Text
-from ui.watch.alert_channel import MARGIN_SECONDS, OUTSIDE, translate_errors
+from ui.watch.alert_channel import MARGIN_SECONDS, translate_errors
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class DiscordDashboards:
             return message.id
 
         if self._is_outside(dashboard):
-            raise NotDelivered(DeliveryFailure.REFUSED, OUTSIDE, not_taken=True)
+            raise NotDelivered(DeliveryFailure.REFUSED, OwnReason.OUTSIDE, not_taken=True)
         async with translate_errors(self._client):
             return await self._with_fallback(dashboard, shown, true_at, send)
 
@@ -64,7 +64,7 @@ class DiscordDashboards:
 
         if self._is_outside(dashboard):
             await self.delete(dashboard)
-            raise NotDelivered(DeliveryFailure.GONE, OUTSIDE)
+            raise NotDelivered(DeliveryFailure.GONE, OwnReason.OUTSIDE)
         async with translate_errors(self._client):
             await self._with_fallback(dashboard, shown, true_at, send)
 

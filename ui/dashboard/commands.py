@@ -24,10 +24,10 @@ from ui.interaction.attempt import Attempt, record_attempt
 from ui.interaction.context import Interaction, actor_of, choose_site, gone_from, services_of
 from ui.interaction.reply import Reply
 from ui.interaction.services import Site
+from ui.messages.errors import delivery_reason
 from ui.phone_lines import phone_lines
 from ui.sites.option import asked_sites
 from ui.watch.access import dashboards_of
-from ui.watch.status import reason_words
 
 POST_SECONDS = 6.0
 """Seconds to wait for the first message before saying that it follows."""
@@ -220,7 +220,7 @@ def _fault_line(t: Text, fault: DashboardFault) -> str:
     """Say why a dashboard is not as it should be, and since when."""
     told = t("not pinned") if fault.pinning else t("not up to date")
     since = t("since {time}", time=timestamp(fault.since))
-    return f"{WARNING} {told} · {since}\n-# {reason_words(t, fault.reason)}"
+    return f"{WARNING} {told} · {since}\n-# {delivery_reason(t, fault.reason)}"
 
 
 def _link_of(t: Text, site: Site, dashboard: Dashboard) -> str:

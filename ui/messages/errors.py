@@ -3,12 +3,15 @@
 WORDS has the rows of all four modules. A test compares it with the error classes.
 """
 
+from collections.abc import Mapping
+
 from core import errors as e
+from core.delivery.channel import OwnReason
 from core.error_codec import from_text
 from core.levels import Level
 from core.operations import ACTIONS
 from ui.formatting import code
-from ui.i18n import N_, Text
+from ui.i18n import N_, Marked, Text
 from ui.messages.error_words import ErrorWords, WordsByError, fill_in, put_in_words
 from ui.messages.guest_errors import GUEST_WORDS
 from ui.messages.proxmox_errors import PROXMOX_WORDS
@@ -199,6 +202,21 @@ def reason_of(t: Text, outcome: str, most: int = _VALUE_MOST) -> str:
     values = (getattr(error, name, None) for name in _DETAILS)
     told = next((value for value in values if value and isinstance(value, str)), "")
     return f"{t(words.phrase)} {code(told, most)}" if told else t(words.phrase)
+
+
+_OWN_REASONS: Mapping[str, Marked] = {
+    OwnReason.NO_CONNECTION: N_("Cannot reach Discord"),
+    OwnReason.ENDING: N_("the bot is shutting down"),
+    OwnReason.TOO_OLD: N_("too old"),
+    OwnReason.OWN_ERROR: N_("internal error, see the log"),
+    OwnReason.OUTSIDE: N_("the channel is outside of the bot's category"),
+    OwnReason.PINS_FULL: N_("the channel has as many pinned messages as Discord allows; unpin one of them"),
+}
+
+
+def delivery_reason(t: Text, reason: str) -> str:
+    """Return why a message was not delivered. The bot's own reasons are translated, others are quoted."""
+    return t(_OWN_REASONS[reason]) if reason in _OWN_REASONS else reason_of(t, reason, 150)
 
 
 def unexpected_sentence(t: Text, error_id: str) -> str:

@@ -12,7 +12,7 @@ import discord
 from discord import ui
 from discord.http import handle_message_parameters
 
-from core.delivery.channel import AlertText, DeliveryFailure, NotDelivered
+from core.delivery.channel import AlertText, DeliveryFailure, NotDelivered, OwnReason
 from core.delivery.outbox import send_with_fallbacks
 from core.watch.incidents.model import MessageKind
 from core.watch.journal import OutboxMessage
@@ -33,10 +33,6 @@ SEARCHED = 50
 """Maximum number of newest messages among which to search for one that may already have been posted."""
 MARGIN_SECONDS = 60.0
 """Seconds by which Discord's clock may differ from ours."""
-NO_CONNECTION, ENDING = "no connection to Discord", "the bot is ending"
-OUTSIDE = "outside of the category"
-PINS_FULL = "too many pinned messages"
-"""Reasons in the bot's own words, which `reason_words` translates (ui/watch/status.py)."""
 _UNKNOWN_MESSAGE, _PINS_FULL = 10008, 30003
 
 _log = logging.getLogger(__name__)
@@ -244,9 +240,9 @@ async def translate_errors(client: discord.Client) -> AsyncIterator[None]:
     Raises: NotDelivered, also before the first login and while the bot ends.
     """
     if client.is_closed():
-        raise NotDelivered(DeliveryFailure.PASSING, ENDING, not_taken=True)
+        raise NotDelivered(DeliveryFailure.PASSING, OwnReason.ENDING, not_taken=True)
     if client.application is None:  # not logged in yet
-        raise NotDelivered(DeliveryFailure.PASSING, NO_CONNECTION, not_taken=True)
+        raise NotDelivered(DeliveryFailure.PASSING, OwnReason.NO_CONNECTION, not_taken=True)
     try:
         yield
     except discord.HTTPException as error:
@@ -260,7 +256,7 @@ async def translate_errors(client: discord.Client) -> AsyncIterator[None]:
     except discord.RateLimited as error:
         raise NotDelivered(DeliveryFailure.PASSING, "429", not_taken=True, wait=error.retry_after) from error
     except aiohttp.ClientConnectorError as error:
-        raise NotDelivered(DeliveryFailure.PASSING, NO_CONNECTION, not_taken=True) from error
+        raise NotDelivered(DeliveryFailure.PASSING, OwnReason.NO_CONNECTION, not_taken=True) from error
     except DISCORD_ERRORS as error:
         raise NotDelivered(DeliveryFailure.PASSING, f"connection lost ({type(error).__name__})") from error
 
@@ -280,7 +276,7 @@ def _failure_of(error: discord.HTTPException) -> DeliveryFailure:
 def _reason(error: discord.HTTPException) -> str:
     """Return the status and Discord's own words, without the HTML page of a proxy."""
     if error.code == _PINS_FULL:
-        return PINS_FULL
+        return OwnReason.PINS_FULL
     text = "" if "<" in error.text else plain(error.text, 120)
     return f"{error.status} {text}".strip()
 

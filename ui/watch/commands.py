@@ -21,7 +21,8 @@ from ui.interaction.reply import Reply
 from ui.interaction.services import Services, Site
 from ui.options.completions import cluster_for_completion
 from ui.watch.access import dashboards_of, is_subject_visible_to, is_visible_to
-from ui.watch.status import AuditStatus, WatchStatus, status_card
+from ui.watch.status.cards import status_card
+from ui.watch.status.words import AuditStatus, WatchStatus
 from ui.watch.views import COUNTED_DAYS, watch_list_card
 
 DAY = 86_400  # seconds

@@ -24,7 +24,7 @@ from ui.watch.commands import (
     watched_entries,
     without_gone,
 )
-from ui.watch.status import SiteStatus, status_of_sites_card
+from ui.watch.status.cards import SiteStatus, status_of_sites_card
 from ui.watch.views import watch_row
 
 

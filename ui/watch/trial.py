@@ -16,9 +16,8 @@ from ui.interaction.attempt import record_attempt
 from ui.interaction.context import Interaction
 from ui.interaction.reply import Reply
 from ui.interaction.services import Site
-from ui.messages.errors import error_sentence
+from ui.messages.errors import delivery_reason, error_sentence
 from ui.sites.everywhere import whole_sites
-from ui.watch.status import reason_words
 
 TEST_SECONDS = 10.0
 """Seconds to wait for a test message before it is given up."""
@@ -109,7 +108,7 @@ def _trial_text(t: Text, trial: Trial) -> str:
         return t(
             "Discord did not accept the test alert for {channel}: {reason}",
             channel=channel,
-            reason=reason_words(t, reason),
+            reason=delivery_reason(t, reason),
         )
     time = format_duration(t, TEST_SECONDS)
     return t("The test alert for {channel} did not arrive within {time}.", channel=channel, time=time)

@@ -22,8 +22,8 @@ from core.audit.record import CUT_OFF, AuditRecord, AuditStep, Ending, ending_of
 from core.audit.relevance import is_posted
 from core.audit.store import AuditCursor, AuditEntry, AuditFilter, Stream
 from core.delivery.audit import CONTENT_MOST, SPACING_SECONDS, AuditDelivery, count_fitting
-from core.delivery.channel import DeliveryFailure, NotDelivered
-from core.delivery.outbox import LONG_PAUSE, OWN_ERROR
+from core.delivery.channel import DeliveryFailure, NotDelivered, OwnReason
+from core.delivery.outbox import LONG_PAUSE
 from core.errors import BotError, NotHere
 from core.guest import State
 from core.guest_errors import GuestNotFound, WrongState
@@ -456,7 +456,7 @@ async def test_an_unexpected_error_is_the_reason_until_the_lines_get_through(
     with monkeypatch.context() as patch:
         patch.setattr(office.room, "post", broken)  # a bug of ours
         assert await office.post() == 1.0
-    assert office.delivery.error == OWN_ERROR
+    assert office.delivery.error == OwnReason.OWN_ERROR
     assert await office.post() is None
     assert (office.delivery.error, office.shown()) == ("", ["1 done"])
 

@@ -27,7 +27,7 @@ from tests.support.watch.at_once import rows_of
 from tests.ui.watch.test_alert_text import UNWELL
 from ui.i18n import Language, Texts
 from ui.watch.history import skip
-from ui.watch.status import SiteStatus, status_of_sites_card
+from ui.watch.status.cards import SiteStatus, status_of_sites_card
 
 bare_scene, pve, language = stage.bare_scene, stage.pve, stage.language
 colo, people = several.colo, several.people

@@ -55,7 +55,8 @@ from ui.messages.subjects import subject_label, subject_name
 from ui.watch.alert_text import CONTENT_MOST, alert_text
 from ui.watch.incidents.details import error_of, work_word
 from ui.watch.incidents.text import HEADS, OVER, RECOVERIES, SHORT
-from ui.watch.status import WatchStatus, status_card
+from ui.watch.status.cards import status_card
+from ui.watch.status.words import WatchStatus
 from ui.watch.trial import Trial, trial_card
 from ui.watch.views import history_card, muted_card, unmuted_card
 

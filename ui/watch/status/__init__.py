@@ -1,0 +1,1 @@
+"""Show how the watch itself is doing: reading, delivery, journal, heartbeat and mutes."""
