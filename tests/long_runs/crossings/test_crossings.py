@@ -75,7 +75,6 @@ SEEING = (
     "ui.sites.option",
     "ui.watch.mute_targets",
     "ui.guests.lists.choices",
-    "ui.charts.commands",
     "ui.dashboard.options",
 )
 PLANTED: dict[str, list[tuple[str, Callable[..., Any]]]] = {
