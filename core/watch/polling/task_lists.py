@@ -1,7 +1,7 @@
 """Complete the cluster's task list from the nodes' own lists, if tasks may explain a stop.
 
-The cluster's list holds 25 finished tasks per node, by start time. When somebody stops forty guests at once,
-fifteen of these tasks are missing.
+Per node, the cluster's list has all running tasks, filled up to 25 with the finished ones that started last
+(RESTEnvironment.pm: active_workers). When somebody stops forty guests at once, fifteen of these tasks are missing.
 """
 
 import logging
@@ -32,8 +32,7 @@ async def complete_task_list(
 ) -> tuple[TaskSummary, ...]:
     """Return the listed tasks and, for these nodes, the tasks that the list had no room for.
 
-    `known`: UPIDs of the earlier lists, None if there was none. If a listed finished task of a node is known, no
-    newer task of the node can be missing. Does not raise.
+    `known`: its keys are the UPIDs of the earlier lists. None: there was none, and no node is asked. Does not raise.
     """
     asking = {
         node: _tasks_of(proxmox, node, since)
@@ -55,11 +54,19 @@ def _truncated_nodes(
     found = []
     for node in sorted(set(nodes)):
         here = [task for task in tasks if task.node == node]
-        if len(here) >= LISTED_LEAST and not any(
-            task.upid in known for task in here if task.status is not None
-        ):
+        if len(here) >= LISTED_LEAST and not _has_all_since(known, here):
             found.append((node, max(0, max(task.started for task in here) - BEFORE_SECONDS)))
     return found
+
+
+def _has_all_since(known: Mapping[str, float], here: list[TaskSummary]) -> bool:
+    """Return whether a node's listed tasks include all that started since an earlier list.
+
+    They do if one of them had ended before a known task started: a node drops its oldest finished tasks first.
+    A known task that ended later shows nothing, because it kept its place while it ran.
+    """
+    latest = max((task.started for task in here if task.upid in known), default=0)
+    return any(task.ended is not None and task.ended < latest for task in here)
 
 
 async def _tasks_of(proxmox: Proxmox, node: str, since: int) -> tuple[TaskSummary, ...]:

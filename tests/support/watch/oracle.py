@@ -612,14 +612,17 @@ class Oracle:
     def with_unlisted(self, listed: list[TaskSummary], sight: Visible) -> list[TaskSummary]:
         """Add tasks that no longer fit into the cluster's list.
 
-        Somebody may start more tasks at once than the list holds. If a node's part is full and none of its ended
-        tasks was listed before, the node is asked for its tasks of the five minutes before its newest one.
+        Somebody may start more tasks at once than the list holds. If a node's part is full and each of its ended
+        tasks may have been running when the last known one started, the node is asked for its tasks of the five
+        minutes before its newest one.
         """
         tasks = {task.upid: task for task in listed}
         for name in {task.node for task in listed}:
             here = [task for task in listed if task.node == name]
-            ended = [task.upid for task in here if task.ended is not None]
-            crowded = self.tasks_known and len(here) >= 25 and not set(ended) & set(self.first_seen)
+            ends = [task.ended for task in here if task.ended is not None]
+            starts = [task.started for task in here if task.upid in self.first_seen]
+            overlap = not ends or not starts or min(ends) >= max(starts)
+            crowded = self.tasks_known and len(here) >= 25 and overlap
             self.expect(crowded or name not in sight.completed, f"{name} was asked for its tasks")
             rows = sight.everything.get(name)
             if name not in sight.completed or rows is None or isinstance(rows, BotError):
