@@ -35,13 +35,13 @@ class AuditQueue:
     async def cursor(self) -> AuditCursor:
         """Return the cursor. The first call reads it from the journal.
 
-        If the stream has none, it begins at the cursor that an earlier version had for both streams, else at the
-        newest record.
+        A stream without a cursor begins at that of CHANGES, which an earlier version used for both streams. Without
+        that, it begins at the newest record.
         Raises: JournalFailed.
         """
         if self._cursor is None:
             cursor = await self._journal.audit_cursor(self.stream)
-            if cursor is None:  # an earlier version had one queue for all
+            if cursor is None:
                 former = await self._journal.audit_cursor()
                 newest = former.posted if former else await self._journal.audit_last()
                 cursor = AuditCursor(newest)
@@ -52,7 +52,7 @@ class AuditQueue:
     async def records(self) -> tuple[tuple[AuditEntry, ...], int]:
         """Return those of the next records that need a line, and the last id up to which they were read.
 
-        While the outcome of an attempt is unknown, only the records of its message are returned.
+        While it is unknown whether Discord has the last message, only the records of that message are returned.
         Raises: JournalFailed.
         """
         cursor = await self.cursor()
@@ -73,7 +73,7 @@ class AuditQueue:
         return [each for each in records if is_posted(each.record)]
 
     async def skip(self, last: int) -> None:
-        """Pass over the records up to `last`: none of them needs a line. Not every call stores the cursor.
+        """Pass over the records up to `last`: none of them gets a line. Not every call stores the cursor.
 
         Raises: JournalFailed.
         """

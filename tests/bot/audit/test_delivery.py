@@ -276,6 +276,17 @@ async def test_switched_off_and_on_again_it_starts_over(office: Office) -> None:
     assert office.shown() == ["2 done"]
 
 
+async def test_what_a_version_with_one_cursor_left_waiting_is_posted(office: Office) -> None:
+    await office.post()
+    office.record(AuditStep.REFUSED)
+    office.record()
+    with office.journal._file.transaction() as db:
+        db.execute("DELETE FROM meta WHERE name = 'audit_posting_refusals'")
+    office.kill()
+    await office.post()
+    assert office.shown() == ["2 done", "1 refused"]
+
+
 async def test_an_attempt_is_one_line_when_it_ends(office: Office) -> None:
     await office.post()
     first, second = office.record(AuditStep.ASKED), office.record(AuditStep.ASKED, "start")
