@@ -81,7 +81,10 @@ class Persistence:
         await self._take_turn(lambda: self._put_stop(vmid, by))
 
     def drop_expected_stop(self, vmid: int) -> None:
-        """Delete the order of a guest's stop in its turn. If that fails, the next run may still expect the stop."""
+        """Begin to delete the order of a guest's stop, after all earlier changes.
+
+        If that fails, the next run may still expect the stop.
+        """
         task = asyncio.create_task(self._drop_stop(vmid), name="expected stop")
         self._dropping.add(task)
         task.add_done_callback(self._dropping.discard)
@@ -98,9 +101,9 @@ class Persistence:
     async def change(self, decide: Callable[[], Decision[T]]) -> T:
         """Decide on a change of the state, and store the whole update or nothing. Return the decision's result.
 
-        `decide` is called when all changes before it are stored. Nothing else changes the state until its
-        update is stored, too.
-        Raises: JournalFailed, and what `decide` raises.
+        `decide` is called when all changes before it are stored or have failed. Nothing else changes the state until
+        its update is stored, too.
+        Raises: JournalFailed, and what `decide` raises. If the disk hangs, the update may be stored after the error.
         """
 
         async def make() -> T:

@@ -75,7 +75,8 @@ T = TypeVar("T", GuestFact, BackupFact)
 def visible_part(incident: Incident, is_visible: Callable[[int], bool], cluster: Cluster | None) -> Incident:
     """Return the incident without guests hidden from the person, and without outdated guest names.
 
-    An old name may have belonged to another guest. Failed backups of several guests are left out, too.
+    An old name may have belonged to another guest. `cluster=None`: all names are left out.
+    Failed backups of several guests are left out, too.
     """
     return replace(
         incident,

@@ -7,7 +7,10 @@ from core.watch.incidents.model import GuestEvent, Incident, MessageKind, Severi
 from core.watch.incidents.transition import News, Transition
 
 SINGLE_MOST = 5
-"""More unwanted events than this in one poll, more wanted ones, or more incidents unmuted at once share a message."""
+"""Maximum number of events that get a message each; more share one. Wanted and unwanted ones are counted apart.
+
+The same holds for incidents whose mutes end at once.
+"""
 GROUP = "group"
 """Subject of an incident about several guests."""
 

@@ -14,11 +14,12 @@ def guest_of(incident: Incident) -> int | None:
 
 
 def chart_of(incident: Incident) -> str:
-    """Return the word of the button for a chart that helps to understand the incident, "" if there is none."""
+    """Return the custom_id's word for a chart that helps to understand the incident, "" if there is none."""
+    # an offline node cannot be asked: its chart is offered once the incident is over
     if incident.topic is Topic.STALE or (incident.topic is Topic.NODE and not incident.open):
-        return "nodechart"  # a node that is offline cannot be asked
-    has_use = incident.topic is not Topic.BACKUP and guest_of(incident) is not None
-    return "chart" if has_use else ""
+        return "nodechart"
+    shows_guest = incident.topic is not Topic.BACKUP and guest_of(incident) is not None
+    return "chart" if shows_guest else ""
 
 
 def has_log(incident: Incident) -> bool:

@@ -41,18 +41,18 @@ from core.watch.incidents.transition import Transition
 READS_IN_A_ROW = 3
 """Reads in a row that open or end an incident."""
 BETWEEN_STATES = PASSING_STATES | {State.UNKNOWN}
-"""States in which a guest may be running again with the next read: its values are kept."""
+"""States in which a guest may be running again with the next read: its incidents stay open meanwhile."""
 MARGIN = 5
 """Percentage points below the limit at which the incident ends."""
 
 
 @dataclass(frozen=True, slots=True)
 class ThresholdReading:
-    """One value of this poll to be judged. `percent=None`: not known now. `limit=None`: storages have no threshold.
+    """One value of this poll to be judged. `percent=None`: not known now. `limit=None`: storage alerts are off.
 
     `idle`: there is nothing to measure (the guest does not run). The incident ends.
     `blind`: the listed value is not the guest's own use. The third such read in a row ends the incident.
-    `silence`: the guest agent did not answer. The incident stays open.
+    `silence`: the guest agent did not answer, or named no file system of the guest's own. The incident stays open.
     """
 
     key: str
@@ -72,7 +72,7 @@ def given_limits(cpu: int | None, memory: int | None, disk: int | None) -> dict[
 def make_entry(guest: Guest, old: WatchEntry | None, limits: Mapping[Metric, int]) -> WatchEntry:
     """Return a guest's entry with these thresholds in percent (0 removes one), keeping its others.
 
-    Raises: AlreadyWatched if none is given, CannotWatchTemplate, BadAmount.
+    Raises: AlreadyWatched if a watched guest is given none, CannotWatchTemplate, BadAmount.
     """
     fields: dict[str, Any] = {
         metric.value: checked_threshold(metric.value, value) for metric, value in limits.items()
@@ -148,7 +148,7 @@ def _lose_sight(transition: Transition, key: str, old: ThresholdState) -> None:
 
 
 def _note_silence(transition: Transition, key: str, silence: Silence, old: ThresholdState) -> Silence | None:
-    """Count a reading without an answer. Return the silence if it must be reported now.
+    """Count a reading without the use of the disks. Return the silence if it must be reported now.
 
     An open incident shows the silence, which is then not reported. If the guest is muted, a silence that lasts is
     reported after the mute. The reads before and after the silence count as in a row, because there are none between.
@@ -229,7 +229,7 @@ def _is_seen(observation: Observation, vmid: int, guest: Guest | None) -> bool:
 
 
 def usage_percent(guest: Guest, metric: Metric) -> float | None:
-    """Return a guest's use of this resource in percent, None if Proxmox does not know it."""
+    """Return a guest's use of this resource in percent, None if Proxmox does not know the guest's own."""
     match metric:
         case Metric.CPU:
             return None if guest.cpu is None else guest.cpu * 100
