@@ -12,7 +12,7 @@ from ui.formatting import PROTECTED, WARNING, code, fit_lines
 from ui.i18n import Text
 from ui.sizes import format_memory, format_size
 
-TAGS_MOST = 300
+_LINE_MOST = 300
 """Maximum characters of the tags or people in one line."""
 
 
@@ -117,8 +117,8 @@ def running_lines(t: Text, change: Change) -> list[str]:
 
 
 def _people(t: Text, ids: Iterable[int]) -> str:
-    return fit_lines(t, (f"<@{each}>" for each in sorted(ids)), TAGS_MOST, " ")
+    return fit_lines(t, (f"<@{each}>" for each in sorted(ids)), _LINE_MOST, " ")
 
 
 def _tags(t: Text, tags: Iterable[str]) -> str:
-    return fit_lines(t, (code(tag, 40) for tag in sorted(tags)), TAGS_MOST, " ")
+    return fit_lines(t, (code(tag, 40) for tag in sorted(tags)), _LINE_MOST, " ")
