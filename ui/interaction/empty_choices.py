@@ -19,7 +19,7 @@ from ui.messages.errors import completion_text, plain_sentence
 from ui.messages.nothing import Nothing
 
 WORD = "!nothing"
-"""Start of the entry's value. A reason may follow after a colon. No other entry's value starts with it."""
+"""Start of the entry's value. A reason may follow after a colon. The same text, if typed, counts as the entry."""
 
 RECHECK_SECONDS = 0.5
 """Seconds allowed for a second completion, without the typed text. Discord allows 3 s for both together."""
