@@ -32,6 +32,8 @@ def copy_all(source: sqlite3.Connection, target: Path) -> bool:
             if _of_target(error):
                 raise
             return False
+        except UnicodeDecodeError:  # SQLite's error quotes damaged bytes
+            return False
 
 
 def keep_former(source: sqlite3.Connection, path: Path, version: int) -> None:
@@ -93,7 +95,7 @@ def _save(source: sqlite3.Connection, db: sqlite3.Connection, table: str) -> Non
 
 def _readable_rows(source: sqlite3.Connection, table: str) -> Iterator[tuple[object, ...]]:
     """Yield the rows of a table until one cannot be read."""
-    with contextlib.suppress(sqlite3.DatabaseError):
+    with contextlib.suppress(sqlite3.DatabaseError, UnicodeDecodeError):
         for row in source.execute(f"SELECT * FROM {table} ORDER BY rowid"):  # noqa: S608 - fixed words
             yield tuple(row)
 

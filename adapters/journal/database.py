@@ -22,6 +22,7 @@ from adapters.files.stored_sites import StoredSites
 from adapters.journal.copy import copy_all, keep_former, salvage
 from adapters.journal.errors import (
     CORRUPT_CODES,
+    UNDECODED,
     JournalError,
     JournalErrorKind,
     JournalReport,
@@ -150,7 +151,7 @@ class JournalFile:
                 db.close()
                 if fresh and path.stat().st_size == 0:
                     path.unlink()  # the next start would take it for a truncated one
-            if isinstance(error, sqlite3.Error) and error_reason(error) in CORRUPT_CODES:
+            if isinstance(error, Exception) and error_reason(error) in (*CORRUPT_CODES, UNDECODED):
                 raise _CorruptFile(error_reason(error)) from error
             raise
         db.row_factory = sqlite3.Row

@@ -9,6 +9,8 @@ from pathlib import Path
 
 CORRUPT_CODES = {"SQLITE_NOTADB", "SQLITE_CORRUPT"}
 """Error codes that mean a damaged file and not a failing disk."""
+UNDECODED = "UnicodeDecodeError"
+"""Reason if SQLite's error quotes bytes of the file that are no text: the file is damaged."""
 _NOT_WRITABLE = {"SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_BUSY", "SQLITE_LOCKED"}
 """Error codes that mean a file that cannot be written. CANTOPEN: the -wal cannot be opened."""
 
@@ -16,7 +18,7 @@ _NOT_WRITABLE = {"SQLITE_READONLY", "SQLITE_FULL", "SQLITE_CANTOPEN", "SQLITE_BU
 class JournalErrorKind(StrEnum):
     """Why the journal cannot be used. The reason is an errno name or a code of SQLite (SQLITE_IOERR, …)."""
 
-    UNREADABLE = "unreadable"  # permission or I/O error; the content was not judged
+    UNREADABLE = "unreadable"  # permission or I/O error, or a database that may be another program's
     NOT_WRITABLE = "not_writable"
     NEWER_VERSION = "newer_version"  # reason: the version found
 

@@ -147,8 +147,10 @@ class SiteJournal:
 
     def discord_ids(self) -> frozenset[int]:
         with self._file.transaction(READ) as db:
-            rows = db.execute("SELECT discord_id FROM messages WHERE discord_id IS NOT NULL").fetchall()
-        return frozenset(int(row[0]) for row in rows)
+            rows = db.execute(
+                "SELECT discord_id FROM messages WHERE typeof(discord_id) = 'integer'"
+            ).fetchall()
+        return frozenset(row[0] for row in rows)
 
     def outbox_message(self, message_id: int) -> OutboxMessage | None:
         found = self._outbox_messages("id = ?", message_id)

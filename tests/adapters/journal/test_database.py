@@ -136,7 +136,13 @@ def one_page(path: Path) -> None:
     path.write_bytes(whole[:page] + b"\xff" * 4096 + whole[page + 4096 :])
 
 
-SPOILT = (garbage, cut, cut_to_a_stump, emptied, inner_pages, one_page)
+def a_name_in_the_schema(path: Path) -> None:
+    """Damage the definition of a table. SQLite quotes its name in the error, and Python cannot decode the error."""
+    whole = path.read_bytes().replace(b"tablerecordsrecords", b"tablerec\xffrdsrec\xffrds")
+    path.write_bytes(whole.replace(b"CREATE TABLE records", b"CREATE TABLX records"))
+
+
+SPOILT = (garbage, cut, cut_to_a_stump, emptied, inner_pages, one_page, a_name_in_the_schema)
 
 
 @pytest.mark.parametrize("spoil", SPOILT, ids=[each.__name__ for each in SPOILT])
@@ -233,6 +239,10 @@ def test_rows_that_this_version_did_not_write_are_no_crash(tmp_path: Path) -> No
         with journal._file.transaction() as db:
             db.execute("UPDATE messages SET tried = 'a text and no BLOB' WHERE id = ?", (1_000_003,))
         assert [message.stored.id for message in journal.to_post()] == [1_000_004]
+        journal.note_posted(1_000_004, 77, 0)
+        with journal._file.transaction() as db:
+            db.execute("UPDATE messages SET discord_id = 'a text and no number' WHERE id = ?", (1_000_003,))
+        assert journal.discord_ids() == {77}
         journal.prune(1e12)
         journal.commit(batch(2))
         assert journal.incident(2) is not None
