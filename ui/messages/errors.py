@@ -215,7 +215,7 @@ _OWN_REASONS: Mapping[str, Marked] = {
 
 
 def delivery_reason(t: Text, reason: str) -> str:
-    """Return why a message was not delivered. The bot's own reasons are translated, others are quoted."""
+    """Return why a message was not delivered. `reason_of` formats what is not one of the bot's own reasons."""
     return t(_OWN_REASONS[reason]) if reason in _OWN_REASONS else reason_of(t, reason, 150)
 
 
