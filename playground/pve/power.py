@@ -55,7 +55,7 @@ class PowerTruth(ConfigTruth):
 
         Follows QemuServer.pm config_to_command.
         """
-        stored = {**vm.config, **{key: value for key, value in vm.pending.items() if value is not None}}
+        stored = {**vm.config, **vm.pending}
         most = self.nodes[vm.node].get("maxcpu", 16)
         wanted = int(stored.get("cores") or 1) * int(stored.get("sockets") or 1)
         return f"MAX {most} vcpus allowed per VM on this node" if wanted > most else None
@@ -161,11 +161,18 @@ class PowerTruth(ConfigTruth):
         word = "start" if state == "started" else "stop"
 
         async def act() -> None:
-            if state == "started":
+            starts = state == "started"
+            vm.status = "running" if starts else "stopped"
+            if starts:
                 vm.started_at = time.time()
-            vm.status = "running" if state == "started" else "stopped"
             if kind == "VM":
                 vm.qmpstatus = vm.status
+                if starts:
+                    vm.apply_pending()
+            else:
+                vm.pid = next(self._ct_pids) if starts else None
+                if starts:
+                    self._apply(vm)
             vm.ha_state = state
 
         async def body() -> None:

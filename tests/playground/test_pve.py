@@ -638,6 +638,27 @@ def test_the_ha_manager_acts_after_its_task_has_ended(pve: Pve, api: Any) -> Non
     )
 
 
+def test_a_start_by_the_ha_manager_applies_pending_changes(pve: Pve, api: Any) -> None:
+    pve.ha_held = True
+    for kind, vmid in (("qemu", 100), ("lxc", 200)):
+        pve.crash(vmid)
+        pve.guest(vmid).ha_state = "stopped"
+        pve.guest(vmid).pending = {"cores": 3}
+        api.nodes("pve1")(kind)(vmid).status.start.post()
+    pve.ha_round()
+    for guest in (pve.vm(100), pve.ct(200)):
+        assert (guest.status, guest.config.get("cores"), guest.pending) == ("running", 3, {}), guest.guest
+    assert api.nodes("pve1").lxc(200).status.current.get()["pid"] > 0
+
+
+def test_cores_whose_removal_is_pending_do_not_prevent_a_start(pve: Pve, api: Any) -> None:
+    pve.crash(100)
+    pve.nodes["pve1"]["maxcpu"] = 16
+    pve.vm(100).config["cores"], pve.vm(100).pending["cores"] = 17, None
+    assert ended(api, api.nodes("pve1").qemu(100).status.start.post()) == "OK"
+    assert "cores" not in pve.vm(100).config
+
+
 # -------------------------------------------------------------- snapshots
 
 
