@@ -1,6 +1,7 @@
-"""Run the bot of the demo with `--calm`, for the pictures.
+"""Run the bot for `python -m playground --calm`, from which the pictures are taken.
 
-Its alerts of full disks and failed backups come within a minute, not within ten.
+It reads the disks of each VM and the task list about every 10 s, so that alerts of full disks and failed backups come
+within a minute.
 """
 
 import runpy

@@ -45,10 +45,11 @@ _FOREIGN = frozenset(KNOWN_NAMES)
 class Demo:
     """The whole demo.
 
-    `bot` and `cluster`: arguments of Python for these programs; tests use stand-ins. `port`: of the page (0:
-    any free one); if it is taken, the next free one. `host`: where the page is served. `verbose`: show the output of
-    bot and cluster. `one_site`: leave out the second site. `calm`: nothing happens by itself, the number of changes
-    is not limited, and the page has no panel.
+    `bot` and `cluster`: arguments of Python for these programs; tests use stand-ins. `port`: the first of the page's
+    three ports, 0 for any free ones; if one of the three is taken, the next three that are free. `host`: where the
+    page is served. `verbose`: show the output of bot and cluster. `one_site`: leave out the second site. `calm`:
+    nothing happens by itself, the number of changes is not limited, the page has no panel, and the bot is that of
+    calm_bot.py.
     """
 
     def __init__(
@@ -71,9 +72,9 @@ class Demo:
         self._children: tuple[Child, ...] = ()
 
     async def run(self) -> int:
-        """Run until Ctrl-C, SIGTERM or the end of the page, and return 0.
+        """Run until Ctrl-C, SIGTERM or the page's "End preview session", and return 0.
 
-        If a child ends by itself, a port is taken or the start fails, report it and return 1.
+        If a child ends by itself, no ports are left for the page or the start fails, report it and return 1.
         """
         loop, task = asyncio.get_running_loop(), asyncio.ensure_future(self._play())
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -113,7 +114,7 @@ class Demo:
         async with AsyncExitStack() as stack:
             data = stack.enter_context(tempfile.TemporaryDirectory(prefix="proxmox-demo-"))
             server = await stack.enter_async_context(DiscordServer())
-            # Meanwhile the page takes no other press. A later answer is published by itself.
+            # The page takes no other press while it waits for an answer. A later answer is published by itself.
             server.answer_wait = 0.5
             guild = build_guild(server, self._language)
             page, state = DemoPage(server, guild, place), ClusterState()
@@ -202,7 +203,10 @@ def _parse_sites(line: str) -> dict[str, dict[str, Any]]:
 def bot_environment(
     server: DiscordServer, guild: DemoGuild, sites: Mapping[str, Mapping[str, Any]], data: Path
 ) -> dict[str, str]:
-    """Return the bot's settings for the demo. `sites`: as the demo cluster prints them, by name ("" for one)."""
+    """Return the bot's settings for the demo.
+
+    `sites`: as the demo cluster prints them, by name. The name of an only site is "".
+    """
     first = next(iter(sites))
     prefix = f"{first}/" if first else ""
     settings = {

@@ -1,6 +1,6 @@
 """Draw the sketches of docs/discord.md: `python -m playground.sketches`.
 
-They show where to press. They are not screenshots, because the real pages need an account and belong to Discord.
+Most show where to press. They are not screenshots, because the real pages need an account and belong to Discord.
 """
 
 from __future__ import annotations
@@ -57,8 +57,7 @@ def _token(t: Text) -> str:
 
 def _invite(t: Text) -> str:
     """Show the invitation with the permissions that the bot asks for."""
-    names = dict.fromkeys((*permission_names(t).values(), _either(t, "ファイルを添付", "Attach Files")))
-    wanted = "".join(f'<p class="yes">{escape(name)}</p>' for name in names)
+    wanted = "".join(f'<p class="yes">{escape(name)}</p>' for name in permission_names(t).values())
     return f"""<main><h1>Proxmox</h1><p class="quiet">{_either(t, "サーバーに追加", "Add to server")}</p>
     <div class="row button grey">{_either(t, "自分のサーバー", "My server")}<span>▾</span></div>
     <div style="margin: 10px 0">{wanted}</div><p style="text-align: right; margin: 12px 4px 4px">
@@ -66,7 +65,7 @@ def _invite(t: Text) -> str:
 
 
 def _category(t: Text) -> str:
-    """Show the category with its channels, and the setting that names each."""
+    """Show the category with its channels, and beside each the setting for its ID or its use."""
     rows = (
         ("▾ PROXMOX", "ALLOWED_CATEGORY_ID"),
         ("&nbsp; # proxmox", _either(t, "コマンド", "commands")),
@@ -104,7 +103,7 @@ SKETCHES: dict[str, Callable[[Text], str]] = {
     "category": _category,
     "ids": _ids,
 }
-"""The sketches by name. Their files have the same names."""
+"""The sketches by name. Their files are NAME.LANGUAGE.png."""
 
 
 def page_of(name: str, language: Language) -> str:

@@ -35,9 +35,10 @@ def agent_interfaces(vmid: int, net: str) -> list[dict[str, Any]]:
 
 
 def agent_file_systems(gib: int) -> list[dict[str, Any]]:
-    """Return the agent's report of file systems: those of a guest with `gib` GiB of disk, and other rows.
+    """Return the agent's report of file systems, for a guest with `gib` GiB of disk.
 
-    The others are memory, images, an overlay, a CD, a second mount of the same disk, and a row without figures.
+    Three rows are its own file systems. The others are a second mount of the last one, an image, memory, an overlay,
+    a CD and a row without figures.
     """
 
     def row(name: str, mount: str, kind: str, used: float, total: float) -> dict[str, Any]:

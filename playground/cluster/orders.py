@@ -1,7 +1,8 @@
 """Take orders for the demo's cluster on standard input, and report its state on standard output.
 
-An order is a line of JSON: {"break": "node"}, {"mend": "node"} or {"by_itself": false}. Other lines are ignored. A
-report is a line: STATE and {"broken": ["node"], "by_itself": false}.
+An order is a line of JSON: {"break": "node"}, {"mend": "node"} or {"by_itself": false}. "node" is a name in
+playground/cluster/breakages.py. Other lines are ignored. A report is a line: STATE and
+{"broken": ["node"], "by_itself": false}.
 """
 
 from __future__ import annotations
@@ -73,6 +74,6 @@ def read_orders(receive: Callable[[str], None], ended: threading.Event) -> None:
                 receive(line.decode(errors="replace"))
             rest = rest[-4096:]
         ended.set()
-        receive("")
+        receive("")  # ends a wait() at once
 
     threading.Thread(target=read, name="stdin", daemon=True).start()

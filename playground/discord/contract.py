@@ -1,6 +1,6 @@
 """Check request bodies against Discord's published OpenAPI description (discord/discord-api-spec).
 
-The description is not part of this repository. To check, pass the path of the file.
+The description is not part of this repository. DiscordServer takes the path of its file.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ class Contract:
         self._validators: dict[int, jsonschema.Draft202012Validator] = {}
 
     def breaches(self, method: str, path: str, body: Any) -> list[str]:
-        """Return every difference between a body and its schema as "where: what"; also an unknown operation.
+        """Return the differences between a JSON body and its schema, each as "where: what".
 
+        An unknown operation is a difference, and so is a body where none is taken. A missing body (None) is not.
         `path` is relative to the API base. One difference is ignored: discord.py sends the `id` of an
         attachment as an integer where the description says string, and Discord accepts both.
         """

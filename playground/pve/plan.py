@@ -11,7 +11,7 @@ WARNINGS = re.compile(r"WARNINGS: \d+")
 
 
 class TaskPlan:
-    """A plan for the next task of a type. Made by next_task() or backup_job()."""
+    """A plan for the next task of a type. Made by next_task(), which explains the arguments, or backup_job()."""
 
     def __init__(
         self, ttype: str, vmid: int | None, lines: Sequence[str], ends: str, seconds: float, hold: bool
@@ -27,7 +27,7 @@ class TaskPlan:
 
     @property
     def background(self) -> bool:
-        """Whether the request is answered before the task has ended."""
+        """Whether the request is answered before the task has ended, even if time_scale is 0."""
         return self._held or self.seconds > 0
 
     def say(self, line: str) -> None:
@@ -43,7 +43,7 @@ class TaskPlan:
             self._loop.call_soon_threadsafe(self._gate.set)
 
     async def play(self) -> None:
-        """Spend the planned time, writing the planned lines evenly over it."""
+        """Write the planned lines evenly over the planned time. Then wait for release() if the task is held."""
         for line in self.lines:
             await asyncio.sleep(self.seconds / len(self.lines))
             self.log.append(line)
@@ -71,7 +71,7 @@ def kind_of_end(status: str) -> str:
 
 
 def render_bytes(count: float) -> str:
-    """Format bytes as Proxmox does in logs: `1.0 GiB` (PVE::Format render_bytes)."""
+    """Format bytes as Proxmox does in logs: `1.0 GiB` (PVE::Format render_bytes). GiB is the largest unit here."""
     for unit in ("B", "KiB", "MiB"):
         if count < 1024:
             return f"{count:.1f} {unit}"

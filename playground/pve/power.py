@@ -1,7 +1,7 @@
-"""Run power actions of the playground's guests: start, stop, shutdown, reboot, the HA manager, the guest agent.
+"""Start, stop, shut down, reboot and pause the VMs of the playground, and let the HA manager act later.
 
-Fifth layer over fakepve. It follows qemu-server PVE/API2/Qemu.pm, PVE/QemuServer.pm and
-PVE/QemuServer/Agent.pm.
+Fifth layer over fakepve. It also limits how long containers take to shut down, and refuses calls to a guest agent
+that is not there. It follows qemu-server PVE/API2/Qemu.pm, PVE/QemuServer.pm and PVE/QemuServer/Agent.pm.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ class PowerTruth(ConfigTruth):
         super().__init__(host, port)
         # Maximum Proxmox seconds that a task waits for a guest to shut down, whatever the request says.
         self.shutdown_cap: float | None = None
-        # Proxmox seconds between the end of a QEMU reboot task and the VM running again (qmeventd).
+        # Proxmox seconds between the end of a QEMU reboot task and the VM running again (qmeventd). Counts only if
+        # time_scale is not 0; with 0 seconds the VM runs again before the task ends.
         self.reboot_gap = 0.0
-        # While True, requests to the HA manager are accepted but not carried out until ha_round().
+        # Whether requests to the HA manager wait for ha_round().
         self.ha_held = False
         self._ha_waiting: list[Callable[[], Awaitable[None]]] = []
         self._later: set[asyncio.Task[None]] = set()
@@ -51,9 +52,9 @@ class PowerTruth(ConfigTruth):
             raise TaskError(f"VM is locked ({vm.lock})")
 
     def _too_many_cpus(self, vm: Any) -> str | None:
-        """Return Proxmox' error if the VM has too many CPUs to start, counting changes that wait for this start.
+        """Return Proxmox' error if the VM has too many CPUs to start.
 
-        Follows QemuServer.pm config_to_command.
+        Pending changes count, because the start applies them. Follows QemuServer.pm config_to_command.
         """
         stored = {**vm.config, **vm.pending}
         most = self.nodes[vm.node].get("maxcpu", 16)
@@ -101,7 +102,7 @@ class PowerTruth(ConfigTruth):
         return await self.task(vm.node, "qmshutdown", vm.vmid, user, body, vm=vm)
 
     async def _do_reboot(self, vm: Any, user: str, p: Values) -> Any:
-        """Follow QemuServer.pm vm_reboot: the task ends when the VM has stopped; qmeventd starts it again later."""
+        """Follow QemuServer.pm vm_reboot: the task stops the VM, and qmeventd starts it again after `reboot_gap`."""
         if vm.status == "running" and vm.qmpstatus == "paused":
             raise PveError(500, "VM is paused - cannot shutdown")
         self._need_running(vm)
@@ -151,9 +152,9 @@ class PowerTruth(ConfigTruth):
         return timeout if self.shutdown_cap is None else min(timeout, self.shutdown_cap)
 
     async def _ha_request(self, vm: Any, user: str, state: str) -> Any:
-        """Run a hastart or hastop task. It ends at once.
+        """Run a hastart or hastop task, which only hands over the request.
 
-        The manager acts later: after ha_delay, or at ha_round() while held.
+        The manager acts after ha_delay, or at ha_round() if ha_held is set.
         """
         if not self.ha_held:
             return await super()._ha_request(vm, user, state)

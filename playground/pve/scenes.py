@@ -1,7 +1,8 @@
 """Play events in the playground's cluster: crashes, lost nodes, full storages, guests that come and go.
 
-Twelfth layer over fakepve. Nothing here leaves a task; people's actions are in playground/pve/others.py. A
-scene of many guests happens between two requests, so that no answer shows half of it.
+Twelfth layer over fakepve. These events leave no tasks. Actions that do, of people, backup jobs and the HA manager,
+are in playground/pve/others.py. An event of many guests happens between two requests, so that no answer shows half
+of it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Scenes(Others):
                 raise ValueError(f"guests {sorted(taken)} exist already")
             try:
                 for at, vmid in enumerate(vmids):
-                    self.vms.clear()  # each one would be compared with all others
+                    self.vms.clear()  # otherwise add_vm and add_ct would search all guests each time
                     self.cts.clear()
                     place = names[at % len(names)]
                     if at % 3 == 2:
@@ -156,7 +157,8 @@ class Scenes(Others):
     def lose_balloon(self, vmid: int, *, back: bool = False) -> None:
         """Stop the VM from reporting its memory, because its balloon driver is gone.
 
-        The list then shows the host's figure, a little more than its maximum. `back`: the VM reports again.
+        While the VM runs, its memory is then the host's figure, a little above the maximum. `back`: the VM reports
+        again.
         Raises: ValueError, for a container.
         """
         if self.vm(vmid) is None:
@@ -168,8 +170,8 @@ class Scenes(Others):
     def node_offline(self, name: str, *, expired: bool = False) -> None:
         """Answer requests for the node with 595.
 
-        Its guests look as before, because Proxmox keeps a node's broadcasts for 300 s. With `expired` they are
-        `unknown` and have neither name nor usage.
+        Its guests keep name, state and usage in the list, because Proxmox keeps a node's broadcasts for 300 s. With
+        `expired` they are `unknown` and have neither name nor usage.
         """
         self.set_node_offline(name)
         if expired:
@@ -178,7 +180,8 @@ class Scenes(Others):
     def node_online(self, name: str, *, rebooted: bool = False, left_stopped: Iterable[int] = ()) -> None:
         """Undo node_offline(): the node was unreachable, and everything on it kept running.
 
-        rebooted: it was down, so its guests have just been started again (onboot), except for `left_stopped`.
+        rebooted: it was down, and its running guests have just been started again (onboot).
+        left_stopped: VMIDs of the node's guests that are stopped now.
         """
         stopped = set(left_stopped)
 
@@ -229,7 +232,8 @@ class Scenes(Others):
     def fill_storage(self, name: str, fraction: float | None, *, node: str | None = None) -> None:
         """Set the used fraction (0..1) of the storage, on one node only if `node` is given.
 
-        None: Proxmox has no figures for the storage, as when an NFS server is away.
+        A node's own fraction stays when another is set for the whole storage.
+        None: Proxmox has no figures for the storage on any node, as when an NFS server is away.
         """
         store: dict[str, Any] = self.storages[name]
         store["active"] = int(fraction is not None)

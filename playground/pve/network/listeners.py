@@ -23,9 +23,9 @@ FOREVER = 3600.0  # seconds
 
 
 _contexts: dict[str, ssl.SSLContext] = {}
-"""Contexts by the fingerprint of their certificate. Clusters share certificates.
+"""TLS contexts by the fingerprint of their certificate, because reading a certificate takes longer than a request.
 
-Reading a certificate takes longer than a request.
+The first addresses of several clusters may have the same certificate (`shared_certificates`).
 """
 
 
@@ -53,7 +53,7 @@ class Listener:
         """Method and path of each request that came in here."""
         self._listening: asyncio.Server | None = None
         self._sockets: list[socket.socket] = []
-        """Duplicates of the sockets that were silenced: those of the connections, and the listening ones."""
+        """Duplicates of the silenced sockets, open until close()."""
 
     @property
     def is_open(self) -> bool:
@@ -68,7 +68,7 @@ class Listener:
         self.port = int(self._listening.sockets[0].getsockname()[1])
 
     async def renew(self, certificates: Certificates) -> None:
-        """Show another certificate from the next connection on."""
+        """Reset all connections, and show another certificate to the next ones."""
         await self.kill()
         self._certificates, self.fingerprint = certificates, certificates.fingerprint
         await self.open()
@@ -78,7 +78,7 @@ class Listener:
         if self._listening is not None:
             for sock in self._listening.sockets:
                 asyncio.get_running_loop().remove_reader(sock.fileno())
-            # first let a connection that was just accepted get its transport, which a closed server refuses
+            # a connection accepted just now gets its transport in the next turn, from an open server only
             await asyncio.sleep(0)
             self._listening.close()
             self._listening = None
