@@ -29,7 +29,7 @@
     ├── JournalFailed                the journal could not be written or read
     ├── ChartTooSlow                 a chart was not drawn in time
     ├── ChartFailed                  a chart could not be drawn
-    └── UnexpectedFailure            a bug stopped one part of an answer about several sites
+    └── UnexpectedFailure            a bug stopped what was asked of one site
 
 An error carries values and no sentence. `ui` has one row of words for each class. In every class `label` is a guest's
 name, or its VMID if it has none, and `verb` is the word of an operation.
@@ -110,9 +110,9 @@ class NotAllowed(Refused):
 class ReadOnly(Refused):
     """All changes are switched off.
 
-    `by`: display name of the admin who switched them off.
-    `by_id`: user id of this admin, 0 if it was not stored.
+    `by`: display name of the admin who switched them off. `by_id`: user id of this admin, 0 if it was not stored.
     `since`: Unix seconds.
+    If the stored switch cannot be read, `by` is "?" and `since` the time of that read.
     """
 
     by: str
@@ -253,7 +253,7 @@ class ChartsBusy(Refused):
 
 
 class PressureUnknown(Refused):
-    """Pressure was asked for, but there are no figures: Proxmox 8 records none."""
+    """Only pressure was asked for, and none was recorded while the guest or node ran: Proxmox 8 records none."""
 
 
 class FilesRefused(Refused):
@@ -272,7 +272,7 @@ class ChartFailed(BotError):
 
 @dataclass(eq=False)
 class UnexpectedFailure(BotError):
-    """A bug stopped one part of an answer, such as one of several sites. The other parts are shown.
+    """A bug stopped what was asked of one site.
 
     `error_id`: the number by which to find the error in the log.
     """

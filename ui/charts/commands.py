@@ -10,7 +10,7 @@ from core.errors import FilesRefused, JournalFailed, PressureUnknown
 from core.guest import Cluster, Guest, Kind, State
 from core.guest_errors import TemplateRefused
 from core.operations import Operation
-from core.proxmox import Period, Sample
+from core.proxmox import Measure, Period, Sample
 from core.proxmox_errors import NodeUnreachable
 from core.watch.incidents.model import Incident
 from ui.cards import card
@@ -130,11 +130,12 @@ async def _draw_node(site: Site, t: Text, name: str, wish: Wish, seen: frozenset
 def _kinds(wish: Wish, samples: Sequence[Sample], disk: tuple[PanelKind, ...]) -> tuple[PanelKind, ...]:
     """Return the panels that a person wants to see.
 
-    Raises: PressureUnknown, if only pressure is wanted and there are samples, but none of pressure.
+    Raises: PressureUnknown, if only pressure is wanted, and a guest or node that ran has none.
     """
     if wish.topic is None:
         return (*_USUAL, *disk)
-    if wish.topic is ChartTopic.PRESSURE and samples and not has_pressure(samples):
+    ran = any(Measure.CPU in sample.values for sample in samples)
+    if wish.topic is ChartTopic.PRESSURE and ran and not has_pressure(samples):
         raise PressureUnknown
     return _TOPICS.get(wish.topic, disk)
 

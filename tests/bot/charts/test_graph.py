@@ -153,6 +153,15 @@ async def test_the_process_that_draws_may_die_be_slow_or_fail(scene: Stage) -> N
     assert scene.told(scene.emma, ChartFailed()) in reply.text
 
 
+@pytest.mark.parametrize("version", ["8.4.5", "9.1.4"])
+async def test_a_guest_that_never_ran_does_not_show_whether_pressure_is_recorded(
+    scene: Stage, pve: Pve, version: str
+) -> None:
+    pve.version = version
+    reply = await scene.say(scene.emma, "graph guest", vmid=104, what="pressure")
+    assert scene.t()("The guest was not running in this period.") in reply.text
+
+
 @BOTH
 async def test_refusals_of_proxmox_and_discord_are_explained(scene: Stage, pve: Pve) -> None:
     pve.fail("GET", "/rrddata", 403, "Permission check failed (/nodes/pve1, Sys.Audit)", times=1)
