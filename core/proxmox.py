@@ -19,7 +19,7 @@ class Lane(StrEnum):
 
 
 asker: ContextVar[int | None] = ContextVar("asker", default=None)
-"""User id of the person for whom the running task asks Proxmox, None for the bot itself.
+"""User id of the person for whom the current asyncio task asks Proxmox, None for the bot itself.
 
 People take turns, so that none holds up the others.
 """
@@ -157,7 +157,7 @@ class Measure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A part of the past of a guest or node: averages up to one moment (Unix seconds).
+    """The averages of a guest's or node's values over one step of the past. `time`: Unix seconds.
 
     Unknown values are left out, such as those of a stopped guest. The time from one sample to the next depends on the
     period and on the version of Proxmox, so take it from the samples.
@@ -171,8 +171,8 @@ class Proxmox(Protocol):
     """The requests to Proxmox.
 
     Every method may raise a ProxmoxError (core/proxmox_errors.py), and one about a guest also GuestLocked,
-    GuestProtected or ChangedMeanwhile. `clone` may raise VmidTaken. Arguments that Proxmox would not accept in a path
-    raise ValueError, BadVmid or BadSnapshotName.
+    GuestProtected or ChangedMeanwhile. `clone` may raise VmidTaken. VMIDs and names of nodes, storages and snapshots
+    that Proxmox would not accept raise BadVmid, ValueError or BadSnapshotName. A malformed UPID raises TaskUnknown.
     """
 
     identity: str
@@ -206,10 +206,7 @@ class Proxmox(Protocol):
         """Return the configuration in a snapshot, including tags and protection."""
 
     async def backups(self, guest: Guest) -> Backups:
-        """Return the backups on the storages of the guest's node.
-
-        Backups on storages that this node does not have are left out.
-        """
+        """Return the guest's backups on the storages of its node. Those on other storages are left out."""
 
     async def can_snapshot(self, guest: Guest) -> bool:
         """Return whether the guest's storages support snapshots."""
@@ -245,8 +242,9 @@ class Proxmox(Protocol):
         """
 
     async def cluster_tasks(self) -> tuple[TaskSummary, ...]:
-        """Return the latest 25 tasks of every node and all running ones, newest first (`/cluster/tasks`).
+        """Return the tasks of all nodes, newest first (`/cluster/tasks`).
 
+        Each node lists its running tasks, filled up to 25 with the finished ones that started last.
         A token without Sys.Audit on `/` sees none (Cluster.pm compares it with the bare user).
         """
 

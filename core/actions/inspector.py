@@ -295,10 +295,7 @@ def _listed_as(listed: Guest, details: GuestDetails) -> GuestDetails:
 
 
 async def _or_none(read: Callable[P, Awaitable[T]], *given: P.args, **named: P.kwargs) -> T | None:
-    """Return the result of `read`, None if it fails.
-
-    The call is made here, because the task of the caller may be cancelled before it begins.
-    """
+    """Return the result of `read`, None if it raises a ProxmoxError."""
     try:
         return await read(*given, **named)
     except ProxmoxError:

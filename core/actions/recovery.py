@@ -27,7 +27,7 @@ from core.tasks import TaskEnd
 _log = logging.getLogger(__name__)
 
 CONCURRENT_MOST = 2
-"""Maximum number of attempts checked at once. Their requests take turns with people's as if one person made them."""
+"""Maximum number of attempts checked at once."""
 MAY_START_SECONDS = 45.0
 """Seconds after an attempt was taken up in which its request may still create a task.
 
@@ -107,10 +107,12 @@ class ActionRecovery:
         self._on_deleted = on_deleted
 
     async def run(self) -> None:
-        """Settle the open attempts of earlier runs. Unexpected errors are logged. Does not raise."""
+        """Settle the attempts of earlier runs without a certain result. Log unexpected errors. Does not raise."""
         cases = [self._open_attempt(each) for each in self._audit.cut_off]
         if cases:
-            _log.info("%d actions were interrupted when the bot ended; asking Proxmox about them", len(cases))
+            _log.info(
+                "%d actions of earlier runs have no certain result; asking Proxmox about them", len(cases)
+            )
         await asyncio.gather(*(self._settle(attempt) for attempt in cases))
         if self._notifying:
             await asyncio.wait(self._notifying)

@@ -86,7 +86,7 @@ class AuditCursor:
     `tried`: last record id of a message that Discord may or may not have, 0 if there is none.
     `tried_at`: Unix seconds at which that message was sent.
     `rejected`: why the last line of the stream was left out: Discord rejects every version. "" if it was posted.
-    `left_out_at`: Unix seconds at which a line was last left out, 0 for never.
+    `left_out_at`: Unix seconds at which a line was last left out for that reason, 0 for never.
     """
 
     posted: int
@@ -135,16 +135,19 @@ class AuditStore(Protocol):
         """Return the id of the newest record, 0 if there is none."""
 
     async def audit_open(self) -> tuple[AuditEntry, ...]:
-        """Return the latest record of each attempt without a result."""
+        """Return the latest record of each attempt of this site that was begun and has no result."""
 
     async def audit_unknown(self, since: float) -> tuple[AuditEntry, ...]:
-        """Return the latest record of each attempt whose result is unknown and may still be found out.
+        """Return the latest record of each attempt of this site whose result is unknown and may still be found out.
 
         Records before `since` (Unix seconds) are left out.
         """
 
     async def audit_upids(self, vmid: int, after: int, but: int) -> frozenset[str]:
-        """Return a guest's UPIDs from records with ids above `after`, except those of the attempt `but`."""
+        """Return the UPIDs of a guest of this site from records with ids above `after`.
+
+        Those of the attempt `but` are left out.
+        """
 
     async def audit_cursor(self, stream: Stream = Stream.CHANGES) -> AuditCursor | None: ...
 

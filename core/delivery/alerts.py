@@ -1,7 +1,7 @@
 """Send the journal's messages to the alert channel, and edit those that are posted.
 
 core/delivery/outbox.py times the attempts. A message is given up after a day, after five of the bot's own errors, or
-if Discord rejects it. A test is given up as soon as an attempt to deliver it fails.
+if Discord rejects it. A test is given up after a minute, or at its first `NotDelivered`.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ from core.watch.journal import Journal, OutboxMessage
 _log = logging.getLogger(__name__)
 
 OWN_ERRORS_MOST = 5
-"""Number of the bot's own errors after which a message is given up, or no longer edited."""
+"""Number of the bot's own errors after which a message is given up, or not edited until its incident changes."""
 GIVE_UP_SECONDS = 24 * 3600.0
 """Age in seconds after which a message is given up instead of posted."""
 EDIT_GIVE_UP_SECONDS = 7 * 86400.0
@@ -199,7 +199,7 @@ class AlertDelivery:
     async def _attempt_one(self, message: OutboxMessage, work: Coroutine[Any, Any, None]) -> bool:
         """Run `work` and return whether it ended without a bug of the bot.
 
-        After `OWN_ERRORS_MOST` bugs give the message up, or edit it no longer. Raises: NotDelivered, JournalFailed.
+        After `OWN_ERRORS_MOST` bugs give the message or this edit up. Raises: NotDelivered, JournalFailed.
         """
         try:
             await work

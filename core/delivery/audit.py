@@ -131,7 +131,7 @@ class AuditDelivery:
 
     @property
     def left_out_at(self) -> float:
-        """Unix seconds at which a line was last left out, 0 for never."""
+        """Unix seconds at which a line was last left out because Discord rejects it, 0 for never."""
         return max((each.left_out_at for each in self._cursors), default=0.0)
 
     @property

@@ -88,9 +88,9 @@ class JournalRenewal:
 class Journal(AuditStore, Protocol):
     """The durable store of the bot, including the audit trail (core/audit/store.py).
 
-    Every method raises JournalFailed (core/errors.py) if the disk refuses, or does not answer for two seconds.
-    Nothing was changed then, except perhaps if the disk hangs: a call that has begun may still be carried out.
-    Methods that wait longer for a hung disk say so.
+    Every method raises JournalFailed (core/errors.py) if the disk refuses, does not answer for two seconds, or holds
+    data that cannot be read. Nothing was changed then, except perhaps if the disk hangs: a call that has begun may
+    still be carried out. Methods that wait longer for a hung disk say so.
     """
 
     @property
@@ -129,7 +129,7 @@ class Journal(AuditStore, Protocol):
     # -- delivery
 
     async def to_post(self) -> tuple[OutboxMessage, ...]:
-        """Return the messages that are neither posted nor given up, ordered by id."""
+        """Return the messages that are not posted, given up or absorbed, ordered by id."""
 
     async def to_edit(self) -> tuple[OutboxMessage, ...]:
         """Return the posted messages that need an edit, ordered by id."""

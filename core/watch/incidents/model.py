@@ -85,7 +85,7 @@ class GuestEvent(StrEnum):
     STUCK = "stuck"  # it has been in a passing `state` for too long
     MISSING = "missing"  # no longer in the cluster
     RESTARTED = "restarted"
-    BACK = "back"  # it runs again, or is not down (for THRESHOLD)
+    BACK = "back"  # it runs again, was created again (maybe without a start), or is not down (for THRESHOLD)
     ELSEWHERE = "elsewhere"  # HA runs it again on another node
     FLAPPING = "flapping"  # reported by an incident of its own from now on
     UNKNOWN = "unknown"  # its state is unknown, or its disk use (for UNMEASURED)
@@ -101,7 +101,8 @@ DOWN = frozenset(
 class GuestFact:
     """An event of one guest and its known cause.
 
-    `by`: the Proxmox `user@realm` who did it on purpose; `task` is then the type of their task (`qmstop`).
+    `by`: the user of Proxmox who did it on purpose, as in `TaskSummary.user`. `task` is then the type of their task
+    (`qmstop`).
     Without `by`, `task` is the lock or task from which the guest did not come back.
     """
 
@@ -113,14 +114,14 @@ class GuestFact:
     by: str = ""
     task: str = ""
     away: bool = False
-    """Whether it happened while the bot was not running."""
+    """Whether the first good poll of this run showed it. It probably happened while the bot was not running."""
     after_node: bool = False
     after_ha: bool = False
     """Whether its node came back (`after_node`) or HA moved it (`after_ha`), and it did not start in time."""
     wanted: bool = False
-    """Whether somebody did it on purpose, even if it is not known who."""
+    """Whether a person (maybe an unknown one) or HA did it on purpose."""
     state: State = State.UNKNOWN
-    """For HALTED and STUCK: the state that the guest does not leave. It is kept when `what` changes."""
+    """For a guest reported as HALTED or STUCK: the state that it does not leave. It is kept when `what` changes."""
 
     @property
     def down(self) -> bool:
@@ -185,7 +186,7 @@ class SourceFault:
 class BackupFact:
     """One failed backup task. `vmid=None`: a job of several guests.
 
-    `by`: the task's `user@realm`. `error`: the exit text of the task.
+    `by`: as in `TaskSummary.user`. `error`: the exit text of the task.
     """
 
     node: str
@@ -230,7 +231,7 @@ class Incident:
     told: bool = False
     said: float = 0.0
     forgotten: bool = False
-    """Whether it ended although nobody knows whether all is well, such as when its subject is no longer watched."""
+    """Whether it ended without a recovery, such as when its subject is no longer watched."""
     acked_by_id: int = 0
     """User id of the person in `acked_by`; 0 if it was not stored."""
     unmuted: bool = False

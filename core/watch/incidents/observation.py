@@ -14,7 +14,10 @@ from core.watch.incidents.state import GuestState, WatchState
 CONFIRM_MOST = 5
 """Maximum number of suspects queried individually; more are confirmed by a second read."""
 RECENT_SECONDS = 300.0
-"""An ended task excuses a stop for this many seconds after it was first seen. The task list is read as often."""
+"""Seconds after it was first seen for which an ended task excuses a stop, and between two reads of the task list.
+
+The list is read earlier if it may explain something.
+"""
 LAG_SECONDS = 15
 """Maximum seconds by which the cluster's list lags behind `status/current` (pvestatd's round, pmxcfs' caching)."""
 ACCEPT_SECONDS = 1800.0

@@ -85,8 +85,9 @@ class ThresholdState:
 
     `streak`: reads in a row at or over the limit, or well below it while the incident is open.
     `blind`: reads in a row, while the incident is open, that did not show the guest's own use.
-    `silent`: reads in a row that the guest agent did not answer. 2: at least two, and this is reported. 3: the same,
-    but a mute holds the report back. Below 0: answers in a row since the report.
+    `silent`: reads in a row for which the guest agent did not answer, or named no file system of the guest's own.
+    2: at least two, and this is reported. 3: the same, but a mute holds the report back. Below 0: answers in a row
+    since the report.
     """
 
     streak: int = 0
@@ -130,7 +131,8 @@ class WatchState:
 
     `thresholds`: by `guest/101/cpu` or the storage's subject. `mutes`: by target. `open`: by id.
     `uptimes`: seconds, by VMID. `known`: all VMIDs of the last good read.
-    `tasks`: `clock` when each UPID of the cluster's task list was first seen, None before the first read.
+    `tasks`: `clock` when each UPID of the cluster's task list was first seen, far in the past for those of the first
+    list. None before that.
     `failed`: UPIDs of failed backups. `running`: UPIDs of backups seen running whose end is not known.
     `asked`: Unix seconds when each node last listed its failed backups.
     `quieted`: ids of incidents that wait for the end of the quiet hours.
