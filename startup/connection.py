@@ -29,6 +29,7 @@ from ui.messages.discord_refusals import (
     ConnectStep,
     Diagnosis,
     RetryRule,
+    closed_by_bot,
     closed_by_discord,
     diagnose,
     tried_again,
@@ -217,6 +218,7 @@ class Connection:
         while not (client.is_closed() or self._over.is_set()):
             began = self._clock.monotonic()
             error: BaseException | None = None
+            closed = closed_by_discord(self._t)
             try:
                 async with asyncio.timeout(TRY_SECONDS):
                     opened = await DiscordWebSocket.from_client(client, shard_id=client.shard_id, **how)
@@ -233,7 +235,7 @@ class Connection:
                 _log.exception(
                     "an event from Discord could not be handled; reconnecting to receive the next ones"
                 )
-                resumes, tries.failures = True, max(tries.failures, 1)
+                closed, resumes, tries.failures = closed_by_bot(self._t), True, max(tries.failures, 1)
                 await _close_for_resume(client.ws)
             if client.is_closed() or self._over.is_set():
                 return
@@ -244,7 +246,7 @@ class Connection:
             if error is not None:
                 await tries.failed(error)
             elif tries.failures:
-                await tries.pause(closed_by_discord(self._t))
+                await tries.pause(closed)
             else:
                 # reconnect at once, but pause if the next connection is lost within STEADY_SECONDS
                 tries.failures = 1

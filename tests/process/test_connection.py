@@ -15,6 +15,7 @@ import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
 from playground.discord.faults import Request
+from playground.discord.gateway import Op
 from tests.support.home_guild import PATIENCE
 from tests.support.process_stage import INTERVAL, SOON, ProcessStage, process_stage
 from tests.support.walked import walked
@@ -293,6 +294,19 @@ async def test_an_event_that_cannot_be_taken_does_not_end_the_bot(stage: Process
     for session in stage.server.gateway.sessions.values():
         session.push("GUILD_ROLE_UPDATE", {"guild_id": str(stage.guild.id)})
     await stage.until(lambda: "GUILD_ROLE_UPDATE" in stage.bot.output(), "a word about it", alive=True)
+    await (await stage.say(stage.akiko, "list")).until("palworld")
+
+
+async def test_a_frame_that_cannot_be_read_does_not_count_as_closed_by_discord(stage: ProcessStage) -> None:
+    """A greeting without its interval is such a frame. The bot closes the connection, and resumes its session."""
+    stage.crashes_expected = True
+    await stage.start()
+    for session in stage.server.gateway.sessions.values():
+        assert session.socket is not None
+        session.socket.send({"op": Op.HELLO, "d": {}})
+    await stage.until(lambda: "Retrying in" in stage.bot.output(), "a pause", alive=True)
+    assert "Discord closed the connection" not in stage.bot.output()
+    await back(stage)
     await (await stage.say(stage.akiko, "list")).until("palworld")
 
 

@@ -73,6 +73,13 @@ def closed_by_discord(t: Text) -> Diagnosis:
     return Diagnosis(RetryRule.PASSING, t("Discord closed the connection."))
 
 
+def closed_by_bot(t: Text) -> Diagnosis:
+    """Explain a connection that the bot closed because of data that it could not handle."""
+    return Diagnosis(
+        RetryRule.PASSING, t("The bot could not handle data from Discord and closed the connection.")
+    )
+
+
 def not_in_guild(t: Text) -> str:
     return t("The bot is not in this server. Check GUILD_ID, and invite the bot.")
 
