@@ -65,7 +65,7 @@ def required_setup(settings: Settings) -> RequiredSetup:
 
 
 class StartCheck:
-    """Check one bot until every site is ready, its first message is stored, and orphaned dashboards are deleted.
+    """Check until every site is ready, the bot's first message is stored, and orphaned dashboards are deleted.
 
     `recheck` is called when Discord is connected or back, and when the commands are registered.
     """
@@ -130,7 +130,10 @@ class StartCheck:
             await sleep_until_set(self._clock, AGAIN_SECONDS, again)
 
     async def _first_poll(self, site: Site) -> Cluster | BotError | None:
-        """Return the result of the watch's first poll, None if it takes too long."""
+        """Return the result of the watch's first poll, or the last read of the site if that takes too long.
+
+        None if there is neither.
+        """
         watch, waited = site.watch, 0.0
         while watch.last_read is None and watch.read_error is None and waited < FIRST_POLL_SECONDS:
             await asyncio.sleep(0.1)

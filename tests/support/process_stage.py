@@ -37,7 +37,7 @@ INTERVAL = 5
 HASTE = 5.0
 """Seconds that pass on the clock of a warm bot in each second. Its own waits are shorter by this factor."""
 _CONNECTED = "connected to Discord as"
-"""Log text of a connected bot. It appears after the first attempt to register the commands."""
+"""Log text of a connected bot. It appears after the first attempt to register the commands, or 30 s into it."""
 _LOCALE = ("LC_ALL", "LC_MESSAGES", "LANG", "LANGUAGE")
 
 
@@ -54,7 +54,7 @@ CONTRACTS = _contracts()
 class BotProcess:
     """Run one `python bot.py`.
 
-    Its output goes to files, so that nothing is lost and the process never blocks on it.
+    Its output goes to a file, so that nothing is lost and the process never blocks on it.
     """
 
     def __init__(self, process: asyncio.subprocess.Process | WarmProcess, log: Path) -> None:
@@ -204,7 +204,10 @@ class ProcessStage(HomeGuild):
         return self._bot
 
     async def start(self, *arguments: str, **settings: str) -> None:
-        """Start a bot process and wait until it has tried to register its commands and is connected."""
+        """Start a bot process and wait until it is connected.
+
+        It has tried to register its commands by then, unless that takes over 30 s.
+        """
         log = self.directory / "bot.log"
         before = log.read_text("utf-8").count(_CONNECTED) if log.exists() else 0
         bot = await self.launch(*arguments, **settings)

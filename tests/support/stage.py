@@ -84,7 +84,7 @@ class Stage(HomeGuild):
         self.expected_statuses: set[int] = set()
         """HTTP error statuses of Discord that this test causes, besides those planned with `server.fail`."""
         self.expected_errors: list[str] = []
-        """Parts of ERROR log lines and of rule violations that this test causes."""
+        """Parts of the lines of `faults_found` that this test causes, such as parts of ERROR log lines."""
         self.mentionable: set[int] = set()
         """Role IDs that alerts may mention in this test."""
         self.paced = False
@@ -249,7 +249,7 @@ class Stage(HomeGuild):
     async def submit(self, person: Person, shown: PressResult, typed: str | Mapping[str, str]) -> PressResult:
         """Submit the form that a press opened.
 
-        `typed`: the text of each field by its name, or the text of the only field.
+        `typed`: the text of each field by its custom_id, or the text of the only field.
         """
         return await self.whole(self.server.submit(person, shown, typed))
 
@@ -320,7 +320,7 @@ class Stage(HomeGuild):
     async def poll(self, times: int = 1, *, later: float = 60.0) -> None:
         """Run the next polls of the first site's watch, as its loop does every minute.
 
-        `later`: seconds between two polls.
+        `later`: seconds that pass before each poll.
         """
         for _ in range(times):
             self.clock.skip(later)
@@ -387,8 +387,8 @@ class Stage(HomeGuild):
     def faults_found(self) -> list[str]:
         """Return all faults that the test did not announce.
 
-        These are refusals by Discord, rule violations, logged errors, and messages that allow mentions or show a sign
-        of markup without words.
+        These are refusals by Discord, rule violations, logged errors, and messages that allow mentions or have a line
+        with a bare `#` or `-#`.
         """
         planned = Counter(hit for fault in self.server.rest.faults.faults for hit in fault.hits)
         planned.update(self.server.rest.missed)
@@ -486,7 +486,7 @@ def _texts(body: object) -> Iterator[str]:
 
 @contextlib.asynccontextmanager
 async def stage(pve: Pve, directory: Path) -> AsyncIterator[Stage]:
-    """Start Discord, point discord.py at it and create the bot's token. The test starts the bot."""
+    """Start Discord, point discord.py at it, and create the bot's token for Proxmox. The test starts the bot."""
     async with DiscordServer() as server:
         route, gateway = discord.http.Route.BASE, discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY
         discord.http.Route.BASE = server.api_base

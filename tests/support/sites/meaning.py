@@ -35,6 +35,7 @@ Place = tuple[str, int | None]
 class Want:
     """The possible meaning of a request.
 
+    `places`: what it may be about.
     `named`: the sites that the answer may name. None: those that the person may see.
     `several`: the request fits several guests, so nothing may be done.
     `filed`: more sites that the audit trail may name.
@@ -88,7 +89,7 @@ class Oracle:
         """Each person's views of each site since then, added up."""
         self._ever = dict(self._base)
         self._typed: dict[str, set[str]] = {site: set() for site in (*SITES, "")}
-        """Numbers that somebody typed for a guest of the site, or of none: they are in its audit trail."""
+        """By site, the numbers that people typed for its guests: they are in its audit trail. "": for no site."""
         self.questions: dict[str, tuple[str, Want]] = {}
         """By nonce: the person who was asked, and the meaning of the request."""
 
@@ -156,7 +157,7 @@ class Oracle:
     # -- meanings of requests
 
     def meant(self, name: str, typed: str, *, many: bool = False) -> Want:
-        """Return the possible meaning of a text for a guest. `many`: one of several guests may be chosen."""
+        """Return the possible meaning of a text for a guest. `many`: it may fit several guests, and mean any."""
         head, slash, rest = typed.strip().lower().partition("/")
         visible = self.visible(name)
         if slash and head.strip() not in visible:

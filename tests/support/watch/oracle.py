@@ -1,4 +1,4 @@
-"""Decide a second time which messages to send, only from the contract of the watch and in the contract's order.
+"""Decide a second time which messages to send, only from the rules in docs/watching.md (the contract).
 
 The oracle shares nothing with core/watch but the names of `core/watch/incidents/model.py`. It keeps plain, mutable
 books and judges the same `Visible` of a poll as the bot. `poll` returns the messages that this poll must
@@ -66,7 +66,7 @@ class Fact:
     state: State = State.UNKNOWN
     """State in which QEMU holds the guest (HALTED), or in which the guest is stuck (STUCK)."""
     note: bool = False
-    """Whether the fact is not an alarm and does not count as "down", because somebody wanted the guest stopped."""
+    """Whether the fact is for information only. It is no alarm, and does not count as "down"."""
 
 
 @dataclass(eq=False)
@@ -134,7 +134,7 @@ class Mail:
 
 @dataclass(eq=False)
 class Hold:
-    """Describe a stop that is not judged yet. `kind`: the reason: node, ha or work. `since`: on `clock`.
+    """Describe a stop that is not judged yet. `kind`: why it waits: node, ha or work. `since`: on `clock`.
 
     `works`: names of the tasks and of the lock, for work.
     """
@@ -364,7 +364,7 @@ class Oracle:
         self.polls += 1
         self.mails, self.quiet = [], quiet
         if not self.blind:
-            # Reading: an order does not expire while the polls see nothing.
+            # Reading: while the polls see nothing, an order lasts up to 30 minutes longer.
             self.orders = {vmid: until for vmid, until in self.orders.items() if at <= until}
         self.orders = {v: until for v, until in self.orders.items() if at <= until + 30 * MINUTE}
         passed = self.passed(at, wall)
@@ -433,7 +433,7 @@ class Oracle:
     def good_poll(self, sight: Visible, at: float) -> None:
         came_back = self.source is not None
         if self.source is not None:
-            self.end(self.source, since_elapsed=True)
+            self.end(self.source, on_elapsed=True)
         self.source, self.failures, self.half_since = None, 0, None
         seen = self.confirmed(sight)
         self.read_tasks(sight, seen)
@@ -517,8 +517,8 @@ class Oracle:
     def ask_for_unknown(self, seen: Seen, sight: Visible) -> dict[int, Guest]:
         """Check the queries of watched guests whose state the list does not know although their node is online.
 
-        The bot queries at most five in a poll, and each gets its turn within 15 polls. Return the answers with a
-        state, by VMID.
+        The bot queries at most five in a poll, and each gets its turn within 15 polls. Take the answers over into
+        `seen`. Return those with a state, by VMID.
         """
         unknown = {
             vmid
@@ -613,8 +613,8 @@ class Oracle:
         """Add tasks that no longer fit into the cluster's list.
 
         Somebody may start more tasks at once than the list holds. If a node's part is full and each of its ended
-        tasks may have been running when the last known one started, the node is asked for its tasks of the five
-        minutes before its newest one.
+        tasks may have been running when the last known one started, the bot may ask the node for its tasks of the
+        five minutes before its newest one.
         """
         tasks = {task.upid: task for task in listed}
         for name in {task.node for task in listed}:
@@ -661,8 +661,9 @@ class Oracle:
     def recent_tasks(self, vmid: int, node: str) -> list[TaskSummary]:
         """Return the guest's recent tasks of the types in STOPS, WORKS and STARTS, newest first.
 
+        Recent ones are still running, or were first listed in the last five minutes.
         A backup job of several guests on its node counts as one of them (Reading: the node where the guest was
-        in the last poll). A stop by the bot itself hides the tasks before it and excuses nothing.
+        in the last poll). A stop or reboot by the bot itself hides the tasks before it and excuses nothing.
         """
         recent = []
         for task in self.tasks:
@@ -874,7 +875,10 @@ class Oracle:
         self.judge_stop(book, guest, news)
 
     def judge_stop(self, book: Book, guest: Guest, news: list[OracleNews]) -> None:
-        """Apply the contract's five rules for a stop, in their order."""
+        """Judge a stop by the first reason that applies, and raise an alarm if none does or its time is up.
+
+        The reasons: ordered through the bot; node returned, or moved by HA; stopped by somebody else; other work.
+        """
         vmid = book.entry.vmid
         if vmid in self.orders:
             del self.orders[vmid]
@@ -886,7 +890,7 @@ class Oracle:
             return
         hold = book.hold
         if hold and hold.kind != "work":
-            # Reading: an order or the end of its five minutes ends this wait; rules 3 and 4 do not.
+            # Reading: an order or the end of its five minutes ends this wait; tasks and locks do not.
             if self.clock - hold.since >= 5 * MINUTE:
                 self.down(book, guest, _down_fact(guest, after=hold.kind), news)
             return
@@ -906,7 +910,7 @@ class Oracle:
             if hold:
                 wanted = first is not None and first > hold.since
             else:
-                wanted = not (lock and later == 0) and not self.own_stop(tasks)
+                wanted = not (lock and later == 0) and not self.stopped_by_work(tasks)
             if wanted:
                 self.stopped_silently(book, guest)
                 self.note(book, Fact(GuestEvent.STOPPED, guest.node, stop.user, stop.type), news)
@@ -926,12 +930,12 @@ class Oracle:
     def excused(self, tasks: list[TaskSummary]) -> bool:
         """Return whether a guest's tasks are a reason to wait.
 
-        They are if the newest is one of `WORKS`, if any of `WORKS` is running, or after an `own_stop`.
+        They are if the newest is one of `WORKS`, if any of `WORKS` is running, or if one of them stopped the guest.
         """
         running = any(task.type in WORKS and task.ended is None for task in tasks)
-        return running or bool(tasks and tasks[0].type in WORKS) or self.own_stop(tasks)
+        return running or bool(tasks and tasks[0].type in WORKS) or self.stopped_by_work(tasks)
 
-    def own_stop(self, tasks: list[TaskSummary]) -> bool:
+    def stopped_by_work(self, tasks: list[TaskSummary]) -> bool:
         """Return whether the newest stop happened during one of `WORKS`, and so was part of it."""
         stop = next((task for task in tasks if task.type in STOPS), None)
         return stop is not None and any(
@@ -1080,7 +1084,10 @@ class Oracle:
         self.open(case)
 
     def leave(self, book: Book, what: GuestEvent, *, forgotten: bool = False) -> None:
-        """Take the guest out of its incident. This is no news of its own, but it may end the group."""
+        """Take the guest out of its incident. This is no news of its own.
+
+        It ends the incident of a single guest, and that of a group once none of its guests is down.
+        """
         case = book.case
         assert case is not None
         book.case = None
@@ -1234,7 +1241,10 @@ class Oracle:
         )
 
     def read_look(self, key: str, guest: Guest, limit: int) -> None:
-        """Judge a disk reading, once. Reading: silence in between does not end a row of equal answers."""
+        """Judge a disk reading, once.
+
+        Reading: silence in between interrupts neither a row over the limit nor one of normal values.
+        """
         if guest.vmid not in self.looks:
             return
         percent, meter = self.looks[guest.vmid], self.meters.setdefault(key, Meter())
@@ -1279,7 +1289,7 @@ class Oracle:
         self.silences = []
 
     def lose_sight(self, key: str) -> None:
-        """Count a reading that is the host's and not the guest's own. The third in a row ends a reported incident."""
+        """Count a reading that is the host's and not the guest's own. The third in a row ends an open incident."""
         meter = self.meters.get(key, Meter())
         meter.blind, meter.over, meter.under = meter.blind + 1, 0, 0
         if meter.case is None or meter.blind >= 3:
@@ -1365,10 +1375,10 @@ class Oracle:
         case.over, case.until = True, self.now
         self.open(case)
 
-    def end(self, case: Case, *, tell: bool = True, since_elapsed: bool = False) -> None:
-        """End an incident. `tell`: report its recovery. `since_elapsed`: measure its end on `elapsed` only."""
+    def end(self, case: Case, *, tell: bool = True, on_elapsed: bool = False) -> None:
+        """End an incident. `tell`: report its recovery. `on_elapsed`: measure its end on `elapsed` only."""
         case.over = True
-        case.until = (self.elapsed, self.elapsed) if since_elapsed else (self.clock_before, self.elapsed)
+        case.until = (self.elapsed, self.elapsed) if on_elapsed else (self.clock_before, self.elapsed)
         if tell and case.told and not self.muted(case):
             self.say(MessageKind.RECOVERY, case)
 

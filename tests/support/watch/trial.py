@@ -587,7 +587,10 @@ class Trial:
                     other.may_be_absorbed = True
 
     def finish(self) -> None:
-        """End all faults, then check that every message has arrived and shows the final state."""
+        """End the faults of the disk and of Discord, then check that every message has arrived.
+
+        Every opening must show the final state of its incident.
+        """
         self._say("the end: the disk and Discord are well")
         self.discord.mode, self.trouble.full, self.trouble.kill_in = "", False, 0
         self.discord.limited_until = self.discord.edits_limited_until = 0.0
@@ -635,7 +638,7 @@ class Trial:
 
         `done`: whether the command took effect.
         `books`: records it with the oracle.
-        `tells`: whether messages held back by a mute that has ended may be sent with it.
+        `tells`: whether messages held back by a mute that has ended must be sent with it.
         """
         killed = False
         try:
@@ -711,8 +714,8 @@ class Trial:
     def stop_through_bot(self, vmid: int, answer: str = "") -> None:
         """Order a stop through the bot. The guest does not stop yet.
 
-        `answer`: how the request ended. Empty: well. `page`: with a proxy's page. `lost`: on its way; Proxmox
-        may have received it, so the stop stays expected. `refused`: with a refusal.
+        `answer`: how the request ended. Empty: well. `page`: with a proxy's page. `lost`: without an answer.
+        `refused`: with a refusal. Only a refused stop is not expected.
         """
         self._say(f"a stop of {vmid} is ordered{f', and answered: {answer}' if answer else ''}")
         plan = Plan(Order(Operation.STOP, vmid, Actor(7, "Akiko", Place(1, 2))), self.guest(vmid))
@@ -733,9 +736,9 @@ class Trial:
                 raise
 
         def happened() -> bool:
-            """Return whether the stop was noted before it was sent. The bot's handling of the answer is not checked.
+            """Return whether the stop is expected now.
 
-            If the process died before it noted a refusal, the order still stands until its outcome is found out.
+            A refused one is if the process died before it noted the refusal, until the outcome is found out.
             `core/actions/recovery.py` does that, outside of this trial.
             """
             stands = f"ordered/{vmid}" in self.process.journal.records()

@@ -85,7 +85,7 @@ class SimGuest:
     memory: float = 40.0
     disk: float = 50.0
     agent: str = ""
-    """How a VM's guest agent fails: `hung`, `off`, or `bare` if it names no file systems."""
+    """How a VM's guest agent fails: `hung`, `off`, or `bare` if it names only a network share."""
 
 
 @dataclass
@@ -124,7 +124,7 @@ class Oddities:
     dark_nodes: set[str] = field(default_factory=set)
     """Nodes that the first list falsely shows as offline."""
     later_listed: dict[int, State] = field(default_factory=dict)
-    """States that the second list shows, by VMID, because they have just changed."""
+    """States that the second list shows, by VMID, as if they had just changed."""
     later_dark: set[str] = field(default_factory=set)
     """Nodes that the second list shows as offline."""
     second_fails: str = ""
@@ -144,7 +144,7 @@ class SimCluster:
 
     `fault`: fault of the lists and the guest agents until it is changed. `unreachable`, `refused`, `slow` and `page`
     are errors. With `empty` the list has no guests. With `half` and `half-there` it lacks those in `hidden`, and with
-    `half` no request about them is allowed.
+    `half` their own status may not be read either.
     """
 
     identity = BOT
@@ -225,7 +225,7 @@ class SimCluster:
     def _list(self, here: dict[int, Guest], lies: dict[int, State], dark: set[str]) -> Cluster:
         """Return the cluster's list of the guests in `here`.
 
-        `lies`: false states, by VMID.
+        `lies`: states to show instead of the true ones, by VMID.
         `dark`: nodes shown as offline.
         """
         guests = dict(here)
