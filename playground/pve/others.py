@@ -85,7 +85,7 @@ class Others(Serving):
         return plan
 
     def other_tasks(self, node: str, count: int = 26, user: str = ROOT) -> None:
-        """Run `count` short tasks on a node, so that older tasks drop out of /cluster/tasks when they end."""
+        """Run `count` short tasks on a node, so that tasks that ended before drop out of /cluster/tasks for good."""
 
         async def begin() -> None:
             for _ in range(count):

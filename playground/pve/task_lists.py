@@ -1,7 +1,6 @@
 """Serve the task lists of the playground's Proxmox, and single tasks.
 
-Third layer over fakepve. It follows pve-manager API2/Tasks.pm and API2/Cluster.pm, and pve-common UPID.pm and
-RESTEnvironment.pm.
+Third layer over fakepve. It follows pve-manager API2/Tasks.pm and API2/Cluster.pm, and pve-common UPID.pm.
 """
 
 from __future__ import annotations
@@ -21,8 +20,6 @@ UPID = re.compile(
     r":[^:\s]+:[^:\s]*:[^:\s]+:"
 )
 VIEW = ("upid", "node", "pid", "pstart", "starttime", "type", "id", "user")
-LISTED = 25
-"""Number of tasks that a node broadcasts. If more are running, it broadcasts all of those."""
 
 
 def _owner(task: Values) -> Values:
@@ -128,12 +125,7 @@ class TaskListTruth(TaskTruth):
         """
         everybody, rows = self.allowed(user, "/", "Sys.Audit"), []
         for node in self.nodes:
-            rows += [row for row in map(_broadcast, self._active(node)) if everybody or row["user"] == user]
+            rows += [
+                row for row in map(_broadcast, self.active_workers(node)) if everybody or row["user"] == user
+            ]
         return rows
-
-    def _active(self, node: str) -> list[Values]:
-        """Follow RESTEnvironment.pm active_workers: all running tasks, filled up to 25 with the newest ended ones."""
-        here = [task for task in reversed(self.tasklog) if task["node"] == node]
-        running = [task for task in here if "exitstatus" not in task]
-        ended = [task for task in here if "exitstatus" in task]
-        return running + ended[: max(0, LISTED - len(running))]

@@ -1,7 +1,7 @@
 """Run tasks of the playground's Proxmox: their time, log and end.
 
 Second layer over fakepve. It follows pve-common UPID.pm and RESTEnvironment.pm: the last line of the log says
-how a task ended.
+how a task ended, unless it was killed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ CLONES = ("qmclone", "vzclone")
 # The lock that a guest shows during a task, by the type of the task without qm or vz.
 LOCKS = {"snapshot": "snapshot", "delsnapshot": "snapshot-delete", "rollback": "rollback"}
 
+LISTED = 25
+"""Number of tasks that a node broadcasts. If more are running, it broadcasts all of those."""
+
 # An error for the running clone while it copies. The clone then cleans up after itself as in Proxmox.
 planned_error: contextvars.ContextVar[str | None] = contextvars.ContextVar("planned_error", default=None)
 
@@ -37,6 +40,8 @@ class TaskTruth(HttpTruth):
         self._clone_label = ""
         self._plans: list[TaskPlan] = []
         self._workers: dict[str, asyncio.Task[None]] = {}
+        # The tasks that each node broadcasts, as in its file /var/log/pve/tasks/active.
+        self._active: dict[str, list[Values]] = {}
 
     def next_task(
         self,
@@ -60,7 +65,7 @@ class TaskTruth(HttpTruth):
         return plan
 
     def past_task(self, node: str, ttype: str, tid: object, days_ago: float, user: str = "root@pam") -> None:
-        """Add a task of a node that ended well `days_ago` days ago. `tid`: the id of its guest, "" for none."""
+        """Add a task of a node that began `days_ago` days ago and ended well. `tid`: the guest's id, "" for none."""
         upid, pid, start = self._upid(node, ttype, tid, user)
         began = int(start - days_ago * 86400)
         upid = upid.replace(f":{start:08X}:", f":{began:08X}:")
@@ -80,6 +85,7 @@ class TaskTruth(HttpTruth):
         }
         self.tasks[upid] = record
         self.tasklog.insert(0, record)
+        self.active_workers(node, record)
 
     def _take_plan(self, ttype: str, tid: object) -> TaskPlan | None:
         for plan in self._plans:
@@ -121,6 +127,7 @@ class TaskTruth(HttpTruth):
             plan.take(upid, record["log"])
         self.tasks[upid] = record
         self.tasklog.append(record)
+        self.active_workers(node, record)
         copies, label = self._clone_bytes, self._clone_label
         work = self._work(
             record, body, vm if lock else None, plan, (label, copies) if ttype in CLONES else None
@@ -140,7 +147,10 @@ class TaskTruth(HttpTruth):
         plan: TaskPlan | None,
         copies: tuple[str, int | None] | None,
     ) -> None:
-        """Run a worker to its end. The log's last line says how it ended (RESTEnvironment.pm fork_worker)."""
+        """Run a worker to its end. The log's last line says how it ended (RESTEnvironment.pm fork_worker).
+
+        A killed worker (`unexpected status`) writes no such line.
+        """
         log, status = record["log"], "OK"
         try:
             if vm is not None:
@@ -171,9 +181,23 @@ class TaskTruth(HttpTruth):
         record["endtime"] = int(time.time())
         if status == "OK" or WARNINGS.fullmatch(status):
             log.append(f"TASK {status}")
-        else:
+        elif kind_of_end(status) != "unknown":
             log.append(f"TASK ERROR: {status}")
         record.update(exitstatus=status, status="stopped")
+        self.active_workers(record["node"])
+
+    def active_workers(self, node: str, new: Values | None = None) -> list[Values]:
+        """Return the tasks that a node broadcasts: the running ones, filled up to 25 with the newest ended ones.
+
+        An ended task that has no room is dropped for good. Follows RESTEnvironment.pm active_workers, which runs
+        whenever a task starts (`new`) or ends.
+        """
+        tasks = [*self._active.get(node, ()), *([] if new is None else [new])]
+        tasks.sort(key=lambda task: (task["starttime"], task["pid"]), reverse=True)
+        running = [task for task in tasks if "exitstatus" not in task]
+        ended = [task for task in tasks if "exitstatus" in task]
+        self._active[node] = running + ended[: max(0, LISTED - len(running))]
+        return self._active[node]
 
     @contextlib.contextmanager
     def _visible_lock(self, record: Values) -> Iterator[None]:
@@ -220,14 +244,17 @@ class TaskTruth(HttpTruth):
 
     def busy(self, vmid: int, *, within: float = 0.0) -> bool:
         """Return whether a task of the guest runs, or ended less than `within` seconds ago."""
+        since = time.time() - within
         return any(
-            record["id"] == str(vmid) and record.get("endtime", time.time()) >= time.time() - within
+            record["id"] == str(vmid) and ("endtime" not in record or record["endtime"] >= since)
             for record in self.tasklog
         )
 
     def vanish_task(self, upid: str) -> None:
         """Rotate the task's log away: requests for it get 400 `no such task`."""
-        self.tasklog.remove(self.tasks.pop(upid))
+        record = self.tasks.pop(upid)
+        self.tasklog.remove(record)
+        self._active[record["node"]] = [task for task in self._active[record["node"]] if task is not record]
 
 
 def disk_bytes(drive: str) -> int:

@@ -303,6 +303,24 @@ def test_a_task_can_end_in_an_error_and_then_nothing_was_done(pve: Pve, api: Any
     assert ended(api, api.nodes("pve2").qemu(101).status.start.post()) == "OK"
 
 
+def test_a_killed_task_leaves_no_word_of_its_end_in_the_log(pve: Pve, api: Any) -> None:
+    pve.next_task("qmstop", lines=["shutting down"], ends="unexpected status")
+    upid = api.nodes("pve1").qemu(100).status.stop.post()
+    wait_for_end(api, upid)
+    assert ended(api, upid) == "unexpected status"
+    assert log_of(api, upid) == ["shutting down"]
+
+
+def test_a_guest_with_a_running_task_is_busy(pve: Pve, api: Any) -> None:
+    held = pve.next_task("qmstop", hold=True)
+    upid = api.nodes("pve1").qemu(100).status.stop.post()
+    assert all(pve.busy(100) for _ in range(10_000))
+    held.release()
+    wait_for_end(api, upid)
+    assert pve.busy(100, within=60)
+    assert not pve.busy(101, within=60)
+
+
 @pytest.mark.parametrize(
     ("kind", "template", "words"), [("qemu", 900, "clone failed: disk gone"), ("lxc", 901, "disk gone")]
 )
@@ -426,6 +444,26 @@ def test_cluster_tasks_are_running_then_the_last_25_of_each_node(pve: Pve, api: 
     assert len(rows) == 26
     assert {(row["user"], row["tokenid"]) for row in rows} == {("discordbot@pve", "bot")}
     held.release()
+
+
+def test_an_ended_task_that_had_no_room_in_the_cluster_list_does_not_come_back(pve: Pve, api: Any) -> None:
+    def listed() -> set[str]:
+        return {row["upid"] for row in api.cluster.tasks.get()}
+
+    held = pve.next_task("qmstop", hold=True)
+    long = api.nodes("pve1").qemu(100).status.stop.post()
+    first = pve.act_as(200, "reboot")
+    pve.other_tasks("pve1", 24)
+    assert long in listed()
+    assert first not in listed()
+    held.release()
+    wait_for_end(api, long)
+    assert long in listed(), "until the next task starts"
+    assert first not in listed()
+    assert len(listed()) == 25
+    pve.other_tasks("pve1", 1)
+    assert long not in listed()
+    assert len(listed()) == 25
 
 
 def test_stop_can_overrule_a_shutdown(pve: Pve, api: Any) -> None:

@@ -39,9 +39,9 @@ async def begun(scene: Stage, pve: Pve, vmid: int = 103, ends: str = "job errors
 async def test_a_long_backup_that_fails_unlisted_is_reported_once(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [103])
     plan = await begun(bare_scene, pve)
-    pve.other_tasks(pve.guest(103).node)
     plan.release()
     await ended(bare_scene, pve, plan)
+    pve.other_tasks(pve.guest(103).node)
     told = await poll(bare_scene, 6)
     assert len(told) == 1
     assert "the job ended with errors" in told[0]
@@ -54,9 +54,9 @@ async def test_an_unlisted_failed_backup_is_reported_after_a_restart_too(bare_sc
     await watching(bare_scene, [103])
     plan = await begun(bare_scene, pve)
     await bare_scene.crash_bot()
-    pve.other_tasks(pve.guest(103).node)
     plan.release()
     await ended(bare_scene, pve, plan)
+    pve.other_tasks(pve.guest(103).node)
     told = await poll(bare_scene, 6)
     assert len(told) == 1
     assert "the job ended with errors" in told[0]
@@ -77,9 +77,9 @@ async def test_a_failed_backup_that_came_and_went_between_two_polls_is_reported(
 async def test_an_unlisted_backup_that_ends_well_is_not_reported(bare_scene: Stage, pve: Pve) -> None:
     await watching(bare_scene, [103])
     plan = await begun(bare_scene, pve, ends="OK")
-    pve.other_tasks(pve.guest(103).node)
     plan.release()
     await ended(bare_scene, pve, plan)
+    pve.other_tasks(pve.guest(103).node)
     assert await poll(bare_scene, 12) == []
     assert bare_scene.site.watch.state.running == frozenset()
 
