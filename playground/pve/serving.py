@@ -147,7 +147,7 @@ class Serving(NodeFacts):
 
         fakepve waits a minute for hanging requests, and half a minute for TLS at the end.
         """
-        self._closing = asyncio.Event()
+        self._ending = asyncio.Event()
         self.runner = runner = web.AppRunner(self._build_app(), access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         self.listeners = [await self._listen(self._made, self.port)]
@@ -186,8 +186,8 @@ class Serving(NodeFacts):
 
     async def _shut(self) -> None:
         """Cut every connection: clients keep theirs open, and TLS would wait for their end."""
-        if self._closing is not None:
-            self._closing.set()
+        if self._ending is not None:
+            self._ending.set()
         for listener in self.listeners:
             await listener.close()
         await self.stop()

@@ -272,6 +272,24 @@ def _ignore(api: Any) -> None:
         api.version.get()
 
 
+def test_a_body_that_is_too_large_or_too_late_is_refused() -> None:
+    made = Pve()
+    made.client_max_size, made.body_timeout = 1000, 0.1
+    with made as pve:
+        headers = {"Authorization": f"PVEAPIToken={BOT_USER}!{BOT_TOKEN}={pve.give_bot()}"}
+        url = pve.url + "/api2/json/nodes/pve1/qemu/100/status/stop"
+
+        def parts() -> Iterator[bytes]:
+            yield b"a="
+            time.sleep(0.5)
+            yield b"b"
+
+        sent = ("a=" + "b" * 2000, parts())
+        answers = [requests.post(url, body, headers=headers, verify=pve.ca_file, timeout=5) for body in sent]
+    assert [answer.status_code for answer in answers] == [413, 408]
+    assert [answer.headers["Connection"] for answer in answers] == ["close", "close"]
+
+
 def test_requests_are_recorded_as_sent(pve: Pve, api: Any) -> None:
     pve.requests.clear()
     api.cluster.resources.get(type="vm")

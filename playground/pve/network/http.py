@@ -79,7 +79,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         """Number of API requests that wait for their answer, and the maximum so far."""
         self.between = Between()
         """Proxies and the like on the way to this cluster."""
-        self._closing: asyncio.Event | None = None
+        self._ending: asyncio.Event | None = None  # set when the server closes
 
     # ------------------------------------------------------------- plumbing
 
@@ -141,9 +141,9 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
 
     async def _wait(self, seconds: float) -> None:
         """Wait real seconds, cut short when the server closes."""
-        if seconds > 0 and self._closing is not None:
+        if seconds > 0 and self._ending is not None:
             try:
-                await asyncio.wait_for(self._closing.wait(), seconds)
+                await asyncio.wait_for(self._ending.wait(), seconds)
             except TimeoutError:
                 return
 
