@@ -96,7 +96,7 @@ class DiscordServer(DiscordService):
         return await person.actor.autocomplete(channel, command, option, typed, **filled)
 
     def _as_typed(self, command: str, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the options as a person types them: a number into a text option is a text."""
+        """Return the options as Discord sends them: a number that is typed into a text option becomes text."""
         texts = self.world.text_options(command)
         return {
             name: str(value) if name in texts and isinstance(value, int) else value

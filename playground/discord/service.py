@@ -186,8 +186,8 @@ class DiscordService:
     def violations(self) -> list[str]:
         """The breaches by requests, as "METHOD path: what".
 
-        They concern the limits of limits.py, Discord's schema (with a contract), any other refusal with 400, and
-        features that SimCord lacks.
+        They concern the limits of limits.py, Discord's schema (with a contract), and requests that the World refuses
+        with 400, does not know (501) or does not understand (500).
         """
         return self.rest.violations
 
@@ -273,7 +273,10 @@ class DiscordService:
 
     @contextlib.asynccontextmanager
     async def outage(self) -> AsyncIterator[None]:
-        """Take Discord down: REST answers 503, the gateway closes and refuses connections, and presses wait."""
+        """Take Discord down: REST answers 503, and the gateway closes and refuses connections.
+
+        A press meanwhile reaches the bot when it resumes.
+        """
         self.rest.down = self.gateway.closed = True
         await self.gateway.drop(1001)
         try:

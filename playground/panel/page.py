@@ -183,7 +183,8 @@ class PageAddress:
 def free_ports(first: int, host: str = LOOPBACK) -> tuple[int, int, int]:
     """Return three free ports in a row, at `first` or above. If `first` is 0, return zeros: the system chooses.
 
-    Raises: PortTaken, if something else uses all that were tried; OSError, if the host or a port is not to be had.
+    Raises: PortTaken, if something else uses a port of each range that was tried; OSError, if the host or a port
+    cannot be used.
     """
     if not first:
         return (0, 0, 0)
@@ -222,7 +223,7 @@ class DemoPage:
 
         If another program has taken one of the ports since they were chosen, the next three are used, unless people
         know the address already.
-        Raises: PortTaken.
+        Raises: PortTaken; OSError, if the host or a port cannot be used.
         """
         while True:
             try:
@@ -237,7 +238,7 @@ class DemoPage:
         self._publisher = asyncio.create_task(self._publish())
 
     async def _open(self, beside: Answerer | None) -> None:
-        """Open the pages. Raises: PortTaken."""
+        """Open the pages. Raises: PortTaken; OSError, if the host cannot be used."""
         pages: list[tuple[Preview, list[Tab]]] = []
         channels = (self._demo.channel, self._demo.audit, self._demo.outside)
         for channel, port in zip(channels, self._place.ports, strict=True):

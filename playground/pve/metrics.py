@@ -167,7 +167,7 @@ class MetricTruth(GuestTruth):
         return use
 
     def _complete(self, template: str, data: Any, **values: Any) -> Any:
-        """Complete a row or a list of rows by the schema. Leave out the fields that Proxmox VE 8 does not send."""
+        """Complete a row or a list of rows by the schema. As Proxmox VE 8, leave out the fields that only 9 sends."""
         done: Any = super()._complete(template, data, **values)
         for row in (done if isinstance(done, list) else [done]) if self.is_old else []:
             for name in [key for key in row if key == "memhost" or key.startswith("pressure")]:

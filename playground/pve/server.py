@@ -18,8 +18,9 @@ otherwise. 1 is real time. Guests, tasks and faults may be changed from any thre
 add_listener("pve2") serves the same cluster at one more port, with that node's certificate. Each of `listeners` can
 die, fall silent, hang and be slow: pve.call(pve.listeners[0].kill()).
 
-From fakepve itself: add_vm, add_ct, add_node, grant, fail(method, path_end, status, message, times=…), backup,
-snapshot_lock, unlock, hold_config_lock, lose_quorum, regain_quorum, slow_network, flaky_network, time_scale.
+From fakepve itself: add_vm, add_ct, add_node, grant, fail(method, path_end, status, message, times=…),
+snapshot_lock, unlock, lose_quorum, regain_quorum, slow_network, flaky_network, time_scale, and the coroutine
+hold_config_lock: pve.call(pve.hold_config_lock(100, None)).
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ setattr(qemu, "natural", functools.lru_cache(maxsize=1024)(qemu.natural))  # noq
 
 Values = dict[str, Any]
 
-# Paths whose rights /access/permissions always reports (RPCEnvironment.pm get_effective_permissions).
+# Paths that /access/permissions may report without an ACL entry (RPCEnvironment.pm get_effective_permissions).
 USUAL_PATHS = ("/", "/access", "/access/groups", "/nodes", "/pool", "/sdn", "/storage", "/vms")
 ON_8 = {"VM.GuestAgent.Audit": "VM.Monitor"}
 """The names of privileges in Proxmox VE 8 by those in 9. Proxmox VE 8 has no privileges VM.GuestAgent.*."""
@@ -119,8 +119,8 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
     async def _middleware(self, request: web.Request, handler: Any) -> web.StreamResponse:
         """Serve a request, also for the web interface, through the proxies on the way.
 
-        A 401 comes late, and to an API token without a body. The connection is closed after an error. Follows
-        AnyEvent.pm (response).
+        A 401 comes late. If the request had an API token, the 401 has no body. The connection is closed after an
+        error. Follows AnyEvent.pm (response).
         """
         if blocked := self.between.instead(request):
             return blocked
@@ -185,7 +185,7 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         return response
 
     def _check_request(self, request: web.Request, generic: Any, path_node: str | None, sent: Values) -> None:
-        """Refuse unknown paths and nodes, loose booleans and changes without quorum, which fakepve would accept.
+        """Refuse unknown paths and nodes, loose booleans, and changes of guests without quorum, as Proxmox does.
 
         Raises: PveError. For a known path, missing rights come before all else.
         """
@@ -304,9 +304,9 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
         self._html_left = times
 
     def limit_workers(self, workers: int, seconds: float) -> None:
-        """Let each API request occupy one of this many workers, like pveproxy with its three.
+        """Let each API request first occupy one of this many workers, like pveproxy with its three.
 
-        `seconds`: real seconds for each request. `workers=0` ends it.
+        `seconds`: real seconds that it occupies the worker; it is answered after them. `workers=0` ends it.
         """
         self._pveproxy = asyncio.Semaphore(workers) if workers else None
         self._work_seconds = seconds
