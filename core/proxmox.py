@@ -13,9 +13,11 @@ from core.operations import Operation
 class Lane(StrEnum):
     """Purpose of a request. Each has slots of its own: people's reads take none from the watch or a change."""
 
-    READS = "reads"  # people's reads
+    READS = "reads"  # people's reads, and those of the watch from guest agents
     CHANGES = "changes"  # a change, from its plan to its end
-    WATCH = "watch"  # the cluster's list, shared by everybody, and the watch's other reads
+    WATCH = (
+        "watch"  # the cluster's list, shared by everybody, and other reads of the watch and the dashboards
+    )
 
 
 asker: ContextVar[int | None] = ContextVar("asker", default=None)
@@ -182,7 +184,7 @@ class Proxmox(Protocol):
         """End the running calls. Later ones fail as Unreachable."""
 
     async def cluster(self) -> Cluster:
-        """Return all guests, nodes, storages and pools, with one request."""
+        """Return the guests, nodes, storages and pools that the token may see, with one request."""
 
     async def status(self, guest: Guest, *, quick: bool = False) -> Guest:
         """Return the guest as it is now (`status/current`).
@@ -212,7 +214,7 @@ class Proxmox(Protocol):
         """Return whether the guest's storages support snapshots."""
 
     async def addresses(self, guest: Guest) -> tuple[str, ...] | None:
-        """Return at most six IP addresses, without loopback and link-local ones. None if there are no others.
+        """Return at most six IP addresses, None if there are none. Loopback and link-local ones are left out.
 
         The agent of a VM or the kernel of a container reports them. The call may hang.
         """

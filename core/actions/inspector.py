@@ -216,7 +216,7 @@ class Inspector:
         """Yield the details of a guest: with its state, with all but one part, and with all. At most three times.
 
         Parts that arrive at about the same time are yielded together. Only the first step raises.
-        Raises: BadVmid, GuestNotFound, the refusal of `check`, or a ProxmoxError if the guest itself cannot be read.
+        Raises: BadVmid, GuestNotFound, the refusal of `check`; ProxmoxError if the list or the state cannot be read.
         """
         finder = self.planner.finder
         held = list[_SharedRead]()

@@ -133,7 +133,10 @@ class ActionRecovery:
             await self._settle(self._open_attempt(found), FIRST_ANSWER_SECONDS)
 
     def stop(self) -> None:
-        """Stop. The next start continues with the open attempts."""
+        """End the work that `recover` began, and the notifications. The next start continues with the open attempts.
+
+        Whoever runs `run` cancels it.
+        """
         for task in (*self._recovering, *self._notifying):
             task.cancel()
 

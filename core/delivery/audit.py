@@ -206,8 +206,8 @@ class AuditDelivery:
 
         Raises: NotDelivered, JournalFailed.
         """
-        for queue in self._queues:
-            await queue.cursor()  # a stream without one begins where CHANGES is, before that one moves on
+        for queue in self._queues:  # before CHANGES moves on: a stream without a cursor begins at its cursor
+            await queue.cursor()
         while True:
             await self._wait_spacing()
             for queue in self._queues:

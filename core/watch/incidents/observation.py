@@ -14,9 +14,9 @@ from core.watch.incidents.state import GuestState, WatchState
 CONFIRM_MOST = 5
 """Maximum number of suspects queried individually; more are confirmed by a second read."""
 RECENT_SECONDS = 300.0
-"""Seconds after it was first seen for which an ended task excuses a stop, and between two reads of the task list.
+"""An ended task excuses a stop for this many seconds after it was first seen.
 
-The list is read earlier if it may explain something.
+The task list is read again after as many seconds, or earlier if it may explain something.
 """
 LAG_SECONDS = 15
 """Maximum seconds by which the cluster's list lags behind `status/current` (pvestatd's round, pmxcfs' caching)."""
@@ -70,7 +70,7 @@ class Observation:
     backups: Mapping[str, tuple[TaskSummary, ...]] = field(default_factory=dict)
     """Failed backups by node, from the nodes that were asked and answered."""
     listed: Cluster | None = None
-    """The last list as Proxmox sent it, without the answers of single guests."""
+    """The last list of the cluster cache, without the answers of single guests."""
     disks: Mapping[int, DiskReading] = field(default_factory=dict)
     """The last readings of VMs with a disk threshold, by VMID."""
     own_identity: str = ""

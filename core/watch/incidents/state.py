@@ -85,9 +85,9 @@ class ThresholdState:
 
     `streak`: reads in a row at or over the limit, or well below it while the incident is open.
     `blind`: reads in a row, while the incident is open, that did not show the guest's own use.
-    `silent`: reads in a row for which the guest agent did not answer, or named no file system of the guest's own.
-    2: at least two, and this is reported. 3: the same, but a mute holds the report back. Below 0: answers in a row
-    since the report.
+    `silent`: reads in a row in which the guest agent did not answer, or named no file system of the guest's own.
+    2: two or more, and this is reported. 3: two or more, but a mute holds the report back. Below 0: minus the number
+    of answers in a row since the report.
     """
 
     streak: int = 0
