@@ -732,6 +732,29 @@ def test_histories_agree_with_the_oracle(deep: bool) -> None:
     run(Histories, 24 if deep else 8, 1)
 
 
+def test_a_stop_whose_order_could_not_be_stored_is_no_longer_expected(tmp_path: Path) -> None:
+    """An earlier order of the same guest is still in the journal then, but it has expired when the guest stops."""
+    loop = asyncio.new_event_loop()
+    trial = Trial(loop, tmp_path / "journal.db")
+    try:
+        trial.poll()
+        trial.stop_through_bot(101)
+        for _ in range(4):
+            trial.poll()
+        trial.trouble.full = True
+        trial.stop_through_bot(101)
+        trial.trouble.full = False
+        for _ in range(3):
+            trial.poll()
+        trial.cluster.boxes[101].state = State.STOPPED
+        trial.poll()
+        trial.finish()
+        assert [str(letter.mail) for letter in trial.letters.values()] == ["opening@ guest[101:stopped]"]
+    finally:
+        trial.close()
+        loop.close()
+
+
 # -- planted bugs
 
 

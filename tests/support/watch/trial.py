@@ -180,7 +180,7 @@ class Letter:
     made: float
     """Time on the monotonic clock."""
     jumps: int
-    """Number of jumps of the wall clock before."""
+    """Number of jumps of the wall clock before the message was stored."""
     taken: float | None = None
     """Time on the monotonic clock at which Discord had it."""
     may_be_absorbed: bool = False
@@ -715,7 +715,7 @@ class Trial:
         """Order a stop through the bot. The guest does not stop yet.
 
         `answer`: how the request ended. Empty: well. `page`: with a proxy's page. `lost`: without an answer.
-        `refused`: with a refusal. Only a refused stop is not expected.
+        `refused`: with a refusal. Only a refused stop is not expected after that.
         """
         self._say(f"a stop of {vmid} is ordered{f', and answered: {answer}' if answer else ''}")
         plan = Plan(Order(Operation.STOP, vmid, Actor(7, "Akiko", Place(1, 2))), self.guest(vmid))
@@ -736,13 +736,13 @@ class Trial:
                 raise
 
         def happened() -> bool:
-            """Return whether the stop is expected now.
+            """Return whether the order makes the guest's stop expected from now on.
 
-            A refused one is if the process died before it noted the refusal, until the outcome is found out.
-            `core/actions/recovery.py` does that, outside of this trial.
+            If the process has died, every stored order counts anew. A refused one does, too, until its outcome is
+            found out: `core/actions/recovery.py` does that, outside of this trial.
             """
-            stands = f"ordered/{vmid}" in self.process.journal.records()
-            return stands and bool(deaths) if answer == "refused" else bool(noted) or stands
+            stands = bool(deaths) and f"ordered/{vmid}" in self.process.journal.records()
+            return stands or (bool(noted) and answer != "refused")
 
         self._command(order, happened, lambda: self.oracle.order(vmid, self.clock.mono), tells=False)
 
