@@ -13,8 +13,16 @@ from adapters.files.read_only_file import ReadOnlyFile
 from adapters.heartbeat import Heartbeat
 from adapters.journal.off_loop import JournalOffLoop, SiteJournalOffLoop
 from adapters.settings.load import Settings, SiteSettings, minute_of_day
+from cogs.access import Access
+from cogs.audit import Audit
 from cogs.buttons import on_button_press
-from cogs.monitor import WatchLoop
+from cogs.dashboard import Dashboards
+from cogs.general import General
+from cogs.graph import Graph
+from cogs.monitor import Monitor, WatchLoop
+from cogs.nodes import Nodes
+from cogs.power import Power
+from cogs.snapshot import Snapshots
 from core.access.authorizer import Authorizer
 from core.access.policy import AccessRules
 from core.access.rate_limit import ChangeLimit, Cooldown, RateLimiter
@@ -59,6 +67,9 @@ from ui.watch.reports import Pulse, WatchReports
 
 _log = logging.getLogger(__name__)
 
+PLAIN_COGS = (General, Graph, Nodes, Power, Snapshots, Access, Dashboards)
+"""The cogs that need the services alone. bot.py makes the others itself."""
+COGS = (*PLAIN_COGS, Audit, Monitor)
 ALERT_CHART_SECONDS = 600.0
 """Minimum seconds between two public charts below the same alert, whoever asks for them."""
 ORPHAN_SEARCH_SECONDS = 60.0

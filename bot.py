@@ -47,16 +47,9 @@ from adapters.heartbeat import Heartbeat
 from adapters.journal.off_loop import JournalOffLoop
 from adapters.logging_setup import set_up_logging
 from adapters.settings.load import Settings, SettingsError, load
-from bootstrap import Resources, add_sites, build_services
-from cogs.access import Access
+from bootstrap import COGS, PLAIN_COGS, Resources, add_sites, build_services
 from cogs.audit import Audit
-from cogs.dashboard import Dashboards
-from cogs.general import General
-from cogs.graph import Graph
 from cogs.monitor import Monitor
-from cogs.nodes import Nodes
-from cogs.power import Power
-from cogs.snapshot import Snapshots
 from core.clock import Clock
 from monitor_store import MonitorStore
 from proxmox_client import threads
@@ -93,7 +86,6 @@ from ui.watch.alert_channel import DiscordAlertChannel
 HERE = Path(__file__).resolve().parent
 FAREWELL_SECONDS = 3.0
 """Maximum seconds for the last messages before the bot closes."""
-COGS = (General, Graph, Nodes, Power, Snapshots, Audit, Monitor, Access, Dashboards)
 
 _log = logging.getLogger("bot")
 
@@ -203,9 +195,7 @@ class ProxmoxBot(commands.Bot):
         services, guild = self.services, discord.Object(self._settings.guild_id)
         self.add_dynamic_items(PersistentButton, PersistentSelect)
         await self.tree.set_translator(CatalogueTranslator(services.texts))
-        kinds = (General, Graph, Nodes, Power, Snapshots, Access, Dashboards)
-        made: list[commands.Cog] = [kind(services) for kind in kinds]
-        for cog in (*made, self.audit, self.monitor):
+        for cog in (*(kind(services) for kind in PLAIN_COGS), self.audit, self.monitor):
             await self.add_cog(cog, guild=guild)
         if not services.sites.several:
             hide_site_options(self.tree.get_commands(guild=guild))

@@ -7,7 +7,7 @@ from typing import Any
 
 from discord import app_commands, ui
 
-from bot import COGS
+from bootstrap import COGS
 from core.guest import Guest, Kind, State
 from core.levels import Level, Reach
 from core.operations import OPERATIONS, Operation

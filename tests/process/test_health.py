@@ -21,7 +21,7 @@ import pytest
 
 from adapters.proxmox.health_reads import HealthReads
 from adapters.settings.load import load
-from bot import COGS
+from bootstrap import COGS
 from core.entry_point import EntryPoint
 from core.health.proxmox import Account
 from core.health.readiness import Problem
