@@ -79,7 +79,7 @@ class ExpectedStops:
         """Expect the guest's stop during the `async with` block, if the operation stops the guest.
 
         After the block it is expected for GRACE_SECONDS or LAG_SECONDS more. It is not if the request was not sent,
-        or if the stop was seen. If the request was not sent, an earlier stop counts again.
+        or if the stop was seen. If the request was not sent, an earlier stop that was not seen counts again.
         Raises: JournalFailed before the block.
         """
         expected_stop = ExpectedStop(plan.order.actor.name, self._clock.monotonic())
@@ -87,11 +87,11 @@ class ExpectedStops:
         if not OPERATIONS[plan.order.operation].stops:
             yield expected_stop
             return
-        if self._store is not None:
-            await self._store.store_expected_stop(vmid, expected_stop.by)
         former = self._stops.get(vmid)
-        self._stops[vmid] = expected_stop
+        self._stops[vmid] = expected_stop  # first: a poll that is stored next must not delete the new record
         try:
+            if self._store is not None:
+                await self._store.store_expected_stop(vmid, expected_stop.by)
             yield expected_stop
         finally:
             if former is not None and not expected_stop.sent and not expected_stop.seen:
@@ -138,9 +138,9 @@ class ExpectedStops:
         )
 
     def forget(self, vmids: Iterable[int]) -> None:
-        """Forget these stops. The caller has already deleted the stored ones."""
-        for vmid in vmids:
-            self._stops.pop(vmid, None)
+        """Forget these expired stops. Their records are deleted already. A stop that counts again by now stays."""
+        for vmid in self.expired().intersection(vmids):
+            del self._stops[vmid]
 
     def on_stop_seen(self, vmid: int) -> None:
         """Note that the ordered stop was seen. A later stop after the action raises an alert again."""

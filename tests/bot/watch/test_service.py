@@ -1,5 +1,6 @@
 """Test the watch at work: one read per interval, suspicions confirmed, everything stored before it counts."""
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from core.actions.expected_stops import GRACE_SECONDS
 from core.actions.order import Plan, Report
 from core.audit.record import AuditRecord, AuditStep
 from core.audit.store import AuditFilter
@@ -29,6 +31,7 @@ from core.watch.incidents.state import WatchRules
 from core.watch.journal import Batch
 from tests.support.fakes import AKIKO, TEMPLATE, guest
 from tests.support.journal.records import store_record
+from tests.support.watch.at_once import AtOnce
 from tests.support.watch.home import WatchHarness
 
 R, S, P, L = State.RUNNING, State.STOPPED, State.PAUSED, State.PRELAUNCH
@@ -587,6 +590,40 @@ async def test_an_order_that_ran_out_is_no_longer_noted(tmp_path: Path) -> None:
     assert "ordered/101" not in scene.journal.records()
     assert scene.world.expected.current(blind=True) == {}
     assert await scene.poll(S) == ["opening guest"]
+
+
+async def test_an_order_that_comes_during_a_poll_outlives_the_former_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The poll ends the former order, which has run out, whenever in its course the new one comes."""
+
+    async def run(_self: AtOnce, call: Callable[[], object], **_options: bool) -> object:
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return call()
+
+    for turns in range(60):
+        folder = tmp_path / str(turns)
+        folder.mkdir()
+        scene = home(folder)
+        await scene.poll()
+        await ordered(scene)
+        scene.clock.advance(GRACE_SECONDS + 1)
+        with monkeypatch.context() as slow:
+            slow.setattr(AtOnce, "run", run)
+            poll = asyncio.create_task(scene.watch.poll())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            is_over = poll.done()
+            plan = Plan(scene.world.order(Operation.STOP), scene.proxmox.guests[101])
+            async with scene.world.expected.expect_stop(plan) as order:
+                order.sent = True
+                await poll
+                assert scene.world.expected.current() == {101: "Akiko"}, turns
+                assert "ordered/101" in scene.journal.records(), turns
+        assert await scene.poll(S) == []
+        scene.journal.close()
+    assert is_over, "the last orders come after the poll"
 
 
 async def test_the_first_acknowledgement_counts(tmp_path: Path) -> None:
