@@ -19,7 +19,7 @@ ProxmoxError
 ├── NothingVisible, HalfGone no guest is listed any more, or half of the known ones are gone: the token has
 │                            probably lost a privilege
 └── BadAnswer                not an answer of the Proxmox API (a proxy's page, broken JSON)
-    └── AnswerTooLarge       larger than the limit for its kind
+    └── AnswerTooLarge       too many bytes or items
 """
 
 from dataclasses import dataclass
@@ -149,4 +149,4 @@ class BadAnswer(ProxmoxError):
 
 @dataclass(eq=False)
 class AnswerTooLarge(BadAnswer):
-    """The answer was too large and was not read to its end."""
+    """The answer has more bytes or items than the bot accepts. Its data is not used."""

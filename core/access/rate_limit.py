@@ -37,7 +37,7 @@ class ChangeLimit:
             raise TooManyChanges(self._most, WINDOW_SECONDS - (now - taken[0]))
 
     def take(self, user_id: int) -> None:
-        """Count the start of a change. A refused one is not counted.
+        """Count the start of a change, unless the limit refuses it.
 
         Raises: TooManyChanges.
         """

@@ -99,16 +99,16 @@ class Executor:
         """Carry out the order once and follow it to its end.
 
         `shown`: the plan that a person agreed to; a different plan is refused (`Plan.ensure_unchanged`).
-        `on_start`: awaited after the checks and before the request. An error in it cancels the action.
-        `may_ask`: the caller asks the person after Unconfirmed. A plan that should be seen first raises it, too. It
-        is not recorded unless the attempt already is.
+        `on_start`: awaited before the request. Access is checked again after it. An error in it cancels the action.
+        `may_ask`: the caller asks the person after Unconfirmed, which is also raised for a plan that should be seen
+        first. Before the record ASKED it leaves no record.
         Raises: the errors of `plan` and of the request; JournalFailed if the attempt or the expected stop cannot be
         stored (nothing is done then).
         """
         began = self._clock.monotonic()
         step, progress_id = AuditStep.REFUSED, None
         attempt: Ticket | None = None
-        plan: Plan | None = None  # the plan as last sent
+        plan: Plan | None = None  # the latest plan
         upid = ""
         this_task = asyncio.current_task()
         self._running.add(this_task)

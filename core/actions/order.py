@@ -59,7 +59,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The effect of an order on a guest as just read. It is shown with a question, and made again before acting."""
+    """The effect of an order on a guest as just read. If a person is asked first, it is made again before acting."""
 
     order: Order
     guest: Guest
@@ -84,11 +84,11 @@ class Plan:
     excess: Excess | None = None
     """RESIZE: the requested amounts that the node does not have."""
     before: TagAuthority | None = None
-    """SNAPSHOT_ROLLBACK: the access that the guest's tags give now."""
+    """SNAPSHOT_ROLLBACK: the access that the guest's tags and protection give now."""
     after: TagAuthority | None = None
-    """The access that the tags will give: for CREATE the copy's, for SNAPSHOT_ROLLBACK the snapshot's.
+    """The access that tags and protection will give: for CREATE the copy's, for SNAPSHOT_ROLLBACK the snapshot's.
 
-    None if the tags of the snapshot could not be read.
+    None if the snapshot's could not be read.
     """
 
     @property
@@ -127,7 +127,7 @@ class Plan:
 
     @property
     def needs_preview(self) -> bool:
-        """Whether a person should see the plan first although nothing is lost by it."""
+        """Whether a person should see the plan first: it exceeds the node, or the copy gets owners or protection."""
         handed_on = (
             self.order.operation is Operation.CREATE
             and self.after is not None
@@ -161,7 +161,7 @@ class Plan:
         """Check that this plan is still the one that the person agreed to.
 
         The guest and the snapshot must be the same, for RESIZE also the change and its excess, for DELETE the
-        configuration and the snapshots, and for CREATE and SNAPSHOT_ROLLBACK the access that the tags give.
+        configuration and the snapshots, and for CREATE and SNAPSHOT_ROLLBACK `before` and `after`.
         Raises: ChangedMeanwhile.
         """
         same = self.guest.fingerprint == shown.guest.fingerprint and self.snapshot == shown.snapshot

@@ -25,7 +25,7 @@ class AuditStep(StrEnum):
     """Progress of an attempt."""
 
     REFUSED = "refused"  # nothing was changed; outcome: the reason
-    PLANNED = "planned"  # the plan was shown, with a question or as a dry run
+    PLANNED = "planned"  # the plan was shown, or its question was answered with Cancel (outcome: CANCELLED)
     ASKED = "asked"  # allowed, but nothing was sent yet
     SENDING = "sending"  # the request to Proxmox is being sent
     SENT = "sent"  # Proxmox accepted the request; upid: its task

@@ -1,4 +1,4 @@
-"""Keep the messages of one site's dashboards: post each once, edit it when something changed, find it again.
+"""Keep one message for each dashboard of a site: post it, edit it when something changed, replace it if it is gone.
 
 An attempt to post is stored before it is sent, and the success after it, as for alerts (core/delivery/outbox.py).
 core/dashboard/steps.py decides the next step, core/dashboard/messages.py takes it. A single task sends.
@@ -28,7 +28,7 @@ from core.wanted_errors import DashboardExists, NoSuchDashboard, TooManyDashboar
 C = TypeVar("C")
 
 TURN = Rate(1, 2 * NEW_SECONDS)
-"""Each new message of a person counts for this long, one after the other. Whoever has more left is attended later."""
+"""A new message puts its person's dashboards behind those of others for `every` seconds. Several times add up."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class DashboardKeeper(Generic[C]):
         self._new_messages = Pace(clock, Rate(DASHBOARDS_MOST, NEW_SECONDS))
         self._live: dict[str, LiveDashboard[C]] = {}
         self._taken: dict[int, float] = {}
-        """Monotonic time until which the new messages of a person count (`TURN`), by user id."""
+        """Monotonic time until which a person's dashboards come after those of others (`TURN`), by user id."""
         self._work, self._ending, self._busy = asyncio.Event(), asyncio.Event(), asyncio.Lock()
         self._rounds = asyncio.Condition()
         self._limited_until = NEVER
@@ -194,7 +194,7 @@ class DashboardKeeper(Generic[C]):
         return max(0.0, min(due) - self._clock.monotonic()) if due else None
 
     def _in_turn(self) -> list[LiveDashboard[C]]:
-        """Return the dashboards: those of people with few new messages lately first, and of these the oldest first.
+        """Return the dashboards in the order of `TURN`, and within it the oldest first.
 
         New messages of a site are limited. Somebody who makes and removes dashboards in a loop delays others little.
         """
@@ -241,7 +241,10 @@ class DashboardKeeper(Generic[C]):
         return self._clock.monotonic() + PAUSES[-1]
 
     async def _step(self, live: LiveDashboard[C]) -> tuple[MessageStep, float | None]:
-        """Take the next step, and return it as `next_step` does. Raises: NotDelivered, JournalFailed."""
+        """Take the next step, and return it as `next_step` does. A POST that comes too early becomes WAIT.
+
+        Raises: NotDelivered, JournalFailed.
+        """
         contents = self._source.contents(live.dashboard.extent)
         view = None if contents is None else self._channel.compose(live.dashboard, contents)
         true_at = contents.true_at if contents else None

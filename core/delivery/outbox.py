@@ -48,21 +48,22 @@ class Retries:
         self._clock, self._failed = clock, failed
         self._failures = 0
         self._limited_until = 0.0
-        """Monotonic end of a limit named by Discord."""
+        """Monotonic end of a limit that applies to all messages (`NotDelivered.delays_all`)."""
         self.error = ""
         """Why the last attempt failed; empty while all is well."""
 
     def shorten_pause(self) -> None:
-        """Wait at most a minute after the next temporary failure. A limit named by Discord still holds."""
+        """Wait at most a minute after the next temporary failure. A limit on all messages still holds."""
         self._failures = min(self._failures, len(PAUSES) - 1)
 
     def clear_limit(self) -> None:
-        """Forget the limit: the last attempt before the bot ends ignores it."""
+        """Forget the limit on all messages, so that one last attempt is made before the bot ends."""
         self._limited_until = 0.0
 
     async def attempt(self, work: Callable[[], Awaitable[None]]) -> float | None:
-        """Do the work, unless a limit still holds. Return the seconds until the next attempt, None if it is done.
+        """Do the work, unless a limit on all messages holds.
 
+        Return the seconds until the next attempt, None if the work is done.
         Raises nothing but a cancellation.
         """
         left = self._limited_until - self._clock.monotonic()
@@ -82,7 +83,7 @@ class Retries:
             self.error = f"the journal: {error.reason}"
             _log.error("the journal refuses writes, and %s: %s", self._failed, error.reason)
             return self._next_pause()
-        except Exception:  # noqa: BLE001 - a bug around the messages must not stop the sending either
+        except Exception:  # noqa: BLE001 - a bug must not stop the sending
             _log.exception("%s", self._failed)
             self.error = OwnReason.OWN_ERROR
             return self._next_pause()

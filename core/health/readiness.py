@@ -26,7 +26,7 @@ class Problem(StrEnum):
     IS_A_CATEGORY = "is_a_category"  # value (its name)
     IS_A_CHANNEL = "is_a_channel"  # value (its name)
     TAKES_NO_MESSAGES = "takes_no_messages"  # value (its name)
-    PERMISSIONS = "permissions"  # value (the channel's name), names (of the missing permissions)
+    PERMISSIONS = "permissions"  # value (name of the channel or category), names (of the missing permissions)
     NO_HISTORY = "no_history"  # value (the channel's name), names (of the permission)
     NO_FILES = "no_files"  # value (the channel's name), names (of the permission)
     NO_CHARTS = "no_charts"  # value (the category's name), names (of the permission)
@@ -105,10 +105,10 @@ class ChannelView:
 
 @dataclass(frozen=True, slots=True)
 class GuildView:
-    """The guild as the gateway shows it.
+    """The guild as Discord shows it to the bot.
 
     `channels` and `roles`: by id, those that were looked for and exist.
-    `silent`: a mention of `RequiredSetup.mention_role` would notify nobody.
+    `silent`: in at least one alert channel a mention of `RequiredSetup.mention_role` would notify nobody.
     `untold`: ids of channels whose existence Discord does not reveal now.
     """
 

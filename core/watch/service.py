@@ -72,7 +72,10 @@ class Watch:
         self.tasks: tuple[TaskSummary, ...] | None = None
         """The task list, None if the last poll did not read it."""
         self.sees_tasks: bool | None = None
-        """Whether the last task list had any task, as it always has on a real cluster. None before the first list."""
+        """Whether the last task list had any task. None before the first list.
+
+        A token without Sys.Audit sees no tasks, and a real cluster always has some.
+        """
         self.journal_error: JournalFailed | None = None
         """Why the last poll, or the test write before it, could not be stored. None if both were."""
         self.last_read: float | None = None
@@ -152,7 +155,7 @@ class Watch:
         await self._watch_list.put(entry)
         if old is not None:
             changed = [metric for metric in limits if entry.limit(metric) != old.limit(metric)]
-            with contextlib.suppress(JournalFailed):  # then the new thresholds end its incidents
+            with contextlib.suppress(JournalFailed):  # the next polls judge by the new thresholds
                 await self.alerts.change(
                     lambda transition: drop_thresholds_of(transition, guest.vmid, changed)
                 )

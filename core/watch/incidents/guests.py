@@ -133,7 +133,7 @@ def _enter_missing(transition: Transition, old: GuestState) -> GuestState:
 def _enter_stopped(transition: Transition, old: GuestState, listed: Guest) -> GuestState:
     """Report a stop, unless it was ordered through the bot. A stop that somebody wanted is only noted.
 
-    It is held back after its node returned, after HA moved the guest, and during other work.
+    The report is held back after the guest's node returned, after HA moved the guest, and during other work.
 
     A stop by a person never leaves a VM in one of HALTED_STATES: such a VM failed later, which is reported.
     """

@@ -43,7 +43,7 @@ _NOT_ASKED = (
     *(CertificateNotTrusted, GuestMoved, NoQuorum, QueueFull, TokenRefused, Unreachable),
     ValueError,  # the list contains an invalid node name
 )
-"""Errors that say nothing about the agent, and that do not last while the polls of the cluster succeed.
+"""Errors that say nothing about the agent. Except ValueError they do not last while the polls of the cluster succeed.
 
 NodeUnreachable is not among them: a node whose API alone is down stays listed as online, and nobody would learn that
 its disks are unknown.
