@@ -35,8 +35,11 @@ LINE_MOST = 1000
 """Characters kept of a log line."""
 _QEMU_DISK = re.compile(r"(?:ide|sata|scsi|virtio|efidisk|tpmstate|unused)\d+")
 _LXC_DISK = re.compile(r"rootfs|(?:mp|unused)\d+")
-_AGENT = re.compile(r"(?:^|,)(?:enabled=)?1(?:,|$)")
-"""An enabled guest agent: `1` or `enabled=1`, also among other options."""
+_AGENT = re.compile(r"(?:^|,)(?:enabled=)?(?:1|on|yes|true)(?:,|$)", re.IGNORECASE)
+"""An enabled guest agent: `1` or `enabled=1`, also among other options.
+
+Proxmox takes other words for 1 (JSONSchema.pm parse_boolean).
+"""
 
 
 def _seen_by_host(kind: Kind, row: Mapping[str, Any]) -> bool:
@@ -105,8 +108,8 @@ def _memory(value: object) -> int:
 def _disk(key: str, value: str) -> Disk | None:
     """Parse a disk.
 
-    Return None for CD drives and cloud-init media, which hold no data of the guest, and for directories of the host,
-    which stay when the guest is deleted.
+    Return None for CD drives and cloud-init media, which hold no data of the guest. Also return None for directories
+    and devices of the host, which stay when the guest is deleted.
     """
     volume, *options = value.split(",")
     if volume == "none" or volume.startswith("/") or "media=cdrom" in options:

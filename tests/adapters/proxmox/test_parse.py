@@ -339,9 +339,18 @@ def test_pending_has_the_current_values_and_the_waiting_ones() -> None:
     ("text", "enabled"),
     [
         *((text, True) for text in (1, "1", "enabled=1", "1,fstrim_cloned_disks=1", "type=isa,enabled=1")),
+        *((text, True) for text in ("on", "enabled=yes", "type=isa,enabled=True")),
         *(
             (text, False)
-            for text in (None, 0, "0", "enabled=0,fstrim_cloned_disks=1", "fstrim_cloned_disks=1", [1])
+            for text in (
+                None,
+                0,
+                "0",
+                "enabled=0,fstrim_cloned_disks=1",
+                "fstrim_cloned_disks=1",
+                "enabled=off",
+                [1],
+            )
         ),
     ],
 )
