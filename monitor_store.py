@@ -3,7 +3,7 @@
 adapters/files/watch_list_format.py defines the format; the lists of all sites are in one file. Beside it are
 monitor_list.json.bak (an earlier good version) and, for a moment, .monitor_list.json.<hex>.tmp. A file that is no
 watch list is kept as monitor_list.json.corrupt-<UTC time>. A watch list that somebody changed while the bot ran is
-kept as monitor_list.json.edited-<UTC time>. The bot never overwrites or removes these copies. The calls of
+kept as monitor_list.json.edited-<UTC time>. The bot never overwrites or removes these two kinds. The calls of
 `MonitorStore` block; `SiteStore` saves in a thread. adapters/files/data_lock.py keeps other bots away.
 """
 
@@ -46,7 +46,7 @@ class StoreErrorKind(StrEnum):
 
 
 class StoreError(Exception):
-    """The list could not be read or saved. Its backup and copies set aside may be new all the same."""
+    """The list could not be read or saved. A backup or a copy may have been written before."""
 
     def __init__(self, kind: StoreErrorKind, path: Path, reason: str) -> None:
         super().__init__(kind, path, reason)
@@ -103,7 +103,10 @@ class MonitorStore:
             arrange(document, configured, first)
 
     def load(self, initial: Iterable[int]) -> LoadReport:
-        """Load the list of the only site. `initial` (VMIDs) and the errors are those of `load_sites`."""
+        """Load the list of the only site. `initial`: VMIDs, used only if it has no readable list.
+
+        Raises: StoreError, SiteFault, ValueError, as `load_sites` does.
+        """
         return self.load_sites({"": initial})[""]
 
     def load_sites(
@@ -129,7 +132,7 @@ class MonitorStore:
             if document is not None:
                 outcome = LoadOutcome.UPGRADED if document.upgraded else LoadOutcome.READ
             elif spare is not None and spare_document is not None:
-                # restored as it is, with all data that only it still has
+                # restored as it is: encoding would drop what a former version stored
                 self._write(path, spare, content, keep=False)
                 content, outcome = spare, LoadOutcome.RECOVERED_FROM_BACKUP
             else:
@@ -178,10 +181,8 @@ class MonitorStore:
     def _replace(self, content: bytes) -> str | None:
         path, aside = self._path(), None
         former, document = self._read(path)
-        if former is not None and self._known is not None and former != self._known:
+        if former is not None and (document is None or self._known not in (None, former)):
             aside = self._set_aside(path, former, "edited" if document else "corrupt")
-        elif former is not None and document is None:  # damaged while the bot ran: unfit as a backup
-            aside = self._set_aside(path, former)
         self._write(path, content, former, keep=document is not None and aside is None)
         return aside.name if aside else None
 
