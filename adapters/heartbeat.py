@@ -25,7 +25,7 @@ REDIRECTS = 3
 BODY_MOST, BODY_SECONDS = 2048, 1.0
 """Maximum bytes read of an answer, and maximum seconds to wait for them."""
 SENTENCE_MOST = 300
-"""Maximum characters of a text that is searched for words of a refusal. A longer one counts as accepted."""
+"""Maximum characters of a plain text that is searched for words of a refusal. A longer one counts as accepted."""
 
 _log = logging.getLogger("heartbeat")
 _WORDS: tuple[tuple[type[Exception], str], ...] = (
@@ -168,10 +168,12 @@ _REFUSALS: tuple[tuple[re.Pattern[str], str], ...] = (
 def _refusal_in(body: bytes) -> str | None:
     """Return why a service refused the beat in spite of a good status, None if its answer does not say so.
 
-    healthchecks.io answers `OK (not found)` for a deleted check, and `OK (rate limited)`. Uptime Kuma answers
-    `{"ok":false,"msg":"…"}`, and its own page at an address that is not the push monitor's. Other JSON objects that
-    report a failure are refusals, too, and so are texts that begin with a word such as `error` or contain a phrase of
-    `_REFUSALS`. Any other answer counts as accepted.
+    These are refusals; any other answer counts as accepted:
+
+    - `OK (…)`: healthchecks.io answers `OK (not found)` for a deleted check, and `OK (rate limited)`;
+    - a JSON object that reports a failure, such as `{"ok":false,"msg":"…"}` of Uptime Kuma;
+    - an HTML page: Uptime Kuma answers its own at an address that is not the push monitor's;
+    - a text that begins with a word such as `error`, or contains a phrase of `_REFUSALS`.
     """
     text = body.decode("utf-8", "replace").strip()
     answer = _object(text)

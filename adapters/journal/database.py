@@ -1,4 +1,4 @@
-"""Open the file of adapters/journal/store.py, renew it if it is lost or damaged, and run its transactions.
+"""Open journal.db, renew it if it is lost or damaged, and run its transactions.
 
 Errors of SQLite and of the disk become `JournalError` (at the start) or `JournalFailed` (later).
 """
@@ -174,7 +174,7 @@ class JournalFile:
     def lost(self) -> bool:
         """Return whether the open file was truncated, or it or its -wal was deleted or replaced.
 
-        Also return True if the last `renew` made a new file and could not open it.
+        Also return True if its state cannot be read, or if the last `renew` made a new file and could not open it.
         """
         if self._db is None:
             return self._unopened is not None
@@ -196,7 +196,7 @@ class JournalFile:
                 self._identity = replace(self._identity, size=now.size)
 
     def renew(self, last_audit: int, known: Mapping[str, object]) -> JournalRenewal:
-        """Replace the file by a whole one with everything that can still be read from the open one.
+        """Replace the file by a new one with everything that can still be read from the open one.
 
         `last_audit`: the last id of the audit trail. No new record gets it or a lower one.
         `known`: rows of `meta` that are kept even if they cannot be read.
@@ -214,7 +214,7 @@ class JournalFile:
     def _replace(self, last_audit: int, known: Mapping[str, object]) -> JournalRenewal:
         """Put a copy in the place of the file, and close the old connection.
 
-        Raises: JournalFailed, sqlite3.Error, OSError. The old connection then stays in use.
+        Raises: JournalFailed if no file is open; sqlite3.Error, OSError. An old connection then stays in use.
         """
         if self._db is None:
             raise JournalFailed("closed")
@@ -260,7 +260,8 @@ class JournalFile:
     def transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
         """Run the block as one transaction, completely or not at all.
 
-        Raises: JournalFailed for an error of SQLite, an OSError or a ValueError, and the block's other errors.
+        Raises: JournalFailed if no file is open, and for an error of SQLite, an OSError or a ValueError; the block's
+        other errors.
         """
         if self._db is None:
             raise JournalFailed("closed")

@@ -1,4 +1,4 @@
-"""Store incidents, messages and records in journal.db. A part of adapters/journal/store.py.
+"""Store incidents, messages and records (texts by key) in journal.db. A part of adapters/journal/store.py.
 
 It holds most of their SQL, and converts them to and from rows. adapters/journal/site_journal.py has the short
 statements. `db`: the connection of a running transaction. adapters/journal/database.py translates the errors.
@@ -104,7 +104,8 @@ def write_batch(db: sqlite3.Connection, rows: BatchRows) -> None:
 def forget_old(db: sqlite3.Connection, before: float) -> bool:
     """Delete some incidents that ended before `before`, and some messages that were settled by then.
 
-    An incident of a message that is still to be sent or edited stays. `before`: Unix seconds.
+    An incident of a message that is still to be sent or edited stays. The opening of an incident stays while the
+    incident is open or not old enough. `before`: Unix seconds.
     Return whether there may be more to delete.
     """
     old = db.execute(_SETTLED, {"before": before, "most": PIECE}).fetchall()

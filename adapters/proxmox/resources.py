@@ -23,7 +23,7 @@ SHARED_MOST = 20_000
 def decode_resources(body: bytes | bytearray, former: "FormerRead | None" = None) -> "Listed | None":
     """Read a body of the usual form; None for any other. `former`: the last read, which this one replaces.
 
-    Most values of a row are skipped and never become objects.
+    Values that `ResourceRow` lacks are skipped and never become objects.
     """
     if body.count(b"{") > ROWS_MOST:
         return None

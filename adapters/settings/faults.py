@@ -32,12 +32,12 @@ class FaultKind(StrEnum):
     PLACEHOLDER_LEFT = "placeholder_left"  # value
     UNKNOWN_NAME = "unknown_name"  # nearest, reason: in_site | key
     BOTH_GIVEN = "both_given"  # other (X_FILE)
-    WRONG_TYPE = "wrong_type"  # expected (a Setting.form), found (a Python type), value
+    WRONG_TYPE = "wrong_type"  # expected (a Setting.form, path or site), found (a Python type), value
     OUT_OF_RANGE = "out_of_range"  # value, low, high
     ZERO_OR_RANGE = "zero_or_range"  # value, low, high: neither 0 nor between low and high
     NOT_AN_ID = "not_an_id"  # value
-    GUILD_AS_ROLE = "guild_as_role"  # value: the role @everyone, which has the server's id; reason: level
-    DUPLICATE_HOST = "duplicate_host"  # value; other (the setting that has it too; missing: this one, twice)
+    GUILD_AS_ROLE = "guild_as_role"  # value (the server's id: @everyone); reason: level (it gives a level)
+    DUPLICATE_HOST = "duplicate_host"  # value; other (the other setting with it; None: this one has it twice)
     # with empty and no_level, the value is the role, and there is no `other`
     BAD_SCOPE = "bad_scope"  # value, other (role), reason: shape | empty | no_level | no_site | any_site
     BAD_SITE_NAME = "bad_site_name"  # value
@@ -178,7 +178,7 @@ class RawSetting:
         return self.value.strip()
 
     def whole(self, value: object, low: int, high: int, *, digits: bool, or_zero: bool = False) -> int:
-        """Return a whole number from low to high. Text counts only with `digits`, and 0 only with `or_zero`.
+        """Return a whole number from low to high, or 0 with `or_zero`. Text counts only with `digits`.
 
         Raises: SettingRejected.
         """
@@ -209,7 +209,7 @@ class RawSetting:
 def printable(value: object, hide: Iterable[str] = ()) -> str | None:
     """Return a value for a fault: one printable line of at most 80 characters.
 
-    None if it may be a secret, or is no text, number or path.
+    None if it may be a secret, is a huge number, or is no text, number or path.
     """
     if not isinstance(value, str | int | float | Path):
         return None
@@ -223,7 +223,7 @@ def printable(value: object, hide: Iterable[str] = ()) -> str | None:
 
 
 def with_value(values: Mapping[str, object]) -> dict[str, object]:
-    """Return the values that count as given: neither None nor an empty text."""
+    """Return the values that count as given: neither None nor a blank text."""
     return {
         name: value
         for name, value in values.items()

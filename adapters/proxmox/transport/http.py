@@ -25,9 +25,9 @@ from core.proxmox_errors import BadAnswer, TimedOut, Unreachable
 from core.validation import Upid
 
 CHECKS = 1
-"""Maximum checks of an entry point at once, beside the calls in their slots."""
+"""Maximum entry points of a cluster that are checked at once, beside the calls in their slots."""
 FREE_THREADS = 6
-"""Number of threads for Discord's DNS look-ups, besides those for every slot, late call and check of every site."""
+"""Number of threads for DNS look-ups, such as Discord's, besides those for the slots, late calls and checks."""
 
 
 def threads(sites: int) -> int:
@@ -42,15 +42,15 @@ NEXT_SECONDS = 0.8
 READ_SILENCE, CHANGE_SILENCE = 0.5, 3.0
 """Seconds without a sign of life after which an established connection counts as lost, with several entry points.
 
-Longer for changes: a short fault of the network must not leave a result unknown. Linux needs up to 0.5 s more, and at
-least 2 s in all if the request had arrived.
+Longer for changes: a short fault of the network must not leave a result unknown. Linux needs up to 0.5 s more. If
+the other side has acknowledged the request, Linux needs at least 2 s in all.
 """
 READ_SECONDS = 15.0
 """Seconds to read the answer to a GET."""
 CHANGE_SECONDS = 35.0
 """Seconds to read the answer to a change: pveproxy itself gives up on another node after 30 s."""
 QUICK_SECONDS = 4.0
-"""Seconds to read the answer to a `quick` request: the storage or node it is about may hang."""
+"""Seconds to read the answer to a `quick` call (see `Calls.get`), or to the check of an entry point."""
 QUEUE_SECONDS = 30.0
 """Maximum seconds that a call waits for its slot."""
 CUT_SECONDS = 1.0
@@ -62,7 +62,7 @@ LIST_MOST = 16 * 2**20
 
 
 OnCall = Callable[[str, float, str], None]
-"""Takes the lane of a finished call, its seconds, and "ok" or the name of its error's class."""
+"""Takes the lane of a call, the seconds that its caller waited, and "ok" or the name of the error's class."""
 
 
 class Calls:
@@ -218,7 +218,7 @@ class Calls:
     async def _over_entry_points(self, sending: Sending) -> Any:
         """Try the call at one entry point after the other, until one answers or the call must not go on.
 
-        The first try has begun. A GET is sent once more to the same entry point if its connection breaks, because
+        The first try has begun. A GET is sent once more to the same entry point if its connection fails, because
         pveproxy closes idle connections after 5 s. With several entry points, this is done only if the connection was
         kept from an earlier request and broke before `READ_SILENCE`.
         Raises: BotError.
@@ -304,7 +304,7 @@ class Calls:
             await self._in_thread(call, deadline, Try(point, CONNECT_SECONDS, READ_SILENCE))
         except ConnectionFault as fault:
             failed = fault.error
-        except (BadAnswer, TimedOut, Unreachable) as error:  # a proxy answers, but no Proxmox
+        except (BadAnswer, TimedOut, Unreachable) as error:  # no answer, or only a proxy's
             failed = error
         except BotError:
             pass  # a refusal of Proxmox: it works
@@ -316,7 +316,7 @@ class Calls:
 
 
 def _retrieve(done: asyncio.Future[Any]) -> None:
-    """Take the error of a thread that nobody waits for, so that asyncio does not log it."""
+    """Take the error of a call or thread that perhaps nobody waits for, so that asyncio does not log it."""
     if not done.cancelled():
         done.exception()
 

@@ -1,7 +1,8 @@
 """Hand out the slots in which requests to Proxmox run: some for each lane, and in a lane to one person after another.
 
-Whoever has forty requests waiting does not hold up somebody with one. A request about a node that takes long gives
-its slot back and runs on beside the others, so that a hung node or storage holds up only requests about it.
+Whoever has forty requests waiting does not hold up somebody with one. A slow request about a node gives its slot
+back, except a slot of the watch, and runs on beside the others. So a hung node or storage holds up only reads of that
+node.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from core.proxmox_errors import QueueFull
 SLOTS = {Lane.READS: 4, Lane.CHANGES: 2, Lane.WATCH: 3}
 """Requests that run at once, by lane.
 
-Only the slots of READS are lent to other lanes. More requests would wait in pveproxy: it has three workers.
+Only the slots of READS are lent to other lanes. Further requests would wait in pveproxy, which has three workers.
 """
 PLACES = 2000
 """Maximum requests that wait in one lane. At 100 requests a second the last one waits 20 s."""
@@ -28,8 +29,8 @@ LATE_MOST = 8
 HANGING_MOST = 2
 """Maximum late reads of one node: while this many run, its other reads wait.
 
-Reads that may hang have a maximum of their own, which is the same. All that run count, late or not: pvedaemon has
-three workers on the node.
+Reads that may hang are counted apart, up to the same maximum, and even before they are late: the node's pvedaemon has
+three workers.
 """
 
 
@@ -164,20 +165,20 @@ class RequestSlots:
     def _may_run(self, request: _Request) -> bool:
         """Return whether the request still waits, and its node has room for one more read.
 
-        A change never waits for reads.
+        A change, or a request of the watch, never waits for reads.
         """
         if request.granted.done():  # cancelled, and about to leave the queue
             return False
         if request.lane is not Lane.READS or request.node is None:
             return True
-        held_up = sum(
+        hanging = sum(
             each.node == request.node
             and each.lane is Lane.READS
             and each.may_hang is request.may_hang
             and (each.late or each.may_hang)
             for each in self._running
         )
-        return held_up < HANGING_MOST
+        return hanging < HANGING_MOST
 
     def _start(self, request: _Request, slot: Lane) -> None:
         self._free[slot] -= 1

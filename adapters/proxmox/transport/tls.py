@@ -33,8 +33,8 @@ CHUNK = 65536
 class Sockets:
     """Hold the connection of one session, to cut it while a thread waits on it. A thread cannot be cancelled.
 
-    The connection is held by a second descriptor. The first is out of reach during the TLS handshake, and while a
-    body is read after which the server closes the connection.
+    The connection is held by a second descriptor. The first is out of reach during the TLS handshake. It is also out
+    of reach while a body is read, if the server closes the connection after it.
     """
 
     def __init__(self) -> None:
@@ -238,9 +238,9 @@ class Transport(HTTPAdapter):
 
 
 def presented_fingerprint(host: str, port: int, seconds: float, sockets: Sockets) -> str | None:
-    """Return the SHA-256 of the certificate that the server shows, for a person to compare. None: it shows none.
+    """Return the SHA-256 of the certificate that the server shows, for a person to compare.
 
-    Nothing secret is sent.
+    Return None if the connection fails. Nothing secret is sent.
     """
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
