@@ -80,17 +80,18 @@ NEXT: Mapping[AnswerState, frozenset[AnswerState]] = {
 class Answer:
     """Show views as the answer. The caller makes one call at a time.
 
-    `private`: only the person who asks sees the answer.
+    `private`: only the person who asks sees the answer. An answer that edits a private message is always private.
     `anew`: the answer to a press is a new message. Otherwise it edits the message with the button (`in_place`).
     `reader`: the person's language. `t`: the language of the answer, the reader's if it is private, else LANGUAGE.
     """
 
     def __init__(self, services: Services, interaction: Interaction, *, private: bool, anew: bool) -> None:
-        self.interaction, self.private = interaction, private
+        message = None if anew else interaction.message
+        self.interaction, self.in_place = interaction, message is not None
+        self.message_id = message.id if message else None
+        self.private = private or (message is not None and message.flags.ephemeral)
         self.reader = services.texts.of_locale(str(interaction.locale))
-        self.t = self.reader if private else services.texts.public
-        self.message_id = interaction.message.id if interaction.message and not anew else None
-        self.in_place = self.message_id is not None
+        self.t = self.reader if self.private else services.texts.public
         self.attached: Attachment | None = None
         self._clock, self._began = services.clock, services.clock.monotonic()
         self._in_channel = False
@@ -199,7 +200,7 @@ class Answer:
                 return
             except discord.HTTPException as error:
                 self._accept_duplicate(error)
-        if self.private:
+        if self.private and not self.in_place:
             await self.put(render(self.reader))
             return
         thinking = not self.in_place and self.state is _DEFERRED

@@ -138,8 +138,7 @@ class Reply:
     @property
     def is_private(self) -> bool:
         """Whether only the person who asks sees the message."""
-        shown_in = self.interaction.message if self._answer.in_place else None
-        return self._answer.private or (shown_in is not None and shown_in.flags.ephemeral)
+        return self._answer.private
 
     @property
     def awaited(self) -> bool:

@@ -52,6 +52,34 @@ async def test_a_panel_opened_by_a_next_step_acts_in_place(scene: Stage, pve: Pv
     assert post_of(panel).ephemeral
 
 
+@BOTH
+async def test_a_private_panel_stays_in_its_readers_language(scene: Stage) -> None:
+    started = await scene.say(scene.akiko, "start", vmid=104)
+    for person in (scene.akiko, scene.emma):
+        t = scene.t(person)
+        panel = await scene.press(person, started, scene.t()("Details"))
+        await scene.press(person, panel, t("Refresh"))
+        assert f"**{t('running')}**" in panel.text
+    await scene.press(scene.emma, panel, "Shutdown")
+    assert "was shut down" in panel.text
+    assert "**stopped**" in panel.text
+
+
+async def test_a_private_panel_is_never_sent_to_the_channel(scene: Stage, pve: Pve) -> None:
+    scene.expected_statuses.add(404)
+    started = await scene.say(scene.emma, "start", vmid=104)
+    panel = await scene.press(scene.emma, started, "Details")
+    plan = pve.next_task("qmshutdown", vmid=104, hold=True)
+    scene.server.answer_wait = 0.0
+    pressed = await scene.server.click(scene.emma, post_of(panel), "Shutdown")
+    await panel.until("Shutting down")
+    scene.kill_token(pressed)
+    plan.release()
+    await scene.settled()
+    assert pve.vm(104).status == "stopped"
+    assert [post.id for post in scene.server.messages(scene.channel)] == [post_of(started).id]
+
+
 async def test_snapshots_open_apart(scene: Stage) -> None:
     made = await scene.say(scene.akiko, "snapshot create", vmid=103, name="before-update")
     listed = await scene.press(scene.emma, made, "Snapshots")

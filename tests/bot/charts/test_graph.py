@@ -131,6 +131,16 @@ async def test_a_panels_chart_is_private_and_that_of_an_alert_a_reply_below_it(
     assert history(scene)[-1][1] == "hour"
 
 
+async def test_a_private_chart_stays_if_another_period_cannot_be_read(scene: Stage, pve: Pve) -> None:
+    panel = await scene.say(scene.emma, "info", vmid=101)
+    chart = await scene.press(scene.emma, panel, "g1:chart:101")
+    pve.hang("/rrddata", 1.0, times=1)
+    pve.fail("GET", "/rrddata", 595, "No route to host")
+    refused = await scene.press(scene.emma, chart, "c1:month::g101")
+    assert [post.ephemeral for post in refused.followups] == [True]
+    assert "Last 24 hours" in str(post_of(chart).components)
+
+
 async def test_the_process_that_draws_may_die_be_slow_or_fail(scene: Stage) -> None:
     draws = renderer(scene)
     await scene.say(scene.emma, "graph guest", vmid=101)
