@@ -23,9 +23,9 @@ class Measures(Protocol):
         """Note a command that has ended, and the seconds since it arrived. One refused by the gate is not noted."""
 
     def on_error(self, error: str) -> None:
-        """Note, by its class, an error that refused or ended an interaction, expected or not.
+        """Note, by its class, an error that refused or ended what a person asked for, expected or not.
 
-        Refused completions, and errors that are shown as a part of an answer, are not noted.
+        Refused completions are not noted, nor errors of a part of an answer, such as one of several sites.
         """
 
 

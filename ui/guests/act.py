@@ -48,7 +48,7 @@ async def act(
 async def act_on_panel(site: Site, reply: Reply, order: Order) -> None:
     """Carry out an order from a button. Its message becomes the guest's panel, with the outcome as the note.
 
-    An error after the action began becomes the note.
+    An error after the action began becomes the note, and is counted.
     Raises: the errors of `Executor.execute` before that; AnswerTooLate, ChangedMeanwhile and GuestBusy, and every
     error if the guest is hidden from this person.
     """
@@ -65,6 +65,8 @@ async def act_on_panel(site: Site, reply: Reply, order: Order) -> None:
         if _is_hidden(site, reply, order.vmid):  # other people may still see the panel
             raise
         begun = reply.working
+        if begun:  # any other error is counted with its refusal
+            site.services.measures.on_error(type(error).__name__)
         await _refresh_panel(site, reply, order.vmid, error_sentence(reply.t, error) if begun else "")
         if not begun:
             raise

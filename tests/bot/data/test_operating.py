@@ -11,6 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from adapters.logging_setup import JsonFormatter, escape_line
 from core.audit.store import AuditFilter
+from core.proxmox_errors import NodeUnreachable
+from playground.pve.server import Pve
 from tests.support import stage
 from tests.support.stage import Stage
 from tests.support.walked import walked
@@ -105,6 +107,29 @@ async def test_unexpected_errors_that_people_are_told_count(
     await scene.press(scene.emma, panel, "Refresh")
     _, page = await ask(port, "/metrics")
     assert samples(page)["proxmox_bot_refusals_total error=KeyError"] == 2
+
+
+async def test_an_actions_error_counts_once_wherever_it_is_shown(bare_scene: Stage, pve: Pve) -> None:
+    """The steps are an error as a command's answer, as a panel's note, and as a refusal beside a panel."""
+    scene, port = bare_scene, free_port()
+    await scene.start_bot(METRICS_LISTEN=f"127.0.0.1:{port}")
+    panel = await scene.say(scene.emma, "info", vmid=104)
+
+    async def count() -> float:
+        _, page = await ask(port, "/metrics")
+        return samples(page).get("proxmox_bot_refusals_total error=NodeUnreachable", 0)
+
+    pve.fail("POST", "/status/start", 596, "Connection timed out")
+    await scene.say(scene.emma, "start", vmid=104)
+    assert await count() == 1
+    shown = await scene.press(scene.emma, panel, "Start")
+    assert scene.told(scene.emma, NodeUnreachable("pve2", changing=True)) in panel.text
+    assert shown.followups == []
+    assert await count() == 2
+    pve.fail("GET", "/status/current", 595, "No route to host")
+    shown = await scene.press(scene.emma, panel, "Start")
+    assert scene.told(scene.emma, NodeUnreachable("pve2")) in shown.text
+    assert await count() == 3
 
 
 async def test_nothing_listens_unless_it_is_asked_for(bare_scene: Stage) -> None:
