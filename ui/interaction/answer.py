@@ -166,8 +166,8 @@ class Answer:
     async def put(self, view: ui.LayoutView, *, last: bool = True) -> None:
         """Show the view by the way that is open now. Do nothing if the client is closed.
 
-        `last=False`: in the channel, try once and send no new message.
-        Raises: DISCORD_ERRORS, except for a failure in the channel.
+        `last=False`: in the channel, only edit the message, in one try.
+        Raises: DISCORD_ERRORS. With `last`, a failure in the channel is logged instead.
         """
         interaction = self.interaction
         if interaction.client.is_closed():
@@ -182,8 +182,10 @@ class Answer:
         elif self._clock.monotonic() - self._began < TOKEN_SECONDS and not self._in_channel:
             message = await self._send(view, self._edit_sent)
             self.message_id = message.id
-        else:
-            await self._show_in_channel(view, None, last=last)
+        elif last:
+            await self._show_in_channel(view, None)
+        elif not self.private:
+            await self._send(view, self._edit_in_channel)
 
     async def refuse(self, render: Callable[[Text], ui.LayoutView], told: asyncio.Event) -> None:
         """Send a refusal privately, or in the shown message if that already shows a running action.
@@ -249,21 +251,19 @@ class Answer:
         kept = self.attached
         return [discord.File(io.BytesIO(kept.data), kept.name)] if kept else []
 
-    async def _show_in_channel(
-        self, view: ui.LayoutView, error: Exception | None, *, last: bool = True
-    ) -> None:
+    async def _show_in_channel(self, view: ui.LayoutView, error: Exception | None) -> None:
         """Show the view in the channel with the bot's own permissions, because the token has expired or failed.
 
-        A private view is not sent there, and a failure is logged if `last`.
-        `error`: why the token failed, None if it was not tried. `last`: as in `put`.
+        A private view is not sent there. A failure is logged.
+        `error`: why the token failed, None if it was not tried.
         """
         if self.private:
             _log.warning("a private answer could not be delivered: %r", error)
             return
-        put = self._put_in_channel if last else self._edit_in_channel
-        pauses = RETRIES if last else ()
-        second = await send_with_retries(self._clock, lambda: self._send(view, put), pauses, CHANNEL_SECONDS)
-        if second is not None and last:
+        second = await send_with_retries(
+            self._clock, lambda: self._send(view, self._put_in_channel), RETRIES, CHANNEL_SECONDS
+        )
+        if second is not None:
             _log.warning("an answer could not be delivered: %r, then %r", error, second)
 
     async def _edit_in_channel(self, view: ui.LayoutView) -> None:

@@ -62,7 +62,7 @@ class Reply:
         self._replaced = False
         """Whether another answer or the farewell takes the place of this answer in its message."""
         self.about: int | None = None
-        """VMID of the guest that an action is about, for the next step after an error that does not name it."""
+        """VMID of the guest that an action is about, for the buttons under a refusal that does not name the guest."""
 
     async def __aenter__(self) -> "Reply":
         self._services.open_replies.add(self)
@@ -205,7 +205,7 @@ class Reply:
         """Show more of the answer that is shown.
 
         `farewell`: shown if the bot ends before the next `fill_in`.
-        Return False if nothing more can be shown: the message cannot be edited, or shows another answer.
+        Return False if nothing more can be shown: Discord refuses the edit, or the message shows another answer.
         """
 
         async def put() -> None:

@@ -246,6 +246,27 @@ async def test_an_outcome_that_is_limited_is_shown_after_the_limit(scene: Stage,
     await scene.settled()
 
 
+async def test_progress_in_the_channel_waits_for_its_limit(scene: Stage, pve: Pve) -> None:
+    """Past the token's life. The outcome then follows in the same message."""
+    plan = pve.next_task("qmclone", hold=True)
+    begun = await scene.start_command(scene.akiko, "create", template_id=9000, name="web-02")
+    scene.clock.skip(14 * 60)
+    edits = f"/channels/{scene.channel.id}/messages/"
+    fault = scene.server.fail("PATCH", edits, 429, 1, retry_after=10 * LONG)
+    plan.say("transferred 1.0 GiB of 10.0 GiB (10.00%)")
+    await met(scene, fault)
+    reads = list[int]()
+    for done in (20, 30):
+        plan.say(f"transferred {done / 10:.1f} GiB of 10.0 GiB ({done}.00%)")
+        reads.append(len(scene.sent("GET", "/log")))
+        scene.clock.skip(5.0)
+        await scene.until(lambda: len(scene.sent("GET", "/log")) > reads[-1] + 1)
+    assert len(scene.server.requests("PATCH", edits)) == 1
+    plan.release()
+    await later(scene, 10 * LONG, lambda: "was created" in post_of(begun).text)
+    await scene.settled()
+
+
 async def test_a_private_message_that_is_limited_comes_after_the_limit(scene: Stage, pve: Pve) -> None:
     pve.hang("/status/current", 1.0, times=1)
     fault = limit(scene, "POST", "/webhooks/", is_global=False)
