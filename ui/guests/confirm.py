@@ -2,9 +2,10 @@
 
 Only the asker may answer, within sixty seconds and only once. Opening the form starts the sixty seconds again, once.
 A question shows the plan on a card with a button that confirms it and a grey one that cancels. If something is
-destroyed or forced, the card and the first button are red. For a deletion or a protected guest, that button opens a
-form for the guest's name, and for a protected guest also a reason. Nothing happens before the answer. A question
-that times out greys out its buttons and says so. A press after a restart is refused, because the question is over.
+destroyed or forced, the card and the first button are red. If the guest is to be deleted or is protected, that
+button opens a form for the guest's name, and for a protected guest also a reason. Nothing happens before the answer.
+A question that times out greys out its buttons and says so. A press after a restart is refused, because the question
+is over.
 """
 
 import asyncio
@@ -229,6 +230,7 @@ async def on_submit(interaction: Interaction, data: Mapping[str, Any]) -> None:
         name, reason = typed.get(NAME_FIELD, "").strip(), plain(typed.get(REASON_FIELD, ""), REASON_MOST)
         _describe(attempt, nonce)
         attempt.detail, attempt.reason = f"{attempt.detail} typed={name}".strip(), reason
+        # ACKNOWLEDGE: the rate limit counts an answer as a change, not as a read
         refusal = rate_limit_refusal(interaction, Operation.ACKNOWLEDGE) or refusal_of(interaction, None)
         if refusal is not None:
             return refusal

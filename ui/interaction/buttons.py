@@ -234,7 +234,7 @@ def list_buttons(
     """Return the buttons of a list: its pages, and one that reads the shown page again.
 
     Beside the pages the refresh button is a symbol too, so that all fit in a row on a phone.
-    A typed filter that does not fit a `custom_id` can match nothing: then there are neither pages nor a refresh.
+    No guest matches a typed filter that does not fit a `custom_id`, so there are neither pages nor a refresh then.
     `empty`: the filters match nothing, so a button to drop them is added. `site`: as in `page_buttons`.
     """
     unfiltered: list[PersistentButton] = []

@@ -9,7 +9,8 @@ A `custom_id` says what a press asks for. It may be forged, so it proves nothing
   backups, and `g1:chart:101` its chart. Each is a new message that only the person who presses sees.
 - `a1:ack:17` acknowledges an incident, which is named by its id. `a1:mute1:17` mutes it for an hour, `a1:mute8:17`
   for eight, and `a1:unmute:17` ends the mute that has outlasted it. `a1:start:17` starts its guest, `a1:details:17`
-  opens the guest's panel or the logs of backups. `:r` at the end marks an alert that is not edited.
+  opens the guest's panel or the logs of backups. `:r` at the end: the message with the button is never edited, so
+  that a private message tells what the press did.
 - `a1:chart:17` shows the chart of the incident's guest as a new message, `a1:nodechart:17` that of its node.
 - `n1:chart:pve1` shows a chart of a node as a new message. `s1:node:pve1` and `s1:guest:101`
   are choices in menus.
@@ -53,7 +54,7 @@ AUDIT = re.compile(
     r":(?P<person>[0-9]{0,19}):(?P<operation>[a-z_]{0,24}):(?P<since>[0-9]{0,11})"
     r":(?P<until>[0-9]{0,9})(?::(?P<readings>[01]))?"
 )
-"""A button of an earlier version has no `readings`. A newer button has shortened fields (`p2:` or `p3:`)."""
+"""A button of an earlier version has no `readings`. Today's have it, and shortened fields (`p2:` or `p3:`)."""
 HISTORY = re.compile(
     r"p1:history:(?P<move>first|prev|next|last):(?P<page>[0-9]{1,5}):(?P<vmid>(?:[1-9][0-9]{2,8})?)"
 )

@@ -126,7 +126,10 @@ class Services:
     """The answers that are being worked on. When the bot ends, the acknowledged and incomplete ones say so."""
     measures: Measures = field(default_factory=NoMeasures)
     gateway_age: Callable[[], float | None] = lambda: 0.0
-    """Returns the seconds since Discord last acknowledged a heartbeat of the gateway, None if it never did."""
+    """Returns the seconds since Discord last acknowledged a heartbeat of the gateway, None without a connection.
+
+    Until the first acknowledgement they count from the beginning of the connection.
+    """
     exports: Turns = field(default_factory=lambda: Turns(EXPORTS_MOST, OWN_EXPORTS_MOST))
     """Limits the CSV files in memory: each takes up to 10 MB until Discord has received it."""
 

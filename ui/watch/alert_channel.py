@@ -110,9 +110,9 @@ class DiscordAlertChannel:
                 return (await send()).id  # a reply needs the permission Read Message History
 
     async def edit(self, message: OutboxMessage, text: AlertText) -> None:
-        """Edit the existing message to show this version.
+        """Edit the posted message to show this text.
 
-        The embed is shown even if an earlier version of the bot has suppressed embeds.
+        The details are shown even if an earlier version of the bot has suppressed the embeds of the message.
         """
         flags = discord.MessageFlags(
             suppress_notifications=message.stored.silent, suppress_embeds=not text.details
@@ -154,7 +154,10 @@ class DiscordAlertChannel:
         return self._client.get_partial_messageable(self._channel_id)
 
     def _mentions(self, message: OutboxMessage) -> bool:
-        """Return whether to mention the role. Mention nobody if all incidents lasted a while and are over."""
+        """Return whether to mention the role. Mention nobody if all incidents are over, unless one was over at once.
+
+        A failed backup, for example, is over as soon as it is known (`ONE_OFF`), and `seconds` is 0.
+        """
         over = [not incident.open and bool(incident.seconds) for incident in message.incidents]
         return self._role_id is not None and message.stored.mention and not (over and all(over))
 
