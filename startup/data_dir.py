@@ -91,7 +91,7 @@ async def read_data_dir(
     """Read the locked data directory, and end the attempts that earlier runs left open, except actions.
 
     Losses are logged, and reported in the alert channel of the first of `sites`.
-    `first`: FIRST_SITE. `audit`: the trail of attempts that belong to none of several sites.
+    `first`: see `SiteNames`. `audit`: the trail of attempts that belong to none of several sites.
     Raises: JournalError, JournalFailed, StoreError; SiteFault if the data does not fit the sites (it is then
     unchanged).
     """
@@ -103,7 +103,7 @@ async def read_data_dir(
         store.check(configured, configured.first or stored.first)
 
     opened = journal.open(SiteNames(tuple(site.name for site in sites), first), check)
-    loaded = store.load_sites({site.name: site.vm_ids for site in sites}, journal.first_site)
+    loaded = store.load_sites({site.name: site.vm_ids for site in sites}, first or journal.first_site)
     for site in sites:
         await site.read_only.load()
         await site.audit.close_cut_off()

@@ -17,7 +17,10 @@ NO_SITE = "*"
 
 @dataclass(frozen=True, slots=True)
 class SiteNames:
-    """The names of the configured sites, in order, and FIRST_SITE. The only site has the name ""."""
+    """The names of the configured sites, in order. The only site has the name "".
+
+    `first`: FIRST_SITE, or the configured name of the only site. None if there is neither.
+    """
 
     names: tuple[str, ...] = ("",)
     first: str | None = None

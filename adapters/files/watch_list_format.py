@@ -83,8 +83,8 @@ def arrange(document: Document, configured: SiteNames, first: str | None) -> tup
 
     Return the content with the assigned lists, and the name under which the list of the only site stands ("" with
     several sites).
-    `first`: the site that owns a list without a site's name. If only one site is configured, the list of this name
-    is its own. None if the site is not known.
+    `first`: with several sites, the one that owns a list without a site's name. With a single site, the name of its
+    list if the file has the lists of several. None if this name is not known.
     Raises: SiteFault if it is not known which site a list belongs to.
     """
     sites = dict(document.sites)

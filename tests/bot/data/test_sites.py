@@ -287,6 +287,16 @@ async def test_one_site_after_several_takes_the_list_of_the_first(tmp_path: Path
         assert bot.listed() == {"": [101, 102]}
 
 
+@pytest.mark.parametrize("first", [None, "home"])
+async def test_one_site_after_several_takes_the_list_of_its_name(tmp_path: Path, first: str | None) -> None:
+    async with started(tmp_path, TWO, first):
+        pass
+    async with started(tmp_path, {"": ()}, "colo") as bot:
+        assert bot.listed() == {"": [101, 102]}
+    async with started(tmp_path, {"": ()}, "colo") as bot:
+        assert bot.listed() == {"": [101, 102]}
+
+
 async def test_one_site_after_several_without_a_first_is_refused(tmp_path: Path) -> None:
     async with started(tmp_path, TWO):
         pass
