@@ -108,7 +108,7 @@ class ProxmoxBot(commands.Bot):
             max_messages=None,
             member_cache_flags=discord.MemberCacheFlags.none(),
             http_trace=trace,
-            max_ratelimit_timeout=30.0,  # startup/connection.py handles longer waits
+            max_ratelimit_timeout=30.0,  # a longer wait is an error (ui/discord/failures.py)
         )
         limit_request_time(self.http)
         self._settings = settings
@@ -259,7 +259,7 @@ class ProxmoxBot(commands.Bot):
         self._ending.set()
         await self.heartbeat.close()
         await self._operating.close()
-        ready = self._connection._ready_task  # noqa: SLF001  # discord.py's own close forgets it
+        ready = self._connection._ready_task  # noqa: SLF001  # discord.py's own close lets it run on
         if ready is not None:
             ready.cancel()  # it would report "ready" to a client that is closed
         await super().close()

@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 class SharedJournal:
     """The file, the sites and the renewals that all views share.
 
+    A view is the journal of one site (`SiteJournal`). `view`: the name of its site.
     `last_audit`: the last id that a record of the audit trail got, even if the record is pruned.
     """
 

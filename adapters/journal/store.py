@@ -1,7 +1,7 @@
 """Store in journal.db, with SQLite, everything that must survive a crash, except the watch list.
 
 While the bot runs, journal.db-wal and journal.db-shm are beside it. A file that cannot be understood at the start is
-kept as journal.db.corrupt-<UTC time>. One that is renewed while the bot runs is kept as
+kept as journal.db.corrupt-<UTC time>. One that is found damaged, or is not the opened one any more, is kept as
 journal.db.replaced-<UTC time>. A copy from before a migration is kept as journal.db.version-<number>. Only one bot at
 a time may use journal.db (adapters/files/data_lock.py).
 

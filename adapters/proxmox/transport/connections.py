@@ -171,7 +171,7 @@ class ConnectionPool:
 
 
 class Deadline:
-    """The overall deadline of one call. When it passes, it cuts the connection of the call."""
+    """The overall deadline of one call. It has no timer: whoever makes it calls `cut` when the time is over."""
 
     def __init__(self, seconds: float) -> None:
         self._ends = time.monotonic() + seconds

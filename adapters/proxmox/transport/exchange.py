@@ -103,8 +103,11 @@ class Try:
         return max(0.0, self._ends - time.monotonic())
 
     def give_up(self) -> bool:
-        """End the try if it is not connected yet, and return whether it was ended. Then nothing was sent."""
-        with self._lock:  # afterwards the connection may belong to another call
+        """End the try if it is not connected yet, and return whether it was ended. Then nothing was sent.
+
+        A try whose certificate is not trusted is not ended, because its error names the fingerprint.
+        """
+        with self._lock:  # otherwise `run` could release the connection meanwhile, and another call use it
             if self._connection is None or self._distrusts:
                 return False
             return self._connection.sockets.give_up()
@@ -183,8 +186,8 @@ class Try:
     def _was_silent(self) -> bool:
         """Return whether the system may have ended the connection because of `silence`.
 
-        The error does not show it: OpenSSL reports this end like that of a connection which the server closed. The
-        server's own end of an idle connection shows sooner.
+        The error does not show it: OpenSSL reports this end like that of a connection which the server closed. But a
+        request on a connection that the server closed fails before `silence` seconds are over.
         """
         return self.silence is not None and time.monotonic() - self._began >= self.silence
 

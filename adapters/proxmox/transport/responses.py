@@ -9,7 +9,7 @@ request.
 - 4xx or 5xx with a reason phrase that only Proxmox uses (`is_known`), whatever the body is;
 - 4xx or 5xx without a body (AnyEvent.pm `error`; before http-server 5.2 all refusals) and without a challenge,
   if the `Server` header names pve-api-daemon, or if Proxmox sends this status without a body and either the
-  reason phrase is not the standard one or the status is clear by itself (401, 595 to 599).
+  reason phrase has words of its own (`_phrase`) or the status is clear by itself (401, 595 to 599).
 """
 
 import json
