@@ -88,7 +88,8 @@ async def find_guest(interaction: Interaction, typed: str, operation: Operation)
 
     Also note the guest as recently used. A refusal is recorded in the audit trail.
     A VMID needs no read if there is only one site or the site is typed.
-    Raises: BadVmid, GuestNotFound, NoSuchGuest, SeveralGuests, SitesUnread.
+    Raises: BadVmid, GuestNotFound, NoSuchGuest, SeveralGuests, SitesUnread; ProxmoxError if the only site could
+    never be read.
     """
     wanted = TypedGuest.parse(typed)
     found = _without_reading(interaction, wanted)
@@ -119,11 +120,14 @@ async def _found_by_reading(interaction: Interaction, wanted: TypedGuest) -> Fou
         raise BadVmid(wanted.text)
     sites = meant_sites(interaction, wanted)
     known = list(zip(sites, await clusters_of(sites), strict=True))
+    several = services_of(interaction).sites.several
+    if not several:  # a name cannot be called unknown before the only site was read
+        known = [(site, cluster or await site.cluster_cache.read()) for site, cluster in known]
     found = list(matching_guests(interaction, wanted, known))
     if len(found) > 1:
         raise SeveralGuests(wanted.text, "\n".join(_choices_of(interaction, found)))
     unread = tuple(site.name for site, cluster in known if cluster is None)
-    if unread and services_of(interaction).sites.several:
+    if unread and several:
         raise SitesUnread(wanted.text, "\n".join(unread))
     if found:
         site, guest = found[0]

@@ -8,6 +8,7 @@ import pytest
 
 from core.errors import ChangedMeanwhile
 from core.guest_errors import GuestNotFound
+from core.proxmox_errors import BadAnswer
 from core.wanted_errors import NoSuchGuest, SeveralTargets, UnknownNode
 from playground.cluster.demo_cluster import NODES, build_demo
 from playground.discord.people import PressResult
@@ -118,6 +119,18 @@ async def test_a_vmid_alone_is_not_guessed_while_a_site_was_never_read(
     assert begun(pve) == []
     await two.say(two.emma, "start", vmid="home/104")
     assert begun(pve) == ["/nodes/pve2/qemu/104/status/start"]
+
+
+@pytest.mark.parametrize("command", ["info", "start"])
+async def test_a_name_is_not_called_unknown_while_the_only_site_was_never_read(
+    bare_scene: Stage, pve: Pve, command: str
+) -> None:
+    pve.html_instead_of_json(times=99)
+    await bare_scene.start_bot()
+    reply = await bare_scene.say(bare_scene.emma, command, vmid="palworld")
+    bare_scene.assert_refused(reply, bare_scene.emma, BadAnswer(pve.host))
+    pve.html_instead_of_json(times=0)
+    assert "palworld" in (await bare_scene.say(bare_scene.emma, command, vmid="palworld")).text
 
 
 @pytest.mark.parametrize("command", ["start", "delete"])
