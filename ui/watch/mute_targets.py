@@ -50,12 +50,12 @@ def _target_value(site: Site, subject: str) -> str:
     return f"{site.name}/{vmid or (EVERYTHING if subject == ALL else subject)}"
 
 
-async def choose_target(interaction: Interaction, typed: str, *, only_muted: bool = False) -> str:
+async def choose_target(interaction: Interaction, typed: str, *, lifting: bool = False) -> str:
     """Note the site of the typed target, and return the target without the site.
 
     If the bot has one site only, the typed text is returned unchanged. Only targets that the person may see count.
     A site that was never read may have any target. A storage counts there only if the text names the site.
-    `only_muted`: targets that are muted are preferred.
+    `lifting`: the target of a mute to be lifted. Targets that are muted are preferred.
     Raises: UnknownTarget, SeveralTargets.
     """
     if not services_of(interaction).sites.several:
@@ -64,9 +64,9 @@ async def choose_target(interaction: Interaction, typed: str, *, only_muted: boo
     found = [
         (read.site, subject)
         for read in reads
-        for subject in _meant(interaction, read, typed, only_muted=only_muted)
+        for subject in _meant(interaction, read, typed, lifting=lifting)
     ]
-    if only_muted:
+    if lifting:
         muted = [(site, subject) for site, subject in found if subject in _muted_on(site)]
         found = muted or found
     if not found:
@@ -82,10 +82,10 @@ def _muted_on(site: Site) -> set[str]:
     return {mute.target for mute in site.watch.alerts.mutes()}
 
 
-def _meant(interaction: Interaction, read: SiteRead, typed: str, *, only_muted: bool) -> list[str]:
+def _meant(interaction: Interaction, read: SiteRead, typed: str, *, lifting: bool) -> list[str]:
     """Return the subjects of a site that fit the text and that the person may see.
 
-    `only_muted`: a VMID fits a muted guest that is gone, too.
+    `lifting`: a VMID fits a muted guest that is gone, too.
     """
     site, cluster, actor = read.site, read.cluster, actor_of(interaction)
     name, slash, rest = typed.strip().partition("/")
@@ -93,7 +93,7 @@ def _meant(interaction: Interaction, read: SiteRead, typed: str, *, only_muted: 
     watched = {entry.vmid for entry in site.watch.entries if is_visible_to(site, actor, entry.vmid, cluster)}
     seen = site.authorizer.visible_cluster(actor, cluster) if cluster else None
     written = {text.strip() for text in texts}
-    found = {*written, *(f"guest/{text}" for text in written if only_muted)} & _muted_on(site)
+    found = {*written, *(f"guest/{text}" for text in written if lifting)} & _muted_on(site)
     for text in texts:
         found |= targets_of(text, seen, watched)
     if cluster is None and not found:
@@ -114,7 +114,7 @@ def _no_such_mute(interaction: Interaction, typed: str) -> Choices:
     known = [
         subject
         for site in visible_sites(interaction)
-        for subject in _meant(interaction, SiteRead(site, site.cluster_cache.last), typed, only_muted=True)
+        for subject in _meant(interaction, SiteRead(site, site.cluster_cache.last), typed, lifting=True)
     ]
     if len(known) == 1:
         return unmatched_choice(interaction, typed, NotMuted(known[0]))

@@ -42,8 +42,7 @@ async def mute(reply: Reply, target: str, duration: str, confirm: str = "", reas
         seconds = parse_duration(duration)
         target = await choose_target(interaction, target)
         site = asked.site
-        cluster = await cluster_for_decision(asked, (0,))  # no VMID is known yet
-        subject = _subject_of(site, asked, target, cluster)
+        subject, cluster = await _find_subject(asked, target)
         asked.reason = plain(reason, REASON_MOST)
         await _guard_mute(asked, subject, cluster, seconds, confirm)
         await asked.start()
@@ -60,7 +59,8 @@ async def _guard_mute(
     """Check the additional conditions of a long mute.
 
     A protected guest needs the same as for its reboot: an admin, the guest's name, and a reason. A node or
-    everything needs an admin and a reason if it includes protected guests on the watch list.
+    everything needs an admin and a reason if it includes protected guests on the watch list. Proxmox' protection flag
+    is only read for a single guest.
     Raises: NoReason, ProxmoxError, Refused by access, and the errors of `confirm_protected`.
     """
     if not OPERATIONS[Operation.MONITOR_MUTE].guards(seconds):
@@ -85,9 +85,9 @@ async def _guard_mute(
 
 
 async def _with_protection(attempt: Attempt, guest: Guest, seconds: float) -> Guest:
-    """Return the guest with Proxmox' protection flag.
+    """Return the guest with its current tags and Proxmox' protection flag.
 
-    If the flag cannot be read, return the guest as it was to people who may mute even a protected guest.
+    If they cannot be read, return the guest as it was to people who may mute even a protected guest.
     Raises: ProxmoxError for other people.
     """
     try:
@@ -117,19 +117,18 @@ def confirm_protected(attempt: Attempt, guest: Guest, confirm: str) -> None:
 async def unmute(reply: Reply, target: str) -> None:
     """Lift a mute.
 
-    Raises: UnknownTarget, SeveralTargets, NotMuted, JournalFailed, Refused by access.
+    Raises: UnknownTarget, SeveralTargets, NotMuted, JournalFailed, ProxmoxError, Refused by access.
     """
     interaction = reply.interaction
     if services_of(interaction).sites.several and means_all(target):
         await _unmute_all_sites(reply, plain(target))
         return
     with record_attempt(interaction, Operation.MONITOR_UNMUTE, detail=plain(target)) as asked:
-        target = await choose_target(interaction, target, only_muted=True)
+        target = await choose_target(interaction, target, lifting=True)
         site = asked.site
-        cluster = await cluster_for_decision(asked, (0,))
         muted = {mute.target for mute in site.watch.alerts.mutes()}
-        subject = _subject_of(site, asked, target, cluster, muted)
-        if subject not in muted:
+        subject, cluster = await _find_subject(asked, target, muted)
+        if all(mute.target != subject for mute in site.watch.alerts.mutes()):
             raise NotMuted(subject)
         await asked.start()
         await site.watch.alerts.unmute(subject)
@@ -179,19 +178,30 @@ async def _unmute_all_sites(reply: Reply, detail: str) -> None:
     await reply.show(unmuted_everywhere_card(reply.t, lifted, failed))
 
 
-def _subject_of(
-    site: Site,
-    attempt: Attempt,
-    target: str,
-    cluster: Cluster | None,
-    muted: Collection[str] = (),
-) -> str:
+async def _find_subject(
+    attempt: Attempt, target: str, muted: Collection[str] = ()
+) -> tuple[str, Cluster | None]:
+    """Return the subject that the person means, and the list by which access to it was decided.
+
+    Raises: UnknownTarget, Refused by access; ProxmoxError for a name while the cluster could never be read.
+    """
+    cluster = await cluster_for_decision(attempt, (0,))  # the VMID is not known yet, and no scope has 0
+    try:
+        return _subject_of(attempt, target, cluster, muted), cluster
+    except UnknownTarget:
+        if cluster is not None:
+            raise
+    cluster = await attempt.site.cluster_cache.read()
+    return _subject_of(attempt, target, cluster, muted), cluster
+
+
+def _subject_of(attempt: Attempt, target: str, cluster: Cluster | None, muted: Collection[str]) -> str:
     """Return the subject that the person means, check access to it, and note its guest in the attempt.
 
     Only subjects that the person may see count. `muted`: muted subjects, which may be gone.
     Raises: UnknownTarget, Refused by access.
     """
-    actor = attempt.actor
+    site, actor = attempt.site, attempt.actor
     watched = {entry.vmid for entry in site.watch.entries if is_visible_to(site, actor, entry.vmid, cluster)}
     seen = site.authorizer.visible_cluster(actor, cluster) if cluster else None
     subject = target if target in muted else target_of(target, seen, watched)

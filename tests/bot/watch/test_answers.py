@@ -1,6 +1,9 @@
 """Test the answers of /monitor if there is nothing to do, or less is done than expected."""
 
+import pytest
+
 from core.errors import NotMuted, NotWatched
+from core.proxmox_errors import BadAnswer
 from core.wanted_errors import UnknownTarget
 from playground.pve.server import Pve
 from tests.support import stage
@@ -69,6 +72,22 @@ async def test_missing_targets_are_refused_in_words(scene: Stage) -> None:
     ):
         reply = await scene.say(scene.emma, command, **options)
         scene.assert_refused(reply, scene.emma, error)
+
+
+@pytest.mark.parametrize("command", ["mute", "unmute"])
+async def test_a_target_is_not_called_unknown_while_proxmox_was_never_read(
+    bare_scene: Stage, pve: Pve, command: str
+) -> None:
+    pve.html_instead_of_json(times=99)
+    await bare_scene.start_bot()
+    options = {"duration": "1h"} if command == "mute" else {}
+    reply = await bare_scene.say(bare_scene.emma, f"monitor {command}", target="web01", **options)
+    bare_scene.assert_refused(reply, bare_scene.emma, BadAnswer(pve.host))
+    reply = await bare_scene.say(bare_scene.emma, f"monitor {command}", target="101", **options)
+    assert "**101**" in reply.text
+    pve.html_instead_of_json(times=0)
+    reply = await bare_scene.say(bare_scene.emma, f"monitor {command}", target="web01", **options)
+    assert "**101**" in reply.text
 
 
 async def test_templates_are_not_offered_to_be_watched(scene: Stage) -> None:
