@@ -84,7 +84,7 @@ class Text:
 
 
 class Texts:
-    """Hold both languages. `public` is LANGUAGE: for public answers, alerts, the terminal and the log."""
+    """Hold both languages. `public` is the one that LANGUAGE names: for public answers, alerts and the terminal."""
 
     def __init__(self, public: Language, locales: Path = LOCALES) -> None:
         self._texts: dict[Language, Text] = {

@@ -150,8 +150,8 @@ def cut(text: str, room: int) -> str:
 def result_part(t: Text, record: AuditRecord, room: int) -> tuple[str, int]:
     """Return how the attempt ended, and the width of that text.
 
-    The sign before the line tells the ending, so that a reason stands alone. If the reason does not fit into `room`
-    columns, only its words before the first value are shown. If it begins with a value, only that is shown.
+    A reason replaces the word for the ending, which the sign before the line tells. If the reason does not fit into
+    `room` columns, only its words before the first value are shown. A reason without words is cut.
     """
     ending, outcome = ending_of(record), record.outcome
     word = ending_word(t, ending)
@@ -200,7 +200,8 @@ GUEST_MOST = 24
 def audit_line(t: Text, entry: AuditEntry) -> str:
     """Return the line of one attempt: when, what, the guest, who and the result. The file of /audit has the rest.
 
-    The time is exact to the second, although Discord shows minutes: it tells apart lines that read the same.
+    The text has the time to the second, although Discord shows minutes. So the search for a line that may have been
+    posted does not find another one that reads the same.
     """
     record = entry.record
     what = asked_word(t, record.operation)

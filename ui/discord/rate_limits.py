@@ -24,7 +24,7 @@ TRY_SECONDS = 60.0
 A longer request counts as a lost connection.
 """
 _CLOSED = "Session is closed"
-"""The text of aiohttp's RuntimeError."""
+"""The text of the RuntimeError that aiohttp raises for a request after its session was closed."""
 _KIND = re.compile(r"/(channels|webhooks|interactions)/")
 _OTHER = "other"
 _MOST: Mapping[str, float] = {"channels": 10.0, "webhooks": 10.0, "interactions": 2.0, _OTHER: 5.0}
@@ -111,9 +111,7 @@ def limit_request_time(http: discord.http.HTTPClient) -> None:
 
 def _kind_of(path: str) -> str:
     found = _KIND.search(path)
-    if found is None:
-        return _OTHER
-    return "interactions" if path.endswith("/callback") else found[1]
+    return found[1] if found else _OTHER
 
 
 def _object_in(text: str) -> dict[str, Any]:

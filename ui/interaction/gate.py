@@ -44,7 +44,8 @@ def refusal_of(
 ) -> Refused | None:
     """Return why this interaction is refused, or None. `guest`: the guest in question, if known.
 
-    While none of several sites is chosen, the interaction is refused only if every site refuses it.
+    While none of several sites is chosen, the interaction is refused only if every site refuses it. The guest does
+    not count then.
     """
     site, actor = chosen_site(interaction), actor_of(interaction)
     if site is not None:
@@ -120,7 +121,7 @@ async def reply_privately(interaction: Interaction, view: ui.LayoutView) -> None
 
 
 def _nothing_chosen(interaction: Interaction) -> Refused | None:
-    """Return the refusal of a command with an entry that only explains why there is nothing to choose.
+    """Return the refusal of a command whose option holds a completion's entry that only says why it is empty.
 
     Return None for a completion: the person may be about to replace that entry.
     """

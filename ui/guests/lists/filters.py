@@ -78,7 +78,7 @@ class Filters:
         return any(name.startswith(_SHORT) for name in (self.node, self.tag, self.pool))
 
     def restored(self, guests: Iterable[Guest]) -> "Filters":
-        """Return the filters with full names. These are found among the nodes, tags and pools of the guests."""
+        """Return the filters with full names. A name stays short if no node, tag or pool of the guests has it."""
         known: dict[str, dict[str, str]] = {"node": {}, "tag": {}, "pool": {}}
         for guest in guests:
             known["node"].setdefault(short_name(guest.node), guest.node)
@@ -137,7 +137,7 @@ ORDERS: Mapping[str, Callable[[Guest], tuple[float, str]]] = {
 class Selection:
     """The guests that match the filters, in the order that the filters name.
 
-    `counts`: their number by state; None stands for the templates. `filters`: with full names.
+    `counts`: their number by state; None stands for the templates. `filters`: with full names, see `restored`.
     """
 
     guests: tuple[Guest, ...]

@@ -1,7 +1,7 @@
 """Write the details of an alert: the text under its first line.
 
-The details are kind, node and time, the guests or backups of a group, the known causes, what to do, and who
-acknowledged or muted the incident. Every part has a maximum length, so that the text always fits into an embed.
+The details are kind, node and time, the guests or backups of a group, the known causes, what to do, who acknowledged
+the incident, and until when it is muted. Every part has a maximum length, so that the text always fits into an embed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -81,7 +81,10 @@ def _place(t: Text, incident: Incident) -> list[str]:
 
 
 def _time(t: Text, incident: Incident) -> str:
-    """Return when the incident began, with the time since then. For one that lasted a while, return start and end."""
+    """Return when the incident began, with the time since then, or its start and end once it is over.
+
+    One that was over as soon as it opened has only a start.
+    """
     if incident.open or incident.topic in ONE_OFF or not incident.seconds:
         return t("{time} ({ago})", time=timestamp(incident.opened, "t"), ago=timestamp(incident.opened))
     style = "f" if incident.seconds > _DATED_SECONDS else "t"
@@ -101,7 +104,7 @@ def rows(t: Text, incident: Incident) -> list[str]:
 
 
 def notes(t: Text, incident: Incident) -> list[str]:
-    """Return the causes or the measured use, what to do, and who acknowledged or muted the incident."""
+    """Return causes or the measured use, what to do, who acknowledged the incident, and until when it is muted."""
     return [*_reasons(t, incident), *_answers(t, incident)]
 
 
@@ -232,7 +235,7 @@ def _answers(t: Text, incident: Incident) -> list[str]:
     lines = []
     if incident.acked is not None:
         lines.append(acked_line(t, incident))
-    if incident.muted_until is not None:  # a mute outlasts its incident
+    if incident.muted_until is not None:  # after the end, too: not every mute ends with the recovery
         lines.append(f"{MUTED} {muted_line(t, incident)}")
     if incident.unmuted:
         lines.append(unmuted_line(t))
@@ -240,7 +243,7 @@ def _answers(t: Text, incident: Incident) -> list[str]:
 
 
 def unmuted_line(t: Text) -> str:
-    """Say that a mute set with an alert's button has ended with the recovery."""
+    """Say that a guest's mute, set with a button of the alert, has ended with the recovery."""
     return t("The mute ended with the recovery.")
 
 

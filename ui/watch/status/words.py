@@ -29,7 +29,7 @@ from ui.messages.subjects import subject_name
 LATE_READS = 3
 """Number of intervals without a successful read after which the status warns."""
 
-LATE_LINES = 30.0
+LATE_LINE_SECONDS = 30.0
 """Seconds that a line may wait for the audit channel before the status warns."""
 
 
@@ -111,7 +111,7 @@ def audit_words(t: Text, audit: AuditStatus, now: float) -> str:
         parts.append(f"{t('nothing waiting')} · {left_out}")
     elif audit.blocked and not audit.error:
         parts.append(f"{t('all delivered, the last line without names')}\n-# {code(audit.blocked, 120)}")
-    late = now - (audit.unsent.oldest or now) > LATE_LINES
+    late = now - (audit.unsent.oldest or now) > LATE_LINE_SECONDS
     is_faulty = audit.error or audit.blocked or audit.rejected or late
     return f"{WARNING if is_faulty else OK} {' · '.join(parts) or t('all delivered')}"
 
