@@ -17,7 +17,7 @@ class Area(StrEnum):
     """The paths on which a feature needs its privileges."""
 
     GUESTS = "guests"  # each guest
-    ROOT = "root"  # each node
+    ROOT = "root"  # the cluster, and all nodes
     STORAGES = "storages"  # each storage
     A_STORAGE = "a_storage"  # at least one storage
     A_ZONE = "a_zone"  # at least one zone of the network
@@ -153,7 +153,7 @@ def _paths(area: Area, token: Token, inventory: Inventory) -> list[str]:
         case Area.GUESTS:
             return [f"/vms/{vmid}" for vmid in inventory.guests] or ["/vms"]
         case Area.ROOT:
-            return ["/nodes"]
+            return ["/", "/nodes"]  # Proxmox checks / for the tasks of the cluster (Cluster.pm)
         case Area.STORAGES | Area.A_STORAGE:
             listed = {f"/storage/{name}" for name in inventory.storages}
             return sorted(listed | {path for path in known if path.startswith("/storage/")}) or ["/storage"]

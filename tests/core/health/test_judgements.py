@@ -89,6 +89,27 @@ def test_rights_are_inherited_and_replaced_as_in_proxmox() -> None:
 
 
 @walked(
+    ("rights", "paths"),
+    [
+        ({"/nodes": 1}, "/"),  # Proxmox shows a token the tasks of the cluster only with the privilege on /
+        ({"/": 0}, "/nodes"),
+        ({}, "/"),
+        ({"/": 1}, None),
+        ({"/": 0, "/nodes": 1}, None),
+    ],
+)
+def test_tasks_need_their_privilege_on_the_cluster_and_on_its_nodes(
+    rights: dict[str, int], paths: str | None
+) -> None:
+    tasks = [need for need in NEEDS if need.role == "Tasks"]
+    held = {path: {"Sys.Audit": propagates} for path, propagates in rights.items()}
+    (found,) = judge_token(Token("u@pve", "t", held, 9), Inventory(), "", tasks)
+    assert (found.word, found.values.get("paths")) == (
+        ("privilege_missing", paths) if paths else ("privileges_ok", None)
+    )
+
+
+@walked(
     ("options", "word"),
     [
         ({}, "tags_open"),
