@@ -156,7 +156,7 @@ class Poller:
             return await self._proxmox.status(listed or suspect.as_guest())
         except (GuestMoved, MissingPrivilege):
             return listed is not None
-        except ProxmoxError:
+        except (ProxmoxError, ValueError):  # ValueError: the list contains an invalid node name
             return True
 
     async def _tasks(self, state: WatchState, found: Suspects) -> tuple[TaskSummary, ...] | None:

@@ -54,6 +54,24 @@ async def test_a_poll_goes_on_and_the_others_are_watched(scene: Stage, pve: Pve)
     assert len(scene.alerts_told()) == 1
 
 
+async def test_a_guest_on_a_node_that_cannot_be_asked_ends_no_poll(scene: Stage, pve: Pve) -> None:
+    """It cannot be queried, so the list is believed at the second poll. The other guests are watched meanwhile."""
+    for vmid in (101, 201):
+        await scene.say(scene.emma, "monitor add", vmid=vmid)
+    await scene.poll()
+    pve.remove_guest(201)
+    pve.stray_rows = [{"type": "lxc", "vmid": 201, "node": "pve1/..", "status": "stopped"}]
+    pve.crash(101)
+    await scene.poll()
+    await scene.delivered()
+    (told,) = scene.alerts_told()
+    assert "**101**" in told
+    await scene.poll()
+    await scene.delivered()
+    assert "**201**" in scene.alerts_told()[-1]
+    assert scene.site.watch.read_error is None
+
+
 @pytest.mark.parametrize("vmid", [101, 201], ids=["qemu", "lxc"])
 async def test_snapshots_without_a_name_or_time_end_no_command(scene: Stage, pve: Pve, vmid: int) -> None:
     pve.stray_snapshots = [
