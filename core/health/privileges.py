@@ -98,7 +98,10 @@ class Inventory:
 
 
 def held_on(rights: Rights, path: str) -> set[str]:
-    """Return the privileges on a path: those of the nearest path that has any, if they propagate."""
+    """Return the privileges on a path.
+
+    A path that has none of its own gets those of the nearest path above that has any, if they propagate.
+    """
     at = path
     while at not in rights and at != "/":
         at = at.rpartition("/")[0] or "/"
@@ -175,10 +178,11 @@ def _lack(token: Token, wanted: Iterable[str], path: str, inventory: Inventory) 
 def _remedy_paths(
     area: Area, bad: list[str], all_paths: list[str], token: Token, inventory: Inventory
 ) -> list[str]:
-    """Return the paths for the remedy: the bad ones, or fewer paths above them.
+    """Return the paths for the remedy: the bad ones, or fewer.
 
-    All guests, or all nodes, are replaced by the path above them. If the token has privileges on pools but none on
-    /vms, bad guests that are all in these pools are replaced by the pools.
+    Of storages or zones of which one suffices, return one. All guests are replaced by /vms, and all nodes by /.
+    If the token has privileges on pools but none on /vms, bad guests that are all in these pools are replaced by the
+    pools.
     """
     if area in (Area.A_STORAGE, Area.A_ZONE):
         return bad[:1]
@@ -191,7 +195,10 @@ def _remedy_paths(
 
 
 def _used_on(token: Token, path: str) -> set[str]:
-    """Return the privileges on a path that the bot uses. A role on a path replaces those from above it."""
+    """Return the privileges on a path that the bot uses.
+
+    A role on a path replaces those from above it, so the role of the remedy must include them.
+    """
     return held_on(token.rights, path) & _USED
 
 

@@ -25,7 +25,10 @@ from core.watch.incidents.state import GuestState, ThresholdState, WatchState
 from core.watch.incidents.transition import Transition
 
 SILENT_READINGS = 2
-"""Readings in a row without an answer after which the disk use is reported as unknown."""
+"""Silent readings in a row after which the disk use is reported as unknown.
+
+A reading is silent if the agent did not answer, or named no file system of the guest's own.
+"""
 UNREPORTED = 3
 """`ThresholdState.silent` of a silence that is not reported yet, because the guest is muted."""
 ANSWERS_IN_A_ROW = 3
@@ -116,7 +119,7 @@ def report_silence(transition: Transition, silences: Sequence[Silence]) -> None:
 
 
 def is_silent(threshold: ThresholdState | None) -> bool:
-    """Return whether the guest agent is silent, so the value is not known."""
+    """Return whether so many readings in a row were silent that the value is not known."""
     return threshold is not None and threshold.silent >= SILENT_READINGS
 
 
@@ -126,7 +129,7 @@ def was_reported(threshold: ThresholdState) -> bool:
 
 
 def after_silent_reading(threshold: ThresholdState, *, muted: bool) -> int:
-    """Return `ThresholdState.silent` after a reading without an answer. `muted`: do not report the silence now."""
+    """Return `ThresholdState.silent` after a silent reading. `muted`: do not report the silence now."""
     if was_reported(threshold):
         return SILENT_READINGS
     silent = min(threshold.silent + 1, SILENT_READINGS)
@@ -134,7 +137,7 @@ def after_silent_reading(threshold: ThresholdState, *, muted: bool) -> int:
 
 
 def after_answer(threshold: ThresholdState) -> int:
-    """Return `ThresholdState.silent` after an answer."""
+    """Return `ThresholdState.silent` after a reading that is not silent."""
     answers = 1 if is_silent(threshold) else 1 - threshold.silent
     return -answers if was_reported(threshold) and answers < ANSWERS_IN_A_ROW else 0
 

@@ -32,7 +32,7 @@ SINCE_TOLERANCE = 60.0
 class News:
     """One event of a guest in this poll. `over`: the incident that it ended `ago` seconds ago.
 
-    News that somebody wanted (`wanted`) is only noted.
+    News that somebody wanted (`wanted`) opens a NOTE, or joins a GROUP.
     """
 
     fact: GuestFact
@@ -45,7 +45,7 @@ class News:
 
 
 class Transition:
-    """Collect changes of the state. The dictionaries start as copies of the former state's."""
+    """Collect changes of the state, in copies of the former state's dictionaries. Ended mutes are left out."""
 
     def __init__(
         self,
@@ -141,7 +141,10 @@ class Transition:
     def close_incident(
         self, incident: Incident, *, ago: float = 0.0, forgotten: bool = False, **fields: Any
     ) -> Incident:
-        """End an incident that was over `ago` seconds ago. A recovery also ends mutes of guests by its buttons."""
+        """End an incident that was over `ago` seconds ago.
+
+        Unless it is `forgotten`, also end the mutes of guests that its buttons have set.
+        """
         seconds = max(0.0, self.elapsed - ago - incident.began)
         unmuted = not forgotten and self._end_mutes_of(incident)
         ended = replace(incident, ended=self.now.unix - ago, seconds=seconds, forgotten=forgotten, **fields)

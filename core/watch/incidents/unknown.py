@@ -89,7 +89,10 @@ def _is_blind(guest: GuestState, clock: float) -> bool:
 
 
 def note_unknown(transition: Transition, guest: GuestState, listed: Guest | None) -> GuestState:
-    """Return the guest with `unknown` set to the time since which its state is unknown, None if it is known."""
+    """Return the guest with `unknown` set to the time since which its state is unknown.
+
+    It is None if the state is known, the guest is missing or its node is offline.
+    """
     known = (
         guest.missing
         if listed is None
@@ -190,7 +193,7 @@ def _node_of(transition: Transition, guest: GuestState) -> str:
 
 
 def _is_known(transition: Transition, vmid: int) -> bool:
-    """Return whether the guest is watched and was seen in this poll."""
+    """Return whether the guest is watched, and its state is known or it is missing."""
     guest = transition.guests.get(vmid)
     watched = any(entry.vmid == vmid for entry in transition.entries)
     return watched and guest is not None and guest.unknown is None and not guest.lost_node
@@ -199,7 +202,7 @@ def _is_known(transition: Transition, vmid: int) -> bool:
 def _close(transition: Transition, incident: Incident, *, again: bool) -> None:
     """End the incident.
 
-    `again=False`: the guest or node is out of sight for another reason, reported separately.
+    `again=False`: the guests are no longer watched, or their node is offline.
     """
     ended = transition.close_incident(incident, forgotten=not again)
     if again:

@@ -1,8 +1,9 @@
 """Ask the nodes for their failed backups.
 
-The cluster's list holds only 25 finished tasks per node, by start time (pve-common RESTEnvironment.pm:
-active_workers). A backup that runs for two hours is missing from it at its end if 25 tasks started after it. So
-each node is asked at intervals, and earlier if a running backup has disappeared from the list.
+Per node, the cluster's list has all running tasks, filled up to 25 with the finished ones that started last
+(pve-common RESTEnvironment.pm: active_workers). A backup that runs for two hours is missing from it at its end if 25
+tasks started after it. So each node is asked at intervals, and earlier if a running backup has disappeared from the
+list.
 """
 
 import logging

@@ -160,7 +160,10 @@ class Poller:
             return True
 
     async def _tasks(self, state: WatchState, found: Suspects) -> tuple[TaskSummary, ...] | None:
-        """Return the cluster's task list if it may explain something or is due for failed backups, else None."""
+        """Return the cluster's task list, completed from the nodes' own lists where tasks may explain something.
+
+        Return None if it is neither needed nor due, or cannot be read. Return () if the token lacks the privilege.
+        """
         now = self._clock.monotonic()
         due = self._tasks_read is None or now - self._tasks_read >= RECENT_SECONDS
         if not (due or _explainable(state, found)):
