@@ -28,7 +28,8 @@ _DNS_NAME = re.compile(rf"(?:{_DNS_LABEL}\.)*{_DNS_LABEL}")
 _UPID = re.compile(
     r"UPID:(?P<node>[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?):(?P<pid>[0-9A-Fa-f]{8}):"
     r"(?P<pstart>[0-9A-Fa-f]{8,9}):(?P<starttime>[0-9A-Fa-f]{8}):(?P<type>[^:\s/?#%]+):(?P<id>[^:\s/?#%]*):"
-    # pve-access-control also allows `#`, `?` and `%`. `%` before two hex digits is refused: a proxy might unescape it
+    # as in pve-access-control, a user may contain `#`, `?` and `%`. Only `%` before two hex digits is refused here: a
+    # proxy might unescape it
     r"(?P<user>(?:[^:\s/%\x00-\x1f\x7f]|%(?![0-9A-Fa-f]{2}))+):"
 )
 

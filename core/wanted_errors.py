@@ -1,4 +1,4 @@
-"""Define the errors for invalid input, a part of the tree of `core/errors.py`."""
+"""Define the errors for invalid input and for dashboards that cannot be made, a part of `core/errors.py`'s tree."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,10 @@ class BadVmid(Refused):
 
 @dataclass(eq=False)
 class NoSuchGuest(Refused):
-    """No guest that the person may see has this name, or no guest of the site that was typed has this VMID."""
+    """No guest that the person may see has this name, or this VMID on the site that was typed.
+
+    A command with a VMID on a site that the person sees is refused with GuestNotFound instead.
+    """
 
     value: str
 
@@ -111,7 +114,7 @@ class SeveralPeople(Refused):
 
 @dataclass(eq=False)
 class UnknownNode(Refused):
-    """No node that the person may see has this name, or nodes of several sites have it."""
+    """No node that the person may see has this name."""
 
     value: str
 

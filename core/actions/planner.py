@@ -114,7 +114,7 @@ class Planner:
         if order.fingerprint is not None and not guest.has_fingerprint(order.fingerprint):
             raise ChangedMeanwhile(guest.vmid)
         plan, refusal = Plan(order, guest), failed_precondition(order.operation, guest)
-        # If Proxmox' flag can prevent the action, it is refused later: the flag comes with the configuration.
+        # if Proxmox' flag can prevent the action, every refusal waits for it: it comes with the configuration
         if refusal and not OPERATIONS[order.operation].needs_unprotected:
             raise refusal
         match order.operation:
@@ -127,7 +127,10 @@ class Planner:
         return plan
 
     async def _read_protection(self, plan: Plan) -> Plan:
-        """Add the configuration, and from it Proxmox' protection flag."""
+        """Add the configuration, from it Proxmox' protection flag, and whether the guest is protected.
+
+        For a rollback also add the access that the guest's tags give now.
+        """
         config = await self._proxmox.config(plan.guest)
         guest = replace(plan.guest, protected=config.protection)
         before = None

@@ -103,7 +103,7 @@ def contents_without_read(
 
 
 def _extent_rows(extent: Extent, rules: AccessRules, guest_index: GuestIndex) -> Rows:
-    """Return the guests within an extent. Its roles have the scopes that the settings give them now."""
+    """Return the guests within an extent. The scopes of its roles are those in the settings now."""
     table = guest_index.table
     rows = table.everyone
     if extent.roles:

@@ -106,7 +106,7 @@ def _without_message(dashboard: Dashboard, shown: Shown, now: Moment) -> tuple[M
 
 
 def _edit_due(shown: Shown, now: Moment) -> float:
-    """Return the monotonic time of the next edit, infinity if nothing makes one necessary."""
+    """Return the monotonic time of the next edit, infinity if there is nothing to show."""
     if not now.known:
         return FOREVER
     newer = now.true_at is not None and now.true_at != shown.true_at
@@ -117,5 +117,5 @@ def _edit_due(shown: Shown, now: Moment) -> float:
 
 
 def after_loss(dashboard: Dashboard) -> Dashboard:
-    """Return the dashboard without its message, which is deleted. The next message gets another nonce."""
+    """Return the dashboard without its message, which no longer exists. The next message gets another nonce."""
     return replace(dashboard, message_id=None, message=dashboard.message + 1, tried=0.0, pinned=False)

@@ -97,7 +97,8 @@ class AlertChannel(Protocol):
     ) -> int | None:
         """Find the bot's own message with this content and return its id.
 
-        Ignore messages older than `since` (Unix seconds), messages in `known`, and messages whose buttons answer none
-        of the `incidents`: two incidents may have the same first line.
+        Ignore messages in `known`, and messages older than `since` (Unix seconds), with a margin because Discord's
+        clock may differ. Ignore messages with buttons of other incidents than `incidents`: two incidents may have
+        the same first line.
         Return None if there is none, or if the bot may not read the history.
         """
