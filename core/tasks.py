@@ -136,7 +136,8 @@ async def follow(
                     await log.read_on()
                 return TaskResult(end, upid, text, log.tail if end is not TaskEnd.OK else ())
             if elapsed >= LOG_AFTER:
-                percent = percent_in(await log.read_on()) or percent
+                found = percent_in(await log.read_on())
+                percent = percent if found is None else found
         await on_progress(Progress(elapsed, percent, upid, out_of_sight))
         await clock.sleep(delay)
         delay = min(delay * 2, 4.0)

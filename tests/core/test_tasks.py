@@ -236,6 +236,13 @@ async def test_a_log_that_cannot_be_read_once_loses_neither_task_nor_line() -> N
     assert [progress.percent for progress in scene.seen] == [None, None, None, None, 20, 40, 40, 40]
 
 
+async def test_a_percentage_that_starts_again_at_zero_replaces_the_one_before() -> None:
+    """A clone counts from 0 again for each of its disks."""
+    scene = Scene(20, "OK", ((1, "disk 1: 0%"), (7, "disk 1: 100%"), (10, "disk 2: 0%")))
+    await scene.follow()
+    assert [progress.percent for progress in scene.seen] == [None, None, None, 0, 100, 0, 0, 0]
+
+
 @walked(
     ("lines", "percent"),
     [
