@@ -219,7 +219,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
 
     @app_commands.command(name="mute", description=locale_str("Mute alerts for a while"))
     @app_commands.describe(
-        target=locale_str("Guest, node, or everything"),
+        target=locale_str("Guest, node, storage, or everything"),
         duration=locale_str("How long, such as 30m, 8h or 2d"),
         confirm=CONFIRM,
         reason=REASON,
@@ -237,7 +237,7 @@ class Monitor(commands.GroupCog, group_name="monitor", group_description=locale_
             await mute(reply, target, duration, confirm, reason)
 
     @app_commands.command(name="unmute", description=locale_str("Unmute alerts"))
-    @app_commands.describe(target=locale_str("Muted guest, node or storage"))
+    @app_commands.describe(target=locale_str("Muted guest, node or storage, or everything"))
     @app_commands.autocomplete(target=complete_mutes)
     async def unmute_target(self, interaction: Interaction, target: str) -> None:
         async with Reply(self._services, interaction) as reply:
