@@ -40,8 +40,8 @@ _log = logging.getLogger(__name__)
 POLL_SECONDS = 150.0
 """Minimum seconds after which a running poll counts as hung and is started again.
 
-Unless requests wait for a slot, two reads as long as the client allows, the 12 s between them and the queries after
-them take less.
+Unless they wait for a slot, all requests of one poll take less: two reads of the cluster, each until the client's
+deadline, 12 s between them, and the queries about guests, tasks and backups.
 """
 
 NAME_MOST = 255  # characters
@@ -54,8 +54,8 @@ class WatchLoop:
 
     `tasks.loop` follows the wall clock, backs off by itself on errors of a connection such as `OSError`, and ends for
     good on any other exception. Therefore its body catches every exception and skips the extra runs after a clock
-    jump. A watchdog on the monotonic clock restarts the loop when no poll has begun for two intervals. A running poll
-    has `POLL_SECONDS` at least.
+    jump. A watchdog on the monotonic clock restarts the loop when no poll has begun for two intervals. It leaves a
+    running poll at least `POLL_SECONDS` to end.
     """
 
     def __init__(self, site: Site, reports: WatchReports, pulse: Pulse, presence: Presence) -> None:

@@ -4,9 +4,9 @@ Each step of `MIGRATIONS` is applied once and in order. The file's user_version 
 released step never changes. Anything new is a new step at the end: a table, a column, or only a new word of an enum
 (an empty step), because an older bot cannot read such a file and must not try.
 
-The ids of incidents and messages are those of core/watch. Text from outside is stored in BLOBs, because SQLite's
-text cannot hold half of a surrogate pair. No table is WITHOUT ROWID, because quick_check of SQLite 3.40 reports
-faults in sound tables of that kind.
+The ids of incidents and messages are those of core/watch. Text from outside is stored in BLOBs or in ASCII JSON,
+because SQLite's text cannot hold half of a surrogate pair. No table is WITHOUT ROWID, because quick_check of SQLite
+3.40 reports faults in sound tables of that kind.
 """
 
 from __future__ import annotations

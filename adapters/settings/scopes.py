@@ -162,8 +162,9 @@ class GuestRules:
 def rules_of_site(
     name: str, first: str, scopes: Mapping[int, Iterable[SiteScope]], protected: Iterable[SiteGuest]
 ) -> GuestRules:
-    """Return the part of both settings for one site. `first`: the site that an entry without a site means.
+    """Return the part of both settings for one site.
 
+    `first`: the site that an entry of ROLE_SCOPES without a site means.
     A role with an entry for the whole site is not limited there. A role whose entries are all for other sites has no
     rights there.
     """

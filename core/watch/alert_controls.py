@@ -46,7 +46,10 @@ class AlertControls:
         await self.change(lambda transition: changes.unmute(transition, target))
 
     async def unmute_incident(self, incident: Incident) -> None:
-        """End the mutes of an incident's own subjects. The incident may be over. Raises: NotMuted, JournalFailed."""
+        """End all mutes of the subjects that `mute_incident` mutes. The incident may be over.
+
+        Raises: NotMuted, JournalFailed.
+        """
         await self.change(lambda transition: transition.unmute_incident(incident))
 
     def mutes(self) -> tuple[Mute, ...]:

@@ -18,7 +18,7 @@ LOST_CHECK_SECONDS = 30.0
 SPARE_CHECK_SECONDS = 600.0
 """Minimum seconds between two checks of an entry point that is not in use.
 
-They show a wrong pin before the entry point is needed.
+The checks show an untrusted certificate before the entry point is needed.
 """
 
 

@@ -27,7 +27,8 @@ def make_fact(
 ) -> GuestFact:
     """Return the fact of an event.
 
-    `listed`: the guest as it is now, None if it is not listed. `recent`: the task of the person who did it.
+    `listed`: the guest as the cluster lists it now. None: use what `guest` holds.
+    `recent`: the task of the person who did it.
     `task`: the lock or task from which the guest did not come back. `after`: why its stop was held back.
     """
     return GuestFact(
@@ -103,9 +104,9 @@ def leave_incident(
 
 
 def forget_guest(transition: Transition, guest: GuestState) -> GuestState:
-    """Take a guest that is no longer watched, or became a template, out of its incidents.
+    """Take a guest that is no longer watched, or became a template, out of the incident it is down in.
 
-    Those about it alone end silently.
+    End its flapping, too. Incidents about it alone end silently. Its thresholds are not touched.
     """
     flapping = transition.open.get(guest.flapping or 0)
     if flapping is not None:
