@@ -1,8 +1,9 @@
 """Name the sites in stored data, and decide at the start whether the stored data fits the configured sites.
 
-Data of the only site is stored under the key "". With several sites this key belongs to the site in FIRST_SITE, so
-that the journal and the read-only files stay as they are when a second site is added. Every other site is stored
-under its name. The file of the watch lists names all sites, if there are several.
+Data of the only site is stored under the key "", unless it was one of several (adapters/journal/shared.py). With
+several sites this key belongs to the site in FIRST_SITE, so that the journal and the read-only files stay as they are
+when a second site is added. Every other site is stored under its name. The file of the watch lists names all sites,
+if there are several.
 """
 
 from __future__ import annotations

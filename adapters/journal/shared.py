@@ -66,12 +66,22 @@ class SharedJournal:
         "" and NO_SITE: the key of the only site or, with several, that of data without a site.
         """
         if name in ("", NO_SITE):
-            return NO_SITE if self._configured.several else ""
+            return NO_SITE if self._configured.several else self._key_of_the_only_one()
         return stored_key(name, self._first)
+
+    def _key_of_the_only_one(self) -> str:
+        """Return the key of the only site. If it was one of several, or others were, it keeps apart from their data.
+
+        Without a name it takes the data under "".
+        """
+        name = self._configured.first
+        if name is None or name == self._first or (self._first is None and name not in self._numbers):
+            return ""
+        return name
 
     def name_of(self, key: str) -> str:
         """Return the name to show for a stored key, "" for the only site and for data without a site."""
-        return site_rows.site_name(key, self._first, several=self._configured.several)
+        return "" if key in (NO_SITE, self.key_of("")) else key or self._first or ""
 
     def site_number(self, key: str) -> int:
         """Return the number of a site, and store one if it has none. `key`: stored key. Raises: JournalFailed."""
@@ -83,10 +93,11 @@ class SharedJournal:
     def unknown_sites(self, names: frozenset[str]) -> tuple[str, ...]:
         """Return the named sites that were ever configured, except these.
 
-        With a single site, the one that owned the key "" is left out, too: its data is now that of the single site.
+        The site that owned the key "" is left out, too, if its data is now that of the only site.
         """
-        known = {*self._numbers} - {NO_SITE}
-        if self._first is not None and self._configured.several:
+        ours = self.key_of("")
+        known = {*self._numbers} - {NO_SITE, ours}
+        if self._first is not None and ours:
             known.add(self._first)
         return tuple(sorted(known - names))
 

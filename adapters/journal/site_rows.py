@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from adapters.files.stored_sites import NO_SITE, SiteNames, StoredSites, stored_key
+from adapters.files.stored_sites import SiteNames, StoredSites, stored_key
 from adapters.journal.schema import encode_text
 from core.errors import JournalFailed
 
@@ -104,13 +104,6 @@ def site_number(db: sqlite3.Connection, key: str) -> int:
             raise JournalFailed("too many sites")
         db.execute("INSERT INTO meta VALUES (?, ?)", (f"{_NUMBER}{key}", numbers[key]))
     return numbers[key]
-
-
-def site_name(key: str, first: str | None, *, several: bool) -> str:
-    """Return the name to show for a key: "" for the only site and for data of no site."""
-    if key == NO_SITE:
-        return ""
-    return key or (first or "" if several else "")
 
 
 def _has_data(db: sqlite3.Connection, key: str) -> bool:

@@ -297,6 +297,34 @@ async def test_one_site_after_several_takes_the_list_of_its_name(tmp_path: Path,
         assert bot.listed() == {"": [101, 102]}
 
 
+@pytest.mark.parametrize("first", [None, "home"])
+async def test_one_site_after_several_keeps_its_own_state_and_leaves_the_others(
+    tmp_path: Path, first: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with started(tmp_path, TWO, first) as bot:
+        for name in TWO:
+            await bot.journal.of_site(name).put_record("last", name)
+            bot.sites[name].audit.record(AuditRecord(AuditStep.REFUSED, EMMA, "stop", 101, outcome=name))
+            await bot.sites[name].audit.flush()
+        await bot.sites["home"].read_only.turn_on("Akiko")
+        remove(tmp_path, lambda name: name.startswith("readonly"))
+    async with started(tmp_path, {"": ()}, "colo") as bot:
+        only = bot.journal.of_site("")
+        assert (await only.records())["last"] == "colo"
+        found, _ = await only.audit_page(AuditFilter(), 0, 9)
+        assert {(each.site, each.record.outcome) for each in found} == {("", "colo"), ("home", "home")}
+        found, _ = await only.audit_page(AuditFilter(site=""), 0, 9)
+        assert [each.record.outcome for each in found] == ["colo"]
+        assert bot.sites[""].read_only.refusal is None
+        assert "data of sites that are not configured: home" in caplog.text
+        await only.put_record("last", "only")
+    async with started(tmp_path, TWO, first) as bot:
+        for name in TWO:
+            assert (await bot.journal.of_site(name).records())["last"] == {"home": "home", "colo": "only"}[
+                name
+            ]
+
+
 async def test_one_site_after_several_without_a_first_is_refused(tmp_path: Path) -> None:
     async with started(tmp_path, TWO):
         pass
