@@ -98,7 +98,7 @@ class ChartProcess:
     async def _running(self) -> Process:
         """Return the process, a new one if none runs or the last one has drawn `PICTURES_MOST` pictures.
 
-        Raises: ChartFailed if none can be started.
+        Raises: ChartFailed if none can be started, or `close` was called meanwhile.
         """
         known = self._process
         lives = known is not None and known.returncode is None
@@ -121,6 +121,9 @@ class ChartProcess:
             _log.error("the process that draws charts cannot be started: %r", error)
             raise ChartFailed from None
         self._drawn = 0
+        if self._closed:  # `close` came while the process started, and could not end it
+            await self._kill()
+            raise ChartFailed
         return self._process
 
     async def _end_when_idle(self) -> None:

@@ -140,6 +140,18 @@ async def test_close_does_not_wait_for_a_picture() -> None:
         await drawing
 
 
+async def test_close_does_not_wait_for_a_picture_whose_process_is_just_starting() -> None:
+    draws = process_of("import time; time.sleep(600)", seconds=5.0)
+    drawing = asyncio.create_task(draws.draw(EMPTY))
+    await asyncio.sleep(0)
+    assert pid_of(draws) is None
+    assert not drawing.done()
+    await draws.close()
+    with pytest.raises(ChartFailed):
+        await drawing
+    assert pid_of(draws) is None
+
+
 def test_the_real_worker_ends_with_a_bot_that_is_killed() -> None:
     """The bot's end of the pipe closes, whatever it dies of."""
     code = (
