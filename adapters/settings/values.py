@@ -26,6 +26,8 @@ LogFormat = Literal["text", "json"]
 VMIDS = (100, 999_999_999)  # pve-common, JSONSchema.pm: pve-vmid
 INTERVALS = (5, 3600)  # seconds
 _YES, _NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
+SWITCH_WORDS = (*_YES, *_NO)
+"""Words that mean True or False in the environment, in lower case."""
 _REALM = r"[A-Za-z][A-Za-z0-9._-]+"  # pve-access-control: realm_regex, the same as token_subid_regex
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"  # the name of a node
 _DNS = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"  # a part of a host's name; DNS allows `_`, too
@@ -177,7 +179,7 @@ def parse_verify_ssl(given: RawSetting) -> bool | Path:
     if isinstance(value, bool):
         return value
     word = value.strip().lower() if isinstance(value, str) else ""
-    if word in (*_YES, *_NO):
+    if word in SWITCH_WORDS:
         if given.source != "environment":  # the text "False" in config.py is more likely a slip than a file
             raise SettingRejected(given.wrong_type(value))
         return word in _YES

@@ -84,23 +84,30 @@ def ask_guild(talk: Talk) -> None:
     assert account is not None and given is not None  # noqa: S101, PT018  # the step before
     token = given.secret.reveal()
     if draft.seen is not None:  # asked again: the bot may be in another server by now
-        account = read(talk, partial(read_account, token)) or account
+        account = _accepted(read(talk, partial(read_account, token)))
     while not account.guilds:
         talk.say(t("The bot is in no server yet. Open this link, and invite it to yours:"))
         talk.terminal.copy(f"  {invitation(account.application)}")
         talk.wait(t("Press Enter when it is done"))
-        account = read(talk, partial(read_account, token)) or account
+        account = _accepted(read(talk, partial(read_account, token)))
     draft.account = account
     numbers = list(account.guilds)
     rows = [Row(name, plain(name, NAME_MOST), number) for number, name in account.guilds.items()]
     at, before = 0, draft.seen.number if draft.seen else 0
     if len(rows) > 1:
         at = talk.choose(t("Server"), rows, numbers.index(before) if before in numbers else None)
-    seen = read(talk, partial(read_server, token, numbers[at]))
-    if seen is None:
-        raise Back
-    draft.seen = seen
+    seen = draft.seen = _accepted(read(talk, partial(read_server, token, numbers[at])))
     talk.say(f"{OK} {t('Server: {name}', name=plain(seen.name, NAME_MOST))}")
+
+
+def _accepted(found: T | None) -> T:
+    """Return what Discord let the token read.
+
+    Raises: Back, if Discord refused the token.
+    """
+    if found is None:
+        raise Back
+    return found
 
 
 def ask_category(talk: Talk) -> None:
@@ -254,6 +261,7 @@ def _amiss(talk: Talk, setting: str, place: ChannelPlace | None, chosen: Channel
     if place is None:
         problem = Problem.NO_CATEGORY if is_category else Problem.NO_CHANNEL
         return [of_finding("discord.channels", Finding(problem, setting, chosen.view.name))]
+    # beside a channel any category will do: what is wrong with the category is left out below
     category = chosen.number if is_category else seen.categories[0].number if seen.categories else 0
     channels: Mapping[str, int] = {} if is_category else {setting: chosen.number}
     wanted = RequiredSetup({}, seen.number, category, channels, {})

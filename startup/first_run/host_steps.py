@@ -13,6 +13,7 @@ from pathlib import Path
 
 from adapters.settings.entry_points import Address, address_key, written
 from adapters.settings.faults import Fault, FaultKind
+from adapters.settings.values import SWITCH_WORDS
 from core.entry_point import EntryPoint
 from core.health.result import Result, Verdict
 from startup.first_run.answers import (
@@ -191,6 +192,9 @@ def _trust(talk: Talk, at: int, untrusted: Result) -> bool:
         if answer is False:
             talk.refuse(t("Something else is answering at this address. Check the address."))
             return False
+        if typed.lower() in SWITCH_WORDS:  # the advice of the setting itself would be to enter True or False
+            talk.refuse(t("Answer y or n, or type the path of a CA file."))
+            continue
         path = talk.parsed("PROXMOX_VERIFY_SSL", typed)
         if isinstance(path, Path):
             site.verify = path.absolute()

@@ -25,7 +25,7 @@ from ui.messages.health import result_line
 
 T = TypeVar("T")
 ROWS_MOST = 40
-"""Maximum number of rows in a list to choose from. The others can be chosen by name."""
+"""Maximum rows of a list that are shown. Further ones can be chosen, too."""
 THREADS = 16
 """Maximum number of DNS look-ups and requests to Proxmox at once."""
 
@@ -201,8 +201,9 @@ class Talk:
             raise Cancelled(
                 self.t("Without a terminal, set {name} or {name}_FILE in the environment.", name=name)
             )
-        if not first and self._from_environment(name) is not None:
-            told = self.t("The environment sets {names}, which overrides config.py.", names=name)
+        if not first and (set_there := self._from_environment(name)) is not None:
+            variable = f"{name}_FILE" if set_there.file else name
+            told = self.t("The environment sets {names}, which overrides config.py.", names=variable)
             self.say(f"{WARNING} {told}", indent=3)
         typed = self.terminal.ask_secret(question)
         return Given(Secret(typed)) if typed.strip() else None

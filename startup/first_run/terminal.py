@@ -24,8 +24,8 @@ WIDEST = 100
 """Maximum columns of a line."""
 PASTED_SECONDS = 0.05
 """Seconds to wait for the next line of a pasted text."""
-_PIECES = re.compile(r"`[^`]*`\S*|\S+|\s+")
-"""Words and spaces. A command in backticks is one word, so that it can be copied."""
+_PIECES = re.compile(r"(?:`[^`]*`|\S)+|\s+")
+"""Words and spaces. A command in backticks is never broken, so that it can be copied."""
 _BREAKS = re.compile(r"(?<=[\u3001-\u9fff\uff01-\uff60])(?![、。」）・ー,.!?:;)])")
 """The places where a line of Japanese may end: after each character, but not before a closing one."""
 
@@ -88,7 +88,7 @@ class Terminal:
         """
         self.questions += 1
         if self.interactive and sys.platform != "win32":
-            # anything typed before answered another question
+            # drop what was typed before this question was shown: it does not answer it
             termios.tcflush(self._in.fileno(), termios.TCIFLUSH)
         self._prompt(f"{question} [{default}]" if default else question)
         answer = clean(" ".join(self._lines()))

@@ -124,6 +124,7 @@ def test_lines_break_between_words_and_commands_stay_whole() -> None:
     assert wrap("日本語の、とても長い文章です。", 12) == ["日本語の、と", "ても長い文章", "です。"]
     assert [columns_of(line) <= 20 for line in wrap("ゲストは 14 台です。" * 5, 20)]
     assert "`pveum role add A`" in wrap("Run on a node: `pveum role add A` now.", 12)
+    assert "`/dashboard create`" in "\n".join(wrap("ありません。`/dashboard create` を使えます", 24))
     assert wrap("a: ", 20) == ["a: "]
     assert wrap(" 1  a long name", 8, 4) == [" 1  a", "    long", "    name"]
 

@@ -106,6 +106,17 @@ def test_an_untrusted_certificate_is_explained_by_what_is_known_of_it(language: 
     assert len({text.partition("SHA-256")[0] for text in told}) == 3
 
 
+@walked("word", ["true", "False", "on", "0"])
+def test_a_word_of_the_setting_is_no_answer_about_a_certificate(word: str) -> None:
+    """PROXMOX_VERIFY_SSL is True or False in config.py. Nobody is told to enter that here."""
+    shown, draft = io.StringIO(), Draft("en")
+    draft.site.points = (EntryPoint("pve", 8006),)
+    talk = Talk(Terminal({}, io.StringIO(f"{word}\nn\n"), shown), {}, Path(), draft)
+    assert not _trust(talk, 0, error("proxmox.tls", "tls_untrusted", fingerprint="AB", line=""))
+    assert "Answer y or n, or type the path of a CA file." in shown.getvalue()
+    assert "PROXMOX_VERIFY_SSL" not in shown.getvalue()
+
+
 def test_each_answer_about_a_certificate_is_enough_to_trust_it() -> None:
     """A CA file takes the place of confirmed fingerprints, and a confirmed fingerprint that of a CA file."""
     with Pve() as pve, Pve(old_ca=True) as other:
@@ -150,6 +161,18 @@ def test_a_secret_that_the_environment_gives_twice_is_refused_as_the_bot_would(
     talk = Talk(Terminal({}, io.StringIO("\n" * 3), io.StringIO()), environ, tmp_path, Draft("en"))
     with pytest.raises(Cancelled, match=rf"{name} \(environment\) and {name}_FILE are both set"):
         ask(talk)
+
+
+def test_the_variable_that_overrides_a_typed_secret_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Terminal, "ask_secret", lambda *_: "MTIz.typed.token")
+    (tmp_path / "token").write_text("MTIz.other.token")
+    for variable, value in (("DISCORD_TOKEN", "MTIz.other.token"), ("DISCORD_TOKEN_FILE", "token")):
+        terminal = Terminal({}, io.StringIO(), shown := io.StringIO())
+        terminal.interactive = True
+        Talk(terminal, {variable: value}, tmp_path, Draft("en")).secret("DISCORD_TOKEN", "Token", first=False)
+        assert f"The environment sets {variable}, which overrides config.py." in shown.getvalue()
 
 
 def test_nothing_typed_ahead_during_a_probe_is_shown(tmp_path: Path) -> None:

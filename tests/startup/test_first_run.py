@@ -316,6 +316,18 @@ async def test_a_token_that_is_reset_meanwhile_is_asked_for_again(
     assert shown.getvalue().count("Discord refused the token.") == 1
 
 
+async def test_a_token_that_is_reset_before_the_bot_is_invited_is_asked_for_again(
+    stage: ProcessStage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(discord.http.Route, "BASE", stage.server.api_base)
+    draft = Draft("en", Given(Secret("MTIz.former.token")), BotAccount("Proxmox", 1, {}))
+    talk = Talk(Terminal({}, io.StringIO("\n"), shown := io.StringIO()), {}, tmp_path, draft)
+    monkeypatch.setattr(Talk, "wait", Talk.ask)  # as at a terminal, where Enter is pressed once
+    with pytest.raises(Back):
+        await asyncio.to_thread(ask_guild, talk)
+    assert shown.getvalue().count("Discord refused the token.") == 1
+
+
 async def test_an_answer_that_comes_too_late_is_an_error_of_its_site(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(in_time, "__defaults__", (0.2,))
     with socket.create_server(("127.0.0.1", 0)) as silent:
