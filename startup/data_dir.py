@@ -97,7 +97,7 @@ async def read_data_dir(
     """
 
     def check(configured: SiteNames, stored: StoredSites) -> None:
-        # if the journal is gone, this file still shows data under ""
+        # without the journal, this file still shows that there is data without the name of a site
         is_read_only = os.path.lexists(directory / READ_ONLY_NAME)
         check_sites(configured, replace(stored, plain=stored.plain or is_read_only))
         store.check(configured, configured.first or stored.first)
@@ -154,8 +154,8 @@ def data_loss_lines(
     if opened.outcome is OpenOutcome.RECREATED:
         lines.append(journal_lost(t, _name(opened.set_aside), read_only=read_only))
     # older bots kept the states in the list, and had no journal
-    had_one = any(each.outcome is LoadOutcome.READ and not each.states for each in loaded)
-    if opened.outcome is OpenOutcome.CREATED and had_one:
+    had_journal = any(each.outcome is LoadOutcome.READ and not each.states for each in loaded)
+    if opened.outcome is OpenOutcome.CREATED and had_journal:
         lines.append(journal_gone(t, read_only=read_only))
     for outcome, line in _LIST_LOSSES.items():
         lost = [each for each in loaded if each.outcome is outcome]

@@ -146,7 +146,7 @@ def _test_access(talk: Talk) -> bool:
             continue
         if site.cluster is None:
             if not talk.terminal.interactive:
-                talk.wait("")
+                talk.wait("")  # raises Cancelled
             return False
         if not wrong or not talk.terminal.interactive:
             return True

@@ -1,4 +1,4 @@
-"""List every command once, for all tests. Written by hand: only the names of operations come from the bot.
+"""List every command once, for all tests. Written by hand: only the enums and the words of buttons come from the bot.
 
 A registered command without a row here fails tests/project/test_command_catalogue.py. The access table is separate:
 tests/support/access_document.py reads it from docs/access.md.
@@ -28,7 +28,7 @@ class Action:
     `request`: API path of the command's example, relative to the guest's path.
     `states`: those in which it is possible. `becomes`: the state afterwards; None: it does not set one.
     `tasks`: types of the task that Proxmox starts, for each kind of guest that has the action.
-    `asks`: the bot asks before. `stops`: the guest stops, if only for a moment. `template`: it works on templates.
+    `asks`: the bot asks before. `stops`: it stops, resets or removes the guest. `template`: it works on templates.
     """
 
     request: str
@@ -60,7 +60,7 @@ class Command:
     """Describe a command.
 
     `options`: names in their order; required ones have a star.
-    `example`: values with which the demo cluster carries it out.
+    `example`: values for the demo cluster, on which an action can be carried out with them.
     `completes`: options whose completion is tried, each with the values filled in before it.
     `guarded`: a protected guest needs an admin, the guest's name and a reason.
     """
@@ -314,7 +314,7 @@ def level_of(word: str) -> Level:
 
 
 def words_of_power(kind: Kind) -> list[str]:
-    """Return the words that Proxmox accepts in `POST …/status/WORD` for this kind of guest."""
+    """Return the words that the bot sends in `POST …/status/WORD` to this kind of guest."""
     return [action.power for action in ACTION.values() if action.power and kind in action.tasks]
 
 

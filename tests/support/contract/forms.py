@@ -211,7 +211,10 @@ class Steps:
 
 
 def has_place(form: Form, place: Sequence[str]) -> bool:
-    """Return whether a form checks the value at these keys. `*`: any row of a list."""
+    """Return whether a form checks the value at these keys, which is no object and no list itself.
+
+    `*`: any row of a list.
+    """
     if not place:
         return not isinstance(form, Row | Rows | Map | Steps)
     key, rest = place[0], place[1:]

@@ -1,6 +1,6 @@
 """Hold the guests of three sites, whose private texts have numbers that show their site.
 
-`oslo` and `bern` share VMIDs, nodes and names of guests. `rome` is a single host.
+`oslo` and `bern` share VMIDs and nodes, all three share names of guests. `rome` is a single host.
 """
 
 import random
@@ -17,7 +17,7 @@ FIRST_SITE, NO_SITE = "oslo", "kiel"
 """The site of FIRST_SITE, and a name that no site has."""
 NODES_OF = {"oslo": NODES, "bern": NODES, "rome": ("solo",)}
 SINGLE = 731_000_103
-"""VMID of the only guest that the role `single` covers (tests/support/sites/meaning.py)."""
+"""VMID of the only guest that the role `single` covers: that of `oslo` (tests/support/sites/meaning.py)."""
 SHARED = (*range(731_000_101, 731_000_108), 731_000_109)
 VMIDS = {
     "oslo": (*SHARED, 731_001_101, 731_001_102),
@@ -52,7 +52,10 @@ class Known:
     pool: str
 
     def is_within(self, scopes: list[tuple[str, str]] | None, owner: str) -> bool:
-        """Return whether these scopes of its site contain it. None: without any limit."""
+        """Return whether a person may see it.
+
+        `scopes`: those of the person on its site; None: without any limit. `owner`: the person's owner tag.
+        """
         if scopes is None or owner in self.tags:
             return True
         return any(
@@ -66,14 +69,14 @@ class Known:
 
 
 class Town:
-    """Hold the guests of one site, whose private texts carry numbers of this site only."""
+    """Hold the guests of one site. Their private texts, except names, carry numbers of this site only."""
 
     def __init__(self, site: str, pve: Pve, chance: random.Random) -> None:
         self.site, self.pve, self.chance = site, pve, chance
         self._last = 831_100_000 + 100_000 * SITES.index(site)
         self.ever: set[int] = set()
         self.told: set[str] = set()
-        """VMIDs and numbers of all guests that were ever here."""
+        """VMIDs and numbers of all guests that `look` has ever found here."""
         if site != "rome":
             build_demo(pve)  # provides the nodes and storages
         pve.auth_delay = 0.0
@@ -131,7 +134,7 @@ class Town:
             guest.name = guest.config["name"] = name
 
     def look(self) -> list[Known]:
-        """Return the guests as they are now."""
+        """Return the guests as they are now, and note them in `ever` and `told`."""
         found = []
         for guest in self.guests:
             told = frozenset(numbers(guest.vmid, guest.name, guest.config, guest.snapshots, guest.pool))

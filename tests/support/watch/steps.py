@@ -64,7 +64,8 @@ class History:
     def put(self, vmid: int = 101, state: State = R, **values: Any) -> None:
         """Set how this guest looks from now on.
 
-        By default a running guest has an uptime of 10,000 seconds, longer than before. Any other guest has none.
+        By default a running guest has an uptime of 10,000 seconds, more than at first: it does not look restarted.
+        Any other guest has none.
         """
         values.setdefault("uptime", 10_000 if state is R else None)
         self.guests[vmid] = guest(vmid, state, **values)
@@ -95,8 +96,8 @@ class History:
             if state is not None:
                 self.put(101, state, **values)
             self.unix += seconds + jump
-            away = max(0.0, self.unix - (self.state.pulse.unix or self.unix))
-            passed = away if self.fresh else seconds
+            since_stored = max(0.0, self.unix - (self.state.pulse.unix or self.unix))
+            passed = since_stored if self.fresh else seconds
             read = self.cluster()
             wrong = fault or find_source_fault(
                 self.state, self.entries, read, self.state.pulse.elapsed + passed
@@ -123,12 +124,11 @@ class History:
         return told
 
     def _take(self, update: StateUpdate) -> list[str]:
-        written = changed_records(split_state(self.state), split_state(update.state))
+        changed_records(split_state(self.state), split_state(update.state))  # raises if it cannot be encoded
         self.last, self.state = update, update.state
         self._changed += update.incidents
         self.incidents |= {incident.id: incident for incident in update.incidents}
         self.messages += update.messages
-        assert written is not None
         return [self.words(message) for message in update.messages]
 
     def restart(self, away: float = 600.0) -> None:
