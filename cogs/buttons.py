@@ -164,13 +164,14 @@ _OF_NO_SITE = frozenset({QUESTION, WELCOME})
 
 
 async def on_button_press(interaction: Interaction, custom_id: str) -> None:
-    """Handle a press on the button with this custom_id."""
+    """Handle a press on the button, or a choice in the menu, with this custom_id."""
     await run_guarded(interaction, lambda attempt: _pressed(interaction, custom_id, attempt))
 
 
 def _finds_site(interaction: Interaction, named: str | None, pattern: re.Pattern[str]) -> bool:
     """Choose the site of a press, none for a button about all sites.
 
+    A button that names no site was made while there was only one, so it belongs to that site (`Sites.first`).
     Return False if there is no such site, or if the person may see nothing of it.
     """
     sites = services_of(interaction).sites

@@ -26,9 +26,9 @@ from ui.sites.everywhere import allowed_sites, refusal_on_all
 from ui.sites.option import choose_typed_site
 
 PEOPLE_MOST = 1000
-"""Maximum number of people searched for a name, the latest first."""
+"""Maximum number of people to search in the trail of all sites, the latest first."""
 ATTEMPTS_MOST = 300
-"""Number of newest attempts of a site that are searched for people."""
+"""Number of newest attempts to search for people in the trail of one site."""
 SINCE_MOST = 3650 * 86_400  # seconds
 OFFERED = ("1h", "8h", "1d", "7d", "30d", "365d")
 _ID = re.compile(r"(?:<@!?)?([0-9]{17,19})>?")
@@ -67,7 +67,8 @@ async def filter_of(
 ) -> AuditFilter:
     """Build the filter from the options as they were typed.
 
-    `readings`: whether to include operations that change nothing. If `action` is such an operation, they always are.
+    `readings`: whether to include reads, dry runs and refusals of mistyped options. They are always included if
+    `action` is a read.
     Raises: BadVmid, UnknownPerson, SeveralPeople, UnknownOperation, BadSince, JournalFailed.
     """
     operation = operation_named(services.texts, action).value if action else ""
@@ -102,7 +103,7 @@ async def _person(services: Services, who: str, site: str | None) -> int:
 async def _people_of(services: Services, site: str | None) -> tuple[tuple[int, str], ...]:
     """Return the people in a trail with their latest names, the person of the latest attempt first.
 
-    Of one site only the newest attempts are searched.
+    `site`: None searches the trail of all sites. In the trail of one site, search only the newest attempts.
     Raises: JournalFailed.
     """
     if site is None:
@@ -190,5 +191,5 @@ def detail_of(who: str, action: str, since: str, *, readings: bool, csv: bool) -
 
 
 async def name_of(services: Services, person_id: int, site: str | None) -> str:
-    """Return the name that the person had at their latest attempt, or the id if there is none."""
+    """Return the name that the person had at their latest attempt, or the id if the search does not find one."""
     return dict(await _people_of(services, site)).get(person_id, str(person_id))

@@ -75,7 +75,7 @@ async def create_dashboard(
 
 
 def _choose_site(interaction: Interaction, typed: str, filters: Filters) -> Filters:
-    """Note the site that was typed, also with the node, else the only site that the person sees.
+    """Note the site: the typed one, the one before the node (`home/pve1`), or the only one that the person sees.
 
     Return the filters without the site.
     Raises: UnknownSite.
@@ -167,7 +167,7 @@ def _created_card(t: Text, site: Site, dashboard: Dashboard) -> discord.ui.Layou
 
 
 async def remove_dashboard(reply: Reply, typed: str) -> None:
-    """Remove a dashboard. Its message follows when Discord allows it. Raises: Refused, JournalFailed."""
+    """Remove a dashboard. Its message is deleted when Discord allows it. Raises: Refused, JournalFailed."""
     interaction = reply.interaction
     with record_attempt(
         interaction, Operation.DASHBOARD_REMOVE, detail=format_options({"dashboard": typed})

@@ -27,7 +27,7 @@ _FILTERS = frozenset({20009, 200000, 200001, 240000})
 _NOT_THE_WORDS = frozenset({40060, 50001, 50008, 50013, 50024, 50083, 160005}) | LIMITED
 """Codes of errors that other words would not prevent.
 
-The interaction already has an answer, the channel accepts no messages, or a limit is reached.
+The interaction already has an answer, the bot cannot write in the channel, or Discord limits or blocks the bot.
 """
 _BLOCK = re.compile(r"```.*?```", re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]*)`")
@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 def is_blocked(error: Exception) -> bool:
-    """Return whether Discord refuses the words of a message, so that other words may pass."""
+    """Return whether other words may pass: Discord blocks the words, or answers 400 without another known cause."""
     if not isinstance(error, discord.HTTPException) or error.code in _NOT_THE_WORDS:
         return False
     return error.code in _FILTERS or error.status == 400
@@ -51,7 +51,7 @@ def without_foreign(text: str) -> str:
 
 
 def make_fallback_texts(t: Text, content: str, fixed: str) -> tuple[str, ...]:
-    """Return replacements for a text without components that Discord blocks, the best first. `fixed` is the last."""
+    """Return replacements for the text of a blocked message without components: the best first, `fixed` last."""
     bare = without_foreign(content)
     if bare == content:  # the bot's own words were blocked
         return (fixed,)

@@ -1,7 +1,7 @@
 """Read the guild's channels, roles and the bot's permissions through discord.py.
 
-The check at the start and the health check compare them with the settings (`core/health/readiness.py`). The first
-message and the commands of dashboards use them, too.
+The check at the start and the health check compare them with the settings (`core/health/readiness.py`). The first run
+(`--init`), the first message and the commands of dashboards use them, too.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ _NONE = Marked("")
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """A button that carries out the operation: green starts or resumes, red destroys or forces, grey is gentle.
+    """A button that carries out the operation: green starts or resumes, red forces, grey is gentle.
 
     `always`: as long as one button with `always` fits the guest's state, a panel shows all of them, and greys out
     those that do not fit.
@@ -34,7 +34,8 @@ class Words:
 
     Actions have `working`, `done` and `failed`. Actions that can ask for confirmation also have `question`, `yes`,
     and a `consequence` if ui/guests/plan.py does not describe the effect.
-    Placeholders: {guest} is the guest as displayed, {name} the new guest's name, {snapshot} the snapshot's name.
+    Placeholders: {guest} is the guest as displayed, {name} the new guest's name, {snapshot} the snapshot's name. In
+    `done` of CREATE, {guest} is the new guest.
     """
 
     noun: Marked

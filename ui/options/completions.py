@@ -31,7 +31,10 @@ CHOICES_MOST = 25
 VMID = locale_str("Guest: VMID or name")
 DRY_RUN = locale_str("Show what would happen without doing it")
 WAIT_SECONDS = 2.0
-"""Seconds that a completion waits for Proxmox. Then it uses the last read, because Discord allows only 3 s."""
+"""Seconds that a completion, or an answer about several sites, waits for Proxmox. Then it uses the last read.
+
+Discord allows 3 s for a completion.
+"""
 OTHERS_SECONDS = 0.3
 """Seconds to wait for the other sites once one has answered."""
 

@@ -20,8 +20,8 @@ T = TypeVar("T")
 def whole_sites(interaction: Interaction, operation: Operation, typed: str, detail: str = "") -> list[Site]:
     """Return the site that was typed, or all sites if none was.
 
-    The caller checks access to a site that was typed or is the only one. Sites where the person may see nothing do
-    not count, unless there are no others. A refusal is recorded in the audit trail.
+    The caller checks access to a site that was typed, and to the bot's only site. Sites where the person may see
+    nothing do not count, unless there are no others. A refusal is recorded in the audit trail.
     Raises: UnknownSite; OnlySomeSites if the person may do it on only some sites, the refusal if on none.
     """
     with recording_refusals(Attempt(interaction, operation.value, detail=detail)):
@@ -72,10 +72,11 @@ async def on_each_site(
 ) -> tuple[dict[Site, T], dict[Site, BotError]]:
     """Do something on the site of each attempt. Return the results, and the errors of the other sites.
 
+    These errors are JournalFailed, StoreFailed, and UnexpectedFailure for a bug.
     Each attempt is recorded when its turn comes. `even_unrecorded`: as in `Attempt.start`. A bug at one site does not
     keep the other sites from their turn.
-    Raises: Refused by access, which leaves out the sites that follow; the first error if nothing could be done on any
-    site.
+    Raises: every other BotError, such as Refused, which leaves out the sites that follow; the first error if nothing
+    could be done on any site.
     """
     done: dict[Site, T] = {}
     failed: dict[Site, BotError] = {}

@@ -12,8 +12,9 @@ SLOTS = 12
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The heading and the rows of one site. `row`: returns the text of a row by its index, below `count`.
+    """The heading and the `count` rows of one site.
 
+    `row`: returns the text of a row by its index.
     `top`: returns the text of a row right below the heading, if that differs.
     """
 
@@ -35,7 +36,7 @@ class SectionPart:
 def _pages_of(counts: Sequence[int], slots: int = SLOTS) -> list[list[SectionPart]]:
     """Divide sections with these numbers of rows. There is at least one page, and no heading without a row.
 
-    `slots`: maximum number of rows and headings on a page; fewer if rows are longer.
+    `slots`: maximum number of rows and headings on a page. Pass fewer than SLOTS for longer rows.
     """
     pages: list[list[SectionPart]] = [[]]
     room = slots

@@ -34,7 +34,7 @@ from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 from ui.sizes import format_usage
 
 ROWS = 10
-"""Number of guests on a page."""
+"""Number of rows on a page of a list: guests of one site, incidents or attempts."""
 
 
 def guest_list_card(
