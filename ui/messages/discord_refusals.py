@@ -188,7 +188,7 @@ def _answer(t: Text, error: discord.HTTPException, step: ConnectStep) -> Diagnos
     if error.status == 429:
         return _page(t, error.status, error.response.headers)
     if error.status >= 500:
-        return _trouble(t, error.status)
+        return _trouble(t, error.status, _seconds(error.response.headers))
     if step is not ConnectStep.COMMANDS:
         return Diagnosis(
             RetryRule.PASSING,
