@@ -195,6 +195,9 @@ class SiteJournalOffLoop:
     ) -> tuple[tuple[Incident, ...], int]:
         return await self._read(lambda reads: reads.history(vmids, offset, limit))
 
+    async def earliest_beginning(self, vmids: Collection[int] | None, count: int) -> float:
+        return await self._read(lambda reads: reads.earliest_beginning(vmids, count))
+
     async def counts(self, since: float) -> dict[int, int]:
         return await self._read(lambda reads: reads.counts(since))
 

@@ -169,6 +169,10 @@ class SiteJournal:
         with self._file.transaction(READ) as db:
             return watch_rows.read_history(db, self._key, vmids, offset, limit)
 
+    def earliest_beginning(self, vmids: Collection[int] | None, count: int) -> float:
+        with self._file.transaction(READ) as db:
+            return watch_rows.read_earliest_beginning(db, self._key, vmids, count)
+
     def counts(self, since: float) -> dict[int, int]:
         with self._file.transaction(READ) as db:
             return watch_rows.read_counts(db, self._key, since)

@@ -160,19 +160,30 @@ def read_history(
     `vmids`: of these guests only. None: of all guests, and those without a guest.
     Raises: ValueError if this version cannot read one.
     """
-    wanted = {
-        "site": site,
-        "vmids": None if vmids is None else json.dumps(sorted(vmids)),
-        "offset": offset,
-        "limit": limit,
-    }
-    which = (
-        " WHERE site = :site AND (:vmids IS NULL OR id IN"
-        " (SELECT incident FROM incident_guests WHERE vmid IN (SELECT value FROM json_each(:vmids))))"
-    )
-    page = f"SELECT json FROM incidents{which} ORDER BY id DESC LIMIT :limit OFFSET :offset"  # noqa: S608 - contains no values
-    count = db.execute(f"SELECT count(*) FROM incidents{which}", wanted)  # noqa: S608 - contains no values
+    wanted = {"site": site, "vmids": _listed(vmids), "offset": offset, "limit": limit}
+    page = f"SELECT json FROM incidents{_OF_GUESTS} ORDER BY id DESC LIMIT :limit OFFSET :offset"  # noqa: S608 - contains no values
+    count = db.execute(f"SELECT count(*) FROM incidents{_OF_GUESTS}", wanted)  # noqa: S608 - contains no values
     return read_incidents(db.execute(page, wanted)), int(count.fetchone()[0])
+
+
+def read_earliest_beginning(
+    db: sqlite3.Connection, site: str, vmids: Collection[int] | None, count: int
+) -> float:
+    """Return the earliest `opened` among the `count` newest incidents of `read_history`, 0.0 if there is none."""
+    newest = f"SELECT opened FROM incidents{_OF_GUESTS} ORDER BY id DESC LIMIT :count"  # noqa: S608 - contains no values
+    wanted = {"site": site, "vmids": _listed(vmids), "count": count}
+    (found,) = db.execute(f"SELECT min(opened) FROM ({newest})", wanted).fetchone()  # noqa: S608 - contains no values
+    return float(found or 0.0)
+
+
+_OF_GUESTS = (
+    " WHERE site = :site AND (:vmids IS NULL OR id IN"
+    " (SELECT incident FROM incident_guests WHERE vmid IN (SELECT value FROM json_each(:vmids))))"
+)
+
+
+def _listed(vmids: Collection[int] | None) -> str | None:
+    return None if vmids is None else json.dumps(sorted(vmids))
 
 
 def read_counts(db: sqlite3.Connection, site: str, since: float) -> dict[int, int]:

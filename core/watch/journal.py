@@ -176,8 +176,12 @@ class Journal(AuditStore, Protocol):
     ) -> tuple[tuple[Incident, ...], int]:
         """Return a page of incidents, newest first, and the number on all pages.
 
+        The newest is the one that opened last. It may have begun earlier than another (`Incident.opened`).
         `vmids`: only incidents that name one of these guests, also among others; None: all incidents.
         """
+
+    async def earliest_beginning(self, vmids: Collection[int] | None, count: int) -> float:
+        """Return the earliest `Incident.opened` among the `count` newest of `history`, 0.0 if there is none."""
 
     async def counts(self, since: float) -> dict[int, int]:
         """Return the number of incidents by VMID, without NOTEs, opened at or after `since` (Unix seconds)."""

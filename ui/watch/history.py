@@ -2,6 +2,7 @@
 
 import heapq
 import itertools
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -64,13 +65,25 @@ class Past:
 
         return tuple(visible_part(incident, is_visible, self.cluster) for incident in found)
 
-    async def opened(self, index: int) -> float:
-        """Return the Unix time at which an incident began. `index`: its place; the newest has 0.
+    async def sort_time(self, index: int) -> float:
+        """Return the Unix time by which an incident is sorted among those of other sites.
+
+        It is the earliest beginning of this incident and the newer ones, so that it never rises within the list. Some
+        incidents open long after they began.
+        `index`: place of the incident; the newest has 0.
+        Raises: JournalFailed.
+        """
+        return await self.site.journal.earliest_beginning(self.vmids, index + 1)
+
+    async def sorted_incidents(self, start: int, limit: int) -> list[tuple[float, Incident]]:
+        """Return `incidents`, each with its `sort_time`.
 
         Raises: JournalFailed.
         """
-        found, _ = await self.site.journal.history(self.vmids, index, 1)
-        return found[0].opened if found else 0.0
+        time = await self.sort_time(start - 1) if start else math.inf
+        found = await self.incidents(start, limit)
+        times = itertools.accumulate((incident.opened for incident in found), min, initial=time)
+        return list(zip(itertools.islice(times, 1, None), found, strict=True))
 
 
 async def show_history(reply: Reply, vmid: int | None, page: int = 0) -> None:
@@ -108,21 +121,22 @@ async def newest(pasts: Sequence[Past], offset: int, limit: int) -> list[tuple[P
     Raises: JournalFailed.
     """
     starts = await skip(
-        [past.total for past in pasts], lambda which, index: pasts[which].opened(index), offset
+        [past.total for past in pasts], lambda which, index: pasts[which].sort_time(index), offset
     )
     found = [
-        [(past, incident) for incident in await past.incidents(start, limit)]
+        [(time, past, incident) for time, incident in await past.sorted_incidents(start, limit)]
         for past, start in zip(pasts, starts, strict=True)
     ]
-    return list(itertools.islice(heapq.merge(*found, key=lambda each: -each[1].opened), limit))
+    merged = heapq.merge(*found, key=lambda each: -each[0])
+    return [(past, incident) for _, past, incident in itertools.islice(merged, limit)]
 
 
 async def skip(
-    totals: Sequence[int], opened: Callable[[int, int], Awaitable[float]], count: int
+    totals: Sequence[int], time_of: Callable[[int, int], Awaitable[float]], count: int
 ) -> list[int]:
     """Return for each of several lists how many of its items are among the `count` newest of all.
 
-    Each list has its newest item first. `opened`: returns the time of an item by its list and its index.
+    Each list has its newest item first. `time_of`: returns the time of an item by its list and its index.
     Only a few items are read. Each round divides the items that are still to be skipped equally among the lists. The
     part whose last item is the newest of all last items can then be skipped as a whole.
     """
@@ -135,7 +149,7 @@ async def skip(
             break
         step = max(1, count // len(left))
         parts = {which: min(step, totals[which] - starts[which]) for which in left}
-        ends = {which: await opened(which, starts[which] + parts[which] - 1) for which in left}
+        ends = {which: await time_of(which, starts[which] + parts[which] - 1) for which in left}
         which = max(left, key=lambda each: (ends[each], -each))
         starts[which] += parts[which]
         count -= parts[which]

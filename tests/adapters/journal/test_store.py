@@ -354,6 +354,8 @@ def test_history_of_one_guest_and_of_all(journal: SqliteJournal) -> None:
     assert ([each.id for each in found], count) == ([5, 4, 3, 1], 4)
     assert journal.history({101}, 1, 1) == ((all_of_them[3],), 4)
     assert journal.history({999}, 0, 10) == ((), 0)
+    assert [journal.earliest_beginning(None, count) for count in (0, 1, 2, 3, 9)] == [0.0, 6.0, 5.0, 0.0, 0.0]
+    assert [journal.earliest_beginning({102}, count) for count in (1, 2)] == [3.0, 2.0]
     assert journal.open_incidents() == (*all_of_them[:1], *all_of_them[2:4], all_of_them[5])
 
 

@@ -13,9 +13,11 @@ from discord import ui
 from core.audit.record import AuditStep
 from core.audit.store import AuditFilter
 from core.errors import NotAllowed
+from core.guest import Kind
 from core.levels import Level
 from core.wanted_errors import UnknownSite
-from core.watch.incidents.model import Incident
+from core.watch.incidents.model import GuestEvent, GuestFact, Incident, Severity, Topic, guest_subject
+from core.watch.journal import Batch
 from playground.discord.people import Person, PressResult
 from playground.pve.server import Pve
 from tests.support import stage
@@ -128,6 +130,37 @@ async def test_the_history_of_all_sites_is_newest_first(
     assert "colo" not in text
     assert "**101**" in text
     assert "**102**" not in text
+
+
+async def test_each_incident_is_on_one_page_of_the_history_of_all_sites(
+    bare_scene: Stage, people: People
+) -> None:
+    """The last incident that opened at home began half an hour before: the guest was unknown until then."""
+    scene, reader, now = bare_scene, people["reader"], bare_scene.clock.now()
+    ages = {"home": [1800, *range(60, 600, 60)], "colo": range(30, 630, 60)}
+    for name, first in (("home", 10_000), ("colo", 20_000)):
+        found = [
+            Incident(
+                first - place,
+                Topic.GUEST,
+                guest_subject(301 + place),
+                Severity.CRITICAL,
+                now - age,
+                0.0,
+                (GuestFact(301 + place, GuestEvent.STOPPED, Kind.QEMU, "pve1", "vm"),),
+                ended=now,
+                seconds=10.0,
+            )
+            for place, age in enumerate(ages[name])
+        ]
+        await scene.site_named(name).journal.commit(Batch(incidents=tuple(found)))
+    reply = await scene.say(reader, "monitor history")
+    pages = [reply.text, post_of(await turned(scene, reader, reply)).text]
+    shown = [
+        [(site, int(vmid)) for vmid, site in re.findall(r"\*\*(\d+)\*\* .*\n-# \*\*(\w+)\*\* · ", text)]
+        for text in pages
+    ]
+    assert shown == [[(name, 301 + place) for place in range(10)] for name in ("colo", "home")]
 
 
 async def test_skipping_reads_little_and_leaves_the_right_ones() -> None:
