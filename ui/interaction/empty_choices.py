@@ -1,6 +1,7 @@
 """Explain an empty completion with one entry, where Discord would only say "no options match".
 
-A command with that entry does nothing. It is refused with the same words, and a remedy if there is one.
+A command with that entry is refused and does nothing. If the entry's value has a reason (`WORD`), the refusal has the
+same words, and a remedy if there is one.
 """
 
 import asyncio

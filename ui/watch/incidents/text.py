@@ -297,7 +297,10 @@ SHORT: Mapping[Topic, IncidentText] = {
     Topic.UNMEASURED: unmeasured_short_text,
     Topic.NOTE: lambda t, x: short_note_text(t, x.guests[0]),
 }
-"""Short phrases for lists (history, digests, cards of clusters) and for the first lines of reminders."""
+"""Short phrases for lists (history, cards of clusters, messages about several incidents).
+
+The first lines of reminders and the headings of backup logs have them, too.
+"""
 
 
 def headline(t: Text, incident: Incident) -> str:
