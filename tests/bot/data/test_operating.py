@@ -13,6 +13,7 @@ from adapters.logging_setup import JsonFormatter, escape_line
 from core.audit.store import AuditFilter
 from core.proxmox_errors import NodeUnreachable
 from playground.pve.server import Pve
+from startup.operating.pages import FRESH_SECONDS
 from tests.support import stage
 from tests.support.stage import Stage
 from tests.support.walked import walked
@@ -116,6 +117,7 @@ async def test_an_actions_error_counts_once_wherever_it_is_shown(bare_scene: Sta
     panel = await scene.say(scene.emma, "info", vmid=104)
 
     async def count() -> float:
+        scene.clock.skip(FRESH_SECONDS)  # or the page before is shown again
         _, page = await ask(port, "/metrics")
         return samples(page).get("proxmox_bot_refusals_total error=NodeUnreachable", 0)
 
