@@ -62,11 +62,16 @@ def _truncated_nodes(
 def _has_all_since(known: Mapping[str, float], here: list[TaskSummary]) -> bool:
     """Return whether a node's listed tasks include all that started since an earlier list.
 
-    They do if one of them had ended before a known task started: a node drops its oldest finished tasks first.
+    They do if the finished one that started last is known: no other has started and ended since. They also do if one
+    of them had ended before a known task started: a node drops the finished tasks that started first.
     A known task that ended later shows nothing, because it kept its place while it ran.
     """
+    ended = [task for task in here if task.ended is not None]
+    last = max((task.started for task in ended), default=0)
+    if ended and all(task.upid in known for task in ended if task.started == last):
+        return True
     latest = max((task.started for task in here if task.upid in known), default=0)
-    return any(task.ended is not None and task.ended < latest for task in here)
+    return any(task.ended is not None and task.ended < latest for task in ended)
 
 
 async def _tasks_of(proxmox: Proxmox, node: str, since: int) -> tuple[TaskSummary, ...]:

@@ -91,3 +91,19 @@ async def test_before_the_first_list_no_node_is_asked() -> None:
     node.run("old", 30, at=1000)
     assert await node.complete(None) == set(node.active)
     assert node.asked == []
+
+
+async def test_tasks_that_ran_side_by_side_are_read_from_the_node_once() -> None:
+    """Read again much later, a stop that is over would excuse a failure of its guest."""
+    node = TaskNode()
+    node.run("old", 30, at=1000)
+    known = set(node.active)
+    for number in range(40):
+        node.start(f"stop{number}", at=2000)
+    for number in range(40):
+        node.end(f"stop{number}", at=2005)
+    known |= await node.complete(known)
+    assert node.asked == ["node_tasks"]
+    known = set(node.active)  # the others are forgotten after ten minutes
+    assert await node.complete(known) == known
+    assert node.asked == ["node_tasks"]
