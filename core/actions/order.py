@@ -112,7 +112,7 @@ class Plan:
         )
 
     @property
-    def unmet(self) -> tuple[int | None, int | None]:
+    def not_in_effect(self) -> tuple[int | None, int | None]:
         """RESIZE: requested cores and memory that are not in effect now; None for each that is."""
         order, now = self.order, self.config
         return (
@@ -123,7 +123,7 @@ class Plan:
     @property
     def withdraws_pending(self) -> bool:
         """RESIZE: whether the order only takes back a change that waits for a restart."""
-        return self.change is not None and self.unmet == (None, None)
+        return self.change is not None and self.not_in_effect == (None, None)
 
     @property
     def needs_preview(self) -> bool:

@@ -75,7 +75,7 @@ class Planner:
         check = self._authorizer.check_for(order.actor, operation)
         age = self.list_age(order.actor, operation, order.vmid)
         known = self._cluster_cache.find(order.vmid) or unknown_guest(order.vmid)
-        if age == 0 or check(known):
+        if age == 0 or check(known) is not None:  # an outdated list may be why it is refused
             await self.finder.find(order.vmid, check, max_age=age)
 
     async def plan(self, order: Order) -> Plan:
@@ -114,7 +114,8 @@ class Planner:
         if order.fingerprint is not None and not guest.has_fingerprint(order.fingerprint):
             raise ChangedMeanwhile(guest.vmid)
         plan, refusal = Plan(order, guest), failed_precondition(order.operation, guest)
-        # if Proxmox' flag can prevent the action, every refusal waits for it: it comes with the configuration
+        # if Proxmox' protection flag can prevent the action, `_plan` checks again once the flag is read: a person
+        # should hear of the flag before the state (see failed_precondition)
         if refusal and not OPERATIONS[order.operation].needs_unprotected:
             raise refusal
         match order.operation:
@@ -129,7 +130,7 @@ class Planner:
     async def _read_protection(self, plan: Plan) -> Plan:
         """Add the configuration, from it Proxmox' protection flag, and whether the guest is protected.
 
-        For a rollback also add the access that the guest's tags give now.
+        For a rollback also add the access that the guest's tags and protection give now.
         """
         config = await self._proxmox.config(plan.guest)
         guest = replace(plan.guest, protected=config.protection)
@@ -178,14 +179,14 @@ class Planner:
 
     async def _resize(self, plan: Plan) -> Plan:
         order, guest = plan.order, plan.guest
-        unread = None
+        error = None
         if plan.config is not None:
-            waiting, unread = await self._waiting(guest)
-            plan = replace(plan, stored=with_pending(plan.config, guest.kind, waiting))
+            pending, error = await self._pending(guest)
+            plan = replace(plan, stored=with_pending(plan.config, guest.kind, pending))
         if plan.change is None:
-            if unread:
-                raise unread
-            cores, memory = plan.unmet
+            if error:
+                raise error
+            cores, memory = plan.not_in_effect
             raise NothingToChange(guest.vmid, guest.label, cores, memory)
         node = self._cluster_cache.last.node(guest.node) if self._cluster_cache.last else None
         plan = replace(plan, excess=find_excess(plan.stored, node, order.cores, order.memory_mb))
@@ -194,7 +195,7 @@ class Planner:
             raise BalloonTooLarge(guest.vmid, guest.label, order.memory_mb, balloon)
         return plan
 
-    async def _waiting(self, guest: Guest) -> tuple[tuple[Pending, ...], ProxmoxError | None]:
+    async def _pending(self, guest: Guest) -> tuple[tuple[Pending, ...], ProxmoxError | None]:
         """Return `Proxmox.pending`, or nothing and the error of reading it. Raises: GuestMoved only."""
         try:
             return await self._proxmox.pending(guest), None
@@ -237,7 +238,7 @@ class Planner:
         return replace(plan, snapshots=snapshots)
 
     async def _with_snapshot_tags(self, plan: Plan, name: str) -> Plan:
-        """Add the access that the tags in the snapshot would give, unless they cannot be read.
+        """Add the access that tags and protection in the snapshot would give, unless they cannot be read.
 
         Raises: GuestMoved only.
         """

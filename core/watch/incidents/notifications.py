@@ -7,16 +7,17 @@ from core.watch.incidents.model import GuestEvent, Incident, MessageKind, Severi
 from core.watch.incidents.transition import News, Transition
 
 SINGLE_MOST = 5
-"""Maximum number of events that get a message each; more share one. Wanted and unwanted ones are counted apart.
+"""Maximum number of events that get a message each; more share one.
 
-The same holds for incidents whose mutes end at once.
+Events that somebody caused on purpose (`wanted`) and others are counted apart.
+The same maximum holds for incidents whose mutes end at the same time.
 """
 GROUP = "group"
 """Subject of an incident about several guests."""
 
 
 def open_incidents(transition: Transition) -> None:
-    """Open and end incidents by the news of this poll, grouped if there are many or Proxmox was unreachable."""
+    """Open and end incidents by the news of this poll, grouped if there are many, or several after an outage."""
     unmuted, muted = _split_by_mute(transition)
     for news in muted:
         _open_single(transition, news)
@@ -43,8 +44,8 @@ def _split_by_mute(transition: Transition) -> tuple[list[News], list[News]]:
 
 def _open_single(transition: Transition, news: News) -> None:
     fact, subject = news.fact, guest_subject(news.fact.vmid)
-    if news.over is not None:
-        transition.announce_recovery(_close_single(transition, news, news.over))
+    if news.ended_incident is not None:
+        transition.announce_recovery(_close_single(transition, news, news.ended_incident))
     elif news.wanted:
         transition.open_incident(Topic.NOTE, subject, Severity.INFO, guests=(fact,))
     elif fact.down:
@@ -65,8 +66,8 @@ def _close_single(transition: Transition, news: News, number: int) -> Incident:
 def _open_group(transition: Transition, some: Sequence[News]) -> None:
     """Open one incident for all of them. Its guests recover one by one."""
     for news in some:
-        if news.over is not None:
-            _close_single(transition, news, news.over)
+        if news.ended_incident is not None:
+            _close_single(transition, news, news.ended_incident)
     facts = tuple(news.fact for news in sorted(some, key=lambda news: news.fact.vmid))
     down = {fact.vmid for fact in facts if fact.down}
     restarted = any(news.fact.what is GuestEvent.RESTARTED and not news.wanted for news in some)
@@ -79,16 +80,20 @@ def _open_group(transition: Transition, some: Sequence[News]) -> None:
 
 
 def announce_all(transition: Transition, *, reminds: bool = True) -> None:
-    """Report new and unmuted incidents. Remind of those that nobody has acknowledged."""
-    unmuted = [
+    """Report the incidents that are not reported yet and not muted. Remind of those that nobody has acknowledged.
+
+    While Proxmox cannot be read (`Transition.good`), only report incidents of Topic.SOURCE.
+    `reminds`: False for a change between two polls.
+    """
+    no_longer_muted = [
         incident
         for incident in sorted(transition.open.values(), key=lambda incident: incident.id)
         if incident.id <= transition.previous.pulse.last_id
         and not incident.told
         and not transition.muted(incident)
     ]
-    if transition.good and len(unmuted) > SINGLE_MOST:
-        transition.announce_together(unmuted)
+    if transition.good and len(no_longer_muted) > SINGLE_MOST:
+        transition.announce_together(no_longer_muted)
     for incident in sorted(
         (*transition.open.values(), *_new_one_offs(transition)), key=lambda incident: incident.id
     ):

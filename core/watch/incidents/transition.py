@@ -30,13 +30,13 @@ SINCE_TOLERANCE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One event of a guest in this poll. `over`: the incident that it ended `ago` seconds ago.
+    """One event of a guest in this poll. `ended_incident`: the id of the incident that it ended `ago` seconds ago.
 
     News that somebody wanted (`wanted`) opens a NOTE, or joins a GROUP.
     """
 
     fact: GuestFact
-    over: int | None = None
+    ended_incident: int | None = None
     ago: float = 0.0
 
     @property
