@@ -1,4 +1,4 @@
-"""Define the errors for actions that a guest does not allow, a part of the tree of `core/errors.py`.
+"""Define the errors for actions and views that a guest does not allow, a part of the tree of `core/errors.py`.
 
 Refused
 ├── GuestNotFound            no guest has this VMID, or the person may not see it
@@ -100,7 +100,7 @@ class NothingGiven(Refused):
 class NothingToChange(Refused):
     """The guest already has the given values.
 
-    `cores`, `memory_mb`: values that are already stored and take effect at the next restart by Proxmox.
+    `cores`, `memory_mb`: given values that are stored but not in effect. They take effect after `/reboot`.
     """
 
     vmid: int

@@ -114,7 +114,10 @@ def person(name: str, user_id: int, most: int = NAME_MOST) -> str:
 
 
 def code_block(lines: Iterable[str], most: int = 900) -> str:
-    """Return foreign lines, such as a task's log, in a code block: the last ones that fit into `most` characters."""
+    """Return foreign lines, such as a task's log, in a code block: the last ones that fit into `most` characters.
+
+    The fences are not counted.
+    """
     kept: list[str] = []
     room = most
     for line in reversed([plain(line, 200).replace("`", "ˋ") for line in lines]):

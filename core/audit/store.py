@@ -33,17 +33,16 @@ class TrailExtent(StrEnum):
     """The wanted part of the trail."""
 
     RECORDS = "records"  # every attempt as it is stored
-    ENTRIES = "entries"  # every attempt, but an answered question only by its result
-    CHANGES = "changes"  # the entries without reads, dry runs and refusals of mistyped options
+    ENTRIES = "entries"  # every attempt except answered questions, whose answers are attempts of their own
+    CHANGES = "changes"  # the entries without allowed reads, dry runs and refusals of mistyped options
 
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
     """Filter of attempts. None means all, and so does "" as the operation. `since`: earliest start in Unix seconds.
 
-    `until`: newest id to include. It keeps the pages stable while records are added.
+    `until`: highest id of an attempt to include. It keeps the pages stable while records are added.
     `site`: name of a site, or "" as in AuditEntry.
-    `extent`: leaves out attempts that change nothing, or questions that were answered.
     """
 
     vmid: int | None = None
@@ -85,7 +84,7 @@ class AuditCursor:
     `there`: Discord's id of the last message, 0 if there is none.
     `tried`: last record id of a message that Discord may or may not have, 0 if there is none.
     `tried_at`: Unix seconds at which that message was sent.
-    `rejected`: why the last line of the stream was left out: Discord rejects every version. "" if it was posted.
+    `rejected`: why the last line of the stream was left out, "" if it was posted. Discord rejects even fewer words.
     `left_out_at`: Unix seconds at which a line was last left out for that reason, 0 for never.
     """
 
@@ -170,6 +169,7 @@ class PeopleReader:
     async def read(self, most: int) -> tuple[tuple[int, str], ...]:
         """Return `AuditStore.audit_people`, at most FRESH_SECONDS seconds old.
 
+        `most`: the same number in every call, because a kept answer is returned whole.
         Raises: JournalFailed.
         """
         now = self._clock.monotonic()
