@@ -83,15 +83,15 @@ class ConnectAttempts:
         self.failures, self._since = 0, 0.0
         self._told = list[str]()
         """The causes that were logged since the last success, in order."""
-        self._is_over = True
-        """Whether the problem is over, or there was none."""
+        self._is_solved = True
+        """Whether the end of the last problem is logged, or there was none."""
 
     def works(self) -> None:
         """Log that the problem is over. The same cause is not logged again before `succeeded`."""
-        if not self._is_over:
+        if not self._is_solved:
             seconds = self._clock.monotonic() - self._since
             _log.warning("%s", works_again(self._t, self._told[-1], seconds))
-        self._is_over = True
+        self._is_solved = True
 
     def succeeded(self) -> None:
         """Start counting anew after a success."""
@@ -117,8 +117,8 @@ class ConnectAttempts:
         if diagnosis.text not in self._told:
             _log.warning("%s", tried_again(self._t, diagnosis, seconds))
             self._told = [*self._told[1 - CAUSES_MOST :], diagnosis.text]
-            if self._is_over:
-                self._since, self._is_over = self._clock.monotonic(), False
+            if self._is_solved:
+                self._since, self._is_solved = self._clock.monotonic(), False
         self.failures += 1
         await sleep_until_set(self._clock, seconds, self._over)
 
@@ -205,7 +205,8 @@ class Connection:
             except DiscordRefused as refused:
                 if not registered:
                     raise
-                _log.error("%s", refused)  # removed once more, or invited without applications.commands
+                # the bot was removed from the guild again, or invited without applications.commands
+                _log.error("%s", refused)
                 await self._again.wait()
 
     async def _gateway(self) -> None:
@@ -218,7 +219,7 @@ class Connection:
         while not (client.is_closed() or self._over.is_set()):
             began = self._clock.monotonic()
             error: BaseException | None = None
-            closed = closed_by_discord(self._t)
+            why_closed = closed_by_discord(self._t)
             try:
                 async with asyncio.timeout(TRY_SECONDS):
                     opened = await DiscordWebSocket.from_client(client, shard_id=client.shard_id, **how)
@@ -235,7 +236,7 @@ class Connection:
                 _log.exception(
                     "an event from Discord could not be handled; reconnecting to receive the next ones"
                 )
-                closed, resumes, tries.failures = closed_by_bot(self._t), True, max(tries.failures, 1)
+                why_closed, resumes, tries.failures = closed_by_bot(self._t), True, max(tries.failures, 1)
                 await _close_for_resume(client.ws)
             if client.is_closed() or self._over.is_set():
                 return
@@ -246,7 +247,7 @@ class Connection:
             if error is not None:
                 await tries.failed(error)
             elif tries.failures:
-                await tries.pause(closed)
+                await tries.pause(why_closed)
             else:
                 # reconnect at once, but pause if the next connection is lost within STEADY_SECONDS
                 tries.failures = 1
@@ -283,7 +284,7 @@ def _how_to_return(socket: DiscordWebSocket | None, *, resumes: bool) -> dict[st
 def use_other_discord(environ: Mapping[str, str]) -> None:
     """Use the Discord that DISCORD_API_BASE and DISCORD_GATEWAY_URL name, if any, for the demo and the tests.
 
-    Raises: SystemExit if an address is not on this machine, or `STAND_IN` is not 1.
+    Raises: SystemExit if one is named and `STAND_IN` is not 1, or if an address is not on this machine.
     """
     base, gateway = environ.get("DISCORD_API_BASE"), environ.get("DISCORD_GATEWAY_URL")
     given = [name for name in ("DISCORD_API_BASE", "DISCORD_GATEWAY_URL") if environ.get(name)]
