@@ -31,7 +31,7 @@ class Pins:
         self._order: dict[int, int] = {}
         self._counter = itertools.count(1)
 
-    def ensure_room(self, call: Call) -> None:
+    def ensure_below_limit(self, call: Call) -> None:
         """Refuse a new pin beyond the limit, and note the order of the allowed ones. Let all other calls pass.
 
         Raises: CallRefused.

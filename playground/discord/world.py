@@ -51,15 +51,18 @@ class Presses(Protocol):
 class World(simcord.Env):
     """SimCord's world without a bot inside: the bot connects over the sockets.
 
-    Overridden: waiting (for answers over the sockets, not for tasks of this process), the rule that only one
-    person acts at a time, and the rule that there is only one Preview.
+    Overridden, among others: waiting (for answers over the sockets, not for tasks of this process), the rule that
+    only one person acts at a time, and the rule that there is only one Preview.
     """
 
     def __init__(self, presses: Presses, bot_name: str) -> None:
         self._presses = presses
         self._previews: list[Any] = []
         self.files_most, self.file_bytes_most = 200, 32 << 20
-        """Maximum number and total bytes of the uploaded files that are kept, newest first."""
+        """Maximum number and total bytes of the uploaded files that are kept.
+
+        The oldest are dropped first, the newest never.
+        """
         super().__init__(discord.Client(intents=discord.Intents(guilds=True)), check_errors=False)
         self.backend.clock = RealClock()
         self.backend.bot_user.name = bot_name
@@ -109,7 +112,7 @@ class World(simcord.Env):
             await self._presses.answered(pressed)
 
     async def close(self) -> None:
-        """Close the pages."""
+        """Close the previews."""
         await self._run_pre_shutdown()
 
     # ------------------------------------------------------------------ the bot's side
@@ -124,7 +127,7 @@ class World(simcord.Env):
             guilds = [guild for guild in self.backend.guilds.values() if self.bot_id in guild.members]
             return [{"id": str(guild.id), "name": guild.name, "features": []} for guild in guilds]
         ensure_member(self.backend, call)
-        self._pins.ensure_room(call)
+        self._pins.ensure_below_limit(call)
         try:
             answer = router.dispatch(
                 self.backend,

@@ -18,9 +18,10 @@ otherwise. 1 is real time. Guests, tasks and faults may be changed from any thre
 add_listener("pve2") serves the same cluster at one more port, with that node's certificate. Each of `listeners` can
 die, fall silent, hang and be slow: pve.call(pve.listeners[0].kill()).
 
-From fakepve itself: add_vm, add_ct, add_node, grant, fail(method, path_end, status, message, times=…),
-snapshot_lock, unlock, lose_quorum, regain_quorum, slow_network, flaky_network, time_scale, and the coroutine
-hold_config_lock: pve.call(pve.hold_config_lock(100, None)).
+From fakepve, with the configuration of a real guest added by guest_config: add_vm, add_ct.
+From fakepve itself: add_node, grant, fail(method, path_end, status, message, times=…), snapshot_lock, unlock,
+lose_quorum, regain_quorum, slow_network, flaky_network, time_scale, and the coroutine hold_config_lock:
+pve.call(pve.hold_config_lock(100, None)).
 """
 
 from __future__ import annotations
@@ -58,9 +59,9 @@ BOT_PRIVILEGES = (
 class Pve(Accounts):
     """A cluster that serves during the `with` block (or between open() and close()).
 
-    host, port: its address; port 0 takes a free one, known after open(). seed: for the usage of guests. old_ca: the
-    root CA has no keyUsage, as on clusters installed before 2026-03. version: 8.4 and 9.x differ in some answers
-    and in the privilege for the guest agent.
+    host, port: its address; port 0 takes a free one, known after open(). seed: for the usage of guests and nodes.
+    old_ca: the root CA has no keyUsage, as on clusters installed before 2026-03. version: 8.4 and 9.x differ in some
+    answers and in the privilege for the guest agent.
     """
 
     def give_bot(
