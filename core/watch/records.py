@@ -1,12 +1,13 @@
 """Encode the state of the watch as records of the journal, and decode it.
 
-Open incidents are not records: the journal stores them with all others.
+Open incidents are not records: the journal stores them in the table of all incidents.
 """
 
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar
 
 from core.codec import decode, encode
 from core.watch.incidents.model import Incident, Mute
@@ -19,6 +20,7 @@ from core.watch.incidents.state import (
     WatchState,
 )
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
@@ -71,12 +73,12 @@ def decode_state(records: Mapping[str, str], open_incidents: Iterable[Incident])
     return WatchState(
         pulse=_one(records, "pulse", lambda text: decode(PollState, text), PollState()),
         source=_one(records, "source", lambda text: decode(SourceState, text), SourceState()),
-        guests={int(key): value for key, value in _all(records, "guest/", GuestState).items()},
-        nodes=_all(records, "node/", NodeState),
-        thresholds=_all(records, "gauge/", ThresholdState),
-        mutes=_all(records, "mute/", Mute),
+        guests=_all(records, "guest/", int, GuestState),
+        nodes=_all(records, "node/", str, NodeState),
+        thresholds=_all(records, "gauge/", str, ThresholdState),
+        mutes=_all(records, "mute/", str, Mute),
         uptimes=_one(records, "uptimes", _uptimes, {}),
-        tasks=_one(records, "tasks", json.loads, None),
+        tasks=_one(records, "tasks", _tasks, None),
         failed=_one(records, "failed", lambda text: frozenset(json.loads(text)), frozenset()),
         running=_one(records, "running", lambda text: frozenset(json.loads(text)), frozenset()),
         asked=_one(records, "asked", _asked, {}),
@@ -94,21 +96,26 @@ def _asked(text: str) -> dict[str, float]:
     return {str(node): float(unix) for node, unix in json.loads(text).items()}
 
 
+def _tasks(text: str) -> dict[str, float] | None:
+    found = json.loads(text)
+    return None if found is None else {str(upid): float(clock) for upid, clock in found.items()}
+
+
 def _one(records: Mapping[str, str], key: str, read: Callable[[str], T], default: T) -> T:
     if key not in records:
         return default
     try:
         return read(records[key])
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         _log.exception("the journal's record %r cannot be read", key)
         return default
 
 
-def _all(records: Mapping[str, str], prefix: str, cls: type[T]) -> dict[Any, T]:
-    found = {}
-    for key in records:
-        if key.startswith(prefix):
-            value = _one(records, key, lambda text: decode(cls, text), None)
-            if value is not None:
-                found[key.removeprefix(prefix)] = value
-    return found
+def _all(records: Mapping[str, str], prefix: str, key_of: Callable[[str], K], cls: type[T]) -> dict[K, T]:
+    """Return the parts whose records begin with `prefix`. `key_of`: makes a part's key of the rest of the name."""
+
+    def read(name: str, text: str) -> tuple[K, T]:
+        return key_of(name.removeprefix(prefix)), decode(cls, text)
+
+    found = (_one(records, name, partial(read, name), None) for name in records if name.startswith(prefix))
+    return dict(each for each in found if each is not None)
