@@ -20,7 +20,7 @@ def mixed_forms(origin: Origin, sites: Sequence[WrittenSite]) -> list[Fault]:
     plain = [name for name in names_of(SITE_ROWS) if name in origin.variables or name in origin.config]
     if not plain:
         return []
-    variable = next((site.variable + name for site in sites for name in site.variables), "SITES")
+    variable = next((site.variable_prefix + name for site in sites for name in site.variables), "SITES")
     label = "SITES" if origin.config.get("SITES") else variable
     return [Fault(FaultKind.BOTH_FORMS, label, other=", ".join(plain))]
 

@@ -52,7 +52,7 @@ class Origin:
             self,
             variables=site.variables,
             config=site.config or {},
-            variable=site.variable,
+            variable=site.variable_prefix,
             label=site.label,
         )
 

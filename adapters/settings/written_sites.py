@@ -29,26 +29,26 @@ class WrittenSite:
     config: Mapping[str, object] | None = None
 
     @property
-    def variable(self) -> str:
-        return variable_of(self.name)
+    def variable_prefix(self) -> str:
+        return variable_prefix_of(self.name)
 
     @property
     def label(self) -> str:
         """Return the text before the name of a setting, for a fault."""
-        return self.variable if self.config is None else _prefix_of(self.name)
+        return self.variable_prefix if self.config is None else _config_prefix_of(self.name)
 
 
-def variable_of(name: str) -> str:
+def variable_prefix_of(name: str) -> str:
     """Return the beginning of the variables of a site."""
     return f"SITE_{name.upper().replace('-', '_')}_"
 
 
-def _prefix_of(name: str) -> str:
+def _config_prefix_of(name: str) -> str:
     return f'SITES["{name}"].'
 
 
 def parse_sites(known: Sequence[str], given: RawSetting) -> dict[str, Mapping[str, object]]:
-    """Check the form of SITES: `{name: {setting: value}}`. `known`: the settings that a site may have.
+    """Check the form of SITES, `{name: {setting: value}}`, and return it. `known`: the settings that a site may have.
 
     Raises: SettingRejected.
     """
@@ -61,10 +61,12 @@ def parse_sites(known: Sequence[str], given: RawSetting) -> dict[str, Mapping[st
             faults.append(given.fault(FaultKind.BAD_SITE_NAME, name))
         elif not isinstance(site, dict):
             found = type(site).__name__
-            label = _prefix_of(name).rstrip(".")
+            label = _config_prefix_of(name).rstrip(".")
             faults.append(Fault(FaultKind.WRONG_TYPE, label, expected="site", found=found))
         else:
-            faults += [_unknown(_prefix_of(name), key, known, given) for key in site if key not in known]
+            faults += [
+                _unknown(_config_prefix_of(name), key, known, given) for key in site if key not in known
+            ]
     if faults:
         raise SettingRejected(*faults)
     return rows
@@ -83,7 +85,7 @@ def _unknown(label: str, key: object, known: Sequence[str], given: RawSetting) -
 def find_sites(known: Sequence[str], environ: Mapping[str, str], rows: Any) -> tuple[WrittenSite, ...]:
     """Return the sites with a valid name: those of SITES in its order, then those that only variables define.
 
-    `rows`: SITES. Faults there are left out here: `parse_sites` and `variable_faults` report them.
+    `rows`: SITES. Invalid parts are left out: `parse_sites` and `variable_faults` report them.
     """
     found = {
         name: WrittenSite(name, config=with_value(site))
@@ -92,7 +94,7 @@ def find_sites(known: Sequence[str], environ: Mapping[str, str], rows: Any) -> t
     }
     for _, written, setting, value in _variables(known, environ):
         name = written.lower().replace("_", "-")
-        if _NAME.fullmatch(name) and variable_of(name) == f"SITE_{written}_":
+        if _NAME.fullmatch(name) and variable_prefix_of(name) == f"SITE_{written}_":
             found.setdefault(name, WrittenSite(name)).variables[setting] = value
     return tuple(found.values())
 
@@ -109,7 +111,7 @@ def variable_faults(
     known: Sequence[str], environ: Mapping[str, str], sites: Iterable[WrittenSite]
 ) -> list[Fault]:
     """Return the faults in the names of variables: an invalid site, and a setting that is likely misspelled."""
-    prefixes = sorted((site.variable for site in sites), key=len, reverse=True)
+    prefixes = sorted((site.variable_prefix for site in sites), key=len, reverse=True)
     faults, valid = list[Fault](), set[str]()
     for variable, written, _, _ in _variables(known, environ):
         valid.add(variable)
@@ -126,7 +128,7 @@ def variable_faults(
 
 
 def _variables(known: Sequence[str], environ: Mapping[str, str]) -> Iterator[tuple[str, str, str, str]]:
-    """Yield the variables of sites that have a value, in order: whole name, site as written, setting, value."""
+    """Yield the whole name, the site as written, the setting and the value of each variable that has a value."""
     pattern = re.compile(rf"SITE_(.+)_({'|'.join(known)})", re.S)
     for variable in sorted(environ):
         match = pattern.fullmatch(variable)

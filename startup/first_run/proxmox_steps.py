@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from adapters.settings.load import Secret
-from adapters.settings.written_sites import variable_of
+from adapters.settings.written_sites import variable_prefix_of
 from core.guest import Guest, State
 from core.health.grants import Use, needs_of, token_commands
 from core.health.readiness import Problem
@@ -128,7 +128,7 @@ def _ask_token(talk: Talk, *, first: bool, known: Given | None) -> bool:
 def _token_variable(draft: Draft) -> str:
     """Return the variable for the token's value. For all but the first cluster it contains the cluster's name."""
     site = draft.site
-    return f"{'' if site is draft.sites[0] else variable_of(site.name)}PROXMOX_TOKEN_VALUE"
+    return f"{'' if site is draft.sites[0] else variable_prefix_of(site.name)}PROXMOX_TOKEN_VALUE"
 
 
 def _test_access(talk: Talk) -> bool:

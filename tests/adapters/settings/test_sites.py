@@ -19,7 +19,7 @@ from adapters.settings import load as settings
 from adapters.settings.faults import Fault, FaultKind, Secret
 from adapters.settings.load import Settings, SettingsError
 from adapters.settings.table import SITE_NAMES, SITE_ROWS
-from adapters.settings.written_sites import variable_of
+from adapters.settings.written_sites import variable_prefix_of
 from core.access.policy import Scope, ScopeKind
 from core.entry_point import EntryPoint
 from tests.adapters.settings.test_load import ANYTHING, GOOD, TOKEN, VALUE, faults
@@ -76,7 +76,7 @@ def home(**changed: object) -> dict[str, object]:
 
 def whole_site(name: str, host: str) -> dict[str, str]:
     """Return the environment of a whole site."""
-    prefix = variable_of(name)
+    prefix = variable_prefix_of(name)
     return {
         f"{prefix}PROXMOX_HOST": host,
         f"{prefix}PROXMOX_USER": "bot@pve",
