@@ -244,8 +244,8 @@ OPERATIONS: Mapping[Operation, OperationRow] = {
 }
 """One row per operation.
 
-A mute, or a button of an alert, may be about several guests, a node or everything. The person then needs the level
-on each of the guests, or on the whole cluster.
+A mute, or a button of an alert, need not be about one guest. If it is about several guests, the person needs the
+level on each of them. If it is about a node, a storage or everything, they need it on the whole cluster.
 """
 
 ACTIONS = tuple(operation for operation in Operation if OPERATIONS[operation].effect is Effect.GUEST)

@@ -1,7 +1,7 @@
 """View the journal as that of a single site, in the thread of its connection. A part of adapters/journal/store.py.
 
-Incidents, messages, records, dashboards and the attempts to be finished are those of the site. The rest of the audit
-trail, Discord's ids of messages, and pruning cover all sites.
+Incidents, messages, records and dashboards are those of the site. Of the audit trail, `audit_add_all`, `audit_open`,
+`audit_unknown` and `audit_upids` are about the site. Its other methods, `discord_ids` and pruning cover all sites.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ T = TypeVar("T")
 BACKUPS_SECONDS = 5.0
 """Seconds that all storages together may take to list their backups."""
 BACKUP_STORAGES_MOST = 20
-"""Maximum number of storages asked for the backups of one guest: each costs a request, whenever a panel opens."""
+"""Maximum number of storages asked for the backups of one guest: each costs a request."""
 ROWS_MOST = 10_000
 """Maximum number of rows read from most lists."""
 EXIT_MOST = 900

@@ -1,4 +1,4 @@
-"""Tell changes and refusals of people from reads and mistyped input."""
+"""Tell changes and refused attempts from reads and mistyped input."""
 
 from core import wanted_errors
 from core.audit.folding import VARIOUS
@@ -18,9 +18,9 @@ MISTAKES = frozenset(
     - {wanted_errors.SitesUnread.__name__}
     | {NothingGiven.__name__}
 )
-"""The stored names of the errors for an option that cannot be used, such as a mistyped one.
+"""The stored names of the errors for an option that cannot be used, or a dashboard that cannot be made.
 
-The error for a VMID without a guest is not one of them, because the guest may be hidden.
+GuestNotFound is not one of them, because the guest may be hidden.
 """
 
 DRY_RUN = "dry_run=True"
@@ -36,7 +36,7 @@ It is twice the question's time limit, because a form renews it once, plus a mar
 def is_posted(record: AuditRecord) -> bool:
     """Return whether the audit channel shows a record: a refusal, or the result of a change.
 
-    Reads, plans and mistyped options are left out.
+    Reads and plans that were not refused, and refusals in MISTAKES, are left out.
     """
     if record.step is AuditStep.REFUSED:
         return word_of(record.outcome) not in MISTAKES

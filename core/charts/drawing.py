@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class DrawnLine:
-    """One line of a panel. `text`: its figures, drawn in its colour. `values`: None for a gap."""
+    """One line of a panel. `text`: its figures, shown after a dot in its colour. `values`: None for a gap."""
 
     text: str
     values: tuple[float | None, ...]

@@ -12,7 +12,7 @@ from core.proxmox import StorageUse
 
 DAY = 86400  # seconds
 DAYS_LEAST, DAYS_MOST = 4, 14
-"""Minimum number of days with data, and age in days of the oldest that counts. Each pair of days is compared."""
+"""Minimum number of days with data, and maximum age in days of data that counts. Each pair of days is compared."""
 RISING_LEAST = 0.8
 """Minimum share of the pairs of days in which the later day has the greater usage."""
 AHEAD_MOST = 365
@@ -24,7 +24,8 @@ SAME_TOTAL = 0.01
 def days_until_full(history: Sequence[StorageUse]) -> float | None:
     """Return in how many days the storage is full if it goes on like this. None if the data gives no answer.
 
-    The rows are in the order of their times, at any interval: Proxmox 8 has about 70 in a week, Proxmox 9 has 336.
+    The rows are in the order of their times, at any interval: Proxmox 8 sends 70 for about nine days, Proxmox 9 sends
+    336 for seven.
     """
     if not history:
         return None

@@ -9,7 +9,7 @@ from core.watch.journal import OutboxMessage
 LATE_SECONDS = 60.0
 """A message posted more than this many seconds after it was made mentions its delay."""
 STALE_PAIR_SECONDS = 15 * 60.0
-"""Age in seconds above which an unposted opening also reports the end of its incident. The recovery is not sent."""
+"""Age in seconds above which an unposted opening replaces the waiting recovery of its incident."""
 
 
 def delay_of(message: OutboxMessage) -> float | None:
@@ -20,7 +20,7 @@ def delay_of(message: OutboxMessage) -> float | None:
 def find_superfluous(waiting: Sequence[OutboxMessage]) -> list[int]:
     """Return the ids of reminders that are not needed: the incident is over, or another waiting message covers it.
 
-    Messages that were tried before are ignored, because Discord may have had them for long.
+    Messages that were tried before are ignored, because Discord may have them already.
     """
     fresh = [each for each in waiting if not each.tried]
     openings = {each.stored.incidents for each in fresh if each.stored.post is MessageKind.OPENING}

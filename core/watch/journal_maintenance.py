@@ -12,7 +12,7 @@ RETENTION_SECONDS = 90 * 86400.0
 PRUNE_EVERY, FIRST_PRUNE = 86400.0, 3600.0
 """Seconds between two prunings, and from the start of the bot to the first."""
 PIECES_MOST = 100
-"""Maximum number of pieces pruned in one poll; each takes a few milliseconds."""
+"""Maximum number of pieces in one poll. A piece of the audit trail is pruned with each."""
 
 _log = logging.getLogger(__name__)
 
@@ -72,4 +72,4 @@ class JournalMaintenance:
                     return
         except JournalFailed as error:
             self._pruned = monotonic
-            _log.warning("old incidents could not be deleted: %s", error.reason)
+            _log.warning("old data could not be deleted: %s", error.reason)

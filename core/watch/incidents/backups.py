@@ -13,7 +13,10 @@ from core.watch.incidents.observation import RECENT_SECONDS
 from core.watch.incidents.transition import Transition
 
 FAILED_MOST, RUNNING_MOST, LATELY_MOST = 1000, 500, 2000
-"""Maximum number of UPIDs of failed, running and lately listed tasks that are remembered; the newest are kept."""
+"""Maximum number of UPIDs of failed backups, of running backups and of lately listed tasks; the newest are kept.
+
+The tasks of the latest list, and of nodes that it does not name, are remembered besides.
+"""
 BACKUPS = "backups"
 """Subject of an incident about failed backups."""
 
@@ -70,7 +73,7 @@ def _new_in_list(transition: Transition, tasks: tuple[TaskSummary, ...]) -> dict
     # the tasks of an offline node are not listed, and are not new when it returns
     unlisted = {upid: at for upid, at in before.items() if node_of(upid) not in listed_nodes}
     now = -1e9 if first else transition.clock  # tasks of the first list count as old
-    # a node's own tasks are missing from the next cluster list, and may be read again later
+    # tasks read from a node's own list may be missing from this list and appear again in a later one
     recent = {upid: at for upid, at in before.items() if transition.clock - at <= 2 * RECENT_SECONDS}
     listed = {task.upid: before.get(task.upid, now) for task in tasks}
     transition.tasks = unlisted | dict(list(recent.items())[-LATELY_MOST:]) | listed

@@ -98,15 +98,15 @@ def _next_node_state(transition: Transition, node: Node) -> NodeState:
 
 
 def _guests_lost_with(transition: Transition, node: str) -> tuple[GuestFact, ...]:
-    """Return the watched guests that were last seen running on the node."""
+    """Return the watched guests that were last seen on the node and were not stopped."""
     return tuple(
         GuestFact(guest.vmid, GuestEvent.STOPPED, guest.kind, node, guest.name)
         for guest in (transition.guests.get(entry.vmid) for entry in transition.entries)
-        if guest is not None and guest.node == node and _was_running(guest)
+        if guest is not None and guest.node == node and _was_alive(guest)
     )
 
 
-def _was_running(guest: GuestState) -> bool:
-    """Return whether the guest ran where it was last seen. A guest that HA has just moved has yet to start."""
+def _was_alive(guest: GuestState) -> bool:
+    """Return whether the guest was running, paused or suspended. One that HA has just moved has yet to start."""
     awaited = guest.held is not None and guest.held.wait is HoldReason.HA
     return guest.state in ALIVE_STATES and not guest.missing and not awaited
