@@ -18,6 +18,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from adapters.settings.credentials import DIRECTORY
 from adapters.settings.load import KNOWN_NAMES
 from playground.announcements import BLOCKED, PORT_MOVED, PORT_TAKEN, READY, SITES
 from playground.children import Child, ChildDied
@@ -39,7 +40,7 @@ from playground.panel.panel import ClusterState, Panel
 ROOT = Path(__file__).resolve().parent.parent
 _CLUSTER_PATIENCE = 30.0  # seconds
 _BOT_PATIENCE = 45.0  # seconds
-_FOREIGN = frozenset(KNOWN_NAMES)
+_FOREIGN = frozenset((*KNOWN_NAMES, DIRECTORY))
 
 
 class Demo:
@@ -74,7 +75,7 @@ class Demo:
     async def run(self) -> int:
         """Run until Ctrl-C, SIGTERM or the page's "End preview session", and return 0.
 
-        If a child ends by itself, no ports are left for the page or the start fails, report it and return 1.
+        If a child ends by itself, the page cannot have its ports or the start fails, report it and return 1.
         """
         loop, task = asyncio.get_running_loop(), asyncio.ensure_future(self._play())
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -114,7 +115,7 @@ class Demo:
         async with AsyncExitStack() as stack:
             data = stack.enter_context(tempfile.TemporaryDirectory(prefix="proxmox-demo-"))
             server = await stack.enter_async_context(DiscordServer())
-            # The page takes no other press while it waits for an answer. A later answer is published by itself.
+            # The page takes no other press during this time. An answer that comes later appears on it, too.
             server.answer_wait = 0.5
             guild = build_guild(server, self._language)
             page, state = DemoPage(server, guild, place), ClusterState()
@@ -165,7 +166,7 @@ class Demo:
             return page.place
 
     def _cluster(self, state: ClusterState) -> Child:
-        """Return the cluster's program, not yet started. `state` follows its output."""
+        """Return the cluster's program, not yet started. `state` gets the states that it prints."""
 
         def hears(line: str) -> bool:
             is_state = line.startswith(STATE)

@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from adapters.settings.credentials import with_credentials
 from adapters.settings.load import load
 from playground import __main__ as command_line
 from playground.demo import Demo, bot_environment, clean_environment, language
@@ -219,6 +220,11 @@ async def test_the_bot_gets_settings_of_the_demo_only(
     monkeypatch.setenv("SITE_HOME_PROXMOX_HOST", "pve1")
     assert not [name for name in clean_environment() if name.startswith("SITE_")]
     assert clean_environment()["PATH"] == os.environ["PATH"]
+    (tmp_path / "heartbeat_url").write_text("https://example.com/real")
+    monkeypatch.delenv("HEARTBEAT_URL")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))  # as in a service with LoadCredential=
+    given = with_credentials(clean_environment() | told, ("HEARTBEAT_URL",))
+    assert "HEARTBEAT_URL_FILE" not in given, "a secret of a real bot"
 
 
 async def test_the_bot_gets_settings_of_every_site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
