@@ -1,7 +1,7 @@
 """Record the attempts of people: who asked for what with which options, and how it ended.
 
-core/actions/executor.py records the steps of an action on a guest. All other attempts, and those that the gate
-refuses, are recorded here.
+core/actions records the steps of an action on a guest. All other attempts are recorded here. So are actions that end
+outside of core: the gate refuses them, the guest is not found, or their question is cancelled.
 """
 
 import contextlib
@@ -111,7 +111,7 @@ class Attempt:
     def record_refusal(self, refusal: BotError) -> None:
         """Record that the attempt was refused or failed.
 
-        A `TooQuick` that is only counted is not recorded. The next one that is recorded contains the count.
+        A `TooQuick` whose `skipped` is None is not recorded. The next one that is recorded has it in its count.
         """
         if not isinstance(refusal, TooQuick) or refusal.skipped is not None:
             self.record(failure_step(refusal), str(refusal))
@@ -147,7 +147,7 @@ def recording(attempt: Attempt, detail: str | None = None) -> Iterator[Attempt]:
 
     `detail`: replaces `attempt.detail`.
     Raises: AnswerTooLate if nobody waits for the answer; AssertionError if the operation has an effect and the block
-    did not call `start`.
+    ended without an error and without `start`.
     """
     interaction, operation = attempt.interaction, Operation(attempt.word)
     if detail is not None:
@@ -170,7 +170,7 @@ def recording(attempt: Attempt, detail: str | None = None) -> Iterator[Attempt]:
 
 
 def _is_given_up(interaction: Interaction) -> bool:
-    """Return whether Discord no longer accepts an answer to the interaction (`ui/interaction/reply.py`)."""
+    """Return whether Discord no longer accepts an answer to the interaction (ui/discord/late.py)."""
     return GIVEN_UP in interaction.extras
 
 
@@ -186,8 +186,8 @@ def ensure_awaited(interaction: Interaction) -> None:
 def attempt_of(interaction: Interaction) -> Attempt:
     """Create the attempt of an interaction.
 
-    Its word, VMID and detail come from the name and options of a command. For a component or form, word and detail
-    come from the custom_id and the chosen values.
+    Its word, VMID and detail come from the name and options of a command. The word of a component or form is its
+    custom_id. The detail of a menu is its chosen values.
     """
     command = interaction.command
     if command is not None:

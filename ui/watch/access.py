@@ -1,4 +1,4 @@
-"""Decide what a person may know of the watch, which mutes they may change, and which alerts they may answer."""
+"""Decide what a person may know of the watch and of dashboards, and which mutes and alerts they may act on."""
 
 from collections.abc import Iterable
 
@@ -19,9 +19,10 @@ from ui.options.completions import cluster_for_completion
 async def cluster_for_decision(attempt: Attempt, vmids: Iterable[int]) -> Cluster | None:
     """Return the list by which access to these guests is decided.
 
-    A recent read is enough, unless the operation has an effect and access to it may depend on pools, tags or nodes.
-    If Proxmox does not answer in time, return the last read (None: there is none).
-    Raises: ProxmoxError, if a change of guests or of the watch list needs a new read and there is no answer.
+    A recent read is enough, unless the operation has an effect and the person's access may depend on pools, tags or
+    nodes. An operation that changes guests or the watch list then needs a new read. Otherwise the last read is used
+    (None: there is none) if Proxmox fails or is too slow.
+    Raises: ProxmoxError, if the new read that is needed fails.
     """
     site, operation = attempt.site, Operation(attempt.word)
     if any(site.authorizer.needs_fresh_list(attempt.actor, operation, vmid) for vmid in vmids):
@@ -42,7 +43,7 @@ def is_visible_to(site: Site, actor: Actor, vmid: int, cluster: Cluster | None) 
 def is_subject_visible_to(site: Site, actor: Actor, subject: str, cluster: Cluster | None) -> bool:
     """Return whether the person may know of this subject.
 
-    Everybody may know of the subjects ALL (such as a mute of all alerts) and SOURCE (the connection to Proxmox).
+    Everybody may know of the subjects ALL (everything) and SOURCE (the connection to Proxmox).
     Scoped users see the nodes that host their guests, and no storages.
     """
     vmid, authorizer = vmid_of(subject), site.authorizer
@@ -87,7 +88,7 @@ async def authorize_incident(attempt: Attempt, incident: Incident) -> None:
 def dashboards_of(site: Site, actor: Actor) -> list[tuple[Dashboard, DashboardFault | None]]:
     """Return the dashboards of a site that the person may know of, each with its fault, None if it has none.
 
-    A person who is limited to some guests knows only dashboards that are limited to roles, if they have all of these.
+    A person who may not see every guest knows of a dashboard only if it has roles, and the person has all of them.
     """
     if site.authorizer.refusal(actor, Operation.DASHBOARD_LIST) is not None:
         return []

@@ -54,7 +54,7 @@ async def choose_target(interaction: Interaction, typed: str, *, lifting: bool =
     """Note the site of the typed target, and return the target without the site.
 
     If the bot has one site only, the typed text is returned unchanged. Only targets that the person may see count.
-    A site that was never read may have any target. A storage counts there only if the text names the site.
+    Any target counts at a site that was never read, but a storage only if the text names that site.
     `lifting`: the target of a mute to be lifted. Targets that are muted are preferred.
     Raises: UnknownTarget, SeveralTargets.
     """
@@ -110,7 +110,7 @@ def _unknown_target(interaction: Interaction, typed: str) -> Choices:
 
 
 def _no_such_mute(interaction: Interaction, typed: str) -> Choices:
-    """Tell a target that is not muted from one that is unknown or hidden."""
+    """Say that the target is not muted. If it is unknown, hidden or ambiguous, say that it is unknown."""
     known = [
         subject
         for site in visible_sites(interaction)
@@ -136,7 +136,10 @@ async def complete_mutes(interaction: Interaction, current: str) -> list[app_com
 async def _complete(
     interaction: Interaction, typed: str, *, only_muted: bool
 ) -> list[app_commands.Choice[str]]:
-    """Return the choices of all sites in turn. `only_muted`: only targets that are muted."""
+    """Return choices of each site alternately, or only of the site that the text names.
+
+    `only_muted`: only targets that are muted.
+    """
     sites = visible_sites(interaction)
     several = services_of(interaction).sites.several
     head, slash, rest = typed.partition("/")
@@ -205,7 +208,7 @@ def _offers(interaction: Interaction, site: Site, guest: Guest) -> bool:
 
 
 def _targets(interaction: Interaction, read: SiteRead, wanted: _Wanted) -> list[_Target]:
-    """Return the possible targets. Of the guests, only those that are offered for the typed text."""
+    """Return the possible targets. Of the guests in the list, only the best for the typed text."""
     site, cluster = read.site, read.cluster
     whole, listed = _offers_whole(interaction, site), {entry.vmid for entry in site.watch.entries}
     there = cluster.vmids if cluster else frozenset[int]()
