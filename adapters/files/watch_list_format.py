@@ -48,8 +48,9 @@ class SiteList:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The content of a file. `sites`: the list of each site by name; "" is the only one, of version 1.
+    """The content of a file.
 
+    `sites`: the list of each site by name. A list without a site's name has the key "", and is the only one.
     `foreign`: unknown keys beside the lists. `upgraded`: the file was the plain list of older bots.
     """
 
@@ -81,10 +82,10 @@ def checked(entries: Iterable[WatchEntry]) -> tuple[WatchEntry, ...]:
 def arrange(document: Document, configured: SiteNames, first: str | None) -> tuple[Document, str]:
     """Assign the lists of a file to the configured sites.
 
-    Return the content with the assigned lists, and the name under which the list of the only site stands ("" with
-    several sites).
-    `first`: with several sites, the one that owns a list without a site's name. With a single site, the name of its
-    list if the file has the lists of several. None if this name is not known.
+    Return the content with the assigned lists, and the key of the only site's list ("" with several sites).
+    `first`, with several sites: the site that owns a list without a site's name.
+    `first`, with a single site: the name of its list, if the file has the lists of several sites.
+    `first` is None if this name is not known.
     Raises: SiteFault if it is not known which site a list belongs to.
     """
     sites = dict(document.sites)

@@ -21,7 +21,8 @@ _TABLES = ("meta", "records", "incidents", "incident_guests", "messages", "audit
 def copy_all(source: sqlite3.Connection, target: Path) -> bool:
     """Copy the whole journal to `target`. Return False if the source is damaged or cannot be read completely.
 
-    Raises: sqlite3.Error if `target` cannot be written.
+    Return False for an I/O error, too, because it may be that of either file.
+    Raises: sqlite3.Error if `target` surely cannot be written.
     """
     with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as db:
         try:
@@ -39,8 +40,8 @@ def copy_all(source: sqlite3.Connection, target: Path) -> bool:
 def keep_former(source: sqlite3.Connection, path: Path, version: int) -> None:
     """Keep a copy of the journal as it is, if its tables are about to be migrated.
 
-    `version`: the number of steps that are applied to it. The copy is beside the journal, and a bot that knows only
-    these steps can open it.
+    `version`: the number of migration steps that it has already. The copy is beside the journal, and a bot that knows
+    only these steps can open it.
     Raises: sqlite3.Error, OSError.
     """
     if not 0 < version < len(MIGRATIONS):
@@ -55,12 +56,12 @@ def keep_former(source: sqlite3.Connection, path: Path, version: int) -> None:
 
 
 def salvage(source: sqlite3.Connection, target: Path, meta: Mapping[str, object], last_audit: int) -> None:
-    """Save the rows of each table, up to the first unreadable one, to `target`.
+    """Save the rows of each table, up to its first unreadable row, to `target`.
 
-    Rows without the row that they belong to are left out.
-    `meta`: rows of the table of this name, which are stored even if they cannot be read.
+    Guests of an incident that is lost are left out. So are later records of an attempt whose first record is lost.
+    `meta`: rows to store in the table of this name, in place of those that are read.
     `last_audit`: the last id of the audit trail. No new record gets it or a lower one.
-    Raises: sqlite3.Error if `target` cannot be written.
+    Raises: sqlite3.Error or OSError if `target` cannot be written.
     """
     target.write_bytes(b"")
     with contextlib.closing(sqlite3.connect(target, isolation_level=None)) as db:

@@ -25,7 +25,7 @@ from core.proxmox_errors import BadAnswer, TimedOut, Unreachable
 from core.validation import Upid
 
 CHECKS = 1
-"""Maximum entry points of a cluster that are checked at once, beside the calls in their slots."""
+"""Maximum entry points of a cluster that are checked at once. A check takes no slot."""
 FREE_THREADS = 6
 """Number of threads for DNS look-ups, such as Discord's, besides those for the slots, late calls and checks."""
 
@@ -36,14 +36,14 @@ def threads(sites: int) -> int:
 
 
 CONNECT_SECONDS = 3.0
-"""Seconds to connect to the last entry point that can be tried."""
+"""Seconds to connect to the last entry point that can be tried, or to one that is checked."""
 NEXT_SECONDS = 0.8
 """Seconds to connect while the cluster has another entry point to go on to."""
 READ_SILENCE, CHANGE_SILENCE = 0.5, 3.0
 """Seconds without a sign of life after which an established connection counts as lost, with several entry points.
 
-Longer for changes: a short fault of the network must not leave a result unknown. Linux needs up to 0.5 s more. If
-the other side has acknowledged the request, Linux needs at least 2 s in all.
+Longer for changes: a short fault of the network must not leave a result unknown. Linux ends the connection up to
+0.5 s later than this. If the other side has acknowledged the request, Linux ends it after 2 s at the earliest.
 """
 READ_SECONDS = 15.0
 """Seconds to read the answer to a GET."""
@@ -54,7 +54,7 @@ QUICK_SECONDS = 4.0
 QUEUE_SECONDS = 30.0
 """Maximum seconds that a call waits for its slot."""
 CUT_SECONDS = 1.0
-"""Seconds after the deadline until a call is abandoned while its thread still runs, as in a DNS look-up."""
+"""Seconds after the deadline until a call is abandoned if its thread still runs, as in a DNS look-up."""
 BODY_MOST = 4 * 2**20
 """Maximum bytes of an unpacked answer. A guest's own agent supplies some answers."""
 LIST_MOST = 16 * 2**20
@@ -104,7 +104,7 @@ class Calls:
 
         `shape`: the expected type of `data`. `context`: for the error of a refusal; by default the guest alone.
         `read`: runs in the thread, because an answer may be long. May raise UnexpectedData.
-        `decode`: see `parse_response`. Its result has one of the types of `shape`, too.
+        `decode`: see `parse_response`. What it returns must have one of the types of `shape`, too.
         `most`: maximum bytes of the unpacked answer.
         `quick`: the storage, node or guest that the call is about may hang. The call must not block others.
         Raises: BotError.
@@ -203,8 +203,8 @@ class Calls:
     def _begin_try(self, sending: Sending, point: TrackedEntryPoint) -> None:
         """Begin a try at this entry point in a thread.
 
-        If the first try settles the call, its thread lets the slot be given back: the next request begins at once,
-        before the tasks that wait for this one get their turn.
+        If the first try settles the call, the slot is given back before the tasks that wait for this call get their
+        turn. The next request begins at once then.
         """
         call, points = sending.call, self._entry_points
         sending.tried.append(point)
@@ -218,9 +218,9 @@ class Calls:
     async def _over_entry_points(self, sending: Sending) -> Any:
         """Try the call at one entry point after the other, until one answers or the call must not go on.
 
-        The first try has begun. A GET is sent once more to the same entry point if its connection fails, because
-        pveproxy closes idle connections after 5 s. With several entry points, this is done only if the connection was
-        kept from an earlier request and broke before `READ_SILENCE`.
+        The first try has begun. A GET is sent once more to the same entry point if its connection is refused or
+        breaks before the answer, because pveproxy closes idle connections after 5 s. With several entry points, this
+        is done only if the connection was kept from an earlier request and broke before `READ_SILENCE`.
         Raises: BotError.
         """
         call, points, is_second = sending.call, self._entry_points, False
@@ -265,7 +265,7 @@ class Calls:
     def _in_thread(
         self, call: Call, deadline: Deadline, attempt: Try, on_settled: Callable[[], None] | None = None
     ) -> asyncio.Future[Any]:
-        """Begin a try in a thread. `on_settled`: called on the loop at the end, unless the connection failed."""
+        """Begin a try in a thread. `on_settled`: called on the loop at the end, but not after a ConnectionFault."""
         loop = asyncio.get_running_loop()
 
         def run() -> Any:

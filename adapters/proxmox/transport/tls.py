@@ -33,13 +33,13 @@ CHUNK = 65536
 class Sockets:
     """Hold the connection of one session, to cut it while a thread waits on it. A thread cannot be cancelled.
 
-    The connection is held by a second descriptor. The first is out of reach during the TLS handshake. It is also out
-    of reach while a body is read, if the server closes the connection after it.
+    The connection is held by a second descriptor, because the first is out of reach during the TLS handshake. The
+    first is also out of reach while a body is read, if the server is to close the connection after the body.
     """
 
     def __init__(self) -> None:
         self._handle: int | None = None
-        """A bare number, because the garbage collector may end a socket object before the object that closes it."""
+        """A bare number: the garbage collector might close a socket object before `__del__` is called here."""
         self._connection: HTTPSConnection | None = None
         self._lock = threading.Lock()
         self.is_shut = False
@@ -75,7 +75,7 @@ class Sockets:
     def give_up(self) -> bool:
         """Cut the connection for good unless it is established, and return whether it was cut.
 
-        After a cut nothing was sent, and nothing will be.
+        If it was cut, nothing has been sent, and nothing will be.
         """
         with self._lock:
             if self.established:
@@ -181,7 +181,7 @@ def body_of(response: requests.Response, most: int) -> bytearray:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The CAs to accept, in a file or folder; None: any certificate. `changed`: when the file changed, in ns."""
+    """The CAs to accept, in a file or folder; None: no CA is checked. `changed`: when the file changed, in ns."""
 
     authorities: str | None
     changed: int = 0
@@ -278,7 +278,8 @@ def is_keepalive_timeout(error: Exception) -> bool:
 def connection_lost(error: requests.RequestException, host: str, changing: bool) -> ProxmoxError:
     """Translate a broken connection.
 
-    Unreachable: nothing was sent, or it was a read. TimedOut: a change may have been sent.
+    Return Unreachable for a read, or if there was no TCP connection. Return TimedOut for any other change, even if
+    TLS was never established.
     """
     cause = error.args[0] if error.args else None
     reason = getattr(cause, "reason", cause)
