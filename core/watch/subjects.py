@@ -1,4 +1,4 @@
-"""Find the subject that a person names, and reduce incidents to the part that a person may read."""
+"""Find the subject that a person names, and reduce incidents to the part that is to be shown."""
 
 import re
 from collections.abc import Callable, Collection
@@ -29,8 +29,9 @@ def means_all(text: str) -> bool:
 
 
 def target_of(text: str, cluster: Cluster | None, watched: Collection[int] = ()) -> str:
-    """Return the subject of a completion's value, a VMID, a guest's exact name or a node's name.
+    """Return the subject that the text names.
 
+    The text may be a completion's value, a VMID, a guest's exact name, a node's name or a word for everything.
     `cluster=None`: the cluster is unknown now. Any well-formed VMID or `node/<name>` is accepted, but no other name.
     `watched`: VMIDs that are accepted even if the cluster does not list them.
     Raises: UnknownTarget, also for a name that several subjects have.
@@ -73,10 +74,10 @@ T = TypeVar("T", GuestFact, BackupFact)
 
 
 def visible_part(incident: Incident, is_visible: Callable[[int], bool], cluster: Cluster | None) -> Incident:
-    """Return the incident without guests hidden from the person, and without outdated guest names.
+    """Return the incident with the guests that `is_visible` accepts, and without outdated guest names.
 
     An old name may have belonged to another guest. `cluster=None`: all names are left out.
-    Failed backups of several guests are left out, too.
+    Failed backup jobs of several guests are left out, too.
     """
     return replace(
         incident,
@@ -90,7 +91,7 @@ def visible_part(incident: Incident, is_visible: Callable[[int], bool], cluster:
 
 
 def concerns(incident: Incident, is_visible: Callable[[int], bool]) -> bool:
-    """Return whether the incident is about a guest that the person may see."""
+    """Return whether the incident is about a guest that `is_visible` accepts."""
     vmids = [fact.vmid for fact in incident.guests] + [fact.vmid or 0 for fact in incident.backups]
     return any(is_visible(vmid) for vmid in vmids)
 
