@@ -9,7 +9,7 @@ from core.watch.incidents.transition import News, Transition
 SINGLE_MOST = 5
 """Maximum number of events that get a message each; more share one.
 
-Events that somebody caused on purpose (`wanted`) and others are counted apart.
+Events that a person or HA caused on purpose (`wanted`) and others are counted apart.
 The same maximum holds for incidents whose mutes end at the same time.
 """
 GROUP = "group"
