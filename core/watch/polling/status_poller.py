@@ -9,7 +9,10 @@ from core.guest import Guest, State
 from core.proxmox import Proxmox
 
 ASK_LEAST, ASK_MOST = 5, 25
-"""Least and greatest number of guests queried per poll: as many as give each a turn within `TURN_POLLS` polls."""
+"""Bounds of the number of guests queried per poll: as many as give each a turn within `TURN_POLLS` polls.
+
+On nodes that do not answer fewer are queried.
+"""
 TURN_POLLS = 20
 ASK_SECONDS = 6.0
 """Seconds that all queries of one poll may take together.
