@@ -40,9 +40,10 @@ def _tenths(letter: str) -> int:
 
 
 def columns(text: str) -> int:
-    """Estimate the columns that a text takes on the screen, where its markdown is not shown.
+    """Estimate the columns that a text with markdown takes on the screen.
 
-    The frame of a code span takes one. Timestamps are taken as Japanese if the text has Japanese letters or marks.
+    The markdown itself takes none, but the frame of a code span takes one. Timestamps are taken as Japanese if the
+    text has Japanese letters or marks.
     """
     times = _JAPANESE if _OF_JAPANESE.search(text) else _ENGLISH
     shown = _TIMESTAMP.sub(lambda found: times.get(found["style"] or "f", times["f"]), text)

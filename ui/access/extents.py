@@ -24,7 +24,7 @@ LASTING = (*NOT_FOR_IT, GuestProtected)
 def refusals(authorizer: Authorizer, actor: Actor, guest: Guest | None) -> dict[Operation, BotError | None]:
     """Return for each operation the refusal it would get, or None. `guest=None`: the level on any guest is enough.
 
-    Refusals in every state of the guest (by kind, template or protection) are included.
+    This includes the refusals that apply in every state of the guest: by kind, template or Proxmox' protection flag.
     """
     return {
         operation: authorizer.refusal(actor, operation, guest) or _never(operation, guest)
@@ -43,7 +43,7 @@ def _never(operation: Operation, guest: Guest | None) -> BotError | None:
 
 
 def exists_for(operation: Operation, guest: Guest) -> bool:
-    """Return whether the operation exists for guests of this kind, and for templates if the guest is one."""
+    """Return whether the operation exists for guests of this kind. Templates are a kind of their own."""
     return not isinstance(_never(operation, guest), NOT_FOR_IT)
 
 

@@ -61,7 +61,7 @@ def _has_use(site: Site, actor: Actor, operation: Operation) -> bool:
     """Return whether the person may do this on the site, to at least one of its guests if it is about a guest.
 
     Nothing is read for this. Before the first read access alone decides. People who may do it to every guest are told
-    yes even if there is no guest.
+    yes even if it exists for none of them.
     """
     if site.authorizer.refusal(actor, operation) is not None:
         return False

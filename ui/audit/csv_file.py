@@ -37,7 +37,10 @@ COLUMNS = (
 SITE_COLUMN = "site"
 """A further column, if there are several sites. It is empty for an attempt that concerned no site."""
 INTERACTION_COLUMN = "interaction_id"
-"""The last column: the number of the interaction, which the log lines about the attempt name, too."""
+"""The last column: the number of the interaction, which the log lines about the attempt name, too.
+
+For repeats that share a row it is the number of the first.
+"""
 _FORMULA = re.compile(r"(^\s*|[;|,]\s*)([=+\-@＝＋－＠])")
 """Matches a formula sign where a spreadsheet may see the start of a cell, for every separator in use."""
 

@@ -32,7 +32,8 @@ def audit_row(t: Text, entry: AuditEntry) -> str:
     """Return an entry: the time, the operation and its guest; below them the person and the result.
 
     If the whole guest does not fit beside time and operation, the time goes to the second line. If that does not
-    make enough room, the guest goes there instead. A long result has a third line.
+    make enough room, the guest goes there instead. A long result has a third line. What `_more` yields is added to
+    the second line if it fits.
     """
     record = entry.record
     what, sign = asked_word(t, record.operation), SIGNS[ending_of(record)]
@@ -75,7 +76,7 @@ def _more(t: Text, record: AuditRecord) -> Iterator[tuple[str, int]]:
 
 
 def audit_rows(t: Text, found: Sequence[AuditEntry], zone: datetime.tzinfo) -> list[str]:
-    """Return the rows, with the date above the first of each day. `zone`: where the days begin and end."""
+    """Return the rows, with the date above the first of each day. `zone`: the time zone of the days."""
     rows, day = [], None
     for each in found:
         date = datetime.datetime.fromtimestamp(each.began, zone).date()
@@ -117,7 +118,7 @@ def audit_page(
     """Build one page of the list.
 
     `page` counts from 0 and is brought within bounds. `several`: whether there are several sites.
-    `zone`: where the days begin and end.
+    `zone`: the time zone of the days.
     `note`: replaces the lines below the entries. `attached`: a file. The page then has no buttons.
     """
     page, pages = page_of(page, total)

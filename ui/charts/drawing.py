@@ -114,7 +114,7 @@ def _scaled(line: Line, scale: Scale) -> tuple[float | None, ...]:
 
 
 def _figures(t: Text, panel: ChartPanel, subject: ChartSubject) -> list[str]:
-    """Return the least, mean and greatest value of each line, with its name if there are several."""
+    """Return the least, mean and greatest value of each line, with its name if it has one (`_name`)."""
     scale = scale_of(panel)
     found = []
     for line in panel.lines:
@@ -132,10 +132,12 @@ def _figures(t: Text, panel: ChartPanel, subject: ChartSubject) -> list[str]:
 
 def _name(t: Text, panel: ChartPanel, line: Line, subject: ChartSubject) -> str:
     """Return the name of a line, "" if the panel's title says enough."""
-    several = len(panel.lines) > 1 or line.measure is Measure.MEMORY_HOST
-    if line.measure is Measure.MEMORY and subject.host_view and not several:
-        return t(HOST_VIEW)  # else the guest did report its own use for a part of the time
-    return t(LINES[line.measure]) if several and line.measure in LINES else ""
+    alone = len(panel.lines) == 1
+    # with a line of the host beside it, the guest did report its own use for a part of the time
+    if line.measure is Measure.MEMORY and subject.host_view and alone:
+        return t(HOST_VIEW)
+    is_clear = alone and line.measure is not Measure.MEMORY_HOST
+    return "" if is_clear or line.measure not in LINES else t(LINES[line.measure])
 
 
 def _unit(panel: ChartPanel, scale: Scale) -> str:

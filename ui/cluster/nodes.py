@@ -209,7 +209,7 @@ def _ha(t: Text, ha: HaStatus | None, node: str) -> str:
 
 
 def _reasons(t: Text, view: NodeView) -> list[str]:
-    """Say why parts are missing. The parts of an offline node need no reason."""
+    """Say why parts are missing. The missing status of an offline node needs no reason."""
     errors = [view.status] if view.node.online else []
     lines = []
     for error in (*errors, view.ha):

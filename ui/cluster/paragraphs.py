@@ -1,11 +1,10 @@
-"""Show the paragraphs about a cluster with bars: open incidents, nodes and storages.
+"""Show the paragraphs about a cluster: its open incidents, and its nodes and storages with bars.
 
 Each gets its share of a message, so that a cluster of any size fits. If there are too many nodes or storages,
 those that need attention most are shown. The others are counted.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
 
 from core.guest import Node, Storage
 from core.watch.incidents.model import Incident, Severity
@@ -17,17 +16,15 @@ from ui.phone_lines import SMALL, SMALL_PRINT, phone_lines
 from ui.sizes import format_usage
 from ui.watch.incidents.text import brief_text, short_text, sign_of
 
-T = TypeVar("T")
-
 NODES_MOST, STORAGES_MOST, INCIDENTS_MOST = 8, 6, 5
-"""Maximum number of nodes, storages and incidents that are shown of one site."""
+"""Maximum rows of nodes, storages and incidents of one site on the cards of a cluster."""
 _GRAVITY = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 
 
 def incidents_text(
     t: Text, incidents: Iterable[Incident], room: int, *, unsure: bool, most: int = INCIDENTS_MOST
 ) -> str:
-    """Return the open incidents, the gravest and newest first.
+    """Return the open incidents, the gravest first. Of equally grave ones the newest come first.
 
     `room`: maximum characters of their rows. `most`: maximum number of rows.
     `unsure`: a part of the cluster is not seen now, so an empty list is not good news.
@@ -49,13 +46,20 @@ def _incident(incident: Incident, text: str) -> str:
 
 
 def nodes_text(t: Text, nodes: Sequence[Node], room: int, most: int) -> str:
+    """Return the nodes that need attention most and fit, in their own order."""
     if not nodes:
         return ""
 
     def urgency(node: Node) -> tuple[float, ...]:
         return not node.online, not node.known, max(node.cpu or 0, fill(node.memory, node.memory_total) or 0)
 
-    rows = [node_row(t, node) for node in _worst(nodes, most, urgency)]
+    kept: dict[int, str] = {}
+    for place in sorted(range(len(nodes)), key=lambda place: urgency(nodes[place]), reverse=True)[:most]:
+        row = node_row(t, nodes[place])
+        if not _fits((*kept.values(), row), room):
+            break
+        kept[place] = row
+    rows = [kept[place] for place in sorted(kept)]
     return f"**{t('Nodes')}**\n{fold_rows(t, rows, len(nodes), room)}"
 
 
@@ -85,12 +89,6 @@ def _storage(t: Text, alike: Sequence[Storage]) -> str:
     small += [t("fullest of {n}", n=len(alike))] if len(alike) > 1 else []
     bar = f"{usage_bar(fill_of(fullest))} {code(fullest.name, NAME_MOST)}"
     return f"{bar}\n{phone_lines(small, SMALL_PRINT, SMALL)}"
-
-
-def _worst(items: Sequence[T], most: int, urgency: Callable[[T], tuple[float, ...]]) -> list[T]:
-    """Return at most `most` items, those with the greatest urgency, in their own order."""
-    ranked = sorted(range(len(items)), key=lambda place: urgency(items[place]), reverse=True)
-    return [items[place] for place in sorted(ranked[:most])]
 
 
 def _fits(rows: Iterable[str], room: int) -> bool:

@@ -18,7 +18,7 @@ from ui.interaction.buttons import status_button
 from ui.sites.sections import fit_sections
 
 _ROOM = 3300
-"""Maximum characters of all parts except the totals."""
+"""Characters that all parts except the totals share."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 def dashboard_marks(components: Any) -> Iterator[tuple[str | None, str]]:
-    """Yield the site and the mark in each button of a dashboard among these components, however deep."""
+    """Yield the site and `Dashboard.mark` from each button of a dashboard among these components, however deep."""
     for component in components:
         yield from dashboard_marks(getattr(component, "children", ()))
         site, unnamed = split_site(getattr(component, "custom_id", None) or "")

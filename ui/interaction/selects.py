@@ -24,7 +24,7 @@ OPTIONS_MOST = 25
 """Maximum number of options in a menu (Discord)."""
 _GUEST, _NODE = "s1:guest", "s1:node"
 CHOICE = re.compile(rf"{_GUEST}:(?P<vmid>[1-9][0-9]{{2,8}})")
-"""The choice of a guest, as `choice_id` gives it to `cogs/buttons.py`. That of a node is `custom_ids.NODE`."""
+"""Matches the choice of a guest, as `choice_id` returns it but without the site. For nodes: `custom_ids.NODE`."""
 
 
 class PersistentSelect(ui.DynamicItem[ui.Select[Any]], template=r"s[0-9]:.{1,97}"):

@@ -66,7 +66,7 @@ def _safe(name: str, value: object) -> object:
 
 
 def _named(t: Text, values: Mapping[str, Any]) -> dict[str, object]:
-    """Return the placeholders that are made of several fields, or of a field with words of its own."""
+    """Return the placeholders that are made of several fields, or show a field as a word, a time or a duration."""
     found: dict[str, object] = {}
     if "label" in values:
         found["guest"] = title_of(values["vmid"], values["label"])

@@ -1,4 +1,4 @@
-"""Put the health check's results into words: one line each, with a remedy for each problem."""
+"""Put the health check's results into words: one line each, with any remedy."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def result_line(t: Text, result: Result) -> str:
 
 
 def discord_line(t: Text, result: Result) -> str:
-    """Return the same line for Discord, with foreign values in code spans."""
+    """Return what `result_line` does, but for Discord: with foreign values in code spans."""
     where = f" ({code(result.where, 200)})" if result.where else ""
     return f"{_SIGNS[result.level]} **{t(LABELS[result.check])}**{where}: {_discord_text(t, result)}"
 
@@ -210,9 +210,9 @@ def summary_line(t: Text, results: Sequence[Result]) -> str:
 
 
 def passed_lines(t: Text, results: Sequence[Result], mixed: Collection[str] = ()) -> list[str]:
-    """Return the names of the good results, in a text each for the bot, for Proxmox and for Discord.
+    """Return the names of the checks that passed: one text for the bot, one for Proxmox and one for Discord.
 
-    `mixed`: checks that are good at some places only. These places follow the names of the checks.
+    `results`: the good ones. `mixed`: checks that passed at some places only. These places follow their names.
     """
     named: dict[Marked, dict[str, None]] = {}
     for result in results:

@@ -26,7 +26,7 @@ from ui.i18n import N_, Marked, Text
 from ui.messages.errors import error_sentence
 
 _MOST, _NAMES_MOST = 100, 20
-"""Maximum number of characters of a value, and of names in a line. Those left out are counted."""
+"""Maximum characters of a value or a name, and maximum number of names in a line. Names left out are counted."""
 _LINE_MOST = 2500
 """Maximum characters of the names in a line: enough for `_NAMES_MOST` of the longest."""
 _SETTING: dict[str, str] = {
@@ -82,7 +82,7 @@ _LINES: Mapping[Problem, Marked] = {
 
 
 def finding_line(t: Text, finding: Finding, *, in_discord: bool = False) -> str:
-    """Return one line with the severity, the setting, the problem and the remedy."""
+    """Return one line with the severity, the setting, the problem and any remedy."""
     sign = FAILED if finding.is_serious else WARNING
     return f"{sign} {finding_text(t, finding, in_discord=in_discord)}"
 
@@ -135,7 +135,7 @@ def _site_line(t: Text, site: str, cluster: Cluster | None) -> str:
 
 
 def finding_text(t: Text, finding: Finding, *, in_discord: bool = False) -> str:
-    """Return the setting, the problem and the remedy. `in_discord`: foreign names are in code spans."""
+    """Return the setting, the problem and any remedy. `in_discord`: foreign names are in code spans."""
     if finding.error is not None:
         setting = _SETTING.get(type(finding.error).__name__, finding.setting)
         sentence = " ".join(error_sentence(t, finding.error).split())

@@ -1,6 +1,6 @@
 """Report problems with DATA_DIR, the watch list, the journal, the watch and the API token, and when they end.
 
-ui/messages/faults.py explains faults of the settings, and of files at the start.
+ui/messages/faults.py has the lines about settings, and about files that keep the bot from starting.
 """
 
 import shlex
@@ -161,7 +161,7 @@ def pools_unseen(t: Text, pools: Sequence[str]) -> str:
 
 
 def tasks_unseen(t: Text) -> str:
-    """Report that Proxmox shows no tasks at all, and why."""
+    """Say why Proxmox shows no tasks, and what the bot cannot see without them."""
     return t(
         "The API token lacks `Sys.Audit` on `/`, so the bot cannot see who stopped a guest or "
         "which backups failed."

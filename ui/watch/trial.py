@@ -20,7 +20,7 @@ from ui.messages.errors import delivery_reason, error_sentence
 from ui.sites.everywhere import whole_sites
 
 TEST_SECONDS = 10.0
-"""Seconds to wait for a test message before it is given up."""
+"""Maximum seconds to wait for a test message before it is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ async def _outcome(site: Site, interaction: Interaction) -> Trial | BotError:
 async def _try_out(site: Site, interaction: Interaction) -> Trial:
     """Send one test message, and wait for it.
 
-    A message that does not arrive in time is given up, because hours later it would only confuse people.
+    If it fails once or does not arrive in time, it is given up, because hours later it would only confuse people.
     Raises: JournalFailed, Refused by access.
     """
     rules = site.authorizer.rules

@@ -22,7 +22,7 @@ from tests.support.fakes import NOW, guest
 from tests.support.walked import walked
 from tests.ui.watch.test_alert_text import DOWN, NODE, SHARED, STORAGE, fact, incident
 from ui.bars import usage_bar
-from ui.cluster.paragraphs import storages_text
+from ui.cluster.paragraphs import nodes_text, storages_text
 from ui.cluster.view import ClusterStatus, cluster_status_card, cluster_statuses_card
 from ui.dashboard.presses import incidents_card
 from ui.formatting import Colour, more_word
@@ -124,6 +124,14 @@ def test_storages_of_one_name_are_shown_as_the_fullest_of_them() -> None:
         "-# 3 / 10 B · `pve3` · fullest of 3",
         "❔ unknown: `local` · `pve4`",
     ]
+
+
+def test_the_node_that_needs_attention_most_is_shown_even_if_only_one_fits() -> None:
+    busy, idle = (Node(f"pve{n}", True, load, 16, 18 * GIB, 64 * GIB) for n, load in ((1, 0.9), (2, 0.1)))
+    offline = Node("pve3", False)
+    assert nodes_text(EN, (busy, idle, offline), 120, 2) == "**Nodes**\n🔴 `pve3` · offline\n… and 2 more"
+    whole = nodes_text(EN, (busy, idle, offline), 500, 2).splitlines()
+    assert (whole[1][2:8], whole[4:]) == ("`pve1`", ["🔴 `pve3` · offline", "… and 1 more"])
 
 
 def test_an_incident_of_many_guests_is_shown_although_several_sites_share_the_card() -> None:

@@ -112,6 +112,7 @@ def site_lists_card(
     t: Text, listed: Sequence[SiteGuests], filters: Filters, site: str, page: int, now: float
 ) -> ui.LayoutView:
     """Build one page of the guests of these sites. `site`: the site's name in the menu and buttons, or ALL_SITES."""
+    # a button has long names in their short form: take the full names from a site that has them
     restored = (each.selection.filters for each in listed if not each.selection.filters.is_short)
     filters = next((each for each in restored if each.parts == filters.parts), filters)
     sections = [found.section(t) for found in listed]

@@ -1,4 +1,4 @@
-"""Describe incidents of one guest or of a group, for `text.py` and `details.py`."""
+"""Describe incidents of one guest or of a group."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -162,7 +162,7 @@ def event_text(t: Text, what: GuestEvent) -> str:
 
 
 def group_rows(t: Text, facts: Iterable[GuestFact]) -> list[str]:
-    """List the guests, one row per event, user and (for `HELD` guests) state."""
+    """List the guests, one row per event, user and (for an event in `HELD`) state."""
     alike = _alike(facts)
     share = min(NAMES_MOST, GROUP_MOST // max(1, len(alike)) - 70)  # 70: about a row without its names
     return [
@@ -171,7 +171,7 @@ def group_rows(t: Text, facts: Iterable[GuestFact]) -> list[str]:
 
 
 def _alike(facts: Iterable[GuestFact]) -> list[list[GuestFact]]:
-    """Return the guests grouped as in `group_rows`."""
+    """Group the guests by event, user and (for an event in `HELD`) state, in the order of `_EVENTS`."""
     order = list(_EVENTS)
     rows: dict[tuple[int, str, str], list[GuestFact]] = {}
     for fact in facts:

@@ -82,7 +82,10 @@ def node_name(node: str) -> str:
 
 
 def muted_subject(t: Text, incident: Incident) -> str:
-    """Return the subject that a mute of this incident covers. Empty if it covers several."""
+    """Return the subject that a mute of this incident covers.
+
+    Empty for a group, for backups, and for several guests whose state is unknown.
+    """
     match incident.topic:
         case Topic.SOURCE:
             return t("The connection to Proxmox")
