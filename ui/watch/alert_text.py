@@ -119,9 +119,11 @@ def outcome_word(t: Text, incident: Incident) -> str:
 
 
 def _forgotten(t: Text, incident: Incident) -> str:
-    """Return why the incident is no longer followed."""
+    """Return why the incident ended without a recovery, as far as that is known."""
     if incident.topic in (Topic.THRESHOLD, Topic.STORAGE, Topic.STALE):
         return t("no longer measured")
+    if incident.topic in (Topic.GROUP, Topic.BLIND):  # unwatched, deleted, or on a node that went offline
+        return t("ended without recovery")
     if incident.topic is Topic.NODE:
         return event_text(t, GuestEvent.MISSING)
     return event_text(t, incident.guests[0].what if incident.topic is Topic.GUEST else GuestEvent.FORGOTTEN)

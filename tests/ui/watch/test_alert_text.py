@@ -52,7 +52,7 @@ from ui.interaction.custom_ids import ALERT
 from ui.messages.errors import error_sentence
 from ui.messages.proxmox_errors import PROXMOX_WORDS
 from ui.messages.subjects import subject_label, subject_name
-from ui.watch.alert_text import CONTENT_MOST, alert_text
+from ui.watch.alert_text import CONTENT_MOST, alert_text, outcome_word
 from ui.watch.incidents.details import error_of, work_word
 from ui.watch.incidents.text import HEADS, OVER, RECOVERIES, SHORT
 from ui.watch.status.cards import status_card
@@ -346,6 +346,19 @@ def test_every_topic_has_all_its_words() -> None:
     assert {each.topic for each in OPENINGS.values() if each.open} == set(Topic) - ONE_OFF
     assert {each.topic for each in OPENINGS.values() if not each.open} == set(Topic)
     assert {fact.what for each in OPENINGS.values() for fact in each.guests} == set(GuestEvent)
+
+
+def test_a_list_calls_only_guests_unwatched_that_certainly_are() -> None:
+    """Guests of unknown state may be on a node that went offline, and those of a group may have been deleted."""
+    words = {
+        each.topic: outcome_word(EN, over(each, forgotten=True)) for each in (UNSEEN, MANY, FLAPS, THRESHOLD)
+    }
+    assert words == {
+        Topic.BLIND: "ended without recovery",
+        Topic.GROUP: "ended without recovery",
+        Topic.FLAPPING: "No longer watched",
+        Topic.THRESHOLD: "no longer measured",
+    }
 
 
 @walked("topic", Topic)
