@@ -11,7 +11,15 @@ from core.actions.order import Order, Plan, Report
 from core.actions.planner import Planner
 from core.actions.result import ResultReader
 from core.actions.sender import Sender
-from core.audit.record import NOT_SETTLED, UNKNOWN, AuditRecord, AuditStep, failure_step, outcome_of
+from core.audit.record import (
+    NOT_SETTLED,
+    PRIVATE_MESSAGE,
+    UNKNOWN,
+    AuditRecord,
+    AuditStep,
+    failure_step,
+    outcome_of,
+)
 from core.audit.store import Ticket
 from core.audit.trail import AuditLog
 from core.clock import Clock
@@ -95,6 +103,7 @@ class Executor:
         shown: Plan | None = None,
         on_start: OnStart = _start_silently,
         may_ask: bool = False,
+        private: bool = False,
     ) -> Report:
         """Carry out the order once and follow it to its end.
 
@@ -102,11 +111,13 @@ class Executor:
         `on_start`: awaited before the request. Access is checked again after it. An error in it cancels the action.
         `may_ask`: the caller asks the person after Unconfirmed, which is also raised for a plan that should be seen
         first. Before the record ASKED it leaves no record.
+        `private`: only the person sees the answer, so that a result that is found out later is posted nowhere.
         Raises: the errors of `plan` and of the request; JournalFailed if the attempt or the expected stop cannot be
         stored (nothing is done then).
         """
         began = self._clock.monotonic()
-        step, progress_id = AuditStep.REFUSED, None
+        step = AuditStep.REFUSED
+        progress_id = PRIVATE_MESSAGE if private else None
         attempt: Ticket | None = None
         plan: Plan | None = None  # the latest plan
         upid = ""
@@ -127,9 +138,10 @@ class Executor:
             with self._claims.alone(plan, ended):
                 self._limit.take(order.actor.user_id)
                 try:
-                    asked = self._make_record(AuditStep.ASKED, order, plan.guest)
+                    asked = self._make_record(AuditStep.ASKED, order, plan.guest, message_id=progress_id)
                     attempt = await self._audit.record_first(asked)
-                    progress_id = await on_start()
+                    shown_in = await on_start()
+                    progress_id = progress_id if private else shown_in
                     # access may have changed meanwhile, for example by the read-only switch
                     self._planner.authorize(order, plan.guest)
                 except BaseException:

@@ -58,7 +58,10 @@ class OutcomeNotifier(Protocol):
     """Inform the person who asked for the action."""
 
     async def notify(self, entry: AuditEntry) -> None:
-        """Show the result in the original message, or else in its channel. Does not raise."""
+        """Show the result in the original message, or else in its channel. Do nothing if that was private.
+
+        Does not raise.
+        """
 
 
 @dataclass(slots=True)

@@ -32,6 +32,10 @@ class AuditStep(StrEnum):
     ENDED = "ended"  # outcome: the result
 
 
+PRIVATE_MESSAGE = 0
+"""The `message_id` of an attempt whose answer only its person sees. Another run of the bot cannot edit it."""
+
+
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
     """One step of an attempt.
@@ -40,7 +44,7 @@ class AuditRecord:
     a custom_id).
     `detail`: the options in one line. `guest`, `node`, `state`: name, node and state of the guest before the attempt.
     `reason`: as the person typed it. `upid`: the task's UPID. `seconds`: duration of the action.
-    `message_id`: Discord's id of the public progress message.
+    `message_id`: Discord's id of the public progress message; PRIVATE_MESSAGE if only the person sees the answer.
     `times`: number of repeated requests that this record stands for.
     `interaction_id`: Discord's id of the interaction, for repeats that of the first. Log lines written during the
     interaction show the same id. None in records of earlier versions, and in a record that stands for different

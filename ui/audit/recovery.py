@@ -1,6 +1,7 @@
 """Report the result of an action that was interrupted or got no answer.
 
-The report replaces the action's original message if possible, otherwise it goes to the same channel.
+The report replaces the action's original message if possible, otherwise it goes to the same channel. The result of an
+action with a private answer is not reported, because everybody would see it.
 """
 
 import logging
@@ -9,7 +10,7 @@ from functools import partial
 import discord
 from discord import ui
 
-from core.audit.record import Ending, ending_of
+from core.audit.record import PRIVATE_MESSAGE, Ending, ending_of
 from core.audit.store import AuditEntry
 from core.clock import Clock
 from core.delivery.outbox import LIMIT_MOST
@@ -53,6 +54,11 @@ class DiscordOutcomeNotifier:
         self._client, self._t, self._clock = client, t, clock
 
     async def notify(self, entry: AuditEntry) -> None:
+        if entry.record.message_id == PRIVATE_MESSAGE:
+            _log.info(
+                "the result of attempt %d is only in the audit trail: its answer was private", entry.attempt
+            )
+            return
         while self._client.application is None:  # the bot has not logged in since its start
             await self._clock.sleep(PAUSE)
         for tried in range(TRIES_MOST):

@@ -163,7 +163,7 @@ async def _carry_out(
     on_progress = reply.progress(lambda progress: working_card(t, order, guest, progress, buttons))
     try:
         return await site.executor.execute(
-            order, on_progress, shown=shown, on_start=on_start, may_ask=may_ask
+            order, on_progress, shown=shown, on_start=on_start, may_ask=may_ask, private=reply.is_private
         )
     finally:
         site.inspector.forget(order.vmid)

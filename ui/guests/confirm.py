@@ -31,7 +31,7 @@ from ui.guests.plan import plan_parts, yes_label
 from ui.i18n import Text
 from ui.interaction.attempt import Attempt, ensure_awaited
 from ui.interaction.buttons import question_buttons
-from ui.interaction.context import Interaction, choose_site, named_site, services_of, site_of
+from ui.interaction.context import Interaction, choose_site, is_private, named_site, services_of, site_of
 from ui.interaction.custom_ids import FORM
 from ui.interaction.gate import authorize, rate_limit_refusal, refusal_of, run_guarded
 from ui.interaction.next_steps import NextStep, step_buttons
@@ -182,7 +182,8 @@ async def _disable_buttons(interaction: Interaction) -> None:
     for item in view.walk_children():
         if isinstance(item, ui.Button):
             item.disabled = True
-    t, site = services_of(interaction).texts.public, named_site(interaction)
+    texts, site = services_of(interaction).texts, named_site(interaction)
+    t = texts.of_locale(str(interaction.locale)) if is_private(interaction) else texts.public
     with contextlib.suppress(*DISCORD_ERRORS):  # the asker is told in any case
         await send_card_with_fallbacks(
             t, view, lambda shown: interaction.response.edit_message(view=shown), site=site

@@ -13,7 +13,7 @@ from ui.guests.confirm import ask_first
 from ui.guests.snapshots import show_snapshots
 from ui.guests.storage_view import show_storage_of
 from ui.interaction.attempt import Attempt, recording
-from ui.interaction.context import Interaction, services_of
+from ui.interaction.context import Interaction, is_private, services_of
 from ui.interaction.reply import Reply
 from ui.interaction.services import Site
 
@@ -42,7 +42,8 @@ async def on_guest_press(interaction: Interaction, match: re.Match[str], attempt
     """Handle the button of a guest.
 
     A button that only reads shows a new private message, except the refresh of a panel. An action that always asks
-    shows its question in a new message. Any other action turns the message with the button into the guest's panel.
+    shows its question in a new message, which is private if the one with the button is. Any other action turns the
+    message with the button into the guest's panel.
     """
     services = services_of(interaction)
     vmid = int(match["read"] or match["vmid"])
@@ -55,7 +56,7 @@ async def on_guest_press(interaction: Interaction, match: re.Match[str], attempt
         return
     operation = Operation(match["action"])
     asks = OPERATIONS[operation].asks
-    async with Reply(services, interaction, anew=asks) as reply:
+    async with Reply(services, interaction, private=is_private(interaction), anew=asks) as reply:
         order = Order(operation, vmid, attempt.actor, fingerprint=match["fingerprint"])
         await (ask_first if asks else act_on_panel)(attempt.site, reply, order)
 
