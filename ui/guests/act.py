@@ -77,10 +77,15 @@ async def act_on_panel(site: Site, reply: Reply, order: Order) -> None:
 
 
 def _is_hidden(site: Site, reply: Reply, vmid: int) -> bool:
-    """Return whether the guest exists but is hidden from this person."""
+    """Return whether the guest is hidden from this person.
+
+    So is one that does not exist, if any guest is hidden from them: the answer must not tell the two apart.
+    """
     guest = site.cluster_cache.find(vmid)
     actor = actor_of(reply.interaction)
-    return guest is not None and site.authorizer.refusal(actor, Operation.INFO, guest) is not None
+    if guest is None:
+        return site.authorizer.has_hidden_guests(actor)
+    return site.authorizer.refusal(actor, Operation.INFO, guest) is not None
 
 
 async def _refresh_panel(site: Site, reply: Reply, vmid: int, note: str, extras: Sequence[Item] = ()) -> None:

@@ -13,10 +13,13 @@ import pytest
 from core.audit.record import NOTHING_STARTED, UNKNOWN, AuditStep
 from core.audit.store import AuditFilter
 from core.errors import QuestionOver
+from core.guest_errors import GuestNotFound
 from playground.discord.people import PressResult
 from playground.discord.posts import SeenMessage
 from playground.pve.server import Pve
 from tests.support import stage
+from tests.support.scenes import people
+from tests.support.scenes.people import Cast
 from tests.support.stage import Stage, post_of
 from tests.support.watch.at_once import rows_of
 from ui.discord.blocked import blocked_note
@@ -28,6 +31,7 @@ scene, bare_scene, pve, language, undrawn = (
     stage.language,
     stage.undrawn,
 )
+cast = people.cast
 
 JAPANESE = re.compile("[぀-ヿ一-鿿]")
 WORDS = re.compile("[A-Za-z]{2,}")
@@ -252,3 +256,15 @@ async def test_a_question_on_a_private_message_is_private_to_its_end(
     assert is_japanese(question)
     assert (pve.vm(106).status == "stopped") is (end == "yes")
     assert seen_by_all(scene) == before
+
+
+async def test_a_press_does_not_tell_a_hidden_guest_from_none(bare_scene: Stage, cast: Cast) -> None:
+    """A forged press for a guest that does not exist is refused as for a hidden one, and replaces no message."""
+    scene, who = bare_scene, cast["game"]
+    shown = post_of(await scene.say(who, "info", vmid=104))
+    before = written(shown)
+    for vmid in (101, 9999):
+        reply = await scene.press(who, shown, f"g1:start:{vmid}:{'0' * 32}", force=True)
+        scene.assert_refused(reply, who, GuestNotFound(vmid))
+        assert reply.kind == "message"
+        assert written(shown) == before
