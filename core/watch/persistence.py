@@ -11,7 +11,7 @@ from core.watch.change_queue import ChangeQueue
 from core.watch.incidents.model import BackupFact, GuestFact, Incident
 from core.watch.incidents.state import StateUpdate, WatchState
 from core.watch.journal import Batch, Journal
-from core.watch.records import EXPECTED_STOP, changed_records, decode_state, split_state
+from core.watch.records import EXPECTED_STOP, changed_records, decode_orders, decode_state, split_state
 
 T = TypeVar("T")
 
@@ -54,11 +54,7 @@ class Persistence:
             first = await self._journal.first_id(unix)
             self.state = replace(self.state, pulse=replace(self.state.pulse, last_id=first))
         self._stored = split_state(self.state)
-        return {
-            int(key.removeprefix(EXPECTED_STOP)): by
-            for key, by in records.items()
-            if key.startswith(EXPECTED_STOP)
-        }
+        return decode_orders(records)
 
     async def rewrite(self, orders: Callable[[], Mapping[int, str]]) -> None:
         """Write the whole state and all stop orders (VMID -> who) into a journal that has lost them.

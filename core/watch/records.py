@@ -88,6 +88,18 @@ def decode_state(records: Mapping[str, str], open_incidents: Iterable[Incident])
     )
 
 
+def decode_orders(records: Mapping[str, str]) -> dict[int, str]:
+    """Return the stored stop orders: VMID -> who ordered it. An unreadable one is logged and left out."""
+
+    def read(name: str, by: str) -> tuple[int, str]:
+        return int(name.removeprefix(EXPECTED_STOP)), by
+
+    found = (
+        _one(records, name, partial(read, name), None) for name in records if name.startswith(EXPECTED_STOP)
+    )
+    return dict(each for each in found if each is not None)
+
+
 def _uptimes(text: str) -> dict[int, int]:
     return {int(vmid): int(seconds) for vmid, seconds in json.loads(text).items()}
 

@@ -8,7 +8,7 @@ import pytest
 from core.codec import encode
 from core.guest import Kind, State
 from core.watch.incidents.state import GuestState, WatchState
-from core.watch.records import changed_records, decode_state, split_state
+from core.watch.records import changed_records, decode_orders, decode_state, split_state
 
 GOOD = WatchState(
     guests={101: GuestState(101, State.RUNNING, kind=Kind.LXC)},
@@ -48,3 +48,9 @@ def test_an_unreadable_record_is_logged_and_left_out(
     assert [record.args for record in caplog.records] == [(key,)]
     others = {name: part for name, part in split_state(state).items() if name != key}
     assert others == {name: part for name, part in split_state(GOOD).items() if name != key}
+
+
+def test_an_unreadable_stop_order_is_logged_and_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        assert decode_orders({"ordered/101": "akiko", "ordered/x": "emma", "pulse": "{}"}) == {101: "akiko"}
+    assert [record.args for record in caplog.records] == [("ordered/x",)]
