@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -78,8 +78,16 @@ class Demo:
         If a child ends by itself, the page cannot have its ports or the start fails, report it and return 1.
         """
         loop, task = asyncio.get_running_loop(), asyncio.ensure_future(self._play())
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
+
+        def handle_signals(handler: Callable[[], object]) -> None:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, handler)
+
+        def end() -> None:
+            handle_signals(lambda: None)  # a second signal must not cut the end of the children short
+            task.cancel()
+
+        handle_signals(end)
         try:
             await task
         except asyncio.CancelledError:
@@ -96,8 +104,7 @@ class Demo:
             print(f"The demo did not start: {error}\n{lines}", file=sys.stderr, flush=True)
             return 1
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, lambda: None)  # the end has begun: ignore further signals
+            handle_signals(lambda: None)  # everything has ended
         return 0
 
     async def _play(self) -> None:

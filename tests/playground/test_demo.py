@@ -159,6 +159,25 @@ async def test_the_demo_serves_a_page_and_ends_with_everything(demo: DemoProcess
     assert not any(alive(pid) for pid in children)
 
 
+async def test_a_second_signal_does_not_cut_the_end_short(tmp_path: Path) -> None:
+    """The children get their time to end, however often somebody presses Ctrl-C."""
+    slow = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), os._exit(0)))"
+    demo = DemoProcess(tmp_path, f"{slow}\n{RUN_BOT}")
+    await demo.start()
+    assert demo.process is not None
+    try:
+        await demo.said("Ctrl-C")
+        demo.process.send_signal(signal.SIGTERM)
+        await asyncio.sleep(0.3)
+        demo.process.send_signal(signal.SIGTERM)
+        assert await demo.ended() == (0, "")
+        assert not alive(demo.child("bot"))
+    finally:
+        if demo.process.returncode is None:
+            demo.process.kill()
+            await demo.ended()
+
+
 async def test_the_children_of_the_demo_do_not_outlive_a_kill(demo: DemoProcess) -> None:
     await demo.said("Ctrl-C")
     assert demo.process is not None
