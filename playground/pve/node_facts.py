@@ -14,7 +14,7 @@ from playground.pve.resources import ResourceTruth
 
 DAY = 86400.0  # seconds
 OLD_WEEK = (10800, 60)
-"""Step in seconds and number of rows of a storage's history in Proxmox 8, for each timeframe."""
+"""Step in seconds and number of rows of a storage's week in Proxmox 8. The bot reads no other timeframe."""
 
 
 class NodeFacts(ResourceTruth):

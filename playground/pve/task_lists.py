@@ -31,7 +31,7 @@ def _owner(task: Values) -> Values:
 def _broadcast(task: Values) -> Values:
     """Return a row of /cluster/tasks.
 
-    `status` has the end, and is missing while the task runs. Only running tasks have `pid`.
+    `status` is the exit text, and is missing while the task runs. Only running tasks have `pid`.
     """
     view = {key: task[key] for key in ("upid", "node", "starttime", "type", "id", "user")}
     if "exitstatus" in task:
@@ -45,7 +45,7 @@ class TaskListTruth(TaskTruth):
     """fakepve with tasks listed as Proxmox lists them."""
 
     def _task_view(self, task: Values, listing: bool = False) -> Values:
-        """Return a task as a list or as the status call shows it.
+        """Return a task as it looks in a list (`listing`), or in the answer of the status call.
 
         Lists have the exit text in `status`, and `endtime`. The status call has `exitstatus` and no endtime.
         """

@@ -1,4 +1,4 @@
-"""Test the demo as a process: it starts everything, says where the page is, and leaves nothing behind."""
+"""Test the demo as a process: it starts everything, says where the page is, and leaves no process behind."""
 
 from __future__ import annotations
 

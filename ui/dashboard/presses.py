@@ -26,7 +26,7 @@ RENEWAL_SECONDS = 5.0
 ALERTS_MOST = 15
 """Maximum number of incidents that the button lists."""
 TROUBLE_MOST = 1600
-"""Maximum characters of the lines below the incidents about what is not read."""
+"""Maximum characters of the lines that say, below the incidents, what is not read, sent or stored."""
 
 
 async def on_dashboard_press(interaction: Interaction, what: str, mark: str, attempt: Attempt) -> None:
@@ -62,7 +62,7 @@ async def _show_incidents(reply: Reply, attempt: Attempt) -> None:
 
 
 def incidents_card(t: Text, status: ClusterStatus, steps: str) -> ui.LayoutView:
-    """Build the card of the open incidents and of what is not read now. `steps`: a line that names the next steps."""
+    """Build the card: open incidents, then what is not read, sent or stored now. `steps`: a line with the next steps."""
     unsure = bool(status.faults or status.note or not status.sees_nodes)
     trouble = fit_lines(t, filter(None, (status.note, *status.faults)), TROUBLE_MOST)
     room = MESSAGE_MOST - 200 - len(trouble)

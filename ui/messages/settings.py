@@ -10,7 +10,10 @@ from collections.abc import Callable, Mapping
 from ui.i18n import N_, Marked
 
 FaultValues = Mapping[str, object]
-"""Safe values by placeholder. A value that the fault does not have is an empty text or None."""
+"""Safe values by placeholder (`_values_of` in faults.py).
+
+If the fault has no such value, `value`, `path`, `error`, `user` and `example` have a general word, others "" or None.
+"""
 Table = Mapping[tuple[str, str], Marked | Callable[[FaultValues], Marked]]
 """By kind and reason of a fault: its sentence, or a function that chooses one of two according to the values."""
 

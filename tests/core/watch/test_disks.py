@@ -74,7 +74,7 @@ class Readings:
         self._number = 0
 
     def read(self, *seen: float | BotError | None, state: State = R) -> list[str]:
-        """Return the messages when the agent gives these answers, each in its own poll. None: no file systems."""
+        """Return the messages when the agent gives these answers, one after the other. None: no file systems."""
         return flat(self._one(each, state) for each in seen)
 
     def _one(self, seen: float | BotError | None, state: State) -> list[str]:
@@ -216,7 +216,7 @@ def test_a_container_needs_no_agent() -> None:
 
 
 class Field:
-    """VMs with a disk threshold, their agents, and the poller. An agent takes some seconds to answer, or fails."""
+    """VMs with a disk threshold, their agents, and the poller. Tests set how an agent answers, and after how long."""
 
     def __init__(self, count: int = 1) -> None:
         self.clock = FakeClock()
@@ -312,7 +312,7 @@ def test_disk_readings_are_not_carried_to_the_next_guest_with_the_vmid() -> None
 def test_a_reading_waits_until_a_poll_knows_its_guest(
     listed: State | None, unsure: bool, online: bool
 ) -> None:
-    """Check it after an answer, and with an answer that arrives while a poll cannot judge the guest."""
+    """The guest becomes doubtful after its agent answered, or while the agent is being asked."""
     field = Field(1)
     known = field.guests[101]
     field.answers[101] = 95.0
