@@ -32,7 +32,7 @@ KEPT_NAMES = (
 )
 """The data files that the bot opens in the directory, besides those of `KEPT_OF_SITES`."""
 KEPT_OF_SITES = "readonly-*.json"
-"""Pattern of the read-only files of several sites. The site in FIRST_SITE has readonly.json instead."""
+"""Pattern of the files with a site's read-only switch. That of the site in FIRST_SITE is readonly.json."""
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _TAKEN = {errno.EACCES, errno.EAGAIN, errno.EDEADLK}
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL}

@@ -62,7 +62,7 @@ async def _show_incidents(reply: Reply, attempt: Attempt) -> None:
 
 
 def incidents_card(t: Text, status: ClusterStatus, steps: str) -> ui.LayoutView:
-    """Build the card: open incidents, then what is not read, sent or stored now. `steps`: a line with the next steps."""
+    """Build the card: open incidents, then what is not read, sent or stored. `steps`: a line with the next steps."""
     unsure = bool(status.faults or status.note or not status.sees_nodes)
     trouble = fit_lines(t, filter(None, (status.note, *status.faults)), TROUBLE_MOST)
     room = MESSAGE_MOST - 200 - len(trouble)

@@ -2,7 +2,7 @@
 
 Put `async with Reply(...) as reply:` around the work of a command or button. A BotError that leaves the block
 becomes one sentence, in private unless the message already shows a running action. Any other exception is logged, and
-the sentence has its error id. While many answers are awaited at the same moment, all are acknowledged first.
+the sentence has its error id. While many people wait for answers, each is acknowledged at once.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ STEP_BACK_SECONDS = 1.0
 
 
 class Reply:
-    """Decide when the views of an answer are shown, one at a time.
+    """Acknowledge one interaction, and show the views of its answer one after the other.
 
     ui/interaction/answer.py sends them, and explains `private`, `anew`, `reader` and `t`.
     """
@@ -158,7 +158,7 @@ class Reply:
         """Send the first answer before something is changed. Return the id of the message.
 
         The id is None if it is unknown or the message is private, which another run of the bot could not edit.
-        `working`: shown at once in the message of a press. `farewell`: shown if the bot ends before `show`.
+        `working`: shown at once if the answer edits a message. `farewell`: shown if the bot ends before `show`.
         Raises: AnswerTooLate, if Discord does not accept the answer or the bot ends. Nothing may be changed then.
         """
 

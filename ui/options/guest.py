@@ -1,4 +1,4 @@
-"""Complete the option for a guest: the guests that fit the typed text best, from one index per read."""
+"""Complete the option for a guest: the guests that fit the typed text best. A read of the cluster is indexed once."""
 
 import asyncio
 import itertools
@@ -172,7 +172,7 @@ class GuestOption(app_commands.Transformer):
         return refused or GuestNotFound(guest.vmid)
 
     async def _offered(self, interaction: Interaction, text: str) -> list[app_commands.Choice[str]]:
-        """Return the choices of all sites: guests with exactly the typed VMID first, then the sites in turn."""
+        """Return the choices of all sites: guests with exactly the typed VMID, then one of each site by turns."""
         typed = text[:TYPED_MOST].strip()
         narrowed = _narrowed_to_sites(visible_sites(interaction), typed)
         sites = [site for site, _ in narrowed]

@@ -117,10 +117,10 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
 
     @web.middleware
     async def _middleware(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        """Serve a request, also for the web interface, through the proxies on the way.
+        """Serve a request to the API or to the web interface. `between` plays the proxies on the way.
 
-        A 401 comes late. If the request had an API token, the 401 has no body. The connection is closed after an
-        error. Follows AnyEvent.pm (response).
+        A 401 comes after `auth_delay` seconds, and without a body if the request had an API token. The connection is
+        closed after an error. Follows AnyEvent.pm (response).
         """
         if blocked := self.between.instead(request):
             return blocked
@@ -286,8 +286,8 @@ class HttpTruth(fake_server.FakePve):  # type: ignore[misc]  # fakepve ships no 
     def deny(self, privilege: str, path: str = "/") -> None:
         """Take `privilege` on `path` and below from everybody, until allow_again().
 
-        The answer is 403 `Permission check failed (/vms/100, VM.PowerMgmt)`. The checks of the schema still let
-        root@pam and its tokens pass.
+        The answer is 403 `Permission check failed (/vms/100, VM.PowerMgmt)`. root@pam and its
+        tokens still pass what the schema checks, but not what the code of a call checks itself.
 
         Raises: ValueError, if there are no ACLs yet. Call give_bot() or grant() first.
         """

@@ -304,7 +304,7 @@ async def test_the_common_obstacles_of_every_change(
 
 @BOTH
 async def test_a_guest_on_another_node(pve: Pve, client: ProxmoxClient, guest: Guest) -> None:
-    """LXC's power actions check whether the container runs here before they look for it (LXC/Status.pm)."""
+    """No power action is called: LXC's say that the container is not running, without a look elsewhere."""
     pve.move_guest(guest.vmid, "pve2")
     for call in (client.status(guest), client.config(guest), client.delete(guest)):
         assert str(await refusal(call)) == str(GuestMoved(guest.vmid, "pve1"))

@@ -1,4 +1,4 @@
-"""Test the client's reads on a well-behaved Proxmox, for QEMU and LXC alike."""
+"""Test the client's reads for QEMU and LXC alike: right answers, missing rights, and a few absurd answers."""
 
 import time
 from dataclasses import replace

@@ -92,7 +92,7 @@ class Wire:
         return exchange.response
 
     def try_call(self, call: Call) -> Any:
-        """Make a call as the client's own thread does."""
+        """Make a call in this thread, as one of the client's threads would."""
         point: Any = SimpleNamespace(label="contract", address=None, connections=self)
         return Try(point, SECONDS).run(call, Deadline(SECONDS))
 
