@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,7 +45,7 @@ COMMANDS_SECONDS = 30.0
 If it takes longer, the commands of an earlier run work meanwhile.
 """
 REFUSED_SECONDS = 600.0
-"""Seconds between two attempts to log in or to open the gateway when only a change elsewhere can help.
+"""Seconds between two attempts to open the gateway when only a change elsewhere can help.
 
 Discord resets the token of a bot that identifies itself more than 1,000 times a day.
 """
@@ -53,9 +54,9 @@ COMMANDS_RETRY_SECONDS = 3600.0
 LONGEST_WAIT = 3600.0
 """Maximum seconds to wait because an answer asks for it."""
 CAUSES_MOST = 10
-"""Maximum number of causes of one outage that are remembered as logged."""
+"""Number of the latest causes that are not logged again. An older one is logged once more."""
 STEADY_SECONDS = 60.0
-"""Seconds after which a connection counts as good: failures before it then no longer lengthen the pauses."""
+"""Seconds after which an open connection counts as good: failures before it then no longer lengthen the pauses."""
 
 STAND_IN = "DISCORD_STAND_IN"
 """The environment variable that must be 1 before the addresses of another Discord are accepted."""
@@ -87,7 +88,7 @@ class ConnectAttempts:
         """Whether the end of the last problem is logged, or there was none."""
 
     def works(self) -> None:
-        """Log that the problem is over. The same cause is not logged again before `succeeded`."""
+        """Log that the problem is over. Its causes are not logged again before `succeeded`."""
         if not self._is_solved:
             seconds = self._clock.monotonic() - self._since
             _log.warning("%s", works_again(self._t, self._told[-1], seconds))
@@ -217,13 +218,13 @@ class Connection:
         client, tries = self._client, self._tries(ConnectStep.GATEWAY, REFUSED_SECONDS)
         how: dict[str, Any] = {"initial": True}
         while not (client.is_closed() or self._over.is_set()):
-            began = self._clock.monotonic()
+            opened_at = math.inf
             error: BaseException | None = None
             why_closed = closed_by_discord(self._t)
             try:
                 async with asyncio.timeout(TRY_SECONDS):
                     opened = await DiscordWebSocket.from_client(client, shard_id=client.shard_id, **how)
-                client.ws = opened
+                client.ws, opened_at = opened, self._clock.monotonic()
                 while True:
                     await client.ws.poll_event()
                     if client.ws.session_id is not None:
@@ -242,7 +243,7 @@ class Connection:
                 return
             client.dispatch("disconnect")
             how = _how_to_return(client.ws, resumes=resumes) or how
-            if self._clock.monotonic() - began >= STEADY_SECONDS:
+            if self._clock.monotonic() - opened_at >= STEADY_SECONDS:
                 tries.succeeded()
             if error is not None:
                 await tries.failed(error)
@@ -284,7 +285,8 @@ def _how_to_return(socket: DiscordWebSocket | None, *, resumes: bool) -> dict[st
 def use_other_discord(environ: Mapping[str, str]) -> None:
     """Use the Discord that DISCORD_API_BASE and DISCORD_GATEWAY_URL name, if any, for the demo and the tests.
 
-    Raises: SystemExit if one is named and `STAND_IN` is not 1, or if an address is not on this machine.
+    Raises: SystemExit if one is named and `STAND_IN` is not 1, or if an address is not a loopback IP address (a
+        name is refused, too).
     """
     base, gateway = environ.get("DISCORD_API_BASE"), environ.get("DISCORD_GATEWAY_URL")
     given = [name for name in ("DISCORD_API_BASE", "DISCORD_GATEWAY_URL") if environ.get(name)]
@@ -301,7 +303,7 @@ def use_other_discord(environ: Mapping[str, str]) -> None:
             here = False
         if not here:
             raise SystemExit(
-                f"{host} is not this machine's own address: DISCORD_API_BASE and DISCORD_GATEWAY_URL are for tests"
+                f"{host} is not a loopback IP address: DISCORD_API_BASE and DISCORD_GATEWAY_URL are for tests"
             )
     if given:
         _log.warning("this is a test: the bot talks to this machine, not to Discord (%s)", ", ".join(given))

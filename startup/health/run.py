@@ -1,4 +1,4 @@
-"""Run all parts of the health check. A failure of one does not end the others."""
+"""Run all parts of the health check. A failure on Discord's side or at a site does not end the others."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ COMMAND_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)  # seconds
 class SiteFigures:
     """The figures of one site.
 
-    `read_age`: seconds since the last good read of Proxmox. `watched`: guests on the watch list.
-    `waiting`: messages not delivered yet. `oldest`: seconds that the oldest of them has waited. `given_up`: messages
-    that were never delivered.
+    `read_age`: seconds since the last good read of Proxmox, or since the start if there was none.
+    `watched`: guests on the watch list. `waiting`: messages not delivered yet.
+    `oldest`: seconds that the oldest of them has waited. `given_up`: messages that were never delivered.
     """
 
     read_age: float

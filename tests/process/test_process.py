@@ -346,11 +346,11 @@ async def test_another_discord_is_refused_unless_it_is_on_this_machine(
     default = discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY
     monkeypatch.setattr(discord.gateway.DiscordWebSocket, "DEFAULT_GATEWAY", default)
     for url in ELSEWHERE:
-        with pytest.raises(SystemExit, match="is not this machine"):
+        with pytest.raises(SystemExit, match="is not a loopback IP address"):
             use_other_discord({**stage.server.environment(), name: url})
     code, output = await refused(stage, **{name: ELSEWHERE[0]})
     assert code == 1
-    assert "is not this machine" in output.splitlines()[-1]
+    assert "is not a loopback IP address" in output.splitlines()[-1]
     assert stage.server.journal == []
 
 

@@ -72,8 +72,8 @@ def nothing_chosen(interaction: Interaction) -> NothingChosen | None:
 
 Reason = Nothing | Callable[[Interaction], Nothing]
 """Why a list is empty whatever the person types, or a function that finds out."""
-Unmatched = Callable[[Interaction, str], Choices]
-"""Returns the entry for a typed text that fits no choice."""
+Unmatched = Callable[[Interaction, str], Choices | None]
+"""Returns the entry for a typed text that fits no choice, None if the choices could not be read."""
 
 
 async def choices_or_reason(
@@ -89,7 +89,9 @@ async def choices_or_reason(
         return found
     unread = _is_unread(interaction, reason)
     if text.strip() and not unread and await _has_choices_without_text(offered):
-        return unmatched(interaction, text)
+        told = unmatched(interaction, text)
+        if told is not None:
+            return told
     t = services_of(interaction).texts.of_locale(str(interaction.locale))
     nothing = reason if isinstance(reason, Nothing) else reason(interaction)
     return _empty_choice(

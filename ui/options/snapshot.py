@@ -15,6 +15,9 @@ from ui.options import completions
 from ui.options.completions import CHOICES_MOST, clusters_of, offers
 from ui.options.typed_guest import TypedGuest, matching_guests, meant_sites, missing_guest
 
+_UNREAD = "snapshots unread"
+"""Key of `interaction.extras`, present if the snapshots could not be read."""
+
 
 def _reason(interaction: Interaction) -> Nothing:
     """Say why there is no snapshot. The reason is the same for a hidden guest and one that does not exist."""
@@ -25,16 +28,16 @@ def _typed_guest(interaction: Interaction) -> str:
     return str(getattr(interaction.namespace, "vmid", "") or "")
 
 
-def _unmatched(interaction: Interaction, typed: str) -> Choices:
-    """Return the entry for a text that fits no snapshot.
-
-    The guest may be missing or hidden, too: nobody knows whether there are snapshots if Proxmox is too slow.
-    """
+def _unmatched(interaction: Interaction, typed: str) -> Choices | None:
+    """Return the entry for a text that fits no snapshot, None if the guest's snapshots could not be read."""
     wanted = TypedGuest.parse(_typed_guest(interaction))
     known = ((site, site.cluster_cache.last) for site in meant_sites(interaction, wanted))
     guest = next((guest for _, guest in matching_guests(interaction, wanted, known)), None)
-    error = SnapshotNotFound(guest.vmid, guest.label, typed.strip()) if guest else missing_guest(wanted)
-    return unmatched_choice(interaction, typed, error)
+    if guest is None:
+        return unmatched_choice(interaction, typed, missing_guest(wanted))
+    if _UNREAD in interaction.extras:
+        return None
+    return unmatched_choice(interaction, typed, SnapshotNotFound(guest.vmid, guest.label, typed.strip()))
 
 
 @explain_empty(_reason, _unmatched)
@@ -54,6 +57,7 @@ async def complete_snapshots(interaction: Interaction, current: str) -> list[app
                 return []
             snapshots = await site.snapshot_cache.read(guest)
     except (BotError, TimeoutError):
+        interaction.extras[_UNREAD] = True
         return []
     typed = normalized(current)
     matching = [snapshot for snapshot in reversed(snapshots) if typed in snapshot.name.casefold()]

@@ -111,7 +111,7 @@ class ApiConnection:
 
 
 def _verify(endpoint: Endpoint, entry_point: EntryPoint) -> bool | str:
-    """Return `verify` for requests. A pin takes the place of certifi's CAs, but not of a CA file."""
+    """Return `verify` for requests. With a pin certifi's CAs are not asked, but a CA file is."""
     if isinstance(endpoint.verify_ssl, Path):
         return str(endpoint.verify_ssl)
     return endpoint.verify_ssl and not entry_point.fingerprint
@@ -192,7 +192,7 @@ class Deadline:
                 self._connection.sockets.shut()
 
     def attach(self, connection: ApiConnection) -> bool:
-        """Set the connection that the call uses, and return whether there is time left."""
+        """Set the connection that the call uses. Return False if `cut` came first: then nothing may be sent."""
         with self._lock:
             self._connection = connection
             return not self.passed

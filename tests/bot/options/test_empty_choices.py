@@ -203,3 +203,16 @@ async def test_in_time_also_where_proxmox_hangs(hung: Stage) -> None:
 async def test_a_snapshot_of_no_guest_in_time_also_where_proxmox_hangs(hung: Stage) -> None:
     said = await hung.choices(hung.emma, "snapshot rollback", "name", "daily", vmid="999")
     assert said == ["⛔ No guest with VMID 999 found. See /list."]
+
+
+async def test_a_snapshot_is_not_called_missing_while_the_snapshots_cannot_be_read(
+    scene: Stage, pve: Pve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = await scene.choices(scene.emma, "snapshot rollback", "name", "nosuch", vmid="103")
+    assert said == ["⛔ 103 minecraft has no snapshot nosuch. See /snapshot list."]
+    scene.clock.skip(60)
+    monkeypatch.setattr("ui.options.completions.WAIT_SECONDS", 0.4)
+    monkeypatch.setattr(empty_choices, "RECHECK_SECONDS", 0.2)
+    pve.hang("/snapshot", 1.5)
+    said = await scene.choices(scene.emma, "snapshot rollback", "name", "before", vmid="103")
+    assert said == ["⛔ No snapshots found: the guest has none, or it cannot be read right now."]

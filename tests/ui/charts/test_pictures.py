@@ -140,7 +140,7 @@ def difference(one: Image.Image, other: Image.Image) -> float:
 
 
 def is_within(image: Image.Image) -> bool:
-    """Return whether nothing runs out of the picture: its edges show the background, or nearly its colour."""
+    """Return whether nothing runs out at the left or right: there the picture has about the background's colour."""
     ground = Image.new("RGB", image.size, BACKGROUND)
     edges = [(0, 0, 1, image.height), (image.width - 1, 0, image.width, image.height)]
     furthest = ImageChops.difference(image, ground)
@@ -174,18 +174,18 @@ def test_another_line_is_another_picture(draw: Callable[[Drawing], Image.Image])
     """Otherwise the comparison above would prove nothing."""
     t, subject = TEXTS.of("en"), ChartSubject("101 web01")
     found = rows(60, 60)
-    for row in found[20:30]:
-        row["cpu"] *= 0.8
+    for row in found:
+        row["cpu"] *= 0.5
     halves = [
         draw(drawing_of(t, chart_of(each, Period.HOUR, GUEST), subject, TOKYO)).resize((340, 530))
         for each in (rows(60, 60), found)
     ]
-    assert difference(*halves) > 0
+    assert difference(*halves) >= PART
     assert difference(halves[0], halves[0]) == 0
 
 
 EXTREMES = (0.0, 1e-9, 0.5, 1.0, 1023.0, 1024.0, 1e6, 2.0**40, 2.0**53, 1e18)
-"""Values of everything but the CPU, and of one sample of the CPU."""
+"""One value for each guest: of all its figures but the CPU, and of one sample of the CPU."""
 ODDITIES: tuple[Callable[[int], dict[str, Any]], ...] = (
     lambda _: {"mem": -GIB, "netin": "nan", "diskread": "-inf", "cpu": -0.5},
     lambda place: {"maxmem": 0, "mem": GIB if place else 0},
@@ -198,7 +198,7 @@ ODDITIES: tuple[Callable[[int], dict[str, Any]], ...] = (
     lambda place: {"cpu": place % 2 * 1e6, "diskwrite": place % 2 * 2**62},
     lambda _: {"mem": 1, "memhost": 2, "maxmem": 3, "netin": 0.001, "diskread": 1e-300},
 )
-"""Other values of the samples of one guest each, by the place of the sample."""
+"""One function for each guest: takes the place of a sample, and returns the values to replace in it."""
 NAMES = (
     "$x^2$ \\frac",
     "**b** `c` <@1>",
@@ -231,7 +231,7 @@ def extreme_guests() -> Iterator[tuple[str, list[Any], float]]:
 def test_guests_with_extreme_values_fit(
     draw: Callable[[Drawing], Image.Image], request: pytest.FixtureRequest, deep: bool
 ) -> None:
-    """Draw all with `--deep`, else every third: the other places of the sheet are the stored ones."""
+    """Draw all with `--deep` or `--update-snapshots`, else every third into a copy of the stored sheet."""
     whole = deep or bool(request.config.getoption("--update-snapshots"))
     guests = list(enumerate(extreme_guests()))
     sheet = Image.new("RGB", (5 * THUMB[0], len(guests) // 5 * THUMB[1]))
