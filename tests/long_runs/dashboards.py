@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import logging
 import multiprocessing
 import sys
 import tempfile
@@ -20,15 +19,16 @@ from functools import partial
 from pathlib import Path
 
 from tests.support.dashboard.world import run_sequence
+from tests.support.watch.quiet import quiet_core
 
 MEMORY = Path("/dev/shm")
 
 
 def run_one(seed: int, folder: Path) -> tuple[int, str, Counter[str]]:
     """Run one sequence. Return the seed, the fault ("" if none), and how often each event and request happened."""
-    logging.getLogger("core").setLevel(logging.CRITICAL)
     try:
-        return seed, "", asyncio.run(run_sequence(seed, folder / f"dashboards-{seed}.db"))
+        with quiet_core():
+            return seed, "", asyncio.run(run_sequence(seed, folder / f"dashboards-{seed}.db"))
     except AssertionError as error:
         return seed, str(error) or "failed", Counter()
     finally:

@@ -31,6 +31,7 @@ from core.watch.polling.backup_poller import BackupPoller
 from core.watch.polling.disk_poller import DiskPoller
 from core.watch.polling.poller import Poller
 from core.watch.polling.status_poller import StatusPoller
+from tests.support.watch.quiet import quiet_core
 from tests.support.watch.trial import ENTRIES, Trial, Wrong
 from tests.support.watch.world import ALIVE, BOT, NODES, SimGuest
 
@@ -55,6 +56,13 @@ STOP_TASKS = {
 }
 RESTART_TASKS = {Kind.QEMU: ("qmreboot", "qmreset", "qmstart"), Kind.LXC: ("vzreboot", "vzstart")}
 WORK_TASKS = {Kind.QEMU: ("vzdump", "qmsnapshot", "qmrollback"), Kind.LXC: ("vzdump", "vzsnapshot")}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quiet() -> Iterator[None]:
+    """Keep the faults that the histories play out of the log."""
+    with quiet_core():
+        yield
 
 
 class Histories(RuleBasedStateMachine):

@@ -12,7 +12,6 @@ would: at once when there is news, otherwise after the pause that the last attem
 
 import asyncio
 import json
-import logging
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -68,8 +67,6 @@ UNWATCHED = (110, 111, 112, 113)
 TEMPLATE = 190
 HELD = (GuestEvent.HALTED, GuestEvent.STUCK)
 GUEST_TOPICS = (Topic.GUEST, Topic.RESTART, Topic.FLAPPING, Topic.NOTE)
-
-logging.getLogger("core").setLevel(logging.CRITICAL)
 
 
 class Kill(BaseException):
