@@ -210,6 +210,7 @@ class LeakTrial:
         """Run a poll of the watch, so that the bot learns of every change."""
         away = bool(self.pve.failures)
         await self.scene.poll()
+        await self.scene.delivered()  # an alert that is edited during a request would look like its answer
         if not away:
             self._lately = {name: self.now(name) for name in PEOPLE}
 
