@@ -889,7 +889,7 @@ class Oracle:
             return
         if book.lost:
             book.hold = Hold("node" if guest.node == book.lost else "ha", self.clock)
-            book.lost = ""
+            book.node, book.lost = guest.node, ""
             return
         hold = book.hold
         if hold and hold.kind != "work":
