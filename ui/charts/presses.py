@@ -9,7 +9,7 @@ from core.proxmox import Period
 from ui.charts.commands import show_guest_chart, show_node_chart
 from ui.charts.view import Wish
 from ui.interaction.attempt import Attempt, recording
-from ui.interaction.context import Interaction, is_private, services_of
+from ui.interaction.context import Interaction, services_of
 from ui.interaction.reply import Reply
 from ui.sites.pages import page_reply
 
@@ -25,11 +25,7 @@ async def on_chart_press(interaction: Interaction, match: re.Match[str], attempt
     """
     services, node, what = services_of(interaction), match["node"], match["topic"] or ""
     period, topic = Period(match["period"]), ChartTopic(what) if what else None
-    async with (
-        page_reply(services, interaction, attempt)
-        if node
-        else Reply(services, interaction, private=is_private(interaction))
-    ) as reply:
+    async with page_reply(services, interaction, attempt) if node else Reply(services, interaction) as reply:
         with recording(attempt, format_options({"node": node or "", "period": period.value, "what": what})):
             if node:
                 await show_node_chart(reply, node, period, topic)

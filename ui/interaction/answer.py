@@ -22,7 +22,7 @@ from ui.discord.blocked import is_blocked, send_card_with_fallbacks
 from ui.discord.failures import DISCORD_ERRORS, is_transient, retry_after, send_with_retries
 from ui.formatting import Colour
 from ui.i18n import Text
-from ui.interaction.context import Interaction, named_site
+from ui.interaction.context import Interaction, is_private, named_site
 from ui.interaction.services import Services
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ class Answer:
         message = None if anew else interaction.message
         self.interaction, self.in_place = interaction, message is not None
         self.message_id = message.id if message else None
-        self.private = private or (message is not None and message.flags.ephemeral)
+        self.private = private or (not anew and is_private(interaction))
         self.reader = services.texts.of_locale(str(interaction.locale))
         self.t = self.reader if self.private else services.texts.public
         self.attached: Attachment | None = None

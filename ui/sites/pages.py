@@ -13,10 +13,11 @@ def page_reply(services: Services, interaction: Interaction, attempt: Attempt) -
 
     A scoped user gets a new private reply on a public message: their page may lack guests that others see there.
     """
-    own, site = is_private(interaction), chosen_site(interaction)
+    site = chosen_site(interaction)
     shown = list(services.sites) if site is None else [site]
-    apart = not own and any(each.authorizer.has_hidden_guests(attempt.actor) for each in shown)
-    return Reply(services, interaction, private=own or apart, anew=apart)
+    narrowed = any(each.authorizer.has_hidden_guests(attempt.actor) for each in shown)
+    apart = narrowed and not is_private(interaction)
+    return Reply(services, interaction, private=apart, anew=apart)
 
 
 def page_label(match: re.Match[str]) -> str:

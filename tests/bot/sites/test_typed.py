@@ -32,13 +32,19 @@ def colo() -> Iterator[Pve]:
 
 
 @pytest.fixture
-async def two(bare_scene: Stage, pve: Pve, colo: Pve) -> Stage:
-    """Provide the bot with the sites home and colo."""
-    pve.add_vm(301, "only-home", node="pve1", status="stopped")
+def unstarted(bare_scene: Stage, pve: Pve, colo: Pve) -> Stage:
+    """Provide the stage with the sites home and colo, before the bot starts."""
     bare_scene.add_site("home", pve)
     bare_scene.add_site("colo", colo)
-    await bare_scene.start_bot()
     return bare_scene
+
+
+@pytest.fixture
+async def two(unstarted: Stage, pve: Pve) -> Stage:
+    """Provide the bot with the sites home and colo."""
+    pve.add_vm(301, "only-home", node="pve1", status="stopped")
+    await unstarted.start_bot()
+    return unstarted
 
 
 def begun(cluster: Pve) -> list[str]:
@@ -107,11 +113,9 @@ async def test_a_text_that_matches_no_guest_is_refused(two: Stage) -> None:
 
 
 async def test_a_vmid_alone_is_not_guessed_while_a_site_was_never_read(
-    bare_scene: Stage, pve: Pve, colo: Pve
+    unstarted: Stage, pve: Pve, colo: Pve
 ) -> None:
-    two = bare_scene
-    two.add_site("home", pve)
-    two.add_site("colo", colo)
+    two = unstarted
     colo.html_instead_of_json(times=99)
     await two.start_bot()
     reply = await two.say(two.emma, "start", vmid="104")
@@ -161,11 +165,9 @@ async def test_an_empty_text_does_not_mean_a_guest_without_a_name(two: Stage, pv
 
 
 async def test_guests_that_are_hidden_do_not_count_and_are_not_named(
-    bare_scene: Stage, pve: Pve, colo: Pve
+    unstarted: Stage, pve: Pve, colo: Pve
 ) -> None:
-    two = bare_scene
-    two.add_site("home", pve)
-    two.add_site("colo", colo)
+    two = unstarted
     role = two.guild.create_role("home only")
     mika = two.server.person(two.guild, "mika", locale="en-US", roles=[role])
     await two.start_bot(OPERATOR_ROLE_IDS=str(role.id), ROLE_SCOPES=f'{{"{role.id}": ["site:home"]}}')
@@ -181,11 +183,9 @@ async def test_guests_that_are_hidden_do_not_count_and_are_not_named(
 
 
 async def test_a_completion_says_that_the_only_visible_site_was_never_read(
-    bare_scene: Stage, pve: Pve, colo: Pve
+    unstarted: Stage, colo: Pve
 ) -> None:
-    two = bare_scene
-    two.add_site("home", pve)
-    two.add_site("colo", colo)
+    two = unstarted
     colo.html_instead_of_json(times=99)
     role = two.guild.create_role("colo only")
     mika = two.server.person(two.guild, "mika", locale="en-US", roles=[role])
